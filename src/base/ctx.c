@@ -1,0 +1,72 @@
+/* ctx: see ctx.h. */
+#include "base/ctx.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+static const struct event_info table[EVENT_COUNT] = {
+    [EVENT_FILE_FAILED] = {EVENT_FILE_FAILED, "file.failed", EVENT_ERROR},
+    [EVENT_FILE_CHANGED] = {EVENT_FILE_CHANGED, "file.changed", EVENT_WARN},
+    [EVENT_FILE_SKIPPED] = {EVENT_FILE_SKIPPED, "file.skipped", EVENT_INFO},
+    [EVENT_FILE_EXCLUDED] = {EVENT_FILE_EXCLUDED, "file.excluded", EVENT_INFO},
+    [EVENT_FILE_DONE] = {EVENT_FILE_DONE, "file.done", EVENT_DEBUG},
+    [EVENT_OBJECT_DAMAGED] = {EVENT_OBJECT_DAMAGED, "object.damaged", EVENT_ERROR},
+    [EVENT_OBJECT_REMOVED] = {EVENT_OBJECT_REMOVED, "object.removed", EVENT_INFO},
+    [EVENT_SNAPSHOT_HURT] = {EVENT_SNAPSHOT_HURT, "snapshot.hurt", EVENT_ERROR},
+    [EVENT_STORE_RETRY] = {EVENT_STORE_RETRY, "store.retry", EVENT_INFO},
+    [EVENT_WARNING] = {EVENT_WARNING, "warning", EVENT_WARN},
+    [EVENT_NOTICE] = {EVENT_NOTICE, "notice", EVENT_INFO},
+};
+
+const struct event_info *event_info(enum event_id id)
+{
+	assert((unsigned)id < EVENT_COUNT);
+	return &table[id];
+}
+
+void event_emit(struct ctx *ctx, enum event_id id, struct span path, const char *fmt, ...)
+{
+	char text[1024];
+	va_list ap;
+
+	if (ctx->sink == NULL)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	ctx->sink(ctx, &(struct event){id, path, text});
+}
+
+int ctx_check(struct ctx *ctx, struct err *e)
+{
+	if (atomic_load_explicit(&ctx->cancel, memory_order_relaxed))
+		return err_set(e, ERR_CANCELLED, "interrupted");
+	return 0;
+}
+
+void ctx_item(struct ctx *ctx, struct span path)
+{
+	struct progress *p = &ctx->progress;
+	size_t n = path.n < sizeof p->item ? path.n : sizeof p->item - 1;
+
+	if (atomic_flag_test_and_set_explicit(&p->item_busy, memory_order_acquire))
+		return;
+	if (n)
+		memcpy(p->item, path.p, n);
+	p->item[n] = '\0';
+	atomic_flag_clear_explicit(&p->item_busy, memory_order_release);
+}
+
+void ctx_item_get(struct ctx *ctx, char *out, size_t size)
+{
+	struct progress *p = &ctx->progress;
+
+	while (atomic_flag_test_and_set_explicit(&p->item_busy, memory_order_acquire))
+		;
+	snprintf(out, size, "%s", p->item);
+	atomic_flag_clear_explicit(&p->item_busy, memory_order_release);
+	for (char *c = out; *c; c++)
+		if ((unsigned char)*c < 0x20 || *c == 0x7f)
+			*c = '?';
+}

@@ -1,0 +1,92 @@
+/*
+ * ctx: what every long operation is given: the clock, the wish to stop, the
+ * counters of progress, and where events go.
+ *
+ * Threads: the counters and `cancel` are atomic; `sink` is called from any
+ * thread and must lock for itself; the rest is set before the work starts.
+ */
+#ifndef HF_BASE_CTX_H
+#define HF_BASE_CTX_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/span.h"
+
+struct ctx;
+
+/*
+ * The closed list of what can happen.  `event_info` has each one's name and
+ * severity; texts are one line, lower case, no full stop.
+ */
+enum event_id {
+	EVENT_FILE_FAILED,    /* could not be read or made; counted, exit 3 */
+	EVENT_FILE_CHANGED,   /* changed while it was read, twice */
+	EVENT_FILE_SKIPPED,   /* a socket, say: not a problem */
+	EVENT_FILE_EXCLUDED,  /* text names the rule */
+	EVENT_FILE_DONE,      /* text: new, changed, unchanged, restored, ... */
+	EVENT_OBJECT_DAMAGED, /* path is an object's name */
+	EVENT_OBJECT_REMOVED,
+	EVENT_SNAPSHOT_HURT, /* path in a snapshot that damage reaches */
+	EVENT_STORE_RETRY,
+	EVENT_WARNING,
+	EVENT_NOTICE,
+	EVENT_COUNT
+};
+
+enum event_level { EVENT_DEBUG, EVENT_INFO, EVENT_WARN, EVENT_ERROR };
+
+struct event_info {
+	enum event_id id;
+	const char *name; /* "file.failed" */
+	enum event_level level;
+};
+
+struct event {
+	enum event_id id;
+	struct span path; /* may be empty */
+	const char *text; /* may be "" */
+};
+
+const struct event_info *event_info(enum event_id id);
+
+struct clock {
+	int64_t (*wall_ns)(struct clock *); /* since 1970, UTC */
+	int64_t (*mono_ns)(struct clock *); /* only differences count; includes suspension */
+};
+
+struct progress {
+	_Atomic uint64_t files, dirs, bytes;       /* done */
+	_Atomic uint64_t total_files, total_bytes; /* known so far */
+	_Atomic bool total_known;                  /* the totals are final */
+	_Atomic uint64_t errors;
+	_Atomic uint64_t stored_bytes; /* new in the repository */
+	_Atomic(const char *) phase;   /* static text, may be NULL */
+	atomic_flag item_busy;         /* guards item */
+	char item[256];                /* current path, for eyes */
+};
+
+struct ctx {
+	struct clock *clock;
+	_Atomic bool cancel;
+	struct progress progress;
+	void (*sink)(struct ctx *, const struct event *); /* may be NULL */
+	void *sink_arg;
+};
+
+/* Tell the sink; fmt makes the text. */
+void event_emit(struct ctx *ctx, enum event_id id, struct span path, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* -1 with ERR_CANCELLED once somebody asked to stop, else 0. */
+int ctx_check(struct ctx *ctx, struct err *e);
+
+/*
+ * Show this path as the current item, unless somebody is looking at it just
+ * now; and copy it out, NUL-terminated, unprintable bytes as '?'.
+ */
+void ctx_item(struct ctx *ctx, struct span path);
+void ctx_item_get(struct ctx *ctx, char *out, size_t size);
+
+#endif

@@ -1,0 +1,133 @@
+/* err: see err.h. */
+#include "base/err.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct err_info table[ERR_KINDS] = {
+    [ERR_NONE] = {ERR_NONE, "ok", 0, false, "no error"},
+    [ERR_FAILED] = {ERR_FAILED, "failed", 1, false, "failed"},
+    [ERR_USAGE] = {ERR_USAGE, "usage", 2, false, "usage or configuration"},
+    [ERR_ABSENT] = {ERR_ABSENT, "absent", 1, false, "not there"},
+    [ERR_EXISTS] = {ERR_EXISTS, "exists", 1, false, "there already"},
+    [ERR_CORRUPT] = {ERR_CORRUPT, "corrupt", 20, false, "damaged data"},
+    [ERR_BUSY] = {ERR_BUSY, "busy", 11, true, "in use by another"},
+    [ERR_UNREACHABLE] = {ERR_UNREACHABLE, "unreachable", 1, true, "no answer"},
+    [ERR_DENIED] = {ERR_DENIED, "denied", 1, false, "access denied"},
+    [ERR_WRONG_KEY] = {ERR_WRONG_KEY, "wrong_key", 12, false, "wrong key"},
+    [ERR_NO_REPOSITORY] = {ERR_NO_REPOSITORY, "no_repository", 10, false, "no repository"},
+    [ERR_NO_SPACE] = {ERR_NO_SPACE, "no_space", 1, false, "no space left"},
+    [ERR_TIMEOUT] = {ERR_TIMEOUT, "timeout", 1, true, "timed out"},
+    [ERR_CANCELLED] = {ERR_CANCELLED, "interrupted", 130, false, "interrupted"},
+    [ERR_UNSUPPORTED] = {ERR_UNSUPPORTED, "unsupported", 1, false, "not supported"},
+    [ERR_INCOMPLETE] = {ERR_INCOMPLETE, "incomplete", 3, false, "completed with problems"},
+    [ERR_DAMAGE_FOUND] = {ERR_DAMAGE_FOUND, "damage_found", 20, false, "damage found"},
+    [ERR_IO] = {ERR_IO, "io", 1, true, "input or output error"},
+    [ERR_BUG] = {ERR_BUG, "bug", 1, false, "a bug in holdfast"},
+};
+
+const struct err_info *err_info(enum err_kind kind)
+{
+	assert((unsigned)kind < ERR_KINDS);
+	return &table[kind];
+}
+
+enum err_kind err_kind_of_errno(int no)
+{
+	switch (no) {
+	case ENOENT:
+	case ENOTDIR:
+		return ERR_ABSENT;
+	case EEXIST:
+	case ENOTEMPTY:
+		return ERR_EXISTS;
+	case EACCES:
+	case EPERM:
+	case EROFS:
+		return ERR_DENIED;
+	case ENOSPC:
+	case EDQUOT:
+		return ERR_NO_SPACE;
+	case EBUSY:
+		return ERR_BUSY;
+	case ETIMEDOUT:
+		return ERR_TIMEOUT;
+	case EIO:
+		return ERR_IO;
+	case ENOSYS:
+	case EOPNOTSUPP:
+		return ERR_UNSUPPORTED;
+	default:
+		return ERR_FAILED;
+	}
+}
+
+void err_clear(struct err *e)
+{
+	memset(e, 0, sizeof *e);
+}
+
+int err_set(struct err *e, enum err_kind kind, const char *fmt, ...)
+{
+	va_list ap;
+
+	err_clear(e);
+	e->kind = kind;
+	va_start(ap, fmt);
+	vsnprintf(e->msg, sizeof e->msg, fmt, ap);
+	va_end(ap);
+	return -1;
+}
+
+int err_sys(struct err *e, const char *fmt, ...)
+{
+	int no = errno;
+	size_t n;
+	va_list ap;
+
+	err_clear(e);
+	e->sys = no;
+	e->kind = err_kind_of_errno(no);
+	va_start(ap, fmt);
+	vsnprintf(e->msg, sizeof e->msg, fmt, ap);
+	va_end(ap);
+	n = strlen(e->msg);
+	snprintf(e->msg + n, sizeof e->msg - n, ": %s", strerror(no));
+	return -1;
+}
+
+int err_wrap(struct err *e, const char *fmt, ...)
+{
+	char ctx[ERR_MSG_MAX / 2], old[ERR_MSG_MAX];
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(ctx, sizeof ctx, fmt, ap);
+	va_end(ap);
+	if (n >= (int)sizeof ctx)
+		n = sizeof ctx - 1;
+	memcpy(old, e->msg, sizeof old);
+	/* A message that grew too long loses its tail, never its context. */
+	if (snprintf(e->msg, sizeof e->msg, "%s: %s", ctx, old) >= (int)sizeof e->msg)
+		memcpy(e->msg + sizeof e->msg - 4, "...", 4);
+	if (e->wraps < ERR_WRAPS_MAX) {
+		memmove(e->wrap_len + 1, e->wrap_len, sizeof(int) * (size_t)e->wraps);
+		e->wrap_len[0] = n;
+		e->wraps++;
+	}
+	return -1;
+}
+
+int err_hint(struct err *e, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(e->hint, sizeof e->hint, fmt, ap);
+	va_end(ap);
+	return -1;
+}

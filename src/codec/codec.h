@@ -1,0 +1,44 @@
+/*
+ * codec: compressors by number (format.md 5), with bounded output.
+ *
+ * Threads: a struct codec belongs to one thread at a time; it holds the
+ * libraries' contexts and allocates nothing per call once warm.
+ */
+#ifndef HF_CODEC_CODEC_H
+#define HF_CODEC_CODEC_H
+
+#include "base/err.h"
+#include "base/span.h"
+
+enum codec_id { CODEC_NONE, CODEC_ZSTD, CODEC_LZ4, CODEC_GZIP, CODEC_BROTLI, CODEC_COUNT };
+
+struct codec_info {
+	enum codec_id id;
+	const char *name;
+	int min, max, dflt; /* levels */
+};
+
+const struct codec_info *codec_info(enum codec_id id); /* NULL if unknown */
+
+/* "zstd", "zstd:9", "none"...; false if it is not that. */
+bool codec_parse(const char *s, enum codec_id *id, int *level);
+
+struct codec;
+struct codec *codec_new(void);
+void codec_free(struct codec *c);
+
+/* The most that compressing n bytes can take. */
+size_t codec_bound(size_t n);
+
+/*
+ * Compress into out (codec_bound(in.n) bytes).  Returns the length, or 0 if
+ * the result would not be at least 1/32 smaller: store it as CODEC_NONE.
+ * Data that looks incompressible (order-0 entropy of a sample) is not tried.
+ */
+size_t codec_compress(struct codec *c, enum codec_id id, int level, struct span in, uint8_t *out);
+
+/* Exactly out_n bytes come out or it is ERR_CORRUPT; never more is written. */
+int codec_decompress(
+    struct codec *c, enum codec_id id, struct span in, uint8_t *out, size_t out_n, struct err *e);
+
+#endif

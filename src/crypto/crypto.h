@@ -1,0 +1,78 @@
+/*
+ * crypto: the handful of primitives that the format names, over libcrypto.
+ *
+ * Algorithms are fetched once (crypto_init, idempotent, called by every
+ * constructor here).  Failures of libcrypto itself are our bugs or an
+ * exhausted machine and abort; the only outcomes that callers see are
+ * "authentication failed" and "not a valid key".
+ *
+ * Threads: functions any; a struct belongs to one thread at a time.
+ */
+#ifndef HF_CRYPTO_CRYPTO_H
+#define HF_CRYPTO_CRYPTO_H
+
+#include "base/err.h"
+#include "base/id.h"
+#include "base/span.h"
+
+enum {
+	CRYPTO_KEY = 32, /* symmetric keys, X25519 and Ed25519 keys */
+	CRYPTO_TAG = 16,
+	CRYPTO_SIG = 64,
+};
+
+void crypto_random(void *out, size_t n);
+bool crypto_equal(const void *a, const void *b, size_t n); /* constant time */
+void crypto_wipe(void *p, size_t n);
+
+/* SHA-256, at once and as a stream. */
+void crypto_sha256(struct span s, uint8_t out[32]);
+struct crypto_hash;
+struct crypto_hash *crypto_hash_new(void);
+void crypto_hash_free(struct crypto_hash *h);
+void crypto_hash_reset(struct crypto_hash *h);
+void crypto_hash_add(struct crypto_hash *h, struct span s);
+void crypto_hash_end(struct crypto_hash *h, uint8_t out[32]); /* then reset it */
+
+/*
+ * HMAC-SHA-256 with one key used many times: the padded key is hashed once.
+ * Nothing is allocated per call.
+ */
+struct crypto_mac;
+struct crypto_mac *crypto_mac_new(const uint8_t key[CRYPTO_KEY]);
+void crypto_mac_free(struct crypto_mac *m);
+void crypto_mac(struct crypto_mac *m, struct span s, uint8_t out[32]);
+
+/* HMAC-SHA-256 of up to three parts joined; and HKDF (RFC 5869), 32 bytes out. */
+void crypto_mac3(
+    const uint8_t key[CRYPTO_KEY], struct span a, struct span b, struct span c, uint8_t out[32]);
+void crypto_hkdf(struct span ikm, struct span salt, struct span info, uint8_t out[32]);
+
+/*
+ * AES-256-GCM with a nonce of zeros: every key seals exactly one plaintext
+ * (format.md 3.2).  out has in.n bytes and may be in.p.  Decryption checks
+ * the tag before it returns 0; on -1 out holds nothing of use (zeroed).
+ */
+struct crypto_aead;
+struct crypto_aead *crypto_aead_new(void);
+void crypto_aead_free(struct crypto_aead *a);
+void crypto_aead_seal(struct crypto_aead *a, const uint8_t key[CRYPTO_KEY], struct span aad,
+    struct span in, uint8_t *out, uint8_t tag[CRYPTO_TAG]);
+int crypto_aead_open(struct crypto_aead *a, const uint8_t key[CRYPTO_KEY], struct span aad,
+    struct span in, const uint8_t tag[CRYPTO_TAG], uint8_t *out);
+
+/* X25519: a public key from a private one; the shared secret (-1: bad point). */
+void crypto_x25519_public(const uint8_t priv[CRYPTO_KEY], uint8_t pub[CRYPTO_KEY]);
+int crypto_x25519(
+    const uint8_t priv[CRYPTO_KEY], const uint8_t pub[CRYPTO_KEY], uint8_t shared[CRYPTO_KEY]);
+
+/* Ed25519: private keys are the 32-byte seed. */
+void crypto_sign_public(const uint8_t priv[CRYPTO_KEY], uint8_t pub[CRYPTO_KEY]);
+void crypto_sign(const uint8_t priv[CRYPTO_KEY], struct span s, uint8_t sig[CRYPTO_SIG]);
+bool crypto_verify(const uint8_t pub[CRYPTO_KEY], struct span s, const uint8_t sig[CRYPTO_SIG]);
+
+/* scrypt (RFC 7914); -1 with ERR_UNSUPPORTED if libcrypto refuses the cost. */
+int crypto_scrypt(struct span pass, struct span salt, uint64_t n, uint32_t r, uint32_t p,
+    uint8_t out[CRYPTO_KEY], struct err *e);
+
+#endif

@@ -1,0 +1,30 @@
+/*
+ * op_check: is what the repository holds whole?  Findings go to the sink
+ * (EVENT_OBJECT_DAMAGED, then EVENT_SNAPSHOT_HURT for every path that suffers);
+ * the call itself fails only where it could not check.
+ */
+#ifndef HF_ENGINE_OP_CHECK_H
+#define HF_ENGINE_OP_CHECK_H
+
+#include "repo/repo.h"
+
+struct check_params {
+	bool read_data; /* all packs, every blob recomputed */
+	double subset;  /* percent of packs, > 0: read that many, chosen at random */
+	unsigned jobs;
+};
+
+struct check_result {
+	uint64_t snapshots, trees, packs, packs_read, indexes, blobs;
+	uint64_t bytes_read;
+	uint64_t unreferenced_packs; /* garbage, for prune: not damage */
+	uint64_t damaged_objects;
+	uint64_t hurt_snapshots, hurt_paths;
+	uint64_t warnings;
+	double seconds;
+};
+
+int op_check(struct repo *r, const struct check_params *p, struct ctx *ctx,
+    struct check_result *out, struct err *e);
+
+#endif

@@ -1,0 +1,49 @@
+/*
+ * op_forget: apply a retention policy, group by group; or drop named
+ * snapshots.  Forgetting writes notes; prune frees the space.
+ */
+#ifndef HF_ENGINE_OP_FORGET_H
+#define HF_ENGINE_OP_FORGET_H
+
+#include "engine/select.h"
+
+struct forget_policy {                                    /* 0: not given */
+	int last, hourly, daily, weekly, monthly, yearly; /* -1: unlimited */
+	int64_t within_ns;                                /* counted back from the group's newest */
+	int within_months;       /* calendar part of --keep-within: 1y6mo is 18 */
+	const char *const *tags; /* keep what has any of these */
+	size_t ntags;
+};
+
+struct forget_params {
+	struct select_filter filter;
+	struct forget_policy policy;
+	const struct snapshot *const *named; /* if nnamed: just these, no policy */
+	size_t nnamed;
+	bool dry_run;
+	int64_t now_ns;
+};
+
+struct forget_decision {
+	const struct snapshot *snapshot;
+	bool keep;
+	char reason[160]; /* "daily snapshot 2026-11-20, last snapshot"; or why dropped */
+};
+
+struct forget_result {
+	uint64_t groups, kept, dropped, refused;
+};
+
+/* `decided` sees every snapshot, group after group, newest first in each. */
+int op_forget(struct repo *r, const struct forget_params *p, struct ctx *ctx,
+    int (*decided)(void *, const struct forget_decision *, struct err *), void *arg,
+    struct forget_result *out, struct err *e);
+
+/*
+ * The pure part, for tests: one group, sorted oldest first, local time zone
+ * for days, weeks (ISO), months, years.
+ */
+void forget_decide(const struct forget_policy *p, const struct snapshot *const *group, size_t n,
+    struct forget_decision *out);
+
+#endif

@@ -1,0 +1,45 @@
+/*
+ * op_restore: write a snapshot, or a part of it, below a folder.
+ *
+ * Absolute paths are kept below the target; with a path, that directory's
+ * content (or that one file) goes right into it.  What cannot be restored is
+ * told to the sink, counted, and the rest is restored (exit 3; 20 if it was
+ * damage).
+ */
+#ifndef HF_ENGINE_OP_RESTORE_H
+#define HF_ENGINE_OP_RESTORE_H
+
+#include "repo/repo.h"
+#include "repo/snapshot.h"
+#include "source/exclude.h"
+#include "source/target.h"
+
+struct restore_params {
+	const struct snapshot *snapshot;
+	const char *path; /* "/" for all */
+	const char *target;
+	enum target_overwrite overwrite;
+	const struct exclude
+	    *include; /* NULL: everything; else only what a rule matches, and below */
+	const struct exclude *exclude; /* may be NULL */
+	bool delete;                   /* remove what the snapshot doesn't have */
+	bool verify;                   /* read back and compare afterwards */
+	bool dry_run;
+	unsigned jobs;
+};
+
+struct restore_result {
+	uint64_t files, dirs, others; /* restored */
+	uint64_t files_skipped;       /* left as they were */
+	uint64_t deleted;
+	uint64_t bytes;    /* written */
+	uint64_t verified; /* files compared and found equal */
+	uint64_t problems; /* entries failed or incomplete */
+	uint64_t damaged;  /* of those, because stored bytes are damaged */
+	double seconds;
+};
+
+int op_restore(struct repo *r, const struct restore_params *p, struct ctx *ctx,
+    struct restore_result *out, struct err *e);
+
+#endif

@@ -1,0 +1,40 @@
+/*
+ * select: which snapshots are meant (3-interface.md: SNAPSHOT).
+ */
+#ifndef HF_ENGINE_SELECT_H
+#define HF_ENGINE_SELECT_H
+
+#include "repo/repo.h"
+#include "repo/snapshot.h"
+
+struct select_filter { /* empty fields match everything */
+	const char *host, *system;
+	const char *const *paths; /* snapshot has every one of them */
+	size_t npaths;
+	const char *const *tags; /* snapshot has every one of them */
+	size_t ntags;
+	bool forgotten; /* also those forgotten but not yet pruned */
+};
+
+struct select_list {
+	struct snapshot **v; /* by start time, oldest first; owned */
+	size_t n;
+	size_t damaged; /* objects that could not be read (told to the sink) */
+};
+
+/* Every snapshot that passes; damaged ones are counted, and told as EVENT_OBJECT_DAMAGED. */
+int select_all(struct repo *r, const struct select_filter *f, struct ctx *ctx,
+    struct select_list *out, struct err *e);
+void select_list_fini(struct select_list *l);
+
+/*
+ * One snapshot from "ID", "latest", "latest:SYSTEM" or a time ("2026-11-21 09:41", RFC 3339...:
+ * the newest not later), each perhaps with ":/PATH" behind.  `path` gets the
+ * path ("/" if none), new text.  ERR_USAGE if an id prefix fits several, or if
+ * latest or a time leaves more than one group (`one_group`), with the list in
+ * the hint; ERR_ABSENT if nothing fits.
+ */
+int select_one(struct repo *r, const char *spec, const struct select_filter *f, bool one_group,
+    struct ctx *ctx, struct snapshot **out, char **path, struct err *e);
+
+#endif

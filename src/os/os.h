@@ -1,0 +1,83 @@
+/*
+ * os: the machine.  The only home of system calls that can fail on the way
+ * to or from a disk, each of which tests can make fail.
+ *
+ * os_* calls named after a system call behave like it (result, errno), with
+ * EINTR retried and close-on-exec set.  Others say what they do.
+ *
+ * Threads: any.
+ */
+#ifndef HF_OS_OS_H
+#define HF_OS_OS_H
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/ctx.h"
+#include "base/err.h"
+
+int os_open(const char *path, int flags, mode_t mode);
+int os_openat(int dir, const char *path, int flags, mode_t mode);
+/* openat2 with RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS. */
+int os_open_beneath(int dir, const char *path, int flags, mode_t mode);
+int os_close(int fd); /* -1 does nothing; keeps errno */
+int os_mkdirat(int dir, const char *path, mode_t mode);
+int os_linkat(int dir, const char *from, int dir2, const char *to);
+int os_renameat(int dir, const char *from, int dir2, const char *to);
+int os_unlinkat(int dir, const char *path, int flags);
+int os_fsync(int fd);
+int os_ftruncate(int fd, off_t n);
+int os_fstat(int fd, struct stat *st);
+int os_fstatat(int dir, const char *path, struct stat *st, int flags);
+ssize_t os_read(int fd, void *buf, size_t n);
+ssize_t os_pread(int fd, void *buf, size_t n, off_t off);
+int os_write_all(int fd, const void *p, size_t n);             /* 0 or -1 */
+int os_pwrite_all(int fd, const void *p, size_t n, off_t off); /* 0 or -1 */
+/* Reads until n bytes or the end; returns how many, or -1. */
+ssize_t os_pread_full(int fd, void *buf, size_t n, off_t off);
+
+/* Start writing a file's dirty pages back; advice. */
+void os_start_writeback(int fd);
+
+/* A whole file of at most max bytes into out (appended). */
+int os_read_file(const char *path, size_t max, struct buf *out, struct err *e);
+
+/*
+ * file_replace: put these bytes at path, all or nothing and durable:
+ * temporary file in the same folder, write, fsync, rename, fsync folder.
+ */
+int os_file_replace(const char *path, struct span data, mode_t mode, struct err *e);
+
+/* mkdir -p; existing folders are fine. */
+int os_mkdirs(const char *path, mode_t mode, struct err *e);
+
+/* Exclusive lock on an open file; *busy instead of waiting (if wait is false). */
+int os_lock(int fd, bool wait, bool *busy, struct err *e);
+
+/* The real clock (CLOCK_REALTIME; CLOCK_BOOTTIME for mono). */
+struct clock *os_clock(void);
+
+unsigned os_cpus(void);                        /* at least 1; honours affinity */
+const char *os_host(void);                     /* static; "localhost" if unknown */
+void os_user(char *out, size_t n);             /* name of the effective user, or its number */
+void os_raise_nofile(void);                    /* soft limit of descriptors up to the hard one */
+void os_sleep_ns(struct ctx *ctx, int64_t ns); /* ends early on cancel */
+
+/*
+ * Places (3-interface.md): root's are /var/cache/holdfast and so on, others
+ * the XDG folders; HOLDFAST_CACHE_DIR and the like override.  New text.
+ */
+char *os_cache_dir(void);
+char *os_state_dir(void);
+
+/* Faults, for tests: make the nth call from now fail with errno `no`. */
+void os_fault_arm(unsigned nth, int no);
+bool os_fault_fired(void); /* since armed; disarms */
+
+#endif

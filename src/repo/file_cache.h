@@ -1,0 +1,69 @@
+/*
+ * file_cache: what the last backup of a group saw, so that unchanged files
+ * need not be opened.  Local, keyed, never trusted over the repository: the
+ * caller looks every id up before it reuses it.
+ *
+ * A file of *directory records* in walk order.  A record holds the keyed hash
+ * of the directory's path, the id of its tree, and for each entry in order
+ * of name the keyed fingerprint of its facts and the ids of its content (a
+ * subdirectory's: its tree).  No names, no content.  Each record has a
+ * checksum; a table at the end finds records by path.  Reading is by pread of
+ * one record at a time, so memory does not grow with the tree.
+ *
+ * Writing goes to a temporary file beside, which replaces the old one at
+ * commit; a crash leaves the old one.
+ *
+ * Threads: a reader or writer belongs to one thread at a time.
+ */
+#ifndef HF_REPO_FILE_CACHE_H
+#define HF_REPO_FILE_CACHE_H
+
+#include "base/err.h"
+#include "base/id.h"
+#include "base/span.h"
+
+enum { FILE_CACHE_FP = 16 };
+
+struct file_cache_entry {
+	uint8_t fp[FILE_CACHE_FP]; /* all zero: never matches (touched too recently, ...) */
+	uint8_t tag;               /* as in refs: 0 none, 1 dir, 2 content, 3 list */
+	uint8_t depth;             /* tag 3 */
+	uint32_t nids;             /* 1 for tags 1 and 3 */
+	const struct id *ids;      /* borrowed; unaligned memory is fine (bytes) */
+};
+
+struct file_cache_dir {
+	uint8_t path[FILE_CACHE_FP]; /* keyed hash of its path */
+	struct id tree;
+	struct file_cache_entry *entries;
+	size_t n, cap;
+};
+
+/* Facts that the owner keeps with the cache. */
+struct file_cache_head {
+	struct id snapshot; /* the one it was made with */
+	int64_t time_ns;    /* of that snapshot's start */
+};
+
+struct file_cache;
+struct file_cache_writer;
+
+/* NULL with ERR_ABSENT if there is none or it is damaged (both only cost time). */
+struct file_cache *file_cache_open(const char *path, struct err *e);
+void file_cache_close(struct file_cache *c);
+const struct file_cache_head *file_cache_head(const struct file_cache *c);
+
+/*
+ * The record of a directory, or NULL if there is none or it is damaged.  It
+ * lives until the next call.  Cheapest in the order in which it was written.
+ */
+const struct file_cache_dir *file_cache_get(
+    struct file_cache *c, const uint8_t path[FILE_CACHE_FP]);
+
+struct file_cache_writer *file_cache_create(const char *path, struct err *e);
+int file_cache_put(struct file_cache_writer *w, const struct file_cache_dir *d, struct err *e);
+int file_cache_commit(struct file_cache_writer *w, const struct file_cache_head *head,
+    struct err *e);                                 /* frees w either way */
+void file_cache_abort(struct file_cache_writer *w); /* NULL does nothing */
+
+#endif

@@ -1,0 +1,70 @@
+/*
+ * repo: a repository, opened: configuration, keys, store, index.
+ *
+ * Threads: open and close by one; what is read-only afterwards by any.
+ */
+#ifndef HF_REPO_REPO_H
+#define HF_REPO_REPO_H
+
+#include "base/ctx.h"
+#include "base/err.h"
+#include "base/id.h"
+#include "store/store.h"
+
+struct repo;
+
+struct repo_cred {
+	bool key_file;      /* secret is the 32 bytes of a key file, else a passphrase */
+	struct span secret; /* borrowed */
+};
+
+struct repo_init_params {
+	struct repo_cred cred;
+	const char *label; /* of the first key; NULL: user@host */
+	int64_t grace_s;   /* 0: a day */
+};
+
+/*
+ * Make a repository in an empty store; `s` is taken, also on failure.
+ * ERR_EXISTS if there is one.
+ */
+int repo_init(struct store *s, const struct repo_init_params *p, const char *cache_dir,
+    struct ctx *ctx, struct repo **out, struct err *e);
+
+/*
+ * Open: read and verify config, unlock with the credential.  cache_dir is the
+ * folder for all repositories' caches (ours is a folder in it), NULL for none.
+ * The index is loaded at first need.  `s` is taken, also on failure.
+ */
+int repo_open(struct store *s, const struct repo_cred *cred, const char *cache_dir, struct ctx *ctx,
+    struct repo **out, struct err *e);
+void repo_close(struct repo *r); /* NULL does nothing */
+
+/* Text of a key file: make one, read one (32 bytes out). */
+void repo_key_file_new(uint8_t key[32], char text[96]);
+int repo_key_file_parse(struct span text, uint8_t key[32], struct err *e);
+
+const char *repo_url(const struct repo *r);
+const char *repo_id_text(const struct repo *r);   /* 32 hex digits */
+const char *repo_cache_dir(const struct repo *r); /* ours, or NULL */
+int64_t repo_grace_s(const struct repo *r);
+const char *repo_key_holder(const struct repo *r); /* hex id of the key in use */
+
+/* Holders of keys. */
+struct repo_key {
+	struct id object;
+	char holder[33];
+	char *label, *role, *created;
+	bool key_file; /* else passphrase */
+	bool current;  /* the one that opened r */
+};
+int repo_keys_list(struct repo *r, struct repo_key **out, size_t *n, struct err *e);
+void repo_keys_free(struct repo_key *k, size_t n);
+int repo_key_add(struct repo *r, const struct repo_cred *cred, const char *label, struct id *object,
+    struct err *e);
+/* By object id prefix or holder prefix; the current or last one is refused. */
+int repo_key_remove(struct repo *r, const char *prefix, struct err *e);
+/* A new credential for the current holder; the old bundle is deleted after the new is durable. */
+int repo_key_passwd(struct repo *r, const struct repo_cred *cred, struct id *object, struct err *e);
+
+#endif

@@ -1,0 +1,69 @@
+/*
+ * snapshot: one run of one system (format.md 8), decoded, with the state
+ * that its notes give it.
+ *
+ * Threads: one owner.
+ */
+#ifndef HF_REPO_SNAPSHOT_H
+#define HF_REPO_SNAPSHOT_H
+
+#include "base/ctx.h"
+#include "base/err.h"
+#include "base/id.h"
+#include "repo/format.h"
+
+enum snapshot_strategy { SNAPSHOT_FULL, SNAPSHOT_INCREMENTAL, SNAPSHOT_DIFFERENTIAL };
+enum snapshot_outcome { SNAPSHOT_COMPLETE, SNAPSHOT_INCOMPLETE, SNAPSHOT_FAILED };
+
+const char *snapshot_strategy_name(enum snapshot_strategy s); /* "full"... */
+const char *snapshot_outcome_name(enum snapshot_outcome o);   /* "complete"... */
+
+struct snapshot_stats {
+	uint64_t files, dirs, others; /* in the tree */
+	uint64_t files_new, files_changed, files_unchanged;
+	uint64_t bytes; /* of content, logical */
+	uint64_t bytes_read;
+	uint64_t added_bytes, stored_bytes; /* new content before and after compression */
+	uint64_t errors;
+};
+
+struct snapshot_part {
+	char *name, *kind;
+	char **paths;
+	size_t npaths;
+	bool has_tree;
+	struct id tree;
+	enum snapshot_outcome outcome;
+	struct snapshot_stats stats;
+	struct snapshot_error {
+		char *path, *message;
+	} * errors;
+	size_t nerrors; /* at most 100 of stats.errors */
+};
+
+struct snapshot {
+	struct id id;
+	int64_t stored_ns; /* the store's time */
+	uint64_t object_size;
+	uint8_t signer[FORMAT_UID], client[FORMAT_UID], group[FORMAT_UID];
+	uint64_t sequence;
+	bool has_previous, has_parent;
+	struct id previous, parent;
+	int64_t start_ns, end_ns;
+	char *host, *user, *system; /* system NULL if none */
+	char *producer;
+	enum snapshot_strategy strategy;
+	struct snapshot_part *parts;
+	size_t nparts;
+	char **excludes;
+	size_t nexcludes;
+	/* After folding the notes: */
+	char **tags;
+	size_t ntags;
+	bool forgotten, pinned, held;
+	int64_t due_ns; /* of the forgetting */
+};
+
+void snapshot_free(struct snapshot *s); /* and all it owns; NULL does nothing */
+
+#endif

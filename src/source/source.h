@@ -1,0 +1,132 @@
+/*
+ * source: what can be read, as directories of named things with content.
+ *
+ * A source knows nothing of repositories.  The engine pulls: it lists a
+ * directory, looks at each name (cheap: one statx), and only for what is
+ * new or changed asks for the rest (xattrs, link target, owners' names) and
+ * reads the content.  Drivers: files (files.c), one stream (stream.c).
+ *
+ *   list     names of a directory, sorted as bytes, without "." and "..".
+ *            For the root, and folders above the paths asked for, only the
+ *            names that lead to them.
+ *   look     one name's facts.  SOURCE_SKIP: excluded (the driver has told
+ *            the sink why), a socket, or gone meanwhile; nothing is stored.
+ *   enter    a directory for listing; holds its parent.  Directories are
+ *            counted: source_dir_ref/unref, from any thread.
+ *   fill     the whole entry for a name; strings live in `hold` until it is
+ *            reset.
+ *   open     a file's content for reading, as the stream of its data without
+ *            holes, in order; `holes` are known then.  Fails with ERR_ABSENT
+ *            if it is no longer the file that look saw.
+ *   read     next bytes of the data, up to n; 0 at the end.  The end is where
+ *            the file ended when it was opened, or earlier if it shrank.
+ *   finish   ends reading; tells whether the file changed since open (size,
+ *            mtime, ctime), and its true size (data and holes) as read.
+ *
+ * Errors name the path.  A failure of one name is the caller's to count; it
+ * never ends the walk.
+ *
+ * Threads: list, look, enter by one walking thread; fill, open, read, finish
+ * by any, a reader by one at a time.
+ */
+#ifndef HF_SOURCE_SOURCE_H
+#define HF_SOURCE_SOURCE_H
+
+#include "base/buf.h"
+#include "base/ctx.h"
+#include "base/entry.h"
+#include "base/err.h"
+
+struct source;
+struct source_dir;
+struct source_reader;
+
+struct source_stat {
+	enum entry_type type;
+	uint32_t mode, uid, gid; /* mode: 12 bits */
+	uint64_t size;
+	int64_t mtime, ctime; /* seconds */
+	uint32_t mtime_ns, ctime_ns;
+	uint64_t ino, dev, nlink;
+	uint32_t major, minor;
+	uint64_t blocks; /* of 512 bytes in use; fewer than size: has holes */
+};
+
+enum source_look { SOURCE_TAKE, SOURCE_SKIP };
+
+/* Names packed one after another: NUL-terminated, offsets in `at`. */
+struct source_names {
+	struct buf text;
+	uint32_t *at;
+	size_t n, cap;
+};
+void source_names_fini(struct source_names *names);
+static inline const char *source_name(const struct source_names *names, size_t i)
+{
+	return (const char *)names->text.p + names->at[i];
+}
+
+struct source_ops {
+	const char *kind; /* "files", "stdin" */
+	struct source_dir *(*root)(struct source *, struct source_stat *st, struct err *);
+	int (*list)(struct source_dir *, struct source_names *out, struct err *);
+	int (*look)(struct source_dir *, const char *name, struct source_stat *st,
+	    enum source_look *what, struct err *);
+	struct source_dir *(*enter)(
+	    struct source_dir *, const char *name, const struct source_stat *st, struct err *);
+	int (*fill)(struct source_dir *, const char *name, const struct source_stat *st,
+	    struct entry *out, struct buf *hold, struct err *);
+	int (*open)(struct source_dir *, const char *name, const struct source_stat *st,
+	    struct source_reader **out, struct err *);
+	int64_t (*read)(struct source_reader *, void *p, size_t n, struct err *);
+	int (*finish)(struct source_reader *, bool *changed, uint64_t *size, struct err *);
+	void (*close)(struct source *);
+};
+
+struct source { /* first member of each driver's own struct */
+	const struct source_ops *ops;
+	struct ctx *ctx; /* borrowed */
+};
+
+struct source_reader { /* first member of each driver's own */
+	struct source *source;
+	const struct entry_hole *holes; /* set by open; valid until finish */
+	size_t nholes;
+	struct source_stat st; /* as found at open */
+};
+
+struct source_dir { /* first member of each driver's own */
+	struct source *source;
+	struct source_dir *parent; /* held; NULL for the root */
+	_Atomic unsigned refs;
+	char *path; /* absolute, "/" for the root */
+	void (*free)(struct source_dir *);
+};
+
+struct source_dir *source_dir_ref(struct source_dir *d); /* returns d */
+void source_dir_unref(struct source_dir *d);             /* NULL does nothing */
+
+/* Abandon a reader without asking how it went; NULL does nothing. */
+void source_reader_abandon(struct source_reader *r);
+
+struct files_params {
+	const char *const *paths; /* absolute, normalised (no "." or ".."), at least one */
+	size_t npaths;
+	const struct exclude *exclude; /* may be NULL; borrowed */
+	bool exclude_caches;           /* CACHEDIR.TAG with the right signature */
+	bool one_file_system;
+	const char *const *never; /* paths never entered, e.g. the repository itself */
+	size_t nnever;
+};
+
+/* -1 with ERR_ABSENT and the path if one of the paths isn't there. */
+int source_files_open(
+    const struct files_params *p, struct ctx *ctx, struct source **out, struct err *e);
+
+/* One file /NAME holding all that can be read from fd; can be read once. */
+int source_stream_open(
+    int fd, const char *name, struct ctx *ctx, struct source **out, struct err *e);
+
+void source_close(struct source *s); /* NULL does nothing */
+
+#endif

@@ -1,0 +1,108 @@
+/*
+ * target: the folder that a restore writes to.  The mirror of a source.
+ *
+ * Nothing is ever created, opened or changed outside the target: each step
+ * down opens one component relative to its parent's descriptor with
+ * RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS, and names are checked (no '/', NUL,
+ * "." or "..").  Existing things are never written through: a file that is to
+ * be replaced is unlinked first, so other hard links to it keep their content.
+ *
+ * A directory's own metadata is applied when the last reference to it is
+ * dropped, after everything inside it was made; until then it has mode 0700.
+ *
+ * What cannot be set (owner without being root, an xattr that the file
+ * system refuses) is told to the sink as EVENT_FILE_FAILED, counted in
+ * target_problems, and does not fail the entry.
+ *
+ * Threads: any; a target_file's begin and end by one thread each, writes by
+ * several at once.
+ */
+#ifndef HF_SOURCE_TARGET_H
+#define HF_SOURCE_TARGET_H
+
+#include "base/ctx.h"
+#include "base/entry.h"
+#include "base/err.h"
+
+struct target;
+struct target_dir;
+struct target_file;
+
+enum target_overwrite {
+	TARGET_REFUSE,     /* the target must be empty (the default) */
+	TARGET_NEVER,      /* add what is missing, leave what is there */
+	TARGET_IF_CHANGED, /* replace files whose size, mtime or type differ */
+	TARGET_ALWAYS,     /* replace */
+};
+
+struct target_stat {
+	bool exists;
+	enum entry_type type;
+	uint64_t size;
+	int64_t mtime;
+	uint32_t mtime_ns;
+	uint32_t mode, uid, gid;
+	uint64_t ino, dev;
+};
+
+/*
+ * Make or open the folder (its parents too).  TARGET_REFUSE and something in
+ * it: ERR_USAGE with a hint at --overwrite.
+ */
+int target_open(const char *path, enum target_overwrite overwrite, struct ctx *ctx,
+    struct target **out, struct err *e);
+void target_close(struct target *t); /* NULL does nothing; all dirs unreferenced before */
+uint64_t target_problems(const struct target *t); /* metadata that could not be set */
+
+struct target_dir *target_root(struct target *t); /* a new reference */
+struct target_dir *target_dir_ref(struct target_dir *d);
+void target_dir_unref(struct target_dir *d);             /* NULL does nothing */
+const char *target_dir_path(const struct target_dir *d); /* below the target, "" for the root */
+
+/*
+ * The directory e->name in parent, made if it isn't there; something else
+ * of that name is replaced (TARGET_ALWAYS, IF_CHANGED) or ERR_EXISTS.  e may
+ * go away: what is needed later is copied.  Metadata of an existing directory
+ * is set too, but under TARGET_NEVER.
+ */
+int target_mkdir(
+    struct target_dir *parent, const struct entry *en, struct target_dir **out, struct err *e);
+
+/* Metadata for the root itself, applied at its end (restore of SNAP:/dir). */
+void target_root_meta(struct target_dir *root, const struct entry *en);
+
+int target_look(struct target_dir *d, const char *name, struct target_stat *st, struct err *e);
+
+/*
+ * A regular file: begin makes it (whatever was there is removed if the
+ * policy says so; TARGET_NEVER and something there: ERR_EXISTS) with mode
+ * 0600; write puts bytes at an offset; end sets size (holes are what was
+ * never written), owner, xattrs, mode, times, and closes.  abort closes and
+ * removes it.  en is copied by begin.  Files beyond 1 MiB without holes are preallocated.
+ */
+int target_file_begin(
+    struct target_dir *d, const struct entry *en, struct target_file **out, struct err *e);
+int target_file_write(struct target_file *f, uint64_t off, struct span data, struct err *e);
+int target_file_end(struct target_file *f, struct err *e); /* frees f */
+void target_file_abort(struct target_file *f);             /* frees f */
+
+/* A symlink, fifo or device with its metadata. */
+int target_node(struct target_dir *d, const struct entry *en, struct err *e);
+
+/*
+ * A hard link d/name to the thing at `path`, which is below the target as
+ * target_dir_path gives it and was made in this run.
+ */
+int target_link(struct target_dir *d, const char *name, const char *path, struct err *e);
+
+/* Set the metadata only, of a file whose content is right already. */
+int target_meta(struct target_dir *d, const struct entry *en, struct err *e);
+
+/* Remove a name, and what is below it (for --delete). */
+int target_remove(struct target_dir *d, const char *name, struct err *e);
+
+/* Names in a directory, for --delete: visits each but "." and "..". */
+int target_list(struct target_dir *d, int (*visit)(void *, const char *name, struct err *),
+    void *arg, struct err *e);
+
+#endif
