@@ -18,10 +18,14 @@
  *   list     visits each key present during the whole call exactly once, in
  *            no order.  A prefix ends with '/' or is "".
  *
+ * A sync that failed has not made everything durable, and the next one will
+ * not claim it; what was never synced is gone after close.  A lazy commit
+ * with STORE_NEW may meet ERR_EXISTS as late as in sync, once.
+ *
  * Keys are relative paths of 1 to 255 bytes: components of [A-Za-z0-9._-]
- * that do not begin with '.', joined by '/'.  Absent objects are ERR_ABSENT,
- * never a short read.  After a failed put the object is absent or whole, so
- * who retries with STORE_NEW may meet ERR_EXISTS for its own object.
+ * that do not begin with '.', joined by '/'; the first is not "tmp", which is
+ * the store's own.  Absent objects are ERR_ABSENT, never a short read.  After a failed put the
+ * object is absent or whole, so who retries with STORE_NEW may meet ERR_EXISTS for its own object.
  *
  * Threads: a store may be used from many threads; open and close may not.
  * An upload belongs to one thread at a time.
@@ -67,9 +71,12 @@ struct store_ops {
 };
 /* commit with key NULL aborts; either way the upload is freed. */
 
+/* A driver without begin gets uploads that spool and put; without sync, nothing is lazy. */
+
 struct store { /* first member of each driver's own struct */
 	const struct store_ops *ops;
-	char *url; /* as given, secrets removed; owned */
+	char *url;           /* "fs:/srv/b", secrets removed; owned */
+	struct store *under; /* the store that a wrapper wraps, else NULL */
 };
 
 struct store_upload { /* first member of each driver's own */
