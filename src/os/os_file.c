@@ -1,0 +1,176 @@
+/* os: whole files and folders, built from the wrappers of os.c. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
+
+#include "base/mem.h"
+#include "os/os.h"
+
+int os_read_file(const char *path, size_t max, struct buf *out, struct err *e)
+{
+	size_t start = out->n;
+	int fd = -1, rc = -1;
+
+	if ((fd = os_open(path, O_RDONLY | O_NOCTTY, 0)) == -1) {
+		err_sys(e, "open");
+		goto out;
+	}
+	for (;;) {
+		/* One byte more than allowed tells "just fits" from "too long". */
+		size_t room = max - (out->n - start) + 1;
+		ssize_t k;
+
+		if (room > 64 << 10)
+			room = 64 << 10;
+		buf_reserve(out, room);
+		k = os_read(fd, out->p + out->n, room);
+		if (k == -1) {
+			err_sys(e, "read");
+			goto out;
+		}
+		if (k == 0)
+			break;
+		out->n += (size_t)k;
+		if (out->n - start > max) {
+			err_set(e, ERR_FAILED, "larger than %zu bytes", max);
+			goto out;
+		}
+	}
+	rc = 0;
+out:
+	os_close(fd);
+	if (rc == -1) {
+		out->n = start;
+		err_wrap(e, "%s", path);
+	}
+	return rc;
+}
+
+/* A name beside the target that nobody else uses. */
+static void temp_name(char *out, size_t size)
+{
+	uint64_t r = 0;
+
+	/* O_EXCL makes a clash harmless, so weak numbers would do as well. */
+	if (getrandom(&r, sizeof r, 0) != (ssize_t)sizeof r)
+		r = (uint64_t)getpid();
+	snprintf(out, size, ".tmp-%016llx", (unsigned long long)r);
+}
+
+static int write_temp(int dir, const char *tmp, struct span data, mode_t mode, struct err *e)
+{
+	int fd = -1, rc = -1;
+
+	if ((fd = os_openat(dir, tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode)) == -1) {
+		err_sys(e, "create %s", tmp);
+		goto out;
+	}
+	if (os_write_all(fd, data.p, data.n) == -1) {
+		err_sys(e, "write");
+		goto out;
+	}
+	/* Bytes before name: a crash may lose the file, never cut it short. */
+	if (os_fsync(fd) == -1) {
+		err_sys(e, "fsync");
+		goto out;
+	}
+	rc = 0;
+out:
+	os_close(fd);
+	if (fd != -1 && rc == -1)
+		unlinkat(dir, tmp, 0);
+	return rc;
+}
+
+int os_file_replace(const char *path, struct span data, mode_t mode, struct err *e)
+{
+	const char *slash = strrchr(path, '/');
+	const char *leaf = slash ? slash + 1 : path;
+	char *folder = slash ? mem_strndup(path, slash == path ? 1 : (size_t)(slash - path)) : NULL;
+	char tmp[32];
+	int dir = -1, rc = -1;
+
+	temp_name(tmp, sizeof tmp);
+	if ((dir = os_open(folder ? folder : ".", O_RDONLY | O_DIRECTORY, 0)) == -1) {
+		err_sys(e, "open folder");
+		goto out;
+	}
+	if (write_temp(dir, tmp, data, mode, e) == -1)
+		goto out;
+	if (os_renameat(dir, tmp, dir, leaf) == -1) {
+		err_sys(e, "rename");
+		unlinkat(dir, tmp, 0);
+		goto out;
+	}
+	/* A name is durable only once its folder is. */
+	if (os_fsync(dir) == -1) {
+		err_sys(e, "fsync folder");
+		goto out;
+	}
+	rc = 0;
+out:
+	os_close(dir);
+	free(folder);
+	return rc == 0 ? 0 : err_wrap(e, "%s", path);
+}
+
+/* One level; a folder that is there already is fine, anything else is not. */
+static int make_dir(const char *path, mode_t mode, struct err *e)
+{
+	struct stat st;
+
+	if (os_mkdirat(AT_FDCWD, path, mode) == 0)
+		return 0;
+	if (errno != EEXIST)
+		return err_sys(e, "%s: mkdir", path);
+	if (os_fstatat(AT_FDCWD, path, &st, 0) == -1)
+		return err_sys(e, "%s: stat", path);
+	if (!S_ISDIR(st.st_mode)) {
+		errno = ENOTDIR;
+		return err_sys(e, "%s", path);
+	}
+	return 0;
+}
+
+int os_mkdirs(const char *path, mode_t mode, struct err *e)
+{
+	char *copy = mem_strdup(path);
+	struct stat st;
+	int rc = -1;
+
+	/* Folders on the way may be ones that we cannot write to, or autofs. */
+	if (os_fstatat(AT_FDCWD, path, &st, 0) == 0 && S_ISDIR(st.st_mode)) {
+		rc = 0;
+		goto out;
+	}
+	for (char *p = copy + 1; *copy && *p; p++) {
+		if (*p != '/' || p[-1] == '/')
+			continue;
+		*p = '\0';
+		rc = make_dir(copy, mode, e);
+		*p = '/';
+		if (rc == -1)
+			goto out;
+	}
+	rc = make_dir(copy, mode, e);
+out:
+	free(copy);
+	return rc;
+}
+
+int os_lock(int fd, bool wait, bool *busy, struct err *e)
+{
+	int rc;
+
+	*busy = false;
+	do
+		rc = flock(fd, LOCK_EX | (wait ? 0 : LOCK_NB));
+	while (rc == -1 && errno == EINTR);
+	if (rc == -1 && errno == EWOULDBLOCK) {
+		*busy = true;
+		return 0;
+	}
+	return rc == -1 ? err_sys(e, "lock") : 0;
+}

@@ -1,0 +1,143 @@
+/* os: the clock, the machine and its user, and where files belong. */
+#include <errno.h>
+#include <pthread.h>
+#include <pwd.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include "base/mem.h"
+#include "os/os.h"
+
+static int64_t now_ns(clockid_t id)
+{
+	struct timespec t = {0};
+
+	clock_gettime(id, &t);
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static int64_t wall_ns(struct clock *c)
+{
+	return now_ns(CLOCK_REALTIME);
+}
+
+static int64_t mono_ns(struct clock *c)
+{
+	return now_ns(CLOCK_BOOTTIME);
+}
+
+struct clock *os_clock(void)
+{
+	static struct clock c = {wall_ns, mono_ns};
+
+	return &c;
+}
+
+unsigned os_cpus(void)
+{
+	cpu_set_t set;
+	long n;
+
+	/* Machines with more processors than cpu_set_t holds refuse this one. */
+	if (sched_getaffinity(0, sizeof set, &set) == 0)
+		n = CPU_COUNT(&set);
+	else
+		n = sysconf(_SC_NPROCESSORS_ONLN);
+	return n < 1 ? 1 : (unsigned)n;
+}
+
+static char host[256];
+
+static void host_find(void)
+{
+	if (gethostname(host, sizeof host - 1) != 0 || host[0] == '\0')
+		strcpy(host, "localhost");
+}
+
+const char *os_host(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, host_find);
+	return host;
+}
+
+void os_user(char *out, size_t n)
+{
+	char tmp[4096];
+	struct passwd pw, *found = NULL;
+
+	if (getpwuid_r(geteuid(), &pw, tmp, sizeof tmp, &found) == 0 && found && *found->pw_name)
+		snprintf(out, n, "%s", found->pw_name);
+	else
+		snprintf(out, n, "%lu", (unsigned long)geteuid());
+}
+
+void os_raise_nofile(void)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur < r.rlim_max) {
+		r.rlim_cur = r.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &r);
+	}
+}
+
+void os_sleep_ns(struct ctx *ctx, int64_t ns)
+{
+	enum { STEP = 50 * 1000 * 1000 }; /* how late a cancel may be seen */
+	int64_t end = now_ns(CLOCK_BOOTTIME) + ns;
+
+	while (!atomic_load_explicit(&ctx->cancel, memory_order_relaxed)) {
+		int64_t left = end - now_ns(CLOCK_BOOTTIME);
+
+		if (left <= 0)
+			break;
+		nanosleep(&(struct timespec){.tv_nsec = left < STEP ? left : STEP}, NULL);
+	}
+}
+
+/* The home directory: what the user says, else what the system says. */
+static char *home_dir(void)
+{
+	const char *home = getenv("HOME");
+	char tmp[4096];
+	struct passwd pw, *found = NULL;
+
+	if (home != NULL && home[0] == '/')
+		return mem_strdup(home);
+	if (getpwuid_r(geteuid(), &pw, tmp, sizeof tmp, &found) == 0 && found && *found->pw_dir)
+		return mem_strdup(found->pw_dir);
+	return mem_strdup("/");
+}
+
+static char *place(const char *own, const char *root, const char *xdg, const char *under_home)
+{
+	const char *v = getenv(own);
+	char *home, *out;
+
+	if (v != NULL && *v)
+		return mem_strdup(v);
+	if (geteuid() == 0)
+		return mem_strdup(root);
+	/* The XDG specification has relative paths ignored. */
+	if ((v = getenv(xdg)) != NULL && v[0] == '/')
+		return mem_printf("%s/holdfast", v);
+	home = home_dir();
+	out = mem_printf("%s/%s/holdfast", home, under_home);
+	free(home);
+	return out;
+}
+
+char *os_cache_dir(void)
+{
+	return place("HOLDFAST_CACHE_DIR", "/var/cache/holdfast", "XDG_CACHE_HOME", ".cache");
+}
+
+char *os_state_dir(void)
+{
+	return place("HOLDFAST_STATE_DIR", "/var/lib/holdfast", "XDG_STATE_HOME", ".local/state");
+}
