@@ -10,7 +10,8 @@
  *            the same for an object whose name is known only at its end.
  *            With STORE_LAZY commit may return before the object is visible
  *            or durable; it is both after the next sync.
- *   sync     makes every lazy commit before it visible and durable.
+ *   sync     makes every lazy commit before it visible and durable, and every
+ *            deletion before it durable.
  *   get      exactly len bytes from off, or fails; never short.  Beyond the
  *            end is ERR_CORRUPT: the caller knows how long an object is.
  *   stat     size and the store's time of writing.

@@ -15,16 +15,6 @@
 #include "base/mem.h"
 #include "os/os.h"
 
-/* More lazy commits than this are fsynced when they come, to bound descriptors. */
-enum { LAZY_FDS_MAX = 256 };
-
-struct fs_upload {
-	struct store_upload base;
-	char tmp[FS_TMP_MAX];
-	int fd;
-	bool failed;
-};
-
 int fs_fail(struct store_fs *fs, struct err *e, const char *what)
 {
 	int no = errno;
@@ -60,6 +50,14 @@ int fs_fail(struct store_fs *fs, struct err *e, const char *what)
 	}
 }
 
+int fs_fail_write(struct store_fs *fs, struct err *e, const char *what)
+{
+	fs_fail(fs, e, what);
+	if (e->kind == ERR_ABSENT) /* of a folder or our own file: no answer to a put */
+		e->kind = ERR_FAILED;
+	return -1;
+}
+
 /* ---- uploads ---- */
 
 static int tmp_open(struct store_fs *fs, char *tmp, struct err *e)
@@ -75,7 +73,7 @@ static int tmp_open(struct store_fs *fs, char *tmp, struct err *e)
 		if (fd == -1 && errno == ENOENT && tries == 0)
 			fs_dir_forget(fs, FS_TMP_DIR);
 		else if (fd == -1)
-			return fs_fail(fs, e, "create a temporary file");
+			return fs_fail_write(fs, e, "create a temporary file");
 	}
 	return fd;
 }
@@ -101,7 +99,7 @@ static int fs_append(struct store_upload *up, struct span data, struct err *e)
 	if (os_write_all(u->fd, data.p, data.n) == 0)
 		return 0;
 	u->failed = true;
-	return fs_fail((struct store_fs *)up->store, e, "write");
+	return fs_fail_write((struct store_fs *)up->store, e, "write");
 }
 
 /* One attempt to name it; the folder may turn out to be gone. */
@@ -109,18 +107,17 @@ static int publish_once(struct store_fs *fs, const char *tmp, const char *key, u
 {
 	if (!(flags & STORE_NEW))
 		return os_renameat(fs->root, tmp, fs->root, key);
-	if (os_linkat(fs->root, tmp, fs->root, key) == -1)
+	if (os_linkat(fs->root, tmp, fs->root, key) == -1) {
+		/* Not every file system has links: vfat, some network shares. */
+		if (errno == EPERM || errno == EOPNOTSUPP || errno == ENOSYS)
+			return os_renameat_new(fs->root, tmp, fs->root, key);
 		return -1;
-	os_unlinkat(fs->root, tmp, 0); /* failing, it leaves a second name to sweep */
+	}
+	unlinkat(fs->root, tmp, 0); /* failing, it leaves a second name to sweep */
 	return 0;
 }
 
-/*
- * Give the file its name.  After success or ERR_EXISTS the caller makes the
- * folder durable: who is told "exists" may rely on it.
- */
-static int publish(
-    struct store_fs *fs, const char *tmp, const char *key, unsigned flags, struct err *e)
+int fs_publish(struct store_fs *fs, const char *tmp, const char *key, unsigned flags, struct err *e)
 {
 	char dir[STORE_KEY_MAX + 1];
 
@@ -131,7 +128,7 @@ static int publish(
 		if (publish_once(fs, tmp, key, flags) == 0)
 			break;
 		if (errno != ENOENT || tries > 0 || dir[0] == '\0')
-			return fs_fail(fs, e, flags & STORE_NEW ? "link" : "rename");
+			return fs_fail_write(fs, e, flags & STORE_NEW ? "link" : "rename");
 		fs_dir_forget(fs, dir);
 	}
 	fs_fd_drop(fs, key);
@@ -142,64 +139,13 @@ static int publish_durably(
     struct store_fs *fs, const char *tmp, const char *key, unsigned flags, struct err *e)
 {
 	char dir[STORE_KEY_MAX + 1];
-	int rc = publish(fs, tmp, key, flags, e);
+	int rc = fs_publish(fs, tmp, key, flags, e);
 
 	if (rc == -1 && e->kind != ERR_EXISTS)
 		return -1;
 	if (fs_dir_sync(fs, fs_dir_of(key, dir)) == -1)
-		return fs_fail(fs, e, "fsync the folder");
+		return fs_fail_write(fs, e, "fsync the folder");
 	return rc;
-}
-
-static bool taken(struct store_fs *fs, const char *key)
-{
-	struct stat st;
-	bool yes = os_fstatat(fs->root, key, &st, AT_SYMLINK_NOFOLLOW) == 0;
-
-	pthread_mutex_lock(&fs->lock);
-	for (struct fs_lazy *l = fs->lazy; l && !yes; l = l->next)
-		yes = strcmp(l->key, key) == 0;
-	pthread_mutex_unlock(&fs->lock);
-	return yes;
-}
-
-/* Takes the temporary file and its descriptor into the list for sync. */
-static int hold_back(
-    struct store_fs *fs, struct fs_upload *u, const char *key, unsigned flags, struct err *e)
-{
-	struct fs_lazy *l;
-	bool crowded;
-
-	if ((flags & STORE_NEW) && taken(fs, key))
-		return err_set(e, ERR_EXISTS, "there already");
-	pthread_mutex_lock(&fs->lock);
-	crowded = fs->lazy_fds >= LAZY_FDS_MAX;
-	fs->lazy_fds += !crowded;
-	pthread_mutex_unlock(&fs->lock);
-	/*
-	 * The descriptor stays open, for an error of writing back is told to
-	 * those who hold the file open, and may be forgotten otherwise.
-	 */
-	if (!crowded) {
-		os_start_writeback(u->fd);
-	} else {
-		if (os_fsync(u->fd) == -1)
-			return fs_fail(fs, e, "fsync");
-		os_close(u->fd);
-		u->fd = -1;
-	}
-	l = mem_zalloc(sizeof *l);
-	l->key = mem_strdup(key);
-	memcpy(l->tmp, u->tmp, sizeof l->tmp);
-	l->fd = u->fd;
-	l->flags = flags;
-	u->fd = -1;
-	u->tmp[0] = '\0';
-	pthread_mutex_lock(&fs->lock);
-	*fs->lazy_end = l;
-	fs->lazy_end = &l->next;
-	pthread_mutex_unlock(&fs->lock);
-	return 0;
 }
 
 static int commit_now(
@@ -207,7 +153,7 @@ static int commit_now(
 {
 	/* Bytes before name: a crash may lose the object, never cut it short. */
 	if (os_fsync(u->fd) == -1)
-		return fs_fail(fs, e, "fsync");
+		return fs_fail_write(fs, e, "fsync");
 	return publish_durably(fs, u->tmp, key, flags, e);
 }
 
@@ -220,12 +166,12 @@ static int fs_commit(struct store_upload *up, const char *key, unsigned flags, s
 	if (key && u->failed)
 		rc = err_set(e, ERR_FAILED, "an append failed before");
 	else if (key && (flags & STORE_LAZY))
-		rc = hold_back(fs, u, key, flags, e);
+		rc = fs_lazy_add(fs, u, key, flags, e);
 	else if (key)
 		rc = commit_now(fs, u, key, flags, e);
 	os_close(u->fd);
 	if (u->tmp[0] && (key == NULL || rc == -1))
-		os_unlinkat(fs->root, u->tmp, 0);
+		unlinkat(fs->root, u->tmp, 0);
 	free(u);
 	return rc;
 }
@@ -242,140 +188,6 @@ static int fs_put(struct store *s, const char *key, struct span data, unsigned f
 		return -1;
 	}
 	return fs_commit(up, key, flags, e);
-}
-
-/* ---- sync ---- */
-
-static void lazy_free(struct fs_lazy *l)
-{
-	os_close(l->fd);
-	free(l->key);
-	free(l);
-}
-
-/* Move what was committed lazily to the end of what this sync works on. */
-static void sync_take(struct store_fs *fs)
-{
-	struct fs_lazy **end = &fs->syncing;
-
-	while (*end)
-		end = &(*end)->next;
-	pthread_mutex_lock(&fs->lock);
-	*end = fs->lazy;
-	fs->lazy = NULL;
-	fs->lazy_end = &fs->lazy;
-	fs->lazy_fds = 0;
-	pthread_mutex_unlock(&fs->lock);
-}
-
-static int sync_lost(struct store_fs *fs, const char *what, struct err *e)
-{
-	fs->lost = errno;
-	fs_fail(fs, e, what);
-	return err_hint(e, "objects were lost on their way to the disk: look at the system's log; "
-			   "what was stored before is safe");
-}
-
-static int sync_data(struct store_fs *fs, struct err *e)
-{
-	for (struct fs_lazy *l = fs->syncing; l; l = l->next) {
-		if (l->fd == -1)
-			continue;
-		if (os_fsync(l->fd) == -1) {
-			sync_lost(fs, "fsync", e);
-			return err_wrap(e, "%s", l->key);
-		}
-		os_close(l->fd);
-		l->fd = -1;
-	}
-	return 0;
-}
-
-/*
- * A name that somebody else took meanwhile is reported (exists) and its
- * object dropped; the others go on.
- */
-static int sync_names(struct store_fs *fs, struct err *exists, struct err *e)
-{
-	for (struct fs_lazy *l = fs->syncing; l; l = l->next) {
-		if (l->named)
-			continue;
-		if (publish(fs, l->tmp, l->key, l->flags, e) == -1) {
-			err_wrap(e, "%s", l->key);
-			if (e->kind != ERR_EXISTS)
-				return -1;
-			*exists = *e;
-			os_unlinkat(fs->root, l->tmp, 0);
-		}
-		l->named = true;
-	}
-	return 0;
-}
-
-static int by_dir(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static int sync_dirs(struct store_fs *fs, struct err *e)
-{
-	char buf[STORE_KEY_MAX + 1], **dirs;
-	size_t n = 0;
-	int rc = 0;
-
-	for (struct fs_lazy *l = fs->syncing; l; l = l->next)
-		n++;
-	dirs = mem_alloc(n * sizeof *dirs);
-	n = 0;
-	for (struct fs_lazy *l = fs->syncing; l; l = l->next)
-		dirs[n++] = mem_strdup(fs_dir_of(l->key, buf));
-	qsort(dirs, n, sizeof *dirs, by_dir);
-	for (size_t i = 0; i < n && rc == 0; i++) {
-		if (i > 0 && strcmp(dirs[i], dirs[i - 1]) == 0)
-			continue;
-		if (fs_dir_sync(fs, dirs[i]) == -1) {
-			rc = sync_lost(fs, "fsync the folder", e);
-			err_wrap(e, "%s", dirs[i]);
-		}
-	}
-	for (size_t i = 0; i < n; i++)
-		free(dirs[i]);
-	free(dirs);
-	return rc;
-}
-
-static int sync_locked(struct store_fs *fs, struct err *e)
-{
-	struct err exists = {0};
-	struct fs_lazy *l;
-
-	if (fs->lost) {
-		errno = fs->lost;
-		err_sys(e, "an earlier sync lost objects");
-		return err_hint(e, "open the store again and repeat the run");
-	}
-	sync_take(fs);
-	if (sync_data(fs, e) == -1 || sync_names(fs, &exists, e) == -1 || sync_dirs(fs, e) == -1)
-		return -1;
-	while ((l = fs->syncing)) {
-		fs->syncing = l->next;
-		lazy_free(l);
-	}
-	if (exists.kind == ERR_NONE)
-		return 0;
-	*e = exists;
-	return -1;
-}
-
-static int fs_sync(struct store *s, struct err *e)
-{
-	struct store_fs *fs = (struct store_fs *)s;
-	int rc;
-
-	pthread_mutex_lock(&fs->sync_lock);
-	rc = sync_locked(fs, e);
-	pthread_mutex_unlock(&fs->sync_lock);
-	return rc;
 }
 
 /* ---- reading ---- */
@@ -443,35 +255,27 @@ static int fs_del(struct store *s, const char *key, struct err *e)
 	struct store_fs *fs = (struct store_fs *)s;
 
 	fs_fd_drop(fs, key);
-	if (os_unlinkat(fs->root, key, 0) == 0 || errno == ENOTDIR)
+	if (os_unlinkat(fs->root, key, 0) == 0) {
+		fs_dir_emptied(fs, key);
 		return 0;
-	if (errno != ENOENT)
-		return fs_fail(fs, e, "unlink");
+	}
+	if (errno == EISDIR)
+		return 0;
 	fs_fail(fs, e, "unlink");
 	return e->kind == ERR_ABSENT ? 0 : -1;
 }
 
 /* ---- opening ---- */
 
-static void lazy_drop(struct store_fs *fs, struct fs_lazy *l)
-{
-	for (struct fs_lazy *next; l; l = next) {
-		next = l->next;
-		if (!l->named)
-			os_unlinkat(fs->root, l->tmp, 0);
-		lazy_free(l);
-	}
-}
-
 static void fs_close(struct store *s)
 {
 	struct store_fs *fs = (struct store_fs *)s;
 
-	lazy_drop(fs, fs->lazy);
-	lazy_drop(fs, fs->syncing);
+	fs_lazy_drop(fs);
 	fs_fd_drop(fs, NULL);
 	fs_dir_forget(fs, "");
 	free(fs->folders);
+	fs_names_fini(&fs->emptied);
 	os_close(fs->root);
 	pthread_mutex_destroy(&fs->lock);
 	pthread_mutex_destroy(&fs->sync_lock);
@@ -544,8 +348,11 @@ int store_fs_open(const char *path, bool create, struct store **out, struct err 
 	*out = NULL;
 	if (*path == '\0')
 		return err_set(e, ERR_USAGE, "fs: needs a path");
-	if (create && os_mkdirs(path, 0700, e) == -1)
-		return err_wrap(e, "fs:%s", path);
+	if (create && fs_root_make(path, e) == -1) {
+		errno = e->sys;
+		return e->sys == ENOTDIR ? open_failed(path, create, e)
+					 : err_wrap(e, "fs:%s", path);
+	}
 	root = os_open(path, O_RDONLY | O_DIRECTORY, 0);
 	if (root == -1)
 		return open_failed(path, create, e);

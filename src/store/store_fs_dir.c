@@ -1,6 +1,6 @@
 /*
  * store_fs_dir: the folders of a directory store: making them, walking them,
- * sweeping what crashed writers left in tmp/; and the cache of open objects.
+ * and sweeping what crashed writers left in tmp/.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -40,6 +40,43 @@ const char *fs_dir_of(const char *key, char *out)
 	memcpy(out, key, n);
 	out[n] = '\0';
 	return out;
+}
+
+void fs_names_add(struct fs_names *names, const char *name)
+{
+	if (names->n == names->cap) {
+		names->cap = names->cap ? 2 * names->cap : 16;
+		names->v = mem_realloc(names->v, names->cap * sizeof *names->v);
+	}
+	names->v[names->n++] = mem_strdup(name);
+}
+
+static int names_cmp(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+void fs_names_unique(struct fs_names *names)
+{
+	size_t kept = 0;
+
+	if (names->n)
+		qsort(names->v, names->n, sizeof *names->v, names_cmp);
+	for (size_t i = 0; i < names->n; i++) {
+		if (kept && strcmp(names->v[kept - 1], names->v[i]) == 0)
+			free(names->v[i]);
+		else
+			names->v[kept++] = names->v[i];
+	}
+	names->n = kept;
+}
+
+void fs_names_fini(struct fs_names *names)
+{
+	for (size_t i = 0; i < names->n; i++)
+		free(names->v[i]);
+	free(names->v);
+	*names = (struct fs_names){0};
 }
 
 /* Index of dir among the known, or where it belongs; under the lock. */
@@ -119,28 +156,125 @@ void fs_dir_forget(struct store_fs *fs, const char *dir)
 	pthread_mutex_unlock(&fs->lock);
 }
 
-int fs_dir_make(struct store_fs *fs, const char *dir, struct err *e)
+void fs_dir_emptied(struct store_fs *fs, const char *key)
+{
+	enum { MANY = 2048 }; /* then look for doubles */
+	char dir[STORE_KEY_MAX + 1];
+
+	pthread_mutex_lock(&fs->lock);
+	fs_names_add(&fs->emptied, fs_dir_of(key, dir));
+	if (fs->emptied.n % MANY == 0)
+		fs_names_unique(&fs->emptied);
+	pthread_mutex_unlock(&fs->lock);
+}
+
+/* Make dir and what is above it; add what is new, and its parents, to the lists. */
+static int make_parts(struct store_fs *fs, const char *dir, struct fs_names *made,
+    struct fs_names *parents, struct err *e)
 {
 	char part[STORE_KEY_MAX + 1], above[STORE_KEY_MAX + 1];
 
 	if (*dir == '\0' || folder_known(fs, dir))
 		return 0;
-	for (const char *p = dir; p; p = strchr(p + 1, '/')) {
-		const char *end = strchr(p + 1, '/');
-		size_t n = end ? (size_t)(end - dir) : strlen(dir);
-
+	for (size_t n = 1; n <= strlen(dir); n++) {
+		if (dir[n] != '/' && dir[n] != '\0')
+			continue;
 		memcpy(part, dir, n);
 		part[n] = '\0';
 		if (folder_known(fs, part))
 			continue;
 		if (os_mkdirat(fs->root, part, 0700) == -1 && errno != EEXIST)
-			return fs_fail(fs, e, "make a folder");
-		/* Who made it before us may not have got this far. */
-		if (fs_dir_sync(fs, fs_dir_of(part, above)) == -1)
-			return fs_fail(fs, e, "fsync a new folder's parent");
-		folder_remember(fs, part);
+			return fs_fail_write(fs, e, "make a folder");
+		/* Who made it before us may have died before fsync. */
+		fs_names_add(made, part);
+		fs_names_add(parents, fs_dir_of(part, above));
 	}
 	return 0;
+}
+
+int fs_dirs_make(struct store_fs *fs, const struct fs_names *dirs, struct err *e)
+{
+	struct fs_names made = {0}, parents = {0};
+	int rc = 0;
+
+	for (size_t i = 0; i < dirs->n && rc == 0; i++)
+		rc = make_parts(fs, dirs->v[i], &made, &parents, e);
+	fs_names_unique(&parents);
+	for (size_t i = 0; i < parents.n && rc == 0; i++)
+		if (fs_dir_sync(fs, parents.v[i]) == -1)
+			rc = fs_fail_write(fs, e, "fsync a new folder's parent");
+	for (size_t i = 0; i < made.n && rc == 0; i++)
+		folder_remember(fs, made.v[i]);
+	fs_names_fini(&made);
+	fs_names_fini(&parents);
+	return rc;
+}
+
+int fs_dir_make(struct store_fs *fs, const char *dir, struct err *e)
+{
+	char *one = (char *)dir;
+
+	return fs_dirs_make(fs, &(struct fs_names){.v = &one, .n = 1}, e);
+}
+
+/* The length of what exists of a path: whole components; 0 is ".". */
+static size_t existing_part(char *path)
+{
+	size_t n = strlen(path);
+	struct stat st;
+
+	while (n > 0) {
+		char c = path[n];
+		int rc;
+
+		path[n] = '\0';
+		rc = os_fstatat(AT_FDCWD, path, &st, 0);
+		path[n] = c;
+		if (rc == 0)
+			break;
+		while (n > 0 && path[n - 1] != '/')
+			n--;
+		while (n > 1 && path[n - 1] == '/')
+			n--;
+	}
+	return n;
+}
+
+static int path_sync(const char *path, size_t n, struct err *e)
+{
+	char *dir = n ? mem_strndup(path, n) : mem_strdup(".");
+	int fd = os_open(dir, O_RDONLY | O_DIRECTORY, 0);
+	int rc = fd == -1 ? -1 : os_fsync(fd);
+
+	if (rc == -1 && fd != -1 && (errno == EINVAL || errno == EOPNOTSUPP))
+		rc = 0;
+	if (rc == -1)
+		err_sys(e, "%s: fsync", dir);
+	os_close(fd);
+	free(dir);
+	return rc;
+}
+
+int fs_root_make(const char *path, struct err *e)
+{
+	char *copy = mem_strdup(path);
+	size_t len = strlen(copy), n;
+	int rc;
+
+	while (len > 1 && copy[len - 1] == '/')
+		copy[--len] = '\0';
+	n = existing_part(copy);
+	rc = os_mkdirs(copy, 0700, e);
+	/* Each new name is durable once the folder it is in is. */
+	while (rc == 0 && n < len) {
+		rc = path_sync(copy, n, e);
+		while (copy[n] == '/')
+			n++;
+		while (copy[n] && copy[n] != '/')
+			n++;
+	}
+	free(copy);
+	return rc;
 }
 
 /* ---- list ---- */
@@ -274,108 +408,4 @@ int store_tmp_sweep(struct store *s, int64_t older_than_ns, uint64_t *removed, s
 	if (fs_sweep((struct store_fs *)s, older_than_ns, removed, e) == -1)
 		return err_wrap(e, "%s: sweep", s->url);
 	return 0;
-}
-
-/* ---- open objects ---- */
-
-/* Under the lock.  Returns a descriptor to close, or -1. */
-static int fd_detach(struct fs_fd *f)
-{
-	int fd = f->users == 0 ? f->fd : -1;
-
-	f->key[0] = '\0';
-	if (f->users == 0)
-		f->fd = -1;
-	return fd;
-}
-
-static int fd_lookup(struct store_fs *fs, const char *key, struct fs_fd **slot)
-{
-	int fd = -1;
-
-	pthread_mutex_lock(&fs->lock);
-	for (int i = 0; i < FS_FDS && fd == -1; i++)
-		if (strcmp(fs->fds[i].key, key) == 0) {
-			*slot = &fs->fds[i];
-			(*slot)->users++;
-			(*slot)->used = ++fs->ticks;
-			fd = (*slot)->fd;
-		}
-	pthread_mutex_unlock(&fs->lock);
-	return fd;
-}
-
-/* Keep an opened object in the slot used longest ago, if one is free to go. */
-static void fd_keep(struct store_fs *fs, const char *key, int fd, struct fs_fd **slot)
-{
-	struct fs_fd *best = NULL;
-	int old = -1;
-
-	pthread_mutex_lock(&fs->lock);
-	for (int i = 0; i < FS_FDS; i++) {
-		struct fs_fd *f = &fs->fds[i];
-
-		if (f->users == 0 && (best == NULL || f->used < best->used))
-			best = f;
-	}
-	if (best) {
-		old = fd_detach(best);
-		memcpy(best->key, key, strlen(key) + 1);
-		best->fd = fd;
-		best->users = 1;
-		best->used = ++fs->ticks;
-	}
-	pthread_mutex_unlock(&fs->lock);
-	os_close(old);
-	*slot = best;
-}
-
-int fs_fd_get(struct store_fs *fs, const char *key, struct fs_fd **slot)
-{
-	struct stat st;
-	int fd = fd_lookup(fs, key, slot);
-
-	if (fd != -1) {
-		/* Somebody else may have deleted or replaced it. */
-		if (os_fstat(fd, &st) == 0 && st.st_nlink > 0)
-			return fd;
-		fs_fd_drop(fs, key);
-		fs_fd_release(fs, *slot, fd);
-	}
-	*slot = NULL;
-	fd = os_openat(fs->root, key, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0);
-	if (fd != -1 && strchr(key, '/')) /* what has no folder may be replaced */
-		fd_keep(fs, key, fd, slot);
-	return fd;
-}
-
-void fs_fd_release(struct store_fs *fs, struct fs_fd *slot, int fd)
-{
-	if (slot == NULL) {
-		os_close(fd);
-		return;
-	}
-	fd = -1;
-	pthread_mutex_lock(&fs->lock);
-	if (--slot->users == 0 && slot->key[0] == '\0') {
-		fd = slot->fd;
-		slot->fd = -1;
-		slot->used = 0;
-	}
-	pthread_mutex_unlock(&fs->lock);
-	os_close(fd);
-}
-
-void fs_fd_drop(struct store_fs *fs, const char *key)
-{
-	int close_these[FS_FDS];
-	int n = 0;
-
-	pthread_mutex_lock(&fs->lock);
-	for (int i = 0; i < FS_FDS; i++)
-		if (key == NULL || strcmp(fs->fds[i].key, key) == 0)
-			close_these[n++] = fd_detach(&fs->fds[i]);
-	pthread_mutex_unlock(&fs->lock);
-	while (n > 0)
-		os_close(close_these[--n]);
 }

@@ -29,6 +29,9 @@ static uint64_t noise_next(struct store_retry *r)
 	return z ^ (z >> 31);
 }
 
+/* Sleeping wants a context to be cancelled by: this one never is. */
+static struct ctx uncancelled;
+
 /* After failed attempt n (from 1): wait and say whether to try again. */
 static bool again(struct store_retry *r, int n, const char *op, const char *key, struct err *e)
 {
@@ -48,7 +51,7 @@ static bool again(struct store_retry *r, int n, const char *op, const char *key,
 		    (long long)(wait / 1000000), e->msg);
 	}
 	if (wait)
-		os_sleep_ns(r->ctx, wait);
+		os_sleep_ns(r->ctx ? r->ctx : &uncancelled, wait);
 	if (r->ctx && ctx_check(r->ctx, &stop) == -1) {
 		*e = stop;
 		return false;
