@@ -30,6 +30,8 @@ int os_close(int fd); /* -1 does nothing; keeps errno */
 int os_mkdirat(int dir, const char *path, mode_t mode);
 int os_linkat(int dir, const char *from, int dir2, const char *to);
 int os_renameat(int dir, const char *from, int dir2, const char *to);
+/* renameat2 with RENAME_NOREPLACE: EEXIST rather than replace. */
+int os_renameat_new(int dir, const char *from, int dir2, const char *to);
 int os_unlinkat(int dir, const char *path, int flags);
 int os_fsync(int fd);
 int os_ftruncate(int fd, off_t n);
