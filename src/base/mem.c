@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void *checked(void *p)
+void *mem_checked(void *p)
 {
 	if (p == NULL) {
 		fputs("holdfast: out of memory\n", stderr);
@@ -17,17 +17,17 @@ static void *checked(void *p)
 
 void *mem_alloc(size_t n)
 {
-	return checked(malloc(n ? n : 1));
+	return mem_checked(malloc(n ? n : 1));
 }
 
 void *mem_zalloc(size_t n)
 {
-	return checked(calloc(1, n ? n : 1));
+	return mem_checked(calloc(1, n ? n : 1));
 }
 
 void *mem_realloc(void *p, size_t n)
 {
-	return checked(realloc(p, n ? n : 1));
+	return mem_checked(realloc(p, n ? n : 1));
 }
 
 void *mem_dup(const void *p, size_t n)
@@ -59,5 +59,5 @@ char *mem_printf(const char *fmt, ...)
 	va_start(ap, fmt);
 	n = vasprintf(&s, fmt, ap);
 	va_end(ap);
-	return checked(n < 0 ? NULL : s);
+	return mem_checked(n < 0 ? NULL : s);
 }

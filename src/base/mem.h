@@ -18,6 +18,7 @@ void *mem_realloc(void *p, size_t n);
 char *mem_strdup(const char *s);
 char *mem_strndup(const char *s, size_t n);
 void *mem_dup(const void *p, size_t n); /* n bytes and a NUL after them */
+void *mem_checked(void *p);             /* p, from a library; NULL ends the process */
 char *mem_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 #endif
