@@ -56,27 +56,19 @@ static struct store *open_fault(const char *place, bool create)
 /* A driver that knows whole objects only. */
 static struct store_ops plain;
 
+static int (*mem_put)(struct store *, const char *, struct span, unsigned, struct err *);
+
 static int plain_put(
     struct store *s, const char *key, struct span data, unsigned flags, struct err *e)
 {
-	static int (*put)(struct store *, const char *, struct span, unsigned, struct err *);
-	struct store *other = NULL;
-	int rc;
-
-	if (put == NULL) {
-		if (store_mem_open("spare", true, &other, e) == -1)
-			return -1;
-		put = other->ops->put;
-		store_close(other);
-	}
-	rc = put(s, key, data, flags & ~(unsigned)STORE_LAZY, e);
-	return rc;
+	return mem_put(s, key, data, flags & ~(unsigned)STORE_LAZY, e);
 }
 
 static struct store *open_spool(const char *place, bool create)
 {
 	struct store *s = open_mem(place, create);
 
+	mem_put = s->ops->put;
 	plain = *s->ops;
 	plain.put = plain_put;
 	plain.begin = NULL;
