@@ -182,6 +182,7 @@ static int get_all_once(struct store *s, const char *key, size_t max, struct sto
 	if (st->size > max)
 		return err_set(e, ERR_CORRUPT, "%s: get %s: %llu bytes, more than %zu allowed",
 		    s->url, key, (unsigned long long)st->size, max);
+	buf_reserve(out, st->size + 1); /* an empty object has an address as well */
 	return store_get(s, key, 0, buf_extend(out, st->size), st->size, e);
 }
 

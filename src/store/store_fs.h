@@ -83,6 +83,7 @@ int fs_fail_write(struct store_fs *fs, struct err *e, const char *what); /* neve
 
 /* Open or fsync a folder below the root; "" is the root itself. */
 int fs_dir_open(struct store_fs *fs, const char *dir);
+int fs_fsync_dir(int fd);
 int fs_dir_sync(struct store_fs *fs, const char *dir);
 
 /* The folder part of a key into out[STORE_KEY_MAX + 1]; "" if it has none. */

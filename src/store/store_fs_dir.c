@@ -17,6 +17,14 @@ int fs_dir_open(struct store_fs *fs, const char *dir)
 	return os_openat(fs->root, *dir ? dir : ".", O_RDONLY | O_DIRECTORY, 0);
 }
 
+int fs_fsync_dir(int fd)
+{
+	int rc = os_fsync(fd);
+
+	/* Some network and FUSE file systems have no fsync for folders. */
+	return rc == -1 && (errno == EINVAL || errno == EOPNOTSUPP) ? 0 : rc;
+}
+
 int fs_dir_sync(struct store_fs *fs, const char *dir)
 {
 	int fd = fs_dir_open(fs, dir);
@@ -24,10 +32,7 @@ int fs_dir_sync(struct store_fs *fs, const char *dir)
 
 	if (fd == -1)
 		return -1;
-	rc = os_fsync(fd);
-	/* Some network and FUSE file systems have no fsync for folders. */
-	if (rc == -1 && (errno == EINVAL || errno == EOPNOTSUPP))
-		rc = 0;
+	rc = fs_fsync_dir(fd);
 	os_close(fd);
 	return rc;
 }
@@ -244,10 +249,8 @@ static int path_sync(const char *path, size_t n, struct err *e)
 {
 	char *dir = n ? mem_strndup(path, n) : mem_strdup(".");
 	int fd = os_open(dir, O_RDONLY | O_DIRECTORY, 0);
-	int rc = fd == -1 ? -1 : os_fsync(fd);
+	int rc = fd == -1 ? -1 : fs_fsync_dir(fd);
 
-	if (rc == -1 && fd != -1 && (errno == EINVAL || errno == EOPNOTSUPP))
-		rc = 0;
 	if (rc == -1)
 		err_sys(e, "%s: fsync", dir);
 	os_close(fd);

@@ -149,6 +149,22 @@ static int sync_names(struct store_fs *fs, struct err *e)
 	return rc;
 }
 
+static int sync_dir(struct store_fs *fs, const char *dir, struct err *e)
+{
+	int fd = fs_dir_open(fs, dir);
+	int rc = 0;
+
+	if (fd == -1) {
+		/* Gone, and its objects with it: that is a deletion, no loss. */
+		fs_fail(fs, e, "open the folder");
+		return e->kind == ERR_ABSENT ? 0 : -1;
+	}
+	if (fs_fsync_dir(fd) == -1)
+		rc = sync_lost(fs, "fsync the folder", e);
+	os_close(fd);
+	return rc;
+}
+
 static int sync_dirs(struct store_fs *fs, struct err *e)
 {
 	struct fs_names dirs;
@@ -160,10 +176,12 @@ static int sync_dirs(struct store_fs *fs, struct err *e)
 	pthread_mutex_unlock(&fs->lock);
 	sync_folders(fs, true, &dirs);
 	for (size_t i = 0; i < dirs.n && rc == 0; i++)
-		if (fs_dir_sync(fs, dirs.v[i]) == -1) {
-			sync_lost(fs, "fsync the folder", e);
-			rc = err_wrap(e, "%s", dirs.v[i]);
-		}
+		if ((rc = sync_dir(fs, dirs.v[i], e)) == -1)
+			err_wrap(e, "%s", *dirs.v[i] ? dirs.v[i] : "top");
+	pthread_mutex_lock(&fs->lock);
+	for (size_t i = 0; i < dirs.n && rc == -1; i++) /* still to do */
+		fs_names_add(&fs->emptied, dirs.v[i]);
+	pthread_mutex_unlock(&fs->lock);
 	fs_names_fini(&dirs);
 	return rc;
 }

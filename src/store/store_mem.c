@@ -268,18 +268,6 @@ static int mem_commit(struct store_upload *up, const char *key, unsigned flags, 
 	return rc;
 }
 
-static struct lazy *lazy_take(struct store_mem *m)
-{
-	struct lazy *l;
-
-	pthread_mutex_lock(&m->lock);
-	l = m->lazy;
-	if (l && (m->lazy = l->next) == NULL)
-		m->lazy_end = &m->lazy;
-	pthread_mutex_unlock(&m->lock);
-	return l;
-}
-
 static void lazy_free(struct lazy *l)
 {
 	free(l->key);
@@ -287,29 +275,33 @@ static void lazy_free(struct lazy *l)
 	free(l);
 }
 
+/* Under the lock throughout: a second sync must not return before the first has published. */
 static int mem_sync(struct store *s, struct err *e)
 {
 	struct store_mem *m = (struct store_mem *)s;
 	struct lazy *l;
 	int rc = 0;
 
-	while ((l = lazy_take(m))) {
-		if (publish(m->place, l->key, buf_span(&l->data), l->flags, e) == -1) {
-			err_wrap(e, "%s", l->key);
-			rc = -1;
-		}
+	pthread_mutex_lock(&m->lock);
+	while ((l = m->lazy)) {
+		if (publish(m->place, l->key, buf_span(&l->data), l->flags, e) == -1)
+			rc = err_wrap(e, "%s", l->key);
+		m->lazy = l->next;
 		lazy_free(l);
 	}
+	m->lazy_end = &m->lazy;
+	pthread_mutex_unlock(&m->lock);
 	return rc;
 }
 
 static void mem_close(struct store *s)
 {
 	struct store_mem *m = (struct store_mem *)s;
-	struct lazy *l;
 
-	while ((l = lazy_take(m)))
+	for (struct lazy *l = m->lazy, *next; l; l = next) {
+		next = l->next;
 		lazy_free(l);
+	}
 	pthread_mutex_destroy(&m->lock);
 	free(s->url);
 	free(m);
