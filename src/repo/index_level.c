@@ -83,11 +83,11 @@ static bool layout_fits(const struct level_header *h, uint64_t size)
 	if (h->count[LEVEL_PACKS] > UINT32_MAX || h->count[LEVEL_FRAMES] > UINT32_MAX)
 		return false;
 	return h->sums == at && h->count[LEVEL_FILTER] > 0 &&
-	    size == at + at / LEVEL_BLOCK * sizeof(uint64_t);
+	       size == at + at / LEVEL_BLOCK * sizeof(uint64_t);
 }
 
-static int read_header(struct index_level *l, int fd, uint64_t size,
-    const uint8_t key[INDEX_LEVEL_KEY], struct err *e)
+static int read_header(
+    struct index_level *l, int fd, uint64_t size, const uint8_t key[INDEX_LEVEL_KEY], struct err *e)
 {
 	struct buf b = {0};
 	uint64_t sum;
@@ -272,8 +272,8 @@ static int lower_bound(
 	return 0;
 }
 
-int index_level_next(const struct index_level *l, const struct id *id, uint64_t *at, uint32_t *blob,
-    struct err *e)
+int index_level_next(
+    const struct index_level *l, const struct id *id, uint64_t *at, uint32_t *blob, struct err *e)
 {
 	int c;
 
@@ -454,11 +454,11 @@ static int add_frame(const struct index_level *l, uint32_t i, struct pack_dir *d
 	_Static_assert(sizeof(struct level_blob) == sizeof(struct pack_blob), "one shape");
 	pack_dir_add(dir,
 	    &(struct pack_frame){.kind = f->kind,
-	        .slot = f->slot,
-	        .codec = f->codec,
-	        .stored = f->stored,
-	        .plain = f->plain,
-	        .nblobs = end - f->first_blob},
+		.slot = f->slot,
+		.codec = f->codec,
+		.stored = f->stored,
+		.plain = f->plain,
+		.nblobs = end - f->first_blob},
 	    (const struct pack_blob *)b);
 	return 0;
 }

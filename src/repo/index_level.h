@@ -42,8 +42,8 @@ uint64_t index_level_blobs(const struct index_level *l);
  * when there is no more, or -1.
  */
 #define INDEX_LEVEL_FIRST UINT64_MAX
-int index_level_next(const struct index_level *l, const struct id *id, uint64_t *at, uint32_t *blob,
-    struct err *e);
+int index_level_next(
+    const struct index_level *l, const struct id *id, uint64_t *at, uint32_t *blob, struct err *e);
 
 int index_level_place(
     const struct index_level *l, uint32_t blob, struct index_place *out, struct err *e);
@@ -61,8 +61,8 @@ struct index_level_builder *index_level_builder_new(void);
 void index_level_builder_free(struct index_level_builder *b); /* NULL does nothing */
 int index_level_builder_add(
     struct index_level_builder *b, const struct id *source, struct span payload, struct err *e);
-int index_level_builder_write(struct index_level_builder *b, int fd,
-    const uint8_t key[INDEX_LEVEL_KEY], struct err *e);
+int index_level_builder_write(
+    struct index_level_builder *b, int fd, const uint8_t key[INDEX_LEVEL_KEY], struct err *e);
 
 /*
  * The levels joined in order into fd: ordinals of the result are those of

@@ -47,8 +47,9 @@ static struct output *output_begin(int fd, const uint8_t key[INDEX_LEVEL_KEY], u
 	o->h.nsources = nsources;
 	memcpy(o->h.count, count, sizeof o->h.count);
 	o->h.count[LEVEL_TABLE] = count[LEVEL_BLOBS];
-	o->h.count[LEVEL_FILTER] =
-	    count[LEVEL_BLOBS] * LEVEL_FILTER_BITS / (8 * LEVEL_FILTER_LINE) + 1;
+	o->h.count[LEVEL_FILTER] = count[LEVEL_BLOBS] * LEVEL_FILTER_BITS /
+				       (8 * LEVEL_FILTER_LINE) +
+				   1;
 	for (int s = 0; s < LEVEL_SECTIONS; s++) {
 		o->h.off[s] = at;
 		o->s[s].block = at / LEVEL_BLOCK;
@@ -280,14 +281,15 @@ static void put_table(struct output *o, const struct level_blob *blobs, size_t n
 		for (j = i + 1; j < n && rows[j].prefix == rows[i].prefix; j++)
 			;
 		if (j - i > 1)
-			qsort_r(rows + i, j - i, sizeof *rows, compare_rows, (void *)(uintptr_t)blobs);
+			qsort_r(
+			    rows + i, j - i, sizeof *rows, compare_rows, (void *)(uintptr_t)blobs);
 	}
 	put(o, LEVEL_TABLE, rows, n * sizeof *rows);
 	free(mem);
 }
 
-int index_level_builder_write(struct index_level_builder *b, int fd,
-    const uint8_t key[INDEX_LEVEL_KEY], struct err *e)
+int index_level_builder_write(
+    struct index_level_builder *b, int fd, const uint8_t key[INDEX_LEVEL_KEY], struct err *e)
 {
 	uint64_t count[LEVEL_SECTIONS] = {
 	    [LEVEL_PACKS] = b->packs.n / sizeof(struct level_pack),
@@ -430,8 +432,7 @@ static int merge_tables(struct output *o, struct head *heads, size_t n, struct e
 	}
 }
 
-static int merge_into(
-    struct output *o, struct index_level *const *levels, size_t n, struct err *e)
+static int merge_into(struct output *o, struct index_level *const *levels, size_t n, struct err *e)
 {
 	static const enum level_section plain[] = {
 	    LEVEL_PACKS, LEVEL_SLOTS, LEVEL_FRAMES, LEVEL_KEYS, LEVEL_BLOBS};

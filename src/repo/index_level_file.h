@@ -87,7 +87,7 @@ static const size_t level_width[LEVEL_SECTIONS] = {
 static inline uint32_t level_prefix(const struct id *id)
 {
 	return (uint32_t)id->b[0] << 24 | (uint32_t)id->b[1] << 16 | (uint32_t)id->b[2] << 8 |
-	    id->b[3];
+	       id->b[3];
 }
 
 static inline uint64_t level_round(uint64_t n)
@@ -128,8 +128,8 @@ static inline void level_sum_key(
  * n elements of a section, verified, or NULL with ERR_CORRUPT.  `release`
  * gives the memory of what a pass has left behind back to the system.
  */
-const void *level_at(const struct index_level *l, enum level_section s, uint64_t i, uint64_t n,
-    struct err *e);
+const void *level_at(
+    const struct index_level *l, enum level_section s, uint64_t i, uint64_t n, struct err *e);
 uint64_t level_count(const struct index_level *l, enum level_section s);
 void level_release(const struct index_level *l, enum level_section s, uint64_t i);
 
