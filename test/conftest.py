@@ -104,7 +104,7 @@ class Holdfast:
                            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         result = Result(argv, p.returncode, p.stdout, p.stderr)
         assert rc is None or p.returncode == rc, f"expected exit {rc}\n{result!r}"
-        assert b"Sanitizer" not in p.stderr, repr(result)
+        assert p.returncode >= 0 and b"Sanitizer" not in p.stderr, f"crashed\n{result!r}"
         return result
 
     def start(self, *args, env=None, **kw):
@@ -140,8 +140,9 @@ class Holdfast:
 def base(tmp_path):
     """A folder that is gone afterwards, whatever modes the test left in it."""
     yield tmp_path
-    subprocess.run(["chmod", "-R", "u+rwX", tmp_path], stderr=subprocess.DEVNULL)
-    shutil.rmtree(tmp_path, ignore_errors=True)
+    if os.geteuid() != 0:
+        subprocess.run(["chmod", "-R", "u+rwX", tmp_path], stderr=subprocess.DEVNULL)
+    subprocess.run(["rm", "-rf", tmp_path], check=True)  # which knows paths longer than PATH_MAX
 
 
 @pytest.fixture
