@@ -330,6 +330,14 @@ struct ctx *repo_ctx(struct repo *r)
 	return r->ctx;
 }
 
+struct ctx *repo_set_ctx(struct repo *r, struct ctx *ctx)
+{
+	struct ctx *old = r->ctx;
+
+	r->ctx = ctx;
+	return old;
+}
+
 const char *repo_url(const struct repo *r)
 {
 	return r->store->url;
