@@ -135,7 +135,7 @@ static void print(struct cli *c, const struct select_list *l)
 {
 	static const char *const head[] = {
 	    "ID", "Time", "Host", "Type", "Size", "", "Tags", "System or paths"};
-	struct text_table t = {.align = "<<<<><<<", .ncols = 8};
+	struct text_table t = {.align = "<<<<><<<", .ncols = 8, .head = true};
 	struct buf b = {0};
 	size_t shown = 0, hurt = 0;
 
