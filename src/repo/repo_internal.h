@@ -46,8 +46,5 @@ int repo_put_object(
 const struct seal_key *repo_data_key(
     struct repo *r, const uint8_t sealed[FORMAT_SEALED_KEY], struct err *e);
 
-/* Times as RFC 3339 in UTC with nanoseconds. */
-void repo_time_text(int64_t ns, char out[40]);
-bool repo_time_parse(const char *s, int64_t *ns);
 
 #endif
