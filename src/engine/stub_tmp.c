@@ -17,5 +17,4 @@ int op_cat(struct repo *r, const struct snapshot *s, const char *path, struct ct
 int op_diff(struct repo *r, const struct snapshot *a, const struct snapshot *b, const char *path_a, const char *path_b, struct ctx *ctx, diff_visit *visit, void *arg, struct diff_result *out, struct err *e) S
 int op_stats(struct repo *r, const struct select_filter *f, struct ctx *ctx, struct stats_result *out, struct err *e) S
 int op_tag(struct repo *r, const struct snapshot *s, const char *const *add, size_t nadd, const char *const *remove, size_t nremove, struct ctx *ctx, struct err *e) S
-int op_repair(struct repo *r, const struct repair_params *p, struct ctx *ctx, struct repair_result *out, struct err *e) S
 int op_mount(struct repo *r, const struct mount_params *p, struct ctx *ctx, struct err *e) S
