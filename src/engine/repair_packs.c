@@ -22,7 +22,7 @@ static int salvage_frame(struct repair *rp, const struct index_pack *p, const st
 		struct id id;
 
 		at += b->len;
-		if (reader_check(rp->reader, s, &b->id) &&
+		if (reader_check(rp->reader, (enum format_purpose)f->kind, s, &b->id) &&
 		    writer_add(rp->lane, (enum format_purpose)f->kind, s, &id, NULL, e) == -1)
 			return -1;
 	}
