@@ -31,8 +31,8 @@ struct reach;
  * refs blob, cannot be read; content and names are only looked up, not read.
  * -1 with `e` set stops the walk.  The same id may be told more than once.
  */
-typedef int reach_missing(void *arg, enum format_purpose kind, const struct id *id,
-    const struct err *why, struct err *e);
+typedef int reach_missing(
+    void *arg, enum format_purpose kind, const struct id *id, const struct err *why, struct err *e);
 
 /* After repo_index_load. */
 struct reach *reach_new(struct repo *r);
