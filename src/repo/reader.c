@@ -74,34 +74,39 @@ static int pack_of(struct reader *rd, const struct index_place *at, struct index
 	return rc;
 }
 
+int reader_unseal(struct reader *rd, const struct pack_frame *f, const uint8_t *sealed_key,
+    struct span box, struct buf *out, struct err *e)
+{
+	const struct seal_key *key;
+
+	if (box.n < FORMAT_BOX || f->plain > FORMAT_BLOB_MAX)
+		return err_set(e, ERR_CORRUPT, "impossible lengths");
+	key = repo_data_key(rd->repo, sealed_key, e);
+	if (key == NULL)
+		return -1;
+	buf_reset(&rd->packed);
+	buf_reset(out);
+	if (seal_open(&rd->sealer, key, (enum format_purpose)f->kind, box,
+		buf_extend(&rd->packed, box.n - FORMAT_BOX), e) == -1)
+		return -1;
+	return codec_decompress(rd->codec, (enum codec_id)f->codec, buf_span(&rd->packed),
+	    buf_extend(out, f->plain), f->plain, e);
+}
+
 static int load_frame(struct reader *rd, const struct index_place *at,
     const struct index_cache_pack *pack, struct buf *out, struct err *e)
 {
-	const struct seal_key *key;
+	struct pack_frame f = {.kind = at->kind, .codec = at->codec, .plain = at->plain};
 	char name[REPO_NAME_MAX];
-	struct span boxed;
-	size_t n;
 
 	repo_object_name(name, (enum format_type)pack->type, &pack->id);
-	if (at->stored < FORMAT_BOX || at->plain > FORMAT_BLOB_MAX ||
-	    at->stored > FORMAT_PACK_MAX || at->off > FORMAT_PACK_MAX)
+	if (at->stored > FORMAT_PACK_MAX || at->off > FORMAT_PACK_MAX)
 		return err_set(e, ERR_CORRUPT, "%s: index gives impossible lengths", name);
-	key = repo_data_key(rd->repo, at->sealed_key, e);
-	if (key == NULL)
-		return err_wrap(e, "%s", name);
 	buf_reset(&rd->box);
-	buf_reset(&rd->packed);
 	if (store_get(rd->repo->store, name, at->off, buf_extend(&rd->box, at->stored), at->stored,
 		e) == -1)
 		return -1;
-	boxed = buf_span(&rd->box);
-	n = at->stored - FORMAT_BOX;
-	if (seal_open(&rd->sealer, key, (enum format_purpose)at->kind, boxed,
-		buf_extend(&rd->packed, n), e) == -1)
-		return err_wrap(e, "%s: frame at %llu", name, (unsigned long long)at->off);
-	buf_reset(out);
-	if (codec_decompress(rd->codec, (enum codec_id)at->codec, buf_span(&rd->packed),
-		buf_extend(out, at->plain), at->plain, e) == -1)
+	if (reader_unseal(rd, &f, at->sealed_key, buf_span(&rd->box), out, e) == -1)
 		return err_wrap(e, "%s: frame at %llu", name, (unsigned long long)at->off);
 	return 0;
 }
