@@ -372,7 +372,7 @@ static void fs_readdirplus(
 static void reply_problem(fuse_req_t req, struct handle *h, const struct err *e)
 {
 	/* Once each time it is opened: the kernel reads ahead, and again. */
-	if (!h->told && e->kind != ERR_CANCELLED)
+	if (!h->told)
 		mount_tree_tell(fs_of(req)->tree, h->node, e);
 	h->told = true;
 	mount_fuse.reply_err(req, e->kind == ERR_CANCELLED ? EINTR : EIO);

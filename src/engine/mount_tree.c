@@ -297,6 +297,8 @@ void mount_tree_tell(struct mount_tree *t, const struct mount_node *n, const str
 {
 	struct buf path = {0};
 
+	if (e->kind == ERR_CANCELLED)
+		return;
 	put_path(&path, n);
 	event_emit(t->ctx, e->kind == ERR_CORRUPT ? EVENT_OBJECT_DAMAGED : EVENT_FILE_FAILED,
 	    buf_span(&path), "%s", e->msg);
@@ -319,7 +321,8 @@ static void list_take(struct mount_tree *t, struct mount_list *l, const struct m
 	buf_fini(&path);
 }
 
-static struct mount_list *read_list(struct mount_tree *t, struct mount_node *dir)
+/* *keep: the same would be read again, so it need not be. */
+static struct mount_list *read_list(struct mount_tree *t, struct mount_node *dir, bool *keep)
 {
 	const struct id tree = dir->item->ref.ids[0];
 	struct mount_list *l = mount_list_new();
@@ -341,6 +344,7 @@ static struct mount_list *read_list(struct mount_tree *t, struct mount_node *dir
 		mount_tree_tell(t, dir, &e);
 		l->damaged = true;
 	}
+	*keep = rc != -1 || e.kind == ERR_CORRUPT;
 	if (tr == NULL) {
 		mount_list_unref(l);
 		l = NULL;
@@ -374,8 +378,14 @@ struct mount_list *mount_tree_list(struct mount_tree *t, struct mount_node *dir)
 {
 	if (dir->item->fixed != NULL)
 		return mount_list_ref(dir->item->fixed);
-	if (dir->list == NULL && (dir->list = read_list(t, dir)) == NULL)
-		return NULL;
+	if (dir->list == NULL) {
+		bool keep;
+		struct mount_list *l = read_list(t, dir, &keep);
+
+		if (l == NULL || !keep)
+			return l;
+		dir->list = l;
+	}
 	recent_put(t, dir);
 	return mount_list_ref(dir->list);
 }

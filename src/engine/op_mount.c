@@ -290,11 +290,13 @@ static int mount_failed(const struct mount_params *p, const char *place, struct 
 	err_set(e, no == EPERM || no == EACCES ? ERR_DENIED : ERR_FAILED, "mount on %s: %s", place,
 	    *said ? said : "refused");
 	e->sys = no;
+	if (access("/dev/fuse", R_OK | W_OK) == -1)
+		return err_hint(e, "this user may not open /dev/fuse");
 	if (geteuid() == 0)
 		return -1;
-	return err_hint(e, p->allow_other
-			       ? "--allow-other needs root, or user_allow_other in /etc/fuse.conf"
-			       : "without root, fusermount3 (Debian: fuse3) must be installed");
+	return err_hint(e, "%s",
+	    p->allow_other ? "--allow-other needs root, or user_allow_other in /etc/fuse.conf"
+			   : "without root, fusermount3 (Debian: fuse3) must be installed");
 }
 
 static struct fuse_session *session_new(
