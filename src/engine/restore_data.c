@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "engine/holes.h"
 #include "engine/restore_internal.h"
 
 bool restore_stopping(struct restore *rs)
@@ -173,7 +174,7 @@ static void write_segment(struct reader *rd, const struct rsegment *s, struct sp
 		return;
 	}
 	p.file = f->file;
-	if (restore_map_holes(&f->entry, s->data_off, p.data.n, write_piece, &p, &e) == -1) {
+	if (holes_map(&f->entry, s->data_off, p.data.n, write_piece, &p, &e) == -1) {
 		file_failed(f, &e);
 		return;
 	}
