@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "engine/holes.h"
 #include "engine/restore_internal.h"
 
 bool restore_stopping(struct restore *rs)
@@ -138,32 +139,6 @@ static void file_failed(struct rfile *f, const struct err *e)
 
 /* ---- Data into holes' gaps. */
 
-int restore_map_holes(const struct entry *en, uint64_t data_off, uint64_t len,
-    int (*visit)(void *, uint64_t file_off, uint64_t at, uint64_t n, struct err *), void *arg,
-    struct err *e)
-{
-	uint64_t off = data_off, at = 0;
-	size_t i = 0;
-
-	/* Skip the holes that lie before this piece of data. */
-	while (i < en->nholes && en->holes[i].off <= off)
-		off += en->holes[i++].len;
-	while (len > 0) {
-		uint64_t n = len;
-
-		if (i < en->nholes && en->holes[i].off - off < n)
-			n = en->holes[i].off - off;
-		if (visit(arg, off, at, n, e) == -1)
-			return -1;
-		at += n;
-		len -= n;
-		off += n;
-		while (i < en->nholes && en->holes[i].off <= off)
-			off += en->holes[i++].len;
-	}
-	return 0;
-}
-
 struct piece {
 	struct target_file *file;
 	struct span data;
@@ -188,7 +163,7 @@ static void write_segment(struct reader *rd, const struct rsegment *s, struct sp
 	if (frame.n >= s->at.blob_off && frame.n - s->at.blob_off >= s->at.blob_len)
 		p.data = span_of(frame.p + s->at.blob_off, s->at.blob_len);
 	/* Damaged here: perhaps there is another copy. */
-	if ((p.data.p == NULL || !reader_check(rd, p.data, &s->id)) &&
+	if ((p.data.p == NULL || !reader_check(rd, PURPOSE_CONTENT, p.data, &s->id)) &&
 	    reader_blob(rd, PURPOSE_CONTENT, &s->id, &p.data, &e) == -1) {
 		file_failed(f, &e);
 		return;
@@ -199,7 +174,7 @@ static void write_segment(struct reader *rd, const struct rsegment *s, struct sp
 		return;
 	}
 	p.file = f->file;
-	if (restore_map_holes(&f->entry, s->data_off, p.data.n, write_piece, &p, &e) == -1) {
+	if (holes_map(&f->entry, s->data_off, p.data.n, write_piece, &p, &e) == -1) {
 		file_failed(f, &e);
 		return;
 	}

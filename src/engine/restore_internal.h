@@ -14,6 +14,7 @@
 
 #include <pthread.h>
 
+#include "engine/holes.h"
 #include "engine/op_restore.h"
 #include "repo/reader.h"
 #include "repo/tree.h"
@@ -89,14 +90,6 @@ void restore_file_planned(struct rfile *f);	/* no more segments come */
 void restore_window_flush(struct restore *rs);
 void *restore_worker_main(void *restore);
 bool restore_stopping(struct restore *rs);
-
-/*
- * Where data [data_off, data_off + len) of a file lies: visit gets pieces
- * (file offset, offset in the piece of data, length).
- */
-int restore_map_holes(const struct entry *en, uint64_t data_off, uint64_t len,
-    int (*visit)(void *, uint64_t file_off, uint64_t at, uint64_t n, struct err *), void *arg,
-    struct err *e);
 
 /* restore_verify.c: does the file on disk hold these blobs? */
 int restore_verify_file(struct restore *rs, const char *below, const struct entry *en,
