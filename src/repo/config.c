@@ -91,9 +91,12 @@ static int parse_fields(struct config *c, struct err *e)
 	}
 	if (!json_is_array(required))
 		return bad(e, "required");
-	if (json_array_size(required) > 0)
-		return err_set(e, ERR_UNSUPPORTED, "repository needs the feature '%s'",
-		    json_string_value(json_array_get(required, 0)));
+	if (json_array_size(required) > 0) {
+		const char *name = json_string_value(json_array_get(required, 0));
+
+		return err_set(
+		    e, ERR_UNSUPPORTED, "repository needs the feature '%s'", name ? name : "?");
+	}
 	if (!is_text(o, "object_hash", "sha256") || !is_text(o, "blob_id", "hmac-sha256"))
 		return err_set(e, ERR_UNSUPPORTED, "repository uses unknown hash algorithms");
 	if (!get_int(o, "revision", 1, INT64_MAX, &v))

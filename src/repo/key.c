@@ -94,6 +94,19 @@ static char *bundle_json(const struct key_bundle *k)
 	return s;
 }
 
+/* As much of a label as there is room for, cut between letters; "" if it isn't UTF-8. */
+static void cut_label(char out[128], const char *label)
+{
+	size_t n = strnlen(label, 127);
+
+	if (!utf8_valid(span_str(label)))
+		n = 0;
+	while (!utf8_valid(span_of(label, n)))
+		n--;
+	memcpy(out, label, n);
+	out[n] = '\0';
+}
+
 int key_seal(const struct key_bundle *k, const struct repo_cred *cred, const char *label,
     const char *created, struct buf *out, struct err *e)
 {
@@ -105,7 +118,7 @@ int key_seal(const struct key_bundle *k, const struct repo_cred *cred, const cha
 	int rc = -1;
 
 	memcpy(info.holder, k->holder, FORMAT_UID);
-	snprintf(info.label, sizeof info.label, "%s", utf8_valid(span_str(label)) ? label : "");
+	cut_label(info.label, label);
 	snprintf(info.role, sizeof info.role, "full");
 	snprintf(info.created, sizeof info.created, "%s", created);
 	info.key_file = cred->key_file;
