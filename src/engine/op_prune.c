@@ -109,8 +109,8 @@ static int settle_mark(struct prune *pr, const struct mark *m, struct err *e)
 		any_live = any_live || (pk != NULL && pk->live);
 		if (pk == NULL || !pk->live)
 			rest[n++] = m->packs[i];
-		any_left = any_left || (pk != NULL && !pk->live && !pk->doomed &&
-					   (pk->present || pk->indexed));
+		any_left = any_left ||
+			   (pk != NULL && !pk->live && !pk->doomed && (pk->present || pk->indexed));
 	}
 	if (pr->p->exclusive ||
 	    (!any_left && !any_live && pr->now_ns - m->stored_ns >= 2 * pr->grace_ns)) {
