@@ -57,6 +57,15 @@ const void *level_at(
 	return l->p + from;
 }
 
+int index_level_verify(const struct index_level *l, struct err *e)
+{
+	for (uint64_t b = 0; b * LEVEL_BLOCK < l->h.sums; b++)
+		if (!verify_block(l, b))
+			return err_set(e, ERR_CORRUPT,
+			    "index cache: block %llu of a level is damaged", (unsigned long long)b);
+	return 0;
+}
+
 void level_release(const struct index_level *l, enum level_section s, uint64_t i)
 {
 	uint64_t end = (l->h.off[s] + i * level_width((int)s)) / LEVEL_BLOCK * LEVEL_BLOCK;

@@ -26,7 +26,7 @@ struct reader {
 	struct buf box, packed, scratch;
 	struct slot slot[SLOTS];
 	uint64_t tick;
-	bool reloaded;
+	bool reloaded, mended;
 };
 
 struct reader *reader_new(struct repo *r)
@@ -123,15 +123,28 @@ int reader_frame(struct reader *rd, const struct index_place *at, struct buf *ou
 	return load_frame(rd, at, &pack, out, e);
 }
 
+/* The local cache may be damaged: make it anew, once. */
+static bool mend_cache(struct reader *rd, const struct err *why)
+{
+	struct err e;
+
+	if (why->kind != ERR_CORRUPT || rd->mended)
+		return false;
+	rd->mended = true;
+	return repo_index_load(rd->repo, true, &e) == 0;
+}
+
 int reader_find(struct reader *rd, const struct id *id, struct index_place *out, struct err *e)
 {
 	int rc;
 
 	if (rd->repo->index == NULL && repo_index_load(rd->repo, false, e) == -1)
 		return -1;
-	pthread_rwlock_rdlock(&rd->repo->index_lock);
-	rc = index_cache_find(rd->repo->index, id, out, e);
-	pthread_rwlock_unlock(&rd->repo->index_lock);
+	do {
+		pthread_rwlock_rdlock(&rd->repo->index_lock);
+		rc = index_cache_find(rd->repo->index, id, out, e);
+		pthread_rwlock_unlock(&rd->repo->index_lock);
+	} while (rc == -1 && mend_cache(rd, e));
 	return rc;
 }
 
@@ -213,9 +226,12 @@ static int try_places(struct reader *rd, enum format_purpose kind, const struct 
 
 	if (rd->repo->index == NULL && repo_index_load(rd->repo, false, e) == -1)
 		return -1;
-	pthread_rwlock_rdlock(&rd->repo->index_lock);
-	rc = index_cache_find_all(rd->repo->index, id, collect, &p, e);
-	pthread_rwlock_unlock(&rd->repo->index_lock);
+	do {
+		p.n = 0;
+		pthread_rwlock_rdlock(&rd->repo->index_lock);
+		rc = index_cache_find_all(rd->repo->index, id, collect, &p, e);
+		pthread_rwlock_unlock(&rd->repo->index_lock);
+	} while (rc == -1 && mend_cache(rd, e));
 	*found = p.n > 0;
 	if (rc == -1)
 		return -1;

@@ -284,6 +284,9 @@ int repo_index_load(struct repo *r, bool again, struct err *e)
 			goto out;
 	}
 	rc = sync_index(r, e);
+	/* Who asks again has a reason to distrust what is here. */
+	if (rc == 0 && again)
+		rc = index_cache_verify(r->index, e);
 	/* I5: a damaged cache is dropped and made again. */
 	if (rc == -1 && e->kind == ERR_CORRUPT && index_cache_drop(r->index, e) == 0)
 		rc = sync_index(r, e);

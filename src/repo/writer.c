@@ -70,6 +70,8 @@ int writer_begin(struct repo *r, const struct writer_params *p, struct writer **
 
 void writer_free(struct writer *w)
 {
+	struct err ignored;
+
 	if (w == NULL)
 		return;
 	for (size_t i = 0; i < 2; i++) {
@@ -83,6 +85,8 @@ void writer_free(struct writer *w)
 	pthread_mutex_destroy(&w->index_lock);
 	pthread_mutex_destroy(&w->flush_lock);
 	index_builder_free(w->builder);
+	if (atomic_load(&w->cache_damaged))
+		repo_index_load(w->repo, true, &ignored);
 	id_list_fini(&w->own_packs);
 	mark_set_fini(&w->marks);
 	secret_free(w->content);
@@ -102,18 +106,19 @@ static struct seen_shard *shard_of(struct writer *w, const struct id *id)
 	return &w->seen[id->b[0] % SEEN_SHARDS];
 }
 
-/* 1 if the repository's index has it (and the run relies on that pack now). */
+/*
+ * 1 if the repository's index has it (and the run relies on that pack now).
+ * Where the cache is damaged the blob counts as absent: it is stored once
+ * more, which costs space until the next prune, and nothing else (I5).
+ */
 static int in_index(struct writer *w, const struct id *id, struct err *e)
 {
 	struct index_place at;
 	int rc = index_cache_find(w->repo->index, id, &at, e);
 
 	if (rc == -1 && e->kind == ERR_CORRUPT) {
-		struct err ignored;
-
-		index_cache_drop(w->repo->index, &ignored);
-		err_wrap(e, "local index cache");
-		return err_hint(e, "the cache was damaged and is removed now; run this again");
+		atomic_store(&w->cache_damaged, true);
+		return 0;
 	}
 	if (rc == 1 && at.pack < w->nrelied)
 		atomic_store_explicit(&w->relied[at.pack], 1, memory_order_relaxed);

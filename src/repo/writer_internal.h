@@ -54,6 +54,7 @@ struct writer {
 	struct mark_set marks;   /* as first listed */
 	_Atomic uint8_t *relied; /* by pack ordinal at the start */
 	uint32_t nrelied;
+	_Atomic bool cache_damaged; /* made anew when the run is over */
 };
 
 /* Give a sealed frame to the pack of its kind. */
