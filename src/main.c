@@ -8,7 +8,7 @@
 #include "os/os.h"
 
 static struct ctx ctx = {.progress.item_busy = ATOMIC_FLAG_INIT};
-static volatile sig_atomic_t asked;
+static atomic_bool asked;
 
 /* The first one asks for a clean end, the second doesn't wait for it. */
 static void on_stop(int sig)
@@ -19,7 +19,7 @@ static void on_stop(int sig)
 
 static void on_usr1(int sig)
 {
-	asked = 1;
+	atomic_store(&asked, true);
 }
 
 static void handle(int sig, void (*f)(int), int flags)

@@ -22,7 +22,8 @@ void buf_reserve(struct buf *b, size_t more)
 {
 	size_t cap = b->cap ? b->cap : 64;
 
-	if (b->n + more <= b->cap)
+	/* Even nothing gets memory, so that the end is always a place. */
+	if (b->p != NULL && more <= b->cap - b->n)
 		return;
 	while (cap < b->n + more)
 		cap += cap / 2 + 64;

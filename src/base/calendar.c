@@ -92,35 +92,43 @@ int calendar_parse_within(const char *s, struct calendar_duration *out, struct e
 	return parse_duration(s, false, out, e);
 }
 
-int calendar_parse_size(const char *s, uint64_t *out, struct err *e)
+/* What a size's unit multiplies with, 0 if there is no such unit. */
+static uint64_t size_factor(const char *unit)
 {
 	static const char letters[] = "KMGTPE";
-	const char *end, *letter;
+	const char *letter;
 	uint64_t base = 1024, factor = 1;
-	int64_t n;
 
-	end = read_number(s, &n);
-	if (end == NULL)
-		goto bad;
-	if (*end == ' ')
-		end++;
-	letter = *end ? strchr(letters, *end == 'k' ? 'K' : *end) : NULL;
-	if (letter) {
-		if (strcmp(end + 1, "B") == 0)
-			base = 1000;
-		else if (end[1] && strcmp(end + 1, "iB") != 0)
-			goto bad;
-		for (ptrdiff_t i = 0; i <= letter - letters; i++)
-			factor *= base;
-	} else if (*end && strcmp(end, "B") != 0) {
-		goto bad;
+	if (unit[0] == '\0' || strcmp(unit, "B") == 0)
+		return 1;
+	letter = strchr(letters, unit[0] == 'k' ? 'K' : unit[0]);
+	if (letter == NULL)
+		return 0;
+	if (strcmp(unit + 1, "B") == 0)
+		base = 1000;
+	else if (unit[1] && strcmp(unit + 1, "iB") != 0)
+		return 0;
+	for (ptrdiff_t i = 0; i <= letter - letters; i++)
+		factor *= base;
+	return factor;
+}
+
+int calendar_parse_size(const char *s, uint64_t *out, struct err *e)
+{
+	int64_t n;
+	const char *end = read_number(s, &n);
+	uint64_t factor = 0;
+
+	if (end)
+		factor = size_factor(end + (end[0] == ' ' && end[1]));
+	if (factor == 0) {
+		err_set(e, ERR_USAGE, "'%s' is not a size", s);
+		return err_hint(
+		    e, "a number and kB, MB, GB (1000) or KiB, MiB, GiB (1024); like 512MiB");
 	}
 	if (__builtin_mul_overflow((uint64_t)n, factor, out))
 		return err_set(e, ERR_USAGE, "'%s' is too large a size", s);
 	return 0;
-bad:
-	err_set(e, ERR_USAGE, "'%s' is not a size", s);
-	return err_hint(e, "a number and kB, MB, GB (1000) or KiB, MiB, GiB (1024); like 512MiB");
 }
 
 /* Days from 1970-01-01 to a date of the Gregorian calendar, leap days at the year's end. */

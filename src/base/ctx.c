@@ -5,6 +5,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/hex.h"
+
 static const struct event_info table[EVENT_COUNT] = {
     [EVENT_FILE_FAILED] = {EVENT_FILE_FAILED, "file.failed", EVENT_ERROR},
     [EVENT_FILE_CHANGED] = {EVENT_FILE_CHANGED, "file.changed", EVENT_WARN},
@@ -58,6 +60,19 @@ void ctx_item(struct ctx *ctx, struct span path)
 	atomic_flag_clear_explicit(&p->item_busy, memory_order_release);
 }
 
+/* Make the character at c one that is safe to show; its length. */
+static size_t show_char(char *c)
+{
+	uint8_t b = (uint8_t)*c;
+	size_t n = b < 0x80 ? 1 : b >> 5 == 6 ? 2 : b >> 4 == 14 ? 3 : 4;
+	bool control = b < 0x20 || b == 0x7f || (b == 0xc2 && (uint8_t)c[1] < 0xa0);
+
+	if (!control && strnlen(c, n) == n && utf8_valid(span_of(c, n)))
+		return n;
+	*c = '?';
+	return 1;
+}
+
 void ctx_item_get(struct ctx *ctx, char *out, size_t size)
 {
 	struct progress *p = &ctx->progress;
@@ -66,7 +81,6 @@ void ctx_item_get(struct ctx *ctx, char *out, size_t size)
 		;
 	snprintf(out, size, "%s", p->item);
 	atomic_flag_clear_explicit(&p->item_busy, memory_order_release);
-	for (char *c = out; *c; c++)
-		if ((unsigned char)*c < 0x20 || *c == 0x7f)
-			*c = '?';
+	for (char *c = out; *c;)
+		c += show_char(c);
 }

@@ -3,7 +3,8 @@
 
 static const uint8_t *take(struct cursor *c, size_t n)
 {
-	const uint8_t *p = c->p + c->off;
+	/* Nothing may be nowhere: no arithmetic on NULL. */
+	const uint8_t *p = c->off ? c->p + c->off : c->p;
 
 	if (c->bad || n > c->n - c->off) {
 		c->bad = true;

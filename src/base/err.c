@@ -56,7 +56,15 @@ enum err_kind err_kind_of_errno(int no)
 	case ETIMEDOUT:
 		return ERR_TIMEOUT;
 	case EIO:
+	case EREMOTEIO:
+	case ESTALE:
 		return ERR_IO;
+	case ECONNREFUSED:
+	case ECONNRESET:
+	case EPIPE:
+	case EHOSTUNREACH:
+	case ENETUNREACH:
+		return ERR_UNREACHABLE;
 	case ENOSYS:
 	case EOPNOTSUPP:
 		return ERR_UNSUPPORTED;
@@ -72,30 +80,31 @@ void err_clear(struct err *e)
 
 int err_set(struct err *e, enum err_kind kind, const char *fmt, ...)
 {
+	char msg[ERR_MSG_MAX];
 	va_list ap;
 
+	/* The arguments may point into e. */
+	va_start(ap, fmt);
+	vsnprintf(msg, sizeof msg, fmt, ap);
+	va_end(ap);
 	err_clear(e);
 	e->kind = kind;
-	va_start(ap, fmt);
-	vsnprintf(e->msg, sizeof e->msg, fmt, ap);
-	va_end(ap);
+	memcpy(e->msg, msg, strlen(msg) + 1);
 	return -1;
 }
 
 int err_sys(struct err *e, const char *fmt, ...)
 {
 	int no = errno;
-	size_t n;
+	char msg[ERR_MSG_MAX];
 	va_list ap;
 
-	err_clear(e);
-	e->sys = no;
-	e->kind = err_kind_of_errno(no);
 	va_start(ap, fmt);
-	vsnprintf(e->msg, sizeof e->msg, fmt, ap);
+	vsnprintf(msg, sizeof msg, fmt, ap);
 	va_end(ap);
-	n = strlen(e->msg);
-	snprintf(e->msg + n, sizeof e->msg - n, ": %s", strerror(no));
+	err_set(e, err_kind_of_errno(no), "%s: %s", msg, strerror(no));
+	e->sys = no;
+	errno = no;
 	return -1;
 }
 
@@ -114,20 +123,22 @@ int err_wrap(struct err *e, const char *fmt, ...)
 	/* A message that grew too long loses its tail, never its context. */
 	if (snprintf(e->msg, sizeof e->msg, "%s: %s", ctx, old) >= (int)sizeof e->msg)
 		memcpy(e->msg + sizeof e->msg - 4, "...", 4);
-	if (e->wraps < ERR_WRAPS_MAX) {
-		memmove(e->wrap_len + 1, e->wrap_len, sizeof(int) * (size_t)e->wraps);
-		e->wrap_len[0] = n;
+	/* With too many, the innermost are told no more from the message. */
+	if (e->wraps < ERR_WRAPS_MAX)
 		e->wraps++;
-	}
+	memmove(e->wrap_len + 1, e->wrap_len, sizeof(int) * (size_t)(e->wraps - 1));
+	e->wrap_len[0] = n;
 	return -1;
 }
 
 int err_hint(struct err *e, const char *fmt, ...)
 {
+	char hint[ERR_HINT_MAX];
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(e->hint, sizeof e->hint, fmt, ap);
+	vsnprintf(hint, sizeof hint, fmt, ap);
 	va_end(ap);
+	memcpy(e->hint, hint, strlen(hint) + 1);
 	return -1;
 }

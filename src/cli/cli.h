@@ -12,7 +12,7 @@
 #ifndef HF_CLI_CLI_H
 #define HF_CLI_CLI_H
 
-#include <signal.h>
+#include <stdatomic.h>
 
 #include "base/calendar.h"
 #include "base/ctx.h"
@@ -202,12 +202,12 @@ struct cli {
 	struct ctx *ctx;
 	struct repo *repo;
 	struct cli_out out;
-	void *progress;             /* cli_progress.c, while running */
-	volatile sig_atomic_t *ask; /* set by SIGUSR1 */
+	void *progress;   /* cli_progress.c, while running */
+	atomic_bool *ask; /* set by SIGUSR1 */
 };
 
 /* Everything: parse, run, report; the exit status. */
-int cli_main(int argc, char **argv, struct ctx *ctx, volatile sig_atomic_t *ask);
+int cli_main(int argc, char **argv, struct ctx *ctx, atomic_bool *ask);
 
 /* The URL of --repo, or ERR_USAGE with a hint. */
 const char *cli_repo_url(struct cli *c, struct err *e);

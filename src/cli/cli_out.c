@@ -126,7 +126,7 @@ void out_json(struct cli *c, const char *type, json_t *o)
 	out_json_str(line, "type", type);
 	json_object_update(line, o);
 	json_decref(o);
-	text = json_dumps(line, JSON_COMPACT);
+	text = json_dumps(line, JSON_COMPACT | JSON_REAL_PRECISION(9));
 	pthread_mutex_lock(&lock);
 	if (text)
 		puts(text);

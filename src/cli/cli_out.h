@@ -66,6 +66,7 @@ void text_wrap(struct buf *b, const char *text, int at, int indent, int width);
 struct text_table {
 	const char *align; /* one letter a column: '<' or '>' */
 	size_t ncols, nrows;
+	bool head; /* the first row is headings: those of empty columns are left out */
 	char **cells;
 };
 void text_row(struct text_table *t, const char *const *cells); /* ncols of them; copied */

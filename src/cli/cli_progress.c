@@ -163,8 +163,7 @@ static void *run(void *arg)
 	struct cli *c = t->c;
 
 	for (unsigned n = 1; tick(t); n++) {
-		if (c->ask && *c->ask) {
-			*c->ask = 0;
+		if (c->ask && atomic_exchange(c->ask, false)) {
 			tell(t, false);
 		} else if (c->out.json) {
 			if (n % TICKS_JSON == 0 && !c->out.quiet)

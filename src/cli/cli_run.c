@@ -71,7 +71,7 @@ static int status_of(const struct cli *c, const struct err *e)
 	return status == 3 && c->opt.strict ? 1 : status;
 }
 
-int cli_main(int argc, char **argv, struct ctx *ctx, volatile sig_atomic_t *ask)
+int cli_main(int argc, char **argv, struct ctx *ctx, atomic_bool *ask)
 {
 	struct cli c = {.ctx = ctx, .ask = ask};
 	struct err e, e2;

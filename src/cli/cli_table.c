@@ -125,9 +125,8 @@ const struct cmd_def cmd_table[CMD_COUNT] = {
 	CMD_REPO | CMD_OPENS, 0, 1, "index|snapshots", "3", cmd_repair,
 	{{"holdfast -r /srv/backup repair --dry-run", "shows what would be done"}}},
     [CMD_CACHE] = {CMD_CACHE, "cache", "[dir | clear]", "Show or clear the local cache",
-	"The cache only saves time: it can be cleared whenever nothing runs. dir shows where "
-	"it is and how large; clear removes it, for --repo or, without one, for all "
-	"repositories.",
+	"The cache only saves time: it can be cleared whenever nothing runs. dir shows where it "
+	"is and how large; clear removes the caches of all repositories.",
 	CMD_REPO, 0, 1, "dir|clear", NULL, cmd_cache,
 	{{"holdfast cache", "where, and how large"},
 	    {"holdfast cache clear", "all repositories' caches"}}},

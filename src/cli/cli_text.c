@@ -234,19 +234,27 @@ void text_table_put(struct buf *b, const struct text_table *t)
 {
 	size_t *widths = mem_zalloc(t->ncols * sizeof *widths);
 
-	for (size_t i = 0; i < t->nrows * t->ncols; i++) {
+	/* A column that only has a heading is left out: its width stays 0. */
+	for (size_t i = t->head ? t->ncols : 0; i < t->nrows * t->ncols; i++) {
 		size_t w = text_width(span_str(t->cells[i]));
 
 		if (w > widths[i % t->ncols])
 			widths[i % t->ncols] = w;
+	}
+	for (size_t i = 0; t->head && i < t->ncols; i++) {
+		size_t w = text_width(span_str(t->cells[i]));
+
+		if (widths[i] && w > widths[i])
+			widths[i] = w;
 	}
 	for (size_t i = 0; i < t->nrows * t->ncols; i++) {
 		size_t col = i % t->ncols, w = text_width(span_str(t->cells[i]));
 		int pad = (int)(widths[col] - w);
 		bool last = col == t->ncols - 1, right = t->align[col] == '>';
 
-		buf_printf(b, "%*s%s%*s%s", right ? pad : 0, "", t->cells[i],
-		    right || last ? 0 : pad, "", last ? "" : "  ");
+		if (widths[col])
+			buf_printf(b, "%*s%s%*s%s", right ? pad : 0, "", t->cells[i],
+			    right || last ? 0 : pad, "", last ? "" : "  ");
 		if (last) {
 			while (b->n && b->p[b->n - 1] == ' ')
 				b->n--;

@@ -158,6 +158,7 @@ static void fill(
 	    .codec = o->compression.id,
 	    .level = o->compression.level,
 	    .jobs = (unsigned)o->jobs,
+	    .count = c->out.err_tty || c->out.json,
 	    .dry_run = o->dry_run,
 	};
 }
@@ -176,6 +177,8 @@ int cmd_backup(struct cli *c, struct err *e)
 	progress_start(c);
 	rc = op_backup(c->repo, &p, c->ctx, &r, e);
 	progress_stop(c);
+	if (rc == -1 && e->kind == ERR_CANCELLED && e->hint[0] == '\0')
+		err_hint(e, "what was stored is kept: the same command goes on from there");
 	if (rc == -1)
 		goto out;
 	if (c->out.json)

@@ -31,7 +31,7 @@ static const char *created(const struct repo_key *k, char text[CALENDAR_TEXT])
 static int key_list(struct cli *c, struct err *e)
 {
 	static const char *const head[] = {"", "Key", "Kind", "Role", "Created", "Label"};
-	struct text_table t = {.align = "<<<<<<", .ncols = 6};
+	struct text_table t = {.align = "<<<<<<", .ncols = 6, .head = true};
 	struct buf b = {0};
 	struct repo_key *keys;
 	size_t n;

@@ -90,6 +90,7 @@ static void snapshot_json(struct cli *c, const struct snapshot *s)
 
 static void add_row(struct cli *c, struct text_table *t, const struct snapshot *s)
 {
+	static const char *const types[] = {"full", "incr", "diff"};
 	struct buf what = {0}, tags = {0};
 	struct snapshot_stats sum;
 	char id[32], size[32], when[CALENDAR_TEXT];
@@ -101,12 +102,21 @@ static void add_row(struct cli *c, struct text_table *t, const struct snapshot *
 	else
 		list_paths(&what, s);
 	join(&tags, s->tags, s->ntags);
-	text_row(t, (const char *[]){text_id(id, &s->id), calendar_format_local(when, s->start_ns),
-			out_str(c, s->host), snapshot_strategy_name(s->strategy),
-			text_bytes(size, sum.bytes), complete ? "" : "incomplete",
-			out_str(c, buf_cstr(&tags)), out_str(c, buf_cstr(&what))});
+	text_row(
+	    t, (const char *[]){text_id(id, &s->id), calendar_format_local(when, s->start_ns),
+		   out_str(c, s->host), types[s->strategy], text_bytes(size, sum.bytes),
+		   complete ? "" : "!", out_str(c, buf_cstr(&tags)), out_str(c, buf_cstr(&what))});
 	buf_fini(&what);
 	buf_fini(&tags);
+}
+
+static bool is_complete(const struct snapshot *s)
+{
+	struct snapshot_stats sum;
+	bool complete;
+
+	sums(s, &sum, &complete);
+	return complete;
 }
 
 /* Is this one of the newest `latest` of its group? */
@@ -125,15 +135,16 @@ static void print(struct cli *c, const struct select_list *l)
 {
 	static const char *const head[] = {
 	    "ID", "Time", "Host", "Type", "Size", "", "Tags", "System or paths"};
-	struct text_table t = {.align = "<<<<><<<", .ncols = 8};
+	struct text_table t = {.align = "<<<<><<<", .ncols = 8, .head = true};
 	struct buf b = {0};
-	size_t shown = 0;
+	size_t shown = 0, hurt = 0;
 
 	text_row(&t, head);
 	for (size_t i = 0; i < l->n; i++) {
 		if (!recent(l, i, c->opt.latest))
 			continue;
 		shown++;
+		hurt += !is_complete(l->v[i]);
 		if (c->out.json)
 			snapshot_json(c, l->v[i]);
 		else
@@ -142,7 +153,10 @@ static void print(struct cli *c, const struct select_list *l)
 	if (shown)
 		text_table_put(&b, &t);
 	out_list(c, "%s", buf_cstr(&b));
-	out_text(c, "%zu %s\n", shown, text_plural(shown, "snapshot", "snapshots"));
+	out_text(c, "%zu %s", shown, text_plural(shown, "snapshot", "snapshots"));
+	if (hurt)
+		out_text(c, ", %zu incomplete (!)", hurt);
+	out_text(c, "\n");
 	text_table_fini(&t);
 	buf_fini(&b);
 }

@@ -10,6 +10,7 @@
 
 int os_read_file(const char *path, size_t max, struct buf *out, struct err *e)
 {
+	enum { STEP = 64 << 10 };
 	size_t start = out->n;
 	int fd = -1, rc = -1;
 
@@ -19,11 +20,10 @@ int os_read_file(const char *path, size_t max, struct buf *out, struct err *e)
 	}
 	for (;;) {
 		/* One byte more than allowed tells "just fits" from "too long". */
-		size_t room = max - (out->n - start) + 1;
+		size_t left = max - (out->n - start);
+		size_t room = left < STEP ? left + 1 : STEP;
 		ssize_t k;
 
-		if (room > 64 << 10)
-			room = 64 << 10;
 		buf_reserve(out, room);
 		k = os_read(fd, out->p + out->n, room);
 		if (k == -1) {
@@ -141,8 +141,13 @@ int os_mkdirs(const char *path, mode_t mode, struct err *e)
 	int rc = -1;
 
 	/* Folders on the way may be ones that we cannot write to, or autofs. */
-	if (os_fstatat(AT_FDCWD, path, &st, 0) == 0 && S_ISDIR(st.st_mode)) {
-		rc = 0;
+	if (os_fstatat(AT_FDCWD, path, &st, 0) == 0) {
+		if (S_ISDIR(st.st_mode)) {
+			rc = 0;
+			goto out;
+		}
+	} else if (errno != ENOENT) {
+		err_sys(e, "%s: stat", path);
 		goto out;
 	}
 	for (char *p = copy + 1; *copy && *p; p++) {

@@ -276,7 +276,6 @@ void config_sign(struct config *c, const uint8_t root_key[CRYPTO_KEY], struct bu
 	set_hex(c->json, "signature", sig, sizeof sig);
 	s = json_dumps(c->json, CANONICAL);
 	buf_put_span(out, span_str(s));
-	buf_put_u8(out, '\n');
 	free(s);
 	buf_fini(&text);
 }

@@ -22,7 +22,7 @@ struct reader {
 	struct repo *repo;
 	struct sealer sealer;
 	struct codec *codec;
-	struct crypto_mac *mac;
+	struct crypto_mac *mac[BLOB_KINDS];
 	struct buf box, packed, scratch;
 	struct slot slot[SLOTS];
 	uint64_t tick;
@@ -36,7 +36,7 @@ struct reader *reader_new(struct repo *r)
 	rd->repo = r;
 	sealer_init(&rd->sealer, r->config.repo);
 	rd->codec = codec_new();
-	rd->mac = crypto_mac_new(r->keys->id_key);
+	repo_blob_macs(r, rd->mac);
 	return rd;
 }
 
@@ -49,17 +49,20 @@ void reader_free(struct reader *rd)
 	buf_fini(&rd->box);
 	buf_fini(&rd->packed);
 	buf_fini(&rd->scratch);
-	crypto_mac_free(rd->mac);
+	repo_blob_macs_free(rd->mac);
 	codec_free(rd->codec);
 	sealer_fini(&rd->sealer);
 	free(rd);
 }
 
-bool reader_check(struct reader *rd, struct span blob, const struct id *id)
+bool reader_check(
+    struct reader *rd, enum format_purpose kind, struct span blob, const struct id *id)
 {
 	struct id got;
 
-	crypto_mac(rd->mac, blob, got.b);
+	if (kind < PURPOSE_CONTENT || kind > PURPOSE_REFS)
+		return false;
+	crypto_mac(rd->mac[kind - 1], blob, got.b);
 	return id_eq(&got, id);
 }
 
@@ -74,34 +77,39 @@ static int pack_of(struct reader *rd, const struct index_place *at, struct index
 	return rc;
 }
 
+int reader_unseal(struct reader *rd, const struct pack_frame *f, const uint8_t *sealed_key,
+    struct span box, struct buf *out, struct err *e)
+{
+	const struct seal_key *key;
+
+	if (box.n < FORMAT_BOX || f->plain > FORMAT_BLOB_MAX)
+		return err_set(e, ERR_CORRUPT, "impossible lengths");
+	key = repo_data_key(rd->repo, sealed_key, e);
+	if (key == NULL)
+		return -1;
+	buf_reset(&rd->packed);
+	buf_reset(out);
+	if (seal_open(&rd->sealer, key, (enum format_purpose)f->kind, box,
+		buf_extend(&rd->packed, box.n - FORMAT_BOX), e) == -1)
+		return -1;
+	return codec_decompress(rd->codec, (enum codec_id)f->codec, buf_span(&rd->packed),
+	    buf_extend(out, f->plain), f->plain, e);
+}
+
 static int load_frame(struct reader *rd, const struct index_place *at,
     const struct index_cache_pack *pack, struct buf *out, struct err *e)
 {
-	const struct seal_key *key;
+	struct pack_frame f = {.kind = at->kind, .codec = at->codec, .plain = at->plain};
 	char name[REPO_NAME_MAX];
-	struct span boxed;
-	size_t n;
 
 	repo_object_name(name, (enum format_type)pack->type, &pack->id);
-	if (at->stored < FORMAT_BOX || at->plain > FORMAT_BLOB_MAX ||
-	    at->stored > FORMAT_PACK_MAX || at->off > FORMAT_PACK_MAX)
+	if (at->stored > FORMAT_PACK_MAX || at->off > FORMAT_PACK_MAX)
 		return err_set(e, ERR_CORRUPT, "%s: index gives impossible lengths", name);
-	key = repo_data_key(rd->repo, at->sealed_key, e);
-	if (key == NULL)
-		return err_wrap(e, "%s", name);
 	buf_reset(&rd->box);
-	buf_reset(&rd->packed);
 	if (store_get(rd->repo->store, name, at->off, buf_extend(&rd->box, at->stored), at->stored,
 		e) == -1)
 		return -1;
-	boxed = buf_span(&rd->box);
-	n = at->stored - FORMAT_BOX;
-	if (seal_open(&rd->sealer, key, (enum format_purpose)at->kind, boxed,
-		buf_extend(&rd->packed, n), e) == -1)
-		return err_wrap(e, "%s: frame at %llu", name, (unsigned long long)at->off);
-	buf_reset(out);
-	if (codec_decompress(rd->codec, (enum codec_id)at->codec, buf_span(&rd->packed),
-		buf_extend(out, at->plain), at->plain, e) == -1)
+	if (reader_unseal(rd, &f, at->sealed_key, buf_span(&rd->box), out, e) == -1)
 		return err_wrap(e, "%s: frame at %llu", name, (unsigned long long)at->off);
 	return 0;
 }
@@ -177,7 +185,7 @@ static int blob_at(struct reader *rd, const struct index_place *at, enum format_
 		return err_set(
 		    e, ERR_CORRUPT, "blob %.8s lies outside its frame", id_hex(hex, id));
 	*out = span_of(frame.p + at->blob_off, at->blob_len);
-	if (!reader_check(rd, *out, id))
+	if (!reader_check(rd, (enum format_purpose)at->kind, *out, id))
 		return err_set(e, ERR_CORRUPT, "blob %.8s: its bytes have another id", id_hex(hex, id));
 	return 0;
 }

@@ -37,7 +37,12 @@ int reader_find(struct reader *rd, const struct id *id, struct index_place *out,
 int reader_frame(
     struct reader *rd, const struct index_place *at, struct buf *out, struct err *e);
 
-/* Is this the blob of that id? */
-bool reader_check(struct reader *rd, struct span blob, const struct id *id);
+/* Open and decompress a frame whose box is at hand, into out (reset first). */
+int reader_unseal(struct reader *rd, const struct pack_frame *f, const uint8_t *sealed_key,
+    struct span box, struct buf *out, struct err *e);
+
+/* Is this the blob of that kind and id? */
+bool reader_check(
+    struct reader *rd, enum format_purpose kind, struct span blob, const struct id *id);
 
 #endif

@@ -284,6 +284,9 @@ int repo_index_load(struct repo *r, bool again, struct err *e)
 			goto out;
 	}
 	rc = sync_index(r, e);
+	/* I5: a damaged cache is dropped and made again. */
+	if (rc == -1 && e->kind == ERR_CORRUPT && index_cache_drop(r->index, e) == 0)
+		rc = sync_index(r, e);
 	if (rc == -1)
 		err_wrap(e, "load index");
 out:
@@ -302,6 +305,21 @@ size_t repo_bad_indexes(const struct repo *r)
 	return r->nbad_indexes;
 }
 
+size_t repo_index_objects(const struct repo *r)
+{
+	return r->nindex_ids;
+}
+
+const struct id *repo_index_object(const struct repo *r, size_t i)
+{
+	return &r->index_ids[i];
+}
+
+const struct id *repo_bad_index(const struct repo *r, size_t i)
+{
+	return &r->bad_indexes[i];
+}
+
 struct store *repo_store(struct repo *r)
 {
 	return r->store;
@@ -310,6 +328,14 @@ struct store *repo_store(struct repo *r)
 struct ctx *repo_ctx(struct repo *r)
 {
 	return r->ctx;
+}
+
+struct ctx *repo_set_ctx(struct repo *r, struct ctx *ctx)
+{
+	struct ctx *old = r->ctx;
+
+	r->ctx = ctx;
+	return old;
 }
 
 const char *repo_url(const struct repo *r)

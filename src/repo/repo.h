@@ -54,6 +54,7 @@ size_t repo_bad_indexes(const struct repo *r);
 
 struct store *repo_store(struct repo *r);
 struct ctx *repo_ctx(struct repo *r);
+struct ctx *repo_set_ctx(struct repo *r, struct ctx *ctx); /* returns the one before */
 const char *repo_url(const struct repo *r);
 const char *repo_id_text(const struct repo *r);   /* 32 hex digits */
 const char *repo_cache_dir(const struct repo *r); /* ours, or NULL */

@@ -16,6 +16,7 @@
 #include "repo/index_cache.h"
 #include "repo/key.h"
 #include "repo/repo.h"
+#include "repo/repo_object.h"
 
 struct repo {
 	struct store *store;
@@ -37,45 +38,21 @@ struct repo {
 	struct idmap *data_keys;		/* padded data-key id -> struct seal_key * */
 };
 
-/* A growing list of ids. */
-struct id_list {
-	struct id *v;
-	size_t n, cap;
-};
-void id_list_add(struct id_list *l, const struct id *id);
-void id_list_fini(struct id_list *l);
-bool id_list_has(const struct id_list *l, const struct id *id);	/* linear */
-
-/* "index/<id>" or "packs/ab/<id>"; returns out. */
-enum { REPO_NAME_MAX = 160 };
-const char *repo_object_name(char out[REPO_NAME_MAX], enum format_type type, const struct id *id);
-const char *repo_type_folder(enum format_type type);	/* "index/" */
-
-/* Names below a folder; anything that isn't an id is told and left out. */
-int repo_list_ids(struct repo *r, enum format_type type, struct id_list *out, struct err *e);
-
 /* Name it by its hash and put it, durably, never replacing. */
 int repo_put_object(
     struct repo *r, enum format_type type, struct span bytes, struct id *id, struct err *e);
 
-/* Fetch a small object whole; its hash is checked. */
-int repo_get_object(
-    struct repo *r, enum format_type type, const struct id *id, struct buf *out, struct err *e);
+/*
+ * Keyed hashes for the ids of blobs, one for each kind: if a file's bytes
+ * happen to be (or were made to be) those of a tree, they are still two blobs.
+ */
+enum { BLOB_KINDS = 3 };
+void repo_blob_macs(struct repo *r, struct crypto_mac *mac[BLOB_KINDS]);
+void repo_blob_macs_free(struct crypto_mac *mac[BLOB_KINDS]);
 
 /* The opened data key of a sealed one, cached; NULL with e set. */
 const struct seal_key *repo_data_key(
     struct repo *r, const uint8_t sealed[FORMAT_SEALED_KEY], struct err *e);
 
-/* Payload of an index object, verified. */
-int repo_index_payload(struct repo *r, const struct id *id, struct buf *out, struct err *e);
-
-/* Seal, sign and put an index object. */
-int repo_put_index(struct repo *r, struct span payload, struct id *id, struct err *e);
-
-/* Times as RFC 3339 in UTC with nanoseconds. */
-void repo_time_text(int64_t ns, char out[40]);
-bool repo_time_parse(const char *s, int64_t *ns);
-
-int64_t repo_now(struct repo *r);	/* wall clock of ctx, or the machine's */
 
 #endif

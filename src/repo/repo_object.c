@@ -159,6 +159,27 @@ int repo_put_index(struct repo *r, struct span payload, struct id *id, struct er
 	return rc;
 }
 
+void repo_blob_macs(struct repo *r, struct crypto_mac *mac[BLOB_KINDS])
+{
+	static const char *const labels[BLOB_KINDS] = {
+	    NULL, "holdfast/0 names", "holdfast/0 refs"};
+	uint8_t key[CRYPTO_KEY];
+
+	mac[0] = crypto_mac_new(r->keys->id_key);
+	for (size_t i = 1; i < BLOB_KINDS; i++) {
+		crypto_mac3(r->keys->id_key, span_str(labels[i]), span_of(NULL, 0),
+		    span_of(NULL, 0), key);
+		mac[i] = crypto_mac_new(key);
+	}
+	crypto_wipe(key, sizeof key);
+}
+
+void repo_blob_macs_free(struct crypto_mac *mac[BLOB_KINDS])
+{
+	for (size_t i = 0; i < BLOB_KINDS; i++)
+		crypto_mac_free(mac[i]);
+}
+
 const struct seal_key *repo_data_key(
     struct repo *r, const uint8_t sealed[FORMAT_SEALED_KEY], struct err *e)
 {
@@ -231,4 +252,22 @@ int64_t repo_now(struct repo *r)
 	struct clock *c = r->ctx->clock ? r->ctx->clock : os_clock();
 
 	return c->wall_ns(c);
+}
+
+int repo_store_now(struct repo *r, int64_t *ns, struct err *e)
+{
+	struct store_stat st;
+	char name[64], hex[33];
+	uint8_t id[16];
+	int rc = -1;
+
+	crypto_random(id, sizeof id);
+	snprintf(name, sizeof name, "leases/%s", hex_encode(hex, id, sizeof id));
+	if (store_put(r->store, name, span_str("clock\n"), 0, e) == -1)
+		return -1;
+	if (store_stat(r->store, name, &st, e) == 0) {
+		*ns = st.mtime_ns;
+		rc = 0;
+	}
+	return store_del(r->store, name, e) == -1 ? -1 : rc;
 }

@@ -257,9 +257,11 @@ static bool decode_facts(const json_t *f, struct snapshot *s)
 	if (n == 0 || n > PARTS_MAX)
 		return false;
 	s->parts = mem_zalloc(n * sizeof *s->parts);
-	for (s->nparts = 0; s->nparts < n;)
-		if (!decode_part(json_array_get(parts, s->nparts), &s->parts[s->nparts++]))
+	for (size_t i = 0; i < n; i++) {
+		s->nparts = i + 1;	/* freed also when it fails half-way */
+		if (!decode_part(json_array_get(parts, i), &s->parts[i]))
 			return false;
+	}
 	return json_list(json_object_get(f, "excludes"), &s->excludes, &s->nexcludes);
 }
 

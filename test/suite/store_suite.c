@@ -1,6 +1,7 @@
 /* store_suite: see store_suite.h. */
 #include "suite/store_suite.h"
 
+#include <dirent.h>
 #include <ftw.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -23,7 +24,20 @@ struct t {
 	char *dir, *place;
 	struct store *s;
 	struct err e;
+	int fds;
 };
+
+static int open_fds(void)
+{
+	DIR *d = opendir("/proc/self/fd");
+	int n = 0;
+
+	while (d && readdir(d))
+		n++;
+	if (d)
+		closedir(d);
+	return n;
+}
 
 static void check_ok(int rc, const struct err *e, const char *what, int line)
 {
@@ -48,6 +62,7 @@ static int setup(void **state)
 	t->dir = mem_printf("%s/hf-store-XXXXXX", tmp && *tmp ? tmp : "/tmp");
 	assert_non_null(mkdtemp(t->dir));
 	t->place = mem_printf("%s/repo", t->dir);
+	t->fds = open_fds();
 	t->s = driver->open(t->place, true);
 	assert_non_null(t->s);
 	*state = t;
@@ -64,6 +79,7 @@ static int teardown(void **state)
 	struct t *t = *state;
 
 	store_close(t->s);
+	assert_int_equal(open_fds(), t->fds);
 	nftw(t->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 	free(t->dir);
 	free(t->place);

@@ -1,0 +1,45 @@
+/* source: what every driver shares: counted directories, names, closing. */
+#include "source/source.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+struct source_dir *source_dir_ref(struct source_dir *d)
+{
+	atomic_fetch_add_explicit(&d->refs, 1, memory_order_relaxed);
+	return d;
+}
+
+void source_dir_unref(struct source_dir *d)
+{
+	/* A loop, for the last file of a deep tree lets go of every level at once. */
+	while (d != NULL && atomic_fetch_sub_explicit(&d->refs, 1, memory_order_acq_rel) == 1) {
+		struct source_dir *parent = d->parent;
+
+		d->free(d);
+		d = parent;
+	}
+}
+
+void source_names_fini(struct source_names *names)
+{
+	buf_fini(&names->text);
+	free(names->at);
+	*names = (struct source_names){0};
+}
+
+void source_reader_abandon(struct source_reader *r)
+{
+	bool changed;
+	uint64_t size;
+	struct err e;
+
+	if (r != NULL)
+		r->source->ops->finish(r, &changed, &size, &e);
+}
+
+void source_close(struct source *s)
+{
+	if (s != NULL)
+		s->ops->close(s);
+}

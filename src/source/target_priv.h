@@ -1,0 +1,65 @@
+/* target_priv.h: what the parts of target share; nobody else includes it. */
+#ifndef HF_SOURCE_TARGET_PRIV_H
+#define HF_SOURCE_TARGET_PRIV_H
+
+#include <stdatomic.h>
+#include <sys/types.h>
+
+#include "source/target.h"
+
+struct target {
+	struct ctx *ctx; /* borrowed */
+	enum target_overwrite overwrite;
+	struct target_dir *root;
+	_Atomic uint64_t problems;
+	bool root_user;
+	atomic_flag owner_told; /* that owners can't be set, once is enough */
+};
+
+struct target_dir {
+	struct target *target;
+	struct target_dir *parent; /* held; NULL for the root */
+	_Atomic unsigned refs;
+	int fd;
+	char *path;         /* below the target, "" for the root */
+	struct entry *meta; /* owned; NULL: leave as it is */
+	bool existed;       /* before we came */
+	bool inherits;      /* a default ACL is in force in it */
+};
+
+static inline bool target_replaces(const struct target *t)
+{
+	return t->overwrite == TARGET_IF_CHANGED || t->overwrite == TARGET_ALWAYS;
+}
+
+/* A name from outside: one component, and nothing that leads elsewhere. */
+int target_name_check(const struct target_dir *d, struct span name, struct err *e);
+
+/* New text: below the target, without a "/" in front. */
+char *target_path(const struct target_dir *d, struct span name);
+
+/* A deep copy in one piece, freed by free(). */
+struct entry *target_entry_copy(const struct entry *en);
+
+/*
+ * Put the name out of the way, with all that is below it, if the policy
+ * allows; ERR_EXISTS if not.  That it isn't there is fine.
+ */
+int target_clear_name(struct target_dir *d, const char *name, struct err *e);
+
+/* A piece of metadata could not be set: tell and count. */
+void target_problem(struct target *t, const char *path, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/*
+ * Give the thing at fd its metadata.  `by_path`: fd is O_PATH.  `old`: it was
+ * there before or may have inherited ACLs, so that xattrs it should not have
+ * must go.
+ */
+void target_apply(
+    struct target *t, int fd, bool by_path, bool old, const struct entry *en, const char *path);
+
+/* Is there a default ACL on this directory? */
+bool target_has_default_acl(int fd);
+
+#endif
