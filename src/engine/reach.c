@@ -209,7 +209,7 @@ static int blob_at(struct marking *m, const struct index_place *at, const struct
 	*out = span_of(NULL, 0);
 	if (at->blob_off <= frame.n && at->blob_len <= frame.n - at->blob_off)
 		*out = span_of(frame.p + at->blob_off, at->blob_len);
-	if (out->p == NULL || !reader_check(m->rd, *out, id))
+	if (out->p == NULL || !reader_check(m->rd, PURPOSE_REFS, *out, id))
 		return err_set(
 		    e, ERR_CORRUPT, "blob %.16s: its bytes have another id", id_hex(hex, id));
 	return 0;
