@@ -10,7 +10,7 @@ uint64_t holes_data_size(const struct entry *en)
 	return en->size - holes;
 }
 
-int restore_map_holes(const struct entry *en, uint64_t data_off, uint64_t len,
+int holes_map(const struct entry *en, uint64_t data_off, uint64_t len,
     int (*visit)(void *, uint64_t file_off, uint64_t at, uint64_t n, struct err *), void *arg,
     struct err *e)
 {

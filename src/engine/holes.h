@@ -16,7 +16,7 @@ uint64_t holes_data_size(const struct entry *en);
  * Where data [data_off, data_off + len) of a file lies: visit gets pieces
  * (file offset, offset in the piece of data, length).
  */
-int restore_map_holes(const struct entry *en, uint64_t data_off, uint64_t len,
+int holes_map(const struct entry *en, uint64_t data_off, uint64_t len,
     int (*visit)(void *, uint64_t file_off, uint64_t at, uint64_t n, struct err *), void *arg,
     struct err *e);
 

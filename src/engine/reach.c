@@ -94,6 +94,7 @@ static int tell(struct marking *m, enum format_purpose kind, const struct id *id
 
 struct places {
 	struct index_cache *index;
+	bool hidden; /* those in hidden packs too */
 	struct index_place v[PLACES_MAX];
 	size_t n;
 };
@@ -105,14 +106,16 @@ static int collect(void *arg, const struct index_place *at, struct err *e)
 
 	if (index_cache_pack(p->index, at->pack, &pack, e) == -1)
 		return -1;
-	if (!pack.hidden && p->n < PLACES_MAX)
+	if ((!pack.hidden || p->hidden) && p->n < PLACES_MAX)
 		p->v[p->n++] = *at;
 	return 0;
 }
 
-static int all_places(struct reach *h, const struct id *id, struct places *p, struct err *e)
+static int all_places(
+    struct reach *h, const struct id *id, bool hidden, struct places *p, struct err *e)
 {
 	p->index = repo_index(h->repo);
+	p->hidden = hidden;
 	p->n = 0;
 	return index_cache_find_all(p->index, id, collect, p, e);
 }
@@ -129,20 +132,20 @@ static int place_of(struct marking *m, enum format_purpose kind, const struct id
 		return -1;
 	if (rc == 1 && at->kind == kind)
 		return 1;
-	if (rc == 0) {
+	/* A hidden pack keeps what is nowhere else. */
+	if (all_places(m->h, id, rc == 0, &p, e) == -1)
+		return -1;
+	if (rc == 0 && p.n == 0) {
 		err_set(why, ERR_CORRUPT, "blob %.16s is in no index", id_hex(hex, id));
 		return 0;
 	}
-	/* Equal bytes may have been stored as something else as well. */
-	if (all_places(m->h, id, &p, e) == -1)
-		return -1;
 	for (size_t i = 0; i < p.n; i++)
 		if (p.v[i].kind == kind) {
 			*at = p.v[i];
 			return 1;
 		}
-	err_set(why, ERR_CORRUPT, "blob %.16s is of kind %u, not %u", id_hex(hex, id), at->kind,
-	    (unsigned)kind);
+	err_set(why, ERR_CORRUPT, "blob %.16s is of kind %u, not %u", id_hex(hex, id),
+	    p.n ? p.v[0].kind : at->kind, (unsigned)kind);
 	return 0;
 }
 
@@ -228,7 +231,7 @@ static int read_refs(
 
 	if (blob_at(m, &t->at, &t->id, out, why) == 0)
 		return 1;
-	if (is_damage(why) && all_places(m->h, &t->id, &p, e) == -1)
+	if (is_damage(why) && all_places(m->h, &t->id, true, &p, e) == -1)
 		return -1;
 	for (size_t i = 0; is_damage(why) && i < p.n; i++) {
 		struct err ignored;

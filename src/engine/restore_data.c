@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "engine/holes.h"
 #include "engine/restore_internal.h"
 
 bool restore_stopping(struct restore *rs)
@@ -173,7 +174,7 @@ static void write_segment(struct reader *rd, const struct rsegment *s, struct sp
 		return;
 	}
 	p.file = f->file;
-	if (restore_map_holes(&f->entry, s->data_off, p.data.n, write_piece, &p, &e) == -1) {
+	if (holes_map(&f->entry, s->data_off, p.data.n, write_piece, &p, &e) == -1) {
 		file_failed(f, &e);
 		return;
 	}
@@ -317,7 +318,7 @@ void *restore_worker_main(void *arg)
 
 		buf_reset(&frame);
 		if (!restore_stopping(rs) && reader_frame(rd, &s->at, &frame, &e) == -1)
-			buf_reset(&frame);	/* each blob is tried alone */
+			buf_reset(&frame); /* each blob is tried alone */
 		for (size_t i = 0; i < n; i++) {
 			write_segment(rd, &s[i], buf_span(&frame));
 			file_part_done(s[i].file);

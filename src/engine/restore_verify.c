@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "engine/holes.h"
 #include "engine/restore_internal.h"
 #include "os/os.h"
 
@@ -41,7 +42,7 @@ static int verify_blob(void *arg, const struct id *id, struct err *e)
 		return err_set(e, ERR_CORRUPT, "a blob of its content is in no index");
 	buf_reset(&v->data);
 	buf_extend(&v->data, at.blob_len);
-	if (restore_map_holes(v->en, v->data_off, at.blob_len, read_piece, v, e) == -1)
+	if (holes_map(v->en, v->data_off, at.blob_len, read_piece, v, e) == -1)
 		return -1;
 	if (!reader_check(v->rs->reader, PURPOSE_CONTENT, buf_span(&v->data), id))
 		return err_set(e, ERR_FAILED, "differs on disk from the snapshot");

@@ -48,7 +48,7 @@ static int add_blob(void *arg, const struct id *id, struct err *e)
 		return -1;
 	if (c->blob.n > holes_data_size(c->entry) - c->data_off)
 		return err_set(e, ERR_CORRUPT, "its blobs are more than its size");
-	if (restore_map_holes(c->entry, c->data_off, c->blob.n, piece, c, e) == -1)
+	if (holes_map(c->entry, c->data_off, c->blob.n, piece, c, e) == -1)
 		return -1;
 	c->data_off += c->blob.n;
 	return 0;
