@@ -228,9 +228,15 @@ static void hear(struct world *w, char *line, size_t size)
 
 static void need_fuse(void)
 {
-	if (access("/dev/fuse", R_OK | W_OK) == -1 ||
-	    (access("/usr/bin/fusermount3", X_OK) == -1 && access("/bin/fusermount3", X_OK) == -1))
+	const char *ci = getenv("CI");
+
+	if (access("/dev/fuse", R_OK | W_OK) == -1)
 		skip();
+	if (access("/usr/bin/fusermount3", X_OK) == 0 || access("/bin/fusermount3", X_OK) == 0)
+		return;
+	if (ci && strcmp(ci, "true") == 0)
+		fail_msg("fusermount3 is missing");
+	skip();
 }
 
 static void mount_with(struct world *w, const struct select_filter *f)
