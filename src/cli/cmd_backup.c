@@ -158,6 +158,7 @@ static void fill(
 	    .codec = o->compression.id,
 	    .level = o->compression.level,
 	    .jobs = (unsigned)o->jobs,
+	    .count = c->out.err_tty || c->out.json,
 	    .dry_run = o->dry_run,
 	};
 }

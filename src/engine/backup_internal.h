@@ -4,6 +4,7 @@
  *   op_backup.c    the run: source, caches, workers, snapshot
  *   backup_walk.c  the walking thread: lists, looks, compares with the cache
  *   backup_file.c  workers: read, chunk, store one file
+ *   backup_count.c a second walk, for progress
  *   backup_dir.c   a directory whose entries are all done becomes a tree
  *
  * A directory in flight is a struct bdir.  It is finished by whichever thread
@@ -85,6 +86,10 @@ struct backup {
 	size_t head, count;
 	bool walked;				/* nothing more will come */
 
+	struct source *counted;			/* for backup_count; NULL: don't */
+	struct ctx count_ctx;			/* its own, without a sink */
+	_Atomic bool count_stop;
+
 	_Atomic bool failed;
 	pthread_mutex_t result_lock;		/* guards what follows */
 	struct err err;				/* the first one */
@@ -130,6 +135,9 @@ int backup_walk(struct bworker *w, struct err *e);
 /* backup_file.c: read and store one file, then hand it back to its directory. */
 void backup_file(struct bworker *w, struct btask t);
 void *backup_worker_main(void *bworker);
+
+/* backup_count.c: a thread's main; adds to the totals of progress. */
+void *backup_count_main(void *backup);
 
 /* backup_dir.c: one of the directory's pending parts is done; finishes it if it was the last. */
 void backup_dir_done(struct bworker *w, struct bdir *d);

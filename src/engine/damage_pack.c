@@ -74,7 +74,8 @@ static bool frame_ok(struct damage_pack *d, const struct index_pack *p,
 	for (uint32_t i = 0; i < f->nblobs; i++) {
 		const struct pack_blob *b = &d->indexed.blobs[f->first + i];
 
-		if (whole && reader_check(d->reader, span_of(d->plain.p + at, b->len), &b->id)) {
+		if (whole && reader_check(d->reader, (enum format_purpose)f->kind,
+				 span_of(d->plain.p + at, b->len), &b->id)) {
 			at += b->len;
 			continue;
 		}

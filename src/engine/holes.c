@@ -1,6 +1,15 @@
 /* holes: see holes.h. */
 #include "engine/holes.h"
 
+uint64_t holes_data_size(const struct entry *en)
+{
+	uint64_t holes = 0;
+
+	for (size_t i = 0; i < en->nholes; i++)
+		holes += en->holes[i].len;
+	return en->size - holes;
+}
+
 int holes_map(const struct entry *en, uint64_t data_off, uint64_t len,
     int (*visit)(void *, uint64_t file_off, uint64_t at, uint64_t n, struct err *), void *arg,
     struct err *e)

@@ -154,6 +154,11 @@ static int open_source(struct backup *b, const struct paths *paths, struct err *
 
 	if (p->stdin_name != NULL)
 		return source_stream_open(p->stdin_fd, p->stdin_name, b->ctx, &b->source, e);
+	if (p->count) {
+		b->count_ctx.clock = b->ctx->clock;
+		if (source_files_open(&f, &b->count_ctx, &b->counted, e) == -1)
+			b->counted = NULL;
+	}
 	return source_files_open(&f, b->ctx, &b->source, e);
 }
 
@@ -272,6 +277,9 @@ static int run_threads(struct backup *b, struct err *e)
 {
 	unsigned n = b->p->jobs ? b->p->jobs : os_cpus(), started = 0;
 	struct bworker walker, *workers = mem_zalloc(n * sizeof *workers);
+	pthread_t counter;
+	bool counting = b->counted != NULL &&
+			pthread_create(&counter, NULL, backup_count_main, b) == 0;
 	int rc = 0;
 
 	worker_init(&walker, b);
@@ -298,6 +306,9 @@ static int run_threads(struct backup *b, struct err *e)
 	}
 	if (writer_lane_flush(walker.lane, e) == -1)
 		backup_fail(b, e);
+	b->count_stop = true;
+	if (counting)
+		pthread_join(counter, NULL);
 	worker_fini(&walker);
 	free(workers);
 	return 0;
@@ -426,6 +437,7 @@ static void backup_free(struct backup *b)
 	file_cache_close(b->cache);
 	file_cache_abort(b->cache_out);
 	source_close(b->source);
+	source_close(b->counted);
 	writer_free(b->writer);
 	pthread_mutex_destroy(&b->queue_lock);
 	pthread_mutex_destroy(&b->cache_lock);

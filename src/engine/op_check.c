@@ -104,6 +104,9 @@ static bool check_tree(struct check *c, const struct id *tree, const char *path,
 
 static void check_snapshot(struct check *c, const struct snapshot *s)
 {
+	/* What is forgotten is only waiting for prune. */
+	if (s->forgotten && !s->pinned && !s->held)
+		return;
 	c->snapshot = s;
 	c->hurt = false;
 	for (size_t i = 0; i < s->nparts; i++)

@@ -112,15 +112,6 @@ static int plan_blob(void *arg, const struct id *id, struct err *e)
 	return restore_stopping(pl->rs) ? err_set(e, ERR_CANCELLED, "interrupted") : 0;
 }
 
-static uint64_t data_size(const struct entry *en)
-{
-	uint64_t holes = 0;
-
-	for (size_t i = 0; i < en->nholes; i++)
-		holes += en->holes[i].len;
-	return en->size - holes;
-}
-
 static int plan_file(struct restore *rs, struct rdir *d, const struct entry *en,
     const struct tree_ref *ref, const char *path, struct err *e)
 {
@@ -137,7 +128,7 @@ static int plan_file(struct restore *rs, struct rdir *d, const struct entry *en,
 		return -1;
 	}
 	rc = tree_content(reader_tree_get, rs->reader, ref, plan_blob, &pl, e);
-	if (rc == 0 && pl.data_off != data_size(en))
+	if (rc == 0 && pl.data_off != holes_data_size(en))
 		rc = err_set(e, ERR_CORRUPT, "its blobs do not add up to its size");
 	if (rc == -1)
 		atomic_store(&pl.file->failed, true);

@@ -109,7 +109,7 @@ static int split_frame(struct copying *c, const struct index_cache_pack *p,
 		at += b->len;
 		if (!reach_has(c->pr->reach, p->first_blob + f->first + i))
 			continue;
-		if (!reader_check(c->pr->reader, s, &b->id))
+		if (!reader_check(c->pr->reader, (enum format_purpose)f->kind, s, &b->id))
 			return err_set(e, ERR_CORRUPT, "a blob has another id than its bytes");
 		if (writer_add(c->lane, (enum format_purpose)f->kind, s, &got, NULL, e) == -1)
 			return -1;

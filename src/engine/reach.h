@@ -6,7 +6,7 @@
  * place that index_cache_find gives is marked.  That one keeps the blob, so
  * the other copies are free to go.  (Where the first copy of a refs blob can't
  * be read, the copy that could be is marked too.)  Hide a pack first if its
- * copies must not be the ones that count.
+ * copies are to count only where there is no other.
  *
  * Ordinals are those of the index as it was at reach_new: it may not be loaded
  * again while they are in use.  reach itself never does: what that index does
@@ -31,8 +31,8 @@ struct reach;
  * refs blob, cannot be read; content and names are only looked up, not read.
  * -1 with `e` set stops the walk.  The same id may be told more than once.
  */
-typedef int reach_missing(void *arg, enum format_purpose kind, const struct id *id,
-    const struct err *why, struct err *e);
+typedef int reach_missing(
+    void *arg, enum format_purpose kind, const struct id *id, const struct err *why, struct err *e);
 
 /* After repo_index_load. */
 struct reach *reach_new(struct repo *r);

@@ -163,7 +163,7 @@ static void write_segment(struct reader *rd, const struct rsegment *s, struct sp
 	if (frame.n >= s->at.blob_off && frame.n - s->at.blob_off >= s->at.blob_len)
 		p.data = span_of(frame.p + s->at.blob_off, s->at.blob_len);
 	/* Damaged here: perhaps there is another copy. */
-	if ((p.data.p == NULL || !reader_check(rd, p.data, &s->id)) &&
+	if ((p.data.p == NULL || !reader_check(rd, PURPOSE_CONTENT, p.data, &s->id)) &&
 	    reader_blob(rd, PURPOSE_CONTENT, &s->id, &p.data, &e) == -1) {
 		file_failed(f, &e);
 		return;

@@ -14,6 +14,7 @@
 
 #include <pthread.h>
 
+#include "engine/holes.h"
 #include "engine/op_restore.h"
 #include "repo/reader.h"
 #include "repo/tree.h"

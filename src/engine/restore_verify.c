@@ -44,7 +44,7 @@ static int verify_blob(void *arg, const struct id *id, struct err *e)
 	buf_extend(&v->data, at.blob_len);
 	if (holes_map(v->en, v->data_off, at.blob_len, read_piece, v, e) == -1)
 		return -1;
-	if (!reader_check(v->rs->reader, buf_span(&v->data), id))
+	if (!reader_check(v->rs->reader, PURPOSE_CONTENT, buf_span(&v->data), id))
 		return err_set(e, ERR_FAILED, "differs on disk from the snapshot");
 	v->data_off += at.blob_len;
 	return ctx_check(v->rs->ctx, e);

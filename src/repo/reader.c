@@ -22,7 +22,7 @@ struct reader {
 	struct repo *repo;
 	struct sealer sealer;
 	struct codec *codec;
-	struct crypto_mac *mac;
+	struct crypto_mac *mac[BLOB_KINDS];
 	struct buf box, packed, scratch;
 	struct slot slot[SLOTS];
 	uint64_t tick;
@@ -36,7 +36,7 @@ struct reader *reader_new(struct repo *r)
 	rd->repo = r;
 	sealer_init(&rd->sealer, r->config.repo);
 	rd->codec = codec_new();
-	rd->mac = crypto_mac_new(r->keys->id_key);
+	repo_blob_macs(r, rd->mac);
 	return rd;
 }
 
@@ -49,17 +49,20 @@ void reader_free(struct reader *rd)
 	buf_fini(&rd->box);
 	buf_fini(&rd->packed);
 	buf_fini(&rd->scratch);
-	crypto_mac_free(rd->mac);
+	repo_blob_macs_free(rd->mac);
 	codec_free(rd->codec);
 	sealer_fini(&rd->sealer);
 	free(rd);
 }
 
-bool reader_check(struct reader *rd, struct span blob, const struct id *id)
+bool reader_check(
+    struct reader *rd, enum format_purpose kind, struct span blob, const struct id *id)
 {
 	struct id got;
 
-	crypto_mac(rd->mac, blob, got.b);
+	if (kind < PURPOSE_CONTENT || kind > PURPOSE_REFS)
+		return false;
+	crypto_mac(rd->mac[kind - 1], blob, got.b);
 	return id_eq(&got, id);
 }
 
@@ -182,7 +185,7 @@ static int blob_at(struct reader *rd, const struct index_place *at, enum format_
 		return err_set(
 		    e, ERR_CORRUPT, "blob %.8s lies outside its frame", id_hex(hex, id));
 	*out = span_of(frame.p + at->blob_off, at->blob_len);
-	if (!reader_check(rd, *out, id))
+	if (!reader_check(rd, (enum format_purpose)at->kind, *out, id))
 		return err_set(e, ERR_CORRUPT, "blob %.8s: its bytes have another id", id_hex(hex, id));
 	return 0;
 }

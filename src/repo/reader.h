@@ -41,7 +41,8 @@ int reader_frame(
 int reader_unseal(struct reader *rd, const struct pack_frame *f, const uint8_t *sealed_key,
     struct span box, struct buf *out, struct err *e);
 
-/* Is this the blob of that id? */
-bool reader_check(struct reader *rd, struct span blob, const struct id *id);
+/* Is this the blob of that kind and id? */
+bool reader_check(
+    struct reader *rd, enum format_purpose kind, struct span blob, const struct id *id);
 
 #endif

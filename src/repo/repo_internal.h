@@ -42,12 +42,17 @@ struct repo {
 int repo_put_object(
     struct repo *r, enum format_type type, struct span bytes, struct id *id, struct err *e);
 
+/*
+ * Keyed hashes for the ids of blobs, one for each kind: if a file's bytes
+ * happen to be (or were made to be) those of a tree, they are still two blobs.
+ */
+enum { BLOB_KINDS = 3 };
+void repo_blob_macs(struct repo *r, struct crypto_mac *mac[BLOB_KINDS]);
+void repo_blob_macs_free(struct crypto_mac *mac[BLOB_KINDS]);
+
 /* The opened data key of a sealed one, cached; NULL with e set. */
 const struct seal_key *repo_data_key(
     struct repo *r, const uint8_t sealed[FORMAT_SEALED_KEY], struct err *e);
 
-/* Times as RFC 3339 in UTC with nanoseconds. */
-void repo_time_text(int64_t ns, char out[40]);
-bool repo_time_parse(const char *s, int64_t *ns);
 
 #endif

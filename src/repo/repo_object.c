@@ -159,6 +159,27 @@ int repo_put_index(struct repo *r, struct span payload, struct id *id, struct er
 	return rc;
 }
 
+void repo_blob_macs(struct repo *r, struct crypto_mac *mac[BLOB_KINDS])
+{
+	static const char *const labels[BLOB_KINDS] = {
+	    NULL, "holdfast/0 names", "holdfast/0 refs"};
+	uint8_t key[CRYPTO_KEY];
+
+	mac[0] = crypto_mac_new(r->keys->id_key);
+	for (size_t i = 1; i < BLOB_KINDS; i++) {
+		crypto_mac3(r->keys->id_key, span_str(labels[i]), span_of(NULL, 0),
+		    span_of(NULL, 0), key);
+		mac[i] = crypto_mac_new(key);
+	}
+	crypto_wipe(key, sizeof key);
+}
+
+void repo_blob_macs_free(struct crypto_mac *mac[BLOB_KINDS])
+{
+	for (size_t i = 0; i < BLOB_KINDS; i++)
+		crypto_mac_free(mac[i]);
+}
+
 const struct seal_key *repo_data_key(
     struct repo *r, const uint8_t sealed[FORMAT_SEALED_KEY], struct err *e)
 {

@@ -41,6 +41,10 @@ size_t repo_index_objects(const struct repo *r);
 const struct id *repo_index_object(const struct repo *r, size_t i);
 const struct id *repo_bad_index(const struct repo *r, size_t i);	/* < repo_bad_indexes */
 
+/* Times as RFC 3339 in UTC with nanoseconds. */
+void repo_time_text(int64_t ns, char out[40]);
+bool repo_time_parse(const char *s, int64_t *ns);
+
 int64_t repo_now(struct repo *r); /* wall clock of ctx, or the machine's */
 
 /* The store's clock, by writing a small object and looking at its time. */

@@ -11,7 +11,7 @@
 #include "base/mem.h"
 #include "repo/writer_internal.h"
 
-enum { FRAME_BLOBS_MAX = 16384, KINDS = 3 };
+enum { FRAME_BLOBS_MAX = 16384, KINDS = BLOB_KINDS };
 
 struct frame {
 	struct buf plain;
@@ -23,7 +23,7 @@ struct writer_lane {
 	struct writer *w;
 	struct sealer sealer;
 	struct codec *codec;
-	struct crypto_mac *mac;
+	struct crypto_mac *mac[BLOB_KINDS];
 	struct frame frame[KINDS];	/* content, names, refs */
 	struct buf packed, box, bind;
 	uint8_t random[32];		/* with the counter: a frame's own salt */
@@ -37,7 +37,7 @@ struct writer_lane *writer_lane_new(struct writer *w)
 	l->w = w;
 	sealer_init(&l->sealer, w->repo->config.repo);
 	l->codec = codec_new();
-	l->mac = crypto_mac_new(w->repo->keys->id_key);
+	repo_blob_macs(w->repo, l->mac);
 	crypto_random(l->random, sizeof l->random);
 	return l;
 }
@@ -53,7 +53,7 @@ void writer_lane_free(struct writer_lane *l)
 	buf_fini(&l->packed);
 	buf_fini(&l->box);
 	buf_fini(&l->bind);
-	crypto_mac_free(l->mac);
+	repo_blob_macs_free(l->mac);
 	codec_free(l->codec);
 	sealer_fini(&l->sealer);
 	free(l);
@@ -142,7 +142,7 @@ int writer_add(struct writer_lane *l, enum format_purpose kind, struct span blob
 
 	if (blob.n > FORMAT_BLOB_MAX)
 		return err_set(e, ERR_BUG, "blob of %zu bytes", blob.n);
-	crypto_mac(l->mac, blob, id->b);
+	crypto_mac(l->mac[kind - 1], blob, id->b);
 	if (added != NULL)
 		*added = false;
 	has = writer_has(w, id, e);

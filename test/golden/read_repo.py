@@ -62,6 +62,12 @@ def mac(key, data):
     return hmac.digest(key, data, "sha256")
 
 
+def blob_id(id_key, kind, data):
+    """Names and refs have keys of their own (5)."""
+    label = {NAMES: b"holdfast/0 names", REFS: b"holdfast/0 refs"}.get(kind)
+    return mac(mac(id_key, label) if label else id_key, data)
+
+
 def hkdf(ikm, salt, info):
     return HKDF(hashes.SHA256(), 32, salt, info).derive(ikm)
 
@@ -355,7 +361,7 @@ class Repo:
         frame, at, length = self.blobs[ident]
         need(frame.kind == kind, f"blob {ident.hex()[:8]}: of another kind")
         data = self.frame(frame)[at : at + length]
-        need(mac(self.id_key, data) == ident, f"blob {ident.hex()[:8]}: id differs")
+        need(blob_id(self.id_key, kind, data) == ident, f"blob {ident.hex()[:8]}: id differs")
         return data
 
     # ---- 7: trees -----------------------------------------------------------------------------

@@ -104,7 +104,7 @@ class Forger(rr.Repo):
     # blobs and trees
     def add(self, kind, plain, codec=0, stored=None, claim=None):
         """A blob as a frame of its own; stored: its compressed form; claim: the length to declare."""
-        ident = rr.mac(self.id_key, plain)
+        ident = rr.blob_id(self.id_key, kind, plain)
         cls = 2 if kind == rr.REFS else 1
         keyid, key = self.run[cls]
         sealed = self.box(key, keyid, kind, plain if stored is None else stored)
