@@ -21,11 +21,11 @@ struct check {
 	struct ctx *ctx;
 	struct damage *damage;
 	struct reader *reader;
-	struct idmap *whole;		/* trees that are as they should be */
+	struct idmap *whole; /* trees that are as they should be */
 	struct check_result *out;
 	const struct snapshot *snapshot;
-	bool hurt;			/* the snapshot at hand */
-	struct ctx inner;		/* ctx with our sink: damage is counted */
+	bool hurt;        /* the snapshot at hand */
+	struct ctx inner; /* ctx with our sink: damage is counted */
 };
 
 static void hurt(struct check *c, const char *path, const char *why)

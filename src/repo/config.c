@@ -87,13 +87,17 @@ static int parse_fields(struct config *c, struct err *e)
 		return bad(e, "format");
 	if (v != FORMAT_VERSION) {
 		err_set(e, ERR_UNSUPPORTED, "repository has format version %lld", (long long)v);
-		return err_hint(e, "this program reads version %d; use a newer one", FORMAT_VERSION);
+		return err_hint(
+		    e, "this program reads version %d; use a newer one", FORMAT_VERSION);
 	}
 	if (!json_is_array(required))
 		return bad(e, "required");
-	if (json_array_size(required) > 0)
-		return err_set(e, ERR_UNSUPPORTED, "repository needs the feature '%s'",
-		    json_string_value(json_array_get(required, 0)));
+	if (json_array_size(required) > 0) {
+		const char *name = json_string_value(json_array_get(required, 0));
+
+		return err_set(
+		    e, ERR_UNSUPPORTED, "repository needs the feature '%s'", name ? name : "?");
+	}
 	if (!is_text(o, "object_hash", "sha256") || !is_text(o, "blob_id", "hmac-sha256"))
 		return err_set(e, ERR_UNSUPPORTED, "repository uses unknown hash algorithms");
 	if (!get_int(o, "revision", 1, INT64_MAX, &v))
@@ -122,8 +126,7 @@ int config_parse(struct span text, struct config *out, struct err *e)
 	json_error_t je;
 
 	memset(out, 0, sizeof *out);
-	out->json =
-	    json_loadb((const char *)text.p, text.n, JSON_REJECT_DUPLICATES, &je);
+	out->json = json_loadb((const char *)text.p, text.n, JSON_REJECT_DUPLICATES, &je);
 	if (!json_is_object(out->json)) {
 		err_set(e, ERR_CORRUPT, "config: not a JSON object");
 		config_fini(out);

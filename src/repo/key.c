@@ -51,12 +51,11 @@ static int derive(
     const struct repo_cred *cred, const struct key_info *info, uint8_t kek[32], struct err *e)
 {
 	if (cred->key_file) {
-		crypto_hkdf(
-		    cred->secret, span_of(NULL, 0), span_str("holdfast/0 key file"), kek);
+		crypto_hkdf(cred->secret, span_of(NULL, 0), span_str("holdfast/0 key file"), kek);
 		return 0;
 	}
-	return crypto_scrypt(cred->secret, span_of(info->salt, info->nsalt), info->n, info->r,
-	    info->p, kek, e);
+	return crypto_scrypt(
+	    cred->secret, span_of(info->salt, info->nsalt), info->n, info->r, info->p, kek, e);
 }
 
 static char *info_json(const struct key_info *info)
@@ -68,8 +67,8 @@ static char *info_json(const struct key_info *info)
 		kdf = json_pack("{s:s,s:s}", "name", "key-file", "hint",
 		    hex_encode(hex, info->hint, sizeof info->hint));
 	else
-		kdf = json_pack("{s:s,s:I,s:i,s:i,s:s}", "name", "scrypt", "n",
-		    (json_int_t)info->n, "r", (int)info->r, "p", (int)info->p, "salt",
+		kdf = json_pack("{s:s,s:I,s:i,s:i,s:s}", "name", "scrypt", "n", (json_int_t)info->n,
+		    "r", (int)info->r, "p", (int)info->p, "salt",
 		    hex_encode(hex, info->salt, info->nsalt));
 	o = json_pack("{s:s,s:s,s:s,s:s,s:o}", "holder",
 	    hex_encode(holder, info->holder, FORMAT_UID), "role", info->role, "label", info->label,
@@ -86,12 +85,24 @@ static char *bundle_json(const struct key_bundle *k)
 
 	for (size_t i = 0; i < NFIELDS; i++)
 		json_object_set_new(o, fields[i].name,
-		    json_string(
-			hex_encode(hex, (const uint8_t *)k + fields[i].off, fields[i].n)));
+		    json_string(hex_encode(hex, (const uint8_t *)k + fields[i].off, fields[i].n)));
 	s = json_dumps(o, JSON_COMPACT | JSON_SORT_KEYS);
 	crypto_wipe(hex, sizeof hex);
 	json_decref(o);
 	return s;
+}
+
+/* As much of a label as there is room for, cut between letters; "" if it isn't UTF-8. */
+static void cut_label(char out[128], const char *label)
+{
+	size_t n = strnlen(label, 127);
+
+	if (!utf8_valid(span_str(label)))
+		n = 0;
+	while (!utf8_valid(span_of(label, n)))
+		n--;
+	memcpy(out, label, n);
+	out[n] = '\0';
 }
 
 int key_seal(const struct key_bundle *k, const struct repo_cred *cred, const char *label,
@@ -105,7 +116,7 @@ int key_seal(const struct key_bundle *k, const struct repo_cred *cred, const cha
 	int rc = -1;
 
 	memcpy(info.holder, k->holder, FORMAT_UID);
-	snprintf(info.label, sizeof info.label, "%s", utf8_valid(span_str(label)) ? label : "");
+	cut_label(info.label, label);
 	snprintf(info.role, sizeof info.role, "full");
 	snprintf(info.created, sizeof info.created, "%s", created);
 	info.key_file = cred->key_file;

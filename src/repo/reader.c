@@ -15,7 +15,7 @@ struct slot {
 	struct buf plain;
 	struct id pack;
 	uint64_t off;
-	uint64_t used;		/* 0: empty */
+	uint64_t used; /* 0: empty */
 };
 
 struct reader {
@@ -66,8 +66,8 @@ bool reader_check(
 	return id_eq(&got, id);
 }
 
-static int pack_of(struct reader *rd, const struct index_place *at, struct index_cache_pack *out,
-    struct err *e)
+static int pack_of(
+    struct reader *rd, const struct index_place *at, struct index_cache_pack *out, struct err *e)
 {
 	int rc;
 
@@ -114,8 +114,7 @@ static int load_frame(struct reader *rd, const struct index_place *at,
 	return 0;
 }
 
-int reader_frame(
-    struct reader *rd, const struct index_place *at, struct buf *out, struct err *e)
+int reader_frame(struct reader *rd, const struct index_place *at, struct buf *out, struct err *e)
 {
 	struct index_cache_pack pack;
 
@@ -182,11 +181,11 @@ static int blob_at(struct reader *rd, const struct index_place *at, enum format_
 	if (cached_frame(rd, at, &frame, e) == -1)
 		return -1;
 	if (at->blob_off > frame.n || at->blob_len > frame.n - at->blob_off)
-		return err_set(
-		    e, ERR_CORRUPT, "blob %.8s lies outside its frame", id_hex(hex, id));
+		return err_set(e, ERR_CORRUPT, "blob %.8s lies outside its frame", id_hex(hex, id));
 	*out = span_of(frame.p + at->blob_off, at->blob_len);
 	if (!reader_check(rd, (enum format_purpose)at->kind, *out, id))
-		return err_set(e, ERR_CORRUPT, "blob %.8s: its bytes have another id", id_hex(hex, id));
+		return err_set(
+		    e, ERR_CORRUPT, "blob %.8s: its bytes have another id", id_hex(hex, id));
 	return 0;
 }
 
@@ -228,8 +227,8 @@ static int try_places(struct reader *rd, enum format_purpose kind, const struct 
 	return -1;
 }
 
-int reader_blob(struct reader *rd, enum format_purpose kind, const struct id *id,
-    struct span *out, struct err *e)
+int reader_blob(struct reader *rd, enum format_purpose kind, const struct id *id, struct span *out,
+    struct err *e)
 {
 	char hex[ID_HEX];
 	bool found;
@@ -255,8 +254,8 @@ int reader_blob(struct reader *rd, enum format_purpose kind, const struct id *id
 	return -1;
 }
 
-int reader_tree_get(void *arg, enum format_purpose kind, const struct id *id, struct span *out,
-    struct err *e)
+int reader_tree_get(
+    void *arg, enum format_purpose kind, const struct id *id, struct span *out, struct err *e)
 {
 	return reader_blob(arg, kind, id, out, e);
 }

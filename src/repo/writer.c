@@ -35,8 +35,7 @@ static void draw_keys(struct writer *w)
 	    c->repo, SEAL_STRUCTURE, c->epoch, c->structure, w->structure, w->sealed_structure);
 }
 
-int writer_begin(
-    struct repo *r, const struct writer_params *p, struct writer **out, struct err *e)
+int writer_begin(struct repo *r, const struct writer_params *p, struct writer **out, struct err *e)
 {
 	struct writer *w;
 
@@ -146,8 +145,7 @@ bool writer_claim(struct writer *w, const struct id *id)
 }
 
 /* Remember which pack a frame's blobs went into. */
-static void note_packed(
-    struct writer *w, const struct pack_blob *blobs, size_t n, uint32_t number)
+static void note_packed(struct writer *w, const struct pack_blob *blobs, size_t n, uint32_t number)
 {
 	for (size_t i = 0; i < n; i++) {
 		struct seen_shard *s = shard_of(w, &blobs[i].id);
@@ -172,8 +170,9 @@ static void forget_indexed(struct writer *w, uint32_t upto)
 
 		pthread_mutex_lock(&s->lock);
 		while ((v = idmap_next(s->map, &pos, &id)) != NULL)
-			if (*v == 0 || *v > upto || index_cache_find(w->repo->index, &id,
-							&(struct index_place){0}, &(struct err){0}) != 1)
+			if (*v == 0 || *v > upto ||
+			    index_cache_find(w->repo->index, &id, &(struct index_place){0},
+				&(struct err){0}) != 1)
 				*(uint32_t *)idmap_put(fresh, &id, NULL) = *v;
 		idmap_free(s->map);
 		s->map = fresh;
@@ -352,8 +351,7 @@ void writer_chunker(struct repo *r, enum chunker_kind kind, struct chunker *out)
 {
 	const struct config *c = &r->config;
 
-	chunker_init(
-	    out, kind, r->keys->chunker_key, c->chunk_min, c->chunk_avg, c->chunk_max);
+	chunker_init(out, kind, r->keys->chunker_key, c->chunk_min, c->chunk_avg, c->chunk_max);
 }
 
 void writer_fingerprint(struct repo *r, struct span s, uint8_t out[16])
