@@ -13,10 +13,11 @@
 
 #include "base/mem.h"
 
-static void list_add(struct cli_list *l, const char *s)
+/* Texts of lists are their own: the environment's come apart. */
+static void list_add(struct cli_list *l, const char *s, size_t n)
 {
 	l->v = mem_realloc(l->v, (l->n + 1) * sizeof *l->v);
-	l->v[l->n++] = s;
+	l->v[l->n++] = mem_strndup(s, n);
 }
 
 static int bad_value(const struct opt_def *o, const char *text, const char *what, struct err *e)
@@ -106,7 +107,7 @@ int opt_set(const struct opt_def *o, const char *text, struct cli_options *opt, 
 		*(const char **)at = text;
 		return 0;
 	case OPT_LIST:
-		list_add(at, text);
+		list_add(at, text, strlen(text));
 		return 0;
 	case OPT_COUNT:
 	case OPT_KEEP:
@@ -134,7 +135,7 @@ int opt_set(const struct opt_def *o, const char *text, struct cli_options *opt, 
 	return err_set(e, ERR_BUG, "--%s has no type", o->name);
 }
 
-/* A value of our own for what comes apart: the environment's lists. */
+/* Lists in the environment: one a line. */
 static int set_from_env(
     const struct opt_def *o, const char *text, struct cli_options *opt, struct err *e)
 {
@@ -144,7 +145,7 @@ static int set_from_env(
 		size_t n = strcspn(text, "\n");
 
 		if (n)
-			list_add((void *)((char *)opt + o->at), mem_strndup(text, n));
+			list_add((void *)((char *)opt + o->at), text, n);
 		text += n + (text[n] == '\n');
 	}
 	return 0;
@@ -377,6 +378,8 @@ static void drop_env_lists(struct cli_options *before, struct cli_options *after
 		old = (void *)((char *)before + o->at);
 		l = (void *)((char *)after + o->at);
 		if (old->n && l->n > old->n) {
+			for (size_t j = 0; j < old->n; j++)
+				free((char *)l->v[j]);
 			memmove(l->v, l->v + old->n, (l->n - old->n) * sizeof *l->v);
 			l->n -= old->n;
 			old->n = 0;
@@ -444,6 +447,8 @@ void cli_parse_fini(struct cli_options *opt, struct cli_args *args)
 		struct cli_list *l = (void *)((char *)opt + opt_table[i].at);
 
 		if (opt_table[i].type == OPT_LIST) {
+			for (size_t j = 0; j < l->n; j++)
+				free((char *)l->v[j]);
 			free(l->v);
 			*l = (struct cli_list){0};
 		}

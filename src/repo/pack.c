@@ -48,6 +48,7 @@ void pack_writer_free(struct pack_writer *w)
 {
 	if (w == NULL)
 		return;
+	store_abort(w->upload); /* unless it was committed */
 	crypto_hash_free(w->hash);
 	buf_fini(&w->header);
 	pack_dir_fini(&w->dir);
@@ -56,9 +57,6 @@ void pack_writer_free(struct pack_writer *w)
 
 void pack_writer_abort(struct pack_writer *w)
 {
-	if (w == NULL)
-		return;
-	store_abort(w->upload);
 	pack_writer_free(w);
 }
 

@@ -317,9 +317,14 @@ int writer_append(struct writer *w, struct pack_frame *frame, const struct pack_
 	int rc = -1;
 
 	pthread_mutex_lock(&p->lock);
-	if (ready_pack(w, p, sealed_key, &frame->slot, &flush, e) == -1 ||
-	    pack_writer_add(p->w, frame, blobs, box, e) == -1)
+	if (ready_pack(w, p, sealed_key, &frame->slot, &flush, e) == -1)
 		goto out;
+	if (pack_writer_add(p->w, frame, blobs, box, e) == -1) {
+		/* Some of the frame may be in it: no other may come behind. */
+		pack_writer_abort(p->w);
+		p->w = NULL;
+		goto out;
+	}
 	note_packed(w, blobs, frame->nblobs, p->number);
 	if (pack_writer_full(p->w) && close_pack(w, p, &flush, e) == -1)
 		goto out;
@@ -328,6 +333,8 @@ out:
 	pthread_mutex_unlock(&p->lock);
 	if (rc == 0 && flush)
 		rc = flush_index(w, e);
+	if (rc == -1)
+		atomic_store(&w->broken, true);
 	return rc;
 }
 
@@ -347,9 +354,14 @@ int writer_finish(struct writer *w, struct err *e)
 	bool flush = false;
 
 	for (size_t i = 0; i < 2; i++)
-		if (close_pack(w, &w->pack[i], &flush, e) == -1)
+		if (close_pack(w, &w->pack[i], &flush, e) == -1) {
+			atomic_store(&w->broken, true);
 			return -1;
-	return flush_index(w, e);
+		}
+	if (flush_index(w, e) == 0)
+		return 0;
+	atomic_store(&w->broken, true);
+	return -1;
 }
 
 void writer_chunker(struct repo *r, enum chunker_kind kind, struct chunker *out)

@@ -67,6 +67,9 @@ int writer_commit(struct writer *w, struct snapshot *s, struct err *e)
 	struct client client;
 	int rc = -1;
 
+	if (atomic_load(&w->broken))
+		return err_set(
+		    e, ERR_FAILED, "some of this run was not stored; no snapshot is made");
 	if (client_open(w->repo, &client, e) == -1)
 		return -1;
 	if (look_at_marks(w, e) == -1)

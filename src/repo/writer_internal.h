@@ -46,6 +46,8 @@ struct writer {
 
 	pthread_mutex_t flush_lock; /* one index at a time */
 
+	_Atomic bool broken; /* something claimed was not stored */
+
 	uint8_t *copy_keys; /* sealed, of frames to be copied */
 	size_t ncopy_keys;
 
