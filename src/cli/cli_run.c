@@ -64,6 +64,19 @@ static int run(struct cli *c, struct err *e)
 	return rc;
 }
 
+struct running {
+	struct cli *c;
+	struct err *e;
+	int rc;
+};
+
+static void run_deep(void *arg)
+{
+	struct running *r = arg;
+
+	r->rc = run(r->c, r->e);
+}
+
 static int status_of(const struct cli *c, const struct err *e)
 {
 	int status = err_info(e->kind)->exit_status;
@@ -75,6 +88,7 @@ int cli_main(int argc, char **argv, struct ctx *ctx, atomic_bool *ask)
 {
 	struct cli c = {.ctx = ctx, .ask = ask};
 	struct err e, e2;
+	struct running r = {&c, &e, -1};
 	int status = 0, rc;
 
 	err_clear(&e);
@@ -82,8 +96,10 @@ int cli_main(int argc, char **argv, struct ctx *ctx, atomic_bool *ask)
 	ctx->sink_arg = &c;
 	rc = cli_parse(argc, argv, getenv, &c.opt, &c.args, &e);
 	out_init(&c);
-	if (rc == 0)
-		rc = run(&c, &e);
+	if (rc == 0) {
+		os_call_deep(run_deep, &r);
+		rc = r.rc;
+	}
 	if (rc == -1) {
 		status = status_of(&c, &e);
 		out_error(&c, &e, status);

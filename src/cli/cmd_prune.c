@@ -22,7 +22,9 @@ static void report(struct cli *c, const struct prune_result *r)
 	out_text(c, "In use: %s packs, %s; unused within them: %s\n", text_count(a, r->packs_kept),
 	    text_bytes(b, r->bytes_live), text_bytes((char[32]){0}, r->bytes_dead));
 	if (r->waiting && r->next_ns)
-		out_text(c, "%s marked packs wait; a prune after %s deletes them\n",
+		out_text(c,
+		    "%s unused packs wait, lest a running backup needs them: prune again after\n"
+		    "%s, or with --exclusive where nobody else uses the repository\n",
 		    text_count(a, r->waiting), calendar_format_local(when, r->next_ns));
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "engine/backup_internal.h"
+#include "os/os.h"
 
 static void count_dir(struct backup *b, struct source_dir *d, unsigned depth)
 {
@@ -36,7 +37,7 @@ static void count_dir(struct backup *b, struct source_dir *d, unsigned depth)
 	source_names_fini(&names);
 }
 
-void *backup_count_main(void *backup)
+static void count_all(void *backup)
 {
 	struct backup *b = backup;
 	struct source_stat st;
@@ -49,5 +50,10 @@ void *backup_count_main(void *backup)
 	}
 	if (!b->count_stop)
 		atomic_store(&b->ctx->progress.total_known, true);
+}
+
+void *backup_count_main(void *backup)
+{
+	os_call_deep(count_all, backup);
 	return NULL;
 }

@@ -33,8 +33,7 @@ static int fill_window(
 			return -1;
 		win->eof = got == 0;
 		win->end += (size_t)got;
-		atomic_fetch_add_explicit(
-		    &w->b->bytes_read, (uint64_t)got, memory_order_relaxed);
+		atomic_fetch_add_explicit(&w->b->bytes_read, (uint64_t)got, memory_order_relaxed);
 		atomic_fetch_add_explicit(
 		    &w->b->ctx->progress.bytes, (uint64_t)got, memory_order_relaxed);
 	}
@@ -57,8 +56,8 @@ static int store_data(struct bworker *w, struct source_reader *r, struct err *e)
 			return -1;
 		if (win.off == win.end)
 			return 0;
-		n = chunker_next(&w->b->chunker,
-		    span_of(w->data + win.off, win.end - win.off), win.eof);
+		n = chunker_next(
+		    &w->b->chunker, span_of(w->data + win.off, win.end - win.off), win.eof);
 		if (writer_add(w->lane, PURPOSE_CONTENT, span_of(w->data + win.off, n), &id, NULL,
 			e) == -1)
 			return err_wrap(e, "store"), backup_fail(w->b, e), -1;
@@ -181,10 +180,12 @@ static void tell(struct bworker *w, struct bdir *d, struct bentry *en, const cha
 		    "changed while it was read, twice; stored as it was read last");
 	}
 	event_emit(b->ctx, EVENT_FILE_DONE, span_str(path), "%s",
-	    en->same ? "unchanged" : en->known ? "changed" : "new");
+	    en->same    ? "unchanged"
+	    : en->known ? "changed"
+			: "new");
 	atomic_fetch_add_explicit(&b->files, 1, memory_order_relaxed);
 	atomic_fetch_add_explicit(&b->bytes, en->st.size, memory_order_relaxed);
-	atomic_fetch_add_explicit(en->same  ? &b->files_unchanged
+	atomic_fetch_add_explicit(en->same    ? &b->files_unchanged
 				  : en->known ? &b->files_changed
 					      : &b->files_new,
 	    1, memory_order_relaxed);

@@ -32,34 +32,34 @@
 enum { QUEUE_MAX = 2048, TASK_BATCH = 16, ERRORS_KEPT = 100 };
 
 struct bentry {
-	uint32_t name;			/* offset in the directory's names */
-	bool skip;			/* not stored after all */
-	bool same;			/* as the cache knows it */
-	bool known;			/* the cache has it in some form */
-	bool reread;			/* holes must be asked for again */
-	bool changed;			/* while it was read */
-	bool missing;			/* a directory that could not be listed */
-	uint8_t tag, depth;		/* as struct tree_ref */
+	uint32_t name;      /* offset in the directory's names */
+	bool skip;          /* not stored after all */
+	bool same;          /* as the cache knows it */
+	bool known;         /* the cache has it in some form */
+	bool reread;        /* holes must be asked for again */
+	bool changed;       /* while it was read */
+	bool missing;       /* a directory that could not be listed */
+	uint8_t tag, depth; /* as struct tree_ref */
 	uint32_t nids;
-	struct id one, *ids;		/* ids when nids > 1, owned */
+	struct id one, *ids; /* ids when nids > 1, owned */
 	uint8_t fp[FILE_CACHE_FP];
 	struct source_stat st;
-	struct entry_hole *holes;	/* owned */
+	struct entry_hole *holes; /* owned */
 	uint32_t nholes;
 };
 
 struct bdir {
 	struct bdir *parent;
-	size_t slot;			/* which entry of the parent */
-	struct source_dir *src;		/* held */
+	size_t slot;            /* which entry of the parent */
+	struct source_dir *src; /* held */
 	struct source_names names;
 	struct bentry *entries;
 	size_t n;
 	_Atomic size_t pending;
 	uint8_t path_fp[FILE_CACHE_FP];
-	_Atomic bool same;		/* every entry as cached, none gone */
+	_Atomic bool same; /* every entry as cached, none gone */
 	struct id cached_tree;
-	struct id *blobs;		/* of the cached tree itself: names, leaves, nodes */
+	struct id *blobs; /* of the cached tree itself: names, leaves, nodes */
 	size_t nblobs;
 };
 
@@ -76,23 +76,23 @@ struct backup {
 	struct writer *writer;
 	struct chunker chunker;
 	uint8_t sip[2][SIPHASH_KEY];
-	struct file_cache *cache;		/* the walker's; NULL: none */
-	struct file_cache_writer *cache_out;	/* under cache_lock; NULL: none */
+	struct file_cache *cache;            /* the walker's; NULL: none */
+	struct file_cache_writer *cache_out; /* under cache_lock; NULL: none */
 	pthread_mutex_t cache_lock;
 
 	pthread_mutex_t queue_lock;
 	pthread_cond_t queue_more, queue_less;
 	struct btask queue[QUEUE_MAX];
 	size_t head, count;
-	bool walked;				/* nothing more will come */
+	bool walked; /* nothing more will come */
 
-	struct source *counted;			/* for backup_count; NULL: don't */
-	struct ctx count_ctx;			/* its own, without a sink */
+	struct source *counted; /* for backup_count; NULL: don't */
+	struct ctx count_ctx;   /* its own, without a sink */
 	_Atomic bool count_stop;
 
 	_Atomic bool failed;
-	pthread_mutex_t result_lock;		/* guards what follows */
-	struct err err;				/* the first one */
+	pthread_mutex_t result_lock; /* guards what follows */
+	struct err err;              /* the first one */
 	struct snapshot_error errors[ERRORS_KEPT];
 	size_t nerrors;
 	bool done;
@@ -109,9 +109,9 @@ struct bworker {
 	struct tree_writer *tree;
 	struct content_writer *content;
 	struct reader *reader;
-	struct buf hold;			/* strings of the entry at hand */
-	struct buf blobs;			/* ids of the tree's own blobs */
-	uint8_t *data;				/* DATA_MAX bytes, made at first use */
+	struct buf hold;  /* strings of the entry at hand */
+	struct buf blobs; /* ids of the tree's own blobs */
+	uint8_t *data;    /* DATA_MAX bytes, made at first use */
 	pthread_t thread;
 };
 

@@ -188,8 +188,8 @@ static bool present(struct bworker *w, const struct bentry *en)
 	if (en->tag == TREE_LIST) {
 		struct tree_ref ref = {TREE_LIST, en->depth, 1, ids};
 
-		return tree_content(reader_tree_get, w->reader, &ref, list_present, w->b->writer,
-			   &e) == 0;
+		return tree_content(
+			   reader_tree_get, w->reader, &ref, list_present, w->b->writer, &e) == 0;
 	}
 	return true;
 }

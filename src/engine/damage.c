@@ -13,7 +13,7 @@
 #include "repo/repo_object.h"
 
 struct pack_state {
-	uint64_t size;		/* in the store; 0 and !present: missing */
+	uint64_t size; /* in the store; 0 and !present: missing */
 	bool present, indexed, bad, reported;
 };
 
@@ -22,12 +22,12 @@ struct damage {
 	struct ctx *ctx;
 	const struct damage_params *p;
 	struct damage_counts counts;
-	struct idmap *packs;		/* id -> struct pack_state */
-	struct idmap *bad_blobs;	/* id -> nothing */
-	struct idmap *told;		/* hash of an object's name */
+	struct idmap *packs;     /* id -> struct pack_state */
+	struct idmap *bad_blobs; /* id -> nothing */
+	struct idmap *told;      /* hash of an object's name */
 
-	pthread_mutex_t lock;		/* guards all but repo, ctx, p */
-	uint32_t next;			/* pack ordinal to read */
+	pthread_mutex_t lock; /* guards all but repo, ctx, p */
+	uint32_t next;        /* pack ordinal to read */
 	uint32_t npacks;
 	bool failed;
 	struct err err;
@@ -295,8 +295,8 @@ static int read_all(struct damage *d, struct err *e)
 	return d->failed ? -1 : 0;
 }
 
-int damage_scan(struct repo *r, const struct damage_params *p, struct ctx *ctx,
-    struct damage **out, struct err *e)
+int damage_scan(struct repo *r, const struct damage_params *p, struct ctx *ctx, struct damage **out,
+    struct err *e)
 {
 	struct damage *d = mem_zalloc(sizeof *d);
 

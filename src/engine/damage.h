@@ -16,24 +16,24 @@ struct damage;
 
 struct damage_params {
 	bool read_data;
-	double subset;		/* percent of packs to read; 0: all, if read_data */
+	double subset; /* percent of packs to read; 0: all, if read_data */
 	unsigned jobs;
 };
 
 struct damage_counts {
 	uint64_t packs, packs_read, indexes, blobs, bytes_read;
 	uint64_t unreferenced_packs;
-	uint64_t objects;	/* damaged ones */
-	bool snapshots_damaged;	/* a snapshot object could not be read */
+	uint64_t objects;       /* damaged ones */
+	bool snapshots_damaged; /* a snapshot object could not be read */
 };
 
 /*
  * Look at everything but trees: indexes, presence and size of every pack,
  * key objects, and with read_data the bytes of packs down to every blob's id.
  */
-int damage_scan(struct repo *r, const struct damage_params *p, struct ctx *ctx,
-    struct damage **out, struct err *e);
-void damage_free(struct damage *d);		/* NULL does nothing */
+int damage_scan(struct repo *r, const struct damage_params *p, struct ctx *ctx, struct damage **out,
+    struct err *e);
+void damage_free(struct damage *d); /* NULL does nothing */
 const struct damage_counts *damage_counts(const struct damage *d);
 
 /* An object is bad: tell and count it, once. */
@@ -47,8 +47,8 @@ void damage_note_blob(struct damage *d, const struct id *blob);
 uint64_t damage_blobs(const struct damage *d);
 
 /* Packs found bad (missing, unreadable, or with bad frames), for repair. */
-typedef int damage_visit(void *arg, uint32_t ordinal, const struct id *pack, bool missing,
-    struct err *e);
+typedef int damage_visit(
+    void *arg, uint32_t ordinal, const struct id *pack, bool missing, struct err *e);
 int damage_packs(struct damage *d, damage_visit *visit, void *arg, struct err *e);
 
 #endif

@@ -50,16 +50,14 @@ static bool same_dirs(const struct pack_dir *a, const struct pack_dir *b)
 			return false;
 	}
 	for (size_t i = 0; i < a->nblobs; i++)
-		if (!id_eq(&a->blobs[i].id, &b->blobs[i].id) ||
-		    a->blobs[i].len != b->blobs[i].len)
+		if (!id_eq(&a->blobs[i].id, &b->blobs[i].id) || a->blobs[i].len != b->blobs[i].len)
 			return false;
 	return true;
 }
 
 /* One frame as the index has it; the first thing wrong goes to e, if it is unset. */
-static bool frame_ok(struct damage_pack *d, const struct index_pack *p,
-    const struct pack_frame *f, uint64_t off, void (*bad)(void *, const struct id *), void *arg,
-    struct err *e)
+static bool frame_ok(struct damage_pack *d, const struct index_pack *p, const struct pack_frame *f,
+    uint64_t off, void (*bad)(void *, const struct id *), void *arg, struct err *e)
 {
 	struct span box = {NULL, 0};
 	uint32_t at = 0;
@@ -101,8 +99,8 @@ static int check_whole(struct damage_pack *d, const struct index_pack *p, struct
 	crypto_sha256(buf_span(&d->whole), got.b);
 	if (!id_eq(&got, &p->id))
 		return err_set(e, ERR_CORRUPT, "its bytes do not have the hash in its name");
-	if (pack_parse_directory(d->repo, (enum format_type)p->type, buf_span(&d->whole), &d->own,
-		&own, e) == -1)
+	if (pack_parse_directory(
+		d->repo, (enum format_type)p->type, buf_span(&d->whole), &d->own, &own, e) == -1)
 		return -1;
 	if (!same_dirs(&d->own, &d->indexed) || own.first_off != p->first_off)
 		return err_set(e, ERR_CORRUPT, "its directory and the index differ");
@@ -125,8 +123,8 @@ int damage_pack_read(struct damage_pack *d, uint32_t ordinal, uint64_t size,
 		return err_set(e, ERR_CORRUPT, "is larger than any pack may be");
 	buf_reset(&d->whole);
 	repo_object_name(name, (enum format_type)p.type, &p.id);
-	if (size > 0 && store_get(repo_store(d->repo), name, 0, buf_extend(&d->whole, size), size,
-			    e) == -1) {
+	if (size > 0 &&
+	    store_get(repo_store(d->repo), name, 0, buf_extend(&d->whole, size), size, e) == -1) {
 		/* What cannot be read at once may be readable in part: frame by frame. */
 		buf_reset(&d->whole);
 		first = *e;

@@ -10,9 +10,9 @@ struct rewriting {
 	struct repo *repo;
 	struct index_rewrite *w;
 	struct index_builder *builder;
-	struct id_list old;	/* superseded */
-	struct idmap *named;	/* packs already in a new index */
-	bool drops;		/* the object at hand names a pack to drop */
+	struct id_list old;  /* superseded */
+	struct idmap *named; /* packs already in a new index */
+	bool drops;          /* the object at hand names a pack to drop */
 	size_t blobs;
 };
 
@@ -68,7 +68,7 @@ static int write_new(struct rewriting *x, struct err *e)
 		x->blobs = 0;
 		if (repo_index_payload(x->repo, id, &payload, e) == -1) {
 			if (e->kind == ERR_ABSENT)
-				continue;	/* another prune replaced it */
+				continue; /* another prune replaced it */
 			goto out;
 		}
 		if (index_decode(buf_span(&payload), look, x, e) == -1)
@@ -97,8 +97,8 @@ int index_rewrite(struct repo *r, struct index_rewrite *w, struct err *e)
 	if (write_new(&x, e) == -1)
 		goto out;
 	for (size_t i = 0; i < x.old.n; i++) {
-		if (store_del(repo_store(r), repo_object_name(name, FORMAT_INDEX, &x.old.v[i]),
-			e) == -1)
+		if (store_del(
+			repo_store(r), repo_object_name(name, FORMAT_INDEX, &x.old.v[i]), e) == -1)
 			goto out;
 		w->removed++;
 	}

@@ -13,7 +13,7 @@
 struct index_rewrite {
 	bool (*drop)(void *arg, const struct id *pack);
 	void *arg;
-	uint64_t written, removed;	/* objects; set here */
+	uint64_t written, removed; /* objects; set here */
 };
 
 /* The index must be loaded; it is as it was before, load it again. */

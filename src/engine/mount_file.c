@@ -125,7 +125,7 @@ static uint64_t data_before(const struct entry *en, uint64_t off)
 struct mount_file *mount_file_open(struct reader *rd, struct mount_item *it, struct err *e)
 {
 	struct mount_file *f = mem_zalloc(sizeof *f);
-	struct opening o = {rd, f, data_before(&it->en, it->en.size)};
+	struct opening o = {rd, f, holes_data_size(&it->en)};
 	int rc;
 
 	f->item = it;

@@ -10,6 +10,7 @@
 #include <sys/sysmacros.h>
 
 #include "base/mem.h"
+#include "engine/holes.h"
 #include "engine/mount_file.h"
 
 #define FOREVER (365 * 86400.0)
@@ -68,10 +69,7 @@ static mode_t type_bits(enum entry_type type)
 static void stat_fill(const struct mount_item *it, uint64_t ino, struct stat *st)
 {
 	const struct entry *en = &it->en;
-	uint64_t holes = 0;
 
-	for (size_t i = 0; i < en->nholes; i++)
-		holes += en->holes[i].len;
 	*st = (struct stat){.st_ino = ino,
 	    .st_mode = type_bits(en->type) | en->mode,
 	    .st_nlink = 1,
@@ -79,7 +77,7 @@ static void stat_fill(const struct mount_item *it, uint64_t ino, struct stat *st
 	    .st_gid = en->gid,
 	    .st_size = (off_t)(en->type == ENTRY_SYMLINK ? en->target.n : en->size),
 	    .st_blksize = 128 << 10,
-	    .st_blocks = (blkcnt_t)((en->size - holes + 511) / 512),
+	    .st_blocks = (blkcnt_t)((holes_data_size(en) + 511) / 512),
 	    .st_mtim = {en->mtime, en->mtime_ns}};
 	st->st_atim = st->st_ctim = st->st_mtim;
 	if (en->type == ENTRY_CHAR || en->type == ENTRY_BLOCK)

@@ -90,7 +90,7 @@ static char *normalise(const char *path, struct err *e)
 struct paths {
 	char **v;
 	size_t n;
-	char **present;		/* borrowed from v */
+	char **present; /* borrowed from v */
 	size_t npresent;
 };
 
@@ -141,7 +141,8 @@ static int open_source(struct backup *b, const struct paths *paths, struct err *
 {
 	const struct backup_params *p = b->p;
 	const char *url = repo_url(b->repo);
-	const char *never[2] = {strncmp(url, "fs:", 3) == 0 ? url + 3 : url, repo_cache_dir(b->repo)};
+	const char *never[2] = {
+	    strncmp(url, "fs:", 3) == 0 ? url + 3 : url, repo_cache_dir(b->repo)};
 	struct files_params f = {
 	    .paths = (const char *const *)paths->present,
 	    .npaths = paths->npresent,
@@ -354,8 +355,8 @@ static struct snapshot *new_snapshot(struct backup *b, const struct paths *paths
 		s->parts[0].paths = copy_texts((const char *const *)paths->v, paths->n);
 		s->parts[0].npaths = paths->n;
 	}
-	snapshot_group(b->repo, s->host, s->system,
-	    (const char *const *)s->parts[0].paths, s->parts[0].npaths, s->group);
+	snapshot_group(b->repo, s->host, s->system, (const char *const *)s->parts[0].paths,
+	    s->parts[0].npaths, s->group);
 	free(name);
 	return s;
 }
@@ -380,7 +381,7 @@ static void fill_stats(struct backup *b, struct snapshot *s)
 	};
 	p->errors = mem_dup(b->errors, b->nerrors * sizeof *b->errors);
 	p->nerrors = b->nerrors;
-	b->nerrors = 0;		/* moved */
+	b->nerrors = 0; /* moved */
 	p->outcome = b->nfailed ? SNAPSHOT_INCOMPLETE : SNAPSHOT_COMPLETE;
 	p->has_tree = true;
 	p->tree = b->tree;

@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "engine/damage.h"
+#include "engine/holes.h"
 #include "os/os.h"
 #include "repo/key.h"
 #include "repo/mark.h"
@@ -21,11 +22,11 @@ struct check {
 	struct ctx *ctx;
 	struct damage *damage;
 	struct reader *reader;
-	struct idmap *whole;		/* trees that are as they should be */
+	struct idmap *whole; /* trees that are as they should be */
 	struct check_result *out;
 	const struct snapshot *snapshot;
-	bool hurt;			/* the snapshot at hand */
-	struct ctx inner;		/* ctx with our sink: damage is counted */
+	bool hurt;        /* the snapshot at hand */
+	struct ctx inner; /* ctx with our sink: damage is counted */
 };
 
 static void hurt(struct check *c, const char *path, const char *why)
@@ -38,30 +39,36 @@ static void hurt(struct check *c, const char *path, const char *why)
 	    id_hex(hex, &c->snapshot->id), why);
 }
 
+/* The content of one file: is each blob there, and how much is it? */
+struct content {
+	struct check *c;
+	uint64_t bytes;
+};
+
 static int content_there(void *arg, const struct id *id, struct err *e)
 {
-	struct check *c = arg;
+	struct content *x = arg;
+	struct index_place at;
 	char hex[ID_HEX];
 
-	if (damage_blob(c->damage, id))
+	if (damage_blob(x->c->damage, id))
 		return err_set(e, ERR_CORRUPT, "content blob %.16s is lost", id_hex(hex, id));
+	if (reader_find(x->c->reader, id, &at, e) == 1)
+		x->bytes += at.blob_len;
 	return 0;
 }
 
-static bool check_tree(struct check *c, const struct id *tree, const char *path, unsigned depth);
-
-static bool check_entry(struct check *c, const struct entry *en, const struct tree_ref *ref,
-    const char *path, unsigned depth)
+static bool check_content(
+    struct check *c, const struct entry *en, const struct tree_ref *ref, const char *path)
 {
+	struct content x = {c, 0};
 	struct err e;
 
-	if (en->type == ENTRY_DIR) {
-		struct id sub = ref->ids[0];
-
-		return check_tree(c, &sub, path, depth + 1);
+	if (tree_content(reader_tree_get, c->reader, ref, content_there, &x, &e) == 0) {
+		if (en->type != ENTRY_FILE || x.bytes == holes_data_size(en))
+			return true;
+		err_set(&e, ERR_CORRUPT, "its blobs do not add up to its size");
 	}
-	if (tree_content(reader_tree_get, c->reader, ref, content_there, c, &e) == 0)
-		return true;
 	hurt(c, path, e.msg);
 	return false;
 }
@@ -88,7 +95,13 @@ static bool check_tree(struct check *c, const struct id *tree, const char *path,
 	while (t != NULL && (rc = tree_reader_next(t, &en, &ref, &e)) == 1) {
 		char *child = mem_printf("%s/%.*s", path, (int)en.name.n, (const char *)en.name.p);
 
-		whole = check_entry(c, &en, &ref, child, depth) && whole;
+		if (en.type == ENTRY_DIR) {
+			struct id sub = ref.ids[0];
+
+			whole = check_tree(c, &sub, child, depth + 1) && whole;
+		} else {
+			whole = check_content(c, &en, &ref, child) && whole;
+		}
 		free(child);
 	}
 	tree_reader_close(t);

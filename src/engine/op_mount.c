@@ -112,53 +112,6 @@ static int check_system(struct err *e)
 
 /* ---- What to show. */
 
-static bool has_path(const struct snapshot *s, const char *path)
-{
-	for (size_t i = 0; i < s->nparts; i++)
-		for (size_t j = 0; j < s->parts[i].npaths; j++)
-			if (strcmp(s->parts[i].paths[j], path) == 0)
-				return true;
-	return false;
-}
-
-static bool has_tag(const struct snapshot *s, const char *tag)
-{
-	for (size_t i = 0; i < s->ntags; i++)
-		if (strcmp(s->tags[i], tag) == 0)
-			return true;
-	return false;
-}
-
-static bool passes(const struct snapshot *s, const struct select_filter *f)
-{
-	if ((f->host && strcmp(s->host, f->host) != 0) || (s->forgotten && !f->forgotten) ||
-	    (f->system && (s->system == NULL || strcmp(s->system, f->system) != 0)))
-		return false;
-	for (size_t i = 0; i < f->npaths; i++)
-		if (!has_path(s, f->paths[i]))
-			return false;
-	for (size_t i = 0; i < f->ntags; i++)
-		if (!has_tag(s, f->tags[i]))
-			return false;
-	return true;
-}
-
-static int load_snapshots(
-    struct repo *r, const struct select_filter *f, struct snapshot_list *out, struct err *e)
-{
-	size_t n = 0;
-
-	if (snapshot_load_all(r, out, e) == -1)
-		return -1;
-	for (size_t i = 0; i < out->n; i++)
-		if (passes(out->v[i], f))
-			out->v[n++] = out->v[i];
-		else
-			snapshot_free(out->v[i]);
-	out->n = n;
-	return 0;
-}
-
 static struct entry dir_entry(int64_t time_ns)
 {
 	struct entry en = {.type = ENTRY_DIR, .mode = 0555, .uid = geteuid(), .gid = getegid()};
@@ -231,14 +184,23 @@ static int by_name(const void *a, const void *b)
 	return c ? c : (x->at > y->at) - (x->at < y->at);
 }
 
-/* All snapshots below one name each; the newest's goes to newest[NAME_SIZE]. */
-static struct mount_item *all_item(const char *dir, const struct snapshot_list *all,
-    void (*name)(struct named *, const struct snapshot *), char *newest)
+/* Which one is the latest; all->n if none. */
+static size_t latest_of(const struct select_list *all)
+{
+	for (size_t i = all->n; i-- > 0;)
+		if (!select_from_future(all->v[i]))
+			return i;
+	return all->n;
+}
+
+/* All snapshots below one name each; the latest's goes to latest[NAME_SIZE]. */
+static struct mount_item *all_item(const char *dir, const struct select_list *all,
+    void (*name)(struct named *, const struct snapshot *), char *latest)
 {
 	struct named *v = mem_alloc(all->n * sizeof *v);
 	struct entry like = dir_entry(all->n ? all->v[all->n - 1]->start_ns : 0);
 	struct mount_list *l = mount_list_new();
-	size_t same = 0;
+	size_t same = 0, last = latest_of(all);
 
 	for (size_t i = 0; i < all->n; i++) {
 		name(&v[i], all->v[i]);
@@ -251,8 +213,8 @@ static struct mount_item *all_item(const char *dir, const struct snapshot_list *
 
 		same = i && strcmp(v[i].name, v[i - 1].name) == 0 ? same + 1 : 1;
 		snprintf(text, sizeof text, same > 1 ? "%s-%zu" : "%s", v[i].name, same);
-		if (v[i].at == all->n - 1)
-			strcpy(newest, text);
+		if (v[i].at == last)
+			strcpy(latest, text);
 		mount_list_add(l, snapshot_item(text, all->v[v[i].at]));
 	}
 	mount_list_sort(l);
@@ -260,21 +222,21 @@ static struct mount_item *all_item(const char *dir, const struct snapshot_list *
 	return mount_item_fixed(span_str(dir), &like, l);
 }
 
-static struct mount_item *root_item(const struct snapshot_list *all)
+static struct mount_item *root_item(const struct select_list *all)
 {
-	struct entry like = dir_entry(all->n ? all->v[all->n - 1]->start_ns : 0), latest = like;
+	struct entry like = dir_entry(all->n ? all->v[all->n - 1]->start_ns : 0), link = like;
 	struct mount_list *l = mount_list_new();
-	char newest[NAME_SIZE], target[NAME_SIZE + 8];
+	char latest[NAME_SIZE], target[NAME_SIZE + 8];
 
-	mount_list_add(l, all_item("ids", all, name_by_id, newest));
-	mount_list_add(l, all_item("times", all, name_by_time, newest));
-	if (all->n > 0) {
-		snprintf(target, sizeof target, "times/%s", newest);
-		latest.type = ENTRY_SYMLINK;
-		latest.mode = 0777;
-		latest.name = span_str("latest");
-		latest.target = span_str(target);
-		mount_list_add(l, mount_item_new(&latest, &(struct tree_ref){TREE_NONE}));
+	mount_list_add(l, all_item("ids", all, name_by_id, latest));
+	mount_list_add(l, all_item("times", all, name_by_time, latest));
+	if (latest_of(all) < all->n) {
+		snprintf(target, sizeof target, "times/%s", latest);
+		link.type = ENTRY_SYMLINK;
+		link.mode = 0777;
+		link.name = span_str("latest");
+		link.target = span_str(target);
+		mount_list_add(l, mount_item_new(&link, &(struct tree_ref){TREE_NONE}));
 	}
 	mount_list_sort(l);
 	return mount_item_fixed(span_str(""), &like, l);
@@ -370,7 +332,7 @@ static int mount_and_serve(struct mount_fs *fs, const struct mount_params *p, co
 
 int op_mount(struct repo *r, const struct mount_params *p, struct ctx *ctx, struct err *e)
 {
-	struct snapshot_list all = {.v = NULL};
+	struct select_list all = {.v = NULL};
 	struct reader *rd = NULL;
 	struct mount_fs *fs = NULL;
 	char *place = check_place(r, p->mountpoint, e);
@@ -378,7 +340,7 @@ int op_mount(struct repo *r, const struct mount_params *p, struct ctx *ctx, stru
 
 	if (place == NULL || check_system(e) == -1)
 		goto out;
-	if (load_snapshots(r, &p->filter, &all, e) == -1 || repo_index_load(r, false, e) == -1)
+	if (select_all(r, &p->filter, ctx, &all, e) == -1 || repo_index_load(r, false, e) == -1)
 		goto out;
 	rd = reader_new(r);
 	fs = mount_fs_new(root_item(&all), rd, ctx);
@@ -386,7 +348,7 @@ int op_mount(struct repo *r, const struct mount_params *p, struct ctx *ctx, stru
 out:
 	mount_fs_free(fs);
 	reader_free(rd);
-	snapshot_list_fini(&all);
+	select_list_fini(&all);
 	free(place);
 	return rc;
 }

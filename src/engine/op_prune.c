@@ -62,6 +62,13 @@ static bool expired(const struct prune *pr, const struct mark *m)
 	return pr->p->exclusive || pr->now_ns - m->stored_ns >= pr->grace_ns;
 }
 
+static void wait_until(struct prune *pr, int64_t due)
+{
+	pr->out->waiting++;
+	if (pr->out->next_ns == 0 || due < pr->out->next_ns)
+		pr->out->next_ns = due;
+}
+
 /* Decide for each pack of each mark. */
 static void judge_marks(struct prune *pr)
 {
@@ -79,11 +86,7 @@ static void judge_marks(struct prune *pr)
 			} else if (old) {
 				pk->doomed = true;
 			} else {
-				int64_t due = m->stored_ns + pr->grace_ns;
-
-				pr->out->waiting++;
-				if (pr->out->next_ns == 0 || due < pr->out->next_ns)
-					pr->out->next_ns = due;
+				wait_until(pr, m->stored_ns + pr->grace_ns);
 			}
 		}
 	}
@@ -106,8 +109,8 @@ static int settle_mark(struct prune *pr, const struct mark *m, struct err *e)
 		any_live = any_live || (pk != NULL && pk->live);
 		if (pk == NULL || !pk->live)
 			rest[n++] = m->packs[i];
-		any_left = any_left || (pk != NULL && !pk->live && !pk->doomed &&
-					   (pk->present || pk->indexed));
+		any_left = any_left ||
+			   (pk != NULL && !pk->live && !pk->doomed && (pk->present || pk->indexed));
 	}
 	if (pr->p->exclusive ||
 	    (!any_left && !any_live && pr->now_ns - m->stored_ns >= 2 * pr->grace_ns)) {
@@ -137,8 +140,10 @@ static void find_dead(struct prune *pr, struct id_list *dead)
 			continue;
 		}
 		/* Perhaps a run is at it that has made no snapshot yet. */
-		if (!pr->p->exclusive && young && !pk->repack)
+		if (!pr->p->exclusive && young && !pk->repack) {
+			wait_until(pr, pk->stored_ns + pr->grace_ns);
 			continue;
+		}
 		if (pr->p->exclusive) {
 			pk->doomed = true;
 			pk->live = false;

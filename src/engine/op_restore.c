@@ -15,11 +15,11 @@
 /* A directory on the way down; made in the target only when something is. */
 struct rdir {
 	struct rdir *parent;
-	const struct entry *entry;	/* lives while we are below it */
-	struct target_dir *dir;		/* NULL until made */
-	bool inside;			/* below something that --include matched */
+	const struct entry *entry; /* lives while we are below it */
+	struct target_dir *dir;    /* NULL until made */
+	bool inside;               /* below something that --include matched */
 	unsigned depth;
-	struct buf names;		/* for --delete: NUL-terminated */
+	struct buf names; /* for --delete: NUL-terminated */
 };
 
 /* Make the directory and those above it. */
@@ -68,8 +68,8 @@ static char *below_target(const struct rdir *d, const struct entry *en)
 {
 	const char *dir = d->dir ? target_dir_path(d->dir) : "";
 
-	return mem_printf("%s%s%.*s", dir, *dir ? "/" : "", (int)en->name.n,
-	    (const char *)en->name.p);
+	return mem_printf(
+	    "%s%s%.*s", dir, *dir ? "/" : "", (int)en->name.n, (const char *)en->name.p);
 }
 
 /* 1: made as a link to an earlier name.  0: it is the first.  -1. */
@@ -246,8 +246,8 @@ static bool wanted(struct restore *rs, const char *path, bool is_dir, bool *insi
 	return *inside || is_dir;
 }
 
-static int walk(struct restore *rs, struct rdir *d, const struct id *tree, const char *path,
-    struct err *e);
+static int walk(
+    struct restore *rs, struct rdir *d, const struct id *tree, const char *path, struct err *e);
 
 static void walk_dir(struct restore *rs, struct rdir *up, const struct entry *en,
     const struct tree_ref *ref, const char *path, bool inside)
@@ -312,8 +312,8 @@ static int walk(
 	struct entry en;
 	int rc = -1;
 
-	while (t != NULL && !restore_stopping(rs) &&
-	       (rc = tree_reader_next(t, &en, &ref, e)) == 1) {
+	while (
+	    t != NULL && !restore_stopping(rs) && (rc = tree_reader_next(t, &en, &ref, e)) == 1) {
 		char *child = mem_printf("%s/%.*s", path, (int)en.name.n, (const char *)en.name.p);
 
 		walk_entry(rs, d, &en, &ref, child);

@@ -46,8 +46,7 @@ static int delete_packs(struct prune *pr, struct err *e)
 		repo_object_name(name, (enum format_type)pk->type, &id);
 		if (store_del(repo_store(pr->repo), name, e) == -1)
 			return -1;
-		event_emit(
-		    pr->ctx, EVENT_OBJECT_REMOVED, span_str(name), "no snapshot needs it");
+		event_emit(pr->ctx, EVENT_OBJECT_REMOVED, span_str(name), "no snapshot needs it");
 		pr->out->packs_deleted++;
 		pr->out->bytes_deleted += pk->size;
 	}

@@ -18,13 +18,13 @@
 
 /* One pack, by id: an index may name it twice, a crash may leave it unnamed. */
 struct ppack {
-	uint8_t type;			/* FORMAT_PACK, FORMAT_META */
+	uint8_t type; /* FORMAT_PACK, FORMAT_META */
 	bool present, indexed, marked, live, repack, doomed;
-	uint32_t ordinal;		/* of one of its places in the index */
+	uint32_t ordinal; /* of one of its places in the index */
 	uint64_t size;
 	int64_t stored_ns;
-	uint64_t live_bytes, dead_bytes;	/* of its frames, as stored */
-	uint64_t dead_plain;			/* of dead blobs in live frames */
+	uint64_t live_bytes, dead_bytes; /* of its frames, as stored */
+	uint64_t dead_plain;             /* of dead blobs in live frames */
 };
 
 struct prune {
@@ -37,10 +37,10 @@ struct prune {
 	struct snapshot_list snapshots;
 	struct note_list notes;
 	struct reach *reach;
-	struct idmap *packs;		/* id -> struct ppack */
-	int64_t now_ns;			/* the store's */
+	struct idmap *packs; /* id -> struct ppack */
+	int64_t now_ns;      /* the store's */
 	int64_t grace_ns;
-	int64_t began_ns;		/* boot time */
+	int64_t began_ns; /* boot time */
 };
 
 /* Load marks, snapshots, what they reach, and every pack's state. */

@@ -26,8 +26,8 @@ static int list_pack(void *arg, const char *key, const struct store_stat *st, st
 /*
  * Reaching must be complete: what cannot be walked may need anything.
  */
-static int refuse_missing(void *arg, enum format_purpose kind, const struct id *id,
-    const struct err *why, struct err *e)
+static int refuse_missing(
+    void *arg, enum format_purpose kind, const struct id *id, const struct err *why, struct err *e)
 {
 	(void)arg;
 	(void)kind;
@@ -53,8 +53,8 @@ static int reach_all(struct prune *pr, struct err *e)
 			continue;
 		}
 		pr->out->snapshots_kept++;
-		if (reach_snapshot(
-			pr->reach, pr->reader, s, pr->ctx, refuse_missing, pr, e) == -1 ||
+		if (reach_snapshot(pr->reach, pr->reader, s, pr->ctx, refuse_missing, pr, e) ==
+			-1 ||
 		    ctx_check(pr->ctx, e) == -1)
 			return -1;
 	}
@@ -114,7 +114,7 @@ static int weigh_all(struct prune *pr, struct err *e)
 		pk->marked = mark_has_pack(&pr->marks, &id);
 		if (pk->live && !pk->present)
 			return err_set(e, ERR_CORRUPT,
-			    "a pack that snapshots need is missing; nothing is pruned"),
+				   "a pack that snapshots need is missing; nothing is pruned"),
 			       err_hint(e, "holdfast check names what suffers");
 		pr->out->bytes_live += pk->live_bytes;
 		pr->out->bytes_dead += pk->dead_bytes;
@@ -133,7 +133,8 @@ int prune_plan(struct prune *pr, struct err *e)
 	for (size_t i = 0; i < pr->marks.n; i++)
 		if (pr->marks.v[i].packs == NULL)
 			return err_set(e, ERR_CORRUPT, "a mark is damaged; nothing is pruned"),
-			       err_hint(e, "remove the damaged object below marks/ and prune again");
+			       err_hint(
+				   e, "remove the damaged object below marks/ and prune again");
 	if (snapshot_load_all(pr->repo, &pr->snapshots, e) == -1 ||
 	    note_load_all(pr->repo, &pr->notes, e) == -1)
 		return -1;

@@ -10,7 +10,7 @@ enum { SMALL_PACK = 4 << 20, SMALL_PACKS_MAX = 16 };
 
 struct choice {
 	struct ppack *pk;
-	double dead;		/* share of its frames' bytes */
+	double dead; /* share of its frames' bytes */
 };
 
 static int by_dead(const void *a, const void *b)
@@ -45,8 +45,7 @@ void prune_choose(struct prune *pr)
 		small[pk->type] += pk->size < SMALL_PACK;
 		dead += gain(pr, pk);
 		v[n].pk = pk;
-		v[n++].dead = (double)gain(pr, pk) /
-			      (double)(pk->live_bytes + pk->dead_bytes + 1);
+		v[n++].dead = (double)gain(pr, pk) / (double)(pk->live_bytes + pk->dead_bytes + 1);
 	}
 	qsort(v, n, sizeof *v, by_dead);
 	for (size_t i = 0; i < n; i++) {
@@ -73,8 +72,8 @@ struct copying {
 	struct writer_lane *lane;
 	struct pack_dir dir;
 	struct buf box, plain;
-	struct buf keys;		/* sealed data keys of what is to be copied */
-	const uint8_t *only;		/* this pass copies frames of this key */
+	struct buf keys;     /* sealed data keys of what is to be copied */
+	const uint8_t *only; /* this pass copies frames of this key */
 };
 
 static bool frame_live(const struct prune *pr, const struct index_cache_pack *p,
@@ -98,8 +97,8 @@ static int split_frame(struct copying *c, const struct index_cache_pack *p,
 {
 	uint32_t at = 0;
 
-	if (reader_unseal(c->pr->reader, f, desc->slots[f->slot], buf_span(&c->box), &c->plain,
-		e) == -1)
+	if (reader_unseal(
+		c->pr->reader, f, desc->slots[f->slot], buf_span(&c->box), &c->plain, e) == -1)
 		return -1;
 	for (uint32_t i = 0; i < f->nblobs; i++) {
 		const struct pack_blob *b = &c->dir.blobs[f->first + i];
@@ -131,17 +130,17 @@ static int copy_frame(struct copying *c, const struct index_cache_pack *p,
 		return 0;
 	repo_object_name(name, (enum format_type)p->type, &p->id);
 	buf_reset(&c->box);
-	if (store_get(repo_store(c->pr->repo), name, off, buf_extend(&c->box, f->stored),
-		f->stored, e) == -1)
+	if (store_get(repo_store(c->pr->repo), name, off, buf_extend(&c->box, f->stored), f->stored,
+		e) == -1)
 		return -1;
 	/* What is damaged is not copied as if it were sound. */
-	if (reader_unseal(c->pr->reader, f, desc->slots[f->slot], buf_span(&c->box), &c->plain,
-		e) == -1)
+	if (reader_unseal(
+		c->pr->reader, f, desc->slots[f->slot], buf_span(&c->box), &c->plain, e) == -1)
 		return err_wrap(e, "%s: frame at %llu", name, (unsigned long long)off);
 	if (!whole && c->pr->p->repack)
 		return split_frame(c, p, desc, f, e);
-	return writer_copy_frame(c->writer, f, &c->dir.blobs[f->first], desc->slots[f->slot],
-	    buf_span(&c->box), e);
+	return writer_copy_frame(
+	    c->writer, f, &c->dir.blobs[f->first], desc->slots[f->slot], buf_span(&c->box), e);
 }
 
 static int copy_pack(struct copying *c, uint32_t ordinal, struct err *e)

@@ -16,7 +16,7 @@ struct found {
 
 struct scan {
 	struct repair *rp;
-	struct idmap *packs;		/* id -> struct found */
+	struct idmap *packs; /* id -> struct found */
 };
 
 static int list_pack(void *arg, const char *key, const struct store_stat *st, struct err *e)
@@ -85,8 +85,8 @@ static int index_strays(struct scan *s, const struct mark_set *marks, struct err
 				goto out;
 			rp->out->packs_unreadable++;
 			event_emit(rp->ctx, EVENT_OBJECT_DAMAGED,
-			    span_str(repo_object_name(name, (enum format_type)f->type, &id)),
-			    "%s", e->msg);
+			    span_str(repo_object_name(name, (enum format_type)f->type, &id)), "%s",
+			    e->msg);
 			continue;
 		}
 		rp->out->packs_indexed++;

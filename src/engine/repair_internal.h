@@ -19,7 +19,7 @@
 /* What became of a tree. */
 struct mended {
 	struct id tree;
-	bool known, lost;	/* lost: the directory itself cannot be read */
+	bool known, lost; /* lost: the directory itself cannot be read */
 };
 
 struct repair {
@@ -31,8 +31,8 @@ struct repair {
 	struct reader *reader;
 	struct writer *writer;
 	struct writer_lane *lane;
-	struct idmap *bad_packs;	/* id -> nothing */
-	struct idmap *mended;		/* old tree -> struct mended */
+	struct idmap *bad_packs; /* id -> nothing */
+	struct idmap *mended;    /* old tree -> struct mended */
 };
 
 int repair_index(struct repair *rp, struct err *e);

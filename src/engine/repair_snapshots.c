@@ -113,8 +113,7 @@ static int mend_tree(struct repair *rp, const struct id *tree, const char *path,
 }
 
 /* Trees of all parts; *hurt if the snapshot needs a successor, *lost if nothing is left. */
-static int mend_parts(
-    struct repair *rp, struct snapshot *s, bool *hurt, bool *lost, struct err *e)
+static int mend_parts(struct repair *rp, struct snapshot *s, bool *hurt, bool *lost, struct err *e)
 {
 	*hurt = *lost = false;
 	for (size_t i = 0; i < s->nparts; i++) {

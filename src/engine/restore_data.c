@@ -318,7 +318,7 @@ void *restore_worker_main(void *arg)
 
 		buf_reset(&frame);
 		if (!restore_stopping(rs) && reader_frame(rd, &s->at, &frame, &e) == -1)
-			buf_reset(&frame);	/* each blob is tried alone */
+			buf_reset(&frame); /* each blob is tried alone */
 		for (size_t i = 0; i < n; i++) {
 			write_segment(rd, &s[i], buf_span(&frame));
 			file_part_done(s[i].file);

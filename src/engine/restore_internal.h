@@ -20,38 +20,38 @@
 #include "repo/tree.h"
 
 enum {
-	WINDOW_BYTES = 24 << 20,	/* of plaintext in one window */
+	WINDOW_BYTES = 24 << 20, /* of plaintext in one window */
 	WINDOW_SEGMENTS = 8192,
 	WINDOWS_AHEAD = 2,
 };
 
 struct rfile {
 	struct restore *rs;
-	struct target_dir *dir;		/* held */
-	struct target_file *file;	/* NULL until begun */
-	struct entry entry;		/* strings in `strings` */
+	struct target_dir *dir;   /* held */
+	struct target_file *file; /* NULL until begun */
+	struct entry entry;       /* strings in `strings` */
 	struct buf strings;
-	char *path;			/* for messages */
-	_Atomic uint64_t left;		/* segments not yet written, + 1 while planned */
+	char *path;            /* for messages */
+	_Atomic uint64_t left; /* segments not yet written, + 1 while planned */
 	_Atomic bool failed;
-	bool single;			/* one segment: the worker begins it */
+	bool single; /* one segment: the worker begins it */
 };
 
 struct rsegment {
 	struct rfile *file;
 	struct id id;
 	struct index_place at;
-	uint64_t data_off;		/* in the file's data, holes left out */
+	uint64_t data_off; /* in the file's data, holes left out */
 };
 
 struct rwindow {
 	struct rwindow *next;
 	struct rsegment *seg;
 	size_t n;
-	size_t *group;			/* first segment of each frame, and n */
+	size_t *group; /* first segment of each frame, and n */
 	size_t ngroups;
 	uint64_t bytes;
-	size_t claimed, done;		/* groups, under the lock */
+	size_t claimed, done; /* groups, under the lock */
 };
 
 struct restore {
@@ -59,18 +59,18 @@ struct restore {
 	struct ctx *ctx;
 	const struct restore_params *p;
 	struct target *target;
-	struct reader *reader;		/* the walk's */
-	struct rwindow *window;		/* being filled */
+	struct reader *reader;  /* the walk's */
+	struct rwindow *window; /* being filled */
 
-	pthread_mutex_t lock;		/* guards windows, err and what follows */
+	pthread_mutex_t lock; /* guards windows, err and what follows */
 	pthread_cond_t more, less;
 	struct rwindow *first, *last;
 	size_t waiting;
-	bool planned;			/* no more windows come */
+	bool planned; /* no more windows come */
 	struct err err;
-	_Atomic bool failed;		/* err is set: stop */
+	_Atomic bool failed; /* err is set: stop */
 
-	struct idmap *links;		/* link group -> char *path below the target */
+	struct idmap *links; /* link group -> char *path below the target */
 	_Atomic uint64_t files, bytes, problems, damaged;
 	uint64_t dirs, others, skipped, deleted, verified;
 };
@@ -86,7 +86,7 @@ struct rfile *restore_file_new(
     struct restore *rs, struct target_dir *dir, const struct entry *en, const char *path);
 int restore_segment(struct restore *rs, struct rfile *f, const struct id *id, uint64_t data_off,
     uint64_t *len, struct err *e);
-void restore_file_planned(struct rfile *f);	/* no more segments come */
+void restore_file_planned(struct rfile *f); /* no more segments come */
 void restore_window_flush(struct restore *rs);
 void *restore_worker_main(void *restore);
 bool restore_stopping(struct restore *rs);

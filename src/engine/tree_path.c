@@ -13,8 +13,8 @@ void tree_path_fini(struct tree_path *p)
 }
 
 /* The entry of a name in a directory; the reader stays at it. */
-static int step(
-    struct reader *rd, const struct id *tree, struct span name, struct tree_path *out, struct err *e)
+static int step(struct reader *rd, const struct id *tree, struct span name, struct tree_path *out,
+    struct err *e)
 {
 	struct tree_reader *t = tree_reader_open(reader_tree_get, rd, tree, e);
 	int rc = -1;

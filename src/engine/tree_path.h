@@ -15,10 +15,10 @@
 #include "repo/tree.h"
 
 struct tree_path {
-	struct entry entry;		/* of "/": a nameless directory */
+	struct entry entry; /* of "/": a nameless directory */
 	struct tree_ref ref;
-	struct tree_reader *reader;	/* keeps entry and ref alive */
-	struct id root;			/* what ref points to at "/" */
+	struct tree_reader *reader; /* keeps entry and ref alive */
+	struct id root;             /* what ref points to at "/" */
 };
 
 /* ERR_ABSENT if the snapshot has no such path; path is absolute. */

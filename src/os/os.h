@@ -65,6 +65,13 @@ int os_lock(int fd, bool wait, bool *busy, struct err *e);
 /* The real clock (CLOCK_REALTIME; CLOCK_BOOTTIME for mono). */
 struct clock *os_clock(void);
 
+/*
+ * Call f(arg) on a thread with a stack of 512 MiB (of which only what is
+ * touched takes memory), and wait: trees are walked by recursion, and may be
+ * 4,096 directories deep.
+ */
+void os_call_deep(void (*f)(void *), void *arg);
+
 unsigned os_cpus(void);                        /* at least 1; honours affinity */
 const char *os_host(void);                     /* static; "localhost" if unknown */
 void os_user(char *out, size_t n);             /* name of the effective user, or its number */

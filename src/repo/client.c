@@ -42,7 +42,7 @@ int client_open(struct repo *r, struct client *c, struct err *e)
 		c->fd = os_open(path, O_RDWR | O_CREAT, 0600);
 	free(path);
 	if (c->fd == -1)
-		return 0;	/* I5: an unusable cache costs memory of the past, no more */
+		return 0; /* I5: an unusable cache costs memory of the past, no more */
 	if (os_lock(c->fd, true, &busy, e) == -1) {
 		client_close(c);
 		return -1;
@@ -64,8 +64,8 @@ int client_save(struct client *c, struct err *e)
 		id_hex(last, &c->last);
 	n = snprintf(text, sizeof text, "%s %llu %s\n", hex_encode(id, c->id, sizeof c->id),
 	    (unsigned long long)c->sequence, last);
-	if (os_pwrite_all(c->fd, text, (size_t)n, 0) == -1 ||
-	    os_ftruncate(c->fd, n) == -1 || os_fsync(c->fd) == -1)
+	if (os_pwrite_all(c->fd, text, (size_t)n, 0) == -1 || os_ftruncate(c->fd, n) == -1 ||
+	    os_fsync(c->fd) == -1)
 		return err_sys(e, "remember the client's sequence");
 	return 0;
 }

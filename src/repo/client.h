@@ -14,10 +14,10 @@
 
 struct client {
 	uint8_t id[16];
-	uint64_t sequence;	/* of the last snapshot; 0: none yet */
+	uint64_t sequence; /* of the last snapshot; 0: none yet */
 	bool has_last;
 	struct id last;
-	int fd;			/* -1: no cache folder, nothing is remembered */
+	int fd; /* -1: no cache folder, nothing is remembered */
 };
 
 /* Waits for another process that commits just now. */

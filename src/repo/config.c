@@ -87,7 +87,8 @@ static int parse_fields(struct config *c, struct err *e)
 		return bad(e, "format");
 	if (v != FORMAT_VERSION) {
 		err_set(e, ERR_UNSUPPORTED, "repository has format version %lld", (long long)v);
-		return err_hint(e, "this program reads version %d; use a newer one", FORMAT_VERSION);
+		return err_hint(
+		    e, "this program reads version %d; use a newer one", FORMAT_VERSION);
 	}
 	if (!json_is_array(required))
 		return bad(e, "required");
@@ -125,8 +126,7 @@ int config_parse(struct span text, struct config *out, struct err *e)
 	json_error_t je;
 
 	memset(out, 0, sizeof *out);
-	out->json =
-	    json_loadb((const char *)text.p, text.n, JSON_REJECT_DUPLICATES, &je);
+	out->json = json_loadb((const char *)text.p, text.n, JSON_REJECT_DUPLICATES, &je);
 	if (!json_is_object(out->json)) {
 		err_set(e, ERR_CORRUPT, "config: not a JSON object");
 		config_fini(out);

@@ -28,9 +28,9 @@ struct config {
 	uint32_t chunk_min, chunk_avg, chunk_max;
 	uint16_t epoch;
 	int64_t grace_s;
-	struct config_writer *writers;	/* removed ones too: their work stays valid */
+	struct config_writer *writers; /* removed ones too: their work stays valid */
 	size_t nwriters;
-	json_t *json;			/* the whole object, for rewriting */
+	json_t *json; /* the whole object, for rewriting */
 };
 
 void config_fini(struct config *c);

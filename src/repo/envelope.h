@@ -23,11 +23,11 @@ void envelope_sign(struct sealer *s, struct buf *out, const struct seal_key *key
 /* Reading.  Spans point into the object, which must outlive it. */
 struct envelope {
 	enum format_type type;
-	const uint8_t *keys;		/* nkeys times FORMAT_SEALED_KEY bytes */
+	const uint8_t *keys; /* nkeys times FORMAT_SEALED_KEY bytes */
 	size_t nkeys;
-	size_t header_len;		/* where the sections begin */
+	size_t header_len; /* where the sections begin */
 	struct span section[ENVELOPE_SECTIONS_MAX];
-	size_t section_at[ENVELOPE_SECTIONS_MAX];	/* of its length field */
+	size_t section_at[ENVELOPE_SECTIONS_MAX]; /* of its length field */
 	size_t nsections;
 	struct span object;
 };

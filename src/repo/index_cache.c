@@ -724,6 +724,16 @@ int index_cache_pack_dir(struct index_cache *c, uint32_t ordinal, struct pack_di
 	return m ? index_level_pack_dir(m->l, ordinal - m->pack, dir, out, e) : -1;
 }
 
+int index_cache_verify(struct index_cache *c, struct err *e)
+{
+	const struct set *s = current(c);
+
+	for (size_t i = 0; i < s->n; i++)
+		if (index_level_verify(s->m[i].l, e) == -1)
+			return -1;
+	return 0;
+}
+
 int index_cache_drop(struct index_cache *c, struct err *e)
 {
 	drop_all(c);

@@ -94,6 +94,9 @@ int index_cache_pack(
 int index_cache_pack_dir(struct index_cache *c, uint32_t ordinal, struct pack_dir *dir,
     struct index_pack *out, struct err *e);
 
+/* Check every block of every level: ERR_CORRUPT if one is damaged. */
+int index_cache_verify(struct index_cache *c, struct err *e);
+
 /* Remove the whole folder's levels (`cache --clear`, after damage). */
 int index_cache_drop(struct index_cache *c, struct err *e);
 

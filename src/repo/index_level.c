@@ -45,8 +45,8 @@ const void *level_at(
 		err_set(e, ERR_CORRUPT, "index cache: a level points outside itself");
 		return NULL;
 	}
-	from = l->h.off[s] + i * level_width[s];
-	to = from + n * level_width[s];
+	from = l->h.off[s] + i * level_width((int)s);
+	to = from + n * level_width((int)s);
 	for (uint64_t b = from / LEVEL_BLOCK; b * LEVEL_BLOCK < to; b++) {
 		if (verify_block(l, b))
 			continue;
@@ -57,9 +57,18 @@ const void *level_at(
 	return l->p + from;
 }
 
+int index_level_verify(const struct index_level *l, struct err *e)
+{
+	for (uint64_t b = 0; b * LEVEL_BLOCK < l->h.sums; b++)
+		if (!verify_block(l, b))
+			return err_set(e, ERR_CORRUPT,
+			    "index cache: block %llu of a level is damaged", (unsigned long long)b);
+	return 0;
+}
+
 void level_release(const struct index_level *l, enum level_section s, uint64_t i)
 {
-	uint64_t end = (l->h.off[s] + i * level_width[s]) / LEVEL_BLOCK * LEVEL_BLOCK;
+	uint64_t end = (l->h.off[s] + i * level_width((int)s)) / LEVEL_BLOCK * LEVEL_BLOCK;
 
 	if (end > l->h.off[s])
 		madvise((void *)(uintptr_t)(l->p + l->h.off[s]), end - l->h.off[s], MADV_DONTNEED);
@@ -74,9 +83,9 @@ static bool layout_fits(const struct level_header *h, uint64_t size)
 		return false;
 	at = level_round(sizeof *h + h->nsources * ID_SIZE);
 	for (int s = 0; s < LEVEL_SECTIONS; s++) {
-		if (h->off[s] != at || at > size || h->count[s] > (size - at) / level_width[s])
+		if (h->off[s] != at || at > size || h->count[s] > (size - at) / level_width((int)s))
 			return false;
-		at += level_round(h->count[s] * level_width[s]);
+		at += level_round(h->count[s] * level_width((int)s));
 	}
 	if (h->count[LEVEL_BLOBS] != h->count[LEVEL_TABLE] || h->count[LEVEL_BLOBS] > UINT32_MAX)
 		return false;

@@ -45,6 +45,9 @@ uint64_t index_level_blobs(const struct index_level *l);
 int index_level_next(
     const struct index_level *l, const struct id *id, uint64_t *at, uint32_t *blob, struct err *e);
 
+/* Check every block now; otherwise each is when it is first touched. */
+int index_level_verify(const struct index_level *l, struct err *e);
+
 int index_level_place(
     const struct index_level *l, uint32_t blob, struct index_place *out, struct err *e);
 int index_level_pack(

@@ -53,7 +53,7 @@ static struct output *output_begin(int fd, const uint8_t key[INDEX_LEVEL_KEY], u
 	for (int s = 0; s < LEVEL_SECTIONS; s++) {
 		o->h.off[s] = at;
 		o->s[s].block = at / LEVEL_BLOCK;
-		at += level_round(o->h.count[s] * level_width[s]);
+		at += level_round(o->h.count[s] * level_width((int)s));
 	}
 	o->h.sums = at;
 	o->h.size = at + at / LEVEL_BLOCK * sizeof(uint64_t);
@@ -354,12 +354,12 @@ static int copy_section(struct output *o, const struct index_level *l, enum leve
 
 		if (p == NULL)
 			return -1;
-		memcpy(&one, p, level_width[s]);
+		memcpy(&one, p, level_width((int)s));
 		move_element(s, &one, by);
 		if (s == LEVEL_BLOBS)
 			put_blobs(o, &one.blob, 1);
 		else
-			put(o, s, &one, level_width[s]);
+			put(o, s, &one, level_width((int)s));
 		if (i % RELEASE_EVERY == RELEASE_EVERY - 1)
 			level_release(l, s, i);
 	}

@@ -74,15 +74,21 @@ struct level_line {
 	uint64_t word[LEVEL_FILTER_LINE / 8];
 };
 
-static const size_t level_width[LEVEL_SECTIONS] = {
-    [LEVEL_PACKS] = sizeof(struct level_pack),
-    [LEVEL_SLOTS] = sizeof(uint32_t),
-    [LEVEL_FRAMES] = sizeof(struct level_frame),
-    [LEVEL_KEYS] = sizeof(struct level_key),
-    [LEVEL_BLOBS] = sizeof(struct level_blob),
-    [LEVEL_TABLE] = sizeof(struct level_row),
-    [LEVEL_FILTER] = sizeof(struct level_line),
-};
+/* A function, so that a header that is compiled alone has nothing unused. */
+static inline size_t level_width(int section)
+{
+	static const size_t width[LEVEL_SECTIONS] = {
+	    [LEVEL_PACKS] = sizeof(struct level_pack),
+	    [LEVEL_SLOTS] = sizeof(uint32_t),
+	    [LEVEL_FRAMES] = sizeof(struct level_frame),
+	    [LEVEL_KEYS] = sizeof(struct level_key),
+	    [LEVEL_BLOBS] = sizeof(struct level_blob),
+	    [LEVEL_TABLE] = sizeof(struct level_row),
+	    [LEVEL_FILTER] = sizeof(struct level_line),
+	};
+
+	return width[section];
+}
 
 static inline uint32_t level_prefix(const struct id *id)
 {

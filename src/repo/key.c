@@ -51,12 +51,11 @@ static int derive(
     const struct repo_cred *cred, const struct key_info *info, uint8_t kek[32], struct err *e)
 {
 	if (cred->key_file) {
-		crypto_hkdf(
-		    cred->secret, span_of(NULL, 0), span_str("holdfast/0 key file"), kek);
+		crypto_hkdf(cred->secret, span_of(NULL, 0), span_str("holdfast/0 key file"), kek);
 		return 0;
 	}
-	return crypto_scrypt(cred->secret, span_of(info->salt, info->nsalt), info->n, info->r,
-	    info->p, kek, e);
+	return crypto_scrypt(
+	    cred->secret, span_of(info->salt, info->nsalt), info->n, info->r, info->p, kek, e);
 }
 
 static char *info_json(const struct key_info *info)
@@ -68,8 +67,8 @@ static char *info_json(const struct key_info *info)
 		kdf = json_pack("{s:s,s:s}", "name", "key-file", "hint",
 		    hex_encode(hex, info->hint, sizeof info->hint));
 	else
-		kdf = json_pack("{s:s,s:I,s:i,s:i,s:s}", "name", "scrypt", "n",
-		    (json_int_t)info->n, "r", (int)info->r, "p", (int)info->p, "salt",
+		kdf = json_pack("{s:s,s:I,s:i,s:i,s:s}", "name", "scrypt", "n", (json_int_t)info->n,
+		    "r", (int)info->r, "p", (int)info->p, "salt",
 		    hex_encode(hex, info->salt, info->nsalt));
 	o = json_pack("{s:s,s:s,s:s,s:s,s:o}", "holder",
 	    hex_encode(holder, info->holder, FORMAT_UID), "role", info->role, "label", info->label,
@@ -86,8 +85,7 @@ static char *bundle_json(const struct key_bundle *k)
 
 	for (size_t i = 0; i < NFIELDS; i++)
 		json_object_set_new(o, fields[i].name,
-		    json_string(
-			hex_encode(hex, (const uint8_t *)k + fields[i].off, fields[i].n)));
+		    json_string(hex_encode(hex, (const uint8_t *)k + fields[i].off, fields[i].n)));
 	s = json_dumps(o, JSON_COMPACT | JSON_SORT_KEYS);
 	crypto_wipe(hex, sizeof hex);
 	json_decref(o);

@@ -24,8 +24,8 @@ struct key_info {
 	uint8_t holder[FORMAT_UID];
 	char label[128], role[16], created[40];
 	bool key_file;
-	uint8_t hint[8];		/* of the key file */
-	uint64_t n;			/* scrypt's cost */
+	uint8_t hint[8]; /* of the key file */
+	uint64_t n;      /* scrypt's cost */
 	uint32_t r, p;
 	uint8_t salt[64];
 	size_t nsalt;

@@ -11,7 +11,7 @@
 
 struct mark {
 	struct id id;
-	int64_t stored_ns;	/* the store's time */
+	int64_t stored_ns; /* the store's time */
 	struct id *packs;
 	size_t npacks;
 };
@@ -23,7 +23,8 @@ struct mark_set {
 
 void mark_set_fini(struct mark_set *m);
 
-/* Every mark there is.  One that vanishes meanwhile is left out; a damaged one is told and kept with no packs. */
+/* Every mark there is.  One that vanishes meanwhile is left out; a damaged one is told and kept
+ * with no packs. */
 int mark_load(struct repo *r, struct mark_set *out, struct err *e);
 
 /* Does any mark name this pack? */

@@ -133,7 +133,7 @@ int note_load_all(struct repo *r, struct note_list *out, struct err *e)
 
 		if (load_one(r, n, e) == 0)
 			continue;
-		if (e->kind == ERR_ABSENT) {	/* deleted with its snapshot */
+		if (e->kind == ERR_ABSENT) { /* deleted with its snapshot */
 			out->v[i--] = out->v[--out->n];
 			continue;
 		}
@@ -151,8 +151,8 @@ out:
 	return -1;
 }
 
-int note_put(struct repo *r, const struct id *snapshot, enum note_op op, const char *value,
-    struct err *e)
+int note_put(
+    struct repo *r, const struct id *snapshot, enum note_op op, const char *value, struct err *e)
 {
 	struct seal_key *key = mem_zalloc(sizeof *key);
 	uint8_t sealed[FORMAT_SEALED_KEY];
@@ -173,8 +173,8 @@ int note_put(struct repo *r, const struct id *snapshot, enum note_op op, const c
 		free(key);
 		return err_set(e, ERR_USAGE, "the value of a note must be valid UTF-8");
 	}
-	seal_data_key_new(r->config.repo, SEAL_STRUCTURE, r->config.epoch, r->config.structure, key,
-	    sealed);
+	seal_data_key_new(
+	    r->config.repo, SEAL_STRUCTURE, r->config.epoch, r->config.structure, key, sealed);
 	sealer_init(&sealer, r->config.repo);
 	envelope_begin(&object, FORMAT_NOTE, keys, 1);
 	envelope_section(&sealer, &object, key, PURPOSE_NOTE, span_str(text));
@@ -235,7 +235,7 @@ static void apply(struct snapshot *s, const struct note *n)
 		s->held = true;
 		break;
 	case NOTE_OPS:
-		break;	/* an op of a later version: not ours to judge */
+		break; /* an op of a later version: not ours to judge */
 	}
 }
 

@@ -13,7 +13,7 @@
 enum note_op {
 	NOTE_TAG,
 	NOTE_UNTAG,
-	NOTE_FORGET,	/* value: due time */
+	NOTE_FORGET, /* value: due time */
 	NOTE_RELEASE,
 	NOTE_PIN,
 	NOTE_UNPIN,
@@ -38,8 +38,8 @@ struct note_list {
 int note_load_all(struct repo *r, struct note_list *out, struct err *e);
 void note_list_fini(struct note_list *l);
 
-int note_put(struct repo *r, const struct id *snapshot, enum note_op op, const char *value,
-    struct err *e);
+int note_put(
+    struct repo *r, const struct id *snapshot, enum note_op op, const char *value, struct err *e);
 
 /* Apply to a snapshot the notes that are its own (others are passed over). */
 void note_fold(const struct note_list *l, struct snapshot *s);

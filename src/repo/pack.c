@@ -14,9 +14,9 @@ struct pack_writer {
 	struct crypto_hash *hash;
 	struct buf header;
 	size_t nslots;
-	uint64_t off;			/* bytes so far */
+	uint64_t off; /* bytes so far */
 	struct pack_dir dir;
-	size_t dir_bytes;		/* encoded size of dir's frames */
+	size_t dir_bytes; /* encoded size of dir's frames */
 };
 
 static int put(struct pack_writer *w, struct span s, struct err *e)
@@ -191,8 +191,8 @@ static int open_trailer(struct repo *r, struct sealer *sealer, struct span box, 
 }
 
 /* Frames must fill exactly what lies between header and directory. */
-static int check_layout(const struct pack_dir *dir, const struct index_pack *p, uint64_t end,
-    struct err *e)
+static int check_layout(
+    const struct pack_dir *dir, const struct index_pack *p, uint64_t end, struct err *e)
 {
 	uint64_t off = p->first_off;
 
@@ -276,9 +276,8 @@ int pack_parse_directory(struct repo *r, enum format_type type, struct span whol
 	out->type = (uint8_t)type;
 	out->size = whole.n;
 	set_slots(out, &env);
-	if (open_trailer(r, &sealer,
-		span_of(whole.p + whole.n - FORMAT_TRAILER, FORMAT_TRAILER), whole.n, &at, &len,
-		e) == -1)
+	if (open_trailer(r, &sealer, span_of(whole.p + whole.n - FORMAT_TRAILER, FORMAT_TRAILER),
+		whole.n, &at, &len, e) == -1)
 		goto out;
 	rc = parse_directory(r, type, span_of(whole.p, env.header_len), span_of(whole.p + at, len),
 	    at, &sealer, dir, out, e);

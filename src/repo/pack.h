@@ -15,7 +15,7 @@ struct pack_writer;
 /* `slots` are the sealed data keys that its frames will name, in order. */
 int pack_writer_open(struct repo *r, enum format_type type, const uint8_t *const *slots,
     size_t nslots, struct pack_writer **out, struct err *e);
-void pack_writer_abort(struct pack_writer *w);		/* NULL does nothing */
+void pack_writer_abort(struct pack_writer *w); /* NULL does nothing */
 
 /* Append a sealed frame. */
 int pack_writer_add(struct pack_writer *w, const struct pack_frame *frame,

@@ -15,7 +15,7 @@ struct slot {
 	struct buf plain;
 	struct id pack;
 	uint64_t off;
-	uint64_t used;		/* 0: empty */
+	uint64_t used; /* 0: empty */
 };
 
 struct reader {
@@ -26,7 +26,7 @@ struct reader {
 	struct buf box, packed, scratch;
 	struct slot slot[SLOTS];
 	uint64_t tick;
-	bool reloaded;
+	bool reloaded, mended;
 };
 
 struct reader *reader_new(struct repo *r)
@@ -66,8 +66,8 @@ bool reader_check(
 	return id_eq(&got, id);
 }
 
-static int pack_of(struct reader *rd, const struct index_place *at, struct index_cache_pack *out,
-    struct err *e)
+static int pack_of(
+    struct reader *rd, const struct index_place *at, struct index_cache_pack *out, struct err *e)
 {
 	int rc;
 
@@ -114,8 +114,7 @@ static int load_frame(struct reader *rd, const struct index_place *at,
 	return 0;
 }
 
-int reader_frame(
-    struct reader *rd, const struct index_place *at, struct buf *out, struct err *e)
+int reader_frame(struct reader *rd, const struct index_place *at, struct buf *out, struct err *e)
 {
 	struct index_cache_pack pack;
 
@@ -124,15 +123,28 @@ int reader_frame(
 	return load_frame(rd, at, &pack, out, e);
 }
 
+/* The local cache may be damaged: make it anew, once. */
+static bool mend_cache(struct reader *rd, const struct err *why)
+{
+	struct err e;
+
+	if (why->kind != ERR_CORRUPT || rd->mended)
+		return false;
+	rd->mended = true;
+	return repo_index_load(rd->repo, true, &e) == 0;
+}
+
 int reader_find(struct reader *rd, const struct id *id, struct index_place *out, struct err *e)
 {
 	int rc;
 
 	if (rd->repo->index == NULL && repo_index_load(rd->repo, false, e) == -1)
 		return -1;
-	pthread_rwlock_rdlock(&rd->repo->index_lock);
-	rc = index_cache_find(rd->repo->index, id, out, e);
-	pthread_rwlock_unlock(&rd->repo->index_lock);
+	do {
+		pthread_rwlock_rdlock(&rd->repo->index_lock);
+		rc = index_cache_find(rd->repo->index, id, out, e);
+		pthread_rwlock_unlock(&rd->repo->index_lock);
+	} while (rc == -1 && mend_cache(rd, e));
 	return rc;
 }
 
@@ -182,11 +194,11 @@ static int blob_at(struct reader *rd, const struct index_place *at, enum format_
 	if (cached_frame(rd, at, &frame, e) == -1)
 		return -1;
 	if (at->blob_off > frame.n || at->blob_len > frame.n - at->blob_off)
-		return err_set(
-		    e, ERR_CORRUPT, "blob %.8s lies outside its frame", id_hex(hex, id));
+		return err_set(e, ERR_CORRUPT, "blob %.8s lies outside its frame", id_hex(hex, id));
 	*out = span_of(frame.p + at->blob_off, at->blob_len);
 	if (!reader_check(rd, (enum format_purpose)at->kind, *out, id))
-		return err_set(e, ERR_CORRUPT, "blob %.8s: its bytes have another id", id_hex(hex, id));
+		return err_set(
+		    e, ERR_CORRUPT, "blob %.8s: its bytes have another id", id_hex(hex, id));
 	return 0;
 }
 
@@ -214,9 +226,12 @@ static int try_places(struct reader *rd, enum format_purpose kind, const struct 
 
 	if (rd->repo->index == NULL && repo_index_load(rd->repo, false, e) == -1)
 		return -1;
-	pthread_rwlock_rdlock(&rd->repo->index_lock);
-	rc = index_cache_find_all(rd->repo->index, id, collect, &p, e);
-	pthread_rwlock_unlock(&rd->repo->index_lock);
+	do {
+		p.n = 0;
+		pthread_rwlock_rdlock(&rd->repo->index_lock);
+		rc = index_cache_find_all(rd->repo->index, id, collect, &p, e);
+		pthread_rwlock_unlock(&rd->repo->index_lock);
+	} while (rc == -1 && mend_cache(rd, e));
 	*found = p.n > 0;
 	if (rc == -1)
 		return -1;
@@ -228,8 +243,8 @@ static int try_places(struct reader *rd, enum format_purpose kind, const struct 
 	return -1;
 }
 
-int reader_blob(struct reader *rd, enum format_purpose kind, const struct id *id,
-    struct span *out, struct err *e)
+int reader_blob(struct reader *rd, enum format_purpose kind, const struct id *id, struct span *out,
+    struct err *e)
 {
 	char hex[ID_HEX];
 	bool found;
@@ -255,8 +270,8 @@ int reader_blob(struct reader *rd, enum format_purpose kind, const struct id *id
 	return -1;
 }
 
-int reader_tree_get(void *arg, enum format_purpose kind, const struct id *id, struct span *out,
-    struct err *e)
+int reader_tree_get(
+    void *arg, enum format_purpose kind, const struct id *id, struct span *out, struct err *e)
 {
 	return reader_blob(arg, kind, id, out, e);
 }

@@ -17,15 +17,15 @@
 struct reader;
 
 struct reader *reader_new(struct repo *r);
-void reader_free(struct reader *rd);		/* NULL does nothing */
+void reader_free(struct reader *rd); /* NULL does nothing */
 
 /* One blob; `kind` 0 takes any.  The span lives until the next call. */
-int reader_blob(struct reader *rd, enum format_purpose kind, const struct id *id,
-    struct span *out, struct err *e);
+int reader_blob(struct reader *rd, enum format_purpose kind, const struct id *id, struct span *out,
+    struct err *e);
 
 /* The same as a tree_get callback (arg is the reader). */
-int reader_tree_get(void *arg, enum format_purpose kind, const struct id *id, struct span *out,
-    struct err *e);
+int reader_tree_get(
+    void *arg, enum format_purpose kind, const struct id *id, struct span *out, struct err *e);
 
 /* Where a blob is (the first place).  1, 0 absent everywhere, -1. */
 int reader_find(struct reader *rd, const struct id *id, struct index_place *out, struct err *e);
@@ -34,8 +34,7 @@ int reader_find(struct reader *rd, const struct id *id, struct index_place *out,
  * Fetch, authenticate and decompress the frame of a place into out (reset
  * first), past the reader's own cache.  Blobs are not checked: see reader_check.
  */
-int reader_frame(
-    struct reader *rd, const struct index_place *at, struct buf *out, struct err *e);
+int reader_frame(struct reader *rd, const struct index_place *at, struct buf *out, struct err *e);
 
 /* Open and decompress a frame whose box is at hand, into out (reset first). */
 int reader_unseal(struct reader *rd, const struct pack_frame *f, const uint8_t *sealed_key,

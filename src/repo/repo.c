@@ -180,8 +180,8 @@ out:
 	return rc;
 }
 
-int repo_open(struct store *s, const struct repo_cred *cred, const char *cache_dir,
-    struct ctx *ctx, struct repo **out, struct err *e)
+int repo_open(struct store *s, const struct repo_cred *cred, const char *cache_dir, struct ctx *ctx,
+    struct repo **out, struct err *e)
 {
 	struct repo *r = repo_alloc(s, ctx);
 
@@ -229,11 +229,11 @@ static void note_bad_index(struct repo *r, const struct id *id, const struct err
 {
 	char name[REPO_NAME_MAX];
 
-	r->bad_indexes =
-	    mem_realloc(r->bad_indexes, (r->nbad_indexes + 1) * sizeof *r->bad_indexes);
+	r->bad_indexes = mem_realloc(
+	    r->bad_indexes, (r->nbad_indexes + 1) * sizeof *r->bad_indexes);
 	r->bad_indexes[r->nbad_indexes++] = *id;
-	event_emit(r->ctx, EVENT_OBJECT_DAMAGED,
-	    span_str(repo_object_name(name, FORMAT_INDEX, id)), "%s", why->msg);
+	event_emit(r->ctx, EVENT_OBJECT_DAMAGED, span_str(repo_object_name(name, FORMAT_INDEX, id)),
+	    "%s", why->msg);
 }
 
 /* Make the cache hold what index/ lists; damaged objects are left out. */
@@ -284,6 +284,9 @@ int repo_index_load(struct repo *r, bool again, struct err *e)
 			goto out;
 	}
 	rc = sync_index(r, e);
+	/* Who asks again has a reason to distrust what is here. */
+	if (rc == 0 && again)
+		rc = index_cache_verify(r->index, e);
 	/* I5: a damaged cache is dropped and made again. */
 	if (rc == -1 && e->kind == ERR_CORRUPT && index_cache_drop(r->index, e) == 0)
 		rc = sync_index(r, e);

@@ -45,11 +45,12 @@ void repo_key_file_new(uint8_t key[32], char text[96]);
 int repo_key_file_parse(struct span text, uint8_t key[32], struct err *e);
 
 /*
- * The index, loaded at first need (one LIST of index/), or loaded again.
+ * The index, loaded at first need (one LIST of index/), or loaded again, with
+ * every block of the local cache checked.
  * Damaged index objects are told as EVENT_OBJECT_DAMAGED and left out.
  */
 int repo_index_load(struct repo *r, bool again, struct err *e);
-struct index_cache *repo_index(struct repo *r);		/* after repo_index_load */
+struct index_cache *repo_index(struct repo *r); /* after repo_index_load */
 size_t repo_bad_indexes(const struct repo *r);
 
 struct store *repo_store(struct repo *r);

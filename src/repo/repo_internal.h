@@ -22,20 +22,20 @@ struct repo {
 	struct store *store;
 	struct ctx *ctx;
 	struct config config;
-	struct key_bundle *keys;		/* secret memory */
-	struct seal_key *index_key;		/* secret memory */
+	struct key_bundle *keys;    /* secret memory */
+	struct seal_key *index_key; /* secret memory */
 	char id_text[2 * FORMAT_UID + 1], holder_text[2 * FORMAT_UID + 1];
-	char *cache_dir;			/* this repository's, or NULL */
+	char *cache_dir; /* this repository's, or NULL */
 
 	pthread_rwlock_t index_lock;
-	struct index_cache *index;		/* NULL until first needed */
-	struct id *index_ids;			/* the objects that it holds */
+	struct index_cache *index; /* NULL until first needed */
+	struct id *index_ids;      /* the objects that it holds */
 	size_t nindex_ids;
-	struct id *bad_indexes;			/* damaged ones, left out */
+	struct id *bad_indexes; /* damaged ones, left out */
 	size_t nbad_indexes;
 
 	pthread_mutex_t data_keys_lock;
-	struct idmap *data_keys;		/* padded data-key id -> struct seal_key * */
+	struct idmap *data_keys; /* padded data-key id -> struct seal_key * */
 };
 
 /* Name it by its hash and put it, durably, never replacing. */
@@ -53,6 +53,5 @@ void repo_blob_macs_free(struct crypto_mac *mac[BLOB_KINDS]);
 /* The opened data key of a sealed one, cached; NULL with e set. */
 const struct seal_key *repo_data_key(
     struct repo *r, const uint8_t sealed[FORMAT_SEALED_KEY], struct err *e);
-
 
 #endif

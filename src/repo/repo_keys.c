@@ -222,8 +222,7 @@ out:
 	return rc;
 }
 
-int repo_key_passwd(
-    struct repo *r, const struct repo_cred *cred, struct id *object, struct err *e)
+int repo_key_passwd(struct repo *r, const struct repo_cred *cred, struct id *object, struct err *e)
 {
 	struct repo_key *v = NULL;
 	struct buf out = {0};

@@ -113,7 +113,8 @@ int repo_get_object(
 		return -1;
 	crypto_sha256(buf_span(out), got.b);
 	if (!id_eq(&got, id))
-		return err_set(e, ERR_CORRUPT, "%s: its bytes do not have the hash in its name", name);
+		return err_set(
+		    e, ERR_CORRUPT, "%s: its bytes do not have the hash in its name", name);
 	return 0;
 }
 
@@ -130,8 +131,8 @@ int repo_index_payload(struct repo *r, const struct id *id, struct buf *out, str
 	if (repo_get_object(r, FORMAT_INDEX, id, &object, e) == -1)
 		goto out;
 	if (envelope_parse(buf_span(&object), FORMAT_INDEX, 2, &env, e) == -1 ||
-	    envelope_verify(&sealer, &env, r->index_key, config_writer_key, &r->config, signer,
-		e) == -1 ||
+	    envelope_verify(
+		&sealer, &env, r->index_key, config_writer_key, &r->config, signer, e) == -1 ||
 	    envelope_open(&sealer, &env, 0, r->index_key, PURPOSE_INDEX, out, e) == -1) {
 		err_wrap(e, "%s", repo_object_name(name, FORMAT_INDEX, id));
 		goto out;
@@ -161,14 +162,13 @@ int repo_put_index(struct repo *r, struct span payload, struct id *id, struct er
 
 void repo_blob_macs(struct repo *r, struct crypto_mac *mac[BLOB_KINDS])
 {
-	static const char *const labels[BLOB_KINDS] = {
-	    NULL, "holdfast/0 names", "holdfast/0 refs"};
+	static const char *const labels[BLOB_KINDS] = {NULL, "holdfast/0 names", "holdfast/0 refs"};
 	uint8_t key[CRYPTO_KEY];
 
 	mac[0] = crypto_mac_new(r->keys->id_key);
 	for (size_t i = 1; i < BLOB_KINDS; i++) {
-		crypto_mac3(r->keys->id_key, span_str(labels[i]), span_of(NULL, 0),
-		    span_of(NULL, 0), key);
+		crypto_mac3(
+		    r->keys->id_key, span_str(labels[i]), span_of(NULL, 0), span_of(NULL, 0), key);
 		mac[i] = crypto_mac_new(key);
 	}
 	crypto_wipe(key, sizeof key);
@@ -195,10 +195,9 @@ const struct seal_key *repo_data_key(
 	slot = idmap_put(r->data_keys, &at, &was);
 	if (*slot == NULL) {
 		struct seal_key tmp;
-		const uint8_t *priv =
-		    class == SEAL_CONTENT ? r->keys->content : r->keys->structure;
-		const uint8_t *pub =
-		    class == SEAL_CONTENT ? r->config.content : r->config.structure;
+		const uint8_t *priv = class == SEAL_CONTENT ? r->keys->content : r->keys->structure;
+		const uint8_t *pub = class == SEAL_CONTENT ? r->config.content
+							   : r->config.structure;
 
 		if (class != SEAL_CONTENT && class != SEAL_STRUCTURE)
 			err_set(e, ERR_CORRUPT, "data key of unknown class");
@@ -224,8 +223,8 @@ void repo_time_text(int64_t ns, char out[40])
 		s--;
 	}
 	gmtime_r(&s, &tm);
-	snprintf(out, 40, "%04d-%02d-%02dT%02d:%02d:%02d.%09ldZ", tm.tm_year + 1900,
-	    tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, frac);
+	snprintf(out, 40, "%04d-%02d-%02dT%02d:%02d:%02d.%09ldZ", tm.tm_year + 1900, tm.tm_mon + 1,
+	    tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, frac);
 }
 
 bool repo_time_parse(const char *s, int64_t *ns)

@@ -39,7 +39,7 @@ int repo_put_index(struct repo *r, struct span payload, struct id *id, struct er
 /* The index objects that the loaded index holds; damaged ones are left out of it. */
 size_t repo_index_objects(const struct repo *r);
 const struct id *repo_index_object(const struct repo *r, size_t i);
-const struct id *repo_bad_index(const struct repo *r, size_t i);	/* < repo_bad_indexes */
+const struct id *repo_bad_index(const struct repo *r, size_t i); /* < repo_bad_indexes */
 
 /* Times as RFC 3339 in UTC with nanoseconds. */
 void repo_time_text(int64_t ns, char out[40]);

@@ -15,8 +15,7 @@ void sealer_fini(struct sealer *s)
 	s->aead = NULL;
 }
 
-void seal_key_init(
-    struct seal_key *k, const uint8_t id[FORMAT_UID], const uint8_t key[CRYPTO_KEY])
+void seal_key_init(struct seal_key *k, const uint8_t id[FORMAT_UID], const uint8_t key[CRYPTO_KEY])
 {
 	memcpy(k->id, id, FORMAT_UID);
 	memmove(k->key, key, CRYPTO_KEY);
@@ -57,8 +56,7 @@ static void seal_parts(struct sealer *s, const struct seal_key *k, enum format_p
 	crypto_random(r, sizeof r);
 	crypto_mac3(k->salt_key, span_of(r, sizeof r), bind1, bind2, out);
 	box_key(k, out, (uint8_t)purpose, fk);
-	crypto_aead_seal(
-	    s->aead, fk, span_of(aad, naad), plain, out + 32, out + 32 + plain.n);
+	crypto_aead_seal(s->aead, fk, span_of(aad, naad), plain, out + 32, out + 32 + plain.n);
 	crypto_wipe(fk, sizeof fk);
 }
 
@@ -151,7 +149,7 @@ void seal_data_key_new(const uint8_t repo[FORMAT_UID], enum seal_class class, ui
 	seal_key_init(out, id, key);
 
 	sealed[0] = KEM_X25519;
-	sealed[AT_CLASS] = (uint8_t)class;
+	sealed[AT_CLASS] = (uint8_t) class;
 	sealed[AT_EPOCH] = (uint8_t)epoch;
 	sealed[AT_EPOCH + 1] = (uint8_t)(epoch >> 8);
 	memcpy(sealed + AT_ID, id, FORMAT_UID);

@@ -22,7 +22,7 @@ struct sealer {
 struct seal_key {
 	uint8_t id[FORMAT_UID];
 	uint8_t key[CRYPTO_KEY];
-	uint8_t salt_key[CRYPTO_KEY];	/* derived, so that a box costs one HKDF */
+	uint8_t salt_key[CRYPTO_KEY]; /* derived, so that a box costs one HKDF */
 };
 
 enum seal_class { SEAL_CONTENT = 1, SEAL_STRUCTURE = 2 };
@@ -30,8 +30,7 @@ enum seal_class { SEAL_CONTENT = 1, SEAL_STRUCTURE = 2 };
 void sealer_init(struct sealer *s, const uint8_t repo[FORMAT_UID]);
 void sealer_fini(struct sealer *s);
 
-void seal_key_init(
-    struct seal_key *k, const uint8_t id[FORMAT_UID], const uint8_t key[CRYPTO_KEY]);
+void seal_key_init(struct seal_key *k, const uint8_t id[FORMAT_UID], const uint8_t key[CRYPTO_KEY]);
 
 /*
  * Seal `plain` into out, plain.n + FORMAT_BOX bytes.  What names the

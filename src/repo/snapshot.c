@@ -69,8 +69,8 @@ void snapshot_list_fini(struct snapshot_list *l)
 }
 
 /* Classes of the two data keys are fixed: structure, content. */
-static int open_sections(struct repo *r, const struct envelope *env, struct snapshot *s,
-    struct err *e)
+static int open_sections(
+    struct repo *r, const struct envelope *env, struct snapshot *s, struct err *e)
 {
 	const struct seal_key *structure, *content;
 	struct buf head = {0}, facts = {0};
@@ -85,8 +85,8 @@ static int open_sections(struct repo *r, const struct envelope *env, struct snap
 	}
 	if ((structure = repo_data_key(r, env->keys, e)) == NULL ||
 	    (content = repo_data_key(r, env->keys + FORMAT_SEALED_KEY, e)) == NULL ||
-	    envelope_verify(
-		&sealer, env, structure, config_writer_key, &r->config, signer, e) == -1 ||
+	    envelope_verify(&sealer, env, structure, config_writer_key, &r->config, signer, e) ==
+		-1 ||
 	    envelope_open(&sealer, env, 0, structure, PURPOSE_HEAD, &head, e) == -1 ||
 	    envelope_open(&sealer, env, 1, content, PURPOSE_FACTS, &facts, e) == -1 ||
 	    snapshot_json_decode(buf_span(&head), buf_span(&facts), s, e) == -1)
@@ -254,8 +254,8 @@ static int by_text(const void *a, const void *b)
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-void snapshot_group(struct repo *r, const char *host, const char *system,
-    const char *const *paths, size_t npaths, uint8_t group[FORMAT_UID])
+void snapshot_group(struct repo *r, const char *host, const char *system, const char *const *paths,
+    size_t npaths, uint8_t group[FORMAT_UID])
 {
 	const char **sorted = mem_alloc(npaths * sizeof *sorted);
 	struct buf b = {0};

@@ -74,7 +74,7 @@ struct repo;
  * and keeps its snapshot.  One LIST of snapshots/, one of notes/.
  */
 struct snapshot_list {
-	struct snapshot **v;	/* owned */
+	struct snapshot **v; /* owned */
 	size_t n;
 	size_t damaged;
 };
@@ -89,7 +89,7 @@ int snapshot_put(struct repo *r, struct snapshot *s, struct err *e);
 int snapshot_del(struct repo *r, const struct id *id, struct err *e);
 
 /* The group of a snapshot: signer, host, and system or sorted paths. */
-void snapshot_group(struct repo *r, const char *host, const char *system,
-    const char *const *paths, size_t npaths, uint8_t group[FORMAT_UID]);
+void snapshot_group(struct repo *r, const char *host, const char *system, const char *const *paths,
+    size_t npaths, uint8_t group[FORMAT_UID]);
 
 #endif

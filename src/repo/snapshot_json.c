@@ -14,9 +14,21 @@ static const struct stat_field {
 	const char *name;
 	size_t off;
 } stat_fields[] = {
-#define F(x) {#x, offsetof(struct snapshot_stats, x)}
-    F(files), F(dirs), F(others), F(files_new), F(files_changed), F(files_unchanged), F(bytes),
-    F(bytes_read), F(added_bytes), F(stored_bytes), F(errors),
+#define F(x)                                                                                       \
+	{                                                                                          \
+#x, offsetof(struct snapshot_stats, x)                                             \
+	}
+    F(files),
+    F(dirs),
+    F(others),
+    F(files_new),
+    F(files_changed),
+    F(files_unchanged),
+    F(bytes),
+    F(bytes_read),
+    F(added_bytes),
+    F(stored_bytes),
+    F(errors),
 #undef F
 };
 
@@ -98,9 +110,9 @@ static json_t *part_json(const struct snapshot_part *p)
 		    json_integer(*(const json_int_t *)(const void *)((const char *)&p->stats +
 								     stat_fields[i].off)));
 	for (size_t i = 0; i < p->nerrors; i++)
-		json_array_append_new(errors,
-		    json_pack("{s:o,s:o}", "path", bytes_json(p->errors[i].path), "message",
-			bytes_json(p->errors[i].message)));
+		json_array_append_new(
+		    errors, json_pack("{s:o,s:o}", "path", bytes_json(p->errors[i].path), "message",
+				bytes_json(p->errors[i].message)));
 	json_object_set_new(o, "name", json_string(p->name));
 	json_object_set_new(o, "kind", json_string(p->kind));
 	json_object_set_new(o, "paths", list_json(p->paths, p->npaths));
@@ -239,8 +251,8 @@ static bool decode_part(const json_t *o, struct snapshot_part *p)
 			known = true;
 		}
 	for (size_t i = 0; i < NSTATS; i++)
-		*(uint64_t *)(void *)((char *)&p->stats + stat_fields[i].off) =
-		    (uint64_t)json_integer_value(json_object_get(stats, stat_fields[i].name));
+		*(uint64_t *)(void *)((char *)&p->stats + stat_fields[i].off) = (uint64_t)
+		    json_integer_value(json_object_get(stats, stat_fields[i].name));
 	p->name = get_text(o, "name");
 	p->kind = get_text(o, "kind");
 	return known && p->name && p->kind &&
@@ -258,7 +270,7 @@ static bool decode_facts(const json_t *f, struct snapshot *s)
 		return false;
 	s->parts = mem_zalloc(n * sizeof *s->parts);
 	for (size_t i = 0; i < n; i++) {
-		s->nparts = i + 1;	/* freed also when it fails half-way */
+		s->nparts = i + 1; /* freed also when it fails half-way */
 		if (!decode_part(json_array_get(parts, i), &s->parts[i]))
 			return false;
 	}

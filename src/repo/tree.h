@@ -23,17 +23,17 @@ enum tree_tag { TREE_NONE, TREE_DIR, TREE_CONTENT, TREE_LIST };
 /* What an entry refers to: a directory's tree, or a file's content. */
 struct tree_ref {
 	enum tree_tag tag;
-	uint8_t depth;		/* TREE_LIST */
-	size_t n;		/* ids: 1 for TREE_DIR and TREE_LIST */
+	uint8_t depth; /* TREE_LIST */
+	size_t n;      /* ids: 1 for TREE_DIR and TREE_LIST */
 	const struct id *ids;
 };
 
 /* Store a blob of this kind, give its id. */
-typedef int tree_put(void *arg, enum format_purpose kind, struct span blob, struct id *id,
-    struct err *e);
+typedef int tree_put(
+    void *arg, enum format_purpose kind, struct span blob, struct id *id, struct err *e);
 /* Fetch a blob of this kind; the span lives until the next call. */
-typedef int tree_get(void *arg, enum format_purpose kind, const struct id *id, struct span *out,
-    struct err *e);
+typedef int tree_get(
+    void *arg, enum format_purpose kind, const struct id *id, struct span *out, struct err *e);
 
 /* One directory being written, entries in order of name. */
 struct tree_writer;
@@ -58,10 +58,9 @@ void content_writer_reset(struct content_writer *w);
 struct tree_reader;
 struct tree_reader *tree_reader_open(
     tree_get *get, void *arg, const struct id *tree, struct err *e);
-void tree_reader_close(struct tree_reader *r);		/* NULL does nothing */
+void tree_reader_close(struct tree_reader *r); /* NULL does nothing */
 /* 1 and the entry, 0 at the end, -1.  Both live until the next call. */
-int tree_reader_next(
-    struct tree_reader *r, struct entry *en, struct tree_ref *ref, struct err *e);
+int tree_reader_next(struct tree_reader *r, struct entry *en, struct tree_ref *ref, struct err *e);
 
 /* Visit a file's content ids in order; visit may return -1 to stop. */
 int tree_content(tree_get *get, void *arg, const struct tree_ref *ref,
@@ -74,8 +73,7 @@ int tree_content(tree_get *get, void *arg, const struct tree_ref *ref,
  * `depth` is what the parent said: 0 for a tree, else that of a list.
  */
 int tree_refs_visit(struct span blob, unsigned depth,
-    int (*visit)(void *, enum format_purpose kind, unsigned depth, const struct id *,
-	struct err *),
+    int (*visit)(void *, enum format_purpose kind, unsigned depth, const struct id *, struct err *),
     void *arg, struct err *e);
 
 /* A name that may be created below a target: no '/', NUL, "", "." or "..". */

@@ -15,24 +15,24 @@ struct owner_name {
 };
 
 struct node {
-	struct buf ids;		/* packed */
+	struct buf ids; /* packed */
 	size_t n, next;
 };
 
 struct tree_reader {
 	tree_get *get;
 	void *arg;
-	struct node *node[NODE_DEPTH];	/* the path of nodes above the leaf */
+	struct node *node[NODE_DEPTH]; /* the path of nodes above the leaf */
 	size_t depth;
-	struct buf names, refs;		/* of the current leaf, copied */
+	struct buf names, refs; /* of the current leaf, copied */
 	struct cursor cn, cr;
-	size_t left;			/* entries left in the leaf */
+	size_t left; /* entries left in the leaf */
 	struct owner_name *owners;
 	size_t nowners;
 	struct entry_xattr *xattrs;
 	struct entry_hole *holes;
 	struct id *ids;
-	struct buf last;		/* last name, for the order */
+	struct buf last; /* last name, for the order */
 	bool any;
 };
 
@@ -173,8 +173,7 @@ static int next_leaf(struct tree_reader *r, struct err *e)
 	return 0;
 }
 
-struct tree_reader *tree_reader_open(
-    tree_get *get, void *arg, const struct id *tree, struct err *e)
+struct tree_reader *tree_reader_open(tree_get *get, void *arg, const struct id *tree, struct err *e)
 {
 	struct tree_reader *r = mem_zalloc(sizeof *r);
 
@@ -309,8 +308,7 @@ static int parse_ref(struct tree_reader *r, struct tree_ref *ref, struct err *e)
 	return 0;
 }
 
-int tree_reader_next(
-    struct tree_reader *r, struct entry *en, struct tree_ref *ref, struct err *e)
+int tree_reader_next(struct tree_reader *r, struct entry *en, struct tree_ref *ref, struct err *e)
 {
 	while (r->left == 0) {
 		int rc;
@@ -428,7 +426,8 @@ static int visit_leaf(struct cursor *c, refs_visit *visit, void *arg, struct err
 			kind = PURPOSE_CONTENT;
 			k = cursor_count(c, ID_SIZE, FORMAT_LIST_INLINE);
 		}
-		if (tag > TREE_LIST || (tag == TREE_LIST && (depth < 1 || depth > FORMAT_LIST_DEPTH)))
+		if (tag > TREE_LIST ||
+		    (tag == TREE_LIST && (depth < 1 || depth > FORMAT_LIST_DEPTH)))
 			return corrupt(e, "malformed reference");
 		if (visit_ids(c, k, kind, depth, visit, arg, e) == -1)
 			return -1;
@@ -436,8 +435,7 @@ static int visit_leaf(struct cursor *c, refs_visit *visit, void *arg, struct err
 	return 0;
 }
 
-int tree_refs_visit(
-    struct span blob, unsigned depth, refs_visit *visit, void *arg, struct err *e)
+int tree_refs_visit(struct span blob, unsigned depth, refs_visit *visit, void *arg, struct err *e)
 {
 	struct cursor c = cursor_of(blob);
 	uint8_t type = cursor_u8(&c);
@@ -450,8 +448,9 @@ int tree_refs_visit(
 		rc = visit_leaf(&c, visit, arg, e);
 	} else {
 		n = cursor_count(&c, ID_SIZE, FORMAT_LIST_INLINE);
-		rc = depth == 1 ? visit_ids(&c, n, PURPOSE_CONTENT, 0, visit, arg, e)
-				: visit_ids(&c, n, PURPOSE_REFS, depth ? depth - 1 : 0, visit, arg, e);
+		rc = depth == 1
+			 ? visit_ids(&c, n, PURPOSE_CONTENT, 0, visit, arg, e)
+			 : visit_ids(&c, n, PURPOSE_REFS, depth ? depth - 1 : 0, visit, arg, e);
 	}
 	if (rc == 0 && !cursor_done(&c))
 		return corrupt(e, "malformed refs blob");

@@ -6,9 +6,9 @@
 #include "repo/tree.h"
 
 enum {
-	LEAF_MIN = 32 << 10,	/* bytes of entries before a leaf may be cut */
+	LEAF_MIN = 32 << 10, /* bytes of entries before a leaf may be cut */
 	LEAF_MAX = 512 << 10,
-	LIST_MIN = 256,		/* ids before a list or node may be cut */
+	LIST_MIN = 256, /* ids before a list or node may be cut */
 	LIST_MAX = FORMAT_LIST_INLINE,
 	LEVELS = FORMAT_LIST_DEPTH,
 };
@@ -29,7 +29,7 @@ struct list_level {
 struct list_writer {
 	tree_put *put;
 	void *arg;
-	uint8_t type;			/* 2 node, 3 list */
+	uint8_t type; /* 2 node, 3 list */
 	struct list_level *level[LEVELS];
 };
 
@@ -116,7 +116,7 @@ static bool list_empty(const struct list_writer *w)
 
 struct content_writer {
 	struct list_writer list;
-	struct id first[FORMAT_LIST_INLINE];	/* inline, or the top */
+	struct id first[FORMAT_LIST_INLINE]; /* inline, or the top */
 	size_t n;
 	bool spilled;
 };
@@ -163,7 +163,8 @@ int content_writer_end(struct content_writer *w, struct tree_ref *ref, struct er
 {
 	size_t levels;
 
-	*ref = (struct tree_ref){.tag = w->n ? TREE_CONTENT : TREE_NONE, .n = w->n, .ids = w->first};
+	*ref = (struct tree_ref){
+	    .tag = w->n ? TREE_CONTENT : TREE_NONE, .n = w->n, .ids = w->first};
 	if (!w->spilled)
 		return 0;
 	if (list_end(&w->list, &w->first[0], &levels, e) == -1)
@@ -182,13 +183,13 @@ struct owner {
 struct tree_writer {
 	tree_put *put;
 	void *arg;
-	struct buf owners, entries, refs;	/* of the leaf being filled */
+	struct buf owners, entries, refs; /* of the leaf being filled */
 	struct owner *owner;
 	size_t nowners, owners_cap;
 	size_t count;
-	struct list_writer nodes;		/* leaves so far */
+	struct list_writer nodes; /* leaves so far */
 	size_t leaves;
-	struct id leaf;				/* the last one */
+	struct id leaf; /* the last one */
 	struct buf last_name;
 };
 

@@ -35,8 +35,7 @@ static void draw_keys(struct writer *w)
 	    c->repo, SEAL_STRUCTURE, c->epoch, c->structure, w->structure, w->sealed_structure);
 }
 
-int writer_begin(
-    struct repo *r, const struct writer_params *p, struct writer **out, struct err *e)
+int writer_begin(struct repo *r, const struct writer_params *p, struct writer **out, struct err *e)
 {
 	struct writer *w;
 
@@ -71,6 +70,8 @@ int writer_begin(
 
 void writer_free(struct writer *w)
 {
+	struct err ignored;
+
 	if (w == NULL)
 		return;
 	for (size_t i = 0; i < 2; i++) {
@@ -84,6 +85,8 @@ void writer_free(struct writer *w)
 	pthread_mutex_destroy(&w->index_lock);
 	pthread_mutex_destroy(&w->flush_lock);
 	index_builder_free(w->builder);
+	if (atomic_load(&w->cache_damaged))
+		repo_index_load(w->repo, true, &ignored);
 	id_list_fini(&w->own_packs);
 	mark_set_fini(&w->marks);
 	secret_free(w->content);
@@ -103,18 +106,19 @@ static struct seen_shard *shard_of(struct writer *w, const struct id *id)
 	return &w->seen[id->b[0] % SEEN_SHARDS];
 }
 
-/* 1 if the repository's index has it (and the run relies on that pack now). */
+/*
+ * 1 if the repository's index has it (and the run relies on that pack now).
+ * Where the cache is damaged the blob counts as absent: it is stored once
+ * more, which costs space until the next prune, and nothing else (I5).
+ */
 static int in_index(struct writer *w, const struct id *id, struct err *e)
 {
 	struct index_place at;
 	int rc = index_cache_find(w->repo->index, id, &at, e);
 
 	if (rc == -1 && e->kind == ERR_CORRUPT) {
-		struct err ignored;
-
-		index_cache_drop(w->repo->index, &ignored);
-		err_wrap(e, "local index cache");
-		return err_hint(e, "the cache was damaged and is removed now; run this again");
+		atomic_store(&w->cache_damaged, true);
+		return 0;
 	}
 	if (rc == 1 && at.pack < w->nrelied)
 		atomic_store_explicit(&w->relied[at.pack], 1, memory_order_relaxed);
@@ -146,8 +150,7 @@ bool writer_claim(struct writer *w, const struct id *id)
 }
 
 /* Remember which pack a frame's blobs went into. */
-static void note_packed(
-    struct writer *w, const struct pack_blob *blobs, size_t n, uint32_t number)
+static void note_packed(struct writer *w, const struct pack_blob *blobs, size_t n, uint32_t number)
 {
 	for (size_t i = 0; i < n; i++) {
 		struct seen_shard *s = shard_of(w, &blobs[i].id);
@@ -172,8 +175,9 @@ static void forget_indexed(struct writer *w, uint32_t upto)
 
 		pthread_mutex_lock(&s->lock);
 		while ((v = idmap_next(s->map, &pos, &id)) != NULL)
-			if (*v == 0 || *v > upto || index_cache_find(w->repo->index, &id,
-							&(struct index_place){0}, &(struct err){0}) != 1)
+			if (*v == 0 || *v > upto ||
+			    index_cache_find(w->repo->index, &id, &(struct index_place){0},
+				&(struct err){0}) != 1)
 				*(uint32_t *)idmap_put(fresh, &id, NULL) = *v;
 		idmap_free(s->map);
 		s->map = fresh;
@@ -364,8 +368,7 @@ void writer_chunker(struct repo *r, enum chunker_kind kind, struct chunker *out)
 {
 	const struct config *c = &r->config;
 
-	chunker_init(
-	    out, kind, r->keys->chunker_key, c->chunk_min, c->chunk_avg, c->chunk_max);
+	chunker_init(out, kind, r->keys->chunker_key, c->chunk_min, c->chunk_avg, c->chunk_max);
 }
 
 void writer_fingerprint(struct repo *r, struct span s, uint8_t out[16])

@@ -31,19 +31,18 @@ struct writer_lane;
 struct writer_params {
 	enum codec_id codec;
 	int level;
-	bool dry_run;		/* everything but storing */
+	bool dry_run; /* everything but storing */
 };
 
 struct writer_stats {
-	_Atomic uint64_t blobs, added_bytes;	/* new, plaintext */
-	_Atomic uint64_t content_added;		/* of those, content */
-	_Atomic uint64_t stored_bytes;		/* frames as stored */
-	_Atomic uint64_t object_bytes;		/* every object written */
+	_Atomic uint64_t blobs, added_bytes; /* new, plaintext */
+	_Atomic uint64_t content_added;      /* of those, content */
+	_Atomic uint64_t stored_bytes;       /* frames as stored */
+	_Atomic uint64_t object_bytes;       /* every object written */
 };
 
-int writer_begin(
-    struct repo *r, const struct writer_params *p, struct writer **out, struct err *e);
-void writer_free(struct writer *w);		/* aborts what is open; NULL does nothing */
+int writer_begin(struct repo *r, const struct writer_params *p, struct writer **out, struct err *e);
+void writer_free(struct writer *w); /* aborts what is open; NULL does nothing */
 struct writer_stats *writer_stats(struct writer *w);
 
 struct writer_lane *writer_lane_new(struct writer *w);
@@ -54,8 +53,8 @@ int writer_add(struct writer_lane *l, enum format_purpose kind, struct span blob
     bool *added, struct err *e);
 
 /* As a tree_put callback; arg is the lane. */
-int writer_tree_put(void *arg, enum format_purpose kind, struct span blob, struct id *id,
-    struct err *e);
+int writer_tree_put(
+    void *arg, enum format_purpose kind, struct span blob, struct id *id, struct err *e);
 
 /* Seal what the lane has gathered. */
 int writer_lane_flush(struct writer_lane *l, struct err *e);

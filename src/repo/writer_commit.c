@@ -68,7 +68,8 @@ int writer_commit(struct writer *w, struct snapshot *s, struct err *e)
 	int rc = -1;
 
 	if (atomic_load(&w->broken))
-		return err_set(e, ERR_FAILED, "some of this run was not stored; no snapshot is made");
+		return err_set(
+		    e, ERR_FAILED, "some of this run was not stored; no snapshot is made");
 	if (client_open(w->repo, &client, e) == -1)
 		return -1;
 	if (look_at_marks(w, e) == -1)

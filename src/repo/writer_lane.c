@@ -24,9 +24,9 @@ struct writer_lane {
 	struct sealer sealer;
 	struct codec *codec;
 	struct crypto_mac *mac[BLOB_KINDS];
-	struct frame frame[KINDS];	/* content, names, refs */
+	struct frame frame[KINDS]; /* content, names, refs */
 	struct buf packed, box, bind;
-	uint8_t random[32];		/* with the counter: a frame's own salt */
+	uint8_t random[32]; /* with the counter: a frame's own salt */
 	uint64_t counter;
 };
 
@@ -82,8 +82,8 @@ static int seal_frame(struct writer_lane *l, enum format_purpose kind, struct sp
 {
 	struct writer *w = l->w;
 	bool refs = kind == PURPOSE_REFS;
-	struct pack_frame f = {.kind = (uint8_t)kind, .plain = (uint32_t)plain.n,
-	    .nblobs = (uint32_t)n};
+	struct pack_frame f = {
+	    .kind = (uint8_t)kind, .plain = (uint32_t)plain.n, .nblobs = (uint32_t)n};
 	struct span c = pack_plain(l, plain, &f.codec);
 	struct span ids;
 
@@ -161,8 +161,8 @@ int writer_add(struct writer_lane *l, enum format_purpose kind, struct span blob
 	return seal_frame(l, kind, blob, &(struct pack_blob){*id, (uint32_t)blob.n}, 1, e);
 }
 
-int writer_tree_put(void *arg, enum format_purpose kind, struct span blob, struct id *id,
-    struct err *e)
+int writer_tree_put(
+    void *arg, enum format_purpose kind, struct span blob, struct id *id, struct err *e)
 {
 	return writer_add(arg, kind, blob, id, NULL, e);
 }

@@ -33,7 +33,7 @@
 int __lsan_do_recoverable_leak_check(void);
 #endif
 
-enum { WAIT_MS = 20000, START = 1795252867 };
+enum { WAIT_MS = 20000, START = 1700000000 };
 
 struct world {
 	char *dir, *src, *store, *mnt;
@@ -228,9 +228,15 @@ static void hear(struct world *w, char *line, size_t size)
 
 static void need_fuse(void)
 {
-	if (access("/dev/fuse", R_OK | W_OK) == -1 ||
-	    (access("/usr/bin/fusermount3", X_OK) == -1 && access("/bin/fusermount3", X_OK) == -1))
+	const char *ci = getenv("CI");
+
+	if (access("/dev/fuse", R_OK | W_OK) == -1)
 		skip();
+	if (access("/usr/bin/fusermount3", X_OK) == 0 || access("/bin/fusermount3", X_OK) == 0)
+		return;
+	if (ci && strcmp(ci, "true") == 0)
+		fail_msg("fusermount3 is missing");
+	skip();
 }
 
 static void mount_with(struct world *w, const struct select_filter *f)
@@ -549,6 +555,25 @@ static void names_snapshots_by_id_and_time(void **state)
 	unmount(w);
 }
 
+static void latest_is_not_from_the_future(void **state)
+{
+	struct world *w = *state;
+	char *path = path_in(w->mnt, "latest"), *times = path_in(w->mnt, "times");
+	struct stat st;
+
+	need_fuse();
+	backup(w, NULL);
+	now_s += (int64_t)100 * 365 * 86400;
+	backup(w, NULL);
+	mount_all(w);
+	assert_int_equal(count_names(times), 4);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mtim.tv_sec, START);
+	unmount(w);
+	free(path);
+	free(times);
+}
+
 static void shows_only_what_the_filter_passes(void **state)
 {
 	struct world *w = *state;
@@ -755,6 +780,7 @@ int main(void)
 	    WORLD(reads_any_range_of_a_sparse_file),
 	    WORLD(lists_each_of_5000_entries_once),
 	    WORLD(names_snapshots_by_id_and_time),
+	    WORLD(latest_is_not_from_the_future),
 	    WORLD(shows_only_what_the_filter_passes),
 	    WORLD(ends_when_unmounted),
 	    WORLD(unmounts_when_cancelled_with_files_open),
