@@ -35,6 +35,8 @@ struct bentry {
 	uint32_t name;      /* offset in the directory's names */
 	bool skip;          /* not stored after all */
 	bool same;          /* as the cache knows it */
+	bool racy;          /* touched just now: the next run reads it again */
+	bool was_racy;      /* known so; ids are those of the last run until it is read */
 	bool known;         /* the cache has it in some form */
 	bool reread;        /* holes must be asked for again */
 	bool changed;       /* while it was read */

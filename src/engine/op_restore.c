@@ -53,46 +53,6 @@ static int leave_alone(struct restore *rs, struct rdir *d, const struct entry *e
 	       st.mtime_ns == en->mtime_ns && en->type == ENTRY_FILE;
 }
 
-/* ---- Hard links: the first name of a group is restored, others point to it. */
-
-static struct id group_key(uint64_t group)
-{
-	struct id id = {{0}};
-
-	memcpy(id.b, &group, sizeof group);
-	memcpy(id.b + 8, &group, sizeof group);
-	return id;
-}
-
-static char *below_target(const struct rdir *d, const struct entry *en)
-{
-	const char *dir = d->dir ? target_dir_path(d->dir) : "";
-
-	return mem_printf(
-	    "%s%s%.*s", dir, *dir ? "/" : "", (int)en->name.n, (const char *)en->name.p);
-}
-
-/* 1: made as a link to an earlier name.  0: it is the first.  -1. */
-static int try_link(struct restore *rs, struct rdir *d, const struct entry *en, struct err *e)
-{
-	struct id key = group_key(en->link_group);
-	char **first, *name;
-	bool was;
-	int rc;
-
-	if (!en->linked || rs->p->dry_run)
-		return 0;
-	first = idmap_put(rs->links, &key, &was);
-	if (!was) {
-		*first = below_target(d, en);
-		return 0;
-	}
-	name = mem_strndup((const char *)en->name.p, en->name.n);
-	rc = target_link(d->dir, name, *first, e);
-	free(name);
-	return rc == -1 ? -1 : 1;
-}
-
 /* ---- Files. */
 
 struct planning {
@@ -146,9 +106,10 @@ static int restore_file(struct restore *rs, struct rdir *d, const struct entry *
 	if (rc == 1) {
 		rs->skipped++;
 		event_emit(rs->ctx, EVENT_FILE_DONE, span_str(path), "left as it is");
-		if (rs->p->overwrite == TARGET_IF_CHANGED && !rs->p->dry_run)
-			return target_meta(d->dir, en, e);
-		return 0;
+		if (rs->p->overwrite != TARGET_IF_CHANGED || rs->p->dry_run)
+			return 0;
+		restore_links_first(rs, d->dir, en);
+		return target_meta(d->dir, en, e);
 	}
 	if (rs->p->dry_run) {
 		rs->files++;
@@ -156,7 +117,7 @@ static int restore_file(struct restore *rs, struct rdir *d, const struct entry *
 		event_emit(rs->ctx, EVENT_FILE_DONE, span_str(path), "would be restored");
 		return 0;
 	}
-	if ((rc = try_link(rs, d, en, e)) != 0) {
+	if ((rc = restore_link(rs, d->dir, en, path, e)) != 0) {
 		rs->files += rc == 1;
 		return rc == 1 ? 0 : -1;
 	}
@@ -175,7 +136,7 @@ static int restore_other(
 		return 0;
 	}
 	if (!rs->p->dry_run) {
-		if ((rc = try_link(rs, d, en, e)) == -1)
+		if ((rc = restore_link(rs, d->dir, en, path, e)) == -1)
 			return -1;
 		if (rc == 0 && target_node(d->dir, en, e) == -1)
 			return -1;
@@ -370,6 +331,7 @@ static int run_threads(struct restore *rs, const struct tree_path *at, struct er
 	for (unsigned i = 0; i < started; i++)
 		pthread_join(t[i], NULL);
 	free(t);
+	restore_links_mend(rs);
 	if (rc == 0 && atomic_load(&rs->failed)) {
 		*e = rs->err;
 		rc = -1;
@@ -451,13 +413,7 @@ static void fill_result(struct restore *rs, struct restore_result *out)
 
 static void restore_free(struct restore *rs)
 {
-	char **path;
-	struct id id;
-	size_t pos = 0;
-
-	while ((path = idmap_next(rs->links, &pos, &id)) != NULL)
-		free(*path);
-	idmap_free(rs->links);
+	restore_links_free(rs);
 	reader_free(rs->reader);
 	pthread_mutex_destroy(&rs->lock);
 	pthread_cond_destroy(&rs->more);
@@ -478,7 +434,7 @@ int op_restore(struct repo *r, const struct restore_params *p, struct ctx *ctx,
 	rs->repo = r;
 	rs->ctx = ctx;
 	rs->p = p;
-	rs->links = idmap_new(sizeof(char *));
+	restore_links_init(rs);
 	pthread_mutex_init(&rs->lock, NULL);
 	pthread_cond_init(&rs->more, NULL);
 	pthread_cond_init(&rs->less, NULL);

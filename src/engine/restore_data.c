@@ -109,6 +109,7 @@ static void file_finish(struct rfile *f)
 	if (atomic_load(&f->failed) || (restore_stopping(rs) && f->file != NULL)) {
 		if (f->file != NULL)
 			target_file_abort(f->file);
+		restore_links_failed(rs, &f->entry);
 	} else if (f->file != NULL && target_file_end(f->file, &e) == -1) {
 		restore_problem(rs, f->path, &e);
 	} else if (f->file != NULL) {

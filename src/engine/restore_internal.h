@@ -4,6 +4,7 @@
  *   op_restore.c     the walk in tree order: what goes where
  *   restore_data.c   windows of segments: frames are read in pack order, each
  *                    once, by workers that write the blobs into files
+ *   restore_links.c  hard links
  *   restore_verify.c the second pass: what is on disk against the blobs' ids
  *
  * A file of one segment is begun, written and ended by one worker; others are
@@ -70,7 +71,7 @@ struct restore {
 	struct err err;
 	_Atomic bool failed; /* err is set: stop */
 
-	struct idmap *links; /* link group -> char *path below the target */
+	struct idmap *links; /* restore_links.c: by link group */
 	_Atomic uint64_t files, bytes, problems, damaged;
 	uint64_t dirs, others, skipped, deleted, verified;
 };
@@ -90,6 +91,18 @@ void restore_file_planned(struct rfile *f); /* no more segments come */
 void restore_window_flush(struct restore *rs);
 void *restore_worker_main(void *restore);
 bool restore_stopping(struct restore *rs);
+
+/*
+ * restore_links.c: restore_link gives 1 if the name was made as a link, 0 if it
+ * is the first of its group (or of none) and has to be restored, -1.
+ */
+void restore_links_init(struct restore *rs);
+void restore_links_free(struct restore *rs);
+void restore_links_first(struct restore *rs, struct target_dir *d, const struct entry *en);
+int restore_link(struct restore *rs, struct target_dir *d, const struct entry *en, const char *path,
+    struct err *e);
+void restore_links_failed(struct restore *rs, const struct entry *en);
+void restore_links_mend(struct restore *rs); /* after the threads are done */
 
 /* restore_verify.c: does the file on disk hold these blobs? */
 int restore_verify_file(struct restore *rs, const char *below, const struct entry *en,

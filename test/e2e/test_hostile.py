@@ -140,7 +140,7 @@ def test_a_frame_that_claims_to_be_huge_is_damage(repo, base, forger):
 
 
 def test_blobs_that_lie_about_their_content_are_damage(repo, base, forger):
-    ident = forger.add(rr.CONTENT, b"honest", stored=b"forged")
+    ident = forger.add(rr.CONTENT, b"sealed", stored=b"forged")
     attempt(repo, base, forger, forger.directory([(entry(F, b"f", size=6), b"\2" + varint(1) + ident)]))
     assert not os.path.exists(base / "out/f") or (base / "out/f").read_bytes() != b"forged"
 

@@ -28,7 +28,7 @@ def test_an_unchanged_tree_costs_little_and_keeps_the_first_snapshot(repo, tree,
     before = repo.size()
     second = repo.backup(tree.path)
     assert first != second and repo.size() - before < 100 * 1024
-    ids = {item["id"] for item in repo("--json", "snapshots").json("item")}
+    ids = {item["snapshot"] for item in repo("--json", "snapshots").json("item")}
     assert ids == {first, second}
 
 
@@ -95,7 +95,7 @@ def test_json_is_one_object_a_line_on_success_and_on_error(repo, tree):
     good = repo("--json", "backup", tree.path)
     assert good.summary["snapshot"] and len(good.summary["snapshot"]) == 64
     assert repo("--json", "snapshots").json("item")
-    bad = repo("--json", "cat", "latest:/no/such/file", rc=1)
+    bad = repo("--json", "ls", "latest:/no/such/file", rc=1)
     error = bad.error
     assert error["message"] and error["exit"] == 1 and isinstance(error["context"], list)
 
