@@ -93,6 +93,9 @@ static int keep_ref(struct bworker *w, struct bentry *en, struct err *e)
 		backup_fail(w->b, e);
 		return -1;
 	}
+	if (en->was_racy)
+		en->same = ref.tag == en->tag && ref.n == en->nids &&
+			   memcmp(bentry_ids(en), ref.ids, ref.n * sizeof *ref.ids) == 0;
 	free(en->ids);
 	en->ids = NULL;
 	en->tag = (uint8_t)ref.tag;
@@ -175,7 +178,7 @@ static void tell(struct bworker *w, struct bdir *d, struct bentry *en, const cha
 
 	(void)d;
 	if (en->changed) {
-		memset(en->fp, 0, sizeof en->fp);
+		en->racy = true;
 		event_emit(b->ctx, EVENT_FILE_CHANGED, span_str(path),
 		    "changed while it was read, twice; stored as it was read last");
 	}
@@ -185,9 +188,9 @@ static void tell(struct bworker *w, struct bdir *d, struct bentry *en, const cha
 			: "new");
 	atomic_fetch_add_explicit(&b->files, 1, memory_order_relaxed);
 	atomic_fetch_add_explicit(&b->bytes, en->st.size, memory_order_relaxed);
-	atomic_fetch_add_explicit(en->same    ? &b->files_unchanged
-				  : en->known ? &b->files_changed
-					      : &b->files_new,
+	atomic_fetch_add_explicit(en->same                    ? &b->files_unchanged
+				  : en->known || en->was_racy ? &b->files_changed
+							      : &b->files_new,
 	    1, memory_order_relaxed);
 	atomic_fetch_add_explicit(&b->ctx->progress.files, 1, memory_order_relaxed);
 }

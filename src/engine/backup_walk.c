@@ -18,9 +18,9 @@ void backup_fingerprint(struct backup *b, struct span s, uint8_t out[FILE_CACHE_
 }
 
 /*
- * What must be equal for a file not to be read again.  A file touched
- * within the second before is not entered: it may change again without its
- * times showing it.
+ * What must be equal for a file not to be read again.  One touched within
+ * the second before is racy: it may change again without its times showing it,
+ * so the next run reads it again.
  */
 static void fingerprint(struct backup *b, const char *name, struct bentry *en, int64_t now)
 {
@@ -44,9 +44,8 @@ static void fingerprint(struct backup *b, const char *name, struct bentry *en, i
 	buf_put_u32(hold, st->nlink > 1 && st->type != ENTRY_DIR);
 	backup_fingerprint(b, buf_span(hold), en->fp);
 	buf_fini(&tmp);
-	if (st->ctime * 1000000000 + st->ctime_ns > now - 1000000000 ||
-	    st->mtime * 1000000000 + st->mtime_ns > now - 1000000000)
-		memset(en->fp, 0, sizeof en->fp);
+	en->racy = st->ctime * 1000000000 + st->ctime_ns > now - 1000000000 ||
+		   st->mtime * 1000000000 + st->mtime_ns > now - 1000000000;
 }
 
 static bool fp_none(const uint8_t fp[FILE_CACHE_FP])
@@ -68,35 +67,77 @@ static void take_ids(struct bentry *en, const struct file_cache_entry *c)
 	}
 }
 
+struct by_fp {
+	const struct file_cache_entry *entry;
+	size_t at;
+};
+
+static int fp_order(const void *a, const void *b)
+{
+	return memcmp(((const struct by_fp *)a)->entry->fp, ((const struct by_fp *)b)->entry->fp,
+	    FILE_CACHE_FP);
+}
+
+/* Entries of a record by fingerprint, sorted when order of name no longer helps. */
+struct finder {
+	const struct file_cache_dir *rec;
+	size_t n, next;
+	struct by_fp *sorted;
+};
+
+static const struct file_cache_entry *find_sorted(struct finder *f, const uint8_t *fp, size_t *at)
+{
+	struct file_cache_entry key;
+	struct by_fp want = {&key, 0}, *hit;
+
+	if (f->sorted == NULL) {
+		f->sorted = mem_alloc(f->n * sizeof *f->sorted);
+		for (size_t i = 0; i < f->n; i++)
+			f->sorted[i] = (struct by_fp){&f->rec->entries[i], i};
+		qsort(f->sorted, f->n, sizeof *f->sorted, fp_order);
+	}
+	memcpy(key.fp, fp, FILE_CACHE_FP);
+	hit = bsearch(&want, f->sorted, f->n, sizeof *f->sorted, fp_order);
+	if (hit == NULL)
+		return NULL;
+	*at = hit->at;
+	return hit->entry;
+}
+
+/* The entry with this fingerprint: most often the next one. */
+static const struct file_cache_entry *find(struct finder *f, const uint8_t *fp, size_t *at)
+{
+	for (size_t i = f->next; i < f->n && i < f->next + 16; i++)
+		if (memcmp(f->rec->entries[i].fp, fp, FILE_CACHE_FP) == 0) {
+			*at = i;
+			return &f->rec->entries[i];
+		}
+	return f->n > 16 ? find_sorted(f, fp, at) : NULL;
+}
+
 /*
- * Match entries with the record by fingerprint, both in order of name.  The
- * last entry of a record holds the ids of the tree's own blobs.
+ * Match entries with the record by fingerprint.  The last entry of a record
+ * holds the ids of the tree's own blobs.
  */
 static void match(struct bdir *d, const struct file_cache_dir *rec)
 {
-	size_t n = rec->n ? rec->n - 1 : 0, at = 0, hits = 0;
-	const struct file_cache_entry *own = rec->n ? &rec->entries[n] : NULL;
+	struct finder f = {.rec = rec, .n = rec->n ? rec->n - 1 : 0};
+	const struct file_cache_entry *own = rec->n ? &rec->entries[f.n] : NULL, *hit;
+	size_t in_order = 0, at;
 
 	for (size_t i = 0; i < d->n; i++) {
 		struct bentry *en = &d->entries[i];
-		size_t look = at, tries = 0;
 
-		if (fp_none(en->fp))
+		if (fp_none(en->fp) || (hit = find(&f, en->fp, &at)) == NULL)
 			continue;
-		/* Something was added or removed: look a little further on. */
-		while (look < n && tries < 64 &&
-		       memcmp(rec->entries[look].fp, en->fp, FILE_CACHE_FP) != 0) {
-			look++;
-			tries++;
-		}
-		if (look == n || tries == 64)
-			continue;
-		hits += look == at;
-		at = look + 1;
-		en->same = true;
-		take_ids(en, &rec->entries[look]);
+		in_order += at == f.next && !hit->racy;
+		f.next = at + 1;
+		en->same = !hit->racy;
+		en->was_racy = hit->racy;
+		take_ids(en, hit);
 	}
-	d->same = hits == d->n && n == d->n && own != NULL;
+	free(f.sorted);
+	d->same = in_order == d->n && f.n == d->n && own != NULL;
 	d->cached_tree = rec->tree;
 	if (d->same) {
 		d->blobs = mem_dup(own->ids, own->nids * (size_t)ID_SIZE);
@@ -115,15 +156,52 @@ static void guess_known(struct bdir *d, const struct file_cache_dir *rec)
 	for (size_t i = 0; i + 1 < rec->n; i++)
 		gone += rec->entries[i].tag != TREE_DIR;
 	for (size_t i = 0; i < d->n; i++)
-		gone -= d->entries[i].same && d->entries[i].tag != TREE_DIR && gone > 0;
+		gone -= (d->entries[i].same || d->entries[i].was_racy) &&
+			d->entries[i].tag != TREE_DIR && gone > 0;
 	for (size_t i = 0; i < d->n && gone > 0; i++) {
 		struct bentry *en = &d->entries[i];
 
-		if (en->same || en->st.type == ENTRY_DIR)
+		if (en->same || en->was_racy || en->st.type == ENTRY_DIR)
 			continue;
 		en->known = true;
 		gone--;
 	}
+}
+
+/* What the parent has of this name: its ids, until the file is read. */
+static void take_ref(struct bentry *en, const struct entry *old, const struct tree_ref *ref)
+{
+	struct file_cache_entry c = {.tag = (uint8_t)ref->tag,
+	    .depth = ref->depth,
+	    .nids = (uint32_t)ref->n,
+	    .ids = ref->ids};
+
+	if (old->type != en->st.type)
+		return;
+	en->was_racy = true;
+	take_ids(en, &c);
+}
+
+/*
+ * Without a cache everything is read; the parent's tree, in the same order of
+ * name, tells afterwards what is new, changed or as it was.
+ */
+static void match_parent(struct bworker *w, struct bdir *d)
+{
+	struct tree_reader *t;
+	struct tree_ref ref;
+	struct entry old;
+	struct err e;
+	size_t i = 0;
+
+	t = tree_reader_open(reader_tree_get, w->reader, &d->parent_tree, &e);
+	while (t != NULL && tree_reader_next(t, &old, &ref, &e) == 1) {
+		while (i < d->n && span_cmp(span_str(bentry_name(d, &d->entries[i])), old.name) < 0)
+			i++;
+		if (i < d->n && span_eq(span_str(bentry_name(d, &d->entries[i])), old.name))
+			take_ref(&d->entries[i], &old, &ref);
+	}
+	tree_reader_close(t);
 }
 
 static void look_at(struct bworker *w, struct bdir *d, size_t i, int64_t now, size_t *kept)
@@ -167,6 +245,8 @@ static void look_all(struct bworker *w, struct bdir *d)
 		match(d, rec);
 		guess_known(d, rec);
 	}
+	if (d->has_parent)
+		match_parent(w, d);
 }
 
 /* Is all that a cached entry refers to still in the repository? */
@@ -287,6 +367,13 @@ static void walk_dir(
 	d->src = src;
 	d->parent = parent;
 	d->slot = slot;
+	if (parent == NULL) {
+		d->has_parent = b->has_parent_tree;
+		d->parent_tree = b->parent_tree;
+	} else if (parent->has_parent && parent->entries[slot].was_racy) {
+		d->has_parent = true;
+		d->parent_tree = parent->entries[slot].one;
+	}
 	err_clear(&e);
 	ctx_item(b->ctx, span_str(src->path));
 	if (src->source->ops->list(src, &d->names, &e) == -1) {

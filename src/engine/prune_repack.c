@@ -194,15 +194,19 @@ static int each_chosen(
 	return 0;
 }
 
-/* The old packs count as absent, so that blobs that are added are stored. */
-static int hide_one(struct copying *c, uint32_t ordinal, struct err *e)
+/*
+ * What is repacked counts as absent, so that blobs that are added are stored;
+ * so do packs with nothing live, whose copies of them go as well.
+ */
+static void hide_going(struct prune *pr)
 {
-	struct index_cache_pack p;
+	struct ppack *pk;
+	struct id id;
+	size_t pos = 0;
 
-	if (index_cache_pack(repo_index(c->pr->repo), ordinal, &p, e) == -1)
-		return -1;
-	index_cache_hide(repo_index(c->pr->repo), &p.id);
-	return 0;
+	while ((pk = idmap_next(pr->packs, &pos, &id)) != NULL)
+		if (pk->repack || !pk->live)
+			index_cache_hide(repo_index(pr->repo), &id);
 }
 
 int prune_repack(struct prune *pr, struct err *e)
@@ -219,8 +223,7 @@ int prune_repack(struct prune *pr, struct err *e)
 		goto out;
 	c.lane = writer_lane_new(c.writer);
 	writer_copy_keys(c.writer, c.keys.p, c.keys.n / FORMAT_SEALED_KEY);
-	if (each_chosen(&c, hide_one, e) == -1)
-		goto out;
+	hide_going(pr);
 	/* Key by key, so that a pack's header can name the keys it will need. */
 	for (size_t at = 0; at < c.keys.n; at += FORMAT_SEALED_KEY) {
 		c.only = c.keys.p + at;

@@ -22,6 +22,7 @@ enum {
 	RECORD_MAX = 1 << 30,
 	FLUSH_AT = 256 << 10,
 	TAG_MAX = 3,
+	TAG_RACY = 0x80,
 };
 
 #define MAGIC UINT64_C(0x3130434644534948)
@@ -126,6 +127,8 @@ static bool decode_entry(struct cursor *in, struct file_cache_entry *en)
 	size_t n;
 
 	en->tag = cursor_u8(in);
+	en->racy = en->tag & TAG_RACY;
+	en->tag &= (uint8_t)~TAG_RACY;
 	en->depth = cursor_u8(in);
 	n = cursor_count(in, ID_SIZE, UINT32_MAX);
 	ids = cursor_bytes(in, n * ID_SIZE);
@@ -277,7 +280,7 @@ int file_cache_put(struct file_cache_writer *w, const struct file_cache_dir *d, 
 		const struct file_cache_entry *en = &d->entries[i];
 
 		buf_put(&w->out, en->fp, FILE_CACHE_FP);
-		buf_put_u8(&w->out, en->tag);
+		buf_put_u8(&w->out, en->tag | (en->racy ? TAG_RACY : 0));
 		buf_put_u8(&w->out, en->depth);
 		buf_put_varint(&w->out, en->nids);
 		buf_put(&w->out, en->ids, (size_t)en->nids * ID_SIZE);

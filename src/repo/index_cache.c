@@ -377,6 +377,12 @@ int index_cache_open(const char *dir, const uint8_t key[32], struct ctx *ctx,
 	return 0;
 }
 
+void index_cache_set_ctx(struct index_cache *c, struct ctx *ctx)
+{
+	if (c != NULL)
+		c->ctx = ctx;
+}
+
 void index_cache_close(struct index_cache *c)
 {
 	struct set *s;

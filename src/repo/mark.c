@@ -34,7 +34,7 @@ static int parse(struct repo *r, struct span object, struct mark *m, struct err 
 		goto out;
 	c = cursor_of(buf_span(&payload));
 	m->npacks = cursor_count(&c, ID_SIZE, MARK_PACKS_MAX);
-	if (cursor_left(&c) != m->npacks * ID_SIZE) {
+	if (c.bad || cursor_left(&c) != m->npacks * ID_SIZE) {
 		m->npacks = 0;
 		err_set(e, ERR_CORRUPT, "mark is malformed");
 		goto out;

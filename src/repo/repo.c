@@ -143,6 +143,7 @@ static int unlock(struct repo *r, const struct repo_cred *cred, struct err *e)
 {
 	struct id_list ids = {0};
 	struct buf object = {0};
+	struct err hard = {.kind = ERR_NONE};
 	size_t fits = 0;
 	int rc = -1;
 
@@ -160,10 +161,17 @@ static int unlock(struct repo *r, const struct repo_cred *cred, struct err *e)
 			fits++;
 			continue;
 		}
+		/* What could not be read is not damaged; another key may fit yet. */
+		if (e->kind != ERR_CORRUPT && e->kind != ERR_UNSUPPORTED) {
+			hard = *e;
+			continue;
+		}
 		event_emit(r->ctx, EVENT_OBJECT_DAMAGED,
 		    span_str(repo_object_name(name, FORMAT_KEY, &ids.v[i])), "%s", e->msg);
 	}
-	if (ids.n == 0) {
+	if (hard.kind != ERR_NONE) {
+		*e = hard;
+	} else if (ids.n == 0) {
 		err_set(e, ERR_CORRUPT, "%s: no key object is left in keys/", r->store->url);
 		err_hint(e, "restore keys/ from a copy of the repository");
 	} else if (fits == 0) {
@@ -338,6 +346,7 @@ struct ctx *repo_set_ctx(struct repo *r, struct ctx *ctx)
 	struct ctx *old = r->ctx;
 
 	r->ctx = ctx;
+	index_cache_set_ctx(r->index, ctx);
 	return old;
 }
 

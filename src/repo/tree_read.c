@@ -103,6 +103,9 @@ static int open_leaf(struct tree_reader *r, struct cursor *c, struct err *e)
 	r->left = cursor_count(&r->cn, 7, LEAF_COUNT_MAX);
 	if (r->cn.bad || r->left != count)
 		return corrupt(e, "names and refs differ in number");
+	/* Else a few small blobs could make a walk of 1,024^9 steps. */
+	if (count == 0 && r->depth > 0)
+		return corrupt(e, "empty leaf below a node");
 	return 0;
 }
 
@@ -355,6 +358,10 @@ static int walk_list(struct content_walk *w, const struct id *id, unsigned depth
 		goto out;
 	}
 	n = cursor_count(&c, ID_SIZE, FORMAT_LIST_INLINE);
+	if (n == 0) {
+		corrupt(e, "empty content list");
+		goto out;
+	}
 	for (size_t i = 0; i < n; i++) {
 		struct id child;
 

@@ -211,9 +211,16 @@ static int flush_index(struct writer *w, struct err *e)
 	if (store_sync(w->repo->store, e) == -1)
 		goto out;
 	index_builder_finish(full, &payload);
-	if (repo_put_index(w->repo, buf_span(&payload), &id, e) == -1 ||
-	    index_cache_add(w->repo->index, &id, buf_span(&payload), e) == -1)
+	if (repo_put_index(w->repo, buf_span(&payload), &id, e) == -1)
 		goto out;
+	if (index_cache_add(w->repo->index, &id, buf_span(&payload), e) == -1) {
+		/* Not the repository's damage, whatever the cache says of itself. */
+		if (e->kind == ERR_CORRUPT)
+			e->kind = ERR_IO;
+		err_wrap(e, "local index cache");
+		err_hint(e, "what was stored is kept; run this again");
+		goto out;
+	}
 	atomic_fetch_add(&w->stats.object_bytes, payload.n);
 	forget_indexed(w, upto);
 	rc = 0;

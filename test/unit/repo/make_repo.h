@@ -10,6 +10,8 @@
 #include "repo/writer.h"
 #include "store/store_drivers.h"
 
+#undef OK
+#undef FAILS
 #define OK(call)                                                                                   \
 	do {                                                                                       \
 		if ((call) != 0)                                                                   \
