@@ -103,7 +103,7 @@ def test_a_wrong_command_line_is_2_with_an_explanation(filled, args):
 def test_a_misspelled_word_gets_a_hint(filled):
     assert "backup" in filled("bakcup", rc=2).err
     assert "--exclude" in filled("backup", "--exlude", "x", rc=2).err
-    assert "s" in filled("forget", "--keep-within", "5m", rc=2).err and "hint:" in filled("forget", "--keep-within", "5m", rc=2).err
+    assert "write 1mo" in filled("forget", "--keep-within", "5m", rc=2).err
 
 
 def json_lines(r, kinds):
@@ -122,6 +122,8 @@ def json_lines(r, kinds):
 def test_json_is_json_on_success_and_on_error(filled, tree, base, args):
     words = {"TREE": tree.path, "FIRST": filled.first, "SECOND": filled.second, "OUT": base / "out", "NEW": base / "new"}
     argv = [words.get(a, a) for a in args]
+    if args == ["version"]:
+        filled.repo = None  # which takes none
     r = json_lines(filled("--json", *argv), ("status", "summary", "item"))
     assert r.raw.endswith(b"\n"), r
     if args[0] in ("version", "cache"):
@@ -194,7 +196,8 @@ def test_an_unreadable_file_is_3_and_named_and_the_rest_is_stored(hf, base):
         assert str(tree / "secret") in p.stderr and str(tree / "closed") in p.stderr, p
         assert "f3" not in p.stderr, p
     p = nobody("--json", "backup", tree)
-    assert p.returncode == 3 and json.loads(p.stdout.splitlines()[-1])["errors"] == 2, p
+    lines = [json.loads(line) for line in p.stdout.splitlines()]
+    assert p.returncode == 3 and [o["errors"] for o in lines if o["type"] == "summary"] == [2], p
     assert nobody("restore", f"latest:{tree}", "--target", home / "out").returncode == 0
     assert {n for n in os.listdir(home / "out")} >= {f"f{i}" for i in range(20)}
     assert not (home / "out/secret").exists()
