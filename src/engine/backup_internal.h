@@ -4,6 +4,7 @@
  *   op_backup.c    the run: source, caches, workers, snapshot
  *   backup_walk.c  the walking thread: lists, looks, compares with the cache
  *   backup_file.c  workers: read, chunk, store one file
+ *   backup_paths.c what was asked for
  *   backup_count.c a second walk, for progress
  *   backup_dir.c   a directory whose entries are all done becomes a tree
  *
@@ -60,6 +61,8 @@ struct bdir {
 	_Atomic size_t pending;
 	uint8_t path_fp[FILE_CACHE_FP];
 	_Atomic bool same; /* every entry as cached, none gone */
+	bool has_parent;   /* without a cache: the parent has this directory */
+	struct id parent_tree;
 	struct id cached_tree;
 	struct id *blobs; /* of the cached tree itself: names, leaves, nodes */
 	size_t nblobs;
@@ -78,6 +81,8 @@ struct backup {
 	struct writer *writer;
 	struct chunker chunker;
 	uint8_t sip[2][SIPHASH_KEY];
+	bool has_parent_tree; /* without a cache: to tell new from changed */
+	struct id parent_tree;
 	struct file_cache *cache;            /* the walker's; NULL: none */
 	struct file_cache_writer *cache_out; /* under cache_lock; NULL: none */
 	pthread_mutex_t cache_lock;
@@ -118,6 +123,20 @@ struct bworker {
 };
 
 enum { DATA_MAX = 8 << 20 };
+
+struct bpaths {
+	char **v;
+	size_t n;
+	char **present; /* borrowed from v */
+	size_t npresent;
+};
+
+/*
+ * backup_paths.c: a path that isn't there is a problem, not the end; -1 with
+ * ERR_ABSENT if none is.
+ */
+int backup_paths_gather(struct backup *b, struct bpaths *out, struct err *e);
+void backup_paths_fini(struct bpaths *p);
 
 /* The run failed: keep the first reason. */
 void backup_fail(struct backup *b, const struct err *e);

@@ -168,6 +168,42 @@ static void guess_known(struct bdir *d, const struct file_cache_dir *rec)
 	}
 }
 
+/* What the parent has of this name: its ids, until the file is read. */
+static void take_ref(struct bentry *en, const struct entry *old, const struct tree_ref *ref)
+{
+	struct file_cache_entry c = {.tag = (uint8_t)ref->tag,
+	    .depth = ref->depth,
+	    .nids = (uint32_t)ref->n,
+	    .ids = ref->ids};
+
+	if (old->type != en->st.type)
+		return;
+	en->was_racy = true;
+	take_ids(en, &c);
+}
+
+/*
+ * Without a cache everything is read; the parent's tree, in the same order of
+ * name, tells afterwards what is new, changed or as it was.
+ */
+static void match_parent(struct bworker *w, struct bdir *d)
+{
+	struct tree_reader *t;
+	struct tree_ref ref;
+	struct entry old;
+	struct err e;
+	size_t i = 0;
+
+	t = tree_reader_open(reader_tree_get, w->reader, &d->parent_tree, &e);
+	while (t != NULL && tree_reader_next(t, &old, &ref, &e) == 1) {
+		while (i < d->n && span_cmp(span_str(bentry_name(d, &d->entries[i])), old.name) < 0)
+			i++;
+		if (i < d->n && span_eq(span_str(bentry_name(d, &d->entries[i])), old.name))
+			take_ref(&d->entries[i], &old, &ref);
+	}
+	tree_reader_close(t);
+}
+
 static void look_at(struct bworker *w, struct bdir *d, size_t i, int64_t now, size_t *kept)
 {
 	struct bentry *en = &d->entries[*kept];
@@ -209,6 +245,8 @@ static void look_all(struct bworker *w, struct bdir *d)
 		match(d, rec);
 		guess_known(d, rec);
 	}
+	if (d->has_parent)
+		match_parent(w, d);
 }
 
 /* Is all that a cached entry refers to still in the repository? */
@@ -329,6 +367,13 @@ static void walk_dir(
 	d->src = src;
 	d->parent = parent;
 	d->slot = slot;
+	if (parent == NULL) {
+		d->has_parent = b->has_parent_tree;
+		d->parent_tree = b->parent_tree;
+	} else if (parent->has_parent && parent->entries[slot].was_racy) {
+		d->has_parent = true;
+		d->parent_tree = parent->entries[slot].one;
+	}
 	err_clear(&e);
 	ctx_item(b->ctx, span_str(src->path));
 	if (src->source->ops->list(src, &d->names, &e) == -1) {

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "engine/backup_internal.h"
 #include "os/os.h"
+#include "repo/repo_object.h"
 
 void backup_fail(struct backup *b, const struct err *e)
 {
@@ -50,94 +51,7 @@ char *backup_path(const struct bdir *d, const struct bentry *en)
 	return mem_printf("%s/%s", strcmp(dir, "/") == 0 ? "" : dir, bentry_name(d, en));
 }
 
-/* ---- Paths: absolute, without "." and "..", in order, none twice. */
-
-static char *normalise(const char *path, struct err *e)
-{
-	char *abs, *out, *o, *save = NULL;
-
-	if (path[0] == '/') {
-		abs = mem_strdup(path);
-	} else {
-		char *cwd = getcwd(NULL, 0);
-
-		if (cwd == NULL) {
-			err_sys(e, "current directory");
-			return NULL;
-		}
-		abs = mem_printf("%s/%s", cwd, path);
-		free(cwd);
-	}
-	out = o = mem_alloc(strlen(abs) + 2);
-	*o = '\0';
-	for (char *c = strtok_r(abs, "/", &save); c != NULL; c = strtok_r(NULL, "/", &save)) {
-		if (strcmp(c, ".") == 0)
-			continue;
-		if (strcmp(c, "..") == 0) {
-			while (o > out && *--o != '/')
-				;
-			*o = '\0';
-			continue;
-		}
-		o += sprintf(o, "/%s", c);
-	}
-	if (o == out)
-		strcpy(out, "/");
-	free(abs);
-	return out;
-}
-
-struct paths {
-	char **v;
-	size_t n;
-	char **present; /* borrowed from v */
-	size_t npresent;
-};
-
-static int by_text(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-/* A path that isn't there is a problem, not the end: the rest is stored. */
-static int gather_paths(struct backup *b, struct paths *out, struct err *e)
-{
-	out->v = mem_zalloc(b->p->npaths * sizeof *out->v);
-	out->present = mem_zalloc(b->p->npaths * sizeof *out->present);
-	for (size_t i = 0; i < b->p->npaths; i++) {
-		if ((out->v[out->n] = normalise(b->p->paths[i], e)) == NULL)
-			return -1;
-		out->n++;
-	}
-	if (out->n > 1)
-		qsort(out->v, out->n, sizeof *out->v, by_text);
-	for (size_t i = 0; i < out->n; i++) {
-		struct stat st;
-
-		if (i > 0 && strcmp(out->v[i], out->v[i - 1]) == 0)
-			continue;
-		if (lstat(out->v[i], &st) == 0) {
-			out->present[out->npresent++] = out->v[i];
-			continue;
-		}
-		err_sys(e, "look at it");
-		backup_problem(b, out->v[i], e);
-	}
-	if (out->npresent > 0)
-		return 0;
-	err_set(e, ERR_ABSENT, "none of the paths to back up is there");
-	return err_hint(e, "check the paths; nothing was stored");
-}
-
-static void paths_fini(struct paths *p)
-{
-	for (size_t i = 0; i < p->n; i++)
-		free(p->v[i]);
-	free(p->v);
-	free(p->present);
-}
-
-static int open_source(struct backup *b, const struct paths *paths, struct err *e)
+static int open_source(struct backup *b, const struct bpaths *paths, struct err *e)
 {
 	const struct backup_params *p = b->p;
 	const char *url = repo_url(b->repo);
@@ -184,30 +98,64 @@ static char *cache_path(struct backup *b, const uint8_t group[FORMAT_UID], const
 	return path;
 }
 
+/* The newest complete snapshot of the group; a full one if that is asked for. */
+static void find_parent(struct backup *b, struct snapshot *s, bool full)
+{
+	struct snapshot_list l;
+	const struct snapshot *newest = NULL;
+	struct err e;
+
+	if (snapshot_load_all(b->repo, &l, &e) == -1)
+		return; /* a run without a parent is a good run */
+	for (size_t i = 0; i < l.n; i++) {
+		const struct snapshot *x = l.v[i];
+
+		if (memcmp(x->group, s->group, FORMAT_UID) == 0 && !x->forgotten &&
+		    x->nparts == 1 && x->parts[0].outcome == SNAPSHOT_COMPLETE &&
+		    x->parts[0].has_tree && (!full || x->strategy == SNAPSHOT_FULL))
+			newest = x;
+	}
+	if (newest != NULL) {
+		s->has_parent = true;
+		s->parent = newest->id;
+		b->has_parent_tree = true;
+		b->parent_tree = newest->parts[0].tree;
+	}
+	snapshot_list_fini(&l);
+}
+
+/*
+ * What to compare with.  With a cache that is the snapshot it was made with,
+ * if that is still there; it costs one look.  Without one everything is read,
+ * and the parent's trees only tell new from changed.
+ */
 static void open_cache(struct backup *b, struct snapshot *s)
 {
 	bool differential = b->p->strategy == SNAPSHOT_DIFFERENTIAL;
-	char *path;
+	struct store_stat st;
+	char name[REPO_NAME_MAX], *path;
 	struct err e;
 
-	s->strategy = b->p->strategy;
-	if (b->p->stdin_name != NULL || s->strategy == SNAPSHOT_FULL) {
-		s->strategy = SNAPSHOT_FULL;
+	s->strategy = SNAPSHOT_FULL;
+	if (b->p->stdin_name != NULL || b->p->strategy == SNAPSHOT_FULL)
 		return;
-	}
 	path = cache_path(b, s->group, differential ? "full" : "last");
 	if (path != NULL)
 		b->cache = file_cache_open(path, &e);
 	free(path);
 	if (b->cache == NULL) {
-		if (differential)
-			event_emit(b->ctx, EVENT_NOTICE, span_of(NULL, 0),
-			    "no full backup of these paths is known here; reading everything");
-		s->strategy = SNAPSHOT_FULL;
-		return;
+		find_parent(b, s, differential);
+	} else {
+		s->parent = file_cache_head(b->cache)->snapshot;
+		s->has_parent = store_stat(repo_store(b->repo),
+				    repo_object_name(name, FORMAT_SNAPSHOT, &s->parent), &st,
+				    &e) == 0;
 	}
-	s->has_parent = true;
-	s->parent = file_cache_head(b->cache)->snapshot;
+	if (s->has_parent || b->cache != NULL)
+		s->strategy = b->p->strategy;
+	else if (differential)
+		event_emit(b->ctx, EVENT_NOTICE, span_of(NULL, 0),
+		    "there is no full backup of these paths yet; this is one");
 }
 
 static void create_cache(struct backup *b, const struct snapshot *s)
@@ -336,7 +284,7 @@ static char **copy_texts(const char *const *v, size_t n)
 	return out;
 }
 
-static struct snapshot *new_snapshot(struct backup *b, const struct paths *paths)
+static struct snapshot *new_snapshot(struct backup *b, const struct bpaths *paths)
 {
 	const struct backup_params *p = b->p;
 	struct snapshot *s = mem_zalloc(sizeof *s);
@@ -465,7 +413,7 @@ int op_backup(struct repo *r, const struct backup_params *p, struct ctx *ctx,
 	struct writer_params wp = {p->codec, p->level, p->dry_run};
 	struct clock *clock = ctx->clock ? ctx->clock : os_clock();
 	int64_t began = clock->mono_ns(clock);
-	struct paths paths = {0};
+	struct bpaths paths = {0};
 	struct snapshot *s = NULL;
 	int rc = -1;
 
@@ -477,7 +425,7 @@ int op_backup(struct repo *r, const struct backup_params *p, struct ctx *ctx,
 	writer_chunker(r, p->fixed ? CHUNKER_FIXED : CHUNKER_GEAR, &b->chunker);
 	writer_fingerprint(r, span_str("file cache 0"), b->sip[0]);
 	writer_fingerprint(r, span_str("file cache 1"), b->sip[1]);
-	if (p->stdin_name == NULL && gather_paths(b, &paths, e) == -1)
+	if (p->stdin_name == NULL && backup_paths_gather(b, &paths, e) == -1)
 		goto out;
 	/* Marks are listed before anything is looked up (format.md 10). */
 	if (writer_begin(r, &wp, &b->writer, e) == -1 || open_source(b, &paths, e) == -1)
@@ -492,7 +440,7 @@ int op_backup(struct repo *r, const struct backup_params *p, struct ctx *ctx,
 	out->seconds = (double)(clock->mono_ns(clock) - began) / 1e9;
 out:
 	snapshot_free(s);
-	paths_fini(&paths);
+	backup_paths_fini(&paths);
 	backup_free(b);
 	return rc;
 }

@@ -156,6 +156,11 @@ int op_forget(struct repo *r, const struct forget_params *p, struct ctx *ctx,
 	if (select_all(r, &filter, ctx, &l, e) == -1)
 		return -1;
 	rc = forget_groups(&f, &l, e);
+	if (rc == 0 && l.damaged > 0) {
+		rc = err_set(
+		    e, ERR_INCOMPLETE, "%zu snapshots cannot be read; they stay", l.damaged);
+		err_hint(e, "holdfast check names what is damaged");
+	}
 	select_list_fini(&l);
 	return rc;
 }

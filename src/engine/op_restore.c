@@ -11,6 +11,7 @@
 #include "engine/restore_internal.h"
 #include "engine/tree_path.h"
 #include "os/os.h"
+#include "source/dirlist.h"
 
 /* A directory on the way down; made in the target only when something is. */
 struct rdir {
@@ -19,7 +20,7 @@ struct rdir {
 	struct target_dir *dir;    /* NULL until made */
 	bool inside;               /* below something that --include matched */
 	unsigned depth;
-	struct buf names; /* for --delete: NUL-terminated */
+	struct source_names names; /* for --delete, in order */
 };
 
 /* Make the directory and those above it. */
@@ -33,17 +34,15 @@ static int ensure(struct restore *rs, struct rdir *d, struct err *e)
 }
 
 /* Leave this one as it is?  1 yes, 0 no, -1. */
-static int leave_alone(struct restore *rs, struct rdir *d, const struct entry *en, struct err *e)
+static int leave_alone(
+    struct restore *rs, struct rdir *d, const struct entry *en, const char *path, struct err *e)
 {
 	enum target_overwrite how = rs->p->overwrite;
-	char name[ENTRY_NAME_MAX + 1];
 	struct target_stat st;
 
-	if (how == TARGET_REFUSE || how == TARGET_ALWAYS || d->dir == NULL)
+	if (how == TARGET_REFUSE || how == TARGET_ALWAYS)
 		return 0;
-	memcpy(name, en->name.p, en->name.n);
-	name[en->name.n] = '\0';
-	if (target_look(d->dir, name, &st, e) == -1)
+	if (restore_look(rs, d->dir, path, &st, e) == -1)
 		return -1;
 	if (!st.exists)
 		return 0;
@@ -99,7 +98,7 @@ static int plan_file(struct restore *rs, struct rdir *d, const struct entry *en,
 static int restore_file(struct restore *rs, struct rdir *d, const struct entry *en,
     const struct tree_ref *ref, const char *path, struct err *e)
 {
-	int rc = leave_alone(rs, d, en, e);
+	int rc = leave_alone(rs, d, en, path, e);
 
 	if (rc == -1)
 		return -1;
@@ -127,7 +126,7 @@ static int restore_file(struct restore *rs, struct rdir *d, const struct entry *
 static int restore_other(
     struct restore *rs, struct rdir *d, const struct entry *en, const char *path, struct err *e)
 {
-	int rc = leave_alone(rs, d, en, e);
+	int rc = leave_alone(rs, d, en, path, e);
 
 	if (rc == -1)
 		return -1;
@@ -154,16 +153,6 @@ struct deleting {
 	const char *path;
 };
 
-static bool in_names(const struct buf *names, const char *name)
-{
-	size_t n = strlen(name) + 1;
-
-	for (size_t at = 0; at < names->n; at += strlen((char *)names->p + at) + 1)
-		if (names->n - at >= n && memcmp(names->p + at, name, n) == 0)
-			return true;
-	return false;
-}
-
 static int delete_extra(void *arg, const char *name, struct err *e)
 {
 	struct deleting *del = arg;
@@ -171,13 +160,14 @@ static int delete_extra(void *arg, const char *name, struct err *e)
 	char *path;
 	int rc = 0;
 
-	if (in_names(&del->d->names, name))
+	if (dirlist_has(&del->d->names, name))
 		return 0;
 	path = mem_printf("%s/%s", del->path, name);
 	/* What was asked not to be restored is not asked to be deleted either. */
 	if (rs->p->exclude == NULL || exclude_match(rs->p->exclude, path, false) == NULL) {
 		rs->deleted++;
-		event_emit(rs->ctx, EVENT_FILE_DONE, span_str(path), "deleted");
+		event_emit(rs->ctx, EVENT_FILE_DONE, span_str(path), "%s",
+		    rs->p->dry_run ? "would be deleted" : "deleted");
 		if (!rs->p->dry_run)
 			rc = target_remove(del->d->dir, name, e);
 	}
@@ -190,9 +180,10 @@ static void delete_extras(struct restore *rs, struct rdir *d, const char *path)
 	struct deleting del = {rs, d, path};
 	struct err e;
 
-	if (!rs->p->delete || d->dir == NULL || restore_stopping(rs))
+	/* Nothing outside of what --include asked for is touched. */
+	if (!rs->p->delete || !d->inside || restore_stopping(rs))
 		return;
-	if (target_list(d->dir, delete_extra, &del, &e) == -1)
+	if (restore_list(rs, d->dir, path, delete_extra, &del, &e) == -1)
 		restore_problem(rs, path, &e);
 }
 
@@ -233,7 +224,7 @@ static void walk_dir(struct restore *rs, struct rdir *up, const struct entry *en
 	else
 		delete_extras(rs, &d, path);
 out:
-	buf_fini(&d.names);
+	source_names_fini(&d.names);
 	target_dir_unref(d.dir);
 }
 
@@ -246,8 +237,9 @@ static void walk_entry(struct restore *rs, struct rdir *d, const struct entry *e
 
 	err_clear(&e);
 	if (rs->p->delete) {
-		buf_put_span(&d->names, en->name);
-		buf_put_u8(&d->names, 0);
+		const char *slash = strrchr(path, '/');
+
+		dirlist_add(&d->names, slash + 1);
 	}
 	if (!wanted(rs, path, en->type == ENTRY_DIR, &inside))
 		return;
@@ -309,7 +301,7 @@ static int plan_all(struct restore *rs, const struct tree_path *at, struct err *
 	}
 	restore_window_flush(rs);
 	target_dir_unref(root.dir);
-	buf_fini(&root.names);
+	source_names_fini(&root.names);
 	return rc;
 }
 
@@ -444,7 +436,11 @@ int op_restore(struct repo *r, const struct restore_params *p, struct ctx *ctx,
 	/* Before the target is touched: the path must be there. */
 	if (tree_path_find(rs->reader, p->snapshot, p->path, &at, e) == -1)
 		goto out;
-	if (!p->dry_run && target_open(p->target, p->overwrite, ctx, &rs->target, e) == -1)
+	rs->skip = strcmp(p->path, "/") == 0 ? 0 : strlen(p->path);
+	if (at.entry.type != ENTRY_DIR)
+		rs->skip = (size_t)(strrchr(p->path, '/') - p->path);
+	if (p->dry_run ? restore_dry_open(rs, e) == -1
+		       : target_open(p->target, p->overwrite, ctx, &rs->target, e) == -1)
 		goto out;
 	rc = run_threads(rs, &at, e);
 	if (rc == 0 && p->verify && !p->dry_run)

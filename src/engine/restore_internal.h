@@ -5,6 +5,7 @@
  *   restore_data.c   windows of segments: frames are read in pack order, each
  *                    once, by workers that write the blobs into files
  *   restore_links.c  hard links
+ *   restore_look.c   what is in the target already
  *   restore_verify.c the second pass: what is on disk against the blobs' ids
  *
  * A file of one segment is begun, written and ended by one worker; others are
@@ -60,6 +61,7 @@ struct restore {
 	struct ctx *ctx;
 	const struct restore_params *p;
 	struct target *target;
+	size_t skip;            /* of a path in the snapshot, to get one below the target */
 	struct reader *reader;  /* the walk's */
 	struct rwindow *window; /* being filled */
 
@@ -103,6 +105,16 @@ int restore_link(struct restore *rs, struct target_dir *d, const struct entry *e
     struct err *e);
 void restore_links_failed(struct restore *rs, const struct entry *en);
 void restore_links_mend(struct restore *rs); /* after the threads are done */
+
+/*
+ * restore_look.c: what is in the target; dir NULL where it is not made yet, or
+ * in a dry run, which looks by path.
+ */
+int restore_look(struct restore *rs, struct target_dir *dir, const char *path,
+    struct target_stat *out, struct err *e);
+int restore_list(struct restore *rs, struct target_dir *dir, const char *path,
+    int (*visit)(void *, const char *name, struct err *), void *arg, struct err *e);
+int restore_dry_open(struct restore *rs, struct err *e); /* refuses as target_open does */
 
 /* restore_verify.c: does the file on disk hold these blobs? */
 int restore_verify_file(struct restore *rs, const char *below, const struct entry *en,

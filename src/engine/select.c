@@ -265,11 +265,16 @@ static size_t newest_of_groups(struct snapshot **v, size_t n)
 	return k;
 }
 
-static int choose(const struct spec *p, struct snapshot **v, size_t n, bool one_group,
-    const char *text, struct snapshot **out, struct err *e)
+static int choose(const struct spec *p, struct snapshot **v, size_t n, size_t damaged,
+    bool one_group, const char *text, struct snapshot **out, struct err *e)
 {
 	size_t groups;
 
+	if (n == 0 && damaged > 0) {
+		err_set(e, ERR_CORRUPT, "no snapshot that can be read fits '%s'; %zu cannot", text,
+		    damaged);
+		return err_hint(e, "holdfast check names what is damaged");
+	}
 	if (n == 0) {
 		err_set(e, ERR_ABSENT, "no snapshot fits '%s'", text);
 		return err_hint(e, "holdfast snapshots lists them");
@@ -308,7 +313,7 @@ int select_one(struct repo *r, const char *text, const struct select_filter *f, 
 		if (p.kind == SPEC_ID || !select_from_future(all.v[i]))
 			v[n++] = all.v[i];
 	}
-	if (choose(&p, v, n, one_group, text, &chosen, e) == -1)
+	if (choose(&p, v, n, all.damaged, one_group, text, &chosen, e) == -1)
 		goto out;
 	for (size_t i = 0; i < all.n; i++)
 		if (all.v[i] == chosen)
