@@ -120,7 +120,7 @@ static int gather_paths(struct backup *b, struct paths *out, struct err *e)
 			out->present[out->npresent++] = out->v[i];
 			continue;
 		}
-		err_sys(e, "look at it");
+		err_set(e, err_kind_of_errno(errno), "%s", strerror(errno));
 		backup_problem(b, out->v[i], e);
 	}
 	if (out->npresent > 0)
