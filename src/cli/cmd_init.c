@@ -52,6 +52,11 @@ int cmd_init(struct cli *c, struct err *e)
 		err_set(e, ERR_USAGE, "--grace: months and years have no fixed length; use days");
 		goto out;
 	}
+	if (c->opt.grace.ns < CALENDAR_SECOND) {
+		err_set(e, ERR_USAGE, "--grace: it must be a second at least");
+		err_hint(e, "prune --exclusive deletes at once");
+		goto out;
+	}
 	if (store_open(url, true, c->ctx, &s, e) == -1)
 		goto out;
 	if (cred_new(c, &cred, e) == -1) {
