@@ -24,11 +24,16 @@ int cmd_help(struct cli *c, struct err *e)
 		help_command(&b, cmd, width);
 	else
 		help_overview(&b, width);
+	/* Unasked it is part of an error, and standard output is for results. */
+	if (c->args.cmd == NULL && !c->opt.help) {
+		if (!c->out.json)
+			fputs(buf_cstr(&b), stderr);
+		buf_fini(&b);
+		return err_set(e, ERR_USAGE, "which command?");
+	}
 	c->out.json = false;
 	out_list(c, "%s", buf_cstr(&b));
 	buf_fini(&b);
-	if (c->args.cmd == NULL && !c->opt.help)
-		return err_set(e, ERR_USAGE, "which command?");
 	return 0;
 }
 
