@@ -41,7 +41,8 @@ const struct opt_def opt_table[] = {
     {"one-file-system", 'x', OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(BACKUP), AT(one_file_system), 0, NULL,
         "stay on the file systems of the paths given"},
     {"files-from", 0, OPT_LIST, OPT_MAIN, "FILE", NULL, NULL, B(BACKUP), AT(files_from), 0, NULL,
-        "read more paths from this file, one a line ('-': standard input)"},
+        "read more paths from this file, one a line ('-': standard input); empty lines and those that "
+        "begin with # are left out"},
     {"files-from0", 0, OPT_LIST, OPT_MAIN, "FILE", NULL, NULL, B(BACKUP), AT(files_from0), 0, NULL,
         "the same, each ended by a NUL byte"},
     {"stdin", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(BACKUP), AT(stdin_data), 0, NULL,

@@ -101,5 +101,9 @@ int pick_snapshot(struct cli *c, const char *spec, bool one_group, struct snapsh
     char **path, struct err *e);
 struct exclude;
 int pick_exclude(struct cli *c, struct exclude **out, struct err *e);
+/* Afterwards: warn of patterns that matched nothing; of relative ones only, or of all. */
+void pick_warn_idle(struct cli *c, const struct exclude *x, bool all);
+/* The path made absolute, without "." and ".."; new text. */
+char *pick_absolute(const char *path);
 
 #endif

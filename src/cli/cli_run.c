@@ -102,7 +102,8 @@ int cli_main(int argc, char **argv, struct ctx *ctx, atomic_bool *ask)
 	}
 	if (rc == -1) {
 		status = status_of(&c, &e);
-		out_error(&c, &e, status);
+		if (!c.wanted || c.out.json)
+			out_error(&c, &e, status);
 	}
 	if (out_finish(&c, &e2) == -1 && status == 0) {
 		status = 1;

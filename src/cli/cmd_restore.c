@@ -77,7 +77,7 @@ int cmd_restore(struct cli *c, struct err *e)
 	char *path = NULL;
 	int rc = -1;
 
-	if (c->opt.target == NULL) {
+	if (c->opt.target == NULL || c->opt.target[0] == '\0') {
 		err_set(e, ERR_USAGE, "restore: where to?");
 		err_hint(e, "use --target FOLDER");
 		goto out;
@@ -100,7 +100,11 @@ int cmd_restore(struct cli *c, struct err *e)
 	progress_start(c);
 	rc = op_restore(c->repo, &p, c->ctx, &r, e);
 	progress_stop(c);
+	if (rc == -1 && e->kind == ERR_CANCELLED && e->hint[0] == '\0')
+		err_hint(e, "what is restored stays: again with --overwrite if-changed goes on");
 	if (rc == 0) {
+		pick_warn_idle(c, include, true);
+		pick_warn_idle(c, exclude, false);
 		report(c, s, &r);
 		rc = outcome(&r, e);
 	}

@@ -80,3 +80,66 @@ def test_messages_say_a_path_once(repo, tree):
     r = repo("backup", tree.path, missing, rc=3)
     (line,) = [line for line in r.err.splitlines() if "missing" in line]
     assert line == f"error: {missing}: No such file or directory"
+
+
+def test_without_a_command_stdout_stays_empty(hf):
+    r = hf(rc=2)
+    assert r.out == "" and "Usage:" in r.err and "which command?" in r.err
+
+
+@pytest.mark.parametrize("args", [["help"], ["backup", "--help"], ["--help"], ["help", "prune"],
+                                  ["completion", "bash"], ["--version"]])
+def test_json_is_json_for_help_too(hf, args):
+    assert hf("--json", *args).summary
+    assert hf("--json", rc=2).error["kind"] == "usage"
+
+
+def test_help_knows_what_was_meant(hf):
+    assert "'backup'" in hf("help", "backups", rc=2).err
+
+
+def test_lists_of_paths_have_comments(repo, tree, base):
+    tree.file("a", b"1")
+    listed = base / "list"
+    listed.write_bytes(b"# what matters\n\n" + tree.path + b"\n")
+    r = repo("backup", "--files-from", listed)
+    assert "what matters" not in r.err
+
+
+def test_a_path_that_is_left_out_whole_is_told(repo, tree):
+    tree.file("a", b"1")
+    sub = os.fsdecode(tree.dir("sub"))
+    assert f"{sub}: is left out whole (--exclude: sub)" in repo("backup", tree.path, sub, "-e", "sub").err
+    assert f"{repo.repo}: is the repository itself" in repo("backup", tree.path, repo.repo).err
+    assert "left out" not in repo("backup", tree.path).err
+
+
+def test_patterns_that_match_nothing_are_told(repo, tree, base):
+    tree.file("x/sub/deep", b"1")
+    assert "**/sub/deep is for any depth" in repo("backup", tree.path, "-e", "sub/deep").err
+    assert repo("backup", tree.path, "-e", "**/sub/deep").err == ""
+    assert repo("backup", tree.path, "-e", os.fsdecode(tree.at("x/sub"))[1:]).err == ""
+    repo("backup", tree.path)
+    r = repo("restore", "latest", "--target", base / "out", "--include", "/nosuch", "--include", "deep")
+    assert "--include: /nosuch: matched nothing" in r.err and "deep" not in r.err
+
+
+def test_a_day_is_echoed_as_its_end(repo, tree):
+    tree.file("a", b"1")
+    repo.backup(tree.path)
+    assert "as 2099-11-21 23:59:59" in repo("ls", "2099-11-21").err
+
+
+def test_a_relative_path_chooses_as_backup_took_it(repo, tree):
+    tree.file("sub/a", b"1")
+    repo("backup", "sub", cwd=tree.path)
+    tree.file("a", b"1")
+    repo("backup", "a", cwd=tree.path)
+    assert len(repo("--json", "snapshots", "--path", "sub", cwd=tree.path).json("item")) == 1
+    assert len(repo("--json", "snapshots", "--path", "./x/../sub/", cwd=tree.path).json("item")) == 1
+
+
+def test_an_empty_target_is_a_usage_error(repo, tree):
+    tree.file("a", b"1")
+    repo.backup(tree.path)
+    repo("restore", "latest", "--target", "", rc=2, cwd=tree.path)
