@@ -117,9 +117,11 @@ const struct opt_def opt_table[] = {
     {"exclusive", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(PRUNE) | B(FORGET), AT(exclusive), 0, NULL,
         "nobody else uses the repository: prune deletes at once"},
     {"repack", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(PRUNE) | B(FORGET), AT(repack), 0, NULL,
-        "write packs that are partly unused again"},
+        "take compressed frames apart too: what is unused in a frame that is partly in use is freed "
+        "only so"},
     {"max-unused", 0, OPT_PERCENT, OPT_MAIN, "N%", "5%", NULL, B(PRUNE) | B(FORGET), AT(max_unused), 0, NULL,
-        "how much of what is kept may be unused"},
+        "how much of what is kept may stay unused; beyond it, packs are written again without their "
+        "unused frames"},
     {"dry-run", 'n', OPT_FLAG, OPT_MAIN, NULL, NULL, NULL,
         B(BACKUP) | B(RESTORE) | B(FORGET) | B(PRUNE) | B(REPAIR), AT(dry_run), 0, NULL,
         "only show what would be done"},

@@ -86,6 +86,7 @@ void progress_stop(struct cli *c); /* does nothing if it isn't running */
 struct cred {
 	struct repo_cred cred;
 	void *secret;
+	bool asked; /* on the terminal: it may be asked again */
 };
 int cred_get(struct cli *c, bool make, struct cred *out, struct err *e);
 /* For a new key: --new-key-file (made), --new-password-file, or a prompt; for init too. */

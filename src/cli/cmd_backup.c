@@ -137,7 +137,7 @@ static void report_text(struct cli *c, const struct backup_result *r)
 		out_text(c, "Snapshot %s saved%s\n", text_id(a, &r->snapshot),
 		    r->outcome == SNAPSHOT_COMPLETE ? "" : ", incomplete");
 	if (r->has_snapshot && !r->has_parent)
-		out_text(c, "\nNext: holdfast -r %s ls %s\n", out_str(c, c->opt.repo),
+		out_text(c, "\nNext: holdfast -r %s ls -R %s\n", out_str(c, c->opt.repo),
 		    text_id(a, &r->snapshot));
 }
 

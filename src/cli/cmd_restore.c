@@ -28,17 +28,20 @@ static void report(struct cli *c, const struct snapshot *s, const struct restore
 		out_json(c, "summary", o);
 		return;
 	}
-	out_text(c, "%s %s files, %s folders%s%s, %s in %s\n",
+	out_text(c, "%s %s %s, %s %s%s%s, %s in %s\n",
 	    c->opt.dry_run ? "Would restore" : "Restored", text_count(a, r->files),
-	    text_count(b, r->dirs), r->others ? ", others: " : "",
+	    text_plural(r->files, "file", "files"), text_count(b, r->dirs),
+	    text_plural(r->dirs, "folder", "folders"), r->others ? ", others: " : "",
 	    r->others ? text_count(d, r->others) : "", text_bytes((char[32]){0}, r->bytes),
 	    text_seconds((char[32]){0}, r->seconds));
 	if (r->files_skipped)
-		out_text(c, "Left as they were: %s files\n", text_count(a, r->files_skipped));
+		out_text(c, "Left as they were: %s %s\n", text_count(a, r->files_skipped),
+		    text_plural(r->files_skipped, "file", "files"));
 	if (r->deleted)
 		out_text(c, "Deleted: %s\n", text_count(a, r->deleted));
 	if (c->opt.verify)
-		out_text(c, "Verified: %s files\n", text_count(a, r->verified));
+		out_text(c, "Verified: %s %s\n", text_count(a, r->verified),
+		    text_plural(r->verified, "file", "files"));
 	out_text(c, "Snapshot %s %s %s\n", text_id(a, &s->id),
 	    c->opt.dry_run ? "not written to" : "is in", out_str(c, c->opt.target));
 }

@@ -1,5 +1,6 @@
 """What people meet who type: refusals, warnings, words."""
 import os
+import pty
 
 import pytest
 
@@ -143,3 +144,65 @@ def test_an_empty_target_is_a_usage_error(repo, tree):
     tree.file("a", b"1")
     repo.backup(tree.path)
     repo("restore", "latest", "--target", "", rc=2, cwd=tree.path)
+
+
+def test_a_path_without_its_slash_gets_a_hint(repo, tree):
+    tree.file("a", b"1")
+    snapshot = repo.backup(tree.path)
+    assert "latest:/t/b" in repo("ls", "latest:t/b", rc=1).err
+    assert f"{snapshot[:8]}:/t/b" in repo("ls", snapshot[:8] + ":t/b", rc=2).err
+
+
+def test_tag_says_how_many_changed(repo, tree):
+    tree.file("a", b"1")
+    repo.backup(tree.path)
+    assert "1 added, 0 removed" in repo("tag", "--add", "x", "--add", "x", "--remove", "y", "latest").out
+    assert "Nothing to change" in repo("tag", "--add", "x", "--remove", "y", "latest").out
+    (item,) = repo("--json", "tag", "--remove", "x", "latest").json("item")
+    assert (item["added"], item["removed"]) == (0, 1)
+
+
+@pytest.mark.parametrize("pattern", ["[", "[a-", "a\\"])
+def test_a_malformed_pattern_finds_nothing_loudly(repo, pattern):
+    repo("find", pattern, rc=2)
+
+
+def type_passwords(hf, args, passwords):
+    """Run on a terminal of its own, and answer each prompt: what was seen, and the status."""
+    pid, fd = pty.fork()
+    if pid == 0:
+        argv = hf.argv(*args)
+        os.execve(argv[0], argv, hf.environment())
+    seen, left = b"", list(passwords)
+    while True:
+        try:
+            part = os.read(fd, 4096)
+        except OSError:
+            break
+        if not part:
+            break
+        seen += part
+        if left and seen.endswith(b"password: "):
+            os.write(fd, left.pop(0) + b"\n")
+    os.close(fd)
+    return seen.decode(), os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def test_a_mistyped_password_may_be_typed_again(hf, base):
+    hf.repo = str(base / "repo")
+    hf("init", env={"HOLDFAST_PASSWORD": "right"})
+    seen, rc = type_passwords(hf, ["snapshots"], [b"wrong", b"right"])
+    assert rc == 0 and "try again" in seen
+    seen, rc = type_passwords(hf, ["snapshots"], [b"one", b"two", b"three"])
+    assert rc == 12 and seen.count("try again") == 2
+
+
+def test_one_of_a_thing_is_no_plural(repo, tree, base):
+    tree.file("a", b"1")
+    repo.backup(tree.path)
+    out = repo("restore", "latest", "--target", base / "out", "--verify").out
+    assert "1 file," in out and "Verified: 1 file\n" in out
+    repo("forget", "latest")
+    out = repo("prune", "-n").out
+    assert "Snapshots that would go: 1" in out and " 1 packs" not in out
+    assert "%" not in repo("stats").out
