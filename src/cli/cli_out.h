@@ -86,6 +86,7 @@ void progress_stop(struct cli *c); /* does nothing if it isn't running */
 struct cred {
 	struct repo_cred cred;
 	void *secret;
+	bool asked; /* on the terminal: it may be asked again */
 };
 int cred_get(struct cli *c, bool make, struct cred *out, struct err *e);
 /* For a new key: --new-key-file (made), --new-password-file, or a prompt; for init too. */
@@ -101,5 +102,9 @@ int pick_snapshot(struct cli *c, const char *spec, bool one_group, struct snapsh
     char **path, struct err *e);
 struct exclude;
 int pick_exclude(struct cli *c, struct exclude **out, struct err *e);
+/* Afterwards: warn of patterns that matched nothing; of relative ones only, or of all. */
+void pick_warn_idle(struct cli *c, const struct exclude *x, bool all);
+/* The path made absolute, without "." and ".."; new text. */
+char *pick_absolute(const char *path);
 
 #endif

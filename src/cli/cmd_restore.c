@@ -28,17 +28,20 @@ static void report(struct cli *c, const struct snapshot *s, const struct restore
 		out_json(c, "summary", o);
 		return;
 	}
-	out_text(c, "%s %s files, %s folders%s%s, %s in %s\n",
+	out_text(c, "%s %s %s, %s %s%s%s, %s in %s\n",
 	    c->opt.dry_run ? "Would restore" : "Restored", text_count(a, r->files),
-	    text_count(b, r->dirs), r->others ? ", others: " : "",
+	    text_plural(r->files, "file", "files"), text_count(b, r->dirs),
+	    text_plural(r->dirs, "folder", "folders"), r->others ? ", others: " : "",
 	    r->others ? text_count(d, r->others) : "", text_bytes((char[32]){0}, r->bytes),
 	    text_seconds((char[32]){0}, r->seconds));
 	if (r->files_skipped)
-		out_text(c, "Left as they were: %s files\n", text_count(a, r->files_skipped));
+		out_text(c, "Left as they were: %s %s\n", text_count(a, r->files_skipped),
+		    text_plural(r->files_skipped, "file", "files"));
 	if (r->deleted)
 		out_text(c, "Deleted: %s\n", text_count(a, r->deleted));
 	if (c->opt.verify)
-		out_text(c, "Verified: %s files\n", text_count(a, r->verified));
+		out_text(c, "Verified: %s %s\n", text_count(a, r->verified),
+		    text_plural(r->verified, "file", "files"));
 	out_text(c, "Snapshot %s %s %s\n", text_id(a, &s->id),
 	    c->opt.dry_run ? "not written to" : "is in", out_str(c, c->opt.target));
 }
@@ -77,7 +80,7 @@ int cmd_restore(struct cli *c, struct err *e)
 	char *path = NULL;
 	int rc = -1;
 
-	if (c->opt.target == NULL) {
+	if (c->opt.target == NULL || c->opt.target[0] == '\0') {
 		err_set(e, ERR_USAGE, "restore: where to?");
 		err_hint(e, "use --target FOLDER");
 		goto out;
@@ -100,7 +103,11 @@ int cmd_restore(struct cli *c, struct err *e)
 	progress_start(c);
 	rc = op_restore(c->repo, &p, c->ctx, &r, e);
 	progress_stop(c);
+	if (rc == -1 && e->kind == ERR_CANCELLED && e->hint[0] == '\0')
+		err_hint(e, "what is restored stays: again with --overwrite if-changed goes on");
 	if (rc == 0) {
+		pick_warn_idle(c, include, true);
+		pick_warn_idle(c, exclude, false);
 		report(c, s, &r);
 		rc = outcome(&r, e);
 	}

@@ -169,8 +169,13 @@ static int parse_head(struct spec *p, struct err *e)
 			p->head[i] = (char)tolower((unsigned char)p->head[i]);
 		return n >= 4 ? 0 : no_spec(p->head, e);
 	}
-	if (calendar_parse_time(p->head, &t, e) == -1)
-		return no_spec(p->head, e);
+	if (calendar_parse_time(p->head, &t, e) == -1) {
+		no_spec(p->head, e);
+		if (digits >= 4 && p->head[digits] == ':')
+			err_hint(e, "a path begins with '/': %.*s:/%s", (int)digits, p->head,
+			    p->head + digits + 1);
+		return -1;
+	}
 	p->kind = SPEC_TIME;
 	/* "09:41" is the whole minute, as it is when a snapshot's time is shown as that. */
 	if (__builtin_add_overflow(t.ns, t.span_ns > 0 ? t.span_ns - 1 : 0, &p->not_after))
@@ -276,7 +281,12 @@ static int choose(const struct spec *p, struct snapshot **v, size_t n, size_t da
 		return err_hint(e, "holdfast check names what is damaged");
 	}
 	if (n == 0) {
+		const char *colon = strchr(text, ':');
+
 		err_set(e, ERR_ABSENT, "no snapshot fits '%s'", text);
+		if (p->kind == SPEC_LATEST && p->system && strchr(p->system, '/'))
+			return err_hint(e, "a path begins with '/': %.*s:/%s", (int)(colon - text),
+			    text, colon + 1);
 		return err_hint(e, "holdfast snapshots lists them");
 	}
 	*out = v[n - 1];
