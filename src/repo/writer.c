@@ -39,8 +39,6 @@ int writer_begin(struct repo *r, const struct writer_params *p, struct writer **
 {
 	struct writer *w;
 
-	if (repo_index_load(r, false, e) == -1)
-		return -1;
 	w = mem_zalloc(sizeof *w);
 	w->repo = r;
 	w->params = *p;
@@ -56,13 +54,15 @@ int writer_begin(struct repo *r, const struct writer_params *p, struct writer **
 		pthread_mutex_init(&w->pack[i].lock, NULL);
 		w->pack[i].type = i == 0 ? FORMAT_PACK : FORMAT_META;
 	}
-	w->nrelied = index_cache_packs(r->index);
-	w->relied = mem_zalloc(w->nrelied);
 	draw_keys(w);
-	if (mark_load(r, &w->marks, e) == -1) {
+	/* Marks before the index: what is marked later was not relied on yet. */
+	if (mark_load(r, &w->marks, e) == -1 || repo_index_load(r, false, e) == -1) {
 		writer_free(w);
 		return -1;
 	}
+	w->nrelied = index_cache_packs(r->index);
+	w->relied = mem_zalloc(w->nrelied);
+	w->generation = repo_index_generation(r);
 	mark_hide(r, &w->marks);
 	*out = w;
 	return 0;
@@ -316,6 +316,16 @@ static int ready_pack(struct writer *w, struct open_pack *p, const uint8_t *seal
 	return pack_writer_open(w->repo, p->type, slots, p->nslots, &p->w, e);
 }
 
+static bool index_is_due(struct writer *w)
+{
+	bool due;
+
+	pthread_mutex_lock(&w->index_lock);
+	due = writer_boot_ns(w) - w->last_index_ns >= INDEX_EVERY_NS;
+	pthread_mutex_unlock(&w->index_lock);
+	return due;
+}
+
 int writer_append(struct writer *w, struct pack_frame *frame, const struct pack_blob *blobs,
     const uint8_t *sealed_key, struct span box, struct err *e)
 {
@@ -333,7 +343,8 @@ int writer_append(struct writer *w, struct pack_frame *frame, const struct pack_
 		goto out;
 	}
 	note_packed(w, blobs, frame->nblobs, p->number);
-	if (pack_writer_full(p->w) && close_pack(w, p, &flush, e) == -1)
+	/* A slow source fills no pack for hours: the clock closes it too (I1). */
+	if ((pack_writer_full(p->w) || index_is_due(w)) && close_pack(w, p, &flush, e) == -1)
 		goto out;
 	rc = 0;
 out:
