@@ -192,7 +192,7 @@ static int flush_index(struct writer *w, struct err *e)
 	struct buf payload = {0};
 	struct id id;
 	uint32_t upto;
-	int rc = -1;
+	int rc = -1, added;
 
 	pthread_mutex_lock(&w->flush_lock);
 	pthread_mutex_lock(&w->index_lock);
@@ -213,7 +213,10 @@ static int flush_index(struct writer *w, struct err *e)
 	index_builder_finish(full, &payload);
 	if (repo_put_index(w->repo, buf_span(&payload), &id, e) == -1)
 		goto out;
-	if (index_cache_add(w->repo->index, &id, buf_span(&payload), e) == -1) {
+	pthread_rwlock_wrlock(&w->repo->index_lock);
+	added = index_cache_add(w->repo->index, &id, buf_span(&payload), e);
+	pthread_rwlock_unlock(&w->repo->index_lock);
+	if (added == -1) {
 		/* Not the repository's damage, whatever the cache says of itself. */
 		if (e->kind == ERR_CORRUPT)
 			e->kind = ERR_IO;
