@@ -1,9 +1,12 @@
 """What people meet who type: refusals, warnings, words."""
 import os
 import pty
+import signal
 import subprocess
 
 import pytest
+
+from conftest import need
 
 
 def test_init_refuses_a_folder_with_something_in_it(hf, base):
@@ -252,3 +255,16 @@ def test_man_pages_have_upper_case_titles(hf, base):
 
 def test_usage_hints_have_no_blank_at_the_end(hf):
     assert all(line == line.rstrip() for line in hf("init", "x", rc=2).err.splitlines())
+
+
+def test_the_end_of_a_mount_is_no_mishap(repo, tree, base):
+    need("fusermount3")
+    tree.file("a", b"1")
+    repo.backup(tree.path)
+    (base / "m").mkdir()
+    p = repo.start("mount", base / "m")
+    if b"mounted" not in p.stderr.readline():
+        p.communicate()
+        pytest.skip("may not mount")
+    p.send_signal(signal.SIGINT)
+    assert p.communicate() == (b"", b"") and p.returncode == 130
