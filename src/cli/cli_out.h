@@ -56,6 +56,9 @@ char *text_seconds(char out[32], double s);       /* "1:02:03", "4.2 s" */
 char *text_id(char out[32], const struct id *id); /* 8 digits */
 char *text_mode(char out[32], enum entry_type type, uint32_t mode);
 const char *text_plural(uint64_t n, const char *one, const char *many);
+/* "1 pack", "1,234 packs" */
+enum { TEXT_AMOUNT = 64 };
+char *text_amount(char out[TEXT_AMOUNT], uint64_t n, const char *one, const char *many);
 void text_escape(struct buf *b, struct span s); /* what terminals must not see as \xNN */
 size_t text_width(struct span s);               /* columns */
 size_t text_cut(struct span s, size_t columns); /* bytes that fit */

@@ -1,22 +1,16 @@
 /* prune: free what no snapshot needs. */
 #include "cli/cli_out.h"
 
-#include <stdio.h>
-
 #include "engine/op_prune.h"
 
-/* "2 packs" */
-static const char *packs(char out[48], uint64_t n)
+static const char *packs(char out[TEXT_AMOUNT], uint64_t n)
 {
-	char count[32];
-
-	snprintf(out, 48, "%s %s", text_count(count, n), text_plural(n, "pack", "packs"));
-	return out;
+	return text_amount(out, n, "pack", "packs");
 }
 
 static void report(struct cli *c, const struct prune_result *r)
 {
-	char a[48], b[32], when[CALENDAR_TEXT];
+	char a[TEXT_AMOUNT], b[32], when[CALENDAR_TEXT];
 	bool dry = c->opt.dry_run;
 
 	out_text(c, "%s: %s, %s\n", dry ? "Would delete" : "Deleted", packs(a, r->packs_deleted),

@@ -7,7 +7,7 @@
 
 static void report(struct cli *c, const struct snapshot *s, const struct restore_result *r)
 {
-	char a[32], b[32], d[32];
+	char a[TEXT_AMOUNT], b[TEXT_AMOUNT], d[32];
 	json_t *o;
 
 	if (c->out.json) {
@@ -28,20 +28,17 @@ static void report(struct cli *c, const struct snapshot *s, const struct restore
 		out_json(c, "summary", o);
 		return;
 	}
-	out_text(c, "%s %s %s, %s %s%s%s, %s in %s\n",
-	    c->opt.dry_run ? "Would restore" : "Restored", text_count(a, r->files),
-	    text_plural(r->files, "file", "files"), text_count(b, r->dirs),
-	    text_plural(r->dirs, "folder", "folders"), r->others ? ", others: " : "",
-	    r->others ? text_count(d, r->others) : "", text_bytes((char[32]){0}, r->bytes),
-	    text_seconds((char[32]){0}, r->seconds));
+	out_text(c, "%s %s, %s%s%s, %s in %s\n", c->opt.dry_run ? "Would restore" : "Restored",
+	    text_amount(a, r->files, "file", "files"), text_amount(b, r->dirs, "folder", "folders"),
+	    r->others ? ", others: " : "", r->others ? text_count(d, r->others) : "",
+	    text_bytes((char[32]){0}, r->bytes), text_seconds((char[32]){0}, r->seconds));
 	if (r->files_skipped)
-		out_text(c, "Left as they were: %s %s\n", text_count(a, r->files_skipped),
-		    text_plural(r->files_skipped, "file", "files"));
+		out_text(c, "Left as they were: %s\n",
+		    text_amount(a, r->files_skipped, "file", "files"));
 	if (r->deleted)
 		out_text(c, "Deleted: %s\n", text_count(a, r->deleted));
 	if (c->opt.verify)
-		out_text(c, "Verified: %s %s\n", text_count(a, r->verified),
-		    text_plural(r->verified, "file", "files"));
+		out_text(c, "Verified: %s\n", text_amount(a, r->verified, "file", "files"));
 	out_text(c, "Snapshot %s %s %s\n", text_id(a, &s->id),
 	    c->opt.dry_run ? "not written to" : "is in", out_str(c, c->opt.target));
 }

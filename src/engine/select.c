@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/calendar.h"
+#include "base/hex.h"
 #include "base/mem.h"
 
 static const int64_t FUTURE_NS = 300 * CALENDAR_SECOND;
@@ -216,11 +217,15 @@ static bool same_group(const struct snapshot *a, const struct snapshot *b)
 	       memcmp(a->group, b->group, sizeof a->group) == 0;
 }
 
-static void describe(struct buf *b, const struct snapshot *s)
+static void describe(struct buf *b, const struct snapshot *s, bool key)
 {
 	char hex[ID_HEX];
 
 	buf_printf(b, "%.8s %s", id_hex(hex, &s->id), s->host);
+	if (key) {
+		hex_encode(hex, s->signer, FORMAT_UID);
+		buf_printf(b, " (key holder %.8s)", hex);
+	}
 	if (s->system != NULL)
 		buf_printf(b, " %s", s->system);
 	for (size_t i = 0; s->system == NULL && i < s->nparts; i++)
@@ -228,17 +233,26 @@ static void describe(struct buf *b, const struct snapshot *s)
 			buf_printf(b, " %s", s->parts[i].paths[j]);
 }
 
+static bool same_signer(struct snapshot *const *v, size_t n)
+{
+	for (size_t i = 1; i < n; i++)
+		if (memcmp(v[0]->signer, v[i]->signer, sizeof v[0]->signer) != 0)
+			return false;
+	return true;
+}
+
 /* Name each item of a list, as many as a hint takes. */
 static int hint_list(struct snapshot *const *v, size_t n, const char *lead, struct err *e)
 {
 	struct buf b = {0}, one = {0};
+	bool key = !same_signer(v, n);
 	size_t i;
 
 	buf_printf(&b, "%s", lead);
 	for (i = 0; i < n; i++) {
 		buf_reset(&one);
 		buf_printf(&one, "%s", i ? "; " : "");
-		describe(&one, v[i]);
+		describe(&one, v[i], key);
 		if (b.n + one.n + 24 > ERR_HINT_MAX)
 			break;
 		buf_put_span(&b, buf_span(&one));

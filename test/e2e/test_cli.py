@@ -1,8 +1,12 @@
 """What people meet who type: refusals, warnings, words."""
 import os
 import pty
+import signal
+import subprocess
 
 import pytest
+
+from conftest import need
 
 
 def test_init_refuses_a_folder_with_something_in_it(hf, base):
@@ -206,3 +210,61 @@ def test_one_of_a_thing_is_no_plural(repo, tree, base):
     out = repo("prune", "-n").out
     assert "Snapshots that would go: 1" in out and " 1 packs" not in out
     assert "%" not in repo("stats").out
+
+
+def complete(hf, base, *words, cwd=None):
+    """What bash offers for the last of these words, as readline parts them."""
+    script = base / "completion"
+    script.write_text(hf("completion", "bash").out)
+    text = ('source "$0"; COMP_WORDS=(holdfast "$@"); COMP_CWORD=$#; _holdfast;'
+            ' printf "%s\\n" "${COMPREPLY[@]}"')
+    p = subprocess.run(["bash", "-c", text, script, *words], cwd=cwd, stdout=subprocess.PIPE, check=True)
+    return sorted(p.stdout.decode().split("\n")[:-1])
+
+
+def test_completion_offers_what_fits(hf, base):
+    (base / "d").mkdir()
+    (base / "d" / "two words").write_text("")
+    (base / "d" / "*").write_text("")
+    at = {"cwd": base / "d"}
+    assert complete(hf, base, "back") == ["backup"]
+    assert complete(hf, base, "backup", "two", **at) == ["two words"]
+    assert complete(hf, base, "backup", "-r", "", **at) == ["*", "two words"]
+    assert complete(hf, base, "backup", "--tag", "", **at) == [""]
+    assert complete(hf, base, "forget", "--keep-last", "", **at) == [""]
+    assert complete(hf, base, "backup", "--type", "=") == ["differential", "full", "incremental"]
+    assert complete(hf, base, "backup", "--type", "=", "fu") == ["full"]
+    assert complete(hf, base, "backup", "--type", "in") == ["incremental"]
+
+
+def test_groups_of_several_keys_are_told_apart(repo, tree, base):
+    tree.file("a", b"1")
+    repo.backup(tree.path)
+    assert ", key" not in repo("forget", "-n", "--keep-last", "1").out
+    repo("key", "add", "--new-key-file", base / "two.key", "--label", "laptop")
+    repo.backup(tree.path, env={"HOLDFAST_KEY_FILE": str(base / "two.key")})
+    out = repo("forget", "-n", "--keep-last", "1").out
+    assert out.count("Host ") == 2 and ", key laptop:" in out
+    assert repo("restore", "latest", "--target", base / "out", rc=2).err.count("key holder") == 2
+
+
+def test_man_pages_have_upper_case_titles(hf, base):
+    hf("help", "--man", base / "man")
+    assert '.TH "HOLDFAST\\-RESTORE" 1' in (base / "man" / "holdfast-restore.1").read_text()
+
+
+def test_usage_hints_have_no_blank_at_the_end(hf):
+    assert all(line == line.rstrip() for line in hf("init", "x", rc=2).err.splitlines())
+
+
+def test_the_end_of_a_mount_is_no_mishap(repo, tree, base):
+    need("fusermount3")
+    tree.file("a", b"1")
+    repo.backup(tree.path)
+    (base / "m").mkdir()
+    p = repo.start("mount", base / "m")
+    if b"mounted" not in p.stderr.readline():
+        p.communicate()
+        pytest.skip("may not mount")
+    p.send_signal(signal.SIGINT)
+    assert p.communicate() == (b"", b"") and p.returncode == 130
