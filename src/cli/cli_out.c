@@ -68,10 +68,8 @@ static void put_stderr(struct cli *c, const char *prefix, const char *text)
 {
 	struct buf b = {0};
 
-	if (c->out.err_tty)
-		text_escape(&b, span_str(text));
-	else
-		buf_printf(&b, "%s", text);
+	/* Not only for terminals: a name with a newline in it must not forge a line of a log. */
+	text_escape(&b, span_str(text));
 	pthread_mutex_lock(&lock);
 	clear_line(c);
 	/* stdout first, so that the two stay in order on a terminal */
@@ -175,6 +173,17 @@ void out_error(struct cli *c, const struct err *e, int status)
 	out_json(c, "error", o);
 }
 
+/* A text often begins with the path, which stands before it anyway. */
+static const char *event_text(const struct event *ev)
+{
+	size_t n = ev->path.n;
+
+	if (n && strncmp(ev->text, (const char *)ev->path.p, n) == 0 &&
+	    strncmp(ev->text + n, ": ", 2) == 0)
+		return ev->text + n + 2;
+	return ev->text;
+}
+
 static void event_json(struct cli *c, const struct event *ev)
 {
 	static const char *const levels[] = {"debug", "info", "warning", "error"};
@@ -239,7 +248,7 @@ void out_sink(struct ctx *ctx, const struct event *ev)
 		buf_put_span(&b, ev->path);
 	} else {
 		buf_put_span(&b, ev->path);
-		buf_printf(&b, "%s%s", ev->path.n && ev->text[0] ? ": " : "", ev->text);
+		buf_printf(&b, "%s%s", ev->path.n && ev->text[0] ? ": " : "", event_text(ev));
 	}
 	put_stderr(c, ev->id == EVENT_FILE_DONE ? "" : event_prefix(ev->id), buf_cstr(&b));
 	buf_fini(&b);
@@ -314,10 +323,7 @@ const char *out_name(struct cli *c, struct span name)
 	struct buf *b = &turn[next++ % 4];
 
 	buf_reset(b);
-	if (c->out.out_tty)
-		text_escape(b, name);
-	else
-		buf_put_span(b, name);
+	text_escape(b, name);
 	return buf_cstr(b);
 }
 

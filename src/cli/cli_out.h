@@ -2,7 +2,8 @@
  * cli_out: everything that is printed: text, JSON lines, messages, errors.
  *
  * stdout is buffered until out_finish, which tells whether all of it could be
- * written.  Names from outside are escaped where a terminal would obey them.
+ * written.  Names from outside are escaped: no terminal obeys them, and they forge no lines in a
+ * log.
  *
  * Threads: out_json, out_message and out_event from any; out_text by the
  * command's.

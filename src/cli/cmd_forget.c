@@ -54,7 +54,7 @@ static int decided(void *arg, const struct forget_decision *d, struct err *e)
 	}
 	new_group(st, s);
 	out_text(st->c, "  %s  %s  %s  %s\n", d->keep ? "keep  " : "forget", text_id(id, &s->id),
-	    calendar_format_local(when, s->start_ns), d->reason);
+	    calendar_format_local(when, s->start_ns), out_str(st->c, d->reason));
 	return 0;
 }
 
@@ -70,6 +70,7 @@ static void report(struct cli *c, const struct forget_result *r)
 		out_json_u64(o, "kept", r->kept);
 		out_json_u64(o, "dropped", r->dropped);
 		out_json_u64(o, "refused", r->refused);
+		out_json_u64(o, "groups_unkept", r->groups_unkept);
 		out_json(c, "summary", o);
 		return;
 	}
@@ -119,6 +120,23 @@ static int named(struct cli *c, struct snapshot **v, struct err *e)
 	return 0;
 }
 
+/* What the rules or names asked for and was not done. */
+static int outcome(const struct forget_result *r, struct err *e)
+{
+	unsigned long long refused = r->refused, groups = r->groups_unkept;
+
+	if (groups == 0 && refused == 0)
+		return 0;
+	if (groups == 0)
+		return err_set(e, ERR_INCOMPLETE, "forget: %llu %s pinned or held and stay",
+		    refused, text_plural(refused, "snapshot is", "snapshots are"));
+	err_set(e, ERR_INCOMPLETE,
+	    "forget: the rules keep nothing of %llu %s: nothing is dropped there", groups,
+	    text_plural(groups, "group", "groups"));
+	return err_hint(e, "choose with --host, --system, --path or --tag what the rules are for, "
+			   "or name the snapshots to drop");
+}
+
 int cmd_forget(struct cli *c, struct err *e)
 {
 	struct forget_params p = {.dry_run = c->opt.dry_run};
@@ -149,10 +167,8 @@ int cmd_forget(struct cli *c, struct err *e)
 		report(c, &r);
 	if (rc == 0 && c->opt.prune)
 		rc = cmd_prune(c, e);
-	if (rc == 0 && r.refused)
-		rc = err_set(e, ERR_INCOMPLETE, "forget: %llu %s pinned or held and stay",
-		    (unsigned long long)r.refused,
-		    r.refused == 1 ? "snapshot is" : "snapshots are");
+	if (rc == 0)
+		rc = outcome(&r, e);
 out:
 	for (size_t i = 0; i < c->args.n; i++)
 		snapshot_free(v[i]);

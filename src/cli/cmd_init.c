@@ -1,8 +1,10 @@
 /* init: make a repository. */
 #include "cli/cli_out.h"
 
+#include <dirent.h>
 #include <stdlib.h>
 
+#include "base/mem.h"
 #include "os/os.h"
 #include "store/store.h"
 
@@ -36,6 +38,47 @@ static void report(struct cli *c, const char *durability, bool key_file)
 	    c->opt.new_key_file ? out_str(c, c->opt.new_key_file) : "");
 }
 
+/* What an interrupted init, or a new file system, has in it already. */
+static bool may_be_there(const char *name)
+{
+	static const char *const names[] = {".", "..", "keys", "tmp", "lost+found"};
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	return false;
+}
+
+/* A folder with somebody's things in it becomes no repository. */
+static int refuse_full(const char *url, struct err *e)
+{
+	const char *path = strncmp(url, "fs:", 3) == 0 ? url + 3 : url;
+	DIR *d = strncmp(url, "mem:", 4) == 0 ? NULL : opendir(path);
+	struct dirent *de;
+	bool config = false, keys = false;
+	char *stray = NULL;
+
+	if (d == NULL) /* not there, or the store says why */
+		return 0;
+	while ((de = readdir(d)) != NULL) {
+		config |= strcmp(de->d_name, "config") == 0;
+		keys |= strcmp(de->d_name, "keys") == 0;
+		if (stray == NULL && !may_be_there(de->d_name))
+			stray = mem_strdup(de->d_name);
+	}
+	closedir(d);
+	if (stray == NULL)
+		return 0;
+	if (config && keys) {
+		err_set(e, ERR_EXISTS, "%s holds a repository already", path);
+	} else {
+		err_set(e, ERR_USAGE, "%s: is not empty: there is '%s'", path, stray);
+		err_hint(e, "a repository is made in a folder that is empty, or not there yet");
+	}
+	free(stray);
+	return -1;
+}
+
 int cmd_init(struct cli *c, struct err *e)
 {
 	struct repo_init_params p = {.label = c->opt.label};
@@ -43,7 +86,7 @@ int cmd_init(struct cli *c, struct err *e)
 	struct store *s = NULL;
 	struct cred cred = {0};
 	char *cache = NULL;
-	bool key_file;
+	bool key_file, made = false;
 	int rc = -1;
 
 	if (url == NULL)
@@ -57,9 +100,15 @@ int cmd_init(struct cli *c, struct err *e)
 		err_hint(e, "prune --exclusive deletes at once");
 		goto out;
 	}
+	if (refuse_full(url, e) == -1)
+		goto out;
+	/* The key file first: where it can't be, no folder is left behind. */
+	if (c->opt.new_key_file && cred_new(c, &cred, e) == -1)
+		goto out;
+	made = c->opt.new_key_file != NULL;
 	if (store_open(url, true, c->ctx, &s, e) == -1)
 		goto out;
-	if (cred_new(c, &cred, e) == -1) {
+	if (!made && cred_new(c, &cred, e) == -1) {
 		store_close(s);
 		goto out;
 	}
@@ -71,9 +120,9 @@ int cmd_init(struct cli *c, struct err *e)
 	rc = repo_init(s, &p, cache, c->ctx, &c->repo, e);
 	if (rc == 0)
 		report(c, durability, key_file);
-	else if (c->opt.new_key_file)
-		os_unlinkat(AT_FDCWD, c->opt.new_key_file, 0);
 out:
+	if (rc == -1 && made)
+		os_unlinkat(AT_FDCWD, c->opt.new_key_file, 0);
 	free(cache);
 	cred_fini(&cred);
 	return rc;

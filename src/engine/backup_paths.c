@@ -2,6 +2,7 @@
  * backup_paths: the paths of a run: absolute, without "." and "..", in order,
  * none twice.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,7 +85,7 @@ int backup_paths_gather(struct backup *b, struct bpaths *out, struct err *e)
 			out->present[out->npresent++] = out->v[i];
 			continue;
 		}
-		err_sys(e, "not there");
+		err_set(e, err_kind_of_errno(errno), "%s", strerror(errno));
 		backup_problem(b, out->v[i], e);
 	}
 	if (out->npresent > 0)

@@ -171,31 +171,41 @@ static void create_cache(struct backup *b, const struct snapshot *s)
 	free(path);
 }
 
-/* After the snapshot is acknowledged; a full one is remembered twice. */
-static void commit_cache(struct backup *b, const struct snapshot *s)
+static void remember_full(struct backup *b, const char *last, const char *full)
 {
-	struct file_cache_head head = {s->id, s->start_ns};
-	char *last, *full, *tmp;
-	struct err e;
+	char *tmp = mem_printf("%s.new", full);
 
-	if (b->cache_out == NULL)
-		return;
-	if (file_cache_commit(b->cache_out, &head, &e) == -1)
-		event_emit(b->ctx, EVENT_WARNING, span_of(NULL, 0), "file cache: %s", e.msg);
-	b->cache_out = NULL;
-	if (s->strategy != SNAPSHOT_FULL)
-		return;
-	last = cache_path(b, s->group, "last");
-	full = cache_path(b, s->group, "full");
-	tmp = mem_printf("%s.new", full);
 	os_unlinkat(AT_FDCWD, tmp, 0);
 	if (os_linkat(AT_FDCWD, last, AT_FDCWD, tmp) == -1 ||
 	    os_renameat(AT_FDCWD, tmp, AT_FDCWD, full) == -1)
 		event_emit(b->ctx, EVENT_WARNING, span_of(NULL, 0),
 		    "file cache of the full backup: %s", strerror(errno));
+	free(tmp);
+}
+
+/* After the snapshot is acknowledged; a full one is remembered twice. */
+static void commit_cache(struct backup *b, const struct snapshot *s)
+{
+	struct file_cache_head head = {s->id, s->start_ns};
+	char *last, *full;
+	struct err e;
+
+	if (b->cache_out == NULL)
+		return;
+	if (file_cache_commit(b->cache_out, &head, &e) == -1) {
+		b->cache_out = NULL;
+		event_emit(b->ctx, EVENT_WARNING, span_of(NULL, 0), "file cache: %s", e.msg);
+		return;
+	}
+	b->cache_out = NULL;
+	if (s->strategy != SNAPSHOT_FULL)
+		return;
+	last = cache_path(b, s->group, "last");
+	full = cache_path(b, s->group, "full");
+	if (last != NULL && full != NULL)
+		remember_full(b, last, full);
 	free(last);
 	free(full);
-	free(tmp);
 }
 
 /* ---- Threads. */

@@ -81,8 +81,8 @@ static void refuse_empty(struct forgetting *f, struct forget_decision *d, size_t
 		d[i].keep = true;
 		snprintf(d[i].reason, sizeof d[i].reason,
 		    "the policy keeps nothing of this group: nothing dropped");
-		f->out->refused++;
 	}
+	f->out->groups_unkept += n > 0;
 }
 
 static int forget_group(

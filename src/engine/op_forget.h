@@ -27,18 +27,19 @@ struct forget_params {
 struct forget_decision {
 	const struct snapshot *snapshot;
 	bool keep;
-	char reason[160]; /* "daily snapshot 2026-11-20, last snapshot"; or why dropped */
+	char reason[512]; /* "daily snapshot 2026-11-20, last snapshot"; or why dropped */
 };
 
 struct forget_result {
 	uint64_t groups, kept, dropped;
-	uint64_t refused; /* of the kept: a name or the policy dropped them, but */
+	uint64_t refused; /* of the kept: a name or the policy dropped them, but pinned or held */
+	uint64_t groups_unkept; /* the policy keeps nothing of them: nothing dropped there */
 };
 
 /*
  * `decided` (may be NULL) sees every snapshot, group after group, newest first
  * in each; a note is durable before.  Refused are pinned and held snapshots, and
- * groups of which the policy keeps nothing.  A policy that says nothing is
+ * (counted apart) groups of which the policy keeps nothing.  A policy that says nothing is
  * ERR_USAGE.  Forgotten snapshots are out of it; to name one is no error.
  */
 int op_forget(struct repo *r, const struct forget_params *p, struct ctx *ctx,

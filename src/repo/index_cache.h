@@ -57,7 +57,7 @@ struct index_cache_pack {
  */
 int index_cache_open(const char *dir, const uint8_t key[32], struct ctx *ctx,
     struct index_cache **out, struct err *e);
-void index_cache_close(struct index_cache *c); /* NULL does nothing */
+void index_cache_close(struct index_cache *c);                    /* NULL does nothing */
 void index_cache_set_ctx(struct index_cache *c, struct ctx *ctx); /* NULL does nothing */
 
 /*

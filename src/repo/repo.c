@@ -115,6 +115,27 @@ out:
 	return rc;
 }
 
+/* A broken config alone: without keys and snapshots it is some other program's file. */
+static bool is_foreign(struct repo *r)
+{
+	static const enum format_type types[] = {FORMAT_KEY, FORMAT_SNAPSHOT};
+	struct id_list ids = {0};
+	struct err ignored;
+	bool foreign = true;
+
+	for (size_t i = 0; i < sizeof types / sizeof *types && foreign; i++)
+		foreign = repo_list_ids(r, types[i], &ids, &ignored) == 0 && ids.n == 0;
+	id_list_fini(&ids);
+	return foreign;
+}
+
+static int not_ours(struct repo *r, struct err *e)
+{
+	err_set(e, ERR_NO_REPOSITORY, "%s is not a repository: its config is another program's",
+	    r->store->url);
+	return err_hint(e, "is this the right folder? a repository has keys/ beside its config");
+}
+
 static int load_config(struct repo *r, struct err *e)
 {
 	struct buf text = {0};
@@ -125,11 +146,16 @@ static int load_config(struct repo *r, struct err *e)
 			err_set(e, ERR_NO_REPOSITORY, "%s holds no repository (no config)",
 			    r->store->url);
 			err_hint(e, "to make one: holdfast -r %s init", r->store->url);
+		} else if (e->kind == ERR_CORRUPT && is_foreign(r)) {
+			not_ours(r, e);
 		}
 		goto out;
 	}
 	if (config_parse(buf_span(&text), &r->config, e) == -1) {
-		err_wrap(e, "%s", r->store->url);
+		if (e->kind == ERR_CORRUPT && is_foreign(r))
+			not_ours(r, e);
+		else
+			err_wrap(e, "%s", r->store->url);
 		goto out;
 	}
 	rc = 0;

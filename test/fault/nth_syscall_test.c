@@ -73,6 +73,9 @@ static bool fail_nth(unsigned nth, int no, bool second)
 	r = open_world(&w);
 	world_holds(&w, r, when);
 	repo_close(r);
+	/* A name that could not be made is not used. */
+	if (access("(null).new", F_OK) == 0)
+		fail_msg("%s: a file is left in the current directory", when);
 	if (open_fds() != fds)
 		fail_msg("%s: descriptors are left open", when);
 	world_end(&w);
