@@ -78,7 +78,6 @@ def test_a_restic_repository_is_no_repository_of_ours(hf, base):
     assert sorted(place.rglob("*")) == before
 
 
-@pytest.mark.xfail(reason="init's help promises it; repo_init looks for config only", strict=True)
 def test_init_refuses_a_folder_with_something_in_it(hf, base):
     place = base / "place"
     place.mkdir()
