@@ -68,8 +68,9 @@ int cmd_check(struct cli *c, struct err *e)
 	if (r.damaged_objects || r.hurt_snapshots || r.hurt_paths) {
 		err_set(e, ERR_DAMAGE_FOUND, "check: the repository is damaged");
 		return err_hint(e,
-		    "make a copy of it, back up again (what is still there heals what is "
-		    "lost), then see 'holdfast help repair'");
+		    "make a copy of it; where packs are missing, 'holdfast repair index' and a "
+		    "new backup store again what is still there; 'holdfast repair' saves the "
+		    "rest");
 	}
 	if (r.warnings)
 		return err_set(e, ERR_INCOMPLETE, "check: %llu %s", (unsigned long long)r.warnings,
