@@ -74,7 +74,7 @@ void target_root_meta(struct target_dir *root, const struct entry *en);
 int target_look(struct target_dir *d, const char *name, struct target_stat *st, struct err *e);
 
 /*
- * A regular file: begin makes it (whatever was there is removed if the
+ * A regular file: begin makes it (whatever was there is replaced at the end if the
  * policy says so; TARGET_NEVER and something there: ERR_EXISTS) with mode
  * 0600; write puts bytes at an offset; end sets size (holes are what was
  * never written), owner, xattrs, mode, times, and closes.  abort closes and
