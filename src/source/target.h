@@ -68,7 +68,10 @@ const char *target_dir_path(const struct target_dir *d); /* below the target, ""
 int target_mkdir(
     struct target_dir *parent, const struct entry *en, struct target_dir **out, struct err *e);
 
-/* Metadata for the root itself, applied at its end (restore of SNAP:/dir). */
+/*
+ * Metadata for the root itself (restore of SNAP:/dir), applied when the last
+ * reference that target_root gave is dropped.
+ */
 void target_root_meta(struct target_dir *root, const struct entry *en);
 
 int target_look(struct target_dir *d, const char *name, struct target_stat *st, struct err *e);
@@ -76,9 +79,9 @@ int target_look(struct target_dir *d, const char *name, struct target_stat *st, 
 /*
  * A regular file: begin makes it (whatever was there is removed if the
  * policy says so; TARGET_NEVER and something there: ERR_EXISTS) with mode
- * 0600; write puts bytes at an offset; end sets size (holes are what was
- * never written), owner, xattrs, mode, times, and closes.  abort closes and
- * removes it.  en is copied by begin.  Files beyond 1 MiB without holes are preallocated.
+ * 0600 (a directory is removed with all in it); write puts bytes at an offset; end sets size (holes
+ * are what was never written), owner, xattrs, mode, times, and closes.  abort closes and removes
+ * it.  en is copied by begin.  Files beyond 1 MiB without holes are preallocated.
  */
 int target_file_begin(
     struct target_dir *d, const struct entry *en, struct target_file **out, struct err *e);
