@@ -29,11 +29,12 @@ void *secret_new(size_t n)
 
 void secret_free(void *p)
 {
-	char *m = (char *)p - HEAD;
+	char *m;
 	size_t len;
 
 	if (p == NULL)
 		return;
+	m = (char *)p - HEAD;
 	len = *(size_t *)m;
 	crypto_wipe(m, len);
 	munmap(m, len);

@@ -33,6 +33,7 @@ struct backup_params {
 	enum codec_id codec;
 	int level;
 	unsigned jobs; /* 0: one a core */
+	bool count;    /* walk ahead, so that progress knows the totals */
 	bool dry_run;  /* reads and counts, stores nothing */
 };
 

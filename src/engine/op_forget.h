@@ -27,21 +27,32 @@ struct forget_params {
 struct forget_decision {
 	const struct snapshot *snapshot;
 	bool keep;
-	char reason[160]; /* "daily snapshot 2026-11-20, last snapshot"; or why dropped */
+	char reason[512]; /* "daily snapshot 2026-11-20, last snapshot"; or why dropped */
 };
 
 struct forget_result {
-	uint64_t groups, kept, dropped, refused;
+	uint64_t groups, kept, dropped;
+	uint64_t refused; /* of the kept: a name or the policy dropped them, but pinned or held */
+	uint64_t groups_unkept; /* the policy keeps nothing of them: nothing dropped there */
 };
 
-/* `decided` sees every snapshot, group after group, newest first in each. */
+/*
+ * `decided` (may be NULL) sees every snapshot, group after group, newest first
+ * in each; a note is durable before.  Refused are pinned and held snapshots, and
+ * (counted apart) groups of which the policy keeps nothing.  A policy that says nothing is
+ * ERR_USAGE.  Forgotten snapshots are out of it; to name one is no error.
+ */
 int op_forget(struct repo *r, const struct forget_params *p, struct ctx *ctx,
     int (*decided)(void *, const struct forget_decision *, struct err *), void *arg,
     struct forget_result *out, struct err *e);
 
 /*
  * The pure part, for tests: one group, sorted oldest first, local time zone
- * for days, weeks (ISO), months, years.
+ * for days, weeks (ISO), months, years.  out[i] is of group[i].
+ *
+ * A rule keeps the newest of each of its newest n buckets (days, weeks...)
+ * that have snapshots; while fewer have, the oldest snapshot too.  What is dated
+ * later than it was stored uses up no rule, and is kept: drop it by name.
  */
 void forget_decide(const struct forget_policy *p, const struct snapshot *const *group, size_t n,
     struct forget_decision *out);

@@ -4,7 +4,14 @@
  *     MOUNTPOINT/ids/<8 hex digits>/...       MOUNTPOINT/latest -> times/...
  *     MOUNTPOINT/times/<2026-11-21T09:41:07>/...
  *
- * Returns when unmounted or interrupted.
+ * Times are local; of equal ones the later are called ...-2, -3.  Returns 0
+ * when somebody unmounted it, ERR_CANCELLED when interrupted; nothing stays
+ * mounted.  ERR_USAGE: the mount point is missing, no directory, not empty, or
+ * inside the repository or around it.  ERR_UNSUPPORTED: no /dev/fuse or libfuse3.
+ *
+ * Damage is EIO to who reads it, and an event with the path below MOUNTPOINT.
+ *
+ * Threads: serves in the caller's; one call at a time per repo.
  */
 #ifndef HF_ENGINE_OP_MOUNT_H
 #define HF_ENGINE_OP_MOUNT_H

@@ -19,8 +19,8 @@ struct prune_result {
 	uint64_t packs_kept, packs_marked, packs_deleted, packs_unmarked, packs_repacked;
 	uint64_t bytes_marked, bytes_deleted, bytes_repacked;
 	uint64_t bytes_live, bytes_dead; /* stored bytes of frames */
-	uint64_t waiting;                /* packs marked whose grace is not over */
-	int64_t next_ns;                 /* store time from when a prune deletes them; 0 none */
+	uint64_t waiting;                /* packs that nothing needs, whose grace is not over */
+	int64_t next_ns; /* store time from when a prune goes on with them; 0 none */
 	double seconds;
 };
 

@@ -7,7 +7,10 @@
 #include "base/entry.h"
 #include "engine/select.h"
 
-/* Visit every entry at and below path, in tree order; path is absolute. */
+/*
+ * Visit, in tree order, what is in the directory at path (with `recursive`
+ * everything below it), or the entry there if it is none; path is absolute.
+ */
 typedef int tree_visit(void *arg, struct span path, const struct entry *en, struct err *e);
 int op_ls(struct repo *r, const struct snapshot *s, const char *path, bool recursive,
     struct ctx *ctx, tree_visit *visit, void *arg, struct err *e);
@@ -22,16 +25,25 @@ struct find_params {
 };
 typedef int find_visit(
     void *arg, const struct snapshot *s, struct span path, const struct entry *en, struct err *e);
+/*
+ * Damage is told (EVENT_SNAPSHOT_HURT) and the search goes on; then it ends
+ * with ERR_INCOMPLETE.
+ */
 int op_find(struct repo *r, const struct find_params *p, struct ctx *ctx, find_visit *visit,
     void *arg, struct err *e);
 
-/* A file's content, in order, to sink. */
+/* A file's content, in order, to sink; holes as zeros.  ERR_USAGE if it is no file. */
 int op_cat(struct repo *r, const struct snapshot *s, const char *path, struct ctx *ctx,
     int (*sink)(void *, struct span, struct err *), void *arg, struct err *e);
 
+/*
+ * What differs, in tree order, removed things under path_a's names, others
+ * under path_b's.  Content is compared by its blobs' ids.  Bytes are those by
+ * which files grew or came, shrank or went.
+ */
 enum diff_change { DIFF_ADDED, DIFF_REMOVED, DIFF_MODIFIED, DIFF_TYPE, DIFF_META };
 struct diff_result {
-	uint64_t added, removed, modified, meta;
+	uint64_t added, removed, modified, meta; /* a change of type is a modification */
 	uint64_t added_bytes, removed_bytes;
 };
 typedef int diff_visit(void *arg, enum diff_change change, struct span path,
@@ -50,6 +62,10 @@ struct stats_result {
 	uint64_t dead_bytes;                 /* stored bytes of frames with nothing live */
 	uint64_t dead_in_live;               /* plain bytes of dead blobs in live frames */
 };
+/*
+ * Live is what snapshots that are not forgotten reach, whatever the filter;
+ * of a blob in several packs only the copy that is found first (reach.h).
+ */
 int op_stats(struct repo *r, const struct select_filter *f, struct ctx *ctx,
     struct stats_result *out, struct err *e);
 

@@ -28,11 +28,19 @@ int select_all(struct repo *r, const struct select_filter *f, struct ctx *ctx,
 void select_list_fini(struct select_list *l);
 
 /*
+ * Is it dated more than 5 minutes after the store's time of it?  Then it counts
+ * for no rule, nor as latest; select_all and select_one tell of it.
+ */
+bool select_from_future(const struct snapshot *s);
+
+/*
  * One snapshot from "ID", "latest", "latest:SYSTEM" or a time ("2026-11-21 09:41", RFC 3339...:
- * the newest not later), each perhaps with ":/PATH" behind.  `path` gets the
- * path ("/" if none), new text.  ERR_USAGE if an id prefix fits several, or if
- * latest or a time leaves more than one group (`one_group`), with the list in
- * the hint; ERR_ABSENT if nothing fits.
+ * the newest not later: than the end of a day, minute or second that was named
+ * as such), each perhaps with ":/PATH" behind.  `path` gets the path ("/" if
+ * none; no '/' at its end), new text.  An id is looked for among all, forgotten
+ * or filtered out; `f` (NULL: everything) is for the others.  ERR_USAGE if an id prefix fits
+ * several, or if latest or a time leaves more than one group (`one_group`), with the list in the
+ * hint; ERR_ABSENT if nothing fits.
  */
 int select_one(struct repo *r, const char *spec, const struct select_filter *f, bool one_group,
     struct ctx *ctx, struct snapshot **out, char **path, struct err *e);

@@ -120,6 +120,14 @@ int os_renameat(int dir, const char *from, int dir2, const char *to)
 	return rc;
 }
 
+int os_renameat_new(int dir, const char *from, int dir2, const char *to)
+{
+	int rc;
+
+	TRY(rc, renameat2(dir, from, dir2, to, RENAME_NOREPLACE));
+	return rc;
+}
+
 int os_unlinkat(int dir, const char *path, int flags)
 {
 	int rc;

@@ -30,6 +30,8 @@ int os_close(int fd); /* -1 does nothing; keeps errno */
 int os_mkdirat(int dir, const char *path, mode_t mode);
 int os_linkat(int dir, const char *from, int dir2, const char *to);
 int os_renameat(int dir, const char *from, int dir2, const char *to);
+/* renameat2 with RENAME_NOREPLACE: EEXIST rather than replace. */
+int os_renameat_new(int dir, const char *from, int dir2, const char *to);
 int os_unlinkat(int dir, const char *path, int flags);
 int os_fsync(int fd);
 int os_ftruncate(int fd, off_t n);
@@ -62,6 +64,13 @@ int os_lock(int fd, bool wait, bool *busy, struct err *e);
 
 /* The real clock (CLOCK_REALTIME; CLOCK_BOOTTIME for mono). */
 struct clock *os_clock(void);
+
+/*
+ * Call f(arg) on a thread with a stack of 512 MiB (of which only what is
+ * touched takes memory), and wait: trees are walked by recursion, and may be
+ * 4,096 directories deep.
+ */
+void os_call_deep(void (*f)(void *), void *arg);
 
 unsigned os_cpus(void);                        /* at least 1; honours affinity */
 const char *os_host(void);                     /* static; "localhost" if unknown */

@@ -141,3 +141,33 @@ char *os_state_dir(void)
 {
 	return place("HOLDFAST_STATE_DIR", "/var/lib/holdfast", "XDG_STATE_HOME", ".local/state");
 }
+
+struct deep {
+	void (*f)(void *);
+	void *arg;
+};
+
+static void *deep_main(void *arg)
+{
+	struct deep *d = arg;
+
+	d->f(d->arg);
+	return NULL;
+}
+
+void os_call_deep(void (*f)(void *), void *arg)
+{
+	struct deep d = {f, arg};
+	pthread_attr_t attr;
+	pthread_t t;
+	bool started;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, (size_t)512 << 20);
+	started = pthread_create(&t, &attr, deep_main, &d) == 0;
+	pthread_attr_destroy(&attr);
+	if (started)
+		pthread_join(t, NULL);
+	else
+		f(arg);
+}

@@ -25,7 +25,8 @@
 enum { FILE_CACHE_FP = 16 };
 
 struct file_cache_entry {
-	uint8_t fp[FILE_CACHE_FP]; /* all zero: never matches (touched too recently, ...) */
+	uint8_t fp[FILE_CACHE_FP]; /* all zero: matches nothing */
+	bool racy;                 /* touched just before it was read: read it again */
 	uint8_t tag;               /* as in refs: 0 none, 1 dir, 2 content, 3 list */
 	uint8_t depth;             /* tag 3 */
 	uint32_t nids;             /* 1 for tags 1 and 3 */

@@ -57,7 +57,8 @@ struct index_cache_pack {
  */
 int index_cache_open(const char *dir, const uint8_t key[32], struct ctx *ctx,
     struct index_cache **out, struct err *e);
-void index_cache_close(struct index_cache *c); /* NULL does nothing */
+void index_cache_close(struct index_cache *c);                    /* NULL does nothing */
+void index_cache_set_ctx(struct index_cache *c, struct ctx *ctx); /* NULL does nothing */
 
 /*
  * Make the cache hold exactly these index objects.  `fetch` gets the payload
@@ -93,6 +94,9 @@ int index_cache_pack(
 /* The frames and blobs of a pack, in order, and its slots, as index_pack. */
 int index_cache_pack_dir(struct index_cache *c, uint32_t ordinal, struct pack_dir *dir,
     struct index_pack *out, struct err *e);
+
+/* Check every block of every level: ERR_CORRUPT if one is damaged. */
+int index_cache_verify(struct index_cache *c, struct err *e);
 
 /* Remove the whole folder's levels (`cache --clear`, after damage). */
 int index_cache_drop(struct index_cache *c, struct err *e);

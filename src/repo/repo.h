@@ -44,6 +44,18 @@ void repo_close(struct repo *r); /* NULL does nothing */
 void repo_key_file_new(uint8_t key[32], char text[96]);
 int repo_key_file_parse(struct span text, uint8_t key[32], struct err *e);
 
+/*
+ * The index, loaded at first need (one LIST of index/), or loaded again, with
+ * every block of the local cache checked.
+ * Damaged index objects are told as EVENT_OBJECT_DAMAGED and left out.
+ */
+int repo_index_load(struct repo *r, bool again, struct err *e);
+struct index_cache *repo_index(struct repo *r); /* after repo_index_load */
+size_t repo_bad_indexes(const struct repo *r);
+
+struct store *repo_store(struct repo *r);
+struct ctx *repo_ctx(struct repo *r);
+struct ctx *repo_set_ctx(struct repo *r, struct ctx *ctx); /* returns the one before */
 const char *repo_url(const struct repo *r);
 const char *repo_id_text(const struct repo *r);   /* 32 hex digits */
 const char *repo_cache_dir(const struct repo *r); /* ours, or NULL */

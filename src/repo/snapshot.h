@@ -66,4 +66,30 @@ struct snapshot {
 
 void snapshot_free(struct snapshot *s); /* and all it owns; NULL does nothing */
 
+struct repo;
+
+/*
+ * Every snapshot object, notes folded in, by start time (then id).  Damaged
+ * ones are told as EVENT_OBJECT_DAMAGED and counted; a damaged note is told
+ * and keeps its snapshot.  One LIST of snapshots/, one of notes/.
+ */
+struct snapshot_list {
+	struct snapshot **v; /* owned */
+	size_t n;
+	size_t damaged;
+};
+int snapshot_load_all(struct repo *r, struct snapshot_list *out, struct err *e);
+void snapshot_list_fini(struct snapshot_list *l);
+
+/* One object, verified; without its notes. */
+int snapshot_load(struct repo *r, const struct id *id, struct snapshot **out, struct err *e);
+
+/* Seal, sign and put one; `s` gives everything but signer and id, which are set. */
+int snapshot_put(struct repo *r, struct snapshot *s, struct err *e);
+int snapshot_del(struct repo *r, const struct id *id, struct err *e);
+
+/* The group of a snapshot: signer, host, and system or sorted paths. */
+void snapshot_group(struct repo *r, const char *host, const char *system, const char *const *paths,
+    size_t npaths, uint8_t group[FORMAT_UID]);
+
 #endif

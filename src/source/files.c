@@ -255,6 +255,9 @@ static int dir_open(struct files_dir *parent, struct files_dir *d, const char *n
 	struct stat sb;
 
 	d->fd = files_openat(parent->fd, name, O_RDONLY | O_DIRECTORY | follow);
+	/* On the way to what was asked for, the right to pass is enough. */
+	if (d->fd == -1 && errno == EACCES && d->ask != NULL && !files_dir_whole(d))
+		d->fd = os_openat(parent->fd, name, O_PATH | O_DIRECTORY | follow, 0);
 	if (d->fd == -1)
 		return err_sys(e, "%s: open", d->base.path);
 	if (os_fstat(d->fd, &sb) == -1)

@@ -82,6 +82,7 @@ static int stream_fill(struct source_dir *d, const char *name, const struct sour
 	*out = (struct entry){
 	    .type = ENTRY_FILE,
 	    .name = span_of(hold->p + at, hold->n - at),
+	    .size = st->size,
 	    .mode = st->mode,
 	    .uid = st->uid,
 	    .gid = st->gid,

@@ -63,12 +63,11 @@ static void set_owner(struct meta *m)
 	}
 	/* The group alone may be one of ours. */
 	(void)!meta_chown(m, (uid_t)-1, m->en->gid);
-	if (!atomic_flag_test_and_set(&t->owner_told)) {
-		atomic_fetch_add(&t->problems, 1);
+	/* Said, not counted: who isn't root expects no more. */
+	if (!atomic_flag_test_and_set(&t->owner_told))
 		event_emit(t->ctx, EVENT_NOTICE, span_str(m->path),
 		    "owners of others' files cannot be set without being root; "
 		    "this is said only once");
-	}
 }
 
 static void set_mode(struct meta *m)

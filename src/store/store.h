@@ -10,7 +10,8 @@
  *            the same for an object whose name is known only at its end.
  *            With STORE_LAZY commit may return before the object is visible
  *            or durable; it is both after the next sync.
- *   sync     makes every lazy commit before it visible and durable.
+ *   sync     makes every lazy commit before it visible and durable, and every
+ *            deletion before it durable.
  *   get      exactly len bytes from off, or fails; never short.  Beyond the
  *            end is ERR_CORRUPT: the caller knows how long an object is.
  *   stat     size and the store's time of writing.
@@ -18,10 +19,14 @@
  *   list     visits each key present during the whole call exactly once, in
  *            no order.  A prefix ends with '/' or is "".
  *
+ * A sync that failed has not made everything durable, and the next one will
+ * not claim it; what was never synced is gone after close.  A lazy commit
+ * with STORE_NEW may meet ERR_EXISTS as late as in sync, once.
+ *
  * Keys are relative paths of 1 to 255 bytes: components of [A-Za-z0-9._-]
- * that do not begin with '.', joined by '/'.  Absent objects are ERR_ABSENT,
- * never a short read.  After a failed put the object is absent or whole, so
- * who retries with STORE_NEW may meet ERR_EXISTS for its own object.
+ * that do not begin with '.', joined by '/'; the first is not "tmp", which is
+ * the store's own.  Absent objects are ERR_ABSENT, never a short read.  After a failed put the
+ * object is absent or whole, so who retries with STORE_NEW may meet ERR_EXISTS for its own object.
  *
  * Threads: a store may be used from many threads; open and close may not.
  * An upload belongs to one thread at a time.
@@ -67,9 +72,12 @@ struct store_ops {
 };
 /* commit with key NULL aborts; either way the upload is freed. */
 
+/* A driver without begin gets uploads that spool and put; without sync, nothing is lazy. */
+
 struct store { /* first member of each driver's own struct */
 	const struct store_ops *ops;
-	char *url; /* as given, secrets removed; owned */
+	char *url;           /* "fs:/srv/b", secrets removed; owned */
+	struct store *under; /* the store that a wrapper wraps, else NULL */
 };
 
 struct store_upload { /* first member of each driver's own */

@@ -15,11 +15,40 @@
  */
 int store_fs_open(const char *path, bool create, struct store **out, struct err *e);
 
+/*
+ * Remove what crashed writers left in an fs store: temporary files untouched
+ * for that long.  Unwraps wrappers; other drivers leave nothing, so 0.
+ */
+int store_tmp_sweep(struct store *s, int64_t older_than_ns, uint64_t *removed, struct err *e);
+
 /* mem: objects in memory; "mem:NAME" is shared in the process by its name. */
 int store_mem_open(const char *name, bool create, struct store **out, struct err *e);
 
-/* retry: what err_info says may help, up to 5 times, with jittered backoff. */
+/*
+ * retry: what err_info says may help, up to 5 times, with jittered backoff
+ * from 100 ms, doubling.  Each try again is an EVENT_STORE_RETRY.  A put with
+ * STORE_NEW that meets its own object counts as done.  Not tried again: a
+ * write that a local device failed (what fsync reported once, it does not
+ * report again), append, commit, and a list that has visited something.
+ * ctx may be NULL: no events, no cancelling.
+ */
+enum { STORE_RETRY_MAX = 5 };
 struct store *store_retry_new(struct store *under, struct ctx *ctx);
+void store_retry_pace(struct store *retry, int64_t first_ns); /* another first wait, for tests */
+
+/*
+ * spool: uploads for drivers that have none: into a nameless file in $TMPDIR
+ * or /var/tmp, then one put.  store_begin and the wrappers use it by themselves.
+ */
+int store_spool_begin(struct store *s, struct store_upload **up, struct err *e);
+int store_spool_append(struct store_upload *up, struct span data, struct err *e);
+int store_spool_commit(struct store_upload *up, const char *key, unsigned flags, struct err *e);
+
+/* Unchecked dispatch for wrappers: the op, or what stands in for it. */
+int store_raw_begin(struct store *s, struct store_upload **up, struct err *e);
+int store_raw_append(struct store_upload *up, struct span data, struct err *e);
+int store_raw_commit(struct store_upload *up, const char *key, unsigned flags, struct err *e);
+int store_raw_sync(struct store *s, struct err *e);
 
 /*
  * fault: for tests.  `plan` is asked before each operation and may return an

@@ -167,10 +167,10 @@ static void nothing_forged_opens_and_nothing_is_left_of_it(void **state)
 	for (size_t bit = 0; bit < 8 * (N + CRYPTO_TAG + CRYPTO_KEY + 6); bit++) {
 		size_t at = bit / 8;
 		uint8_t *p = at < N                ? sealed + at
-			     : at < N + CRYPTO_TAG ? tag + at - N
+			     : at < N + CRYPTO_TAG ? tag + (at - N)
 			     : at < N + CRYPTO_TAG + CRYPTO_KEY
-				 ? key + at - N - CRYPTO_TAG
-				 : (uint8_t *)aad + at - N - CRYPTO_TAG - CRYPTO_KEY;
+				 ? key + (at - N - CRYPTO_TAG)
+				 : (uint8_t *)aad + (at - N - CRYPTO_TAG - CRYPTO_KEY);
 
 		*p ^= (uint8_t)(1 << bit % 8);
 		memset(out, 0xff, N);

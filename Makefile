@@ -1,0 +1,46 @@
+# Two commands matter: `make demo` shows what Holdfast does, `make check` runs every test.
+# Everything else is meson and ninja; see CONTRIBUTING.md for running one test.
+BUILD   ?= build/release
+prefix  ?= /usr/local
+DESTDIR ?=
+NINJA   ?= ninja
+
+all: $(BUILD)/build.ninja
+	@$(NINJA) --quiet -C $(BUILD)
+
+$(BUILD)/build.ninja:
+	@command -v meson >/dev/null || { echo "make: meson is missing; run tools/install-packages packages.txt" >&2; exit 1; }
+	@CC=gcc meson setup --prefix=$(prefix) $(BUILD) >/dev/null || { tail -n 20 $(BUILD)/meson-logs/meson-log.txt >&2; exit 1; }
+
+packages:
+	@tools/install-packages packages.txt
+packages-test:
+	@tools/install-packages packages.txt packages-test.txt
+
+demo: packages
+	@$(MAKE) --no-print-directory all
+	@HOLDFAST_BIN=$(abspath $(BUILD))/src/holdfast tools/demo
+
+check: packages-test
+	@tools/run-check
+
+soak: packages-test
+	@tools/run-check --soak
+
+fuzz: packages-test
+	@tools/run-check --only fuzz --fuzz-seconds $(or $(SECONDS_TOTAL),600)
+
+format:
+	@clang-format-14 -i $$(find src test -name '*.[ch]')
+
+# The binary writes its own man pages and completion, from the tables it parses with.
+install: all
+	install -D -m 755 $(BUILD)/src/holdfast $(DESTDIR)$(prefix)/bin/holdfast
+	install -d $(DESTDIR)$(prefix)/share/man/man1 $(DESTDIR)$(prefix)/share/bash-completion/completions
+	$(BUILD)/src/holdfast help --man $(DESTDIR)$(prefix)/share/man/man1
+	$(BUILD)/src/holdfast completion bash > $(DESTDIR)$(prefix)/share/bash-completion/completions/holdfast
+
+clean:
+	rm -rf build
+
+.PHONY: all packages packages-test demo check soak fuzz format install clean

@@ -1,0 +1,251 @@
+/*
+ * cli: the command line.  Commands and options are rows of two tables; the
+ * parser, --help, the man pages and shell completion all read them.
+ *
+ * Only this folder (and main.c) prints.  stdout has what was asked for, or
+ * with --json one object a line and nothing else; stderr has messages and
+ * progress.
+ *
+ * Threads: commands run on the main thread; what events and the progress
+ * thread print goes through cli_out.c, which locks.
+ */
+#ifndef HF_CLI_CLI_H
+#define HF_CLI_CLI_H
+
+#include <stdatomic.h>
+
+#include "base/calendar.h"
+#include "base/ctx.h"
+#include "base/err.h"
+#include "codec/codec.h"
+#include "repo/repo.h"
+
+struct cli;
+
+enum cmd_id {
+	CMD_INIT,
+	CMD_BACKUP,
+	CMD_SNAPSHOTS,
+	CMD_LS,
+	CMD_FIND,
+	CMD_CAT,
+	CMD_DIFF,
+	CMD_RESTORE,
+	CMD_MOUNT,
+	CMD_CHECK,
+	CMD_FORGET,
+	CMD_PRUNE,
+	CMD_STATS,
+	CMD_TAG,
+	CMD_KEY,
+	CMD_REPAIR,
+	CMD_CACHE,
+	CMD_COMPLETION,
+	CMD_HELP,
+	CMD_VERSION,
+	CMD_COUNT
+};
+
+enum cmd_flag {
+	CMD_OPENS = 1 << 0, /* cli->repo is open when run is called */
+	CMD_REPO = 1 << 1,  /* takes --repo and credentials */
+};
+
+enum { CMD_EXAMPLES = 4, CMD_NO_MAX = -1 };
+
+struct cmd_def {
+	enum cmd_id id;
+	const char *name;
+	const char *args;  /* as in the usage line */
+	const char *brief; /* one line, begins with a capital, no full stop */
+	const char *about; /* paragraphs, parted by empty lines */
+	unsigned flags;
+	int min_args, max_args;
+	const char *words; /* what the first argument may be: "list|add", or NULL */
+	const char *exits; /* statuses besides 0, 1, 2 and 130, and those of CMD_REPO */
+	int (*run)(struct cli *c, struct err *e);
+	struct {
+		const char *line, *what;
+	} examples[CMD_EXAMPLES];
+};
+
+struct cmd_exit {
+	int status;
+	const char *meaning;
+};
+
+enum opt_type {
+	OPT_FLAG,     /* bool */
+	OPT_STRING,   /* const char * */
+	OPT_LIST,     /* struct cli_list; may be given again */
+	OPT_COUNT,    /* int, 1 and up */
+	OPT_KEEP,     /* int, 1 and up, or -1 for "unlimited" */
+	OPT_PERCENT,  /* double, 0 to 100; -1 if not given */
+	OPT_CHOICE,   /* int, place in `choices` from 1; 0 if not given */
+	OPT_DURATION, /* struct calendar_duration */
+	OPT_WITHIN,   /* the same, without minutes */
+	OPT_TIME,     /* struct cli_time */
+	OPT_CODEC,    /* struct cli_codec */
+};
+
+enum opt_group { OPT_MAIN, OPT_WHICH, OPT_KEEPING, OPT_KEYS, OPT_GENERAL, OPT_GROUPS };
+
+enum opt_flag {
+	OPT_NO_ENV = 1 << 0,   /* has no environment variable */
+	OPT_CRED_ENV = 1 << 1, /* has one, which cli_cred.c reads in its turn */
+};
+
+struct opt_def {
+	const char *name; /* without the dashes */
+	char letter;      /* or 0 */
+	enum opt_type type;
+	enum opt_group group;
+	const char *arg;  /* name of the value in help; NULL for flags */
+	const char *dflt; /* text, or NULL */
+	const char *choices;
+	uint64_t cmds; /* bit of each command that takes it */
+	size_t at;     /* in struct cli_options */
+	unsigned flags;
+	const char *env; /* where it isn't HOLDFAST_ and the name */
+	const char *help;
+};
+
+struct cli_list {
+	const char **v;
+	size_t n;
+};
+
+struct cli_time {
+	struct calendar_time t;
+	bool set;
+};
+
+struct cli_codec {
+	enum codec_id id;
+	int level;
+};
+
+struct cli_options {
+	/* everybody */
+	bool help, version, json, quiet, verbose, strict;
+	/* the repository and its key */
+	const char *repo, *key_file, *password_file, *password_command, *cache_dir;
+	bool no_cache;
+	const char *label, *new_key_file, *new_password_file;
+	struct calendar_duration grace;
+	/* which snapshots */
+	const char *host, *system;
+	struct cli_list tags, paths;
+	int latest;
+	/* what to read or write */
+	int type, chunker, jobs;
+	struct cli_list exclude, exclude_file, include, files_from, files_from0;
+	bool exclude_caches, one_file_system, stdin_data, dry_run;
+	const char *stdin_name;
+	struct cli_codec compression;
+	const char *target;
+	int overwrite;
+	bool delete, verify;
+	/* keeping */
+	int keep_last, keep_hourly, keep_daily, keep_weekly, keep_monthly, keep_yearly;
+	struct calendar_duration keep_within;
+	struct cli_list keep_tags;
+	bool prune, exclusive, repack;
+	double max_unused;
+	/* looking */
+	bool read_data, long_list, recursive, ignore_case, allow_other;
+	double read_subset;
+	struct cli_time newer, older;
+	const char *snapshot;
+	struct cli_list add, remove;
+	const char *man;
+};
+
+/* cli_table.c */
+extern const struct cmd_def cmd_table[CMD_COUNT];
+extern const struct opt_def opt_table[];
+extern const size_t opt_count;
+extern const struct cmd_exit cmd_exits[];
+extern const size_t cmd_exits_count;
+const char *opt_group_title(enum opt_group g);
+const struct cmd_def *cmd_find(const char *name); /* NULL if there is none */
+bool opt_for(const struct opt_def *o, enum cmd_id id);
+bool cmd_exit_applies(const struct cmd_def *c, int status);
+void opt_env_name(const struct opt_def *o, char out[64]); /* "" if it has none */
+
+/* cli_parse.c */
+struct cli_args {
+	const struct cmd_def *cmd; /* NULL: none was given */
+	const char **v;            /* positional, without the command; NULL at the end */
+	size_t n;
+};
+
+/* Fill both; getenv-like `env` may be NULL.  ERR_USAGE with a hint. */
+int cli_parse(int argc, char *const *argv, char *(*env)(const char *), struct cli_options *opt,
+    struct cli_args *args, struct err *e);
+void cli_parse_fini(struct cli_options *opt, struct cli_args *args);
+int opt_set(const struct opt_def *o, const char *text, struct cli_options *opt, struct err *e);
+/* Letters to insert, drop or exchange to make one word from the other. */
+size_t cli_distance(const char *a, const char *b);
+
+/* cli_out.c */
+struct cli_out {
+	bool json, quiet, verbose;
+	bool out_tty, err_tty;
+	bool drawn; /* a progress line stands on the terminal */
+};
+
+/* cli_run.c */
+struct cli {
+	struct cli_options opt;
+	struct cli_args args;
+	struct ctx *ctx;
+	struct repo *repo;
+	struct cli_out out;
+	void *progress;   /* cli_progress.c, while running */
+	atomic_bool *ask; /* set by SIGUSR1 */
+};
+
+/* Everything: parse, run, report; the exit status. */
+int cli_main(int argc, char **argv, struct ctx *ctx, atomic_bool *ask);
+
+/* The URL of --repo, or ERR_USAGE with a hint. */
+const char *cli_repo_url(struct cli *c, struct err *e);
+/* The caches' folder or NULL; new text. */
+char *cli_cache_dir(struct cli *c);
+
+/* cli_help.c */
+struct buf;
+void help_overview(struct buf *b, int width);
+void help_command(struct buf *b, const struct cmd_def *c, int width);
+/* The option as written: "-n, --dry-run" or "--tag TAG". */
+void help_option_text(struct buf *b, const struct opt_def *o);
+
+/* cli_man.c, cli_completion.c */
+int man_write_all(const char *dir, struct err *e);
+void man_page(struct buf *b, const struct cmd_def *c); /* NULL: holdfast(1) */
+void completion_bash(struct buf *b);
+
+/* the commands */
+int cmd_init(struct cli *c, struct err *e);
+int cmd_backup(struct cli *c, struct err *e);
+int cmd_snapshots(struct cli *c, struct err *e);
+int cmd_ls(struct cli *c, struct err *e);
+int cmd_find_files(struct cli *c, struct err *e);
+int cmd_cat(struct cli *c, struct err *e);
+int cmd_diff(struct cli *c, struct err *e);
+int cmd_restore(struct cli *c, struct err *e);
+int cmd_mount(struct cli *c, struct err *e);
+int cmd_check(struct cli *c, struct err *e);
+int cmd_forget(struct cli *c, struct err *e);
+int cmd_prune(struct cli *c, struct err *e);
+int cmd_stats(struct cli *c, struct err *e);
+int cmd_tag(struct cli *c, struct err *e);
+int cmd_key(struct cli *c, struct err *e);
+int cmd_repair(struct cli *c, struct err *e);
+int cmd_cache(struct cli *c, struct err *e);
+int cmd_completion(struct cli *c, struct err *e);
+int cmd_help(struct cli *c, struct err *e);
+int cmd_version(struct cli *c, struct err *e);
+
+#endif

@@ -1,0 +1,191 @@
+/* cli_options: the options, one row each; a name may have several rows if no command has two. */
+#include "cli/cli.h"
+
+#include <ctype.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#define AT(field) offsetof(struct cli_options, field)
+#define B(cmd)    (UINT64_C(1) << CMD_##cmd)
+
+#define ALL ((UINT64_C(1) << CMD_COUNT) - 1)
+#define REPO                                                                                       \
+	(B(INIT) | B(BACKUP) | B(SNAPSHOTS) | B(LS) | B(FIND) | B(CAT) | B(DIFF) | B(RESTORE) |    \
+	    B(MOUNT) | B(CHECK) | B(FORGET) | B(PRUNE) | B(STATS) | B(TAG) | B(KEY) | B(REPAIR) |  \
+	    B(CACHE))
+#define OPENS (REPO & ~(B(INIT) | B(CACHE)))
+/* Those that choose among snapshots. */
+#define CHOOSE                                                                                     \
+	(B(SNAPSHOTS) | B(LS) | B(FIND) | B(CAT) | B(DIFF) | B(RESTORE) | B(MOUNT) | B(FORGET) |   \
+	    B(STATS) | B(TAG))
+#define PROBLEMS                                                                                   \
+	(B(BACKUP) | B(SNAPSHOTS) | B(RESTORE) | B(CHECK) | B(FORGET) | B(PRUNE) | B(REPAIR))
+
+/* clang-format off */
+const struct opt_def opt_table[] = {
+    /* backup */
+    {"system", 0, OPT_STRING, OPT_MAIN, "NAME", NULL, NULL, B(BACKUP), AT(system), 0, NULL,
+        "label the snapshot as this system's"},
+    {"type", 't', OPT_CHOICE, OPT_MAIN, "TYPE", "incremental", "full|incremental|differential", B(BACKUP),
+        AT(type), 0, NULL, "full reads every file again, incremental compares with the newest "
+        "snapshot, differential with the newest full one; each stores only what is new"},
+    {"tag", 0, OPT_LIST, OPT_MAIN, "TAG", NULL, NULL, B(BACKUP), AT(tags), 0, NULL, "tag the snapshot"},
+    {"host", 0, OPT_STRING, OPT_MAIN, "NAME", NULL, NULL, B(BACKUP), AT(host), 0, NULL,
+        "name of the host to store (this host's)"},
+    {"exclude", 'e', OPT_LIST, OPT_MAIN, "PATTERN", NULL, NULL, B(BACKUP) | B(RESTORE), AT(exclude), 0, NULL,
+        "leave out what matches"},
+    {"exclude-file", 0, OPT_LIST, OPT_MAIN, "FILE", NULL, NULL, B(BACKUP) | B(RESTORE), AT(exclude_file),
+        0, NULL, "leave out what matches a pattern in this file, one a line"},
+    {"exclude-caches", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(BACKUP), AT(exclude_caches), 0, NULL,
+        "leave out folders marked as caches by a CACHEDIR.TAG"},
+    {"one-file-system", 'x', OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(BACKUP), AT(one_file_system), 0, NULL,
+        "stay on the file systems of the paths given"},
+    {"files-from", 0, OPT_LIST, OPT_MAIN, "FILE", NULL, NULL, B(BACKUP), AT(files_from), 0, NULL,
+        "read more paths from this file, one a line ('-': standard input)"},
+    {"files-from0", 0, OPT_LIST, OPT_MAIN, "FILE", NULL, NULL, B(BACKUP), AT(files_from0), 0, NULL,
+        "the same, each ended by a NUL byte"},
+    {"stdin", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(BACKUP), AT(stdin_data), 0, NULL,
+        "store standard input as one file"},
+    {"stdin-name", 0, OPT_STRING, OPT_MAIN, "NAME", "stdin", NULL, B(BACKUP), AT(stdin_name), 0, NULL,
+        "name of that file"},
+    {"compression", 0, OPT_CODEC, OPT_MAIN, "CODEC[:LEVEL]", "zstd:3", NULL, B(BACKUP), AT(compression), 0,
+        NULL, "zstd, lz4, gzip, brotli or none"},
+    {"chunker", 0, OPT_CHOICE, OPT_MAIN, "KIND", "gear", "gear|fixed", B(BACKUP), AT(chunker), 0, NULL,
+        "cut by content (gear), or at every MiB (fixed), for disk images"},
+    /* restore */
+    {"target", 't', OPT_STRING, OPT_MAIN, "FOLDER", NULL, NULL, B(RESTORE), AT(target), 0, NULL,
+        "where to; made if it isn't there"},
+    {"include", 0, OPT_LIST, OPT_MAIN, "PATTERN", NULL, NULL, B(RESTORE), AT(include), 0, NULL,
+        "restore only what matches, and what is below"},
+    {"overwrite", 0, OPT_CHOICE, OPT_MAIN, "WHEN", NULL, "never|if-changed|always", B(RESTORE), AT(overwrite),
+        0, NULL, "allow a target with things in it: never adds what is missing, if-changed replaces "
+        "files whose size or time differ, always replaces"},
+    {"delete", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(RESTORE), AT(delete), 0, NULL,
+        "remove from the target what the snapshot doesn't have"},
+    {"verify", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(RESTORE), AT(verify), 0, NULL,
+        "read everything back and compare"},
+    /* check */
+    {"read-data", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(CHECK), AT(read_data), 0, NULL,
+        "read and verify all that is stored"},
+    {"read-data-subset", 0, OPT_PERCENT, OPT_MAIN, "N%", NULL, NULL, B(CHECK), AT(read_subset), 0, NULL,
+        "the same for that part, chosen at random"},
+    /* looking */
+    {"long", 'l', OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(LS) | B(FIND), AT(long_list), 0, NULL,
+        "mode, owner, size and time too"},
+    {"recursive", 'R', OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(LS), AT(recursive), 0, NULL,
+        "all that is below"},
+    {"ignore-case", 'i', OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(FIND), AT(ignore_case), 0, NULL,
+        "let upper and lower case be the same"},
+    {"newer", 0, OPT_TIME, OPT_MAIN, "TIME", NULL, NULL, B(FIND), AT(newer), 0, NULL,
+        "only what was modified then or later"},
+    {"older", 0, OPT_TIME, OPT_MAIN, "TIME", NULL, NULL, B(FIND), AT(older), 0, NULL,
+        "only what was modified before"},
+    {"snapshot", 's', OPT_STRING, OPT_MAIN, "SNAPSHOT", NULL, NULL, B(FIND), AT(snapshot), 0, NULL,
+        "only in this one"},
+    {"allow-other", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(MOUNT), AT(allow_other), 0, NULL,
+        "let other users see it (needs user_allow_other in fuse.conf)"},
+    /* tag, key, init */
+    {"add", 0, OPT_LIST, OPT_MAIN, "TAG", NULL, NULL, B(TAG), AT(add), 0, NULL, "add this tag"},
+    {"remove", 0, OPT_LIST, OPT_MAIN, "TAG", NULL, NULL, B(TAG), AT(remove), 0, NULL, "remove this tag"},
+    {"new-key-file", 0, OPT_STRING, OPT_MAIN, "FILE", NULL, NULL, B(INIT) | B(KEY), AT(new_key_file), 0, NULL,
+        "make a key file (it must not exist) instead of a password"},
+    {"new-password-file", 0, OPT_STRING, OPT_MAIN, "FILE", NULL, NULL, B(KEY), AT(new_password_file), 0, NULL,
+        "the new password is this file's first line"},
+    {"label", 0, OPT_STRING, OPT_MAIN, "TEXT", NULL, NULL, B(INIT) | B(KEY), AT(label), 0, NULL,
+        "what to call the key (user@host)"},
+    {"grace", 0, OPT_DURATION, OPT_MAIN, "TIME", "1d", NULL, B(INIT), AT(grace), 0, NULL,
+        "how long prune waits before it deletes what it marked; longer than any backup may pause"},
+    /* forget, prune */
+    {"keep-last", 0, OPT_KEEP, OPT_KEEPING, "N", NULL, NULL, B(FORGET), AT(keep_last), 0, NULL,
+        "keep the newest N"},
+    {"keep-hourly", 0, OPT_KEEP, OPT_KEEPING, "N", NULL, NULL, B(FORGET), AT(keep_hourly), 0, NULL,
+        "keep the newest of each of the last N hours that have one"},
+    {"keep-daily", 0, OPT_KEEP, OPT_KEEPING, "N", NULL, NULL, B(FORGET), AT(keep_daily), 0, NULL,
+        "the same for days"},
+    {"keep-weekly", 0, OPT_KEEP, OPT_KEEPING, "N", NULL, NULL, B(FORGET), AT(keep_weekly), 0, NULL,
+        "the same for weeks"},
+    {"keep-monthly", 0, OPT_KEEP, OPT_KEEPING, "N", NULL, NULL, B(FORGET), AT(keep_monthly), 0, NULL,
+        "the same for months"},
+    {"keep-yearly", 0, OPT_KEEP, OPT_KEEPING, "N", NULL, NULL, B(FORGET), AT(keep_yearly), 0, NULL,
+        "the same for years"},
+    {"keep-within", 0, OPT_WITHIN, OPT_KEEPING, "TIME", NULL, NULL, B(FORGET), AT(keep_within), 0, NULL,
+        "keep what is not older than this, counted from the group's newest; like 36h, 14d or 1y6mo"},
+    {"keep-tag", 0, OPT_LIST, OPT_KEEPING, "TAG", NULL, NULL, B(FORGET), AT(keep_tags), 0, NULL,
+        "keep what has this tag"},
+    {"prune", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(FORGET), AT(prune), 0, NULL, "prune afterwards"},
+    {"exclusive", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(PRUNE) | B(FORGET), AT(exclusive), 0, NULL,
+        "nobody else uses the repository: prune deletes at once"},
+    {"repack", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(PRUNE) | B(FORGET), AT(repack), 0, NULL,
+        "write packs that are partly unused again"},
+    {"max-unused", 0, OPT_PERCENT, OPT_MAIN, "N%", "5%", NULL, B(PRUNE) | B(FORGET), AT(max_unused), 0, NULL,
+        "how much of what is kept may be unused"},
+    {"dry-run", 'n', OPT_FLAG, OPT_MAIN, NULL, NULL, NULL,
+        B(BACKUP) | B(RESTORE) | B(FORGET) | B(PRUNE) | B(REPAIR), AT(dry_run), 0, NULL,
+        "only show what would be done"},
+    {"jobs", 'j', OPT_COUNT, OPT_MAIN, "N", NULL, NULL, B(BACKUP) | B(RESTORE) | B(CHECK), AT(jobs), 0, NULL,
+        "how many threads work (one a processor)"},
+    {"strict", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, PROBLEMS, AT(strict), 0, NULL,
+        "make problems (exit status 3) a failure (1)"},
+    {"man", 0, OPT_STRING, OPT_MAIN, "FOLDER", NULL, NULL, B(HELP), AT(man), OPT_NO_ENV, NULL,
+        "write the manual pages into this folder"},
+    /* which */
+    {"host", 0, OPT_STRING, OPT_WHICH, "NAME", NULL, NULL, CHOOSE, AT(host), 0, NULL, "of this host"},
+    {"system", 0, OPT_STRING, OPT_WHICH, "NAME", NULL, NULL, CHOOSE, AT(system), 0, NULL, "of this system"},
+    {"path", 0, OPT_LIST, OPT_WHICH, "PATH", NULL, NULL, CHOOSE, AT(paths), 0, NULL, "that have this path"},
+    {"tag", 0, OPT_LIST, OPT_WHICH, "TAG", NULL, NULL, CHOOSE, AT(tags), 0, NULL, "that have this tag"},
+    {"latest", 0, OPT_COUNT, OPT_WHICH, "N", NULL, NULL, B(SNAPSHOTS), AT(latest), 0, NULL,
+        "only the newest N of each group"},
+    /* keys */
+    {"repo", 'r', OPT_STRING, OPT_KEYS, "REPO", NULL, NULL, REPO, AT(repo), 0, "HOLDFAST_REPOSITORY",
+        "the repository: a folder, or fs:FOLDER"},
+    {"key-file", 0, OPT_STRING, OPT_KEYS, "FILE", NULL, NULL, REPO, AT(key_file), OPT_CRED_ENV, NULL,
+        "unlock with this key file"},
+    {"password-file", 'p', OPT_STRING, OPT_KEYS, "FILE", NULL, NULL, REPO, AT(password_file), OPT_CRED_ENV,
+        NULL, "the password is this file's first line"},
+    {"password-command", 0, OPT_STRING, OPT_KEYS, "COMMAND", NULL, NULL, REPO, AT(password_command),
+        OPT_CRED_ENV, NULL, "the password is the first line that this command prints"},
+    {"cache-dir", 0, OPT_STRING, OPT_KEYS, "FOLDER", NULL, NULL, REPO, AT(cache_dir), 0, NULL,
+        "where local caches are"},
+    {"no-cache", 0, OPT_FLAG, OPT_KEYS, NULL, NULL, NULL, OPENS | B(INIT), AT(no_cache), 0, NULL,
+        "use none"},
+    /* everybody */
+    {"json", 0, OPT_FLAG, OPT_GENERAL, NULL, NULL, NULL, ALL, AT(json), 0, NULL,
+        "print one JSON object a line"},
+    {"quiet", 'q', OPT_FLAG, OPT_GENERAL, NULL, NULL, NULL, ALL, AT(quiet), 0, NULL, "print errors only"},
+    {"verbose", 'v', OPT_FLAG, OPT_GENERAL, NULL, NULL, NULL, ALL, AT(verbose), 0, NULL,
+        "print every file too"},
+    {"help", 'h', OPT_FLAG, OPT_GENERAL, NULL, NULL, NULL, ALL, AT(help), OPT_NO_ENV, NULL, "explain"},
+    {"version", 0, OPT_FLAG, OPT_GENERAL, NULL, NULL, NULL, ALL, AT(version), OPT_NO_ENV, NULL,
+        "print the version"},
+};
+/* clang-format on */
+const size_t opt_count = sizeof opt_table / sizeof *opt_table;
+
+const char *opt_group_title(enum opt_group g)
+{
+	static const char *const titles[OPT_GROUPS] = {
+	    [OPT_MAIN] = "Options",
+	    [OPT_WHICH] = "Which snapshots",
+	    [OPT_KEEPING] = "What to keep",
+	    [OPT_KEYS] = "Repository and key",
+	    [OPT_GENERAL] = "General",
+	};
+	return titles[g];
+}
+
+bool opt_for(const struct opt_def *o, enum cmd_id id)
+{
+	return o->cmds >> id & 1;
+}
+
+void opt_env_name(const struct opt_def *o, char out[64])
+{
+	int n;
+
+	out[0] = '\0';
+	if (o->flags & OPT_NO_ENV)
+		return;
+	n = snprintf(out, 64, "%s%s", o->env ? "" : "HOLDFAST_", o->env ? o->env : o->name);
+	for (int i = 0; i < n && i < 63; i++)
+		out[i] = out[i] == '-' ? '_' : (char)toupper((unsigned char)out[i]);
+}

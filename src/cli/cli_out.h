@@ -1,0 +1,105 @@
+/*
+ * cli_out: everything that is printed: text, JSON lines, messages, errors.
+ *
+ * stdout is buffered until out_finish, which tells whether all of it could be
+ * written.  Names from outside are escaped: no terminal obeys them, and they forge no lines in a
+ * log.
+ *
+ * Threads: out_json, out_message and out_event from any; out_text by the
+ * command's.
+ */
+#ifndef HF_CLI_CLI_OUT_H
+#define HF_CLI_CLI_OUT_H
+
+#include <jansson.h>
+
+#include "base/buf.h"
+#include "base/entry.h"
+#include "cli/cli.h"
+
+void out_init(struct cli *c);
+int out_finish(struct cli *c, struct err *e);
+
+/* Text for eyes on stdout; not with --json or -q. */
+void out_text(struct cli *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The same, but with -q too: what was asked for (a listing). */
+void out_list(struct cli *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* "holdfast: ..." on stderr, or an item with --json; not with -q. */
+void out_message(struct cli *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Raw text on stderr (help for a question), unless -q or --json. */
+void out_note(struct cli *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* The progress line, redrawn in place ("" removes it); or as a line that stays. */
+void out_draw(struct cli *c, const char *text);
+void out_line(struct cli *c, const char *text);
+
+/* Takes o; adds schema and type in front. */
+void out_json(struct cli *c, const char *type, json_t *o);
+void out_error(struct cli *c, const struct err *e, int status);
+void out_sink(struct ctx *ctx, const struct event *ev);
+
+/* JSON values: paths with path_bytes, ids whole, times RFC 3339. */
+void out_json_path(json_t *o, const char *key, struct span path);
+void out_json_str(json_t *o, const char *key, const char *s); /* NULL: null */
+void out_json_id(json_t *o, const char *key, const struct id *id);
+void out_json_time(json_t *o, const char *key, int64_t ns);
+void out_json_u64(json_t *o, const char *key, uint64_t v);
+
+/* The name as it may be printed on stdout (static buffers, four in turn). */
+const char *out_name(struct cli *c, struct span name);
+const char *out_str(struct cli *c, const char *s);
+
+/* cli_text.c: values as text; `out` has 32 bytes where it is given. */
+char *text_bytes(char out[32], uint64_t n);       /* "1.234 GiB" */
+char *text_count(char out[32], uint64_t n);       /* "1,234,567" */
+char *text_seconds(char out[32], double s);       /* "1:02:03", "4.2 s" */
+char *text_id(char out[32], const struct id *id); /* 8 digits */
+char *text_mode(char out[32], enum entry_type type, uint32_t mode);
+const char *text_plural(uint64_t n, const char *one, const char *many);
+void text_escape(struct buf *b, struct span s); /* what terminals must not see as \xNN */
+size_t text_width(struct span s);               /* columns */
+size_t text_cut(struct span s, size_t columns); /* bytes that fit */
+int text_columns(int fd);                       /* of the terminal, or 80 */
+/* Words wrapped at width, lines after the first indented; the first begins at column `at`. */
+void text_wrap(struct buf *b, const char *text, int at, int indent, int width);
+
+/* A table with aligned columns; '>' in align: to the right. */
+struct text_table {
+	const char *align; /* one letter a column: '<' or '>' */
+	size_t ncols, nrows;
+	bool head; /* the first row is headings: those of empty columns are left out */
+	char **cells;
+};
+void text_row(struct text_table *t, const char *const *cells); /* ncols of them; copied */
+void text_table_put(struct buf *b, const struct text_table *t);
+void text_table_fini(struct text_table *t);
+
+/* cmd_ls.c: an entry of a tree, for ls and find. */
+json_t *entry_json(struct span path, const struct entry *en);
+void entry_print(struct cli *c, struct span path, const struct entry *en, bool detail);
+
+/* cli_progress.c */
+void progress_start(struct cli *c);
+void progress_stop(struct cli *c); /* does nothing if it isn't running */
+
+/* cli_cred.c: a credential; its secret is wiped by cred_fini. */
+struct cred {
+	struct repo_cred cred;
+	void *secret;
+};
+int cred_get(struct cli *c, bool make, struct cred *out, struct err *e);
+/* For a new key: --new-key-file (made), --new-password-file, or a prompt; for init too. */
+int cred_new(struct cli *c, struct cred *out, struct err *e);
+void cred_fini(struct cred *c);
+
+/* cli_pick.c: what options choose */
+struct select_filter;
+void pick_filter(struct cli *c, struct select_filter *f);
+struct snapshot;
+/* One SNAPSHOT[:PATH]; how a time was read is said. */
+int pick_snapshot(struct cli *c, const char *spec, bool one_group, struct snapshot **out,
+    char **path, struct err *e);
+struct exclude;
+int pick_exclude(struct cli *c, struct exclude **out, struct err *e);
+
+#endif

@@ -1,0 +1,114 @@
+/* cli_run: parse, open, run, report. */
+#include "cli/cli_out.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "os/os.h"
+#include "store/store.h"
+
+const char *cli_repo_url(struct cli *c, struct err *e)
+{
+	if (c->opt.repo && c->opt.repo[0])
+		return c->opt.repo;
+	err_set(e, ERR_USAGE, "which repository?");
+	err_hint(e, "use -r REPO, or set HOLDFAST_REPOSITORY");
+	return NULL;
+}
+
+char *cli_cache_dir(struct cli *c)
+{
+	if (c->opt.no_cache)
+		return NULL;
+	return c->opt.cache_dir ? mem_strdup(c->opt.cache_dir) : os_cache_dir();
+}
+
+static int open_repo(struct cli *c, struct err *e)
+{
+	const char *url = cli_repo_url(c, e);
+	struct store *s = NULL;
+	struct cred cred = {0};
+	char *cache = NULL;
+	int rc = -1;
+
+	if (url == NULL || store_open(url, false, c->ctx, &s, e) == -1)
+		goto out;
+	if (cred_get(c, false, &cred, e) == -1) {
+		store_close(s);
+		goto out;
+	}
+	cache = cli_cache_dir(c);
+	rc = repo_open(s, &cred.cred, cache, c->ctx, &c->repo, e);
+out:
+	cred_fini(&cred);
+	free(cache);
+	if (rc == -1 && e->kind == ERR_NO_REPOSITORY && e->hint[0] == '\0')
+		err_hint(e, "make one with: holdfast -r %s init", url);
+	return rc;
+}
+
+static int run(struct cli *c, struct err *e)
+{
+	const struct cmd_def *cmd = c->args.cmd;
+	int rc;
+
+	if (cmd == NULL || c->opt.help || c->opt.version) {
+		/* help and version find out for themselves what was asked */
+		return c->opt.version && !c->opt.help ? cmd_version(c, e) : cmd_help(c, e);
+	}
+	if (cmd->flags & CMD_OPENS && open_repo(c, e) == -1)
+		return -1;
+	rc = cmd->run(c, e);
+	progress_stop(c);
+	return rc;
+}
+
+struct running {
+	struct cli *c;
+	struct err *e;
+	int rc;
+};
+
+static void run_deep(void *arg)
+{
+	struct running *r = arg;
+
+	r->rc = run(r->c, r->e);
+}
+
+static int status_of(const struct cli *c, const struct err *e)
+{
+	int status = err_info(e->kind)->exit_status;
+
+	return status == 3 && c->opt.strict ? 1 : status;
+}
+
+int cli_main(int argc, char **argv, struct ctx *ctx, atomic_bool *ask)
+{
+	struct cli c = {.ctx = ctx, .ask = ask};
+	struct err e, e2;
+	struct running r = {&c, &e, -1};
+	int status = 0, rc;
+
+	err_clear(&e);
+	ctx->sink = out_sink;
+	ctx->sink_arg = &c;
+	rc = cli_parse(argc, argv, getenv, &c.opt, &c.args, &e);
+	out_init(&c);
+	if (rc == 0) {
+		os_call_deep(run_deep, &r);
+		rc = r.rc;
+	}
+	if (rc == -1) {
+		status = status_of(&c, &e);
+		out_error(&c, &e, status);
+	}
+	if (out_finish(&c, &e2) == -1 && status == 0) {
+		status = 1;
+		out_error(&c, &e2, status);
+	}
+	repo_close(c.repo);
+	cli_parse_fini(&c.opt, &c.args);
+	return status;
+}

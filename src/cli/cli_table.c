@@ -1,0 +1,185 @@
+/* cli_table: the commands.  Options are in cli_options.c. */
+#include "cli/cli.h"
+
+#include <stdlib.h>
+
+#define ANY CMD_NO_MAX
+
+#define ABOUT_SNAPSHOT                                                                             \
+	"SNAPSHOT is the first 4 or more digits of an id; \"latest\"; \"latest:SYSTEM\"; or a "    \
+	"time "                                                                                    \
+	"with a date in it, which means the newest snapshot not later."
+
+const struct cmd_def cmd_table[CMD_COUNT] = {
+    [CMD_INIT] = {CMD_INIT, "init", "", "Make a new repository",
+	"Makes an empty, encrypted repository at --repo. The place must be empty or not exist "
+	"yet.\n\nWithout its key or password a repository cannot be read by anybody. Keep "
+	"a copy of it somewhere else.",
+	CMD_REPO, 0, 0, NULL, "11", cmd_init,
+	{{"holdfast -r /srv/backup init", "asks for a new password, twice"},
+	    {"holdfast -r /srv/backup init --new-key-file ~/backup.key",
+		"makes a key file, for machines"}}},
+    [CMD_BACKUP] = {CMD_BACKUP, "backup", "[PATH...]", "Store files as a new snapshot",
+	"Reads the paths and stores what is new as one snapshot. Content that the repository has "
+	"already is not stored again, and files that did not change since the parent, the newest "
+	"complete snapshot of the same host and system (or paths), are not read again.\n\nFiles "
+	"that cannot be read are reported, the rest is stored, and the exit status is "
+	"3.\n\nPatterns follow gitignore's rules, with absolute paths; those of --exclude are "
+	"tried after those in files, so they have the last word. Interrupted, it keeps what is "
+	"stored, so that the next run goes on from there.",
+	CMD_REPO | CMD_OPENS, 0, ANY, NULL, "3", cmd_backup,
+	{{"holdfast -r /srv/backup backup /etc /home", "two folders, one snapshot"},
+	    {"holdfast backup --system www -e '*.tmp' -x /srv/www", "named, without some files"},
+	    {"pg_dump shop | holdfast backup --stdin --stdin-name shop.sql",
+		"what a program writes"},
+	    {"find /data -name '*.raw' -print0 | holdfast backup --files-from0 -",
+		"a list of files"}}},
+    [CMD_SNAPSHOTS] = {CMD_SNAPSHOTS, "snapshots", "[SNAPSHOT...]", "List snapshots",
+	"Lists snapshots, oldest first. Options choose which; several of them must all fit.",
+	CMD_REPO | CMD_OPENS, 0, ANY, NULL, "3", cmd_snapshots,
+	{{"holdfast -r /srv/backup snapshots", "all of them"},
+	    {"holdfast snapshots --host db1 --latest 3", "the last three of each group on db1"}}},
+    [CMD_LS] = {CMD_LS, "ls", "SNAPSHOT[:PATH]", "List files in a snapshot",
+	"Lists a folder in a snapshot, as ls does.\n\n" ABOUT_SNAPSHOT, CMD_REPO | CMD_OPENS, 1, 1,
+	NULL, NULL, cmd_ls,
+	{{"holdfast ls latest:/etc", "one folder"},
+	    {"holdfast ls -lR 1a2b3c4d", "everything, in detail"}}},
+    [CMD_FIND] = {CMD_FIND, "find", "PATTERN...", "Find files in snapshots",
+	"Finds names in all chosen snapshots. A pattern is a glob (* ? [...]), matched against the "
+	"name, or against the whole path if it holds a '/'.",
+	CMD_REPO | CMD_OPENS, 1, ANY, NULL, NULL, cmd_find_files,
+	{{"holdfast find '*.conf'", "in all snapshots"},
+	    {"holdfast find -i 'report*' --newer 2026-11-01", "changed since that day"}}},
+    [CMD_CAT] = {CMD_CAT, "cat", "SNAPSHOT:PATH", "Print a file's content",
+	"Writes the content of one file to standard output.\n\n" ABOUT_SNAPSHOT,
+	CMD_REPO | CMD_OPENS, 1, 1, NULL, "20", cmd_cat,
+	{{"holdfast cat latest:/etc/fstab", "as it was in the newest snapshot"}}},
+    [CMD_DIFF] = {CMD_DIFF, "diff", "SNAPSHOT[:PATH] SNAPSHOT[:PATH]", "Compare two snapshots",
+	"Prints what differs: + added, - removed, M content modified, T another type of thing, "
+	"U only metadata (owner, mode, time).\n\n" ABOUT_SNAPSHOT,
+	CMD_REPO | CMD_OPENS, 2, 2, NULL, NULL, cmd_diff,
+	{{"holdfast diff 1a2b3c4d latest", "since that snapshot"}}},
+    [CMD_RESTORE] = {CMD_RESTORE, "restore", "SNAPSHOT[:PATH]", "Write files back to a folder",
+	"Restores a snapshot below --target, where absolute paths are kept; with a PATH, that "
+	"folder's content (or that one file) goes right into the target. Nothing is ever written "
+	"outside the target, and nothing that is there is overwritten unless --overwrite says "
+	"so.\n\nWhat cannot be restored is reported, the rest is restored, and the exit status is "
+	"3; "
+	"or 20 where stored data is damaged.\n\n" ABOUT_SNAPSHOT,
+	CMD_REPO | CMD_OPENS, 1, 1, NULL, "3 20", cmd_restore,
+	{{"holdfast -r /srv/backup restore latest --target /tmp/back", "everything"},
+	    {"holdfast restore latest:/etc --target /tmp/etc", "one folder's content"},
+	    {"holdfast restore 1a2b3c4d --target / --overwrite if-changed --include /home/eve",
+		"put back in place what differs"}}},
+    [CMD_MOUNT] = {CMD_MOUNT, "mount", "MOUNTPOINT", "Show snapshots as a file system",
+	"Mounts the chosen snapshots, read-only, on an empty folder until it is unmounted or "
+	"interrupted. Below it are ids/, times/ and latest.",
+	CMD_REPO | CMD_OPENS, 1, 1, NULL, NULL, cmd_mount,
+	{{"holdfast -r /srv/backup mount /mnt", "look around with any program"}}},
+    [CMD_CHECK] = {CMD_CHECK, "check", "", "Verify that the repository is whole",
+	"Verifies that everything that snapshots need is there and that what lists it is intact; "
+	"with --read-data also that every stored byte is what it was. Damage is reported with the "
+	"snapshots and files that it reaches, and the exit status is 20.",
+	CMD_REPO | CMD_OPENS, 0, 0, NULL, "3 20", cmd_check,
+	{{"holdfast -r /srv/backup check", "quickly"}, {"holdfast check --read-data", "every byte"},
+	    {"holdfast check --read-data-subset 5%", "a part, chosen anew each time"}}},
+    [CMD_FORGET] = {CMD_FORGET, "forget", "[SNAPSHOT...]", "Drop snapshots by rules or by name",
+	"Applies the --keep rules to each group of snapshots (same host and system, or same host "
+	"and paths), keeps what any rule wants, and forgets the rest; or forgets the snapshots "
+	"that are named. Space is freed by prune, and until then nothing is lost.\n\nN may be "
+	"\"unlimited\".",
+	CMD_REPO | CMD_OPENS, 0, ANY, NULL, "3", cmd_forget,
+	{{"holdfast forget --keep-daily 7 --keep-weekly 5 --dry-run", "shows what would go"},
+	    {"holdfast forget --keep-within 1y6mo --prune", "and frees the space"},
+	    {"holdfast forget 1a2b3c4d", "one of them"}}},
+    [CMD_PRUNE] = {CMD_PRUNE, "prune", "", "Free what no snapshot needs",
+	"Works beside running backups: what nothing needs is first marked, and deleted by a prune "
+	"after the grace time (a day, unless init said otherwise). With --exclusive it is deleted "
+	"at once, which is safe only while nobody else uses the repository.",
+	CMD_REPO | CMD_OPENS, 0, 0, NULL, "3 11", cmd_prune,
+	{{"holdfast -r /srv/backup prune --dry-run", "shows what would be freed"}}},
+    [CMD_STATS] = {CMD_STATS, "stats", "", "Measure the repository",
+	"Counts what is stored, how large it is, and what the chosen snapshots would be if "
+	"restored.",
+	CMD_REPO | CMD_OPENS, 0, 0, NULL, NULL, cmd_stats,
+	{{"holdfast -r /srv/backup stats", "all of it"}}},
+    [CMD_TAG] = {CMD_TAG, "tag", "SNAPSHOT...", "Add and remove snapshots' tags",
+	"Changes the tags of snapshots.\n\n" ABOUT_SNAPSHOT, CMD_REPO | CMD_OPENS, 1, ANY, NULL,
+	NULL, cmd_tag, {{"holdfast tag --add keep --remove test latest", "both at once"}}},
+    [CMD_KEY] = {CMD_KEY, "key", "list | add | remove KEY | passwd", "Manage keys and passwords",
+	"A repository can have several keys. list shows them, add makes another, remove takes one "
+	"away (never the last, nor the one in use), passwd gives the one in use a new password or "
+	"key file.\n\nThe new password comes from --new-key-file (made here), "
+	"--new-password-file, or a prompt.",
+	CMD_REPO | CMD_OPENS, 1, 2, "list|add|remove|passwd", NULL, cmd_key,
+	{{"holdfast key list", "who has one"},
+	    {"holdfast key add --new-key-file /root/holdfast.key --label db1",
+		"a key file for a machine"},
+	    {"holdfast key passwd", "asks for the new password"}}},
+    [CMD_REPAIR] = {CMD_REPAIR, "repair", "[index | snapshots]",
+	"Make the best of a damaged repository",
+	"index writes again the lists of what is stored where, from what is stored. snapshots "
+	"replaces snapshots that damage reaches by ones without the files that are lost, each of "
+	"which is reported. Without a word: both. Keep a copy of the repository first if you "
+	"can.",
+	CMD_REPO | CMD_OPENS, 0, 1, "index|snapshots", "3", cmd_repair,
+	{{"holdfast -r /srv/backup repair --dry-run", "shows what would be done"}}},
+    [CMD_CACHE] = {CMD_CACHE, "cache", "[dir | clear]", "Show or clear the local cache",
+	"The cache only saves time: it can be cleared whenever nothing runs. dir shows where it "
+	"is and how large; clear removes the caches of all repositories.",
+	CMD_REPO, 0, 1, "dir|clear", NULL, cmd_cache,
+	{{"holdfast cache", "where, and how large"},
+	    {"holdfast cache clear", "all repositories' caches"}}},
+    [CMD_COMPLETION] = {CMD_COMPLETION, "completion", "SHELL",
+	"Print a script for shell completion",
+	"Prints a script that teaches the shell (bash) holdfast's words.", 0, 1, 1, "bash", NULL,
+	cmd_completion, {{"source <(holdfast completion bash)", "for this shell"}}},
+    [CMD_HELP] = {CMD_HELP, "help", "[COMMAND]", "Explain holdfast or a command",
+	"Explains a command, or lists all of them. With --man the manual pages are written into a "
+	"folder.",
+	0, 0, 1, NULL, NULL, cmd_help,
+	{{"holdfast help restore", "the same as holdfast restore --help"}}},
+    [CMD_VERSION] = {CMD_VERSION, "version", "", "Print the version", "Prints the version.", 0, 0,
+	0, NULL, NULL, cmd_version, {{"holdfast version", ""}}},
+};
+
+const struct cmd_exit cmd_exits[] = {
+    {0, "done"},
+    {1, "failed"},
+    {2, "usage or configuration"},
+    {3, "completed with problems: something was skipped (1 with --strict)"},
+    {10, "there is no repository"},
+    {11, "the repository or a resource is busy"},
+    {12, "wrong password or key"},
+    {20, "damage was found"},
+    {130, "interrupted"},
+};
+const size_t cmd_exits_count = sizeof cmd_exits / sizeof *cmd_exits;
+
+const struct cmd_def *cmd_find(const char *name)
+{
+	for (size_t i = 0; i < CMD_COUNT; i++)
+		if (strcmp(cmd_table[i].name, name) == 0)
+			return &cmd_table[i];
+	return NULL;
+}
+
+bool cmd_exit_applies(const struct cmd_def *c, int status)
+{
+	const char *p = c->exits ? c->exits : "";
+
+	if (status <= 2 || status == 130)
+		return true;
+	if (c->flags & CMD_OPENS && (status == 10 || status == 12))
+		return true;
+	while (*p) {
+		char *end;
+
+		if (strtol(p, &end, 10) == status)
+			return true;
+		p = end;
+		while (*p == ' ')
+			p++;
+	}
+	return false;
+}

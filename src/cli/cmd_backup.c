@@ -1,0 +1,196 @@
+/* backup: store files as a snapshot. */
+#include "cli/cli_out.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "engine/op_backup.h"
+#include "os/os.h"
+
+enum { PATHS_MAX = 256 << 20 };
+
+/* The paths to back up, from the arguments and from files. */
+struct paths {
+	char **v;
+	size_t n;
+};
+
+static void paths_add(struct paths *p, const char *s, size_t n)
+{
+	p->v = mem_realloc(p->v, (p->n + 1) * sizeof *p->v);
+	p->v[p->n++] = mem_strndup(s, n);
+}
+
+static void paths_fini(struct paths *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		free(p->v[i]);
+	free(p->v);
+}
+
+static int paths_from(struct paths *p, const char *file, char end, struct err *e)
+{
+	struct buf b = {0};
+	const char *at;
+	size_t left;
+
+	if (os_read_file(strcmp(file, "-") == 0 ? "/dev/stdin" : file, PATHS_MAX, &b, e) == -1) {
+		buf_fini(&b);
+		return err_wrap(e, "--files-from%s %s", end ? "" : "0", file);
+	}
+	at = buf_cstr(&b);
+	left = b.n;
+	while (left) {
+		const char *stop = memchr(at, end, left);
+		size_t n = stop ? (size_t)(stop - at) : left;
+
+		if (n)
+			paths_add(p, at, n);
+		at += n + (stop != NULL);
+		left -= n + (stop != NULL);
+	}
+	buf_fini(&b);
+	return 0;
+}
+
+static int collect(struct cli *c, struct paths *p, struct err *e)
+{
+	bool listed = c->opt.files_from.n || c->opt.files_from0.n;
+
+	for (size_t i = 0; i < c->args.n; i++)
+		paths_add(p, c->args.v[i], strlen(c->args.v[i]));
+	for (size_t i = 0; i < c->opt.files_from.n; i++)
+		if (paths_from(p, c->opt.files_from.v[i], '\n', e) == -1)
+			return -1;
+	for (size_t i = 0; i < c->opt.files_from0.n; i++)
+		if (paths_from(p, c->opt.files_from0.v[i], '\0', e) == -1)
+			return -1;
+	if (c->opt.stdin_data && (p->n || listed))
+		return err_set(e, ERR_USAGE, "backup: --stdin and paths don't go together");
+	if (!c->opt.stdin_data && p->n == 0) {
+		err_set(e, ERR_USAGE,
+		    listed ? "backup: the list of paths is empty" : "backup: which paths?");
+		return err_hint(e, "usage: holdfast backup PATH...");
+	}
+	return 0;
+}
+
+static void report_json(struct cli *c, const struct backup_result *r)
+{
+	const struct snapshot_stats *s = &r->stats;
+	json_t *o = json_object();
+
+	if (r->has_snapshot)
+		out_json_id(o, "snapshot", &r->snapshot);
+	else
+		out_json_str(o, "snapshot", NULL);
+	if (r->has_parent)
+		out_json_id(o, "parent", &r->parent);
+	else
+		out_json_str(o, "parent", NULL);
+	out_json_str(o, "outcome", snapshot_outcome_name(r->outcome));
+	json_object_set_new(o, "dry_run", json_boolean(c->opt.dry_run));
+	out_json_u64(o, "files", s->files);
+	out_json_u64(o, "dirs", s->dirs);
+	out_json_u64(o, "others", s->others);
+	out_json_u64(o, "files_new", s->files_new);
+	out_json_u64(o, "files_changed", s->files_changed);
+	out_json_u64(o, "files_unchanged", s->files_unchanged);
+	out_json_u64(o, "bytes", s->bytes);
+	out_json_u64(o, "bytes_read", s->bytes_read);
+	out_json_u64(o, "added_bytes", s->added_bytes);
+	out_json_u64(o, "stored_bytes", s->stored_bytes);
+	out_json_u64(o, "repository_bytes", r->repo_bytes);
+	out_json_u64(o, "errors", s->errors);
+	json_object_set_new(o, "seconds", json_real(r->seconds));
+	out_json(c, "summary", o);
+}
+
+static void report_text(struct cli *c, const struct backup_result *r)
+{
+	const struct snapshot_stats *s = &r->stats;
+	char a[32], b[32], d[32];
+
+	out_text(c, "Files:     %s new, %s changed, %s unmodified\n", text_count(a, s->files_new),
+	    text_count(b, s->files_changed), text_count(d, s->files_unchanged));
+	out_text(c, "Folders:   %s\n", text_count(a, s->dirs));
+	out_text(c, "Processed: %s in %s", text_bytes(a, s->bytes), text_seconds(b, r->seconds));
+	if (r->seconds > 0 && s->bytes)
+		out_text(c, " (%s/s)", text_bytes(d, (uint64_t)((double)s->bytes / r->seconds)));
+	out_text(c, "\nAdded:     %s, stored as %s\n", text_bytes(a, s->added_bytes),
+	    text_bytes(b, s->stored_bytes));
+	if (s->errors)
+		out_text(c, "Errors:    %s\n", text_count(a, s->errors));
+	if (r->has_parent)
+		out_text(c, "Parent:    %s\n", text_id(a, &r->parent));
+	if (c->opt.dry_run)
+		out_text(c, "Dry run: nothing was stored\n");
+	else if (r->has_snapshot)
+		out_text(c, "Snapshot %s saved%s\n", text_id(a, &r->snapshot),
+		    r->outcome == SNAPSHOT_COMPLETE ? "" : ", incomplete");
+	if (r->has_snapshot && !r->has_parent)
+		out_text(c, "\nNext: holdfast -r %s ls %s\n", out_str(c, c->opt.repo),
+		    text_id(a, &r->snapshot));
+}
+
+static void fill(
+    struct cli *c, const struct paths *paths, const struct exclude *x, struct backup_params *p)
+{
+	const struct cli_options *o = &c->opt;
+
+	*p = (struct backup_params){
+	    .paths = (const char *const *)paths->v,
+	    .npaths = paths->n,
+	    .stdin_fd = 0,
+	    .stdin_name = o->stdin_data ? o->stdin_name : NULL,
+	    .system = o->system,
+	    .host = o->host,
+	    .tags = o->tags.v,
+	    .ntags = o->tags.n,
+	    .strategy = (enum snapshot_strategy)(o->type - 1),
+	    .exclude = x,
+	    .exclude_texts = o->exclude.v,
+	    .nexclude_texts = o->exclude.n,
+	    .exclude_caches = o->exclude_caches,
+	    .one_file_system = o->one_file_system,
+	    .fixed = o->chunker == 2,
+	    .codec = o->compression.id,
+	    .level = o->compression.level,
+	    .jobs = (unsigned)o->jobs,
+	    .count = c->out.err_tty || c->out.json,
+	    .dry_run = o->dry_run,
+	};
+}
+
+int cmd_backup(struct cli *c, struct err *e)
+{
+	struct paths paths = {0};
+	struct exclude *x = NULL;
+	struct backup_params p;
+	struct backup_result r = {0};
+	int rc = -1;
+
+	if (collect(c, &paths, e) == -1 || pick_exclude(c, &x, e) == -1)
+		goto out;
+	fill(c, &paths, x, &p);
+	progress_start(c);
+	rc = op_backup(c->repo, &p, c->ctx, &r, e);
+	progress_stop(c);
+	if (rc == -1 && e->kind == ERR_CANCELLED && e->hint[0] == '\0')
+		err_hint(e, "what was stored is kept: the same command goes on from there");
+	if (rc == -1)
+		goto out;
+	if (c->out.json)
+		report_json(c, &r);
+	else
+		report_text(c, &r);
+	if (r.stats.errors)
+		rc = err_set(e, ERR_INCOMPLETE, "backup: %llu %s could not be stored",
+		    (unsigned long long)r.stats.errors,
+		    text_plural(r.stats.errors, "thing", "things"));
+out:
+	exclude_free(x);
+	paths_fini(&paths);
+	return rc;
+}

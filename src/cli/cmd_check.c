@@ -1,0 +1,77 @@
+/* check: is the repository whole? */
+#include "cli/cli_out.h"
+
+#include "engine/op_check.h"
+
+static void report(struct cli *c, const struct check_result *r)
+{
+	char a[32], b[32], d[32];
+
+	out_text(c, "Checked %s %s, %s folders, %s packs", text_count(a, r->snapshots),
+	    text_plural(r->snapshots, "snapshot", "snapshots"), text_count(b, r->trees),
+	    text_count(d, r->packs));
+	if (r->packs_read)
+		out_text(c, ", read %s of them (%s)", text_count(a, r->packs_read),
+		    text_bytes(b, r->bytes_read));
+	out_text(c, " in %s\n", text_seconds(a, r->seconds));
+	if (r->unreferenced_packs)
+		out_text(c, "%s packs are in no index; prune removes them\n",
+		    text_count(a, r->unreferenced_packs));
+	if (r->damaged_objects || r->hurt_snapshots)
+		out_text(c, "Damaged: %s objects; reached by it: %s snapshots, %s paths\n",
+		    text_count(a, r->damaged_objects), text_count(b, r->hurt_snapshots),
+		    text_count(d, r->hurt_paths));
+	else
+		out_text(c, "No damage found\n");
+}
+
+static void report_json(struct cli *c, const struct check_result *r)
+{
+	json_t *o = json_object();
+
+	out_json_u64(o, "snapshots", r->snapshots);
+	out_json_u64(o, "trees", r->trees);
+	out_json_u64(o, "packs", r->packs);
+	out_json_u64(o, "packs_read", r->packs_read);
+	out_json_u64(o, "indexes", r->indexes);
+	out_json_u64(o, "blobs", r->blobs);
+	out_json_u64(o, "bytes_read", r->bytes_read);
+	out_json_u64(o, "unreferenced_packs", r->unreferenced_packs);
+	out_json_u64(o, "damaged_objects", r->damaged_objects);
+	out_json_u64(o, "hurt_snapshots", r->hurt_snapshots);
+	out_json_u64(o, "hurt_paths", r->hurt_paths);
+	out_json_u64(o, "warnings", r->warnings);
+	json_object_set_new(o, "seconds", json_real(r->seconds));
+	out_json(c, "summary", o);
+}
+
+int cmd_check(struct cli *c, struct err *e)
+{
+	struct check_params p = {.read_data = c->opt.read_data, .jobs = (unsigned)c->opt.jobs};
+	struct check_result r = {0};
+	int rc;
+
+	if (c->opt.read_subset == 0)
+		return err_set(e, ERR_USAGE, "check: --read-data-subset 0%% would read nothing");
+	if (c->opt.read_subset > 0)
+		p.subset = c->opt.read_subset;
+	progress_start(c);
+	rc = op_check(c->repo, &p, c->ctx, &r, e);
+	progress_stop(c);
+	if (rc == -1)
+		return -1;
+	if (c->out.json)
+		report_json(c, &r);
+	else
+		report(c, &r);
+	if (r.damaged_objects || r.hurt_snapshots || r.hurt_paths) {
+		err_set(e, ERR_DAMAGE_FOUND, "check: the repository is damaged");
+		return err_hint(e,
+		    "make a copy of it, back up again (what is still there heals what is "
+		    "lost), then see 'holdfast help repair'");
+	}
+	if (r.warnings)
+		return err_set(e, ERR_INCOMPLETE, "check: %llu %s", (unsigned long long)r.warnings,
+		    text_plural(r.warnings, "warning", "warnings"));
+	return 0;
+}

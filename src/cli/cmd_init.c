@@ -1,0 +1,124 @@
+/* init: make a repository. */
+#include "cli/cli_out.h"
+
+#include <dirent.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "os/os.h"
+#include "store/store.h"
+
+static void report(struct cli *c, const char *durability, bool key_file)
+{
+	if (c->out.json) {
+		json_t *o = json_object();
+
+		out_json_str(o, "repository", repo_id_text(c->repo));
+		out_json_str(o, "url", repo_url(c->repo));
+		out_json_str(o, "durability", durability);
+		out_json_str(o, "key_file", c->opt.new_key_file);
+		out_json(c, "summary", o);
+		return;
+	}
+	out_text(
+	    c, "Made repository %s at %s\n", repo_id_text(c->repo), out_str(c, repo_url(c->repo)));
+	if (durability && durability[0])
+		out_text(c, "The store promises: %s\n", durability);
+	out_text(c,
+	    "\nKeep a copy of the %s somewhere else than on this machine:\n"
+	    "without it nobody, ever, can read what is stored here.\n",
+	    key_file ? "key file" : "password");
+	if (c->opt.new_key_file)
+		out_text(c, "The key file is %s\n", out_str(c, c->opt.new_key_file));
+	out_text(c,
+	    "\nNext:\n  holdfast -r %s%s%s backup PATH...\n  holdfast -r %s%s%s snapshots\n",
+	    out_str(c, c->opt.repo), c->opt.new_key_file ? " --key-file " : "",
+	    c->opt.new_key_file ? out_str(c, c->opt.new_key_file) : "", out_str(c, c->opt.repo),
+	    c->opt.new_key_file ? " --key-file " : "",
+	    c->opt.new_key_file ? out_str(c, c->opt.new_key_file) : "");
+}
+
+/* What an interrupted init, or a new file system, has in it already. */
+static bool may_be_there(const char *name)
+{
+	static const char *const names[] = {".", "..", "keys", "tmp", "lost+found"};
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	return false;
+}
+
+/* A folder with somebody's things in it becomes no repository. */
+static int refuse_full(const char *url, struct err *e)
+{
+	const char *path = strncmp(url, "fs:", 3) == 0 ? url + 3 : url;
+	DIR *d = strncmp(url, "mem:", 4) == 0 ? NULL : opendir(path);
+	struct dirent *de;
+	bool config = false, keys = false;
+	char *stray = NULL;
+
+	if (d == NULL) /* not there, or the store says why */
+		return 0;
+	while ((de = readdir(d)) != NULL) {
+		config |= strcmp(de->d_name, "config") == 0;
+		keys |= strcmp(de->d_name, "keys") == 0;
+		if (stray == NULL && !may_be_there(de->d_name))
+			stray = mem_strdup(de->d_name);
+	}
+	closedir(d);
+	if (stray == NULL)
+		return 0;
+	if (config && keys) {
+		err_set(e, ERR_EXISTS, "%s holds a repository already", path);
+	} else {
+		err_set(e, ERR_USAGE, "%s: is not empty: there is '%s'", path, stray);
+		err_hint(e, "a repository is made in a folder that is empty, or not there yet");
+	}
+	free(stray);
+	return -1;
+}
+
+int cmd_init(struct cli *c, struct err *e)
+{
+	struct repo_init_params p = {.label = c->opt.label};
+	const char *url = cli_repo_url(c, e), *durability;
+	struct store *s = NULL;
+	struct cred cred = {0};
+	char *cache = NULL;
+	bool key_file, made = false;
+	int rc = -1;
+
+	if (url == NULL)
+		goto out;
+	if (c->opt.grace.months) {
+		err_set(e, ERR_USAGE, "--grace: months and years have no fixed length; use days");
+		goto out;
+	}
+	if (refuse_full(url, e) == -1)
+		goto out;
+	/* The key file first: where it can't be, no folder is left behind. */
+	if (c->opt.new_key_file && cred_new(c, &cred, e) == -1)
+		goto out;
+	made = c->opt.new_key_file != NULL;
+	if (store_open(url, true, c->ctx, &s, e) == -1)
+		goto out;
+	if (!made && cred_new(c, &cred, e) == -1) {
+		store_close(s);
+		goto out;
+	}
+	durability = s->ops->durability;
+	key_file = cred.cred.key_file;
+	p.cred = cred.cred;
+	p.grace_s = c->opt.grace.ns / CALENDAR_SECOND;
+	cache = cli_cache_dir(c);
+	rc = repo_init(s, &p, cache, c->ctx, &c->repo, e);
+	if (rc == 0)
+		report(c, durability, key_file);
+out:
+	if (rc == -1 && made)
+		os_unlinkat(AT_FDCWD, c->opt.new_key_file, 0);
+	free(cache);
+	cred_fini(&cred);
+	return rc;
+}

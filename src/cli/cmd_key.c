@@ -1,0 +1,110 @@
+/* key: who can open the repository. */
+#include "cli/cli_out.h"
+
+#include "os/os.h"
+
+static void print_json(struct cli *c, const struct repo_key *k)
+{
+	json_t *o = json_object();
+
+	out_json_id(o, "key", &k->object);
+	out_json_str(o, "holder", k->holder);
+	out_json_str(o, "label", k->label);
+	out_json_str(o, "role", k->role);
+	out_json_str(o, "created", k->created);
+	out_json_str(o, "kind", k->key_file ? "key-file" : "password");
+	json_object_set_new(o, "current", json_boolean(k->current));
+	out_json(c, "item", o);
+}
+
+/* RFC 3339 as stored, shown in local time where it can be read. */
+static const char *created(const struct repo_key *k, char text[CALENDAR_TEXT])
+{
+	struct calendar_time t;
+	struct err ignored;
+
+	if (k->created == NULL || calendar_parse_time(k->created, &t, &ignored) == -1)
+		return "";
+	return calendar_format_local(text, t.ns);
+}
+
+static int key_list(struct cli *c, struct err *e)
+{
+	static const char *const head[] = {"", "Key", "Kind", "Role", "Created", "Label"};
+	struct text_table t = {.align = "<<<<<<", .ncols = 6, .head = true};
+	struct buf b = {0};
+	struct repo_key *keys;
+	size_t n;
+
+	if (repo_keys_list(c->repo, &keys, &n, e) == -1)
+		return -1;
+	text_row(&t, head);
+	for (size_t i = 0; i < n; i++) {
+		const struct repo_key *k = &keys[i];
+		char id[32], when[CALENDAR_TEXT];
+
+		if (c->out.json)
+			print_json(c, k);
+		text_row(&t,
+		    (const char *[]){k->current ? "*" : "", text_id(id, &k->object),
+			k->key_file ? "key file" : "password", out_str(c, k->role ? k->role : ""),
+			created(k, when), out_str(c, k->label ? k->label : "")});
+	}
+	text_table_put(&b, &t);
+	out_list(c, "%s", buf_cstr(&b));
+	text_table_fini(&t);
+	buf_fini(&b);
+	repo_keys_free(keys, n);
+	return 0;
+}
+
+static int key_new(struct cli *c, bool replace, struct err *e)
+{
+	struct cred cred = {0};
+	struct id object;
+	char text[32];
+	int rc = cred_new(c, &cred, e);
+
+	if (rc == -1)
+		return -1;
+	rc = replace ? repo_key_passwd(c->repo, &cred.cred, &object, e)
+		     : repo_key_add(c->repo, &cred.cred, c->opt.label, &object, e);
+	cred_fini(&cred);
+	if (rc == -1) {
+		if (c->opt.new_key_file)
+			os_unlinkat(AT_FDCWD, c->opt.new_key_file, 0);
+		return -1;
+	}
+	if (c->out.json) {
+		json_t *o = json_object();
+
+		out_json_id(o, "key", &object);
+		out_json(c, "summary", o);
+	}
+	out_text(c, "%s key %s\n", replace ? "Changed to" : "Added", text_id(text, &object));
+	if (c->opt.new_key_file)
+		out_text(c, "The key file is %s; keep a copy of it somewhere else\n",
+		    out_str(c, c->opt.new_key_file));
+	return 0;
+}
+
+int cmd_key(struct cli *c, struct err *e)
+{
+	const char *word = c->args.v[0], *which = c->args.v[1];
+
+	if (strcmp(word, "remove") == 0) {
+		if (which == NULL) {
+			err_set(e, ERR_USAGE, "key remove: which one?");
+			return err_hint(e, "'holdfast key list' shows them");
+		}
+		if (repo_key_remove(c->repo, which, e) == -1)
+			return -1;
+		out_text(c, "Removed key %s\n", out_str(c, which));
+		return 0;
+	}
+	if (which)
+		return err_set(e, ERR_USAGE, "key %s: '%s' is too much", word, which);
+	if (strcmp(word, "list") == 0)
+		return key_list(c, e);
+	return key_new(c, strcmp(word, "passwd") == 0, e);
+}

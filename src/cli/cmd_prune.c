@@ -1,0 +1,76 @@
+/* prune: free what no snapshot needs. */
+#include "cli/cli_out.h"
+
+#include "engine/op_prune.h"
+
+static void report(struct cli *c, const struct prune_result *r)
+{
+	char a[32], b[32], when[CALENDAR_TEXT];
+	bool dry = c->opt.dry_run;
+
+	out_text(c, "%s: %s packs, %s\n", dry ? "Would delete" : "Deleted",
+	    text_count(a, r->packs_deleted), text_bytes(b, r->bytes_deleted));
+	out_text(c, "%s: %s packs, %s\n", dry ? "Would mark" : "Marked",
+	    text_count(a, r->packs_marked), text_bytes(b, r->bytes_marked));
+	if (r->packs_unmarked)
+		out_text(c, "Unmarked, in use again: %s packs\n", text_count(a, r->packs_unmarked));
+	if (r->packs_repacked)
+		out_text(c, "%s: %s packs, %s\n", dry ? "Would write again" : "Written again",
+		    text_count(a, r->packs_repacked), text_bytes(b, r->bytes_repacked));
+	if (r->snapshots_removed)
+		out_text(c, "Snapshots removed: %s\n", text_count(a, r->snapshots_removed));
+	out_text(c, "In use: %s packs, %s; unused within them: %s\n", text_count(a, r->packs_kept),
+	    text_bytes(b, r->bytes_live), text_bytes((char[32]){0}, r->bytes_dead));
+	if (r->waiting && r->next_ns)
+		out_text(c,
+		    "%s unused packs wait, lest a running backup needs them: prune again after\n"
+		    "%s, or with --exclusive where nobody else uses the repository\n",
+		    text_count(a, r->waiting), calendar_format_local(when, r->next_ns));
+}
+
+static void report_json(struct cli *c, const struct prune_result *r)
+{
+	json_t *o = json_object();
+
+	json_object_set_new(o, "dry_run", json_boolean(c->opt.dry_run));
+	out_json_u64(o, "snapshots_kept", r->snapshots_kept);
+	out_json_u64(o, "snapshots_removed", r->snapshots_removed);
+	out_json_u64(o, "packs_kept", r->packs_kept);
+	out_json_u64(o, "packs_marked", r->packs_marked);
+	out_json_u64(o, "packs_deleted", r->packs_deleted);
+	out_json_u64(o, "packs_unmarked", r->packs_unmarked);
+	out_json_u64(o, "packs_repacked", r->packs_repacked);
+	out_json_u64(o, "bytes_marked", r->bytes_marked);
+	out_json_u64(o, "bytes_deleted", r->bytes_deleted);
+	out_json_u64(o, "bytes_repacked", r->bytes_repacked);
+	out_json_u64(o, "bytes_live", r->bytes_live);
+	out_json_u64(o, "bytes_dead", r->bytes_dead);
+	out_json_u64(o, "waiting", r->waiting);
+	if (r->next_ns)
+		out_json_time(o, "next", r->next_ns);
+	else
+		out_json_str(o, "next", NULL);
+	json_object_set_new(o, "seconds", json_real(r->seconds));
+	out_json(c, "summary", o);
+}
+
+int cmd_prune(struct cli *c, struct err *e)
+{
+	struct prune_params p = {.dry_run = c->opt.dry_run,
+	    .exclusive = c->opt.exclusive,
+	    .repack = c->opt.repack,
+	    .max_unused = c->opt.max_unused};
+	struct prune_result r = {0};
+	int rc;
+
+	progress_start(c);
+	rc = op_prune(c->repo, &p, c->ctx, &r, e);
+	progress_stop(c);
+	if (rc == -1)
+		return -1;
+	if (c->out.json)
+		report_json(c, &r);
+	else
+		report(c, &r);
+	return 0;
+}

@@ -1,0 +1,63 @@
+/* repair: make the best of damage. */
+#include "cli/cli_out.h"
+
+#include "engine/op_repair.h"
+
+static void report(struct cli *c, const struct repair_result *r)
+{
+	char a[32], b[32], d[32];
+
+	if (c->opt.dry_run)
+		out_text(c, "Dry run: nothing was changed\n");
+	out_text(c, "Packs: %s read, %s listed anew, %s unreadable\n",
+	    text_count(a, r->packs_scanned), text_count(b, r->packs_indexed),
+	    text_count(d, r->packs_unreadable));
+	out_text(c, "Indexes: %s written, %s removed\n", text_count(a, r->indexes_written),
+	    text_count(b, r->indexes_removed));
+	out_text(c, "Snapshots: %s checked, %s replaced, %s removed\n",
+	    text_count(a, r->snapshots_checked), text_count(b, r->snapshots_rewritten),
+	    text_count(d, r->snapshots_removed));
+	if (r->entries_dropped)
+		out_text(c, "Lost: %s files and folders\n", text_count(a, r->entries_dropped));
+}
+
+static void report_json(struct cli *c, const struct repair_result *r)
+{
+	json_t *o = json_object();
+
+	json_object_set_new(o, "dry_run", json_boolean(c->opt.dry_run));
+	out_json_u64(o, "packs_scanned", r->packs_scanned);
+	out_json_u64(o, "packs_indexed", r->packs_indexed);
+	out_json_u64(o, "packs_unreadable", r->packs_unreadable);
+	out_json_u64(o, "indexes_written", r->indexes_written);
+	out_json_u64(o, "indexes_removed", r->indexes_removed);
+	out_json_u64(o, "snapshots_checked", r->snapshots_checked);
+	out_json_u64(o, "snapshots_rewritten", r->snapshots_rewritten);
+	out_json_u64(o, "snapshots_removed", r->snapshots_removed);
+	out_json_u64(o, "entries_dropped", r->entries_dropped);
+	out_json(c, "summary", o);
+}
+
+int cmd_repair(struct cli *c, struct err *e)
+{
+	struct repair_params p = {.dry_run = c->opt.dry_run};
+	struct repair_result r = {0};
+	int rc;
+
+	if (c->args.n) {
+		p.index = strcmp(c->args.v[0], "index") == 0;
+		p.snapshots = !p.index;
+	}
+	progress_start(c);
+	rc = op_repair(c->repo, &p, c->ctx, &r, e);
+	progress_stop(c);
+	if (rc == -1)
+		return -1;
+	if (c->out.json)
+		report_json(c, &r);
+	else
+		report(c, &r);
+	if (r.entries_dropped || r.snapshots_removed || r.packs_unreadable)
+		return err_set(e, ERR_INCOMPLETE, "repair: not everything could be saved");
+	return 0;
+}

@@ -1,0 +1,257 @@
+/*
+ * backup_file: a worker reads one file, cuts it into chunks and stores them.
+ * A file that changes while it is read is read once more, then marked.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "engine/backup_internal.h"
+
+/* Data waiting to be cut: [off, end) of w->data. */
+struct window {
+	size_t off, end;
+	bool eof;
+};
+
+/* Read on until a whole chunk is surely there, or the end. */
+static int fill_window(
+    struct bworker *w, struct source_reader *r, struct window *win, struct err *e)
+{
+	size_t want = w->b->chunker.max;
+
+	if (win->off > 0 && DATA_MAX - win->off < want) {
+		memmove(w->data, w->data + win->off, win->end - win->off);
+		win->end -= win->off;
+		win->off = 0;
+	}
+	while (!win->eof && win->end - win->off < want) {
+		size_t room = DATA_MAX - win->end, n = room < 1 << 20 ? room : 1 << 20;
+		int64_t got = r->source->ops->read(r, w->data + win->end, n, e);
+
+		if (got < 0)
+			return -1;
+		win->eof = got == 0;
+		win->end += (size_t)got;
+		atomic_fetch_add_explicit(&w->b->bytes_read, (uint64_t)got, memory_order_relaxed);
+		atomic_fetch_add_explicit(
+		    &w->b->ctx->progress.bytes, (uint64_t)got, memory_order_relaxed);
+	}
+	return 0;
+}
+
+/* All of the file's data into the content writer. */
+static int store_data(struct bworker *w, struct source_reader *r, struct err *e)
+{
+	struct window win = {0, 0, false};
+	struct id id;
+
+	if (w->data == NULL)
+		w->data = mem_alloc(DATA_MAX);
+	content_writer_reset(w->content);
+	for (;;) {
+		size_t n;
+
+		if (ctx_check(w->b->ctx, e) == -1 || fill_window(w, r, &win, e) == -1)
+			return -1;
+		if (win.off == win.end)
+			return 0;
+		n = chunker_next(
+		    &w->b->chunker, span_of(w->data + win.off, win.end - win.off), win.eof);
+		if (writer_add(w->lane, PURPOSE_CONTENT, span_of(w->data + win.off, n), &id, NULL,
+			e) == -1)
+			return err_wrap(e, "store"), backup_fail(w->b, e), -1;
+		if (content_writer_add(w->content, &id, e) == -1)
+			return backup_fail(w->b, e), -1;
+		win.off += n;
+	}
+}
+
+static void keep_holes(struct bentry *en, const struct source_reader *r)
+{
+	free(en->holes);
+	en->holes = r->nholes ? mem_dup(r->holes, r->nholes * sizeof *en->holes) : NULL;
+	en->nholes = (uint32_t)r->nholes;
+}
+
+/* The file as it was read, which may be shorter than its holes thought. */
+static void keep_stat(struct bentry *en, const struct source_reader *r)
+{
+	en->st.size = r->st.size;
+	en->st.mtime = r->st.mtime;
+	en->st.mtime_ns = r->st.mtime_ns;
+	en->st.mode = r->st.mode;
+	en->st.uid = r->st.uid;
+	en->st.gid = r->st.gid;
+}
+
+static int keep_ref(struct bworker *w, struct bentry *en, struct err *e)
+{
+	struct tree_ref ref;
+
+	if (content_writer_end(w->content, &ref, e) == -1) {
+		backup_fail(w->b, e);
+		return -1;
+	}
+	if (en->was_racy)
+		en->same = ref.tag == en->tag && ref.n == en->nids &&
+			   memcmp(bentry_ids(en), ref.ids, ref.n * sizeof *ref.ids) == 0;
+	free(en->ids);
+	en->ids = NULL;
+	en->tag = (uint8_t)ref.tag;
+	en->depth = ref.depth;
+	en->nids = (uint32_t)ref.n;
+	if (ref.n == 1)
+		en->one = ref.ids[0];
+	else if (ref.n > 1)
+		en->ids = mem_dup(ref.ids, ref.n * sizeof *ref.ids);
+	return 0;
+}
+
+static void cut_holes(struct bentry *en)
+{
+	uint32_t n = 0;
+
+	while (n < en->nholes && en->holes[n].off < en->st.size)
+		n++;
+	en->nholes = n;
+	if (n > 0 && en->holes[n - 1].len > en->st.size - en->holes[n - 1].off)
+		en->holes[n - 1].len = en->st.size - en->holes[n - 1].off;
+}
+
+/* Once through the file; *changed tells whether it moved meanwhile. */
+static int read_once(
+    struct bworker *w, struct bdir *d, struct bentry *en, bool *changed, struct err *e)
+{
+	const struct source_ops *ops = d->src->source->ops;
+	struct source_reader *r;
+	uint64_t size;
+
+	if (ops->open(d->src, bentry_name(d, en), &en->st, &r, e) == -1)
+		return -1;
+	if (store_data(w, r, e) == -1) {
+		source_reader_abandon(r);
+		return -1;
+	}
+	keep_stat(en, r);
+	keep_holes(en, r);
+	if (ops->finish(r, changed, &size, e) == -1)
+		return -1;
+	en->st.size = size;
+	cut_holes(en);
+	return keep_ref(w, en, e);
+}
+
+/* A file known by its fingerprint, of which only the holes are wanted. */
+static int holes_only(struct bdir *d, struct bentry *en, struct err *e)
+{
+	struct source_reader *r;
+
+	if (d->src->source->ops->open(d->src, bentry_name(d, en), &en->st, &r, e) == -1)
+		return -1;
+	keep_holes(en, r);
+	source_reader_abandon(r);
+	return 0;
+}
+
+static int read_file(struct bworker *w, struct bdir *d, struct bentry *en, struct err *e)
+{
+	const struct source_ops *ops = d->src->source->ops;
+	enum source_look what;
+
+	if (en->reread)
+		return holes_only(d, en, e);
+	if (read_once(w, d, en, &en->changed, e) == -1)
+		return -1;
+	/* A stream can be read once only. */
+	if (!en->changed || strcmp(ops->kind, "files") != 0)
+		return 0;
+	if (ops->look(d->src, bentry_name(d, en), &en->st, &what, e) == -1 ||
+	    read_once(w, d, en, &en->changed, e) == -1)
+		return -1;
+	return 0;
+}
+
+static void tell(struct bworker *w, struct bdir *d, struct bentry *en, const char *path)
+{
+	struct backup *b = w->b;
+
+	(void)d;
+	if (en->changed) {
+		en->racy = true;
+		event_emit(b->ctx, EVENT_FILE_CHANGED, span_str(path),
+		    "changed while it was read, twice; stored as it was read last");
+	}
+	event_emit(b->ctx, EVENT_FILE_DONE, span_str(path), "%s",
+	    en->same    ? "unchanged"
+	    : en->known ? "changed"
+			: "new");
+	atomic_fetch_add_explicit(&b->files, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&b->bytes, en->st.size, memory_order_relaxed);
+	atomic_fetch_add_explicit(en->same                    ? &b->files_unchanged
+				  : en->known || en->was_racy ? &b->files_changed
+							      : &b->files_new,
+	    1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&b->ctx->progress.files, 1, memory_order_relaxed);
+}
+
+void backup_file(struct bworker *w, struct btask t)
+{
+	struct backup *b = w->b;
+	struct bdir *d = t.dir;
+	struct bentry *en = &d->entries[t.slot];
+	char *path = backup_path(d, en);
+	struct err e;
+
+	err_clear(&e);
+	ctx_item(b->ctx, span_str(path));
+	if (backup_stopping(b)) {
+		en->skip = true;
+	} else if (read_file(w, d, en, &e) == 0) {
+		tell(w, d, en, path);
+	} else {
+		en->skip = true;
+		if (e.kind == ERR_ABSENT)
+			event_emit(b->ctx, EVENT_FILE_SKIPPED, span_str(path),
+			    "gone or replaced before it could be read");
+		else if (!backup_stopping(b))
+			backup_problem(b, path, &e);
+	}
+	free(path);
+	backup_dir_done(w, d);
+}
+
+static size_t take(struct backup *b, struct btask out[TASK_BATCH])
+{
+	size_t n = 0;
+
+	pthread_mutex_lock(&b->queue_lock);
+	while (b->count == 0 && !b->walked)
+		pthread_cond_wait(&b->queue_more, &b->queue_lock);
+	/* Neighbours stay together, but leave something for the others. */
+	while (n < TASK_BATCH && b->count > 0 && (n == 0 || n < b->count)) {
+		out[n++] = b->queue[b->head];
+		b->head = (b->head + 1) % QUEUE_MAX;
+		b->count--;
+	}
+	pthread_cond_signal(&b->queue_less);
+	pthread_mutex_unlock(&b->queue_lock);
+	return n;
+}
+
+void *backup_worker_main(void *bworker)
+{
+	struct bworker *w = bworker;
+	struct btask batch[TASK_BATCH];
+	struct err e;
+	size_t n;
+
+	while ((n = take(w->b, batch)) > 0)
+		for (size_t i = 0; i < n; i++)
+			backup_file(w, batch[i]);
+	err_clear(&e);
+	/* Also after a failure: what is gathered is indexed and reused. */
+	if (writer_lane_flush(w->lane, &e) == -1)
+		backup_fail(w->b, &e);
+	return NULL;
+}

@@ -1,0 +1,409 @@
+/*
+ * backup_walk: the walking thread.  For each directory: list, look at every
+ * name, compare with the cached record; then files that are new or changed go
+ * to the workers and subdirectories are walked, in order of name.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "engine/backup_internal.h"
+#include "os/os.h"
+
+void backup_fingerprint(struct backup *b, struct span s, uint8_t out[FILE_CACHE_FP])
+{
+	uint64_t h[2] = {siphash(b->sip[0], s), siphash(b->sip[1], s)};
+
+	memcpy(out, h, FILE_CACHE_FP);
+}
+
+/*
+ * What must be equal for a file not to be read again.  One touched within
+ * the second before is racy: it may change again without its times showing it,
+ * so the next run reads it again.
+ */
+static void fingerprint(struct backup *b, const char *name, struct bentry *en, int64_t now)
+{
+	const struct source_stat *st = &en->st;
+	struct buf *hold;
+	struct buf tmp = {0};
+
+	hold = &tmp;
+	buf_put_string(hold, span_str(name));
+	buf_put_u8(hold, (uint8_t)st->type);
+	buf_put_u32(hold, st->mode);
+	buf_put_u32(hold, st->uid);
+	buf_put_u32(hold, st->gid);
+	buf_put_u64(hold, st->size);
+	buf_put_u64(hold, (uint64_t)st->mtime);
+	buf_put_u32(hold, st->mtime_ns);
+	buf_put_u64(hold, (uint64_t)st->ctime);
+	buf_put_u32(hold, st->ctime_ns);
+	buf_put_u64(hold, st->ino);
+	buf_put_u64(hold, st->dev);
+	buf_put_u32(hold, st->nlink > 1 && st->type != ENTRY_DIR);
+	backup_fingerprint(b, buf_span(hold), en->fp);
+	buf_fini(&tmp);
+	en->racy = st->ctime * 1000000000 + st->ctime_ns > now - 1000000000 ||
+		   st->mtime * 1000000000 + st->mtime_ns > now - 1000000000;
+}
+
+static bool fp_none(const uint8_t fp[FILE_CACHE_FP])
+{
+	static const uint8_t none[FILE_CACHE_FP];
+
+	return memcmp(fp, none, FILE_CACHE_FP) == 0;
+}
+
+static void take_ids(struct bentry *en, const struct file_cache_entry *c)
+{
+	en->tag = c->tag;
+	en->depth = c->depth;
+	en->nids = c->nids;
+	if (c->nids == 1) {
+		memcpy(&en->one, c->ids, ID_SIZE);
+	} else if (c->nids > 1) {
+		en->ids = mem_dup(c->ids, c->nids * (size_t)ID_SIZE);
+	}
+}
+
+struct by_fp {
+	const struct file_cache_entry *entry;
+	size_t at;
+};
+
+static int fp_order(const void *a, const void *b)
+{
+	return memcmp(((const struct by_fp *)a)->entry->fp, ((const struct by_fp *)b)->entry->fp,
+	    FILE_CACHE_FP);
+}
+
+/* Entries of a record by fingerprint, sorted when order of name no longer helps. */
+struct finder {
+	const struct file_cache_dir *rec;
+	size_t n, next;
+	struct by_fp *sorted;
+};
+
+static const struct file_cache_entry *find_sorted(struct finder *f, const uint8_t *fp, size_t *at)
+{
+	struct file_cache_entry key;
+	struct by_fp want = {&key, 0}, *hit;
+
+	if (f->sorted == NULL) {
+		f->sorted = mem_alloc(f->n * sizeof *f->sorted);
+		for (size_t i = 0; i < f->n; i++)
+			f->sorted[i] = (struct by_fp){&f->rec->entries[i], i};
+		qsort(f->sorted, f->n, sizeof *f->sorted, fp_order);
+	}
+	memcpy(key.fp, fp, FILE_CACHE_FP);
+	hit = bsearch(&want, f->sorted, f->n, sizeof *f->sorted, fp_order);
+	if (hit == NULL)
+		return NULL;
+	*at = hit->at;
+	return hit->entry;
+}
+
+/* The entry with this fingerprint: most often the next one. */
+static const struct file_cache_entry *find(struct finder *f, const uint8_t *fp, size_t *at)
+{
+	for (size_t i = f->next; i < f->n && i < f->next + 16; i++)
+		if (memcmp(f->rec->entries[i].fp, fp, FILE_CACHE_FP) == 0) {
+			*at = i;
+			return &f->rec->entries[i];
+		}
+	return f->n > 16 ? find_sorted(f, fp, at) : NULL;
+}
+
+/*
+ * Match entries with the record by fingerprint.  The last entry of a record
+ * holds the ids of the tree's own blobs.
+ */
+static void match(struct bdir *d, const struct file_cache_dir *rec)
+{
+	struct finder f = {.rec = rec, .n = rec->n ? rec->n - 1 : 0};
+	const struct file_cache_entry *own = rec->n ? &rec->entries[f.n] : NULL, *hit;
+	size_t in_order = 0, at;
+
+	for (size_t i = 0; i < d->n; i++) {
+		struct bentry *en = &d->entries[i];
+
+		if (fp_none(en->fp) || (hit = find(&f, en->fp, &at)) == NULL)
+			continue;
+		in_order += at == f.next && !hit->racy;
+		f.next = at + 1;
+		en->same = !hit->racy;
+		en->was_racy = hit->racy;
+		take_ids(en, hit);
+	}
+	free(f.sorted);
+	d->same = in_order == d->n && f.n == d->n && own != NULL;
+	d->cached_tree = rec->tree;
+	if (d->same) {
+		d->blobs = mem_dup(own->ids, own->nids * (size_t)ID_SIZE);
+		d->nblobs = own->nids;
+	}
+}
+
+/*
+ * The record has no names, so changed and new are told apart by number: as
+ * many as went missing from the record count as changed.
+ */
+static void guess_known(struct bdir *d, const struct file_cache_dir *rec)
+{
+	size_t gone = 0;
+
+	for (size_t i = 0; i + 1 < rec->n; i++)
+		gone += rec->entries[i].tag != TREE_DIR;
+	for (size_t i = 0; i < d->n; i++)
+		gone -= (d->entries[i].same || d->entries[i].was_racy) &&
+			d->entries[i].tag != TREE_DIR && gone > 0;
+	for (size_t i = 0; i < d->n && gone > 0; i++) {
+		struct bentry *en = &d->entries[i];
+
+		if (en->same || en->was_racy || en->st.type == ENTRY_DIR)
+			continue;
+		en->known = true;
+		gone--;
+	}
+}
+
+/* What the parent has of this name: its ids, until the file is read. */
+static void take_ref(struct bentry *en, const struct entry *old, const struct tree_ref *ref)
+{
+	struct file_cache_entry c = {.tag = (uint8_t)ref->tag,
+	    .depth = ref->depth,
+	    .nids = (uint32_t)ref->n,
+	    .ids = ref->ids};
+
+	if (old->type != en->st.type)
+		return;
+	en->was_racy = true;
+	take_ids(en, &c);
+}
+
+/*
+ * Without a cache everything is read; the parent's tree, in the same order of
+ * name, tells afterwards what is new, changed or as it was.
+ */
+static void match_parent(struct bworker *w, struct bdir *d)
+{
+	struct tree_reader *t;
+	struct tree_ref ref;
+	struct entry old;
+	struct err e;
+	size_t i = 0;
+
+	t = tree_reader_open(reader_tree_get, w->reader, &d->parent_tree, &e);
+	while (t != NULL && tree_reader_next(t, &old, &ref, &e) == 1) {
+		while (i < d->n && span_cmp(span_str(bentry_name(d, &d->entries[i])), old.name) < 0)
+			i++;
+		if (i < d->n && span_eq(span_str(bentry_name(d, &d->entries[i])), old.name))
+			take_ref(&d->entries[i], &old, &ref);
+	}
+	tree_reader_close(t);
+}
+
+static void look_at(struct bworker *w, struct bdir *d, size_t i, int64_t now, size_t *kept)
+{
+	struct bentry *en = &d->entries[*kept];
+	const char *name = source_name(&d->names, i);
+	enum source_look what;
+	struct err e;
+
+	memset(en, 0, sizeof *en);
+	en->name = d->names.at[i];
+	err_clear(&e);
+	if (d->src->source->ops->look(d->src, name, &en->st, &what, &e) == -1) {
+		char *path = backup_path(d, en);
+
+		backup_problem(w->b, path, &e);
+		free(path);
+		return;
+	}
+	if (what == SOURCE_SKIP)
+		return;
+	fingerprint(w->b, name, en, now);
+	(*kept)++;
+}
+
+/* Look at every name, keep those to store, compare with the cache. */
+static void look_all(struct bworker *w, struct bdir *d)
+{
+	struct backup *b = w->b;
+	struct clock *clock = b->ctx->clock ? b->ctx->clock : os_clock();
+	int64_t now = clock->wall_ns(clock);
+	const struct file_cache_dir *rec = NULL;
+
+	d->entries = mem_alloc(d->names.n * sizeof *d->entries);
+	for (size_t i = 0; i < d->names.n && !backup_stopping(b); i++)
+		look_at(w, d, i, now, &d->n);
+	backup_fingerprint(b, span_str(d->src->path), d->path_fp);
+	if (b->cache != NULL)
+		rec = file_cache_get(b->cache, d->path_fp);
+	if (rec != NULL) {
+		match(d, rec);
+		guess_known(d, rec);
+	}
+	if (d->has_parent)
+		match_parent(w, d);
+}
+
+/* Is all that a cached entry refers to still in the repository? */
+static int list_present(void *arg, const struct id *id, struct err *e)
+{
+	int rc = writer_has(arg, id, e);
+
+	return rc == 1 ? 0 : rc == 0 ? err_set(e, ERR_ABSENT, "gone") : -1;
+}
+
+static bool present(struct bworker *w, const struct bentry *en)
+{
+	const struct id *ids = bentry_ids(en);
+	struct err e;
+
+	for (size_t i = 0; i < en->nids; i++)
+		if (writer_has(w->b->writer, &ids[i], &e) != 1)
+			return false;
+	if (en->tag == TREE_LIST) {
+		struct tree_ref ref = {TREE_LIST, en->depth, 1, ids};
+
+		return tree_content(
+			   reader_tree_get, w->reader, &ref, list_present, w->b->writer, &e) == 0;
+	}
+	return true;
+}
+
+static void enqueue(struct backup *b, struct bdir *d, size_t slot)
+{
+	pthread_mutex_lock(&b->queue_lock);
+	while (b->count == QUEUE_MAX)
+		pthread_cond_wait(&b->queue_less, &b->queue_lock);
+	b->queue[(b->head + b->count++) % QUEUE_MAX] = (struct btask){d, slot};
+	pthread_cond_signal(&b->queue_more);
+	pthread_mutex_unlock(&b->queue_lock);
+}
+
+static void count_file(struct backup *b, const struct bentry *en)
+{
+	atomic_fetch_add_explicit(&b->ctx->progress.files, 1, memory_order_relaxed);
+	if (en->same)
+		atomic_fetch_add_explicit(&b->files_unchanged, 1, memory_order_relaxed);
+}
+
+static void walk_dir(
+    struct bworker *w, struct source_dir *src, struct bdir *parent, size_t slot, unsigned depth);
+
+static void walk_child(struct bworker *w, struct bdir *d, size_t i, unsigned depth)
+{
+	struct backup *b = w->b;
+	struct bentry *en = &d->entries[i];
+	struct source_dir *child;
+	struct err e;
+
+	err_clear(&e);
+	if (depth + 1 >= ENTRY_DEPTH_MAX) {
+		err_set(&e, ERR_UNSUPPORTED, "more than %d directories deep", ENTRY_DEPTH_MAX);
+		child = NULL;
+	} else {
+		child = d->src->source->ops->enter(d->src, bentry_name(d, en), &en->st, &e);
+	}
+	if (child == NULL) {
+		char *path = backup_path(d, en);
+
+		backup_problem(b, path, &e);
+		free(path);
+		en->missing = true;
+		d->same = false;
+		backup_dir_done(w, d);
+		return;
+	}
+	walk_dir(w, child, d, i, depth + 1);
+}
+
+/* One entry after the look: settle it, or hand it to somebody who will. */
+static void settle(struct bworker *w, struct bdir *d, size_t i, unsigned depth)
+{
+	struct backup *b = w->b;
+	struct bentry *en = &d->entries[i];
+
+	if (en->st.type == ENTRY_DIR) {
+		walk_child(w, d, i, depth);
+		return;
+	}
+	if (en->st.type != ENTRY_FILE) {
+		atomic_fetch_add_explicit(&b->others, 1, memory_order_relaxed);
+		backup_dir_done(w, d);
+		return;
+	}
+	if (en->same && !present(w, en)) {
+		en->same = false;
+		d->same = false;
+		en->nids = 0;
+		en->tag = TREE_NONE;
+		free(en->ids);
+		en->ids = NULL;
+	}
+	en->reread = en->same && !d->same && en->st.blocks * 512 < en->st.size;
+	if (en->same && !en->reread) {
+		count_file(b, en);
+		atomic_fetch_add_explicit(&b->files, 1, memory_order_relaxed);
+		atomic_fetch_add_explicit(&b->bytes, en->st.size, memory_order_relaxed);
+		atomic_fetch_add_explicit(
+		    &b->ctx->progress.bytes, en->st.size, memory_order_relaxed);
+		backup_dir_done(w, d);
+		return;
+	}
+	enqueue(b, d, i);
+}
+
+static void walk_dir(
+    struct bworker *w, struct source_dir *src, struct bdir *parent, size_t slot, unsigned depth)
+{
+	struct backup *b = w->b;
+	struct bdir *d = mem_zalloc(sizeof *d);
+	struct err e;
+
+	d->src = src;
+	d->parent = parent;
+	d->slot = slot;
+	if (parent == NULL) {
+		d->has_parent = b->has_parent_tree;
+		d->parent_tree = b->parent_tree;
+	} else if (parent->has_parent && parent->entries[slot].was_racy) {
+		d->has_parent = true;
+		d->parent_tree = parent->entries[slot].one;
+	}
+	err_clear(&e);
+	ctx_item(b->ctx, span_str(src->path));
+	if (src->source->ops->list(src, &d->names, &e) == -1) {
+		backup_problem(b, src->path, &e);
+		if (parent != NULL)
+			parent->same = false;
+		d->names.n = 0;
+	}
+	look_all(w, d);
+	atomic_store(&d->pending, d->n + 1);
+	for (size_t i = 0; i < d->n; i++) {
+		if (backup_stopping(b))
+			d->entries[i].skip = true;
+		if (d->entries[i].skip)
+			backup_dir_done(w, d);
+		else
+			settle(w, d, i, depth);
+	}
+	atomic_fetch_add_explicit(&b->dirs, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&b->ctx->progress.dirs, 1, memory_order_relaxed);
+	backup_dir_done(w, d);
+}
+
+int backup_walk(struct bworker *w, struct err *e)
+{
+	struct source_stat st;
+	struct source_dir *root = w->b->source->ops->root(w->b->source, &st, e);
+
+	if (root == NULL)
+		return -1;
+	walk_dir(w, root, NULL, 0, 0);
+	return 0;
+}

@@ -1,0 +1,327 @@
+/* damage: see damage.h. */
+#include "engine/damage.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hex.h"
+#include "base/mem.h"
+#include "crypto/crypto.h"
+#include "engine/damage_pack.h"
+#include "os/os.h"
+#include "repo/repo_object.h"
+
+struct pack_state {
+	uint64_t size; /* in the store; 0 and !present: missing */
+	bool present, indexed, bad, reported;
+};
+
+struct damage {
+	struct repo *repo;
+	struct ctx *ctx;
+	const struct damage_params *p;
+	struct damage_counts counts;
+	struct idmap *packs;     /* id -> struct pack_state */
+	struct idmap *bad_blobs; /* id -> nothing */
+	struct idmap *told;      /* hash of an object's name */
+
+	pthread_mutex_t lock; /* guards all but repo, ctx, p */
+	uint32_t next;        /* pack ordinal to read */
+	uint32_t npacks;
+	bool failed;
+	struct err err;
+};
+
+void damage_free(struct damage *d)
+{
+	if (d == NULL)
+		return;
+	idmap_free(d->packs);
+	idmap_free(d->bad_blobs);
+	idmap_free(d->told);
+	pthread_mutex_destroy(&d->lock);
+	free(d);
+}
+
+const struct damage_counts *damage_counts(const struct damage *d)
+{
+	return &d->counts;
+}
+
+void damage_object(struct damage *d, const char *name, const char *why)
+{
+	struct id key;
+	bool was;
+
+	crypto_sha256(span_str(name), key.b);
+	pthread_mutex_lock(&d->lock);
+	idmap_put(d->told, &key, &was);
+	d->counts.objects += !was;
+	pthread_mutex_unlock(&d->lock);
+	if (!was)
+		event_emit(d->ctx, EVENT_OBJECT_DAMAGED, span_str(name), "%s", why);
+}
+
+void damage_note_blob(struct damage *d, const struct id *blob)
+{
+	pthread_mutex_lock(&d->lock);
+	idmap_put(d->bad_blobs, blob, NULL);
+	pthread_mutex_unlock(&d->lock);
+}
+
+uint64_t damage_blobs(const struct damage *d)
+{
+	return idmap_count(d->bad_blobs);
+}
+
+static struct pack_state *state_of(struct damage *d, const struct id *id)
+{
+	return idmap_put(d->packs, id, NULL);
+}
+
+/* A place is usable if its pack is there, and the blob was not found bad. */
+static int usable_place(void *arg, const struct index_place *at, struct err *e)
+{
+	struct damage *d = ((void **)arg)[0];
+	bool *usable = ((void **)arg)[1];
+	struct index_cache_pack p;
+	struct pack_state *s;
+
+	if (index_cache_pack(repo_index(d->repo), at->pack, &p, e) == -1)
+		return -1;
+	s = idmap_get(d->packs, &p.id);
+	if (s != NULL && s->present)
+		*usable = true;
+	return 0;
+}
+
+bool damage_blob(struct damage *d, const struct id *blob)
+{
+	bool usable = false;
+	void *arg[2] = {d, &usable};
+	struct err e;
+
+	if (idmap_get(d->bad_blobs, blob) != NULL)
+		return true;
+	if (index_cache_find_all(repo_index(d->repo), blob, usable_place, arg, &e) == -1)
+		return true;
+	return !usable;
+}
+
+int damage_packs(struct damage *d, damage_visit *visit, void *arg, struct err *e)
+{
+	for (uint32_t i = 0; i < d->npacks; i++) {
+		struct index_cache_pack p;
+		struct pack_state *s;
+
+		if (index_cache_pack(repo_index(d->repo), i, &p, e) == -1)
+			return -1;
+		s = idmap_get(d->packs, &p.id);
+		if (s != NULL && (s->bad || !s->present) && !s->reported) {
+			s->reported = true;
+			if (visit(arg, i, &p.id, !s->present, e) == -1)
+				return -1;
+		}
+	}
+	return 0;
+}
+
+/* ---- Presence. */
+
+static int list_pack(void *arg, const char *key, const struct store_stat *st, struct err *e)
+{
+	struct damage *d = arg;
+	const char *leaf = strrchr(key, '/');
+	struct pack_state *s;
+	struct id id;
+
+	(void)e;
+	if (leaf == NULL || !id_parse(&id, leaf + 1))
+		return 0;
+	s = state_of(d, &id);
+	s->present = true;
+	s->size = st->size;
+	return 0;
+}
+
+static int check_presence(struct damage *d, struct err *e)
+{
+	char name[REPO_NAME_MAX], why[128];
+	struct pack_state *s;
+	struct id id;
+	size_t pos = 0;
+
+	for (uint32_t i = 0; i < d->npacks; i++) {
+		struct index_cache_pack p;
+
+		if (index_cache_pack(repo_index(d->repo), i, &p, e) == -1)
+			return -1;
+		s = state_of(d, &p.id);
+		d->counts.packs += !s->indexed;
+		s->indexed = true;
+		repo_object_name(name, (enum format_type)p.type, &p.id);
+		if (!s->present) {
+			damage_object(d, name, "is missing");
+		} else if (s->size != p.size) {
+			snprintf(why, sizeof why, "has %llu bytes, the index says %llu",
+			    (unsigned long long)s->size, (unsigned long long)p.size);
+			s->bad = true;
+			damage_object(d, name, why);
+		}
+	}
+	while ((s = idmap_next(d->packs, &pos, &id)) != NULL)
+		d->counts.unreferenced_packs += !s->indexed;
+	return 0;
+}
+
+/* ---- Bytes. */
+
+static void take_err(struct damage *d, const struct err *e)
+{
+	pthread_mutex_lock(&d->lock);
+	if (!d->failed) {
+		d->failed = true;
+		d->err = *e;
+	}
+	pthread_mutex_unlock(&d->lock);
+}
+
+/* Packs to read: all, or so many percent of them drawn at random. */
+static bool chosen(const struct damage *d)
+{
+	uint32_t x;
+
+	if (d->p->subset <= 0 || d->p->subset >= 100)
+		return true;
+	crypto_random(&x, sizeof x);
+	return (double)x / 4294967296.0 * 100 < d->p->subset;
+}
+
+static bool next_pack(struct damage *d, uint32_t *ordinal)
+{
+	bool some = false;
+
+	pthread_mutex_lock(&d->lock);
+	while (!d->failed && !some && d->next < d->npacks) {
+		*ordinal = d->next++;
+		some = chosen(d);
+		/* Something is always read, however few packs there are. */
+		if (!some && d->next == d->npacks && d->counts.packs_read == 0)
+			some = true;
+	}
+	pthread_mutex_unlock(&d->lock);
+	return some;
+}
+
+static void bad_blob(void *arg, const struct id *blob)
+{
+	damage_note_blob(arg, blob);
+}
+
+static void read_pack(struct damage *d, struct damage_pack *dp, uint32_t ordinal)
+{
+	struct index_cache_pack p;
+	struct pack_state *s;
+	char name[REPO_NAME_MAX];
+	struct err e;
+	int rc;
+
+	err_clear(&e);
+	if (index_cache_pack(repo_index(d->repo), ordinal, &p, &e) == -1) {
+		take_err(d, &e);
+		return;
+	}
+	repo_object_name(name, (enum format_type)p.type, &p.id);
+	s = idmap_get(d->packs, &p.id);
+	if (s == NULL || !s->present)
+		return;
+	rc = damage_pack_read(dp, ordinal, s->size, bad_blob, d, &e);
+	pthread_mutex_lock(&d->lock);
+	d->counts.packs_read++;
+	d->counts.bytes_read += s->size;
+	s->bad = s->bad || rc == -1;
+	pthread_mutex_unlock(&d->lock);
+	atomic_fetch_add(&d->ctx->progress.bytes, s->size);
+	atomic_fetch_add(&d->ctx->progress.files, 1);
+	if (rc == 0)
+		return;
+	if (e.kind == ERR_CORRUPT || e.kind == ERR_IO || e.kind == ERR_ABSENT)
+		damage_object(d, name, e.msg);
+	else
+		take_err(d, &e);
+}
+
+static void *read_main(void *arg)
+{
+	struct damage *d = arg;
+	struct damage_pack *dp = damage_pack_new(d->repo);
+	uint32_t ordinal;
+	struct err e;
+
+	while (next_pack(d, &ordinal)) {
+		if (ctx_check(d->ctx, &e) == -1) {
+			take_err(d, &e);
+			break;
+		}
+		read_pack(d, dp, ordinal);
+	}
+	damage_pack_free(dp);
+	return NULL;
+}
+
+static int read_all(struct damage *d, struct err *e)
+{
+	unsigned n = d->p->jobs ? d->p->jobs : os_cpus(), started = 0;
+	pthread_t *t = mem_zalloc(n * sizeof *t);
+
+	for (uint32_t i = 0; i < d->npacks; i++) {
+		struct index_cache_pack p;
+
+		if (index_cache_pack(repo_index(d->repo), i, &p, e) == 0)
+			atomic_fetch_add(&d->ctx->progress.total_bytes, p.size);
+	}
+	atomic_store(&d->ctx->progress.total_known, d->p->subset <= 0);
+	for (; started < n; started++)
+		if (pthread_create(&t[started], NULL, read_main, d) != 0)
+			break;
+	if (started == 0)
+		read_main(d);
+	for (unsigned i = 0; i < started; i++)
+		pthread_join(t[i], NULL);
+	free(t);
+	if (d->failed)
+		*e = d->err;
+	return d->failed ? -1 : 0;
+}
+
+int damage_scan(struct repo *r, const struct damage_params *p, struct ctx *ctx, struct damage **out,
+    struct err *e)
+{
+	struct damage *d = mem_zalloc(sizeof *d);
+
+	d->repo = r;
+	d->ctx = ctx;
+	d->p = p;
+	d->packs = idmap_new(sizeof(struct pack_state));
+	d->bad_blobs = idmap_new(0);
+	d->told = idmap_new(0);
+	pthread_mutex_init(&d->lock, NULL);
+	atomic_store(&ctx->progress.phase, "checking packs");
+	/* Packs before the index: what an index names later was there before. */
+	if (repo_index_load(r, true, e) == -1 ||
+	    store_list(repo_store(r), repo_type_folder(FORMAT_PACK), list_pack, d, e) == -1 ||
+	    store_list(repo_store(r), repo_type_folder(FORMAT_META), list_pack, d, e) == -1)
+		goto out;
+	d->npacks = index_cache_packs(repo_index(r));
+	d->counts.indexes = repo_index_objects(r);
+	d->counts.blobs = index_cache_blobs(repo_index(r));
+	if (check_presence(d, e) == -1 || (p->read_data && read_all(d, e) == -1))
+		goto out;
+	d->p = NULL;
+	*out = d;
+	return 0;
+out:
+	damage_free(d);
+	return -1;
+}

@@ -1,0 +1,146 @@
+/* damage_pack: see damage_pack.h. */
+#include "engine/damage_pack.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "crypto/crypto.h"
+#include "repo/pack.h"
+#include "repo/reader.h"
+#include "repo/repo_object.h"
+
+struct damage_pack {
+	struct repo *repo;
+	struct reader *reader;
+	struct buf whole, plain;
+	struct pack_dir indexed, own;
+};
+
+struct damage_pack *damage_pack_new(struct repo *r)
+{
+	struct damage_pack *d = mem_zalloc(sizeof *d);
+
+	d->repo = r;
+	d->reader = reader_new(r);
+	return d;
+}
+
+void damage_pack_free(struct damage_pack *d)
+{
+	if (d == NULL)
+		return;
+	reader_free(d->reader);
+	buf_fini(&d->whole);
+	buf_fini(&d->plain);
+	pack_dir_fini(&d->indexed);
+	pack_dir_fini(&d->own);
+	free(d);
+}
+
+static bool same_dirs(const struct pack_dir *a, const struct pack_dir *b)
+{
+	if (a->nframes != b->nframes || a->nblobs != b->nblobs)
+		return false;
+	for (size_t i = 0; i < a->nframes; i++) {
+		const struct pack_frame *x = &a->frames[i], *y = &b->frames[i];
+
+		if (x->kind != y->kind || x->codec != y->codec || x->stored != y->stored ||
+		    x->plain != y->plain || x->nblobs != y->nblobs)
+			return false;
+	}
+	for (size_t i = 0; i < a->nblobs; i++)
+		if (!id_eq(&a->blobs[i].id, &b->blobs[i].id) || a->blobs[i].len != b->blobs[i].len)
+			return false;
+	return true;
+}
+
+/* One frame as the index has it; the first thing wrong goes to e, if it is unset. */
+static bool frame_ok(struct damage_pack *d, const struct index_pack *p, const struct pack_frame *f,
+    uint64_t off, void (*bad)(void *, const struct id *), void *arg, struct err *e)
+{
+	struct span box = {NULL, 0};
+	uint32_t at = 0;
+	struct err why;
+	bool whole, ok = true;
+
+	if (off <= d->whole.n && f->stored <= d->whole.n - off && f->slot < p->nslots)
+		box = span_of(d->whole.p + off, f->stored);
+	err_set(&why, ERR_CORRUPT, "frame at %llu lies beyond the end", (unsigned long long)off);
+	whole = box.p != NULL &&
+		reader_unseal(d->reader, f, p->slots[f->slot], box, &d->plain, &why) == 0;
+	for (uint32_t i = 0; i < f->nblobs; i++) {
+		const struct pack_blob *b = &d->indexed.blobs[f->first + i];
+
+		if (whole && reader_check(d->reader, (enum format_purpose)f->kind,
+				 span_of(d->plain.p + at, b->len), &b->id)) {
+			at += b->len;
+			continue;
+		}
+		if (whole)
+			err_set(&why, ERR_CORRUPT, "a blob has another id than its bytes");
+		at += b->len;
+		ok = false;
+		bad(arg, &b->id);
+	}
+	if (!ok && e->kind == ERR_NONE) {
+		*e = why;
+		if (box.p != NULL)
+			err_wrap(e, "frame at %llu", (unsigned long long)off);
+	}
+	return ok;
+}
+
+static int check_whole(struct damage_pack *d, const struct index_pack *p, struct err *e)
+{
+	struct index_pack own;
+	struct id got;
+
+	crypto_sha256(buf_span(&d->whole), got.b);
+	if (!id_eq(&got, &p->id))
+		return err_set(e, ERR_CORRUPT, "its bytes do not have the hash in its name");
+	if (pack_parse_directory(
+		d->repo, (enum format_type)p->type, buf_span(&d->whole), &d->own, &own, e) == -1)
+		return -1;
+	if (!same_dirs(&d->own, &d->indexed) || own.first_off != p->first_off)
+		return err_set(e, ERR_CORRUPT, "its directory and the index differ");
+	return 0;
+}
+
+int damage_pack_read(struct damage_pack *d, uint32_t ordinal, uint64_t size,
+    void (*bad)(void *, const struct id *blob), void *arg, struct err *e)
+{
+	char name[REPO_NAME_MAX];
+	struct index_pack p;
+	struct err first, whole;
+	uint64_t off;
+	bool ok = true;
+
+	err_clear(&first);
+	if (index_cache_pack_dir(repo_index(d->repo), ordinal, &d->indexed, &p, e) == -1)
+		return -1;
+	if (size > FORMAT_PACK_MAX)
+		return err_set(e, ERR_CORRUPT, "is larger than any pack may be");
+	buf_reset(&d->whole);
+	repo_object_name(name, (enum format_type)p.type, &p.id);
+	if (size > 0 &&
+	    store_get(repo_store(d->repo), name, 0, buf_extend(&d->whole, size), size, e) == -1) {
+		/* What cannot be read at once may be readable in part: frame by frame. */
+		buf_reset(&d->whole);
+		first = *e;
+	}
+	off = p.first_off;
+	for (size_t i = 0; i < d->indexed.nframes; i++) {
+		const struct pack_frame *f = &d->indexed.frames[i];
+
+		ok = frame_ok(d, &p, f, off, bad, arg, &first) && ok;
+		off += f->stored;
+	}
+	err_clear(&whole);
+	if (check_whole(d, &p, &whole) == -1 && first.kind == ERR_NONE)
+		first = whole;
+	if (first.kind == ERR_NONE)
+		return 0;
+	*e = first;
+	return -1;
+}

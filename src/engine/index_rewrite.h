@@ -1,0 +1,22 @@
+/*
+ * index_rewrite: put the index into other words: objects that name packs to
+ * be dropped, or that are many and small, are replaced by new ones.  New ones
+ * are durable before old ones go, so there is no moment without an index.
+ *
+ * Threads: one owner.
+ */
+#ifndef HF_ENGINE_INDEX_REWRITE_H
+#define HF_ENGINE_INDEX_REWRITE_H
+
+#include "repo/repo.h"
+
+struct index_rewrite {
+	bool (*drop)(void *arg, const struct id *pack);
+	void *arg;
+	uint64_t written, removed; /* objects; set here */
+};
+
+/* The index must be loaded; it is as it was before, load it again. */
+int index_rewrite(struct repo *r, struct index_rewrite *w, struct err *e);
+
+#endif

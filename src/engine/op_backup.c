@@ -1,0 +1,446 @@
+/*
+ * op_backup: one run from source to snapshot.  See backup_internal.h for
+ * how its threads share the work.
+ */
+#include "engine/op_backup.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "engine/backup_internal.h"
+#include "os/os.h"
+#include "repo/repo_object.h"
+
+void backup_fail(struct backup *b, const struct err *e)
+{
+	pthread_mutex_lock(&b->result_lock);
+	if (!atomic_load(&b->failed)) {
+		b->err = *e;
+		atomic_store(&b->failed, true);
+	}
+	pthread_mutex_unlock(&b->result_lock);
+}
+
+bool backup_stopping(struct backup *b)
+{
+	return atomic_load_explicit(&b->failed, memory_order_relaxed) ||
+	       atomic_load_explicit(&b->ctx->cancel, memory_order_relaxed);
+}
+
+void backup_problem(struct backup *b, const char *path, const struct err *e)
+{
+	event_emit(b->ctx, EVENT_FILE_FAILED, span_str(path), "%s", e->msg);
+	atomic_fetch_add(&b->nfailed, 1);
+	atomic_fetch_add(&b->ctx->progress.errors, 1);
+	pthread_mutex_lock(&b->result_lock);
+	if (b->nerrors < ERRORS_KEPT) {
+		b->errors[b->nerrors].path = mem_strdup(path);
+		b->errors[b->nerrors].message = mem_strdup(e->msg);
+		b->nerrors++;
+	}
+	pthread_mutex_unlock(&b->result_lock);
+}
+
+char *backup_path(const struct bdir *d, const struct bentry *en)
+{
+	const char *dir = d->src->path;
+
+	return mem_printf("%s/%s", strcmp(dir, "/") == 0 ? "" : dir, bentry_name(d, en));
+}
+
+static int open_source(struct backup *b, const struct bpaths *paths, struct err *e)
+{
+	const struct backup_params *p = b->p;
+	const char *url = repo_url(b->repo);
+	const char *never[2] = {
+	    strncmp(url, "fs:", 3) == 0 ? url + 3 : url, repo_cache_dir(b->repo)};
+	struct files_params f = {
+	    .paths = (const char *const *)paths->present,
+	    .npaths = paths->npresent,
+	    .exclude = p->exclude,
+	    .exclude_caches = p->exclude_caches,
+	    .one_file_system = p->one_file_system,
+	    .never = never,
+	    .nnever = never[1] != NULL ? 2 : 1,
+	};
+
+	if (p->stdin_name != NULL)
+		return source_stream_open(p->stdin_fd, p->stdin_name, b->ctx, &b->source, e);
+	if (p->count) {
+		b->count_ctx.clock = b->ctx->clock;
+		if (source_files_open(&f, &b->count_ctx, &b->counted, e) == -1)
+			b->counted = NULL;
+	}
+	return source_files_open(&f, b->ctx, &b->source, e);
+}
+
+/* ---- File caches: of the group's last snapshot, and of its last full one. */
+
+static char *cache_path(struct backup *b, const uint8_t group[FORMAT_UID], const char *kind)
+{
+	char hex[2 * FORMAT_UID + 1], *dir, *path;
+	struct err e;
+
+	if (repo_cache_dir(b->repo) == NULL)
+		return NULL;
+	for (size_t i = 0; i < FORMAT_UID; i++)
+		snprintf(hex + 2 * i, 3, "%02x", group[i]);
+	dir = mem_printf("%s/files", repo_cache_dir(b->repo));
+	path = mem_printf("%s/%s.%s", dir, hex, kind);
+	if (os_mkdirs(dir, 0700, &e) == -1) {
+		free(path);
+		path = NULL;
+	}
+	free(dir);
+	return path;
+}
+
+/* The newest complete snapshot of the group; a full one if that is asked for. */
+static void find_parent(struct backup *b, struct snapshot *s, bool full)
+{
+	struct snapshot_list l;
+	const struct snapshot *newest = NULL;
+	struct err e;
+
+	if (snapshot_load_all(b->repo, &l, &e) == -1)
+		return; /* a run without a parent is a good run */
+	for (size_t i = 0; i < l.n; i++) {
+		const struct snapshot *x = l.v[i];
+
+		if (memcmp(x->group, s->group, FORMAT_UID) == 0 && !x->forgotten &&
+		    x->nparts == 1 && x->parts[0].outcome == SNAPSHOT_COMPLETE &&
+		    x->parts[0].has_tree && (!full || x->strategy == SNAPSHOT_FULL))
+			newest = x;
+	}
+	if (newest != NULL) {
+		s->has_parent = true;
+		s->parent = newest->id;
+		b->has_parent_tree = true;
+		b->parent_tree = newest->parts[0].tree;
+	}
+	snapshot_list_fini(&l);
+}
+
+/*
+ * What to compare with.  With a cache that is the snapshot it was made with,
+ * if that is still there; it costs one look.  Without one everything is read,
+ * and the parent's trees only tell new from changed.
+ */
+static void open_cache(struct backup *b, struct snapshot *s)
+{
+	bool differential = b->p->strategy == SNAPSHOT_DIFFERENTIAL;
+	struct store_stat st;
+	char name[REPO_NAME_MAX], *path;
+	struct err e;
+
+	s->strategy = SNAPSHOT_FULL;
+	if (b->p->stdin_name != NULL || b->p->strategy == SNAPSHOT_FULL)
+		return;
+	path = cache_path(b, s->group, differential ? "full" : "last");
+	if (path != NULL)
+		b->cache = file_cache_open(path, &e);
+	free(path);
+	if (b->cache == NULL) {
+		find_parent(b, s, differential);
+	} else {
+		s->parent = file_cache_head(b->cache)->snapshot;
+		s->has_parent = store_stat(repo_store(b->repo),
+				    repo_object_name(name, FORMAT_SNAPSHOT, &s->parent), &st,
+				    &e) == 0;
+	}
+	if (s->has_parent || b->cache != NULL)
+		s->strategy = b->p->strategy;
+	else if (differential)
+		event_emit(b->ctx, EVENT_NOTICE, span_of(NULL, 0),
+		    "there is no full backup of these paths yet; this is one");
+}
+
+static void create_cache(struct backup *b, const struct snapshot *s)
+{
+	char *path;
+	struct err e;
+
+	if (b->p->dry_run || b->p->stdin_name != NULL)
+		return;
+	path = cache_path(b, s->group, "last");
+	if (path != NULL && (b->cache_out = file_cache_create(path, &e)) == NULL)
+		event_emit(b->ctx, EVENT_WARNING, span_of(NULL, 0), "file cache: %s", e.msg);
+	free(path);
+}
+
+static void remember_full(struct backup *b, const char *last, const char *full)
+{
+	char *tmp = mem_printf("%s.new", full);
+
+	os_unlinkat(AT_FDCWD, tmp, 0);
+	if (os_linkat(AT_FDCWD, last, AT_FDCWD, tmp) == -1 ||
+	    os_renameat(AT_FDCWD, tmp, AT_FDCWD, full) == -1)
+		event_emit(b->ctx, EVENT_WARNING, span_of(NULL, 0),
+		    "file cache of the full backup: %s", strerror(errno));
+	free(tmp);
+}
+
+/* After the snapshot is acknowledged; a full one is remembered twice. */
+static void commit_cache(struct backup *b, const struct snapshot *s)
+{
+	struct file_cache_head head = {s->id, s->start_ns};
+	char *last, *full;
+	struct err e;
+
+	if (b->cache_out == NULL)
+		return;
+	if (file_cache_commit(b->cache_out, &head, &e) == -1) {
+		b->cache_out = NULL;
+		event_emit(b->ctx, EVENT_WARNING, span_of(NULL, 0), "file cache: %s", e.msg);
+		return;
+	}
+	b->cache_out = NULL;
+	if (s->strategy != SNAPSHOT_FULL)
+		return;
+	last = cache_path(b, s->group, "last");
+	full = cache_path(b, s->group, "full");
+	if (last != NULL && full != NULL)
+		remember_full(b, last, full);
+	free(last);
+	free(full);
+}
+
+/* ---- Threads. */
+
+static void worker_init(struct bworker *w, struct backup *b)
+{
+	memset(w, 0, sizeof *w);
+	w->b = b;
+	w->lane = writer_lane_new(b->writer);
+	w->tree = tree_writer_new(backup_put_own, w);
+	w->content = content_writer_new(writer_tree_put, w->lane);
+	w->reader = reader_new(b->repo);
+}
+
+static void worker_fini(struct bworker *w)
+{
+	writer_lane_free(w->lane);
+	tree_writer_free(w->tree);
+	content_writer_free(w->content);
+	reader_free(w->reader);
+	buf_fini(&w->hold);
+	buf_fini(&w->blobs);
+	free(w->data);
+}
+
+/* The walker is this thread; workers read. */
+static int run_threads(struct backup *b, struct err *e)
+{
+	unsigned n = b->p->jobs ? b->p->jobs : os_cpus(), started = 0;
+	struct bworker walker, *workers = mem_zalloc(n * sizeof *workers);
+	pthread_t counter;
+	bool counting = b->counted != NULL &&
+			pthread_create(&counter, NULL, backup_count_main, b) == 0;
+	int rc = 0;
+
+	worker_init(&walker, b);
+	for (; started < n; started++) {
+		worker_init(&workers[started], b);
+		if (pthread_create(&workers[started].thread, NULL, backup_worker_main,
+			&workers[started]) != 0) {
+			worker_fini(&workers[started]);
+			rc = err_set(e, ERR_FAILED, "cannot start a thread");
+			break;
+		}
+	}
+	if (rc == 0)
+		rc = backup_walk(&walker, e);
+	if (rc == -1)
+		backup_fail(b, e);
+	pthread_mutex_lock(&b->queue_lock);
+	b->walked = true;
+	pthread_cond_broadcast(&b->queue_more);
+	pthread_mutex_unlock(&b->queue_lock);
+	for (unsigned i = 0; i < started; i++) {
+		pthread_join(workers[i].thread, NULL);
+		worker_fini(&workers[i]);
+	}
+	if (writer_lane_flush(walker.lane, e) == -1)
+		backup_fail(b, e);
+	b->count_stop = true;
+	if (counting)
+		pthread_join(counter, NULL);
+	worker_fini(&walker);
+	free(workers);
+	return 0;
+}
+
+/* ---- The snapshot. */
+
+static char **copy_texts(const char *const *v, size_t n)
+{
+	char **out = mem_zalloc(n * sizeof *out);
+
+	for (size_t i = 0; i < n; i++)
+		out[i] = mem_strdup(v[i]);
+	return out;
+}
+
+static struct snapshot *new_snapshot(struct backup *b, const struct bpaths *paths)
+{
+	const struct backup_params *p = b->p;
+	struct snapshot *s = mem_zalloc(sizeof *s);
+	struct clock *clock = b->ctx->clock ? b->ctx->clock : os_clock();
+	const char *stdin_path[1];
+	char user[128], *name = NULL;
+
+	os_user(user, sizeof user);
+	s->start_ns = clock->wall_ns(clock);
+	s->host = mem_strdup(p->host ? p->host : os_host());
+	s->user = mem_strdup(user);
+	s->system = p->system ? mem_strdup(p->system) : NULL;
+	s->tags = copy_texts(p->tags, p->ntags);
+	s->ntags = p->ntags;
+	s->excludes = copy_texts(p->exclude_texts, p->nexclude_texts);
+	s->nexcludes = p->nexclude_texts;
+	s->parts = mem_zalloc(sizeof *s->parts);
+	s->nparts = 1;
+	s->parts[0].name = mem_strdup(p->stdin_name ? "stdin" : "files");
+	s->parts[0].kind = mem_strdup(p->stdin_name ? "stdin" : "files");
+	if (p->stdin_name != NULL) {
+		stdin_path[0] = name = mem_printf("/%s", p->stdin_name);
+		s->parts[0].paths = copy_texts(stdin_path, 1);
+		s->parts[0].npaths = 1;
+	} else {
+		s->parts[0].paths = copy_texts((const char *const *)paths->v, paths->n);
+		s->parts[0].npaths = paths->n;
+	}
+	snapshot_group(b->repo, s->host, s->system, (const char *const *)s->parts[0].paths,
+	    s->parts[0].npaths, s->group);
+	free(name);
+	return s;
+}
+
+static void fill_stats(struct backup *b, struct snapshot *s)
+{
+	struct snapshot_part *p = &s->parts[0];
+	struct writer_stats *ws = writer_stats(b->writer);
+
+	p->stats = (struct snapshot_stats){
+	    .files = b->files,
+	    .dirs = b->dirs,
+	    .others = b->others,
+	    .files_new = b->files_new,
+	    .files_changed = b->files_changed,
+	    .files_unchanged = b->files_unchanged,
+	    .bytes = b->bytes,
+	    .bytes_read = b->bytes_read,
+	    .added_bytes = ws->added_bytes,
+	    .stored_bytes = ws->stored_bytes,
+	    .errors = b->nfailed,
+	};
+	p->errors = mem_dup(b->errors, b->nerrors * sizeof *b->errors);
+	p->nerrors = b->nerrors;
+	b->nerrors = 0; /* moved */
+	p->outcome = b->nfailed ? SNAPSHOT_INCOMPLETE : SNAPSHOT_COMPLETE;
+	p->has_tree = true;
+	p->tree = b->tree;
+}
+
+/* Everything after the source and the caches are open. */
+static int run(struct backup *b, struct snapshot *s, struct backup_result *out, struct err *e)
+{
+	struct clock *clock = b->ctx->clock ? b->ctx->clock : os_clock();
+	struct err later;
+
+	run_threads(b, e);
+	if (backup_stopping(b)) {
+		/* Keep what is stored for the next run. */
+		if (!b->p->dry_run && writer_finish(b->writer, &later) == -1)
+			event_emit(b->ctx, EVENT_WARNING, span_of(NULL, 0), "%s", later.msg);
+		if (atomic_load(&b->failed))
+			*e = b->err;
+		else
+			ctx_check(b->ctx, e);
+		return -1;
+	}
+	if (!b->p->dry_run && writer_finish(b->writer, e) == -1)
+		return -1;
+	fill_stats(b, s);
+	s->end_ns = clock->wall_ns(clock);
+	out->stats = s->parts[0].stats;
+	out->outcome = s->parts[0].outcome;
+	if (b->p->dry_run)
+		return 0;
+	if (writer_commit(b->writer, s, e) == -1)
+		return -1;
+	out->has_snapshot = true;
+	out->snapshot = s->id;
+	commit_cache(b, s);
+	return 0;
+}
+
+static void init_locks(struct backup *b)
+{
+	pthread_mutex_init(&b->queue_lock, NULL);
+	pthread_mutex_init(&b->cache_lock, NULL);
+	pthread_mutex_init(&b->result_lock, NULL);
+	pthread_cond_init(&b->queue_more, NULL);
+	pthread_cond_init(&b->queue_less, NULL);
+}
+
+static void backup_free(struct backup *b)
+{
+	for (size_t i = 0; i < b->nerrors; i++) {
+		free(b->errors[i].path);
+		free(b->errors[i].message);
+	}
+	file_cache_close(b->cache);
+	file_cache_abort(b->cache_out);
+	source_close(b->source);
+	source_close(b->counted);
+	writer_free(b->writer);
+	pthread_mutex_destroy(&b->queue_lock);
+	pthread_mutex_destroy(&b->cache_lock);
+	pthread_mutex_destroy(&b->result_lock);
+	pthread_cond_destroy(&b->queue_more);
+	pthread_cond_destroy(&b->queue_less);
+	free(b);
+}
+
+int op_backup(struct repo *r, const struct backup_params *p, struct ctx *ctx,
+    struct backup_result *out, struct err *e)
+{
+	struct backup *b = mem_zalloc(sizeof *b);
+	struct writer_params wp = {p->codec, p->level, p->dry_run};
+	struct clock *clock = ctx->clock ? ctx->clock : os_clock();
+	int64_t began = clock->mono_ns(clock);
+	struct bpaths paths = {0};
+	struct snapshot *s = NULL;
+	int rc = -1;
+
+	memset(out, 0, sizeof *out);
+	b->repo = r;
+	b->ctx = ctx;
+	b->p = p;
+	init_locks(b);
+	writer_chunker(r, p->fixed ? CHUNKER_FIXED : CHUNKER_GEAR, &b->chunker);
+	writer_fingerprint(r, span_str("file cache 0"), b->sip[0]);
+	writer_fingerprint(r, span_str("file cache 1"), b->sip[1]);
+	if (p->stdin_name == NULL && backup_paths_gather(b, &paths, e) == -1)
+		goto out;
+	/* Marks are listed before anything is looked up (format.md 10). */
+	if (writer_begin(r, &wp, &b->writer, e) == -1 || open_source(b, &paths, e) == -1)
+		goto out;
+	s = new_snapshot(b, &paths);
+	open_cache(b, s);
+	create_cache(b, s);
+	rc = run(b, s, out, e);
+	out->has_parent = s->has_parent;
+	out->parent = s->parent;
+	out->repo_bytes = writer_stats(b->writer)->object_bytes;
+	out->seconds = (double)(clock->mono_ns(clock) - began) / 1e9;
+out:
+	snapshot_free(s);
+	backup_paths_fini(&paths);
+	backup_free(b);
+	return rc;
+}

@@ -1,0 +1,229 @@
+/*
+ * op_check: damage_scan for objects and packs, then every snapshot's trees.
+ * A tree that was found whole is not looked into again.
+ */
+#include "engine/op_check.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "engine/damage.h"
+#include "engine/holes.h"
+#include "os/os.h"
+#include "repo/key.h"
+#include "repo/mark.h"
+#include "repo/reader.h"
+#include "repo/repo_object.h"
+#include "repo/tree.h"
+
+struct check {
+	struct repo *repo;
+	struct ctx *ctx;
+	struct damage *damage;
+	struct reader *reader;
+	struct idmap *whole; /* trees that are as they should be */
+	struct check_result *out;
+	const struct snapshot *snapshot;
+	bool hurt;        /* the snapshot at hand */
+	struct ctx inner; /* ctx with our sink: damage is counted */
+};
+
+static void hurt(struct check *c, const char *path, const char *why)
+{
+	char hex[ID_HEX];
+
+	c->hurt = true;
+	c->out->hurt_paths++;
+	event_emit(c->ctx, EVENT_SNAPSHOT_HURT, span_str(path), "snapshot %.8s: %s",
+	    id_hex(hex, &c->snapshot->id), why);
+}
+
+/* The content of one file: is each blob there, and how much is it? */
+struct content {
+	struct check *c;
+	uint64_t bytes;
+};
+
+static int content_there(void *arg, const struct id *id, struct err *e)
+{
+	struct content *x = arg;
+	struct index_place at;
+	char hex[ID_HEX];
+
+	if (damage_blob(x->c->damage, id))
+		return err_set(e, ERR_CORRUPT, "content blob %.16s is lost", id_hex(hex, id));
+	if (reader_find(x->c->reader, id, &at, e) == 1)
+		x->bytes += at.blob_len;
+	return 0;
+}
+
+static bool check_content(
+    struct check *c, const struct entry *en, const struct tree_ref *ref, const char *path)
+{
+	struct content x = {c, 0};
+	struct err e;
+
+	if (tree_content(reader_tree_get, c->reader, ref, content_there, &x, &e) == 0) {
+		if (en->type != ENTRY_FILE || x.bytes == holes_data_size(en))
+			return true;
+		err_set(&e, ERR_CORRUPT, "its blobs do not add up to its size");
+	}
+	hurt(c, path, e.msg);
+	return false;
+}
+
+/* True if all of it is whole; otherwise every path that suffers was told. */
+static bool check_tree(struct check *c, const struct id *tree, const char *path, unsigned depth)
+{
+	struct tree_reader *t;
+	struct tree_ref ref;
+	struct entry en;
+	struct err e;
+	bool whole = true;
+	int rc = -1;
+
+	if (idmap_get(c->whole, tree) != NULL || atomic_load(&c->ctx->cancel))
+		return true;
+	if (depth > ENTRY_DEPTH_MAX) {
+		hurt(c, path, "directories nested too deep");
+		return false;
+	}
+	err_clear(&e);
+	ctx_item(c->ctx, span_str(path));
+	t = tree_reader_open(reader_tree_get, c->reader, tree, &e);
+	while (t != NULL && (rc = tree_reader_next(t, &en, &ref, &e)) == 1) {
+		char *child = mem_printf("%s/%.*s", path, (int)en.name.n, (const char *)en.name.p);
+
+		if (en.type == ENTRY_DIR) {
+			struct id sub = ref.ids[0];
+
+			whole = check_tree(c, &sub, child, depth + 1) && whole;
+		} else {
+			whole = check_content(c, &en, &ref, child) && whole;
+		}
+		free(child);
+	}
+	tree_reader_close(t);
+	if (rc == -1) {
+		hurt(c, *path ? path : "/", e.msg);
+		return false;
+	}
+	c->out->trees++;
+	if (whole)
+		idmap_put(c->whole, tree, NULL);
+	return whole;
+}
+
+static void check_snapshot(struct check *c, const struct snapshot *s)
+{
+	/* What is forgotten is only waiting for prune. */
+	if (s->forgotten && !s->pinned && !s->held)
+		return;
+	c->snapshot = s;
+	c->hurt = false;
+	for (size_t i = 0; i < s->nparts; i++)
+		if (s->parts[i].has_tree)
+			check_tree(c, &s->parts[i].tree, "", 0);
+	c->out->snapshots++;
+	c->out->hurt_snapshots += c->hurt;
+}
+
+/* What readers of small objects tell goes through here: damage is counted. */
+static void counting_sink(struct ctx *inner, const struct event *ev)
+{
+	struct check *c = inner->sink_arg;
+
+	if (ev->id == EVENT_OBJECT_DAMAGED && c->damage != NULL) {
+		char *name = mem_strndup((const char *)ev->path.p, ev->path.n);
+
+		damage_object(c->damage, name, ev->text);
+		free(name);
+	} else if (ev->id != EVENT_OBJECT_DAMAGED && c->ctx->sink != NULL) {
+		c->ctx->sink(c->ctx, ev);
+	}
+}
+
+static int check_keys(struct check *c, struct err *e)
+{
+	struct id_list ids = {0};
+	struct buf object = {0};
+	struct key_info info;
+	char name[REPO_NAME_MAX];
+	int rc = -1;
+
+	if (repo_list_ids(c->repo, FORMAT_KEY, &ids, e) == -1)
+		goto out;
+	for (size_t i = 0; i < ids.n; i++) {
+		if (repo_get_object(c->repo, FORMAT_KEY, &ids.v[i], &object, e) == 0 &&
+		    key_read_info(buf_span(&object), &info, e) == 0)
+			continue;
+		if (e->kind != ERR_CORRUPT && e->kind != ERR_UNSUPPORTED)
+			goto out;
+		damage_object(c->damage, repo_object_name(name, FORMAT_KEY, &ids.v[i]), e->msg);
+	}
+	rc = 0;
+out:
+	id_list_fini(&ids);
+	buf_fini(&object);
+	return rc;
+}
+
+/* Small objects of every kind: each is read whole. */
+static int check_objects(struct check *c, struct snapshot_list *snapshots, struct err *e)
+{
+	struct mark_set marks;
+	char name[REPO_NAME_MAX];
+
+	for (size_t i = 0; i < repo_bad_indexes(c->repo); i++)
+		damage_object(c->damage,
+		    repo_object_name(name, FORMAT_INDEX, repo_bad_index(c->repo, i)),
+		    "cannot be read; holdfast repair index makes a new one from the packs");
+	if (check_keys(c, e) == -1 || mark_load(c->repo, &marks, e) == -1)
+		return -1;
+	mark_set_fini(&marks);
+	return snapshot_load_all(c->repo, snapshots, e);
+}
+
+int op_check(struct repo *r, const struct check_params *p, struct ctx *ctx,
+    struct check_result *out, struct err *e)
+{
+	struct check c = {.repo = r, .ctx = ctx, .out = out};
+	struct damage_params dp = {p->read_data || p->subset > 0, p->subset, p->jobs};
+	struct clock *clock = ctx->clock ? ctx->clock : os_clock();
+	int64_t began = clock->mono_ns(clock);
+	struct snapshot_list snapshots = {0};
+	struct ctx *outer;
+	int rc = -1;
+
+	memset(out, 0, sizeof *out);
+	c.whole = idmap_new(0);
+	c.inner.sink = counting_sink;
+	c.inner.sink_arg = &c;
+	c.inner.clock = ctx->clock;
+	outer = repo_set_ctx(r, &c.inner);
+	if (damage_scan(r, &dp, ctx, &c.damage, e) == -1)
+		goto out;
+	atomic_store(&ctx->progress.phase, "checking snapshots");
+	if (check_objects(&c, &snapshots, e) == -1)
+		goto out;
+	c.reader = reader_new(r);
+	for (size_t i = 0; i < snapshots.n && !atomic_load(&ctx->cancel); i++)
+		check_snapshot(&c, snapshots.v[i]);
+	rc = ctx_check(ctx, e);
+	out->packs = damage_counts(c.damage)->packs;
+	out->packs_read = damage_counts(c.damage)->packs_read;
+	out->indexes = damage_counts(c.damage)->indexes;
+	out->blobs = damage_counts(c.damage)->blobs;
+	out->bytes_read = damage_counts(c.damage)->bytes_read;
+	out->unreferenced_packs = damage_counts(c.damage)->unreferenced_packs;
+	out->damaged_objects = damage_counts(c.damage)->objects;
+	out->seconds = (double)(clock->mono_ns(clock) - began) / 1e9;
+out:
+	repo_set_ctx(r, outer);
+	reader_free(c.reader);
+	damage_free(c.damage);
+	idmap_free(c.whole);
+	snapshot_list_fini(&snapshots);
+	return rc;
+}

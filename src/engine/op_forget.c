@@ -1,0 +1,166 @@
+/* op_forget: notes of forgetting, by policy or by name.  The rules are in forget_policy.c. */
+#include "engine/op_forget.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/calendar.h"
+#include "base/mem.h"
+#include "os/os.h"
+#include "repo/note.h"
+
+struct forgetting {
+	struct repo *repo;
+	const struct forget_params *p;
+	struct ctx *ctx;
+	int (*decided)(void *, const struct forget_decision *, struct err *);
+	void *arg;
+	struct forget_result *out;
+	char due[CALENDAR_TEXT];
+};
+
+static bool policy_empty(const struct forget_policy *p)
+{
+	return !p->last && !p->hourly && !p->daily && !p->weekly && !p->monthly && !p->yearly &&
+	       p->within_ns <= 0 && p->within_months <= 0 && p->ntags == 0;
+}
+
+/* A pin or a hold is stronger than any policy or name. */
+static bool refuse(struct forgetting *f, struct forget_decision *d)
+{
+	const struct snapshot *s = d->snapshot;
+
+	if (d->keep || (!s->pinned && !s->held))
+		return false;
+	d->keep = true;
+	snprintf(d->reason, sizeof d->reason, "%s: not dropped", s->held ? "held" : "pinned");
+	f->out->refused++;
+	return true;
+}
+
+/* The note first, so that nothing is told that did not happen. */
+static int carry_out(struct forgetting *f, struct forget_decision *d, struct err *e)
+{
+	char hex[ID_HEX];
+
+	refuse(f, d);
+	if (ctx_check(f->ctx, e) == -1)
+		return -1;
+	if (!d->keep && !d->snapshot->forgotten && !f->p->dry_run &&
+	    note_put(f->repo, &d->snapshot->id, NOTE_FORGET, f->due, e) == -1)
+		return err_wrap(e, "forget snapshot %.8s", id_hex(hex, &d->snapshot->id));
+	if (d->keep)
+		f->out->kept++;
+	else
+		f->out->dropped++;
+	return f->decided ? f->decided(f->arg, d, e) : 0;
+}
+
+static int forget_named(struct forgetting *f, struct err *e)
+{
+	for (size_t i = 0; i < f->p->nnamed; i++) {
+		const struct snapshot *s = f->p->named[i];
+		struct forget_decision d = {s, false, "named"};
+
+		if (s->forgotten)
+			snprintf(d.reason, sizeof d.reason, "forgotten already");
+		if (carry_out(f, &d, e) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+/* A policy that keeps nothing of a group is a mistake about that group. */
+static void refuse_empty(struct forgetting *f, struct forget_decision *d, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (d[i].keep)
+			return;
+	for (size_t i = 0; i < n; i++) {
+		d[i].keep = true;
+		snprintf(d[i].reason, sizeof d[i].reason,
+		    "the policy keeps nothing of this group: nothing dropped");
+	}
+	f->out->groups_unkept += n > 0;
+}
+
+static int forget_group(
+    struct forgetting *f, const struct snapshot *const *group, size_t n, struct err *e)
+{
+	struct forget_decision *d = mem_alloc(n * sizeof *d);
+	int rc = 0;
+
+	f->out->groups++;
+	forget_decide(&f->p->policy, group, n, d);
+	refuse_empty(f, d, n);
+	for (size_t i = n; i-- > 0 && rc == 0;)
+		rc = carry_out(f, &d[i], e);
+	free(d);
+	return rc;
+}
+
+/* Signer, then group: what a snapshot says of its group binds only its signer's own. */
+static int group_cmp(const struct snapshot *x, const struct snapshot *y)
+{
+	int c = memcmp(x->signer, y->signer, sizeof x->signer);
+
+	return c ? c : memcmp(x->group, y->group, sizeof x->group);
+}
+
+static int by_group(const void *a, const void *b)
+{
+	const struct snapshot *x = *(struct snapshot *const *)a, *y = *(struct snapshot *const *)b;
+	int c = group_cmp(x, y);
+
+	if (c == 0)
+		c = (x->start_ns > y->start_ns) - (x->start_ns < y->start_ns);
+	return c ? c : id_cmp(&x->id, &y->id);
+}
+
+static int forget_groups(struct forgetting *f, struct select_list *l, struct err *e)
+{
+	size_t end;
+
+	if (l->n > 1)
+		qsort(l->v, l->n, sizeof *l->v, by_group);
+	for (size_t i = 0; i < l->n; i = end) {
+		for (end = i + 1; end < l->n && group_cmp(l->v[i], l->v[end]) == 0; end++)
+			;
+		if (forget_group(f, (const struct snapshot *const *)l->v + i, end - i, e) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+int op_forget(struct repo *r, const struct forget_params *p, struct ctx *ctx,
+    int (*decided)(void *, const struct forget_decision *, struct err *), void *arg,
+    struct forget_result *out, struct err *e)
+{
+	struct forgetting f = {r, p, ctx, decided, arg, out, ""};
+	struct clock *clock = ctx->clock ? ctx->clock : os_clock();
+	struct select_filter filter = p->filter;
+	struct select_list l;
+	int rc;
+
+	memset(out, 0, sizeof *out);
+	calendar_format_utc(f.due, p->now_ns ? p->now_ns : clock->wall_ns(clock));
+	if (p->nnamed > 0)
+		return forget_named(&f, e);
+	if (policy_empty(&p->policy)) {
+		err_set(
+		    e, ERR_USAGE, "forget: nothing says what to keep; this would drop everything");
+		return err_hint(e, "use --keep-last, --keep-daily ..., or name snapshots");
+	}
+	filter.forgotten = false;
+	if (select_all(r, &filter, ctx, &l, e) == -1)
+		return -1;
+	rc = forget_groups(&f, &l, e);
+	if (rc == 0 && l.damaged > 0) {
+		rc = err_set(
+		    e, ERR_INCOMPLETE, "%zu snapshots cannot be read; they stay", l.damaged);
+		err_hint(e, "holdfast check names what is damaged");
+	}
+	select_list_fini(&l);
+	return rc;
+}

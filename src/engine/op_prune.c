@@ -1,0 +1,263 @@
+/*
+ * op_prune: the order of things.
+ *
+ *   1  marks, then snapshots, what they reach, every pack's state
+ *   2  snapshots that are forgotten and due go (no pack depends on them)
+ *   3  marks that are the grace old are executed: what is reached after all
+ *      is unmarked, the rest deleted.  The mark stays as a tombstone until it
+ *      is twice the grace old, so that no index which another prune writes
+ *      meanwhile can bring its packs back
+ *   4  live frames of mostly dead packs are copied
+ *   5  what nothing needs now is marked
+ *
+ * With `exclusive` what would be marked is deleted at once.
+ */
+#include "engine/op_prune.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "engine/prune_internal.h"
+#include "os/os.h"
+#include "store/store_drivers.h"
+
+static int remove_snapshots(struct prune *pr, struct err *e)
+{
+	int64_t now = repo_now(pr->repo);
+
+	for (size_t i = 0; i < pr->snapshots.n; i++) {
+		struct snapshot *s = pr->snapshots.v[i];
+		char hex[ID_HEX];
+
+		if (!s->forgotten || s->pinned || s->held || s->due_ns > now)
+			continue;
+		if (snapshot_del(pr->repo, &s->id, e) == -1 ||
+		    note_del_all(pr->repo, &pr->notes, &s->id, e) == -1)
+			return -1;
+		event_emit(pr->ctx, EVENT_OBJECT_REMOVED, span_str(id_hex(hex, &s->id)),
+		    "snapshot was forgotten");
+	}
+	return 0;
+}
+
+/* Remarks on snapshots that are gone, as a crash may leave them. */
+static int remove_stray_notes(struct prune *pr, struct err *e)
+{
+	for (size_t i = 0; i < pr->notes.n; i++) {
+		const struct note *n = &pr->notes.v[i];
+		bool found = false;
+
+		for (size_t j = 0; j < pr->snapshots.n && !found; j++)
+			found = id_eq(&pr->snapshots.v[j]->id, &n->snapshot);
+		if (!found && pr->snapshots.damaged == 0 &&
+		    note_del_all(pr->repo, &pr->notes, &n->snapshot, e) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+static bool expired(const struct prune *pr, const struct mark *m)
+{
+	return pr->p->exclusive || pr->now_ns - m->stored_ns >= pr->grace_ns;
+}
+
+static void wait_until(struct prune *pr, int64_t due)
+{
+	pr->out->waiting++;
+	if (pr->out->next_ns == 0 || due < pr->out->next_ns)
+		pr->out->next_ns = due;
+}
+
+/* Decide for each pack of each mark. */
+static void judge_marks(struct prune *pr)
+{
+	for (size_t i = 0; i < pr->marks.n; i++) {
+		const struct mark *m = &pr->marks.v[i];
+		bool old = expired(pr, m);
+
+		for (size_t j = 0; j < m->npacks; j++) {
+			struct ppack *pk = idmap_get(pr->packs, &m->packs[j]);
+
+			if (pk == NULL || (!pk->present && !pk->indexed))
+				continue;
+			if (pk->live) {
+				pr->out->packs_unmarked++;
+			} else if (old) {
+				pk->doomed = true;
+			} else {
+				wait_until(pr, m->stored_ns + pr->grace_ns);
+			}
+		}
+	}
+}
+
+/*
+ * After the deleting: marks whose packs live on are written anew without
+ * them; tombstones go when they are old enough.
+ */
+static int settle_mark(struct prune *pr, const struct mark *m, struct err *e)
+{
+	struct id *rest = mem_alloc(m->npacks * sizeof *rest), id;
+	bool any_live = false, any_left = false;
+	size_t n = 0;
+	int rc = 0;
+
+	for (size_t i = 0; i < m->npacks; i++) {
+		struct ppack *pk = idmap_get(pr->packs, &m->packs[i]);
+
+		any_live = any_live || (pk != NULL && pk->live);
+		if (pk == NULL || !pk->live)
+			rest[n++] = m->packs[i];
+		any_left = any_left ||
+			   (pk != NULL && !pk->live && !pk->doomed && (pk->present || pk->indexed));
+	}
+	if (pr->p->exclusive ||
+	    (!any_left && !any_live && pr->now_ns - m->stored_ns >= 2 * pr->grace_ns)) {
+		rc = mark_del(pr->repo, &m->id, e);
+	} else if (any_live) {
+		if (n > 0)
+			rc = mark_put(pr->repo, rest, n, &id, e);
+		if (rc == 0)
+			rc = mark_del(pr->repo, &m->id, e);
+	}
+	free(rest);
+	return rc;
+}
+
+/* What nothing needs: mark it, or with --exclusive doom it at once. */
+static void find_dead(struct prune *pr, struct id_list *dead)
+{
+	struct ppack *pk;
+	struct id id;
+	size_t pos = 0;
+
+	while ((pk = idmap_next(pr->packs, &pos, &id)) != NULL) {
+		bool young = pr->now_ns - pk->stored_ns < pr->grace_ns;
+
+		if (pk->marked || pk->doomed || !pk->present || (pk->live && !pk->repack)) {
+			pr->out->packs_kept += pk->live && !pk->repack;
+			continue;
+		}
+		/* Perhaps a run is at it that has made no snapshot yet. */
+		if (!pr->p->exclusive && young && !pk->repack) {
+			wait_until(pr, pk->stored_ns + pr->grace_ns);
+			continue;
+		}
+		if (pr->p->exclusive) {
+			pk->doomed = true;
+			pk->live = false;
+			continue;
+		}
+		id_list_add(dead, &id);
+		pr->out->packs_marked++;
+		pr->out->bytes_marked += pk->size;
+	}
+}
+
+static int mark_dead(struct prune *pr, const struct id_list *dead, struct err *e)
+{
+	struct id id;
+
+	if (dead->n == 0)
+		return 0;
+	if (pr->out->next_ns == 0)
+		pr->out->next_ns = pr->now_ns + pr->grace_ns;
+	return mark_put(pr->repo, dead->v, dead->n, &id, e);
+}
+
+static bool any_doomed(const struct prune *pr)
+{
+	struct ppack *pk;
+	struct id id;
+	size_t pos = 0;
+
+	while ((pk = idmap_next(pr->packs, &pos, &id)) != NULL)
+		if (pk->doomed)
+			return true;
+	return repo_index_objects(pr->repo) > 16;
+}
+
+static void count_doomed(struct prune *pr)
+{
+	struct ppack *pk;
+	struct id id;
+	size_t pos = 0;
+
+	while ((pk = idmap_next(pr->packs, &pos, &id)) != NULL)
+		if (pk->doomed && pk->present) {
+			pr->out->packs_deleted++;
+			pr->out->bytes_deleted += pk->size;
+		}
+}
+
+static int act(struct prune *pr, const struct id_list *dead, struct err *e)
+{
+	uint64_t swept;
+
+	if (any_doomed(pr) && prune_delete_doomed(pr, e) == -1)
+		return -1;
+	for (size_t i = 0; i < pr->marks.n; i++)
+		if (settle_mark(pr, &pr->marks.v[i], e) == -1)
+			return -1;
+	if (mark_dead(pr, dead, e) == -1 || remove_stray_notes(pr, e) == -1)
+		return -1;
+	return store_tmp_sweep(
+	    repo_store(pr->repo), pr->p->exclusive ? 0 : pr->grace_ns, &swept, e);
+}
+
+static int run(struct prune *pr, struct err *e)
+{
+	struct id_list dead = {0};
+	int rc = -1;
+
+	if (prune_plan(pr, e) == -1)
+		return -1;
+	prune_choose(pr);
+	judge_marks(pr);
+	if (pr->p->dry_run) {
+		find_dead(pr, &dead);
+		count_doomed(pr);
+		rc = 0;
+		goto out;
+	}
+	if (remove_snapshots(pr, e) == -1 || prune_repack(pr, e) == -1)
+		goto out;
+	find_dead(pr, &dead);
+	rc = act(pr, &dead, e);
+out:
+	id_list_fini(&dead);
+	return rc;
+}
+
+static void prune_fini(struct prune *pr)
+{
+	reader_free(pr->reader);
+	mark_set_fini(&pr->marks);
+	snapshot_list_fini(&pr->snapshots);
+	note_list_fini(&pr->notes);
+	reach_free(pr->reach);
+	idmap_free(pr->packs);
+}
+
+int op_prune(struct repo *r, const struct prune_params *p, struct ctx *ctx,
+    struct prune_result *out, struct err *e)
+{
+	struct clock *clock = ctx->clock ? ctx->clock : os_clock();
+	struct prune pr = {.repo = r, .ctx = ctx, .p = p, .out = out};
+	int rc = -1;
+
+	memset(out, 0, sizeof *out);
+	pr.began_ns = clock->mono_ns(clock);
+	pr.grace_ns = p->exclusive ? 0 : repo_grace_s(r) * 1000000000;
+	pr.packs = idmap_new(sizeof(struct ppack));
+	pr.reader = reader_new(r);
+	pr.now_ns = clock->wall_ns(clock);
+	if (!p->dry_run && repo_store_now(r, &pr.now_ns, e) == -1)
+		goto out;
+	rc = run(&pr, e);
+	out->seconds = (double)(clock->mono_ns(clock) - pr.began_ns) / 1e9;
+out:
+	prune_fini(&pr);
+	return rc;
+}

@@ -1,0 +1,457 @@
+/*
+ * op_restore: the walk in tree order.  See restore_internal.h for how its
+ * threads share the work.
+ */
+#include "engine/op_restore.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "engine/restore_internal.h"
+#include "engine/tree_path.h"
+#include "os/os.h"
+#include "source/dirlist.h"
+
+/* A directory on the way down; made in the target only when something is. */
+struct rdir {
+	struct rdir *parent;
+	const struct entry *entry; /* lives while we are below it */
+	struct target_dir *dir;    /* NULL until made */
+	bool inside;               /* below something that --include matched */
+	unsigned depth;
+	struct source_names names; /* for --delete, in order */
+};
+
+/* Make the directory and those above it. */
+static int ensure(struct restore *rs, struct rdir *d, struct err *e)
+{
+	if (d->dir != NULL || rs->p->dry_run)
+		return 0;
+	if (ensure(rs, d->parent, e) == -1)
+		return -1;
+	return target_mkdir(d->parent->dir, d->entry, &d->dir, e);
+}
+
+/* Leave this one as it is?  1 yes, 0 no, -1. */
+static int leave_alone(
+    struct restore *rs, struct rdir *d, const struct entry *en, const char *path, struct err *e)
+{
+	enum target_overwrite how = rs->p->overwrite;
+	struct target_stat st;
+
+	if (how == TARGET_REFUSE || how == TARGET_ALWAYS)
+		return 0;
+	if (restore_look(rs, d->dir, path, &st, e) == -1)
+		return -1;
+	if (!st.exists)
+		return 0;
+	if (how == TARGET_NEVER)
+		return 1;
+	return st.type == en->type && st.size == en->size && st.mtime == en->mtime &&
+	       st.mtime_ns == en->mtime_ns && en->type == ENTRY_FILE;
+}
+
+/* ---- Files. */
+
+struct planning {
+	struct restore *rs;
+	struct rfile *file;
+	uint64_t data_off;
+};
+
+static int plan_blob(void *arg, const struct id *id, struct err *e)
+{
+	struct planning *pl = arg;
+	uint64_t len;
+
+	if (restore_segment(pl->rs, pl->file, id, pl->data_off, &len, e) == -1)
+		return -1;
+	pl->data_off += len;
+	return restore_stopping(pl->rs) ? err_set(e, ERR_CANCELLED, "interrupted") : 0;
+}
+
+static int plan_file(struct restore *rs, struct rdir *d, const struct entry *en,
+    const struct tree_ref *ref, const char *path, struct err *e)
+{
+	struct planning pl = {.rs = rs};
+	int rc;
+
+	pl.file = restore_file_new(rs, d->dir, en, path);
+	/* A link may follow at once, so the file must exist. */
+	pl.file->single = ref->tag == TREE_CONTENT && ref->n == 1 && !en->linked;
+	if (!pl.file->single && target_file_begin(d->dir, en, &pl.file->file, e) == -1) {
+		pl.file->file = NULL;
+		atomic_store(&pl.file->failed, true);
+		restore_file_planned(pl.file);
+		return -1;
+	}
+	rc = tree_content(reader_tree_get, rs->reader, ref, plan_blob, &pl, e);
+	if (rc == 0 && pl.data_off != holes_data_size(en))
+		rc = err_set(e, ERR_CORRUPT, "its blobs do not add up to its size");
+	if (rc == -1)
+		atomic_store(&pl.file->failed, true);
+	restore_file_planned(pl.file);
+	return rc;
+}
+
+static int restore_file(struct restore *rs, struct rdir *d, const struct entry *en,
+    const struct tree_ref *ref, const char *path, struct err *e)
+{
+	int rc = leave_alone(rs, d, en, path, e);
+
+	if (rc == -1)
+		return -1;
+	if (rc == 1) {
+		rs->skipped++;
+		event_emit(rs->ctx, EVENT_FILE_DONE, span_str(path), "left as it is");
+		if (rs->p->overwrite != TARGET_IF_CHANGED || rs->p->dry_run)
+			return 0;
+		restore_links_first(rs, d->dir, en);
+		return target_meta(d->dir, en, e);
+	}
+	if (rs->p->dry_run) {
+		rs->files++;
+		rs->bytes += en->size;
+		event_emit(rs->ctx, EVENT_FILE_DONE, span_str(path), "would be restored");
+		return 0;
+	}
+	if ((rc = restore_link(rs, d->dir, en, path, e)) != 0) {
+		rs->files += rc == 1;
+		return rc == 1 ? 0 : -1;
+	}
+	return plan_file(rs, d, en, ref, path, e);
+}
+
+static int restore_other(
+    struct restore *rs, struct rdir *d, const struct entry *en, const char *path, struct err *e)
+{
+	int rc = leave_alone(rs, d, en, path, e);
+
+	if (rc == -1)
+		return -1;
+	if (rc == 1) {
+		rs->skipped++;
+		return 0;
+	}
+	if (!rs->p->dry_run) {
+		if ((rc = restore_link(rs, d->dir, en, path, e)) == -1)
+			return -1;
+		if (rc == 0 && target_node(d->dir, en, e) == -1)
+			return -1;
+	}
+	rs->others++;
+	event_emit(rs->ctx, EVENT_FILE_DONE, span_str(path), "restored");
+	return 0;
+}
+
+/* ---- --delete. */
+
+struct deleting {
+	struct restore *rs;
+	struct rdir *d;
+	const char *path;
+};
+
+static int delete_extra(void *arg, const char *name, struct err *e)
+{
+	struct deleting *del = arg;
+	struct restore *rs = del->rs;
+	char *path;
+	int rc = 0;
+
+	if (dirlist_has(&del->d->names, name))
+		return 0;
+	path = mem_printf("%s/%s", del->path, name);
+	/* What was asked not to be restored is not asked to be deleted either. */
+	if (rs->p->exclude == NULL || exclude_match(rs->p->exclude, path, false) == NULL) {
+		rs->deleted++;
+		event_emit(rs->ctx, EVENT_FILE_DONE, span_str(path), "%s",
+		    rs->p->dry_run ? "would be deleted" : "deleted");
+		if (!rs->p->dry_run)
+			rc = target_remove(del->d->dir, name, e);
+	}
+	free(path);
+	return rc;
+}
+
+static void delete_extras(struct restore *rs, struct rdir *d, const char *path)
+{
+	struct deleting del = {rs, d, path};
+	struct err e;
+
+	/* Nothing outside of what --include asked for is touched. */
+	if (!rs->p->delete || !d->inside || restore_stopping(rs))
+		return;
+	if (restore_list(rs, d->dir, path, delete_extra, &del, &e) == -1)
+		restore_problem(rs, path, &e);
+}
+
+/* ---- The walk. */
+
+static bool wanted(struct restore *rs, const char *path, bool is_dir, bool *inside)
+{
+	if (rs->p->exclude != NULL && exclude_match(rs->p->exclude, path, is_dir) != NULL)
+		return false;
+	if (rs->p->include == NULL || exclude_match(rs->p->include, path, is_dir) != NULL)
+		*inside = true;
+	return *inside || is_dir;
+}
+
+static int walk(
+    struct restore *rs, struct rdir *d, const struct id *tree, const char *path, struct err *e);
+
+static void walk_dir(struct restore *rs, struct rdir *up, const struct entry *en,
+    const struct tree_ref *ref, const char *path, bool inside)
+{
+	struct rdir d = {.parent = up, .entry = en, .inside = inside, .depth = up->depth + 1};
+	struct id tree = ref->ids[0];
+	struct err e;
+
+	err_clear(&e);
+	if (d.depth > ENTRY_DEPTH_MAX)
+		err_set(&e, ERR_CORRUPT, "directories nested deeper than %d", ENTRY_DEPTH_MAX);
+	if (d.depth > ENTRY_DEPTH_MAX || (inside && ensure(rs, &d, &e) == -1)) {
+		restore_problem(rs, path, &e);
+		goto out;
+	}
+	if (inside) {
+		rs->dirs++;
+		atomic_fetch_add(&rs->ctx->progress.dirs, 1);
+	}
+	if (walk(rs, &d, &tree, path, &e) == -1)
+		restore_problem(rs, path, &e);
+	else
+		delete_extras(rs, &d, path);
+out:
+	source_names_fini(&d.names);
+	target_dir_unref(d.dir);
+}
+
+static void walk_entry(struct restore *rs, struct rdir *d, const struct entry *en,
+    const struct tree_ref *ref, const char *path)
+{
+	bool inside = d->inside;
+	struct err e;
+	int rc;
+
+	err_clear(&e);
+	if (rs->p->delete) {
+		const char *slash = strrchr(path, '/');
+
+		dirlist_add(&d->names, slash + 1);
+	}
+	if (!wanted(rs, path, en->type == ENTRY_DIR, &inside))
+		return;
+	if (en->type == ENTRY_DIR) {
+		walk_dir(rs, d, en, ref, path, inside);
+		return;
+	}
+	ctx_item(rs->ctx, span_str(path));
+	rc = ensure(rs, d, &e);
+	if (rc == 0 && en->type == ENTRY_FILE)
+		rc = restore_file(rs, d, en, ref, path, &e);
+	else if (rc == 0)
+		rc = restore_other(rs, d, en, path, &e);
+	if (rc == -1)
+		restore_problem(rs, path, &e);
+}
+
+static int walk(
+    struct restore *rs, struct rdir *d, const struct id *tree, const char *path, struct err *e)
+{
+	struct tree_reader *t = tree_reader_open(reader_tree_get, rs->reader, tree, e);
+	struct tree_ref ref;
+	struct entry en;
+	int rc = -1;
+
+	while (
+	    t != NULL && !restore_stopping(rs) && (rc = tree_reader_next(t, &en, &ref, e)) == 1) {
+		char *child = mem_printf("%s/%.*s", path, (int)en.name.n, (const char *)en.name.p);
+
+		walk_entry(rs, d, &en, &ref, child);
+		free(child);
+	}
+	tree_reader_close(t);
+	return t != NULL && restore_stopping(rs) ? 0 : rc;
+}
+
+/* One file or the like was asked for. */
+static void restore_one(struct restore *rs, struct rdir *root, const struct tree_path *at)
+{
+	walk_entry(rs, root, &at->entry, &at->ref, rs->p->path);
+}
+
+static int plan_all(struct restore *rs, const struct tree_path *at, struct err *e)
+{
+	struct rdir root = {.inside = rs->p->include == NULL};
+	const char *prefix = strcmp(rs->p->path, "/") == 0 ? "" : rs->p->path;
+	int rc = 0;
+
+	if (!rs->p->dry_run)
+		root.dir = target_root(rs->target);
+	if (at->entry.type == ENTRY_DIR) {
+		if (root.dir != NULL && *prefix)
+			target_root_meta(root.dir, &at->entry);
+		rc = walk(rs, &root, &at->ref.ids[0], prefix, e);
+		if (rc == 0)
+			delete_extras(rs, &root, prefix);
+	} else {
+		restore_one(rs, &root, at);
+	}
+	restore_window_flush(rs);
+	target_dir_unref(root.dir);
+	source_names_fini(&root.names);
+	return rc;
+}
+
+static int run_threads(struct restore *rs, const struct tree_path *at, struct err *e)
+{
+	unsigned n = rs->p->jobs ? rs->p->jobs : os_cpus(), started = 0;
+	pthread_t *t = mem_zalloc(n * sizeof *t);
+	int rc = 0;
+
+	for (; started < n && rc == 0; started += rc == 0)
+		if (pthread_create(&t[started], NULL, restore_worker_main, rs) != 0)
+			rc = err_set(e, ERR_FAILED, "cannot start a thread");
+	if (rc == 0)
+		rc = plan_all(rs, at, e);
+	pthread_mutex_lock(&rs->lock);
+	rs->planned = true;
+	pthread_cond_broadcast(&rs->more);
+	pthread_mutex_unlock(&rs->lock);
+	for (unsigned i = 0; i < started; i++)
+		pthread_join(t[i], NULL);
+	free(t);
+	restore_links_mend(rs);
+	if (rc == 0 && atomic_load(&rs->failed)) {
+		*e = rs->err;
+		rc = -1;
+	}
+	return rc == 0 ? ctx_check(rs->ctx, e) : rc;
+}
+
+/* ---- --verify: once more through the tree. */
+
+static int verify_tree(
+    struct restore *rs, const struct id *tree, const char *path, bool inside, struct err *e)
+{
+	struct tree_reader *t = tree_reader_open(reader_tree_get, rs->reader, tree, e);
+	size_t skip = strcmp(rs->p->path, "/") == 0 ? 1 : strlen(rs->p->path) + 1;
+	struct tree_ref ref;
+	struct entry en;
+	int rc = -1;
+
+	while (t != NULL && (rc = tree_reader_next(t, &en, &ref, e)) == 1) {
+		char *child = mem_printf("%s/%.*s", path, (int)en.name.n, (const char *)en.name.p);
+		bool in = inside;
+		struct err why;
+
+		if (!wanted(rs, child, en.type == ENTRY_DIR, &in)) {
+			free(child);
+			continue;
+		}
+		if (en.type == ENTRY_DIR) {
+			struct id sub = ref.ids[0];
+
+			if (verify_tree(rs, &sub, child, in, &why) == -1)
+				restore_problem(rs, child, &why);
+		} else if (en.type == ENTRY_FILE) {
+			if (restore_verify_file(rs, child + skip, &en, &ref, &why) == -1)
+				restore_problem(rs, child, &why);
+			else
+				rs->verified++;
+		}
+		free(child);
+		if (ctx_check(rs->ctx, e) == -1) {
+			rc = -1;
+			break;
+		}
+	}
+	tree_reader_close(t);
+	return rc;
+}
+
+static int verify_all(struct restore *rs, const struct tree_path *at, struct err *e)
+{
+	const char *prefix = strcmp(rs->p->path, "/") == 0 ? "" : rs->p->path;
+	struct err why;
+
+	atomic_store(&rs->ctx->progress.phase, "verifying");
+	if (at->entry.type == ENTRY_DIR)
+		return verify_tree(rs, &at->ref.ids[0], prefix, rs->p->include == NULL, e);
+	if (at->entry.type != ENTRY_FILE)
+		return 0;
+	if (restore_verify_file(rs, strrchr(rs->p->path, '/') + 1, &at->entry, &at->ref, &why) ==
+	    -1)
+		restore_problem(rs, rs->p->path, &why);
+	else
+		rs->verified++;
+	return 0;
+}
+
+static void fill_result(struct restore *rs, struct restore_result *out)
+{
+	out->files = rs->files;
+	out->dirs = rs->dirs;
+	out->others = rs->others;
+	out->files_skipped = rs->skipped;
+	out->deleted = rs->deleted;
+	out->bytes = rs->bytes;
+	out->verified = rs->verified;
+	out->damaged = rs->damaged;
+	out->problems = rs->problems;
+}
+
+static void restore_free(struct restore *rs)
+{
+	restore_links_free(rs);
+	reader_free(rs->reader);
+	pthread_mutex_destroy(&rs->lock);
+	pthread_cond_destroy(&rs->more);
+	pthread_cond_destroy(&rs->less);
+	free(rs);
+}
+
+int op_restore(struct repo *r, const struct restore_params *p, struct ctx *ctx,
+    struct restore_result *out, struct err *e)
+{
+	struct restore *rs = mem_zalloc(sizeof *rs);
+	struct clock *clock = ctx->clock ? ctx->clock : os_clock();
+	int64_t began = clock->mono_ns(clock);
+	struct tree_path at = {.reader = NULL};
+	int rc = -1;
+
+	memset(out, 0, sizeof *out);
+	rs->repo = r;
+	rs->ctx = ctx;
+	rs->p = p;
+	restore_links_init(rs);
+	pthread_mutex_init(&rs->lock, NULL);
+	pthread_cond_init(&rs->more, NULL);
+	pthread_cond_init(&rs->less, NULL);
+	if (repo_index_load(r, false, e) == -1)
+		goto out;
+	rs->reader = reader_new(r);
+	/* Before the target is touched: the path must be there. */
+	if (tree_path_find(rs->reader, p->snapshot, p->path, &at, e) == -1)
+		goto out;
+	rs->skip = strcmp(p->path, "/") == 0 ? 0 : strlen(p->path);
+	if (at.entry.type != ENTRY_DIR)
+		rs->skip = (size_t)(strrchr(p->path, '/') - p->path);
+	if (p->dry_run ? restore_dry_open(rs, e) == -1
+		       : target_open(p->target, p->overwrite, ctx, &rs->target, e) == -1)
+		goto out;
+	rc = run_threads(rs, &at, e);
+	if (rc == 0 && p->verify && !p->dry_run)
+		rc = verify_all(rs, &at, e);
+	fill_result(rs, out);
+	if (rs->target != NULL)
+		out->problems += target_problems(rs->target);
+	out->seconds = (double)(clock->mono_ns(clock) - began) / 1e9;
+out:
+	tree_path_fini(&at);
+	target_close(rs->target);
+	restore_free(rs);
+	return rc;
+}

@@ -1,0 +1,66 @@
+/*
+ * prune_delete: see prune_internal.h.  First new indexes that do not name the
+ * doomed, then the old ones go, then the packs: a crash in between leaves
+ * packs that no index names, which is garbage (I2).
+ */
+#include "engine/index_rewrite.h"
+#include "engine/prune_internal.h"
+#include "os/os.h"
+
+static bool doomed(void *arg, const struct id *pack)
+{
+	const struct prune *pr = arg;
+	const struct ppack *pk = idmap_get(pr->packs, pack);
+
+	/* An index may name a pack that is not there: not worth keeping. */
+	return pk != NULL && (pk->doomed || !pk->present);
+}
+
+/*
+ * A prune that slept must not write an index any more: what it knows may
+ * name packs that another has deleted, whose mark is gone by now.
+ */
+static int still_fresh(const struct prune *pr, struct err *e)
+{
+	struct clock *clock = pr->ctx->clock ? pr->ctx->clock : os_clock();
+	int64_t took = clock->mono_ns(clock) - pr->began_ns;
+
+	/* A grace below a minute is for trying things out; a busy machine needs 30 s. */
+	if (!pr->p->exclusive && took > 30 * 1000000000LL && took > pr->grace_ns / 2) {
+		err_set(e, ERR_TIMEOUT, "this prune took more than half of the grace");
+		return err_hint(e, "nothing is lost; run it again");
+	}
+	return 0;
+}
+
+static int delete_packs(struct prune *pr, struct err *e)
+{
+	char name[REPO_NAME_MAX];
+	struct ppack *pk;
+	struct id id;
+	size_t pos = 0;
+
+	atomic_store(&pr->ctx->progress.phase, "deleting");
+	while ((pk = idmap_next(pr->packs, &pos, &id)) != NULL) {
+		if (!pk->doomed || !pk->present)
+			continue;
+		repo_object_name(name, (enum format_type)pk->type, &id);
+		if (store_del(repo_store(pr->repo), name, e) == -1)
+			return -1;
+		event_emit(pr->ctx, EVENT_OBJECT_REMOVED, span_str(name), "no snapshot needs it");
+		pr->out->packs_deleted++;
+		pr->out->bytes_deleted += pk->size;
+	}
+	return 0;
+}
+
+int prune_delete_doomed(struct prune *pr, struct err *e)
+{
+	struct index_rewrite w = {.drop = doomed, .arg = pr};
+
+	/* Repacking wrote indexes that this must see too. */
+	if (repo_index_load(pr->repo, true, e) == -1 || still_fresh(pr, e) == -1 ||
+	    index_rewrite(pr->repo, &w, e) == -1)
+		return -1;
+	return delete_packs(pr, e);
+}

@@ -1,0 +1,56 @@
+/*
+ * prune_internal: what the files of op_prune share.
+ *
+ *   op_prune.c      the order of things (format.md 10)
+ *   prune_plan.c    what is live, dead, waiting: a view of every pack
+ *   prune_repack.c  live frames of mostly dead packs are copied to new ones
+ *   prune_delete.c  indexes without the dead, then packs, then marks
+ */
+#ifndef HF_ENGINE_PRUNE_INTERNAL_H
+#define HF_ENGINE_PRUNE_INTERNAL_H
+
+#include "engine/op_prune.h"
+#include "engine/reach.h"
+#include "repo/mark.h"
+#include "repo/note.h"
+#include "repo/repo_object.h"
+#include "repo/snapshot.h"
+
+/* One pack, by id: an index may name it twice, a crash may leave it unnamed. */
+struct ppack {
+	uint8_t type; /* FORMAT_PACK, FORMAT_META */
+	bool present, indexed, marked, live, repack, doomed;
+	uint32_t ordinal; /* of one of its places in the index */
+	uint64_t size;
+	int64_t stored_ns;
+	uint64_t live_bytes, dead_bytes; /* of its frames, as stored */
+	uint64_t dead_plain;             /* of dead blobs in live frames */
+};
+
+struct prune {
+	struct repo *repo;
+	struct ctx *ctx;
+	const struct prune_params *p;
+	struct prune_result *out;
+	struct reader *reader;
+	struct mark_set marks;
+	struct snapshot_list snapshots;
+	struct note_list notes;
+	struct reach *reach;
+	struct idmap *packs; /* id -> struct ppack */
+	int64_t now_ns;      /* the store's */
+	int64_t grace_ns;
+	int64_t began_ns; /* boot time */
+};
+
+/* Load marks, snapshots, what they reach, and every pack's state. */
+int prune_plan(struct prune *pr, struct err *e);
+
+/* Choose packs to repack, and copy what lives in them. */
+void prune_choose(struct prune *pr);
+int prune_repack(struct prune *pr, struct err *e);
+
+/* Write indexes without doomed packs, delete old indexes, then the packs. */
+int prune_delete_doomed(struct prune *pr, struct err *e);
+
+#endif

@@ -1,0 +1,244 @@
+/* prune_repack: see prune_internal.h. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "engine/prune_internal.h"
+#include "repo/writer.h"
+
+enum { SMALL_PACK = 4 << 20, SMALL_PACKS_MAX = 16 };
+
+struct choice {
+	struct ppack *pk;
+	double dead; /* share of its frames' bytes */
+};
+
+static int by_dead(const void *a, const void *b)
+{
+	double x = ((const struct choice *)a)->dead, y = ((const struct choice *)b)->dead;
+
+	return (x < y) - (x > y);
+}
+
+/* Dead bytes of a pack that repacking it would free. */
+static uint64_t gain(const struct prune *pr, const struct ppack *pk)
+{
+	return pk->dead_bytes + (pr->p->repack ? pk->dead_plain / 2 : 0);
+}
+
+/*
+ * The packs with the largest dead share, until what is left dead is within
+ * the tolerance; and small packs, once there are many of a type.
+ */
+void prune_choose(struct prune *pr)
+{
+	double unused = pr->p->max_unused < 0 ? 5 : pr->p->max_unused;
+	struct choice *v = mem_zalloc(idmap_count(pr->packs) * sizeof *v);
+	size_t n = 0, pos = 0, small[FORMAT_META + 1] = {0};
+	uint64_t dead = 0, allowed = (uint64_t)((double)pr->out->bytes_live * unused / 100);
+	struct ppack *pk;
+	struct id id;
+
+	while ((pk = idmap_next(pr->packs, &pos, &id)) != NULL) {
+		if (!pk->live || !pk->present || pk->marked)
+			continue;
+		small[pk->type] += pk->size < SMALL_PACK;
+		dead += gain(pr, pk);
+		v[n].pk = pk;
+		v[n++].dead = (double)gain(pr, pk) / (double)(pk->live_bytes + pk->dead_bytes + 1);
+	}
+	qsort(v, n, sizeof *v, by_dead);
+	for (size_t i = 0; i < n; i++) {
+		bool many = small[v[i].pk->type] > SMALL_PACKS_MAX && v[i].pk->size < SMALL_PACK;
+
+		if (dead > allowed && v[i].dead > 0) {
+			dead -= gain(pr, v[i].pk);
+			v[i].pk->repack = true;
+		}
+		v[i].pk->repack = v[i].pk->repack || many;
+		if (!v[i].pk->repack)
+			continue;
+		pr->out->packs_repacked++;
+		pr->out->bytes_repacked += v[i].pk->live_bytes;
+	}
+	free(v);
+}
+
+/* ---- Copying. */
+
+struct copying {
+	struct prune *pr;
+	struct writer *writer;
+	struct writer_lane *lane;
+	struct pack_dir dir;
+	struct buf box, plain;
+	struct buf keys;     /* sealed data keys of what is to be copied */
+	const uint8_t *only; /* this pass copies frames of this key */
+};
+
+static bool frame_live(const struct prune *pr, const struct index_cache_pack *p,
+    const struct pack_frame *f, bool *whole)
+{
+	bool live = false;
+
+	*whole = true;
+	for (uint32_t i = 0; i < f->nblobs; i++) {
+		if (reach_has(pr->reach, p->first_blob + f->first + i))
+			live = true;
+		else
+			*whole = false;
+	}
+	return live;
+}
+
+/* Blob by blob, for a frame of which only some lives. */
+static int split_frame(struct copying *c, const struct index_cache_pack *p,
+    const struct index_pack *desc, const struct pack_frame *f, struct err *e)
+{
+	uint32_t at = 0;
+
+	if (reader_unseal(
+		c->pr->reader, f, desc->slots[f->slot], buf_span(&c->box), &c->plain, e) == -1)
+		return -1;
+	for (uint32_t i = 0; i < f->nblobs; i++) {
+		const struct pack_blob *b = &c->dir.blobs[f->first + i];
+		struct span s = span_of(c->plain.p + at, b->len);
+		struct id got;
+
+		at += b->len;
+		if (!reach_has(c->pr->reach, p->first_blob + f->first + i))
+			continue;
+		if (!reader_check(c->pr->reader, (enum format_purpose)f->kind, s, &b->id))
+			return err_set(e, ERR_CORRUPT, "a blob has another id than its bytes");
+		if (writer_add(c->lane, (enum format_purpose)f->kind, s, &got, NULL, e) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+static int copy_frame(struct copying *c, const struct index_cache_pack *p,
+    const struct index_pack *desc, const struct pack_frame *f, uint64_t off, struct err *e)
+{
+	char name[REPO_NAME_MAX];
+	bool whole;
+
+	if (!frame_live(c->pr, p, f, &whole))
+		return 0;
+	if (f->slot >= desc->nslots)
+		return err_set(e, ERR_CORRUPT, "frame names a key that is not there");
+	if (memcmp(desc->slots[f->slot], c->only, FORMAT_SEALED_KEY) != 0)
+		return 0;
+	repo_object_name(name, (enum format_type)p->type, &p->id);
+	buf_reset(&c->box);
+	if (store_get(repo_store(c->pr->repo), name, off, buf_extend(&c->box, f->stored), f->stored,
+		e) == -1)
+		return -1;
+	/* What is damaged is not copied as if it were sound. */
+	if (reader_unseal(
+		c->pr->reader, f, desc->slots[f->slot], buf_span(&c->box), &c->plain, e) == -1)
+		return err_wrap(e, "%s: frame at %llu", name, (unsigned long long)off);
+	if (!whole && c->pr->p->repack)
+		return split_frame(c, p, desc, f, e);
+	return writer_copy_frame(
+	    c->writer, f, &c->dir.blobs[f->first], desc->slots[f->slot], buf_span(&c->box), e);
+}
+
+static int copy_pack(struct copying *c, uint32_t ordinal, struct err *e)
+{
+	struct index_cache_pack p;
+	struct index_pack desc;
+	uint64_t off;
+
+	if (index_cache_pack(repo_index(c->pr->repo), ordinal, &p, e) == -1 ||
+	    index_cache_pack_dir(repo_index(c->pr->repo), ordinal, &c->dir, &desc, e) == -1)
+		return -1;
+	off = desc.first_off;
+	for (size_t i = 0; i < c->dir.nframes; i++) {
+		if (copy_frame(c, &p, &desc, &c->dir.frames[i], off, e) == -1)
+			return -1;
+		off += c->dir.frames[i].stored;
+	}
+	return ctx_check(c->pr->ctx, e);
+}
+
+static bool has_key(const struct buf *keys, const uint8_t *key)
+{
+	for (size_t at = 0; at < keys->n; at += FORMAT_SEALED_KEY)
+		if (memcmp(keys->p + at, key, FORMAT_SEALED_KEY) == 0)
+			return true;
+	return false;
+}
+
+static int collect_keys(struct copying *c, uint32_t ordinal, struct err *e)
+{
+	struct index_pack desc;
+
+	if (index_cache_pack_dir(repo_index(c->pr->repo), ordinal, &c->dir, &desc, e) == -1)
+		return -1;
+	for (size_t i = 0; i < desc.nslots; i++)
+		if (!has_key(&c->keys, desc.slots[i]))
+			buf_put(&c->keys, desc.slots[i], FORMAT_SEALED_KEY);
+	return 0;
+}
+
+static int each_chosen(
+    struct copying *c, int (*visit)(struct copying *, uint32_t, struct err *), struct err *e)
+{
+	struct ppack *pk;
+	struct id id;
+	size_t pos = 0;
+
+	while ((pk = idmap_next(c->pr->packs, &pos, &id)) != NULL)
+		if (pk->repack && visit(c, pk->ordinal, e) == -1)
+			return -1;
+	return 0;
+}
+
+/*
+ * What is repacked counts as absent, so that blobs that are added are stored;
+ * so do packs with nothing live, whose copies of them go as well.
+ */
+static void hide_going(struct prune *pr)
+{
+	struct ppack *pk;
+	struct id id;
+	size_t pos = 0;
+
+	while ((pk = idmap_next(pr->packs, &pos, &id)) != NULL)
+		if (pk->repack || !pk->live)
+			index_cache_hide(repo_index(pr->repo), &id);
+}
+
+int prune_repack(struct prune *pr, struct err *e)
+{
+	struct writer_params wp = {.codec = CODEC_ZSTD, .level = codec_info(CODEC_ZSTD)->dflt};
+	struct copying c = {.pr = pr};
+	int rc = -1;
+
+	if (pr->out->packs_repacked == 0)
+		return 0;
+	atomic_store(&pr->ctx->progress.phase, "repacking");
+	if (writer_begin(pr->repo, &wp, &c.writer, e) == -1 ||
+	    each_chosen(&c, collect_keys, e) == -1)
+		goto out;
+	c.lane = writer_lane_new(c.writer);
+	writer_copy_keys(c.writer, c.keys.p, c.keys.n / FORMAT_SEALED_KEY);
+	hide_going(pr);
+	/* Key by key, so that a pack's header can name the keys it will need. */
+	for (size_t at = 0; at < c.keys.n; at += FORMAT_SEALED_KEY) {
+		c.only = c.keys.p + at;
+		if (each_chosen(&c, copy_pack, e) == -1)
+			goto out;
+	}
+	if (writer_lane_flush(c.lane, e) == -1 || writer_finish(c.writer, e) == -1)
+		goto out;
+	rc = 0;
+out:
+	writer_lane_free(c.lane);
+	writer_free(c.writer);
+	pack_dir_fini(&c.dir);
+	buf_fini(&c.box);
+	buf_fini(&c.plain);
+	buf_fini(&c.keys);
+	return rc;
+}

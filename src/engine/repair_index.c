@@ -1,0 +1,153 @@
+/* repair_index: see repair_internal.h. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "engine/index_rewrite.h"
+#include "engine/repair_internal.h"
+#include "repo/mark.h"
+#include "repo/pack.h"
+
+struct found {
+	uint8_t type;
+	bool present, indexed;
+	uint64_t size;
+};
+
+struct scan {
+	struct repair *rp;
+	struct idmap *packs; /* id -> struct found */
+};
+
+static int list_pack(void *arg, const char *key, const struct store_stat *st, struct err *e)
+{
+	struct scan *s = arg;
+	const char *leaf = strrchr(key, '/');
+	struct found *f;
+	struct id id;
+
+	(void)e;
+	if (leaf == NULL || !id_parse(&id, leaf + 1))
+		return 0;
+	f = idmap_put(s->packs, &id, NULL);
+	f->type = strncmp(key, "meta/", 5) == 0 ? FORMAT_META : FORMAT_PACK;
+	f->present = true;
+	f->size = st->size;
+	s->rp->out->packs_scanned++;
+	return 0;
+}
+
+static int note_indexed(struct scan *s, struct err *e)
+{
+	struct index_cache *c = repo_index(s->rp->repo);
+
+	for (uint32_t i = 0; i < index_cache_packs(c); i++) {
+		struct index_cache_pack p;
+		struct found *f;
+
+		if (index_cache_pack(c, i, &p, e) == -1)
+			return -1;
+		f = idmap_put(s->packs, &p.id, NULL);
+		f->indexed = true;
+		f->type = p.type;
+	}
+	return 0;
+}
+
+static bool gone(void *arg, const struct id *pack)
+{
+	const struct found *f = idmap_get(((struct scan *)arg)->packs, pack);
+
+	return f != NULL && !f->present;
+}
+
+/* Read the directory of each pack that no index names. */
+static int index_strays(struct scan *s, const struct mark_set *marks, struct err *e)
+{
+	struct repair *rp = s->rp;
+	struct index_builder *b = index_builder_new();
+	struct pack_dir dir = {0};
+	struct buf hold = {0}, payload = {0};
+	struct found *f;
+	struct id id, made;
+	size_t pos = 0;
+	int rc = -1;
+
+	while ((f = idmap_next(s->packs, &pos, &id)) != NULL) {
+		struct index_pack p;
+		char name[REPO_NAME_MAX];
+
+		if (f->indexed || mark_has_pack(marks, &id))
+			continue;
+		if (pack_read_directory(rp->repo, (enum format_type)f->type, &id, f->size, &dir,
+			&hold, &p, e) == -1) {
+			if (e->kind != ERR_CORRUPT)
+				goto out;
+			rp->out->packs_unreadable++;
+			event_emit(rp->ctx, EVENT_OBJECT_DAMAGED,
+			    span_str(repo_object_name(name, (enum format_type)f->type, &id)), "%s",
+			    e->msg);
+			continue;
+		}
+		rp->out->packs_indexed++;
+		index_builder_add(b, &p);
+	}
+	rc = 0;
+	if (index_builder_packs(b) > 0 && !rp->p->dry_run) {
+		index_builder_finish(b, &payload);
+		rc = repo_put_index(rp->repo, buf_span(&payload), &made, e);
+		rp->out->indexes_written++;
+	}
+out:
+	index_builder_free(b);
+	pack_dir_fini(&dir);
+	buf_fini(&hold);
+	buf_fini(&payload);
+	return rc;
+}
+
+/* Damaged index objects go after what they may have named is named again. */
+static int remove_bad(struct repair *rp, struct err *e)
+{
+	char name[REPO_NAME_MAX];
+
+	for (size_t i = 0; i < repo_bad_indexes(rp->repo); i++) {
+		repo_object_name(name, FORMAT_INDEX, repo_bad_index(rp->repo, i));
+		if (!rp->p->dry_run && store_del(repo_store(rp->repo), name, e) == -1)
+			return -1;
+		rp->out->indexes_removed++;
+		event_emit(rp->ctx, EVENT_OBJECT_REMOVED, span_str(name), "damaged index");
+	}
+	return 0;
+}
+
+int repair_index(struct repair *rp, struct err *e)
+{
+	struct scan s = {rp, idmap_new(sizeof(struct found))};
+	struct index_rewrite w = {.drop = gone, .arg = &s};
+	struct mark_set marks = {0};
+	int rc = -1;
+
+	atomic_store(&rp->ctx->progress.phase, "reading directories of packs");
+	if (repo_index_load(rp->repo, true, e) == -1 || mark_load(rp->repo, &marks, e) == -1 ||
+	    store_list(repo_store(rp->repo), repo_type_folder(FORMAT_PACK), list_pack, &s, e) ==
+		-1 ||
+	    store_list(repo_store(rp->repo), repo_type_folder(FORMAT_META), list_pack, &s, e) ==
+		-1 ||
+	    note_indexed(&s, e) == -1 || index_strays(&s, &marks, e) == -1 ||
+	    remove_bad(rp, e) == -1)
+		goto out;
+	if (!rp->p->dry_run) {
+		if (index_rewrite(rp->repo, &w, e) == -1)
+			goto out;
+		rp->out->indexes_written += w.written;
+		rp->out->indexes_removed += w.removed;
+		if (repo_index_load(rp->repo, true, e) == -1)
+			goto out;
+	}
+	rc = 0;
+out:
+	mark_set_fini(&marks);
+	idmap_free(s.packs);
+	return rc;
+}

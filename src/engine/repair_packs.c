@@ -1,0 +1,129 @@
+/* repair_packs: see repair_internal.h. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "engine/index_rewrite.h"
+#include "engine/repair_internal.h"
+#include "repo/pack_dir.h"
+
+/* Store again each blob of a frame that is still good. */
+static int salvage_frame(struct repair *rp, const struct index_pack *p, const struct pack_dir *dir,
+    const struct pack_frame *f, struct span box, struct buf *plain, struct err *e)
+{
+	uint32_t at = 0;
+	struct err ignored;
+
+	if (reader_unseal(rp->reader, f, p->slots[f->slot], box, plain, &ignored) == -1)
+		return 0;
+	for (uint32_t i = 0; i < f->nblobs; i++) {
+		const struct pack_blob *b = &dir->blobs[f->first + i];
+		struct span s = span_of(plain->p + at, b->len);
+		struct id id;
+
+		at += b->len;
+		if (reader_check(rp->reader, (enum format_purpose)f->kind, s, &b->id) &&
+		    writer_add(rp->lane, (enum format_purpose)f->kind, s, &id, NULL, e) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+static int salvage_pack(struct repair *rp, uint32_t ordinal, struct err *e)
+{
+	struct pack_dir dir = {0};
+	struct buf box = {0}, plain = {0};
+	struct index_pack p;
+	char name[REPO_NAME_MAX];
+	struct err ignored;
+	uint64_t off;
+	int rc = -1;
+
+	if (index_cache_pack_dir(repo_index(rp->repo), ordinal, &dir, &p, e) == -1)
+		goto out;
+	repo_object_name(name, (enum format_type)p.type, &p.id);
+	off = p.first_off;
+	for (size_t i = 0; i < dir.nframes; i++) {
+		const struct pack_frame *f = &dir.frames[i];
+
+		buf_reset(&box);
+		if (f->slot < p.nslots &&
+		    store_get(repo_store(rp->repo), name, off, buf_extend(&box, f->stored),
+			f->stored, &ignored) == 0 &&
+		    salvage_frame(rp, &p, &dir, f, buf_span(&box), &plain, e) == -1)
+			goto out;
+		off += f->stored;
+	}
+	rc = 0;
+out:
+	pack_dir_fini(&dir);
+	buf_fini(&box);
+	buf_fini(&plain);
+	return rc;
+}
+
+/* The damaged pack counts as absent from here on; what is good in it is stored anew. */
+static int visit_bad(
+    void *arg, uint32_t ordinal, const struct id *pack, bool missing, struct err *e)
+{
+	struct repair *rp = arg;
+
+	idmap_put(rp->bad_packs, pack, NULL);
+	rp->out->packs_unreadable++;
+	if (rp->p->dry_run)
+		return 0;
+	index_cache_hide(repo_index(rp->repo), pack);
+	return missing ? 0 : salvage_pack(rp, ordinal, e);
+}
+
+static bool is_bad(void *arg, const struct id *pack)
+{
+	return idmap_get(((struct repair *)arg)->bad_packs, pack) != NULL;
+}
+
+static int remove_bad(struct repair *rp, struct err *e)
+{
+	struct index_rewrite w = {.drop = is_bad, .arg = rp};
+	char name[REPO_NAME_MAX];
+	struct id id;
+	size_t pos = 0;
+
+	/* I1 in reverse: what was saved is indexed before the old goes. */
+	if (repo_index_load(rp->repo, true, e) == -1 || index_rewrite(rp->repo, &w, e) == -1)
+		return -1;
+	rp->out->indexes_written += w.written;
+	rp->out->indexes_removed += w.removed;
+	while (idmap_next(rp->bad_packs, &pos, &id) != NULL) {
+		for (int type = FORMAT_PACK; type <= FORMAT_META; type++)
+			if (store_del(repo_store(rp->repo),
+				repo_object_name(name, (enum format_type)type, &id), e) == -1)
+				return -1;
+		event_emit(rp->ctx, EVENT_OBJECT_REMOVED, span_str(name),
+		    "damaged; what was readable in it is stored anew");
+	}
+	return repo_index_load(rp->repo, true, e);
+}
+
+int repair_packs(struct repair *rp, struct err *e)
+{
+	struct writer_params wp = {CODEC_ZSTD, codec_info(CODEC_ZSTD)->dflt, rp->p->dry_run};
+
+	if (writer_begin(rp->repo, &wp, &rp->writer, e) == -1)
+		return -1;
+	rp->lane = writer_lane_new(rp->writer);
+	if (damage_packs(rp->damage, visit_bad, rp, e) == -1)
+		return -1;
+	if (idmap_count(rp->bad_packs) == 0 || rp->p->dry_run)
+		return 0;
+	if (writer_lane_flush(rp->lane, e) == -1 || writer_finish(rp->writer, e) == -1)
+		return -1;
+	/* The rest of the run begins anew, with an index without the damaged. */
+	writer_lane_free(rp->lane);
+	writer_free(rp->writer);
+	rp->lane = NULL;
+	rp->writer = NULL;
+	if (remove_bad(rp, e) == -1 || writer_begin(rp->repo, &wp, &rp->writer, e) == -1)
+		return -1;
+	rp->lane = writer_lane_new(rp->writer);
+	return 0;
+}

@@ -1,0 +1,332 @@
+/* restore_data: see restore_internal.h. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "engine/holes.h"
+#include "engine/restore_internal.h"
+
+bool restore_stopping(struct restore *rs)
+{
+	return atomic_load_explicit(&rs->failed, memory_order_relaxed) ||
+	       atomic_load_explicit(&rs->ctx->cancel, memory_order_relaxed);
+}
+
+void restore_fail(struct restore *rs, const struct err *e)
+{
+	pthread_mutex_lock(&rs->lock);
+	if (!atomic_load(&rs->failed)) {
+		rs->err = *e;
+		atomic_store(&rs->failed, true);
+	}
+	pthread_mutex_unlock(&rs->lock);
+}
+
+void restore_problem(struct restore *rs, const char *path, const struct err *e)
+{
+	/* A full disk will not get better with the next file. */
+	if (e->kind == ERR_NO_SPACE || e->kind == ERR_CANCELLED) {
+		struct err fatal = *e;
+
+		err_wrap(&fatal, "%s", path);
+		restore_fail(rs, &fatal);
+		return;
+	}
+	event_emit(rs->ctx, EVENT_FILE_FAILED, span_str(path), "%s", e->msg);
+	atomic_fetch_add(&rs->ctx->progress.errors, 1);
+	atomic_fetch_add(&rs->problems, 1);
+	if (e->kind == ERR_CORRUPT)
+		atomic_fetch_add(&rs->damaged, 1);
+}
+
+/* ---- Files. */
+
+static struct span keep(struct buf *b, struct span s)
+{
+	size_t at = b->n;
+
+	buf_put_span(b, s);
+	return span_of(b->p + at, s.n);
+}
+
+/* A copy of an entry whose strings live in f. */
+static void copy_entry(struct rfile *f, const struct entry *en)
+{
+	struct entry_xattr *x = NULL;
+	size_t need = en->name.n + en->user.n + en->group.n + 64;
+
+	for (size_t i = 0; i < en->nxattrs; i++)
+		need += en->xattrs[i].name.n + en->xattrs[i].value.n;
+	need += en->nxattrs * sizeof *x + en->nholes * sizeof *en->holes;
+	buf_reserve(&f->strings, need);
+	f->entry = *en;
+	/* Arrays first, while the end is aligned; nothing here grows the buffer. */
+	if (en->nholes) {
+		f->entry.holes = (const void *)(f->strings.p + f->strings.n);
+		buf_put(&f->strings, en->holes, en->nholes * sizeof *en->holes);
+	}
+	if (en->nxattrs) {
+		x = (void *)buf_extend(&f->strings, en->nxattrs * sizeof *x);
+		for (size_t i = 0; i < en->nxattrs; i++) {
+			x[i].name = keep(&f->strings, en->xattrs[i].name);
+			x[i].value = keep(&f->strings, en->xattrs[i].value);
+		}
+		f->entry.xattrs = x;
+	}
+	f->entry.name = keep(&f->strings, en->name);
+	f->entry.user = keep(&f->strings, en->user);
+	f->entry.group = keep(&f->strings, en->group);
+}
+
+struct rfile *restore_file_new(
+    struct restore *rs, struct target_dir *dir, const struct entry *en, const char *path)
+{
+	struct rfile *f = mem_zalloc(sizeof *f);
+
+	f->rs = rs;
+	f->dir = target_dir_ref(dir);
+	f->path = mem_strdup(path);
+	atomic_init(&f->left, 1);
+	copy_entry(f, en);
+	return f;
+}
+
+static void file_free(struct rfile *f)
+{
+	target_dir_unref(f->dir);
+	buf_fini(&f->strings);
+	free(f->path);
+	free(f);
+}
+
+/* Every segment is written: end it, or take away what is incomplete. */
+static void file_finish(struct rfile *f)
+{
+	struct restore *rs = f->rs;
+	struct err e;
+
+	err_clear(&e);
+	if (atomic_load(&f->failed) || (restore_stopping(rs) && f->file != NULL)) {
+		if (f->file != NULL)
+			target_file_abort(f->file);
+		restore_links_failed(rs, &f->entry);
+	} else if (f->file != NULL && target_file_end(f->file, &e) == -1) {
+		restore_problem(rs, f->path, &e);
+	} else if (f->file != NULL) {
+		atomic_fetch_add(&rs->files, 1);
+		atomic_fetch_add(&rs->ctx->progress.files, 1);
+		event_emit(rs->ctx, EVENT_FILE_DONE, span_str(f->path), "restored");
+	}
+	file_free(f);
+}
+
+static void file_part_done(struct rfile *f)
+{
+	if (atomic_fetch_sub_explicit(&f->left, 1, memory_order_acq_rel) == 1)
+		file_finish(f);
+}
+
+void restore_file_planned(struct rfile *f)
+{
+	file_part_done(f);
+}
+
+static void file_failed(struct rfile *f, const struct err *e)
+{
+	/* Once a file, however many of its segments suffer. */
+	if (!atomic_exchange(&f->failed, true))
+		restore_problem(f->rs, f->path, e);
+}
+
+/* ---- Data into holes' gaps. */
+
+struct piece {
+	struct target_file *file;
+	struct span data;
+};
+
+static int write_piece(void *arg, uint64_t file_off, uint64_t at, uint64_t n, struct err *e)
+{
+	struct piece *p = arg;
+
+	return target_file_write(p->file, file_off, span_of(p->data.p + at, (size_t)n), e);
+}
+
+static void write_segment(struct reader *rd, const struct rsegment *s, struct span frame)
+{
+	struct rfile *f = s->file;
+	struct piece p = {.data = {NULL, 0}};
+	struct err e;
+
+	err_clear(&e);
+	if (atomic_load(&f->failed) || restore_stopping(f->rs))
+		return;
+	if (frame.n >= s->at.blob_off && frame.n - s->at.blob_off >= s->at.blob_len)
+		p.data = span_of(frame.p + s->at.blob_off, s->at.blob_len);
+	/* Damaged here: perhaps there is another copy. */
+	if ((p.data.p == NULL || !reader_check(rd, PURPOSE_CONTENT, p.data, &s->id)) &&
+	    reader_blob(rd, PURPOSE_CONTENT, &s->id, &p.data, &e) == -1) {
+		file_failed(f, &e);
+		return;
+	}
+	if (f->single && target_file_begin(f->dir, &f->entry, &f->file, &e) == -1) {
+		f->file = NULL;
+		file_failed(f, &e);
+		return;
+	}
+	p.file = f->file;
+	if (holes_map(&f->entry, s->data_off, p.data.n, write_piece, &p, &e) == -1) {
+		file_failed(f, &e);
+		return;
+	}
+	atomic_fetch_add(&f->rs->bytes, p.data.n);
+	atomic_fetch_add(&f->rs->ctx->progress.bytes, p.data.n);
+}
+
+/* ---- Windows. */
+
+static int by_place(const void *a, const void *b)
+{
+	const struct rsegment *x = a, *y = b;
+
+	if (x->at.pack != y->at.pack)
+		return x->at.pack < y->at.pack ? -1 : 1;
+	if (x->at.off != y->at.off)
+		return x->at.off < y->at.off ? -1 : 1;
+	return (x->at.blob_off > y->at.blob_off) - (x->at.blob_off < y->at.blob_off);
+}
+
+static void window_free(struct rwindow *w)
+{
+	free(w->seg);
+	free(w->group);
+	free(w);
+}
+
+void restore_window_flush(struct restore *rs)
+{
+	struct rwindow *w = rs->window;
+
+	rs->window = NULL;
+	if (w == NULL)
+		return;
+	qsort(w->seg, w->n, sizeof *w->seg, by_place);
+	w->group = mem_alloc((w->n + 1) * sizeof *w->group);
+	for (size_t i = 0; i < w->n; i++)
+		if (i == 0 || w->seg[i].at.frame != w->seg[i - 1].at.frame)
+			w->group[w->ngroups++] = i;
+	w->group[w->ngroups] = w->n;
+	pthread_mutex_lock(&rs->lock);
+	while (rs->waiting >= WINDOWS_AHEAD)
+		pthread_cond_wait(&rs->less, &rs->lock);
+	if (rs->last != NULL)
+		rs->last->next = w;
+	else
+		rs->first = w;
+	rs->last = w;
+	rs->waiting++;
+	pthread_cond_broadcast(&rs->more);
+	pthread_mutex_unlock(&rs->lock);
+}
+
+int restore_segment(struct restore *rs, struct rfile *f, const struct id *id, uint64_t data_off,
+    uint64_t *len, struct err *e)
+{
+	struct rsegment *s;
+	struct rwindow *w;
+	struct index_place at;
+	char hex[ID_HEX];
+	int rc = reader_find(rs->reader, id, &at, e);
+
+	if (rc == -1)
+		return -1;
+	if (rc == 0)
+		return err_set(
+		    e, ERR_CORRUPT, "blob %.16s of its content is in no index", id_hex(hex, id));
+	if (at.kind != PURPOSE_CONTENT)
+		return err_set(
+		    e, ERR_CORRUPT, "blob %.16s of its content is no content", id_hex(hex, id));
+	if (rs->window == NULL) {
+		rs->window = mem_zalloc(sizeof *w);
+		rs->window->seg = mem_alloc(WINDOW_SEGMENTS * sizeof *w->seg);
+	}
+	w = rs->window;
+	s = &w->seg[w->n++];
+	*s = (struct rsegment){f, *id, at, data_off};
+	atomic_fetch_add(&f->left, 1);
+	w->bytes += at.blob_len;
+	*len = at.blob_len;
+	if (w->n == WINDOW_SEGMENTS || w->bytes >= WINDOW_BYTES)
+		restore_window_flush(rs);
+	return 0;
+}
+
+/* A window with a group that nobody has yet, or NULL at the end. */
+static struct rwindow *claim(struct restore *rs, size_t *group)
+{
+	struct rwindow *w;
+
+	pthread_mutex_lock(&rs->lock);
+	for (;;) {
+		for (w = rs->first; w != NULL && w->claimed == w->ngroups; w = w->next)
+			;
+		if (w != NULL) {
+			*group = w->claimed++;
+			break;
+		}
+		if (rs->planned)
+			break;
+		pthread_cond_wait(&rs->more, &rs->lock);
+	}
+	pthread_mutex_unlock(&rs->lock);
+	return w;
+}
+
+static void group_done(struct restore *rs, struct rwindow *w)
+{
+	struct rwindow **at;
+
+	pthread_mutex_lock(&rs->lock);
+	if (++w->done == w->ngroups) {
+		for (at = &rs->first; *at != w; at = &(*at)->next)
+			;
+		*at = w->next;
+		rs->last = NULL;
+		for (struct rwindow *x = rs->first; x != NULL; x = x->next)
+			rs->last = x;
+		rs->waiting--;
+		pthread_cond_signal(&rs->less);
+	} else {
+		w = NULL;
+	}
+	pthread_mutex_unlock(&rs->lock);
+	if (w != NULL)
+		window_free(w);
+}
+
+void *restore_worker_main(void *arg)
+{
+	struct restore *rs = arg;
+	struct reader *rd = reader_new(rs->repo);
+	struct buf frame = {0};
+	struct rwindow *w;
+	size_t g;
+
+	while ((w = claim(rs, &g)) != NULL) {
+		struct rsegment *s = &w->seg[w->group[g]];
+		size_t n = w->group[g + 1] - w->group[g];
+		struct err e;
+
+		buf_reset(&frame);
+		if (!restore_stopping(rs) && reader_frame(rd, &s->at, &frame, &e) == -1)
+			buf_reset(&frame); /* each blob is tried alone */
+		for (size_t i = 0; i < n; i++) {
+			write_segment(rd, &s[i], buf_span(&frame));
+			file_part_done(s[i].file);
+		}
+		group_done(rs, w);
+	}
+	buf_fini(&frame);
+	reader_free(rd);
+	return NULL;
+}

@@ -1,0 +1,123 @@
+/*
+ * restore_internal: what the files of op_restore share.
+ *
+ *   op_restore.c     the walk in tree order: what goes where
+ *   restore_data.c   windows of segments: frames are read in pack order, each
+ *                    once, by workers that write the blobs into files
+ *   restore_links.c  hard links
+ *   restore_look.c   what is in the target already
+ *   restore_verify.c the second pass: what is on disk against the blobs' ids
+ *
+ * A file of one segment is begun, written and ended by one worker; others are
+ * begun by the walk, and ended by whoever writes the last segment.
+ */
+#ifndef HF_ENGINE_RESTORE_INTERNAL_H
+#define HF_ENGINE_RESTORE_INTERNAL_H
+
+#include <pthread.h>
+
+#include "engine/holes.h"
+#include "engine/op_restore.h"
+#include "repo/reader.h"
+#include "repo/tree.h"
+
+enum {
+	WINDOW_BYTES = 24 << 20, /* of plaintext in one window */
+	WINDOW_SEGMENTS = 8192,
+	WINDOWS_AHEAD = 2,
+};
+
+struct rfile {
+	struct restore *rs;
+	struct target_dir *dir;   /* held */
+	struct target_file *file; /* NULL until begun */
+	struct entry entry;       /* strings in `strings` */
+	struct buf strings;
+	char *path;            /* for messages */
+	_Atomic uint64_t left; /* segments not yet written, + 1 while planned */
+	_Atomic bool failed;
+	bool single; /* one segment: the worker begins it */
+};
+
+struct rsegment {
+	struct rfile *file;
+	struct id id;
+	struct index_place at;
+	uint64_t data_off; /* in the file's data, holes left out */
+};
+
+struct rwindow {
+	struct rwindow *next;
+	struct rsegment *seg;
+	size_t n;
+	size_t *group; /* first segment of each frame, and n */
+	size_t ngroups;
+	uint64_t bytes;
+	size_t claimed, done; /* groups, under the lock */
+};
+
+struct restore {
+	struct repo *repo;
+	struct ctx *ctx;
+	const struct restore_params *p;
+	struct target *target;
+	size_t skip;            /* of a path in the snapshot, to get one below the target */
+	struct reader *reader;  /* the walk's */
+	struct rwindow *window; /* being filled */
+
+	pthread_mutex_t lock; /* guards windows, err and what follows */
+	pthread_cond_t more, less;
+	struct rwindow *first, *last;
+	size_t waiting;
+	bool planned; /* no more windows come */
+	struct err err;
+	_Atomic bool failed; /* err is set: stop */
+
+	struct idmap *links; /* restore_links.c: by link group */
+	_Atomic uint64_t files, bytes, problems, damaged;
+	uint64_t dirs, others, skipped, deleted, verified;
+};
+
+/* The run cannot go on. */
+void restore_fail(struct restore *rs, const struct err *e);
+
+/* One entry cannot be restored: tell and count. */
+void restore_problem(struct restore *rs, const char *path, const struct err *e);
+
+/* restore_data.c */
+struct rfile *restore_file_new(
+    struct restore *rs, struct target_dir *dir, const struct entry *en, const char *path);
+int restore_segment(struct restore *rs, struct rfile *f, const struct id *id, uint64_t data_off,
+    uint64_t *len, struct err *e);
+void restore_file_planned(struct rfile *f); /* no more segments come */
+void restore_window_flush(struct restore *rs);
+void *restore_worker_main(void *restore);
+bool restore_stopping(struct restore *rs);
+
+/*
+ * restore_links.c: restore_link gives 1 if the name was made as a link, 0 if it
+ * is the first of its group (or of none) and has to be restored, -1.
+ */
+void restore_links_init(struct restore *rs);
+void restore_links_free(struct restore *rs);
+void restore_links_first(struct restore *rs, struct target_dir *d, const struct entry *en);
+int restore_link(struct restore *rs, struct target_dir *d, const struct entry *en, const char *path,
+    struct err *e);
+void restore_links_failed(struct restore *rs, const struct entry *en);
+void restore_links_mend(struct restore *rs); /* after the threads are done */
+
+/*
+ * restore_look.c: what is in the target; dir NULL where it is not made yet, or
+ * in a dry run, which looks by path.
+ */
+int restore_look(struct restore *rs, struct target_dir *dir, const char *path,
+    struct target_stat *out, struct err *e);
+int restore_list(struct restore *rs, struct target_dir *dir, const char *path,
+    int (*visit)(void *, const char *name, struct err *), void *arg, struct err *e);
+int restore_dry_open(struct restore *rs, struct err *e); /* refuses as target_open does */
+
+/* restore_verify.c: does the file on disk hold these blobs? */
+int restore_verify_file(struct restore *rs, const char *below, const struct entry *en,
+    const struct tree_ref *ref, struct err *e);
+
+#endif

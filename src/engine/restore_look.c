@@ -1,0 +1,103 @@
+/*
+ * restore_look: what is in the target already.  A dry run has no target open
+ * (opening one would make it), so it looks by path, and changes nothing.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "engine/restore_internal.h"
+#include "os/os.h"
+
+/* Where a path of the snapshot would be. */
+static char *in_target(const struct restore *rs, const char *path)
+{
+	return mem_printf("%s%s", rs->p->target, path + rs->skip);
+}
+
+static enum entry_type type_of(mode_t mode)
+{
+	return S_ISREG(mode)    ? ENTRY_FILE
+	       : S_ISDIR(mode)  ? ENTRY_DIR
+	       : S_ISLNK(mode)  ? ENTRY_SYMLINK
+	       : S_ISFIFO(mode) ? ENTRY_FIFO
+	       : S_ISCHR(mode)  ? ENTRY_CHAR
+	       : S_ISBLK(mode)  ? ENTRY_BLOCK
+				: ENTRY_SOCKET;
+}
+
+int restore_look(struct restore *rs, struct target_dir *dir, const char *path,
+    struct target_stat *out, struct err *e)
+{
+	struct stat st;
+	char *full;
+	int rc;
+
+	memset(out, 0, sizeof *out);
+	if (dir != NULL)
+		return target_look(dir, strrchr(path, '/') + 1, out, e);
+	if (!rs->p->dry_run)
+		return 0;
+	full = in_target(rs, path);
+	rc = os_fstatat(AT_FDCWD, full, &st, AT_SYMLINK_NOFOLLOW);
+	free(full);
+	if (rc == -1)
+		return errno == ENOENT || errno == ENOTDIR ? 0 : err_sys(e, "look at the target");
+	*out = (struct target_stat){
+	    .exists = true,
+	    .type = type_of(st.st_mode),
+	    .size = (uint64_t)st.st_size,
+	    .mtime = st.st_mtim.tv_sec,
+	    .mtime_ns = (uint32_t)st.st_mtim.tv_nsec,
+	};
+	return 0;
+}
+
+/* Visit the names in a directory that may not be there. */
+static int list_path(
+    const char *path, int (*visit)(void *, const char *, struct err *), void *arg, struct err *e)
+{
+	DIR *dir = opendir(path);
+	struct dirent *de;
+	int rc = 0;
+
+	if (dir == NULL)
+		return errno == ENOENT || errno == ENOTDIR ? 0 : err_sys(e, "list the target");
+	while (rc == 0 && (de = readdir(dir)) != NULL)
+		if (strcmp(de->d_name, ".") != 0 && strcmp(de->d_name, "..") != 0)
+			rc = visit(arg, de->d_name, e);
+	closedir(dir);
+	return rc;
+}
+
+int restore_list(struct restore *rs, struct target_dir *dir, const char *path,
+    int (*visit)(void *, const char *name, struct err *), void *arg, struct err *e)
+{
+	char *full;
+	int rc;
+
+	if (dir != NULL)
+		return target_list(dir, visit, arg, e);
+	if (!rs->p->dry_run)
+		return 0;
+	full = in_target(rs, path);
+	rc = list_path(full, visit, arg, e);
+	free(full);
+	return rc;
+}
+
+static int refuse_any(void *arg, const char *name, struct err *e)
+{
+	err_set(e, ERR_USAGE, "%s is not empty", (const char *)arg);
+	return err_hint(e, "restore into an empty folder, or say --overwrite "
+			   "never, if-changed or always");
+}
+
+int restore_dry_open(struct restore *rs, struct err *e)
+{
+	if (rs->p->overwrite != TARGET_REFUSE)
+		return 0;
+	return list_path(rs->p->target, refuse_any, (void *)(uintptr_t)rs->p->target, e);
+}

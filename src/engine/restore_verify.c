@@ -1,0 +1,77 @@
+/*
+ * restore_verify: reads a restored file back and recomputes every blob's id,
+ * so that what is proven is what lies on the disk, not what was sent there.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "engine/holes.h"
+#include "engine/restore_internal.h"
+#include "os/os.h"
+
+struct verify {
+	struct restore *rs;
+	const struct entry *en;
+	int fd;
+	uint64_t data_off;
+	struct buf data;
+};
+
+static int read_piece(void *arg, uint64_t file_off, uint64_t at, uint64_t n, struct err *e)
+{
+	struct verify *v = arg;
+	ssize_t got = os_pread_full(v->fd, v->data.p + at, (size_t)n, (off_t)file_off);
+
+	if (got < 0)
+		return err_sys(e, "read back");
+	if ((uint64_t)got != n)
+		return err_set(e, ERR_FAILED, "shorter on disk than in the snapshot");
+	return 0;
+}
+
+static int verify_blob(void *arg, const struct id *id, struct err *e)
+{
+	struct verify *v = arg;
+	struct index_place at;
+	int rc = reader_find(v->rs->reader, id, &at, e);
+
+	if (rc == -1)
+		return -1;
+	if (rc == 0)
+		return err_set(e, ERR_CORRUPT, "a blob of its content is in no index");
+	buf_reset(&v->data);
+	buf_extend(&v->data, at.blob_len);
+	if (holes_map(v->en, v->data_off, at.blob_len, read_piece, v, e) == -1)
+		return -1;
+	if (!reader_check(v->rs->reader, PURPOSE_CONTENT, buf_span(&v->data), id))
+		return err_set(e, ERR_FAILED, "differs on disk from the snapshot");
+	v->data_off += at.blob_len;
+	return ctx_check(v->rs->ctx, e);
+}
+
+int restore_verify_file(struct restore *rs, const char *below, const struct entry *en,
+    const struct tree_ref *ref, struct err *e)
+{
+	struct verify v = {.rs = rs, .en = en, .fd = -1};
+	int root = os_open(rs->p->target, O_RDONLY | O_DIRECTORY, 0);
+	struct stat st;
+	int rc = -1;
+
+	if (root != -1)
+		v.fd = os_open_beneath(root, below, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
+	if (v.fd == -1 || os_fstat(v.fd, &st) == -1) {
+		err_sys(e, "open it again");
+		goto out;
+	}
+	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != en->size) {
+		err_set(e, ERR_FAILED, "has another type or size on disk");
+		goto out;
+	}
+	rc = tree_content(reader_tree_get, rs->reader, ref, verify_blob, &v, e);
+out:
+	os_close(v.fd);
+	os_close(root);
+	buf_fini(&v.data);
+	return rc;
+}

@@ -1,0 +1,77 @@
+/* client: see client.h.  The file is one line: id, sequence, last snapshot. */
+#include "repo/client.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hex.h"
+#include "base/mem.h"
+#include "os/os.h"
+#include "repo/repo_internal.h"
+
+static void parse(struct client *c, char *text)
+{
+	char *save = NULL, *id = strtok_r(text, " \n", &save);
+	char *sequence = strtok_r(NULL, " \n", &save), *last = strtok_r(NULL, " \n", &save);
+	uint8_t uid[16];
+
+	/* Anything else than what we wrote is no memory at all. */
+	if (id == NULL || sequence == NULL || last == NULL || strlen(id) != 32 ||
+	    !hex_decode(uid, sizeof uid, id))
+		return;
+	memcpy(c->id, uid, sizeof uid);
+	c->sequence = strtoull(sequence, NULL, 10);
+	c->has_last = strlen(last) == ID_HEX - 1 && id_parse(&c->last, last);
+}
+
+int client_open(struct repo *r, struct client *c, struct err *e)
+{
+	char text[256] = "", *path;
+	bool busy;
+	ssize_t n;
+
+	memset(c, 0, sizeof *c);
+	c->fd = -1;
+	crypto_random(c->id, sizeof c->id);
+	if (r->cache_dir == NULL)
+		return 0;
+	path = mem_printf("%s/client", r->cache_dir);
+	if (os_mkdirs(r->cache_dir, 0700, e) == 0)
+		c->fd = os_open(path, O_RDWR | O_CREAT, 0600);
+	free(path);
+	if (c->fd == -1)
+		return 0; /* I5: an unusable cache costs memory of the past, no more */
+	if (os_lock(c->fd, true, &busy, e) == -1) {
+		client_close(c);
+		return -1;
+	}
+	n = os_pread_full(c->fd, text, sizeof text - 1, 0);
+	if (n > 0)
+		parse(c, text);
+	return 0;
+}
+
+int client_save(struct client *c, struct err *e)
+{
+	char text[256], id[33], last[ID_HEX] = "-";
+	int n;
+
+	if (c->fd == -1)
+		return 0;
+	if (c->has_last)
+		id_hex(last, &c->last);
+	n = snprintf(text, sizeof text, "%s %llu %s\n", hex_encode(id, c->id, sizeof c->id),
+	    (unsigned long long)c->sequence, last);
+	if (os_pwrite_all(c->fd, text, (size_t)n, 0) == -1 || os_ftruncate(c->fd, n) == -1 ||
+	    os_fsync(c->fd) == -1)
+		return err_sys(e, "remember the client's sequence");
+	return 0;
+}
+
+void client_close(struct client *c)
+{
+	os_close(c->fd);
+	c->fd = -1;
+}

@@ -1,0 +1,296 @@
+/* key: see key.h and doc/format.md 3.4. */
+#include "repo/key.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hex.h"
+#include "base/mem.h"
+#include "crypto/secret.h"
+#include "repo/envelope.h"
+
+/* Secrets in the sealed JSON: its keys and where they go. */
+static const struct field {
+	const char *name;
+	size_t off, n;
+} fields[] = {
+    {"repository", offsetof(struct key_bundle, repo), FORMAT_UID},
+    {"domain", offsetof(struct key_bundle, domain), FORMAT_UID},
+    {"root_public", offsetof(struct key_bundle, root_public), CRYPTO_KEY},
+    {"root", offsetof(struct key_bundle, root), CRYPTO_KEY},
+    {"content", offsetof(struct key_bundle, content), CRYPTO_KEY},
+    {"structure", offsetof(struct key_bundle, structure), CRYPTO_KEY},
+    {"id_key", offsetof(struct key_bundle, id_key), CRYPTO_KEY},
+    {"chunker_key", offsetof(struct key_bundle, chunker_key), CRYPTO_KEY},
+    {"index_key", offsetof(struct key_bundle, index_key), CRYPTO_KEY},
+    {"signing", offsetof(struct key_bundle, signing), CRYPTO_KEY},
+};
+
+enum { NFIELDS = sizeof fields / sizeof *fields };
+
+static const uint64_t SCRYPT_N = 32768;
+enum { SCRYPT_R = 8, SCRYPT_P = 3 };
+
+void key_bundle_generate(struct key_bundle *k)
+{
+	for (size_t i = 3; i < NFIELDS; i++)
+		crypto_random((uint8_t *)k + fields[i].off, fields[i].n);
+	crypto_random(k->holder, sizeof k->holder);
+	crypto_sign_public(k->root, k->root_public);
+}
+
+static void key_file_hint(struct span secret, uint8_t out[32])
+{
+	crypto_hkdf(secret, span_of(NULL, 0), span_str("holdfast/0 key file hint"), out);
+}
+
+/* The key that seals the bundle; keyed by what the info says. */
+static int derive(
+    const struct repo_cred *cred, const struct key_info *info, uint8_t kek[32], struct err *e)
+{
+	if (cred->key_file) {
+		crypto_hkdf(cred->secret, span_of(NULL, 0), span_str("holdfast/0 key file"), kek);
+		return 0;
+	}
+	return crypto_scrypt(
+	    cred->secret, span_of(info->salt, info->nsalt), info->n, info->r, info->p, kek, e);
+}
+
+static char *info_json(const struct key_info *info)
+{
+	char holder[33], hex[129], *s;
+	json_t *kdf, *o;
+
+	if (info->key_file)
+		kdf = json_pack("{s:s,s:s}", "name", "key-file", "hint",
+		    hex_encode(hex, info->hint, sizeof info->hint));
+	else
+		kdf = json_pack("{s:s,s:I,s:i,s:i,s:s}", "name", "scrypt", "n", (json_int_t)info->n,
+		    "r", (int)info->r, "p", (int)info->p, "salt",
+		    hex_encode(hex, info->salt, info->nsalt));
+	o = json_pack("{s:s,s:s,s:s,s:s,s:o}", "holder",
+	    hex_encode(holder, info->holder, FORMAT_UID), "role", info->role, "label", info->label,
+	    "created", info->created, "kdf", kdf);
+	s = json_dumps(o, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENSURE_ASCII);
+	json_decref(o);
+	return s;
+}
+
+static char *bundle_json(const struct key_bundle *k)
+{
+	json_t *o = json_object();
+	char hex[65], *s;
+
+	for (size_t i = 0; i < NFIELDS; i++)
+		json_object_set_new(o, fields[i].name,
+		    json_string(hex_encode(hex, (const uint8_t *)k + fields[i].off, fields[i].n)));
+	s = json_dumps(o, JSON_COMPACT | JSON_SORT_KEYS);
+	crypto_wipe(hex, sizeof hex);
+	json_decref(o);
+	return s;
+}
+
+/* As much of a label as there is room for, cut between letters; "" if it isn't UTF-8. */
+static void cut_label(char out[128], const char *label)
+{
+	size_t n = strnlen(label, 127);
+
+	if (!utf8_valid(span_str(label)))
+		n = 0;
+	while (!utf8_valid(span_of(label, n)))
+		n--;
+	memcpy(out, label, n);
+	out[n] = '\0';
+}
+
+int key_seal(const struct key_bundle *k, const struct repo_cred *cred, const char *label,
+    const char *created, struct buf *out, struct err *e)
+{
+	struct key_info info = {.n = SCRYPT_N, .r = SCRYPT_R, .p = SCRYPT_P, .nsalt = 32};
+	struct seal_key kek;
+	struct sealer sealer;
+	uint8_t raw[32], h[32];
+	char *clear = NULL, *secret = NULL;
+	int rc = -1;
+
+	memcpy(info.holder, k->holder, FORMAT_UID);
+	cut_label(info.label, label);
+	snprintf(info.role, sizeof info.role, "full");
+	snprintf(info.created, sizeof info.created, "%s", created);
+	info.key_file = cred->key_file;
+	crypto_random(info.salt, info.nsalt);
+	if (cred->key_file) {
+		key_file_hint(cred->secret, h);
+		memcpy(info.hint, h, sizeof info.hint);
+	}
+	sealer_init(&sealer, k->repo);
+	if (derive(cred, &info, raw, e) == -1)
+		goto out;
+	seal_key_init(&kek, k->holder, raw);
+	clear = info_json(&info);
+	secret = bundle_json(k);
+	if (clear == NULL || secret == NULL) {
+		err_set(e, ERR_USAGE, "the key's label is not valid text");
+		goto out;
+	}
+	crypto_sha256(span_str(secret), h);
+	envelope_begin(out, FORMAT_KEY, NULL, 0);
+	buf_put_u32(out, (uint32_t)strlen(clear));
+	buf_put_span(out, span_str(clear));
+	buf_put_u32(out, (uint32_t)(strlen(secret) + FORMAT_BOX));
+	seal_box_aad(&sealer, &kek, PURPOSE_KEY, span_of(h, 32), span_str(clear), span_str(secret),
+	    buf_extend(out, strlen(secret) + FORMAT_BOX));
+	rc = 0;
+out:
+	crypto_wipe(raw, sizeof raw);
+	crypto_wipe(&kek, sizeof kek);
+	if (secret != NULL)
+		crypto_wipe(secret, strlen(secret));
+	free(secret);
+	free(clear);
+	sealer_fini(&sealer);
+	return rc;
+}
+
+static bool get_text(const json_t *o, const char *key, char *out, size_t n)
+{
+	const char *s = json_string_value(json_object_get(o, key));
+
+	if (s == NULL)
+		return false;
+	snprintf(out, n, "%s", s);
+	return true;
+}
+
+static bool get_bytes(const json_t *o, const char *key, uint8_t *out, size_t n)
+{
+	const char *s = json_string_value(json_object_get(o, key));
+
+	return s != NULL && strlen(s) == 2 * n && hex_decode(out, n, s);
+}
+
+static bool parse_scrypt(const json_t *kdf, struct key_info *out)
+{
+	json_int_t n = json_integer_value(json_object_get(kdf, "n"));
+	json_int_t r = json_integer_value(json_object_get(kdf, "r"));
+	json_int_t p = json_integer_value(json_object_get(kdf, "p"));
+	const char *salt = json_string_value(json_object_get(kdf, "salt"));
+
+	/* Limits of format.md: a hostile bundle must not eat the machine. */
+	if (n < 2 || n > 1 << 20 || (n & (n - 1)) || r < 1 || r > 32 || p < 1 || p > 16 ||
+	    n * r > 1 << 23 || salt == NULL)
+		return false;
+	out->nsalt = strlen(salt) / 2;
+	if (out->nsalt < 8 || out->nsalt > sizeof out->salt || strlen(salt) % 2)
+		return false;
+	out->n = (uint64_t)n;
+	out->r = (uint32_t)r;
+	out->p = (uint32_t)p;
+	return hex_decode(out->salt, out->nsalt, salt);
+}
+
+static int parse_info(struct span text, struct key_info *out, struct err *e)
+{
+	json_t *o = json_loadb((const char *)text.p, text.n, JSON_REJECT_DUPLICATES, NULL);
+	json_t *kdf = json_object_get(o, "kdf");
+	char name[16] = "";
+	bool ok;
+
+	memset(out, 0, sizeof *out);
+	ok = get_bytes(o, "holder", out->holder, FORMAT_UID) &&
+	     get_text(o, "role", out->role, sizeof out->role) &&
+	     get_text(o, "label", out->label, sizeof out->label) &&
+	     get_text(o, "created", out->created, sizeof out->created) &&
+	     get_text(kdf, "name", name, sizeof name);
+	if (ok && strcmp(name, "key-file") == 0) {
+		out->key_file = true;
+		ok = get_bytes(kdf, "hint", out->hint, sizeof out->hint);
+	} else if (ok) {
+		ok = strcmp(name, "scrypt") == 0 && parse_scrypt(kdf, out);
+	}
+	json_decref(o);
+	return ok ? 0 : err_set(e, ERR_CORRUPT, "key bundle is malformed");
+}
+
+int key_read_info(struct span object, struct key_info *out, struct err *e)
+{
+	struct envelope env;
+
+	if (envelope_parse(object, FORMAT_KEY, 2, &env, e) == -1)
+		return -1;
+	return parse_info(env.section[0], out, e);
+}
+
+static int parse_bundle(struct span text, struct key_bundle *out, struct err *e)
+{
+	json_t *o = json_loadb((const char *)text.p, text.n, JSON_REJECT_DUPLICATES, NULL);
+	int rc = 0;
+
+	for (size_t i = 0; i < NFIELDS && rc == 0; i++)
+		if (!get_bytes(o, fields[i].name, (uint8_t *)out + fields[i].off, fields[i].n))
+			rc = err_set(e, ERR_CORRUPT, "key bundle lacks '%s'", fields[i].name);
+	json_decref(o);
+	return rc;
+}
+
+/*
+ * The repository id is inside the bundle, yet it is part of the seal's
+ * associated data: config's, which is what the caller believes to be open.
+ */
+static int unseal(const struct envelope *env, const struct key_info *info, const uint8_t raw[32],
+    const uint8_t repo[FORMAT_UID], struct key_bundle *out, struct err *e)
+{
+	struct span box = env->section[1];
+	struct sealer sealer;
+	struct seal_key kek;
+	uint8_t *plain;
+	int rc = -1;
+
+	if (box.n < FORMAT_BOX)
+		return err_set(e, ERR_CORRUPT, "key bundle is cut short");
+	plain = secret_new(box.n);
+	sealer_init(&sealer, repo);
+	seal_key_init(&kek, info->holder, raw);
+	if (seal_open_aad(&sealer, &kek, PURPOSE_KEY, env->section[0], box, plain, e) == -1) {
+		err_set(e, ERR_WRONG_KEY, "the %s does not open this key",
+		    info->key_file ? "key file" : "password");
+		goto out;
+	}
+	rc = parse_bundle(span_of(plain, box.n - FORMAT_BOX), out, e);
+	memcpy(out->holder, info->holder, FORMAT_UID);
+	if (rc == 0 && memcmp(out->repo, repo, FORMAT_UID) != 0)
+		rc = err_set(e, ERR_CORRUPT, "key bundle is of another repository");
+out:
+	crypto_wipe(&kek, sizeof kek);
+	sealer_fini(&sealer);
+	secret_free(plain);
+	return rc;
+}
+
+int key_open(struct span object, const uint8_t repo[FORMAT_UID], const struct repo_cred *cred,
+    struct key_bundle *out, struct err *e)
+{
+	struct envelope env;
+	struct key_info info;
+	uint8_t raw[32], hint[32];
+	int rc;
+
+	if (envelope_parse(object, FORMAT_KEY, 2, &env, e) == -1 ||
+	    parse_info(env.section[0], &info, e) == -1)
+		return -1;
+	if (info.key_file != cred->key_file)
+		return err_set(e, ERR_WRONG_KEY, "this key wants a %s",
+		    info.key_file ? "key file" : "password");
+	if (cred->key_file) {
+		key_file_hint(cred->secret, hint);
+		if (!crypto_equal(hint, info.hint, sizeof info.hint))
+			return err_set(e, ERR_WRONG_KEY, "not the key file of this key");
+	}
+	if (derive(cred, &info, raw, e) == -1)
+		return -1;
+	rc = unseal(&env, &info, raw, repo, out, e);
+	crypto_wipe(raw, sizeof raw);
+	return rc;
+}

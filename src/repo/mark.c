@@ -1,0 +1,149 @@
+/* mark: see mark.h. */
+#include "repo/mark.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "repo/repo_internal.h"
+
+enum { MARK_PACKS_MAX = 8 << 20 };
+
+void mark_set_fini(struct mark_set *m)
+{
+	for (size_t i = 0; i < m->n; i++)
+		free(m->v[i].packs);
+	free(m->v);
+	memset(m, 0, sizeof *m);
+}
+
+static int parse(struct repo *r, struct span object, struct mark *m, struct err *e)
+{
+	struct sealer sealer;
+	struct envelope env;
+	struct buf payload = {0};
+	uint8_t signer[FORMAT_UID];
+	struct cursor c;
+	int rc = -1;
+
+	sealer_init(&sealer, r->config.repo);
+	if (envelope_parse(object, FORMAT_MARK, 2, &env, e) == -1 ||
+	    envelope_verify(
+		&sealer, &env, r->index_key, config_writer_key, &r->config, signer, e) == -1 ||
+	    envelope_open(&sealer, &env, 0, r->index_key, PURPOSE_MARK, &payload, e) == -1)
+		goto out;
+	c = cursor_of(buf_span(&payload));
+	m->npacks = cursor_count(&c, ID_SIZE, MARK_PACKS_MAX);
+	if (c.bad || cursor_left(&c) != m->npacks * ID_SIZE) {
+		m->npacks = 0;
+		err_set(e, ERR_CORRUPT, "mark is malformed");
+		goto out;
+	}
+	m->packs = mem_dup(c.p + c.off, m->npacks * ID_SIZE);
+	rc = 0;
+out:
+	sealer_fini(&sealer);
+	buf_fini(&payload);
+	return rc;
+}
+
+struct listing {
+	struct mark_set *set;
+};
+
+static int visit(void *arg, const char *key, const struct store_stat *st, struct err *e)
+{
+	struct mark_set *set = ((struct listing *)arg)->set;
+	const char *leaf = strrchr(key, '/');
+	struct id id;
+
+	(void)e;
+	if (leaf == NULL || !id_parse(&id, leaf + 1))
+		return 0;
+	set->v = mem_realloc(set->v, (set->n + 1) * sizeof *set->v);
+	set->v[set->n++] = (struct mark){.id = id, .stored_ns = st->mtime_ns};
+	return 0;
+}
+
+int mark_load(struct repo *r, struct mark_set *out, struct err *e)
+{
+	struct listing l = {out};
+	struct buf object = {0};
+	char name[REPO_NAME_MAX];
+	int rc = -1;
+
+	memset(out, 0, sizeof *out);
+	if (store_list(r->store, repo_type_folder(FORMAT_MARK), visit, &l, e) == -1)
+		goto out;
+	for (size_t i = 0; i < out->n; i++) {
+		struct mark *m = &out->v[i];
+
+		if (repo_get_object(r, FORMAT_MARK, &m->id, &object, e) == 0 &&
+		    parse(r, buf_span(&object), m, e) == 0)
+			continue;
+		if (e->kind == ERR_ABSENT) {
+			out->v[i--] = out->v[--out->n];
+			continue;
+		}
+		if (e->kind != ERR_CORRUPT)
+			goto out;
+		event_emit(r->ctx, EVENT_OBJECT_DAMAGED,
+		    span_str(repo_object_name(name, FORMAT_MARK, &m->id)), "%s", e->msg);
+	}
+	rc = 0;
+out:
+	buf_fini(&object);
+	if (rc == -1)
+		mark_set_fini(out);
+	return rc;
+}
+
+bool mark_has_pack(const struct mark_set *m, const struct id *pack)
+{
+	for (size_t i = 0; i < m->n; i++)
+		for (size_t j = 0; j < m->v[i].npacks; j++)
+			if (id_eq(&m->v[i].packs[j], pack))
+				return true;
+	return false;
+}
+
+bool mark_has(const struct mark_set *m, const struct id *mark)
+{
+	for (size_t i = 0; i < m->n; i++)
+		if (id_eq(&m->v[i].id, mark))
+			return true;
+	return false;
+}
+
+int mark_put(struct repo *r, const struct id *packs, size_t n, struct id *id, struct err *e)
+{
+	struct buf payload = {0}, object = {0};
+	struct sealer sealer;
+	int rc;
+
+	buf_put_varint(&payload, n);
+	buf_put(&payload, packs, n * ID_SIZE);
+	sealer_init(&sealer, r->config.repo);
+	envelope_begin(&object, FORMAT_MARK, NULL, 0);
+	envelope_section(&sealer, &object, r->index_key, PURPOSE_MARK, buf_span(&payload));
+	envelope_sign(&sealer, &object, r->index_key, r->keys->holder, r->keys->signing);
+	rc = repo_put_object(r, FORMAT_MARK, buf_span(&object), id, e);
+	sealer_fini(&sealer);
+	buf_fini(&payload);
+	buf_fini(&object);
+	return rc;
+}
+
+int mark_del(struct repo *r, const struct id *id, struct err *e)
+{
+	char name[REPO_NAME_MAX];
+
+	return store_del(r->store, repo_object_name(name, FORMAT_MARK, id), e);
+}
+
+void mark_hide(struct repo *r, const struct mark_set *m)
+{
+	for (size_t i = 0; i < m->n; i++)
+		for (size_t j = 0; j < m->v[i].npacks; j++)
+			index_cache_hide(r->index, &m->v[i].packs[j]);
+}

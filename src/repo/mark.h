@@ -1,0 +1,40 @@
+/*
+ * mark: packs that prune means to delete (format.md 8, 10).
+ *
+ * Threads: one owner.
+ */
+#ifndef HF_REPO_MARK_H
+#define HF_REPO_MARK_H
+
+#include "base/id.h"
+#include "repo/repo.h"
+
+struct mark {
+	struct id id;
+	int64_t stored_ns; /* the store's time */
+	struct id *packs;
+	size_t npacks;
+};
+
+struct mark_set {
+	struct mark *v;
+	size_t n;
+};
+
+void mark_set_fini(struct mark_set *m);
+
+/* Every mark there is.  One that vanishes meanwhile is left out; a damaged one is told and kept
+ * with no packs. */
+int mark_load(struct repo *r, struct mark_set *out, struct err *e);
+
+/* Does any mark name this pack? */
+bool mark_has_pack(const struct mark_set *m, const struct id *pack);
+bool mark_has(const struct mark_set *m, const struct id *mark);
+
+int mark_put(struct repo *r, const struct id *packs, size_t n, struct id *id, struct err *e);
+int mark_del(struct repo *r, const struct id *id, struct err *e);
+
+/* Hide every marked pack from the index: it counts as absent. */
+void mark_hide(struct repo *r, const struct mark_set *m);
+
+#endif

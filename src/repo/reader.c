@@ -1,0 +1,277 @@
+/* reader: see reader.h. */
+#include "repo/reader.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "codec/codec.h"
+#include "repo/repo_internal.h"
+
+/* A few frames are kept: trees are walked in the order they were written. */
+enum { SLOTS = 8, KEEP_BYTES = 12 << 20, PLACES_MAX = 4 };
+
+struct slot {
+	struct buf plain;
+	struct id pack;
+	uint64_t off;
+	uint64_t used; /* 0: empty */
+};
+
+struct reader {
+	struct repo *repo;
+	struct sealer sealer;
+	struct codec *codec;
+	struct crypto_mac *mac[BLOB_KINDS];
+	struct buf box, packed, scratch;
+	struct slot slot[SLOTS];
+	uint64_t tick;
+	bool reloaded, mended;
+};
+
+struct reader *reader_new(struct repo *r)
+{
+	struct reader *rd = mem_zalloc(sizeof *rd);
+
+	rd->repo = r;
+	sealer_init(&rd->sealer, r->config.repo);
+	rd->codec = codec_new();
+	repo_blob_macs(r, rd->mac);
+	return rd;
+}
+
+void reader_free(struct reader *rd)
+{
+	if (rd == NULL)
+		return;
+	for (size_t i = 0; i < SLOTS; i++)
+		buf_fini(&rd->slot[i].plain);
+	buf_fini(&rd->box);
+	buf_fini(&rd->packed);
+	buf_fini(&rd->scratch);
+	repo_blob_macs_free(rd->mac);
+	codec_free(rd->codec);
+	sealer_fini(&rd->sealer);
+	free(rd);
+}
+
+bool reader_check(
+    struct reader *rd, enum format_purpose kind, struct span blob, const struct id *id)
+{
+	struct id got;
+
+	if (kind < PURPOSE_CONTENT || kind > PURPOSE_REFS)
+		return false;
+	crypto_mac(rd->mac[kind - 1], blob, got.b);
+	return id_eq(&got, id);
+}
+
+static int pack_of(
+    struct reader *rd, const struct index_place *at, struct index_cache_pack *out, struct err *e)
+{
+	int rc;
+
+	pthread_rwlock_rdlock(&rd->repo->index_lock);
+	rc = index_cache_pack(rd->repo->index, at->pack, out, e);
+	pthread_rwlock_unlock(&rd->repo->index_lock);
+	return rc;
+}
+
+int reader_unseal(struct reader *rd, const struct pack_frame *f, const uint8_t *sealed_key,
+    struct span box, struct buf *out, struct err *e)
+{
+	const struct seal_key *key;
+
+	if (box.n < FORMAT_BOX || f->plain > FORMAT_BLOB_MAX)
+		return err_set(e, ERR_CORRUPT, "impossible lengths");
+	key = repo_data_key(rd->repo, sealed_key, e);
+	if (key == NULL)
+		return -1;
+	buf_reset(&rd->packed);
+	buf_reset(out);
+	if (seal_open(&rd->sealer, key, (enum format_purpose)f->kind, box,
+		buf_extend(&rd->packed, box.n - FORMAT_BOX), e) == -1)
+		return -1;
+	return codec_decompress(rd->codec, (enum codec_id)f->codec, buf_span(&rd->packed),
+	    buf_extend(out, f->plain), f->plain, e);
+}
+
+static int load_frame(struct reader *rd, const struct index_place *at,
+    const struct index_cache_pack *pack, struct buf *out, struct err *e)
+{
+	struct pack_frame f = {.kind = at->kind, .codec = at->codec, .plain = at->plain};
+	char name[REPO_NAME_MAX];
+
+	repo_object_name(name, (enum format_type)pack->type, &pack->id);
+	if (at->stored > FORMAT_PACK_MAX || at->off > FORMAT_PACK_MAX)
+		return err_set(e, ERR_CORRUPT, "%s: index gives impossible lengths", name);
+	buf_reset(&rd->box);
+	if (store_get(rd->repo->store, name, at->off, buf_extend(&rd->box, at->stored), at->stored,
+		e) == -1)
+		return -1;
+	if (reader_unseal(rd, &f, at->sealed_key, buf_span(&rd->box), out, e) == -1)
+		return err_wrap(e, "%s: frame at %llu", name, (unsigned long long)at->off);
+	return 0;
+}
+
+int reader_frame(struct reader *rd, const struct index_place *at, struct buf *out, struct err *e)
+{
+	struct index_cache_pack pack;
+
+	if (pack_of(rd, at, &pack, e) == -1)
+		return -1;
+	return load_frame(rd, at, &pack, out, e);
+}
+
+/* The local cache may be damaged: make it anew, once. */
+static bool mend_cache(struct reader *rd, const struct err *why)
+{
+	struct err e;
+
+	if (why->kind != ERR_CORRUPT || rd->mended)
+		return false;
+	rd->mended = true;
+	return repo_index_load(rd->repo, true, &e) == 0;
+}
+
+int reader_find(struct reader *rd, const struct id *id, struct index_place *out, struct err *e)
+{
+	int rc;
+
+	if (rd->repo->index == NULL && repo_index_load(rd->repo, false, e) == -1)
+		return -1;
+	do {
+		pthread_rwlock_rdlock(&rd->repo->index_lock);
+		rc = index_cache_find(rd->repo->index, id, out, e);
+		pthread_rwlock_unlock(&rd->repo->index_lock);
+	} while (rc == -1 && mend_cache(rd, e));
+	return rc;
+}
+
+/* The frame of a place, from the slots or the store. */
+static int cached_frame(
+    struct reader *rd, const struct index_place *at, struct span *out, struct err *e)
+{
+	struct index_cache_pack pack;
+	struct slot *oldest = &rd->slot[0];
+	size_t kept = 0;
+
+	if (pack_of(rd, at, &pack, e) == -1)
+		return -1;
+	for (size_t i = 0; i < SLOTS; i++) {
+		struct slot *s = &rd->slot[i];
+
+		if (s->used && s->off == at->off && id_eq(&s->pack, &pack.id)) {
+			s->used = ++rd->tick;
+			*out = buf_span(&s->plain);
+			return 0;
+		}
+		kept += s->plain.cap;
+		if (s->used < oldest->used)
+			oldest = s;
+	}
+	oldest->used = 0;
+	if (kept > KEEP_BYTES)
+		buf_fini(&oldest->plain);
+	if (load_frame(rd, at, &pack, &oldest->plain, e) == -1)
+		return -1;
+	oldest->pack = pack.id;
+	oldest->off = at->off;
+	oldest->used = ++rd->tick;
+	*out = buf_span(&oldest->plain);
+	return 0;
+}
+
+static int blob_at(struct reader *rd, const struct index_place *at, enum format_purpose kind,
+    const struct id *id, struct span *out, struct err *e)
+{
+	struct span frame;
+	char hex[ID_HEX];
+
+	if (kind && at->kind != kind)
+		return err_set(e, ERR_CORRUPT, "blob %.8s is of kind %u, not %u", id_hex(hex, id),
+		    at->kind, kind);
+	if (cached_frame(rd, at, &frame, e) == -1)
+		return -1;
+	if (at->blob_off > frame.n || at->blob_len > frame.n - at->blob_off)
+		return err_set(e, ERR_CORRUPT, "blob %.8s lies outside its frame", id_hex(hex, id));
+	*out = span_of(frame.p + at->blob_off, at->blob_len);
+	if (!reader_check(rd, (enum format_purpose)at->kind, *out, id))
+		return err_set(
+		    e, ERR_CORRUPT, "blob %.8s: its bytes have another id", id_hex(hex, id));
+	return 0;
+}
+
+struct places {
+	struct index_place v[PLACES_MAX];
+	size_t n;
+};
+
+static int collect(void *arg, const struct index_place *at, struct err *e)
+{
+	struct places *p = arg;
+
+	(void)e;
+	if (p->n < PLACES_MAX)
+		p->v[p->n++] = *at;
+	return 0;
+}
+
+/* Try every place; damage in one is no end while there is another. */
+static int try_places(struct reader *rd, enum format_purpose kind, const struct id *id,
+    struct span *out, bool *found, struct err *e)
+{
+	struct places p = {.n = 0};
+	int rc;
+
+	if (rd->repo->index == NULL && repo_index_load(rd->repo, false, e) == -1)
+		return -1;
+	do {
+		p.n = 0;
+		pthread_rwlock_rdlock(&rd->repo->index_lock);
+		rc = index_cache_find_all(rd->repo->index, id, collect, &p, e);
+		pthread_rwlock_unlock(&rd->repo->index_lock);
+	} while (rc == -1 && mend_cache(rd, e));
+	*found = p.n > 0;
+	if (rc == -1)
+		return -1;
+	for (size_t i = 0; i < p.n; i++) {
+		rc = blob_at(rd, &p.v[i], kind, id, out, e);
+		if (rc == 0 || (e->kind != ERR_CORRUPT && e->kind != ERR_ABSENT))
+			return rc;
+	}
+	return -1;
+}
+
+int reader_blob(struct reader *rd, enum format_purpose kind, const struct id *id, struct span *out,
+    struct err *e)
+{
+	char hex[ID_HEX];
+	bool found;
+
+	err_clear(e);
+	if (try_places(rd, kind, id, out, &found, e) == 0)
+		return 0;
+	if (found && e->kind != ERR_ABSENT)
+		return -1;
+	if (!rd->reloaded) {
+		rd->reloaded = true;
+		if (repo_index_load(rd->repo, true, e) == -1)
+			return -1;
+		err_clear(e);
+		if (try_places(rd, kind, id, out, &found, e) == 0)
+			return 0;
+	}
+	if (!found && (e->kind == ERR_NONE || e->kind == ERR_ABSENT))
+		return err_set(e, ERR_CORRUPT, "blob %.16s is in no index", id_hex(hex, id));
+	/* The index promised it: a pack that is gone is damage, not absence. */
+	if (e->kind == ERR_ABSENT)
+		e->kind = ERR_CORRUPT;
+	return -1;
+}
+
+int reader_tree_get(
+    void *arg, enum format_purpose kind, const struct id *id, struct span *out, struct err *e)
+{
+	return reader_blob(arg, kind, id, out, e);
+}

@@ -1,0 +1,47 @@
+/*
+ * reader: blobs by id, through frames; one for each thread.
+ *
+ * Every frame is authenticated and every blob's id recomputed (I4).  Where a
+ * copy is damaged or its pack gone, other copies are tried, and the index is
+ * loaded again once, for a prune may have moved it.  What cannot be had is
+ * ERR_CORRUPT with the object's name and the place.
+ *
+ * Threads: a reader belongs to one thread; any number at once.
+ */
+#ifndef HF_REPO_READER_H
+#define HF_REPO_READER_H
+
+#include "repo/index_cache.h"
+#include "repo/repo.h"
+
+struct reader;
+
+struct reader *reader_new(struct repo *r);
+void reader_free(struct reader *rd); /* NULL does nothing */
+
+/* One blob; `kind` 0 takes any.  The span lives until the next call. */
+int reader_blob(struct reader *rd, enum format_purpose kind, const struct id *id, struct span *out,
+    struct err *e);
+
+/* The same as a tree_get callback (arg is the reader). */
+int reader_tree_get(
+    void *arg, enum format_purpose kind, const struct id *id, struct span *out, struct err *e);
+
+/* Where a blob is (the first place).  1, 0 absent everywhere, -1. */
+int reader_find(struct reader *rd, const struct id *id, struct index_place *out, struct err *e);
+
+/*
+ * Fetch, authenticate and decompress the frame of a place into out (reset
+ * first), past the reader's own cache.  Blobs are not checked: see reader_check.
+ */
+int reader_frame(struct reader *rd, const struct index_place *at, struct buf *out, struct err *e);
+
+/* Open and decompress a frame whose box is at hand, into out (reset first). */
+int reader_unseal(struct reader *rd, const struct pack_frame *f, const uint8_t *sealed_key,
+    struct span box, struct buf *out, struct err *e);
+
+/* Is this the blob of that kind and id? */
+bool reader_check(
+    struct reader *rd, enum format_purpose kind, struct span blob, const struct id *id);
+
+#endif

@@ -1,0 +1,402 @@
+/*
+ * repo: opening and making a repository, and its index.  Keys of other
+ * holders are in repo_keys.c.
+ */
+#include "repo/repo.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/hex.h"
+#include "base/mem.h"
+#include "crypto/secret.h"
+#include "os/os.h"
+#include "repo/repo_internal.h"
+
+static struct repo *repo_alloc(struct store *s, struct ctx *ctx)
+{
+	struct repo *r = mem_zalloc(sizeof *r);
+
+	r->store = s;
+	r->ctx = ctx;
+	r->keys = secret_new(sizeof *r->keys);
+	r->index_key = secret_new(sizeof *r->index_key);
+	r->data_keys = idmap_new(sizeof(struct seal_key *));
+	pthread_rwlock_init(&r->index_lock, NULL);
+	pthread_mutex_init(&r->data_keys_lock, NULL);
+	return r;
+}
+
+void repo_close(struct repo *r)
+{
+	struct seal_key **k;
+	struct id id;
+	size_t pos = 0;
+
+	if (r == NULL)
+		return;
+	index_cache_close(r->index);
+	while ((k = idmap_next(r->data_keys, &pos, &id)) != NULL)
+		if (*k != NULL) {
+			crypto_wipe(*k, sizeof **k);
+			free(*k);
+		}
+	idmap_free(r->data_keys);
+	secret_free(r->keys);
+	secret_free(r->index_key);
+	config_fini(&r->config);
+	store_close(r->store);
+	pthread_rwlock_destroy(&r->index_lock);
+	pthread_mutex_destroy(&r->data_keys_lock);
+	free(r->index_ids);
+	free(r->bad_indexes);
+	free(r->cache_dir);
+	free(r);
+}
+
+/* What follows from config and keys. */
+static void repo_derive(struct repo *r, const char *cache_dir)
+{
+	hex_encode(r->id_text, r->config.repo, FORMAT_UID);
+	hex_encode(r->holder_text, r->keys->holder, FORMAT_UID);
+	seal_key_init(r->index_key, r->config.domain, r->keys->index_key);
+	if (cache_dir != NULL)
+		r->cache_dir = mem_printf("%s/%s", cache_dir, r->id_text);
+}
+
+int repo_init(struct store *s, const struct repo_init_params *p, const char *cache_dir,
+    struct ctx *ctx, struct repo **out, struct err *e)
+{
+	struct repo *r = repo_alloc(s, ctx);
+	struct buf key = {0}, config = {0};
+	uint8_t content[CRYPTO_KEY], structure[CRYPTO_KEY], sign[CRYPTO_KEY];
+	char now[40], user[128], *label = NULL;
+	struct store_stat st;
+	struct id id;
+	int rc = -1;
+
+	if (store_stat(s, "config", &st, e) == 0) {
+		err_set(e, ERR_EXISTS, "%s holds a repository already", s->url);
+		goto out;
+	}
+	if (e->kind != ERR_ABSENT)
+		goto out;
+	repo_time_text(repo_now(r), now);
+	os_user(user, sizeof user);
+	label = p->label ? mem_strdup(p->label) : mem_printf("%s@%s", user, os_host());
+
+	key_bundle_generate(r->keys);
+	crypto_x25519_public(r->keys->content, content);
+	crypto_x25519_public(r->keys->structure, structure);
+	crypto_sign_public(r->keys->signing, sign);
+	config_new(&r->config, r->keys->root_public, content, structure,
+	    p->grace_s ? p->grace_s : 86400, now);
+	memcpy(r->keys->repo, r->config.repo, FORMAT_UID);
+	memcpy(r->keys->domain, r->config.domain, FORMAT_UID);
+	config_add_writer(&r->config, r->keys->holder, sign, "full", label, now);
+	config_sign(&r->config, r->keys->root, &config);
+	repo_derive(r, cache_dir);
+
+	/* config comes last and never replaces: it is what makes it a repository. */
+	if (key_seal(r->keys, &p->cred, label, now, &key, e) == -1 ||
+	    repo_put_object(r, FORMAT_KEY, buf_span(&key), &id, e) == -1 ||
+	    store_put(s, "config", buf_span(&config), STORE_NEW, e) == -1)
+		goto out;
+	*out = r;
+	rc = 0;
+out:
+	free(label);
+	buf_fini(&key);
+	buf_fini(&config);
+	if (rc == -1)
+		repo_close(r);
+	return rc;
+}
+
+/* A broken config alone: without keys and snapshots it is some other program's file. */
+static bool is_foreign(struct repo *r)
+{
+	static const enum format_type types[] = {FORMAT_KEY, FORMAT_SNAPSHOT};
+	struct id_list ids = {0};
+	struct err ignored;
+	bool foreign = true;
+
+	for (size_t i = 0; i < sizeof types / sizeof *types && foreign; i++)
+		foreign = repo_list_ids(r, types[i], &ids, &ignored) == 0 && ids.n == 0;
+	id_list_fini(&ids);
+	return foreign;
+}
+
+static int not_ours(struct repo *r, struct err *e)
+{
+	err_set(e, ERR_NO_REPOSITORY, "%s is not a repository: its config is another program's",
+	    r->store->url);
+	return err_hint(e, "is this the right folder? a repository has keys/ beside its config");
+}
+
+static int load_config(struct repo *r, struct err *e)
+{
+	struct buf text = {0};
+	int rc = -1;
+
+	if (store_get_all(r->store, "config", CONFIG_MAX, &text, e) == -1) {
+		if (e->kind == ERR_ABSENT) {
+			err_set(e, ERR_NO_REPOSITORY, "%s holds no repository (no config)",
+			    r->store->url);
+			err_hint(e, "to make one: holdfast -r %s init", r->store->url);
+		} else if (e->kind == ERR_CORRUPT && is_foreign(r)) {
+			not_ours(r, e);
+		}
+		goto out;
+	}
+	if (config_parse(buf_span(&text), &r->config, e) == -1) {
+		if (e->kind == ERR_CORRUPT && is_foreign(r))
+			not_ours(r, e);
+		else
+			err_wrap(e, "%s", r->store->url);
+		goto out;
+	}
+	rc = 0;
+out:
+	buf_fini(&text);
+	return rc;
+}
+
+/* Try the credential on every key; a damaged one is told and passed over. */
+static int unlock(struct repo *r, const struct repo_cred *cred, struct err *e)
+{
+	struct id_list ids = {0};
+	struct buf object = {0};
+	struct err hard = {.kind = ERR_NONE};
+	size_t fits = 0;
+	int rc = -1;
+
+	if (repo_list_ids(r, FORMAT_KEY, &ids, e) == -1)
+		goto out;
+	for (size_t i = 0; i < ids.n; i++) {
+		char name[REPO_NAME_MAX];
+
+		if (repo_get_object(r, FORMAT_KEY, &ids.v[i], &object, e) == 0 &&
+		    key_open(buf_span(&object), r->config.repo, cred, r->keys, e) == 0) {
+			rc = 0;
+			goto out;
+		}
+		if (e->kind == ERR_WRONG_KEY || e->kind == ERR_ABSENT) {
+			fits++;
+			continue;
+		}
+		/* What could not be read is not damaged; another key may fit yet. */
+		if (e->kind != ERR_CORRUPT && e->kind != ERR_UNSUPPORTED) {
+			hard = *e;
+			continue;
+		}
+		event_emit(r->ctx, EVENT_OBJECT_DAMAGED,
+		    span_str(repo_object_name(name, FORMAT_KEY, &ids.v[i])), "%s", e->msg);
+	}
+	if (hard.kind != ERR_NONE) {
+		*e = hard;
+	} else if (ids.n == 0) {
+		err_set(e, ERR_CORRUPT, "%s: no key object is left in keys/", r->store->url);
+		err_hint(e, "restore keys/ from a copy of the repository");
+	} else if (fits == 0) {
+		err_set(e, ERR_CORRUPT, "%s: every key object is damaged", r->store->url);
+		err_hint(e, "restore keys/ from a copy of the repository");
+	} else {
+		err_set(e, ERR_WRONG_KEY, "%s: the %s opens none of its %zu keys", r->store->url,
+		    cred->key_file ? "key file" : "password", ids.n);
+		err_hint(e, "check --key-file, --password-file and the HOLDFAST_ variables");
+	}
+out:
+	id_list_fini(&ids);
+	buf_fini(&object);
+	return rc;
+}
+
+int repo_open(struct store *s, const struct repo_cred *cred, const char *cache_dir, struct ctx *ctx,
+    struct repo **out, struct err *e)
+{
+	struct repo *r = repo_alloc(s, ctx);
+
+	if (load_config(r, e) == -1 || unlock(r, cred, e) == -1)
+		goto out;
+	if (config_verify(&r->config, r->keys->root_public, e) == -1) {
+		err_wrap(e, "%s", s->url);
+		goto out;
+	}
+	repo_derive(r, cache_dir);
+	*out = r;
+	return 0;
+out:
+	repo_close(r);
+	return -1;
+}
+
+struct fetching {
+	struct repo *r;
+	struct id bad;
+	bool failed;
+};
+
+static int fetch_index(void *arg, const struct id *id, struct buf *out, struct err *e)
+{
+	struct fetching *f = arg;
+
+	if (repo_index_payload(f->r, id, out, e) == 0)
+		return 0;
+	f->bad = *id;
+	f->failed = true;
+	return -1;
+}
+
+static void remove_id(struct id_list *l, const struct id *id)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (id_eq(&l->v[i], id)) {
+			l->v[i] = l->v[--l->n];
+			return;
+		}
+}
+
+static void note_bad_index(struct repo *r, const struct id *id, const struct err *why)
+{
+	char name[REPO_NAME_MAX];
+
+	r->bad_indexes = mem_realloc(
+	    r->bad_indexes, (r->nbad_indexes + 1) * sizeof *r->bad_indexes);
+	r->bad_indexes[r->nbad_indexes++] = *id;
+	event_emit(r->ctx, EVENT_OBJECT_DAMAGED, span_str(repo_object_name(name, FORMAT_INDEX, id)),
+	    "%s", why->msg);
+}
+
+/* Make the cache hold what index/ lists; damaged objects are left out. */
+static int sync_index(struct repo *r, struct err *e)
+{
+	struct id_list ids = {0};
+	int rc = -1;
+
+	r->nbad_indexes = 0;
+	for (int tries = 0;;) {
+		struct fetching f = {.r = r};
+
+		ids.n = 0;
+		if (repo_list_ids(r, FORMAT_INDEX, &ids, e) == -1)
+			goto out;
+		for (size_t i = 0; i < r->nbad_indexes; i++)
+			remove_id(&ids, &r->bad_indexes[i]);
+		if (index_cache_sync(r->index, ids.v, ids.n, fetch_index, &f, e) == 0)
+			break;
+		if (f.failed && e->kind == ERR_CORRUPT)
+			note_bad_index(r, &f.bad, e);
+		/* A prune may replace an index between our listing and our fetching. */
+		else if (e->kind != ERR_ABSENT || ++tries > 10)
+			goto out;
+	}
+	free(r->index_ids);
+	r->index_ids = ids.v;
+	r->nindex_ids = ids.n;
+	return 0;
+out:
+	id_list_fini(&ids);
+	return rc;
+}
+
+int repo_index_load(struct repo *r, bool again, struct err *e)
+{
+	char *dir = NULL;
+	int rc = 0;
+
+	pthread_rwlock_wrlock(&r->index_lock);
+	if (r->index != NULL && !again)
+		goto out;
+	if (r->index == NULL) {
+		if (r->cache_dir != NULL)
+			dir = mem_printf("%s/index", r->cache_dir);
+		rc = index_cache_open(dir, r->keys->index_key, r->ctx, &r->index, e);
+		if (rc == -1)
+			goto out;
+	}
+	rc = sync_index(r, e);
+	/* Who asks again has a reason to distrust what is here. */
+	if (rc == 0 && again)
+		rc = index_cache_verify(r->index, e);
+	/* I5: a damaged cache is dropped and made again. */
+	if (rc == -1 && e->kind == ERR_CORRUPT && index_cache_drop(r->index, e) == 0)
+		rc = sync_index(r, e);
+	if (rc == -1)
+		err_wrap(e, "load index");
+out:
+	pthread_rwlock_unlock(&r->index_lock);
+	free(dir);
+	return rc;
+}
+
+struct index_cache *repo_index(struct repo *r)
+{
+	return r->index;
+}
+
+size_t repo_bad_indexes(const struct repo *r)
+{
+	return r->nbad_indexes;
+}
+
+size_t repo_index_objects(const struct repo *r)
+{
+	return r->nindex_ids;
+}
+
+const struct id *repo_index_object(const struct repo *r, size_t i)
+{
+	return &r->index_ids[i];
+}
+
+const struct id *repo_bad_index(const struct repo *r, size_t i)
+{
+	return &r->bad_indexes[i];
+}
+
+struct store *repo_store(struct repo *r)
+{
+	return r->store;
+}
+
+struct ctx *repo_ctx(struct repo *r)
+{
+	return r->ctx;
+}
+
+struct ctx *repo_set_ctx(struct repo *r, struct ctx *ctx)
+{
+	struct ctx *old = r->ctx;
+
+	r->ctx = ctx;
+	index_cache_set_ctx(r->index, ctx);
+	return old;
+}
+
+const char *repo_url(const struct repo *r)
+{
+	return r->store->url;
+}
+
+const char *repo_id_text(const struct repo *r)
+{
+	return r->id_text;
+}
+
+const char *repo_cache_dir(const struct repo *r)
+{
+	return r->cache_dir;
+}
+
+int64_t repo_grace_s(const struct repo *r)
+{
+	return r->config.grace_s;
+}
+
+const char *repo_key_holder(const struct repo *r)
+{
+	return r->holder_text;
+}

@@ -1,0 +1,53 @@
+/*
+ * repo_object: names of a repository's objects, for those above who list and
+ * name them.
+ */
+#ifndef HF_REPO_REPO_OBJECT_H
+#define HF_REPO_REPO_OBJECT_H
+
+#include "base/id.h"
+#include "repo/format.h"
+#include "repo/index_cache.h"
+#include "repo/repo.h"
+
+/* A growing list of ids. */
+struct id_list {
+	struct id *v;
+	size_t n, cap;
+};
+void id_list_add(struct id_list *l, const struct id *id);
+void id_list_fini(struct id_list *l);
+bool id_list_has(const struct id_list *l, const struct id *id); /* linear */
+
+/* "index/<id>" or "packs/ab/<id>"; returns out. */
+enum { REPO_NAME_MAX = 160 };
+const char *repo_object_name(char out[REPO_NAME_MAX], enum format_type type, const struct id *id);
+const char *repo_type_folder(enum format_type type); /* "index/" */
+
+/* Names below a folder; anything that isn't an id is told and left out. */
+int repo_list_ids(struct repo *r, enum format_type type, struct id_list *out, struct err *e);
+
+/* Fetch a small object whole; its hash is checked. */
+struct buf;
+int repo_get_object(
+    struct repo *r, enum format_type type, const struct id *id, struct buf *out, struct err *e);
+
+/* Payload of an index object, verified; and a new index object. */
+int repo_index_payload(struct repo *r, const struct id *id, struct buf *out, struct err *e);
+int repo_put_index(struct repo *r, struct span payload, struct id *id, struct err *e);
+
+/* The index objects that the loaded index holds; damaged ones are left out of it. */
+size_t repo_index_objects(const struct repo *r);
+const struct id *repo_index_object(const struct repo *r, size_t i);
+const struct id *repo_bad_index(const struct repo *r, size_t i); /* < repo_bad_indexes */
+
+/* Times as RFC 3339 in UTC with nanoseconds. */
+void repo_time_text(int64_t ns, char out[40]);
+bool repo_time_parse(const char *s, int64_t *ns);
+
+int64_t repo_now(struct repo *r); /* wall clock of ctx, or the machine's */
+
+/* The store's clock, by writing a small object and looking at its time. */
+int repo_store_now(struct repo *r, int64_t *ns, struct err *e);
+
+#endif

@@ -1,0 +1,285 @@
+/*
+ * snapshot: objects of snapshots/: put, load, list.  Their JSON is in
+ * snapshot_json.c.
+ */
+#include "repo/snapshot.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hex.h"
+#include "base/mem.h"
+#include "repo/note.h"
+#include "repo/repo_internal.h"
+#include "repo/snapshot_json.h"
+
+const char *snapshot_strategy_name(enum snapshot_strategy s)
+{
+	static const char *const names[] = {"full", "incremental", "differential"};
+
+	return names[s];
+}
+
+const char *snapshot_outcome_name(enum snapshot_outcome o)
+{
+	static const char *const names[] = {"complete", "incomplete", "failed"};
+
+	return names[o];
+}
+
+static void free_texts(char **v, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		free(v[i]);
+	free(v);
+}
+
+void snapshot_free(struct snapshot *s)
+{
+	if (s == NULL)
+		return;
+	for (size_t i = 0; i < s->nparts; i++) {
+		struct snapshot_part *p = &s->parts[i];
+
+		free(p->name);
+		free(p->kind);
+		free_texts(p->paths, p->npaths);
+		for (size_t j = 0; j < p->nerrors; j++) {
+			free(p->errors[j].path);
+			free(p->errors[j].message);
+		}
+		free(p->errors);
+	}
+	free(s->parts);
+	free_texts(s->excludes, s->nexcludes);
+	free_texts(s->tags, s->ntags);
+	free(s->host);
+	free(s->user);
+	free(s->system);
+	free(s->producer);
+	free(s);
+}
+
+void snapshot_list_fini(struct snapshot_list *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		snapshot_free(l->v[i]);
+	free(l->v);
+	memset(l, 0, sizeof *l);
+}
+
+/* Classes of the two data keys are fixed: structure, content. */
+static int open_sections(
+    struct repo *r, const struct envelope *env, struct snapshot *s, struct err *e)
+{
+	const struct seal_key *structure, *content;
+	struct buf head = {0}, facts = {0};
+	uint8_t signer[FORMAT_UID];
+	struct sealer sealer;
+	int rc = -1;
+
+	sealer_init(&sealer, r->config.repo);
+	if (env->nkeys != 2) {
+		err_set(e, ERR_CORRUPT, "snapshot has %zu data keys, not 2", env->nkeys);
+		goto out;
+	}
+	if ((structure = repo_data_key(r, env->keys, e)) == NULL ||
+	    (content = repo_data_key(r, env->keys + FORMAT_SEALED_KEY, e)) == NULL ||
+	    envelope_verify(&sealer, env, structure, config_writer_key, &r->config, signer, e) ==
+		-1 ||
+	    envelope_open(&sealer, env, 0, structure, PURPOSE_HEAD, &head, e) == -1 ||
+	    envelope_open(&sealer, env, 1, content, PURPOSE_FACTS, &facts, e) == -1 ||
+	    snapshot_json_decode(buf_span(&head), buf_span(&facts), s, e) == -1)
+		goto out;
+	if (memcmp(signer, s->signer, FORMAT_UID) != 0) {
+		err_set(e, ERR_CORRUPT, "snapshot names another signer than signed it");
+		goto out;
+	}
+	rc = 0;
+out:
+	sealer_fini(&sealer);
+	buf_fini(&head);
+	buf_fini(&facts);
+	return rc;
+}
+
+int snapshot_load(struct repo *r, const struct id *id, struct snapshot **out, struct err *e)
+{
+	struct snapshot *s = mem_zalloc(sizeof *s);
+	struct buf object = {0};
+	struct envelope env;
+	char name[REPO_NAME_MAX];
+	int rc = -1;
+
+	s->id = *id;
+	if (repo_get_object(r, FORMAT_SNAPSHOT, id, &object, e) == -1)
+		goto out;
+	s->object_size = object.n;
+	if (envelope_parse(buf_span(&object), FORMAT_SNAPSHOT, 3, &env, e) == -1 ||
+	    open_sections(r, &env, s, e) == -1) {
+		err_wrap(e, "%s", repo_object_name(name, FORMAT_SNAPSHOT, id));
+		goto out;
+	}
+	*out = s;
+	s = NULL;
+	rc = 0;
+out:
+	buf_fini(&object);
+	snapshot_free(s);
+	return rc;
+}
+
+struct found {
+	struct id id;
+	int64_t stored_ns;
+};
+
+struct listing {
+	struct found *v;
+	size_t n;
+	struct repo *r;
+};
+
+static int visit(void *arg, const char *key, const struct store_stat *st, struct err *e)
+{
+	struct listing *l = arg;
+	const char *leaf = strrchr(key, '/');
+	struct found f = {.stored_ns = st->mtime_ns};
+
+	(void)e;
+	if (leaf == NULL || !id_parse(&f.id, leaf + 1)) {
+		event_emit(l->r->ctx, EVENT_WARNING, span_str(key),
+		    "not an object of this repository; left alone");
+		return 0;
+	}
+	l->v = mem_realloc(l->v, (l->n + 1) * sizeof *l->v);
+	l->v[l->n++] = f;
+	return 0;
+}
+
+static int by_start(const void *a, const void *b)
+{
+	const struct snapshot *x = *(struct snapshot *const *)a, *y = *(struct snapshot *const *)b;
+	int c = (x->start_ns > y->start_ns) - (x->start_ns < y->start_ns);
+
+	return c ? c : id_cmp(&x->id, &y->id);
+}
+
+int snapshot_load_all(struct repo *r, struct snapshot_list *out, struct err *e)
+{
+	struct listing l = {.r = r};
+	struct note_list notes = {0};
+	char name[REPO_NAME_MAX];
+	int rc = -1;
+
+	memset(out, 0, sizeof *out);
+	/* Notes after snapshots: a note that is seen has its snapshot seen. */
+	if (store_list(r->store, repo_type_folder(FORMAT_SNAPSHOT), visit, &l, e) == -1 ||
+	    note_load_all(r, &notes, e) == -1)
+		goto out;
+	out->v = mem_zalloc(l.n * sizeof *out->v);
+	for (size_t i = 0; i < l.n; i++) {
+		struct snapshot *s;
+
+		if (snapshot_load(r, &l.v[i].id, &s, e) == 0) {
+			s->stored_ns = l.v[i].stored_ns;
+			note_fold(&notes, s);
+			out->v[out->n++] = s;
+			continue;
+		}
+		if (e->kind == ERR_ABSENT)
+			continue;
+		if (e->kind != ERR_CORRUPT && e->kind != ERR_UNSUPPORTED)
+			goto out;
+		out->damaged++;
+		event_emit(r->ctx, EVENT_OBJECT_DAMAGED,
+		    span_str(repo_object_name(name, FORMAT_SNAPSHOT, &l.v[i].id)), "%s", e->msg);
+	}
+	if (out->n > 1)
+		qsort(out->v, out->n, sizeof *out->v, by_start);
+	rc = 0;
+out:
+	free(l.v);
+	note_list_fini(&notes);
+	if (rc == -1)
+		snapshot_list_fini(out);
+	return rc;
+}
+
+int snapshot_put(struct repo *r, struct snapshot *s, struct err *e)
+{
+	const struct config *c = &r->config;
+	struct seal_key *k = mem_zalloc(2 * sizeof *k);
+	uint8_t sealed[2][FORMAT_SEALED_KEY];
+	const uint8_t *keys[2] = {sealed[0], sealed[1]};
+	struct buf object = {0};
+	struct sealer sealer;
+	char *head, *facts;
+	int rc = -1;
+
+	memcpy(s->signer, r->keys->holder, FORMAT_UID);
+	snapshot_json_encode(s, &head, &facts);
+	seal_data_key_new(c->repo, SEAL_STRUCTURE, c->epoch, c->structure, &k[0], sealed[0]);
+	seal_data_key_new(c->repo, SEAL_CONTENT, c->epoch, c->content, &k[1], sealed[1]);
+	sealer_init(&sealer, c->repo);
+	if (head == NULL || facts == NULL) {
+		err_set(e, ERR_USAGE, "host, system or tag is not valid UTF-8");
+		goto out;
+	}
+	envelope_begin(&object, FORMAT_SNAPSHOT, keys, 2);
+	envelope_section(&sealer, &object, &k[0], PURPOSE_HEAD, span_str(head));
+	envelope_section(&sealer, &object, &k[1], PURPOSE_FACTS, span_str(facts));
+	envelope_sign(&sealer, &object, &k[0], r->keys->holder, r->keys->signing);
+	s->object_size = object.n;
+	rc = repo_put_object(r, FORMAT_SNAPSHOT, buf_span(&object), &s->id, e);
+out:
+	sealer_fini(&sealer);
+	crypto_wipe(k, 2 * sizeof *k);
+	free(k);
+	free(head);
+	free(facts);
+	buf_fini(&object);
+	return rc;
+}
+
+int snapshot_del(struct repo *r, const struct id *id, struct err *e)
+{
+	char name[REPO_NAME_MAX];
+
+	return store_del(r->store, repo_object_name(name, FORMAT_SNAPSHOT, id), e);
+}
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+void snapshot_group(struct repo *r, const char *host, const char *system, const char *const *paths,
+    size_t npaths, uint8_t group[FORMAT_UID])
+{
+	const char **sorted = mem_alloc(npaths * sizeof *sorted);
+	struct buf b = {0};
+	uint8_t h[32];
+
+	buf_put(&b, "group", 6);
+	buf_put(&b, r->holder_text, strlen(r->holder_text) + 1);
+	buf_put(&b, host, strlen(host) + 1);
+	if (system != NULL) {
+		buf_put(&b, "system", 7);
+		buf_put(&b, system, strlen(system));
+	} else {
+		for (size_t i = 0; i < npaths; i++)
+			sorted[i] = paths[i];
+		if (npaths > 1)
+			qsort(sorted, npaths, sizeof *sorted, by_text);
+		buf_put(&b, "paths", 5);
+		for (size_t i = 0; i < npaths; i++) {
+			buf_put_u8(&b, 0);
+			buf_put(&b, sorted[i], strlen(sorted[i]));
+		}
+	}
+	crypto_mac3(r->keys->id_key, buf_span(&b), span_of(NULL, 0), span_of(NULL, 0), h);
+	memcpy(group, h, FORMAT_UID);
+	free(sorted);
+	buf_fini(&b);
+}

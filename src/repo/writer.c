@@ -1,0 +1,387 @@
+/*
+ * writer: the run: data keys, what was seen, open packs, index objects.
+ * Blobs become frames in writer_lane.c; the end is in writer_commit.c.
+ */
+#include "repo/writer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "crypto/secret.h"
+#include "os/os.h"
+#include "repo/writer_internal.h"
+
+static const int64_t INDEX_EVERY_NS = 60 * 1000000000LL;
+static const uint64_t INDEX_EVERY_BYTES = 1ULL << 30;
+static const size_t INDEX_EVERY_BLOBS = 200000;
+
+int64_t writer_boot_ns(struct writer *w)
+{
+	struct clock *c = w->repo->ctx->clock ? w->repo->ctx->clock : os_clock();
+
+	return c->mono_ns(c);
+}
+
+static void draw_keys(struct writer *w)
+{
+	const struct config *c = &w->repo->config;
+
+	w->content = secret_new(sizeof *w->content);
+	w->structure = secret_new(sizeof *w->structure);
+	seal_data_key_new(
+	    c->repo, SEAL_CONTENT, c->epoch, c->content, w->content, w->sealed_content);
+	seal_data_key_new(
+	    c->repo, SEAL_STRUCTURE, c->epoch, c->structure, w->structure, w->sealed_structure);
+}
+
+int writer_begin(struct repo *r, const struct writer_params *p, struct writer **out, struct err *e)
+{
+	struct writer *w;
+
+	if (repo_index_load(r, false, e) == -1)
+		return -1;
+	w = mem_zalloc(sizeof *w);
+	w->repo = r;
+	w->params = *p;
+	w->builder = index_builder_new();
+	w->begin_ns = w->last_index_ns = writer_boot_ns(w);
+	pthread_mutex_init(&w->index_lock, NULL);
+	pthread_mutex_init(&w->flush_lock, NULL);
+	for (size_t i = 0; i < SEEN_SHARDS; i++) {
+		pthread_mutex_init(&w->seen[i].lock, NULL);
+		w->seen[i].map = idmap_new(sizeof(uint32_t));
+	}
+	for (size_t i = 0; i < 2; i++) {
+		pthread_mutex_init(&w->pack[i].lock, NULL);
+		w->pack[i].type = i == 0 ? FORMAT_PACK : FORMAT_META;
+	}
+	w->nrelied = index_cache_packs(r->index);
+	w->relied = mem_zalloc(w->nrelied);
+	draw_keys(w);
+	if (mark_load(r, &w->marks, e) == -1) {
+		writer_free(w);
+		return -1;
+	}
+	mark_hide(r, &w->marks);
+	*out = w;
+	return 0;
+}
+
+void writer_free(struct writer *w)
+{
+	struct err ignored;
+
+	if (w == NULL)
+		return;
+	for (size_t i = 0; i < 2; i++) {
+		pack_writer_abort(w->pack[i].w);
+		pthread_mutex_destroy(&w->pack[i].lock);
+	}
+	for (size_t i = 0; i < SEEN_SHARDS; i++) {
+		idmap_free(w->seen[i].map);
+		pthread_mutex_destroy(&w->seen[i].lock);
+	}
+	pthread_mutex_destroy(&w->index_lock);
+	pthread_mutex_destroy(&w->flush_lock);
+	index_builder_free(w->builder);
+	if (atomic_load(&w->cache_damaged))
+		repo_index_load(w->repo, true, &ignored);
+	id_list_fini(&w->own_packs);
+	mark_set_fini(&w->marks);
+	secret_free(w->content);
+	secret_free(w->structure);
+	free((void *)w->relied);
+	free(w->copy_keys);
+	free(w);
+}
+
+struct writer_stats *writer_stats(struct writer *w)
+{
+	return &w->stats;
+}
+
+static struct seen_shard *shard_of(struct writer *w, const struct id *id)
+{
+	return &w->seen[id->b[0] % SEEN_SHARDS];
+}
+
+/*
+ * 1 if the repository's index has it (and the run relies on that pack now).
+ * Where the cache is damaged the blob counts as absent: it is stored once
+ * more, which costs space until the next prune, and nothing else (I5).
+ */
+static int in_index(struct writer *w, const struct id *id, struct err *e)
+{
+	struct index_place at;
+	int rc = index_cache_find(w->repo->index, id, &at, e);
+
+	if (rc == -1 && e->kind == ERR_CORRUPT) {
+		atomic_store(&w->cache_damaged, true);
+		return 0;
+	}
+	if (rc == 1 && at.pack < w->nrelied)
+		atomic_store_explicit(&w->relied[at.pack], 1, memory_order_relaxed);
+	return rc;
+}
+
+int writer_has(struct writer *w, const struct id *id, struct err *e)
+{
+	struct seen_shard *s = shard_of(w, id);
+	int rc = in_index(w, id, e);
+
+	if (rc != 0)
+		return rc;
+	pthread_mutex_lock(&s->lock);
+	rc = idmap_get(s->map, id) != NULL;
+	pthread_mutex_unlock(&s->lock);
+	return rc;
+}
+
+bool writer_claim(struct writer *w, const struct id *id)
+{
+	struct seen_shard *s = shard_of(w, id);
+	bool was;
+
+	pthread_mutex_lock(&s->lock);
+	idmap_put(s->map, id, &was);
+	pthread_mutex_unlock(&s->lock);
+	return was;
+}
+
+/* Remember which pack a frame's blobs went into. */
+static void note_packed(struct writer *w, const struct pack_blob *blobs, size_t n, uint32_t number)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct seen_shard *s = shard_of(w, &blobs[i].id);
+		uint32_t *v;
+
+		pthread_mutex_lock(&s->lock);
+		v = idmap_put(s->map, &blobs[i].id, NULL);
+		*v = number;
+		pthread_mutex_unlock(&s->lock);
+	}
+}
+
+/* What the index answers now need not be remembered here. */
+static void forget_indexed(struct writer *w, uint32_t upto)
+{
+	for (size_t i = 0; i < SEEN_SHARDS; i++) {
+		struct seen_shard *s = &w->seen[i];
+		struct idmap *fresh = idmap_new(sizeof(uint32_t));
+		struct id id;
+		size_t pos = 0;
+		uint32_t *v;
+
+		pthread_mutex_lock(&s->lock);
+		while ((v = idmap_next(s->map, &pos, &id)) != NULL)
+			if (*v == 0 || *v > upto ||
+			    index_cache_find(w->repo->index, &id, &(struct index_place){0},
+				&(struct err){0}) != 1)
+				*(uint32_t *)idmap_put(fresh, &id, NULL) = *v;
+		idmap_free(s->map);
+		s->map = fresh;
+		pthread_mutex_unlock(&s->lock);
+	}
+}
+
+/* Make durable what is closed, name it in an index object. */
+static int flush_index(struct writer *w, struct err *e)
+{
+	struct index_builder *full = NULL;
+	struct buf payload = {0};
+	struct id id;
+	uint32_t upto;
+	int rc = -1;
+
+	pthread_mutex_lock(&w->flush_lock);
+	pthread_mutex_lock(&w->index_lock);
+	full = w->builder;
+	w->builder = index_builder_new();
+	w->builder_bytes = 0;
+	w->last_index_ns = writer_boot_ns(w);
+	upto = atomic_load(&w->next_pack);
+	pthread_mutex_unlock(&w->index_lock);
+
+	if (index_builder_packs(full) == 0) {
+		rc = 0;
+		goto out;
+	}
+	/* I1: packs first, in one pass. */
+	if (store_sync(w->repo->store, e) == -1)
+		goto out;
+	index_builder_finish(full, &payload);
+	if (repo_put_index(w->repo, buf_span(&payload), &id, e) == -1)
+		goto out;
+	if (index_cache_add(w->repo->index, &id, buf_span(&payload), e) == -1) {
+		/* Not the repository's damage, whatever the cache says of itself. */
+		if (e->kind == ERR_CORRUPT)
+			e->kind = ERR_IO;
+		err_wrap(e, "local index cache");
+		err_hint(e, "what was stored is kept; run this again");
+		goto out;
+	}
+	atomic_fetch_add(&w->stats.object_bytes, payload.n);
+	forget_indexed(w, upto);
+	rc = 0;
+out:
+	pthread_mutex_unlock(&w->flush_lock);
+	index_builder_free(full);
+	buf_fini(&payload);
+	return rc;
+}
+
+/* The pack's lock is held. */
+static int close_pack(struct writer *w, struct open_pack *p, bool *flush, struct err *e)
+{
+	struct pack_writer *pw = p->w;
+	struct index_pack desc;
+	int rc = -1;
+
+	p->w = NULL;
+	if (pw == NULL)
+		return 0;
+	if (pack_writer_close(pw, &desc, e) == 0) {
+		atomic_fetch_add(&w->stats.object_bytes, desc.size);
+		pthread_mutex_lock(&w->index_lock);
+		index_builder_add(w->builder, &desc);
+		id_list_add(&w->own_packs, &desc.id);
+		w->builder_bytes += desc.size;
+		*flush = *flush || w->builder_bytes >= INDEX_EVERY_BYTES ||
+			 index_builder_blobs(w->builder) >= INDEX_EVERY_BLOBS ||
+			 writer_boot_ns(w) - w->last_index_ns >= INDEX_EVERY_NS;
+		pthread_mutex_unlock(&w->index_lock);
+		rc = 0;
+	}
+	pack_writer_free(pw);
+	return rc;
+}
+
+static void add_slot(struct open_pack *p, const uint8_t *sealed_key)
+{
+	for (size_t i = 0; i < p->nslots; i++)
+		if (memcmp(p->slots[i], sealed_key, FORMAT_SEALED_KEY) == 0)
+			return;
+	if (p->nslots < WRITER_SLOTS_MAX)
+		memcpy(p->slots[p->nslots++], sealed_key, FORMAT_SEALED_KEY);
+}
+
+/* The keys that a new pack's header names: ours, or the ones being copied. */
+static void choose_slots(struct writer *w, struct open_pack *p, const uint8_t *sealed_key)
+{
+	size_t at = 0;
+
+	p->nslots = 0;
+	add_slot(p, sealed_key);
+	if (memcmp(sealed_key, w->sealed_content, FORMAT_SEALED_KEY) == 0 ||
+	    memcmp(sealed_key, w->sealed_structure, FORMAT_SEALED_KEY) == 0) {
+		add_slot(p, w->sealed_content);
+		if (p->type == FORMAT_META)
+			add_slot(p, w->sealed_structure);
+		return;
+	}
+	while (at < w->ncopy_keys &&
+	       memcmp(w->copy_keys + at * FORMAT_SEALED_KEY, sealed_key, FORMAT_SEALED_KEY) != 0)
+		at++;
+	for (; at < w->ncopy_keys; at++)
+		add_slot(p, w->copy_keys + at * FORMAT_SEALED_KEY);
+}
+
+void writer_copy_keys(struct writer *w, const uint8_t *sealed_keys, size_t n)
+{
+	free(w->copy_keys);
+	w->copy_keys = mem_dup(sealed_keys, n * FORMAT_SEALED_KEY);
+	w->ncopy_keys = n;
+}
+
+/* The slot of a sealed key in the open pack, opening or closing as needed. */
+static int ready_pack(struct writer *w, struct open_pack *p, const uint8_t *sealed_key,
+    uint8_t *slot, bool *flush, struct err *e)
+{
+	const uint8_t *slots[WRITER_SLOTS_MAX];
+
+	for (size_t i = 0; p->w != NULL && i < p->nslots; i++)
+		if (memcmp(p->slots[i], sealed_key, FORMAT_SEALED_KEY) == 0) {
+			*slot = (uint8_t)i;
+			return 0;
+		}
+	/* A key that the header doesn't name: only copies by prune bring one. */
+	if (close_pack(w, p, flush, e) == -1)
+		return -1;
+	choose_slots(w, p, sealed_key);
+	for (size_t i = 0; i < p->nslots; i++)
+		slots[i] = p->slots[i];
+	p->number = atomic_fetch_add(&w->next_pack, 1) + 1;
+	*slot = 0;
+	return pack_writer_open(w->repo, p->type, slots, p->nslots, &p->w, e);
+}
+
+int writer_append(struct writer *w, struct pack_frame *frame, const struct pack_blob *blobs,
+    const uint8_t *sealed_key, struct span box, struct err *e)
+{
+	struct open_pack *p = &w->pack[frame->kind == PURPOSE_CONTENT ? 0 : 1];
+	bool flush = false;
+	int rc = -1;
+
+	pthread_mutex_lock(&p->lock);
+	if (ready_pack(w, p, sealed_key, &frame->slot, &flush, e) == -1)
+		goto out;
+	if (pack_writer_add(p->w, frame, blobs, box, e) == -1) {
+		/* Some of the frame may be in it: no other may come behind. */
+		pack_writer_abort(p->w);
+		p->w = NULL;
+		goto out;
+	}
+	note_packed(w, blobs, frame->nblobs, p->number);
+	if (pack_writer_full(p->w) && close_pack(w, p, &flush, e) == -1)
+		goto out;
+	rc = 0;
+out:
+	pthread_mutex_unlock(&p->lock);
+	if (rc == 0 && flush)
+		rc = flush_index(w, e);
+	if (rc == -1)
+		atomic_store(&w->broken, true);
+	return rc;
+}
+
+int writer_copy_frame(struct writer *w, const struct pack_frame *frame,
+    const struct pack_blob *blobs, const uint8_t *sealed_key, struct span box, struct err *e)
+{
+	struct pack_frame copy = *frame;
+
+	if (w->params.dry_run)
+		return 0;
+	atomic_fetch_add(&w->stats.stored_bytes, box.n);
+	return writer_append(w, &copy, blobs, sealed_key, box, e);
+}
+
+int writer_finish(struct writer *w, struct err *e)
+{
+	bool flush = false;
+
+	for (size_t i = 0; i < 2; i++)
+		if (close_pack(w, &w->pack[i], &flush, e) == -1) {
+			atomic_store(&w->broken, true);
+			return -1;
+		}
+	if (flush_index(w, e) == 0)
+		return 0;
+	atomic_store(&w->broken, true);
+	return -1;
+}
+
+void writer_chunker(struct repo *r, enum chunker_kind kind, struct chunker *out)
+{
+	const struct config *c = &r->config;
+
+	chunker_init(out, kind, r->keys->chunker_key, c->chunk_min, c->chunk_avg, c->chunk_max);
+}
+
+void writer_fingerprint(struct repo *r, struct span s, uint8_t out[16])
+{
+	uint8_t h[32];
+
+	crypto_mac3(r->keys->id_key, s, span_of(NULL, 0), span_of(NULL, 0), h);
+	memcpy(out, h, 16);
+}

@@ -1,0 +1,91 @@
+/*
+ * writer: one run that adds to a repository.
+ *
+ * Lanes, one for each worker thread, take blobs: hash, look up, and, if new,
+ * gather into frames, compress, seal and append to the open pack.  There is
+ * no queue and no allocation per blob; at most two packs are open, one for
+ * content and one for trees.  Finished packs are made durable together,
+ * before the index that names them (I1), which is written every 60 s, 1 GiB or
+ * 200,000 blobs.
+ *
+ *     writer_begin; lanes: writer_add..., writer_lane_flush;
+ *     writer_finish; writer_commit (the snapshot); writer_free
+ *
+ * Marked packs count as absent (format.md 10).
+ *
+ * Threads: a lane belongs to one thread; has from any; the rest by one, when
+ * no lane is at work.
+ */
+#ifndef HF_REPO_WRITER_H
+#define HF_REPO_WRITER_H
+
+#include "codec/codec.h"
+#include "repo/chunker.h"
+#include "repo/format.h"
+#include "repo/repo.h"
+#include "repo/snapshot.h"
+
+struct writer;
+struct writer_lane;
+
+struct writer_params {
+	enum codec_id codec;
+	int level;
+	bool dry_run; /* everything but storing */
+};
+
+struct writer_stats {
+	_Atomic uint64_t blobs, added_bytes; /* new, plaintext */
+	_Atomic uint64_t content_added;      /* of those, content */
+	_Atomic uint64_t stored_bytes;       /* frames as stored */
+	_Atomic uint64_t object_bytes;       /* every object written */
+};
+
+int writer_begin(struct repo *r, const struct writer_params *p, struct writer **out, struct err *e);
+void writer_free(struct writer *w); /* aborts what is open; NULL does nothing */
+struct writer_stats *writer_stats(struct writer *w);
+
+struct writer_lane *writer_lane_new(struct writer *w);
+void writer_lane_free(struct writer_lane *l);
+
+/* Add a blob of a kind; *added tells whether it was new (may be NULL). */
+int writer_add(struct writer_lane *l, enum format_purpose kind, struct span blob, struct id *id,
+    bool *added, struct err *e);
+
+/* As a tree_put callback; arg is the lane. */
+int writer_tree_put(
+    void *arg, enum format_purpose kind, struct span blob, struct id *id, struct err *e);
+
+/* Seal what the lane has gathered. */
+int writer_lane_flush(struct writer_lane *l, struct err *e);
+
+/* Is this blob in the repository or in this run?  1, 0, -1; counts as relied on. */
+int writer_has(struct writer *w, const struct id *id, struct err *e);
+
+/*
+ * Copy a sealed frame from elsewhere, unchanged (prune).  A pack's header
+ * names the keys of its frames, so the keys that are to come are given
+ * before; frames should be copied in the order of these keys.
+ */
+void writer_copy_keys(struct writer *w, const uint8_t *sealed_keys, size_t n);
+struct pack_frame;
+struct pack_blob;
+int writer_copy_frame(struct writer *w, const struct pack_frame *frame,
+    const struct pack_blob *blobs, const uint8_t *sealed_key, struct span box, struct err *e);
+
+/* Close packs, make all durable, write the index. */
+int writer_finish(struct writer *w, struct err *e);
+
+/*
+ * Put the snapshot (id, sequence and the like are filled in here), then make
+ * sure that nothing it relies on was pruned meanwhile.
+ */
+int writer_commit(struct writer *w, struct snapshot *s, struct err *e);
+
+/* A chunker with the repository's parameters. */
+void writer_chunker(struct repo *r, enum chunker_kind kind, struct chunker *out);
+
+/* 16 bytes keyed by the id key: fingerprints and groups. */
+void writer_fingerprint(struct repo *r, struct span s, uint8_t out[16]);
+
+#endif

@@ -1,0 +1,103 @@
+/*
+ * writer_commit: the snapshot, and the question that comes after it: was
+ * anything it relies on pruned meanwhile (format.md 10)?
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "repo/client.h"
+#include "repo/writer_internal.h"
+
+/* A pack is there and nobody means to delete it. */
+static int pack_safe(struct writer *w, const struct mark_set *marks, enum format_type type,
+    const struct id *id, struct err *e)
+{
+	struct store_stat st;
+	char name[REPO_NAME_MAX];
+
+	if (mark_has_pack(marks, id))
+		return err_set(e, ERR_BUSY, "%s was marked for deletion while this run slept",
+		    repo_object_name(name, type, id));
+	return store_stat(w->repo->store, repo_object_name(name, type, id), &st, e);
+}
+
+static int all_packs_safe(struct writer *w, const struct mark_set *marks, struct err *e)
+{
+	for (size_t i = 0; i < w->own_packs.n; i++) {
+		struct err ignored;
+
+		/* Content or trees: the folder tells. */
+		if (pack_safe(w, marks, FORMAT_PACK, &w->own_packs.v[i], &ignored) == -1 &&
+		    pack_safe(w, marks, FORMAT_META, &w->own_packs.v[i], e) == -1)
+			return -1;
+	}
+	for (uint32_t i = 0; i < w->nrelied; i++) {
+		struct index_cache_pack p;
+
+		if (!atomic_load(&w->relied[i]))
+			continue;
+		if (index_cache_pack(w->repo->index, i, &p, e) == -1 ||
+		    pack_safe(w, marks, (enum format_type)p.type, &p.id, e) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+/*
+ * One look at marks/.  Nothing marked after our first listing can have been
+ * executed before the grace is over, and whoever executes looks at
+ * snapshots first; so only a run that took longer must look at its packs.
+ */
+static int look_at_marks(struct writer *w, struct err *e)
+{
+	int64_t took = writer_boot_ns(w) - w->begin_ns;
+	struct mark_set now;
+	int rc = 0;
+
+	if (mark_load(w->repo, &now, e) == -1)
+		return -1;
+	if (took >= w->repo->config.grace_s * 1000000000)
+		rc = all_packs_safe(w, &now, e);
+	mark_set_fini(&now);
+	return rc;
+}
+
+int writer_commit(struct writer *w, struct snapshot *s, struct err *e)
+{
+	struct client client;
+	int rc = -1;
+
+	if (atomic_load(&w->broken))
+		return err_set(
+		    e, ERR_FAILED, "some of this run was not stored; no snapshot is made");
+	if (client_open(w->repo, &client, e) == -1)
+		return -1;
+	if (look_at_marks(w, e) == -1)
+		goto out;
+	memcpy(s->client, client.id, FORMAT_UID);
+	s->sequence = client.sequence + 1;
+	s->has_previous = client.has_last;
+	s->previous = client.last;
+	if (snapshot_put(w->repo, s, e) == -1)
+		goto out;
+	atomic_fetch_add(&w->stats.object_bytes, s->object_size);
+	client.sequence = s->sequence;
+	client.has_last = true;
+	client.last = s->id;
+	if (look_at_marks(w, e) == -1) {
+		struct err ignored;
+
+		/* Void: it was never acknowledged, and must not look as if it were. */
+		snapshot_del(w->repo, &s->id, &ignored);
+		err_wrap(e, "the snapshot is void");
+		err_hint(e, "run the backup again; what was stored is reused");
+		client_save(&client, &ignored);
+		goto out;
+	}
+	if (client_save(&client, e) == -1)
+		event_emit(w->repo->ctx, EVENT_WARNING, span_of(NULL, 0), "%s", e->msg);
+	rc = 0;
+out:
+	client_close(&client);
+	return rc;
+}

@@ -1,0 +1,176 @@
+/*
+ * writer_lane: a worker's own path from a blob to a sealed frame.
+ *
+ * Blobs smaller than FORMAT_FRAME_OWN gather in the frame of their kind until
+ * it reaches FORMAT_FRAME_AIM; larger ones are sealed at once from the
+ * caller's memory.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "repo/writer_internal.h"
+
+enum { FRAME_BLOBS_MAX = 16384, KINDS = BLOB_KINDS };
+
+struct frame {
+	struct buf plain;
+	struct pack_blob *blobs;
+	size_t n, cap;
+};
+
+struct writer_lane {
+	struct writer *w;
+	struct sealer sealer;
+	struct codec *codec;
+	struct crypto_mac *mac[BLOB_KINDS];
+	struct frame frame[KINDS]; /* content, names, refs */
+	struct buf packed, box, bind;
+	uint8_t random[32]; /* with the counter: a frame's own salt */
+	uint64_t counter;
+};
+
+struct writer_lane *writer_lane_new(struct writer *w)
+{
+	struct writer_lane *l = mem_zalloc(sizeof *l);
+
+	l->w = w;
+	sealer_init(&l->sealer, w->repo->config.repo);
+	l->codec = codec_new();
+	repo_blob_macs(w->repo, l->mac);
+	crypto_random(l->random, sizeof l->random);
+	return l;
+}
+
+void writer_lane_free(struct writer_lane *l)
+{
+	if (l == NULL)
+		return;
+	for (size_t i = 0; i < KINDS; i++) {
+		buf_fini(&l->frame[i].plain);
+		free(l->frame[i].blobs);
+	}
+	buf_fini(&l->packed);
+	buf_fini(&l->box);
+	buf_fini(&l->bind);
+	repo_blob_macs_free(l->mac);
+	codec_free(l->codec);
+	sealer_fini(&l->sealer);
+	free(l);
+}
+
+/* Compress; what does not shrink is stored as it is. */
+static struct span pack_plain(struct writer_lane *l, struct span plain, uint8_t *codec)
+{
+	size_t n = 0;
+
+	*codec = CODEC_NONE;
+	if (l->w->params.codec != CODEC_NONE) {
+		buf_reset(&l->packed);
+		buf_reserve(&l->packed, codec_bound(plain.n));
+		n = codec_compress(
+		    l->codec, l->w->params.codec, l->w->params.level, plain, l->packed.p);
+	}
+	if (n == 0)
+		return plain;
+	*codec = (uint8_t)l->w->params.codec;
+	return span_of(l->packed.p, n);
+}
+
+static int seal_frame(struct writer_lane *l, enum format_purpose kind, struct span plain,
+    const struct pack_blob *blobs, size_t n, struct err *e)
+{
+	struct writer *w = l->w;
+	bool refs = kind == PURPOSE_REFS;
+	struct pack_frame f = {
+	    .kind = (uint8_t)kind, .plain = (uint32_t)plain.n, .nblobs = (uint32_t)n};
+	struct span c = pack_plain(l, plain, &f.codec);
+	struct span ids;
+
+	f.stored = (uint32_t)(c.n + FORMAT_BOX);
+	atomic_fetch_add_explicit(&w->stats.stored_bytes, f.stored, memory_order_relaxed);
+	atomic_fetch_add_explicit(
+	    &w->repo->ctx->progress.stored_bytes, f.stored, memory_order_relaxed);
+	if (w->params.dry_run)
+		return 0;
+	buf_reset(&l->bind);
+	buf_put(&l->bind, l->random, sizeof l->random);
+	buf_put_u64(&l->bind, l->counter++);
+	for (size_t i = 0; i < n; i++)
+		buf_put(&l->bind, &blobs[i].id, ID_SIZE);
+	ids = span_of(l->bind.p + 40, n * ID_SIZE);
+	buf_reset(&l->box);
+	seal_box(&l->sealer, refs ? w->structure : w->content, kind, span_of(l->bind.p, 40), ids, c,
+	    buf_extend(&l->box, f.stored));
+	return writer_append(
+	    w, &f, blobs, refs ? w->sealed_structure : w->sealed_content, buf_span(&l->box), e);
+}
+
+static int flush_frame(struct writer_lane *l, enum format_purpose kind, struct err *e)
+{
+	struct frame *f = &l->frame[kind - 1];
+	int rc = 0;
+
+	if (f->n > 0)
+		rc = seal_frame(l, kind, buf_span(&f->plain), f->blobs, f->n, e);
+	buf_reset(&f->plain);
+	f->n = 0;
+	return rc;
+}
+
+static int gather(struct writer_lane *l, enum format_purpose kind, struct span blob,
+    const struct id *id, struct err *e)
+{
+	struct frame *f = &l->frame[kind - 1];
+
+	if (f->n == f->cap) {
+		f->cap = f->cap ? 2 * f->cap : 256;
+		f->blobs = mem_realloc(f->blobs, f->cap * sizeof *f->blobs);
+	}
+	f->blobs[f->n++] = (struct pack_blob){*id, (uint32_t)blob.n};
+	buf_put_span(&f->plain, blob);
+	if (f->plain.n >= FORMAT_FRAME_AIM || f->n == FRAME_BLOBS_MAX)
+		return flush_frame(l, kind, e);
+	return 0;
+}
+
+int writer_add(struct writer_lane *l, enum format_purpose kind, struct span blob, struct id *id,
+    bool *added, struct err *e)
+{
+	struct writer *w = l->w;
+	int has;
+
+	if (blob.n > FORMAT_BLOB_MAX)
+		return err_set(e, ERR_BUG, "blob of %zu bytes", blob.n);
+	crypto_mac(l->mac[kind - 1], blob, id->b);
+	if (added != NULL)
+		*added = false;
+	has = writer_has(w, id, e);
+	if (has != 0)
+		return has == 1 ? 0 : -1;
+	if (writer_claim(w, id))
+		return 0;
+	if (added != NULL)
+		*added = true;
+	atomic_fetch_add_explicit(&w->stats.blobs, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&w->stats.added_bytes, blob.n, memory_order_relaxed);
+	if (kind == PURPOSE_CONTENT)
+		atomic_fetch_add_explicit(&w->stats.content_added, blob.n, memory_order_relaxed);
+	if (blob.n < FORMAT_FRAME_OWN)
+		return gather(l, kind, blob, id, e);
+	return seal_frame(l, kind, blob, &(struct pack_blob){*id, (uint32_t)blob.n}, 1, e);
+}
+
+int writer_tree_put(
+    void *arg, enum format_purpose kind, struct span blob, struct id *id, struct err *e)
+{
+	return writer_add(arg, kind, blob, id, NULL, e);
+}
+
+int writer_lane_flush(struct writer_lane *l, struct err *e)
+{
+	for (int kind = PURPOSE_CONTENT; kind <= PURPOSE_REFS; kind++)
+		if (flush_frame(l, (enum format_purpose)kind, e) == -1)
+			return -1;
+	return 0;
+}

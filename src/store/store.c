@@ -1,0 +1,247 @@
+/*
+ * store: the checked faces of the ops, and opening by URL.  See store.h.
+ */
+#include "store/store.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "store/store_drivers.h"
+
+static bool key_char(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       c == '.' || c == '_' || c == '-';
+}
+
+static bool key_valid_n(const char *key, size_t n)
+{
+	bool first = true; /* of its component */
+
+	if (n == 0 || n > STORE_KEY_MAX)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		if (key[i] == '/') {
+			if (first)
+				return false;
+			first = true;
+			continue;
+		}
+		if (!key_char(key[i]) || (first && key[i] == '.'))
+			return false;
+		first = false;
+	}
+	return !first &&
+	       !(memcmp(key, "tmp", n < 3 ? n : 3) == 0 && (n == 3 || (n > 3 && key[3] == '/')));
+}
+
+bool store_key_valid(const char *key)
+{
+	return key_valid_n(key, strnlen(key, STORE_KEY_MAX + 1));
+}
+
+/* Keys may come from a hostile listing: name them without printing them raw. */
+static int bad_key(struct store *s, const char *op, const char *key, struct err *e)
+{
+	char shown[64];
+	size_t n = 0;
+
+	for (; key[n] && n < sizeof shown - 1; n++)
+		shown[n] = key[n] > 0x20 && key[n] < 0x7f ? key[n] : '?';
+	shown[n] = '\0';
+	return err_set(e, ERR_USAGE, "%s: %s \"%s\": not a valid object name", s->url, op, shown);
+}
+
+int store_put(struct store *s, const char *key, struct span data, unsigned flags, struct err *e)
+{
+	if (!store_key_valid(key))
+		return bad_key(s, "put", key, e);
+	if (s->ops->put(s, key, data, flags, e) == -1)
+		return err_wrap(e, "%s: put %s", s->url, key);
+	return 0;
+}
+
+int store_get(struct store *s, const char *key, uint64_t off, void *buf, size_t len, struct err *e)
+{
+	if (!store_key_valid(key))
+		return bad_key(s, "get", key, e);
+	if (s->ops->get(s, key, off, buf, len, e) == -1)
+		return err_wrap(e, "%s: get %s", s->url, key);
+	return 0;
+}
+
+int store_stat(struct store *s, const char *key, struct store_stat *st, struct err *e)
+{
+	if (!store_key_valid(key))
+		return bad_key(s, "stat", key, e);
+	if (s->ops->stat(s, key, st, e) == -1)
+		return err_wrap(e, "%s: stat %s", s->url, key);
+	return 0;
+}
+
+int store_del(struct store *s, const char *key, struct err *e)
+{
+	if (!store_key_valid(key))
+		return bad_key(s, "delete", key, e);
+	if (s->ops->del(s, key, e) == -1)
+		return err_wrap(e, "%s: delete %s", s->url, key);
+	return 0;
+}
+
+int store_list(struct store *s, const char *prefix, store_visit *visit, void *arg, struct err *e)
+{
+	size_t n = strnlen(prefix, STORE_KEY_MAX + 2);
+
+	if (n && (prefix[n - 1] != '/' || !key_valid_n(prefix, n - 1)))
+		return bad_key(s, "list", prefix, e);
+	if (s->ops->list(s, prefix, visit, arg, e) == -1)
+		return err_wrap(e, "%s: list %s", s->url, n ? prefix : "all");
+	return 0;
+}
+
+int store_raw_begin(struct store *s, struct store_upload **up, struct err *e)
+{
+	return s->ops->begin ? s->ops->begin(s, up, e) : store_spool_begin(s, up, e);
+}
+
+int store_raw_append(struct store_upload *up, struct span data, struct err *e)
+{
+	const struct store_ops *ops = up->store->ops;
+
+	return ops->begin ? ops->append(up, data, e) : store_spool_append(up, data, e);
+}
+
+int store_raw_commit(struct store_upload *up, const char *key, unsigned flags, struct err *e)
+{
+	const struct store_ops *ops = up->store->ops;
+
+	return ops->begin ? ops->commit(up, key, flags, e) : store_spool_commit(up, key, flags, e);
+}
+
+int store_raw_sync(struct store *s, struct err *e)
+{
+	return s->ops->sync ? s->ops->sync(s, e) : 0;
+}
+
+int store_begin(struct store *s, struct store_upload **up, struct err *e)
+{
+	*up = NULL;
+	if (store_raw_begin(s, up, e) == -1)
+		return err_wrap(e, "%s: begin an upload", s->url);
+	return 0;
+}
+
+int store_append(struct store_upload *up, struct span data, struct err *e)
+{
+	if (store_raw_append(up, data, e) == -1)
+		return err_wrap(e, "%s: upload", up->store->url);
+	return 0;
+}
+
+int store_commit(struct store_upload *up, const char *key, unsigned flags, struct err *e)
+{
+	struct store *s = up->store;
+
+	if (!store_key_valid(key)) {
+		store_abort(up);
+		return bad_key(s, "put", key, e);
+	}
+	if (store_raw_commit(up, key, flags, e) == -1)
+		return err_wrap(e, "%s: put %s", s->url, key);
+	return 0;
+}
+
+void store_abort(struct store_upload *up)
+{
+	struct err ignored;
+
+	if (up)
+		store_raw_commit(up, NULL, 0, &ignored);
+}
+
+int store_sync(struct store *s, struct err *e)
+{
+	if (store_raw_sync(s, e) == -1)
+		return err_wrap(e, "%s: sync", s->url);
+	return 0;
+}
+
+void store_close(struct store *s)
+{
+	if (s)
+		s->ops->close(s);
+}
+
+static int get_all_once(struct store *s, const char *key, size_t max, struct store_stat *st,
+    struct buf *out, struct err *e)
+{
+	if (store_stat(s, key, st, e) == -1)
+		return -1;
+	if (st->size > max)
+		return err_set(e, ERR_CORRUPT, "%s: get %s: %llu bytes, more than %zu allowed",
+		    s->url, key, (unsigned long long)st->size, max);
+	buf_reserve(out, st->size + 1); /* an empty object has an address as well */
+	return store_get(s, key, 0, buf_extend(out, st->size), st->size, e);
+}
+
+int store_get_all(struct store *s, const char *key, size_t max, struct buf *out, struct err *e)
+{
+	size_t start = out->n;
+	/* Names without a folder may be replaced between stat and get. */
+	bool may_change = strchr(key, '/') == NULL;
+	struct store_stat st, now;
+	int rc;
+
+	for (int tries = 0;; tries++) {
+		out->n = start;
+		rc = get_all_once(s, key, max, &st, out, e);
+		if (!may_change || tries == 8 || (rc == -1 && e->kind != ERR_CORRUPT))
+			break;
+		struct err e2;
+		if (store_stat(s, key, &now, &e2) == 0 && now.size == st.size &&
+		    now.mtime_ns == st.mtime_ns)
+			break;
+	}
+	if (rc == -1)
+		out->n = start;
+	return rc;
+}
+
+/* Schemes that other versions know: better named than taken for a path. */
+static const char *const later[] = {"s3", "sftp", "ssh", "gcs", "gs", "azure", "b2", "swift", "ftp",
+    "ftps", "webdav", "http", "https", "rest", "rclone", "smb", "nfs"};
+
+static const char *after_scheme(const char *url, const char *scheme)
+{
+	size_t n = strlen(scheme);
+
+	return strncmp(url, scheme, n) == 0 && url[n] == ':' ? url + n + 1 : NULL;
+}
+
+int store_open(const char *url, bool create, struct ctx *ctx, struct store **out, struct err *e)
+{
+	struct store *s = NULL;
+	const char *rest;
+
+	*out = NULL;
+	for (size_t i = 0; i < sizeof later / sizeof *later; i++)
+		if (after_scheme(url, later[i])) {
+			err_set(e, ERR_UNSUPPORTED, "%s: is not supported", later[i]);
+			return err_hint(e,
+			    "this version has local repositories only: a path, or "
+			    "fs:PATH (a path of that name is ./%s:...)",
+			    later[i]);
+		}
+	if ((rest = after_scheme(url, "mem"))) {
+		if (store_mem_open(rest, create, &s, e) == -1)
+			return -1;
+	} else {
+		rest = after_scheme(url, "fs");
+		if (store_fs_open(rest ? rest : url, create, &s, e) == -1)
+			return -1;
+	}
+	*out = store_retry_new(s, ctx);
+	return 0;
+}

@@ -1,0 +1,51 @@
+"""Memory is bounded, whatever the number of files (promise 6)."""
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from conftest import FULL, need
+
+FILES = 1_000_000 if FULL else 100_000
+LIMIT_KIB = 300 * 1024
+
+
+@pytest.fixture
+def place(hf):
+    """In memory where that is possible: a million files on a disk take their time."""
+    base = f"/dev/shm/holdfast-{os.getpid()}" if os.access("/dev/shm", os.W_OK) else f"{hf.base}/many"
+    os.makedirs(base)
+    yield base
+    shutil.rmtree(base)
+
+
+def peak(hf, *args):
+    """Resident KiB at most, of a run that must succeed."""
+    need("time")
+    p = subprocess.run(["/usr/bin/time", "-v", *hf.argv(*args)], env=hf.environment(),
+                       stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert p.returncode == 0, p.stdout[-3000:] + p.stderr[-3000:]
+    return int(re.search(r"Maximum resident set size \(kbytes\): (\d+)", p.stderr)[1])
+
+
+def test_very_many_small_files_fit_into_little_memory(hf, place):
+    hf.repo, hf.env["HOLDFAST_PASSWORD"] = f"{place}/repo", "x"
+    tree = f"{place}/tree"
+    for d in range(FILES // 1000):
+        os.makedirs(f"{tree}/{d % 10}/{d}")
+        at = os.open(f"{tree}/{d % 10}/{d}", os.O_RDONLY)
+        for f in range(1000):
+            fd = os.open(f"{f:04}", os.O_WRONLY | os.O_CREAT, 0o644, dir_fd=at)
+            os.write(fd, b"file %d of folder %d\n" % (f, d))
+            os.close(fd)
+        os.close(at)
+    hf("init")
+    runs = {"first": ["backup", tree], "second": ["backup", tree], "check": ["check"], "prune": ["prune"],
+            "restore": ["restore", f"latest:{tree}", "--target", f"{place}/out"]}
+    seen = {name: peak(hf, *args) for name, args in runs.items()}
+    assert max(seen.values()) < LIMIT_KIB, seen
+    print(seen)
+    count = sum(len(files) for _, _, files in os.walk(f"{place}/out"))
+    assert count == FILES

@@ -1,0 +1,49 @@
+/* fuzz: each codec: hostile bytes never overrun; what is compressed comes back. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "codec/codec.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
+
+static void decompress(struct codec *c, enum codec_id id, struct span in, size_t out_n)
+{
+	uint8_t *out = mem_alloc(out_n);
+	struct err e = {0};
+
+	if (codec_decompress(c, id, in, out, out_n, &e) == -1 && e.kind != ERR_CORRUPT &&
+	    e.kind != ERR_UNSUPPORTED)
+		abort();
+	free(out);
+}
+
+static void there_and_back(struct codec *c, enum codec_id id, struct span in)
+{
+	uint8_t *packed = mem_alloc(codec_bound(in.n)), *out = mem_alloc(in.n);
+	size_t k = codec_compress(c, id, codec_info(id)->min, in, packed);
+	struct err e = {0};
+
+	if (k > 0 && (codec_decompress(c, id, span_of(packed, k), out, in.n, &e) == -1 ||
+			 memcmp(out, in.p, in.n) != 0))
+		abort();
+	free(packed);
+	free(out);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
+{
+	static struct codec *c;
+	struct span in;
+
+	if (n < 3)
+		return 0;
+	if (c == NULL)
+		c = codec_new();
+	in = span_of(p + 3, n - 3);
+	decompress(
+	    c, (enum codec_id)(p[0] % (CODEC_COUNT + 1)), in, (size_t)p[1] | (size_t)p[2] << 8);
+	if (in.n > 0 && p[0] % CODEC_COUNT != CODEC_NONE)
+		there_and_back(c, (enum codec_id)(p[0] % CODEC_COUNT), in);
+	return 0;
+}

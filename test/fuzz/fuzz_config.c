@@ -1,0 +1,30 @@
+/* fuzz: config; what parses can be changed, signed and parsed again. */
+#include <stdlib.h>
+
+#include "repo/config.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
+
+int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
+{
+	static const uint8_t id[FORMAT_UID] = {1}, key[CRYPTO_KEY] = {2};
+	struct config c, again;
+	struct buf b = {0};
+	struct err e = {0};
+
+	if (config_parse(span_of(p, n), &c, &e) == -1) {
+		if (e.kind != ERR_CORRUPT && e.kind != ERR_UNSUPPORTED)
+			abort();
+		return 0;
+	}
+	config_verify(&c, c.root, &e);
+	config_add_writer(&c, id, key, "full", "label", "now");
+	config_remove_writer(&c, id, "now");
+	config_sign(&c, key, &b);
+	if (config_parse(buf_span(&b), &again, &e) == -1)
+		abort();
+	config_fini(&again);
+	config_fini(&c);
+	buf_fini(&b);
+	return 0;
+}

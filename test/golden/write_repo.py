@@ -1,0 +1,218 @@
+"""write_repo: what read_repo reads, written: for trees that no honest program would store.
+
+A Forger takes a repository and its key file, and adds a snapshot of any tree, however hostile,
+with every hash, seal and signature right: what a holder of a key could do. From doc/format.md.
+"""
+import json
+import os
+import struct
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+import read_repo as rr
+
+SEED = 32  # bytes of a secret
+
+
+def varint(n):
+    out = bytearray()
+    while n > 127:
+        out.append(n & 127 | 128)
+        n >>= 7
+    return bytes(out + bytes([n]))
+
+
+def svarint(n):
+    return varint(n * 2 if n >= 0 else -n * 2 - 1)
+
+
+def string(b):
+    return varint(len(b)) + b
+
+
+def padme(n):
+    if n < 2:
+        return n
+    e = n.bit_length() - 1
+    step = 1 << (e - e.bit_length())
+    return (n + step - 1) // step * step
+
+
+def padded(payload, size=None):
+    plain = struct.pack("<I", len(payload)) + payload
+    return plain + bytes((size or padme(len(plain))) - len(plain))
+
+
+def entry(kind, name, **f):
+    """One entry of a names blob; f may hold anything that format.md forbids."""
+    body = bytes([kind]) + varint(f.get("fields", (2 if "link" in f else 0) | (4 if "holes" in f else 0)))
+    body += string(name) + varint(f.get("mode", 0o644)) + varint(f.get("uid", 0)) + varint(f.get("gid", 0))
+    body += svarint(f.get("mtime", 0)) + varint(f.get("nsec", 0))
+    if kind == rr.FILE:
+        body += varint(f.get("size", 0))
+    elif kind == rr.SYMLINK:
+        body += string(f.get("target", b""))
+    elif kind in (rr.CHARDEV, rr.BLOCKDEV):
+        body += varint(1) + varint(3)
+    if "link" in f:
+        body += struct.pack("<Q", f["link"])
+    if "holes" in f:
+        body += varint(len(f["holes"])) + b"".join(varint(g) + varint(n) for g, n in f["holes"])
+    return body
+
+
+class Forger(rr.Repo):
+    """Collects blobs as frames of one, then writes them with commit()."""
+
+    def open_bundle(self, data, password, key_file):
+        super().open_bundle(data, password, key_file)
+        _, c = rr.envelope(data, rr.KEY)
+        clear, box = c.take(c.u32()), c.take(c.u32())
+        head = json.loads(clear)
+        kek = rr.hkdf(key_file, b"", b"holdfast/0 key file")
+        bundle = json.loads(rr.unbox(self.id, kek, bytes.fromhex(head["holder"]), 12, box, rr.sha256(clear)))
+        self.signing = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(bundle["signing"]))
+        self.public = rr.raw_public(self.signing)
+
+    def __init__(self, path, key_file):
+        with open(key_file, "rb") as f:
+            super().__init__(path, key_file=f.read())
+        self.signer = next(i for i, w in self.writers.items() if bytes.fromhex(w["key"]) == self.public)
+        self.run = {cls: (os.urandom(16), os.urandom(SEED)) for cls in (1, 2)}
+        self.sealed = {cls: self.seal_data_key(cls) for cls in (1, 2)}
+        self.pending = {rr.CONTENT_PACK: [], rr.META_PACK: []}
+
+    def box(self, key, keyid, purpose, plain):
+        salt = rr.mac(rr.hkdf(key, b"", b"holdfast/0 salt"), os.urandom(32) + rr.sha256(plain))
+        f = rr.hkdf(key, salt, b"holdfast/0 box" + bytes([purpose]))
+        return salt + rr.AESGCM(f).encrypt(bytes(12), plain, self.id + rr.VER + bytes([purpose]) + keyid)
+
+    def seal_data_key(self, cls):
+        ident, key = self.run[cls]
+        once = rr.X25519PrivateKey.generate()
+        head = struct.pack("<BBH", 1, cls, 1) + ident + rr.raw_public(once)
+        ours = rr.raw_public(self.private[cls])
+        kek = rr.hkdf(once.exchange(self.private[cls].public_key()), rr.raw_public(once) + ours,
+                      b"holdfast/0 data key" + self.id)
+        return head + rr.AESGCM(kek).encrypt(bytes(12), key, head + self.id) + \
+            rr.mac(key, b"holdfast/0 commit" + ident)
+
+    def sign(self, kind, covered):
+        text = b"holdfast/0 sig" + bytes([kind]) + self.id + rr.sha256(covered)
+        return self.signer + self.signing.sign(text)
+
+    # blobs and trees
+    def add(self, kind, plain, codec=0, stored=None, claim=None):
+        """A blob as a frame of its own; stored: its compressed form; claim: the length to declare."""
+        ident = rr.blob_id(self.id_key, kind, plain)
+        cls = 2 if kind == rr.REFS else 1
+        keyid, key = self.run[cls]
+        sealed = self.box(key, keyid, kind, plain if stored is None else stored)
+        pack = rr.CONTENT_PACK if kind == rr.CONTENT else rr.META_PACK
+        size = len(plain) if claim is None else claim
+        self.pending[pack].append((kind, cls, codec, size, ident, sealed))
+        return ident
+
+    def directory(self, entries, count=None):
+        """entries: (entry bytes, ref bytes); the id of the tree."""
+        names = varint(0) + varint(len(entries) if count is None else count) + b"".join(e for e, _ in entries)
+        ident = self.add(rr.NAMES, names)
+        refs = b"".join(r for _, r in entries)
+        return self.add(rr.REFS, b"\1" + ident + varint(len(entries)) + refs)
+
+    def file_ref(self, data):
+        return b"\2" + varint(1) + self.add(rr.CONTENT, data) if data else b"\0"
+
+    # objects
+    def put(self, folder, data):
+        ident = rr.sha256(data)
+        name = f"{self.path.decode()}/{folder}" + (f"/{ident[:1].hex()}" if folder in ("packs", "meta") else "")
+        os.makedirs(name, exist_ok=True)
+        with open(f"{name}/{ident.hex()}", "wb") as f:
+            f.write(data)
+        return ident
+
+    def envelope(self, kind, keys, sections):
+        out = b"HOLDFAST" + rr.VER + bytes([kind, len(keys), 0]) + b"".join(keys)
+        signing = sections[-1]
+        for purpose, keyid, key, payload in sections:
+            payload = self.sign(kind, out) if payload is None else payload
+            box = self.box(key, keyid, purpose, padded(payload))
+            out += struct.pack("<I", len(box)) + box
+        assert signing[3] is None
+        return out
+
+    def pack(self, kind):
+        frames = self.pending[kind]
+        classes = sorted({f[1] for f in frames})
+        header = b"HOLDFAST" + rr.VER + bytes([kind, len(classes), 0])
+        header += b"".join(self.sealed[c] for c in classes)
+        listed = varint(len(frames))
+        for k, cls, codec, size, ident, sealed in frames:
+            listed += bytes([k, classes.index(cls), codec]) + varint(len(sealed)) + varint(size)
+            listed += varint(1) + ident + varint(size)
+        body = header + b"".join(f[5] for f in frames)
+        directory = listed + self.sign(kind, header + listed)
+        bare = len(body) + 48 + 4 + len(directory) + 64
+        box = self.box(self.index_key, self.domain, 4, padded(directory, 4 + len(directory) + padme(bare) - bare))
+        trailer = self.box(self.index_key, self.domain, 5, struct.pack("<QQ", len(body), len(box)))
+        data = body + box + trailer
+        ident = self.put("packs" if kind == rr.CONTENT_PACK else "meta", data)
+        slots = varint(len(classes))[:1] + b"".join(varint(c - 1) for c in classes)
+        return ident + bytes([kind]) + varint(len(data)) + varint(len(header)) + slots + listed
+
+    def commit(self, root, start="2026-01-01T00:00:00.000000000Z"):
+        """Write packs, index and a snapshot of the tree root; its id as hex."""
+        packs = [self.pack(kind) for kind in self.pending if self.pending[kind]]
+        payload = varint(2) + self.sealed[1] + self.sealed[2] + varint(len(packs)) + b"".join(packs)
+        index = self.domain, self.index_key
+        self.put("index", self.envelope(rr.INDEX, [], [(6, *index, payload), (11, *index, None)]))
+        head = {"signer": self.signer.hex(), "client": "ab" * 16, "sequence": 1, "previous": None, "parent": None,
+                "start": start, "end": start, "host": "forger", "user": "forger", "system": None,
+                "group": "cd" * 16, "strategy": "full", "tags": [], "roots": [root.hex()], "producer": "forger"}
+        part = {"name": "files", "kind": "files", "paths": ["/"], "tree": root.hex(), "outcome": "complete",
+                "statistics": {}, "facts": {}, "errors": []}
+        facts = {"parts": [part], "excludes": [], "declaration": None}
+        data = self.envelope(rr.SNAPSHOT, [self.sealed[2], self.sealed[1]], [
+            (7, *self.run[2], rr.canonical(head)), (8, *self.run[1], rr.canonical(facts)),
+            (11, *self.run[2], None)])
+        return self.put("snapshots", data).hex()
+
+
+def new_repository(path, key_file):
+    """An empty repository of version 0 and its key file, made without the program."""
+    os.makedirs(path)
+    repository, holder, domain = os.urandom(16), os.urandom(16), os.urandom(16)
+    secret = {n: os.urandom(SEED) for n in
+              ("root", "content", "structure", "id_key", "chunker_key", "index_key", "signing", "file")}
+    public = {n: rr.raw_public(Ed25519PrivateKey.from_private_bytes(secret[n])) for n in ("root", "signing")}
+    public |= {n: rr.raw_public(rr.X25519PrivateKey.from_private_bytes(secret[n])) for n in ("content", "structure")}
+    now = "2026-01-01T00:00:00.000000000Z"
+    config = {"format": 0, "revision": 1, "repository": repository.hex(), "family": repository.hex(), "required": [],
+              "optional": [], "object_hash": "sha256", "blob_id": "hmac-sha256",
+              "chunker": {"name": "gear", "min": 262144, "avg": 1048576, "max": 4194304}, "epoch": 1,
+              "root": public["root"].hex(), "content": public["content"].hex(),
+              "structure": public["structure"].hex(), "domains": [{"id": domain.hex()}], "grace": 86400,
+              "writers": [{"id": holder.hex(), "key": public["signing"].hex(), "role": "full", "domain": domain.hex(),
+                           "label": "made by hand", "added": now, "removed": None}], "created": now}
+    root = Ed25519PrivateKey.from_private_bytes(secret["root"])
+    config["signature"] = root.sign(b"holdfast/0 config" + rr.canonical(config)).hex()
+    with open(f"{path}/config", "wb") as f:
+        f.write(rr.canonical(config))
+    hint = rr.hkdf(secret["file"], b"", b"holdfast/0 key file hint")[:8].hex()
+    clear = rr.canonical({"holder": holder.hex(), "role": "full", "label": "made by hand", "created": now,
+                          "kdf": {"name": "key-file", "hint": hint}})
+    bundle = {"repository": repository.hex(), "root_public": public["root"].hex(), "domain": domain.hex()}
+    bundle |= {n: secret[n].hex() for n in secret if n != "file"}
+    plain, kek = rr.canonical(bundle), rr.hkdf(secret["file"], b"", b"holdfast/0 key file")
+    salt = os.urandom(32)
+    aad = repository + rr.VER + bytes([12]) + holder + rr.sha256(clear)
+    box = salt + rr.AESGCM(rr.hkdf(kek, salt, b"holdfast/0 box\x0c")).encrypt(bytes(12), plain, aad)
+    data = b"HOLDFAST" + rr.VER + bytes([rr.KEY, 0, 0])
+    data += struct.pack("<I", len(clear)) + clear + struct.pack("<I", len(box)) + box
+    os.makedirs(f"{path}/keys")
+    with open(f"{path}/keys/{rr.sha256(data).hex()}", "wb") as f:
+        f.write(data)
+    with open(key_file, "w", encoding="ascii") as f:
+        f.write(f"holdfast-key-1 {secret['file'].hex()}\n")
+    os.chmod(key_file, 0o600)

@@ -1,0 +1,293 @@
+/* config: signed whole, kept whole, refused when it asks for more than we know. */
+#include "../unit.h"
+
+#include "base/mem.h"
+#include "repo/config.h"
+
+static const uint8_t root[CRYPTO_KEY] = {1}, content[CRYPTO_KEY] = {2}, structure[CRYPTO_KEY] = {3},
+		     writer[FORMAT_UID] = {4}, writer_key[CRYPTO_KEY] = {5};
+
+static uint8_t root_public[CRYPTO_KEY];
+
+static void make(struct config *c, struct buf *text)
+{
+	crypto_sign_public(root, root_public);
+	config_new(c, root_public, content, structure, 86400, "2026-11-21T00:00:00Z");
+	config_add_writer(c, writer, writer_key, "full", "l\303\244bel", "2026-11-21T00:00:00Z");
+	config_sign(c, root, text);
+}
+
+static int read_config(struct span text, struct config *c, struct err *e)
+{
+	if (config_parse(text, c, e) == -1)
+		return -1;
+	if (config_verify(c, root_public, e) == 0)
+		return 0;
+	config_fini(c);
+	return -1;
+}
+
+static void a_config_comes_back(void **state)
+{
+	struct config c, got;
+	struct buf text = {0};
+	struct err e;
+
+	make(&c, &text);
+	assert_int_equal(read_config(buf_span(&text), &got, &e), 0);
+	assert_memory_equal(got.repo, c.repo, FORMAT_UID);
+	assert_memory_equal(got.domain, c.domain, FORMAT_UID);
+	assert_memory_equal(got.content, content, CRYPTO_KEY);
+	assert_memory_equal(got.structure, structure, CRYPTO_KEY);
+	assert_int_equal(got.revision, 2);
+	assert_int_equal(got.chunk_avg, c.chunk_avg);
+	assert_int_equal(got.grace_s, 86400);
+	assert_memory_equal(config_writer_key(&got, writer), writer_key, CRYPTO_KEY);
+	assert_null(config_writer_key(&got, root_public));
+	config_fini(&got);
+	config_fini(&c);
+	buf_fini(&text);
+}
+
+/* The case of a digit in the signature, or in an escaped letter, changes nothing that is said. */
+static void every_flipped_bit_is_caught(void **state)
+{
+	struct config c, got;
+	struct buf text = {0};
+
+	make(&c, &text);
+	json_object_del(c.json, "signature");
+	for (size_t i = 0; i < 8 * text.n; i++) {
+		struct err e = {0};
+
+		text.p[i / 8] ^= (uint8_t)(1 << i % 8);
+		if (read_config(buf_span(&text), &got, &e) == 0) {
+			assert_int_equal(i % 8, 5);
+			json_object_del(got.json, "signature");
+			assert_true(json_equal(got.json, c.json));
+			config_fini(&got);
+		} else {
+			assert_true(e.kind == ERR_CORRUPT || e.kind == ERR_UNSUPPORTED);
+		}
+		text.p[i / 8] ^= (uint8_t)(1 << i % 8);
+	}
+	config_fini(&c);
+	buf_fini(&text);
+}
+
+static void every_shortened_config_is_caught(void **state)
+{
+	struct config c, got;
+	struct buf text = {0};
+	struct err e;
+
+	make(&c, &text);
+	for (size_t n = 0; n < text.n; n++) {
+		uint8_t *copy = mem_alloc(n);
+
+		memcpy(copy, text.p, n);
+		assert_int_equal(read_config(span_of(copy, n), &got, &e), -1);
+		assert_int_equal(e.kind, ERR_CORRUPT);
+		free(copy);
+	}
+	config_fini(&c);
+	buf_fini(&text);
+}
+
+static void another_root_key_is_refused(void **state)
+{
+	static const uint8_t other[CRYPTO_KEY] = {77};
+	struct config c, got;
+	struct buf text = {0};
+	uint8_t pub[CRYPTO_KEY];
+	struct err e;
+
+	make(&c, &text);
+	buf_reset(&text);
+	config_sign(&c, other, &text);
+	assert_int_equal(read_config(buf_span(&text), &got, &e), -1);
+	assert_int_equal(e.kind, ERR_CORRUPT);
+	crypto_sign_public(other, pub);
+	assert_int_equal(config_parse(buf_span(&text), &got, &e), 0);
+	assert_int_equal(config_verify(&got, pub, &e), -1);
+	assert_int_equal(e.kind, ERR_CORRUPT);
+	config_fini(&got);
+	config_fini(&c);
+	buf_fini(&text);
+}
+
+/* Set a member to a JSON text and sign: what a newer program may have written. */
+static int with(const char *key, const char *value, struct config *got, struct err *e)
+{
+	struct config c;
+	struct buf text = {0};
+	int rc;
+
+	make(&c, &text);
+	buf_reset(&text);
+	if (value != NULL)
+		assert_int_equal(
+		    json_object_set_new(c.json, key, json_loads(value, JSON_DECODE_ANY, NULL)), 0);
+	else
+		json_object_del(c.json, key);
+	config_sign(&c, root, &text);
+	config_fini(&c);
+	rc = read_config(buf_span(&text), got, e);
+	buf_fini(&text);
+	return rc;
+}
+
+static void unknown_fields_survive_a_rewrite(void **state)
+{
+	struct config c, again;
+	struct buf text = {0};
+	struct err e;
+
+	assert_int_equal(with("later", "{\"b\":[1,2.5,null],\"a\":\"\\u00e4\"}", &c, &e), 0);
+	config_add_writer(&c, root_public, writer_key, "full", "second", "now");
+	assert_true(config_remove_writer(&c, writer, "then"));
+	assert_false(config_remove_writer(&c, writer, "again"));
+	config_sign(&c, root, &text);
+	assert_int_equal(read_config(buf_span(&text), &again, &e), 0);
+	assert_true(
+	    json_equal(json_object_get(again.json, "later"), json_object_get(c.json, "later")));
+	assert_int_equal(again.revision, 4);
+	assert_int_equal(again.nwriters, 2);
+	/* What a removed writer signed stays valid. */
+	assert_non_null(config_writer_key(&again, writer));
+	config_fini(&again);
+	config_fini(&c);
+	buf_fini(&text);
+}
+
+static void a_required_feature_is_refused(void **state)
+{
+	static const char *const values[] = {"[\"parity\"]", "[1]", "[null]", "[\"a\",\"b\"]"};
+	struct config c;
+
+	for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+		struct err e = {0};
+
+		assert_int_equal(with("required", values[i], &c, &e), -1);
+		assert_int_equal(e.kind, ERR_UNSUPPORTED);
+		assert_null(strstr(e.msg, "(null)"));
+		if (i == 0)
+			assert_non_null(strstr(e.msg, "parity"));
+	}
+}
+
+static void an_optional_feature_is_no_matter(void **state)
+{
+	struct config c;
+	struct err e;
+
+	assert_int_equal(with("optional", "[\"parity\"]", &c, &e), 0);
+	config_fini(&c);
+}
+
+static void what_is_missing_or_malformed_is_named(void **state)
+{
+	static const struct {
+		const char *key, *value;
+		enum err_kind kind;
+	} rows[] = {
+	    {"format", "1", ERR_UNSUPPORTED},
+	    {"format", NULL, ERR_CORRUPT},
+	    {"format", "\"0\"", ERR_CORRUPT},
+	    {"required", NULL, ERR_CORRUPT},
+	    {"object_hash", "\"sha3\"", ERR_UNSUPPORTED},
+	    {"blob_id", "1", ERR_UNSUPPORTED},
+	    {"revision", "0", ERR_CORRUPT},
+	    {"epoch", "65536", ERR_CORRUPT},
+	    {"grace", "-1", ERR_CORRUPT},
+	    {"grace", "1e3", ERR_CORRUPT},
+	    {"repository", "\"00\"", ERR_CORRUPT},
+	    {"content", "null", ERR_CORRUPT},
+	    {"domains", "[]", ERR_CORRUPT},
+	    {"domains", "{}", ERR_CORRUPT},
+	    {"writers", "{}", ERR_CORRUPT},
+	    {"writers", "[{}]", ERR_CORRUPT},
+	    {"writers", "[1]", ERR_CORRUPT},
+	    {"chunker", "null", ERR_CORRUPT},
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct config c;
+		struct err e = {0};
+
+		assert_int_equal(with(rows[i].key, rows[i].value, &c, &e), -1);
+		assert_int_equal(e.kind, rows[i].kind);
+	}
+}
+
+static void chunker_limits_are_kept(void **state)
+{
+	static const struct {
+		const char *name;
+		long long min, avg, max;
+		int rc;
+	} rows[] = {
+	    {"gear", 4096, 4096, 4096, 0},
+	    {"gear", 262144, 1048576, 4194304, 0},
+	    {"gear", 4096, 8388608, 8388608, 0},
+	    {"rabin", 262144, 1048576, 4194304, -1},
+	    {"gear", 4095, 4096, 4096, -1},
+	    {"gear", 64, 4096, 4096, -1},
+	    {"gear", 0, 4096, 4096, -1},
+	    {"gear", -1, 4096, 4096, -1},
+	    {"gear", 8192, 4096, 16384, -1},
+	    {"gear", 4096, 6000, 16384, -1},
+	    {"gear", 4096, 8192, 4096, -1},
+	    {"gear", 4096, 8192, 8388609, -1},
+	    {"gear", 4096, 8192, 1LL << 40, -1},
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct config c;
+		struct err e = {0};
+		char text[200];
+
+		snprintf(text, sizeof text,
+		    "{\"name\":\"%s\",\"min\":%lld,\"avg\":%lld,\"max\":%lld}", rows[i].name,
+		    rows[i].min, rows[i].avg, rows[i].max);
+		assert_int_equal(with("chunker", text, &c, &e), rows[i].rc);
+		if (rows[i].rc == 0)
+			config_fini(&c);
+		else
+			assert_int_equal(e.kind, ERR_CORRUPT);
+	}
+}
+
+static void a_member_twice_is_refused(void **state)
+{
+	struct config c, got;
+	struct buf text = {0}, twice = {0};
+	struct err e;
+
+	make(&c, &text);
+	buf_put_span(&twice, span_str("{\"grace\":1,"));
+	buf_put(&twice, text.p + 1, text.n - 1);
+	assert_int_equal(read_config(buf_span(&twice), &got, &e), -1);
+	assert_int_equal(e.kind, ERR_CORRUPT);
+	config_fini(&c);
+	buf_fini(&text);
+	buf_fini(&twice);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_config_comes_back),
+	    cmocka_unit_test(every_flipped_bit_is_caught),
+	    cmocka_unit_test(every_shortened_config_is_caught),
+	    cmocka_unit_test(another_root_key_is_refused),
+	    cmocka_unit_test(unknown_fields_survive_a_rewrite),
+	    cmocka_unit_test(a_required_feature_is_refused),
+	    cmocka_unit_test(an_optional_feature_is_no_matter),
+	    cmocka_unit_test(what_is_missing_or_malformed_is_named),
+	    cmocka_unit_test(chunker_limits_are_kept),
+	    cmocka_unit_test(a_member_twice_is_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
