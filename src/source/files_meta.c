@@ -111,7 +111,7 @@ static struct piece piece_put(struct buf *hold, const void *p, size_t n)
 
 static struct span piece_span(const struct buf *hold, struct piece x)
 {
-	return span_of(hold->p + x.at, x.n);
+	return x.n > 0 ? span_of(hold->p + x.at, x.n) : span_of(NULL, 0);
 }
 
 struct xattrs {

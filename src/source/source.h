@@ -13,13 +13,14 @@
  *            the sink why), a socket, or gone meanwhile; nothing is stored.
  *   enter    a directory for listing; holds its parent.  Directories are
  *            counted: source_dir_ref/unref, from any thread.
- *   fill     the whole entry for a name; strings live in `hold` until it is
- *            reset.
+ *   fill     the whole entry for a name ("" for the root itself); strings live
+ *            in `hold` until it is reset or grows: one entry a hold.
  *   open     a file's content for reading, as the stream of its data without
  *            holes, in order; `holes` are known then.  Fails with ERR_ABSENT
  *            if it is no longer the file that look saw.
  *   read     next bytes of the data, up to n; 0 at the end.  The end is where
- *            the file ended when it was opened, or earlier if it shrank.
+ *            the file ended when it was opened, or earlier if it shrank: then
+ *            the holes beyond are taken off the reader's, so copy them last.
  *   finish   ends reading; tells whether the file changed since open (size,
  *            mtime, ctime), and its true size (data and holes) as read.
  *

@@ -68,7 +68,10 @@ const char *target_dir_path(const struct target_dir *d); /* below the target, ""
 int target_mkdir(
     struct target_dir *parent, const struct entry *en, struct target_dir **out, struct err *e);
 
-/* Metadata for the root itself, applied at its end (restore of SNAP:/dir). */
+/*
+ * Metadata for the root itself (restore of SNAP:/dir), applied when the last
+ * reference that target_root gave is dropped.
+ */
 void target_root_meta(struct target_dir *root, const struct entry *en);
 
 int target_look(struct target_dir *d, const char *name, struct target_stat *st, struct err *e);

@@ -86,15 +86,23 @@ static inline void dir(const struct fix *f, const char *rel)
 	assert_int_equal(mkdir(at(f, rel), 0755), 0);
 }
 
-static inline char *get(const struct fix *f, const char *rel)
+static inline void check_text(const struct fix *f, const char *rel, const char *want)
 {
 	struct buf b = {0};
 	struct err e;
 
 	if (os_read_file(at(f, rel), 1 << 24, &b, &e) == -1)
 		fail_msg("%s", e.msg);
-	buf_put_u8(&b, 0);
-	return (char *)b.p;
+	assert_string_equal(buf_cstr(&b), want);
+	buf_fini(&b);
+}
+
+static inline void clear_tree(const struct fix *f, const char *rel)
+{
+	char *cmd = mem_printf("rm -rf '%s/%s'", f->dir, rel);
+
+	assert_int_equal(system(cmd), 0);
+	free(cmd);
 }
 
 static inline bool there(const struct fix *f, const char *rel)
