@@ -77,11 +77,13 @@ void target_root_meta(struct target_dir *root, const struct entry *en);
 int target_look(struct target_dir *d, const char *name, struct target_stat *st, struct err *e);
 
 /*
- * A regular file: begin makes it (whatever was there is replaced at the end if the
- * policy says so; TARGET_NEVER and something there: ERR_EXISTS) with mode
- * 0600; write puts bytes at an offset; end sets size (holes are what was
- * never written), owner, xattrs, mode, times, and closes.  abort closes and
- * removes it.  en is copied by begin.  Files beyond 1 MiB without holes are preallocated.
+ * A regular file: begin makes it with mode 0600; write puts bytes at an offset;
+ * end sets size (holes are what was never written), owner, xattrs, mode and
+ * times, and closes; abort closes and removes it.  If the policy says so, a file
+ * that is there already is replaced at the end (at begin, if the new one is
+ * a hard link's first name), and anything else, even a directory with all in
+ * it, is removed at begin; under TARGET_NEVER it is ERR_EXISTS.  en is copied
+ * by begin.  Files beyond 1 MiB without holes are preallocated.
  */
 int target_file_begin(
     struct target_dir *d, const struct entry *en, struct target_file **out, struct err *e);

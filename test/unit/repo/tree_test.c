@@ -760,7 +760,7 @@ static void every_shortened_leaf_is_corrupt(void **state)
 	struct blobs b;
 	struct hostile h = {0};
 	struct id tree;
-	struct span blob, names;
+	struct span blob = {NULL, 0}, names = {NULL, 0};
 	struct id names_id;
 	struct err e;
 
@@ -907,7 +907,7 @@ static void random_changes_are_corrupt_or_well_formed(void **state)
 	struct hostile h = {0};
 	struct blobs b;
 	struct id tree, names_id;
-	struct span refs, names;
+	struct span refs = {NULL, 0}, names = {NULL, 0};
 	struct err e;
 
 	blobs_init(&b);
