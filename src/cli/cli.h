@@ -185,6 +185,8 @@ int cli_parse(int argc, char *const *argv, char *(*env)(const char *), struct cl
     struct cli_args *args, struct err *e);
 void cli_parse_fini(struct cli_options *opt, struct cli_args *args);
 int opt_set(const struct opt_def *o, const char *text, struct cli_options *opt, struct err *e);
+/* There is no such command; the hint has the nearest.  Returns -1. */
+int cmd_unknown(const char *word, struct err *e);
 /* Letters to insert, drop or exchange to make one word from the other. */
 size_t cli_distance(const char *a, const char *b);
 
@@ -204,6 +206,8 @@ struct cli {
 	struct cli_out out;
 	void *progress;   /* cli_progress.c, while running */
 	atomic_bool *ask; /* set by SIGUSR1 */
+	bool mounted;     /* by mount */
+	bool wanted;      /* the interruption was the way to end it: no message */
 };
 
 /* Everything: parse, run, report; the exit status. */

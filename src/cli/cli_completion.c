@@ -22,6 +22,45 @@ static void put_command(struct buf *b, const struct cmd_def *c)
 	buf_printf(b, "\" ;;\n");
 }
 
+/* Is the value of this option a file's name?  By what help calls it. */
+static bool takes_file(const struct opt_def *o)
+{
+	static const char *const names[] = {"FILE", "FOLDER", "REPO", "PATH", "PATTERN"};
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (o->arg && strcmp(o->arg, names[i]) == 0)
+			return true;
+	return false;
+}
+
+/* Letters that are the same option with every command. */
+static bool one_meaning(const struct opt_def *o)
+{
+	for (size_t i = 0; i < opt_count; i++)
+		if (opt_table[i].letter == o->letter && strcmp(opt_table[i].name, o->name) != 0)
+			return false;
+	return true;
+}
+
+/* The case label of all options with a value that is, or isn't, a file. */
+static void put_names(struct buf *b, bool file)
+{
+	bool any = false;
+
+	buf_printf(b, "\t");
+	for (size_t i = 0; i < opt_count; i++) {
+		const struct opt_def *o = &opt_table[i];
+
+		if (o->type == OPT_FLAG || o->type == OPT_CHOICE || takes_file(o) != file)
+			continue;
+		buf_printf(b, "%s--%s", any ? "|" : "", o->name);
+		if (o->letter && one_meaning(o))
+			buf_printf(b, "|-%c", o->letter);
+		any = true;
+	}
+	buf_printf(b, ") ");
+}
+
 static void put_values(struct buf *b)
 {
 	for (size_t i = 0; i < opt_count; i++) {
@@ -33,18 +72,22 @@ static void put_values(struct buf *b)
 		put_words(b, o->choices);
 		buf_printf(b, "\" -- \"$cur\")); return ;;\n");
 	}
-	buf_printf(b, "\t");
-	for (size_t i = 0, n = 0; i < opt_count; i++)
-		if (opt_table[i].type != OPT_FLAG && opt_table[i].type != OPT_CHOICE)
-			buf_printf(b, "%s--%s", n++ ? "|" : "", opt_table[i].name);
-	buf_printf(b, "|-r|-p) COMPREPLY=($(compgen -f -- \"$cur\")); return ;;\n");
+	put_names(b, true);
+	buf_printf(b, "mapfile -t COMPREPLY < <(compgen -f -- \"$cur\"); return ;;\n");
+	put_names(b, false);
+	buf_printf(b, "return ;;\n");
 }
 
 void completion_bash(struct buf *b)
 {
 	buf_printf(b, "# bash completion for holdfast\n_holdfast() {\n"
 		      "\tlocal cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}\n"
-		      "\tlocal cmd= opts= words= w\n\tCOMPREPLY=()\n\tcase $prev in\n");
+		      "\tlocal cmd= opts= words= w\n\tCOMPREPLY=()\n"
+		      "\t# readline parts --type=full at the =\n"
+		      "\tif [[ $cur == = ]]; then cur=\n"
+		      "\telif [[ $prev == = && COMP_CWORD -ge 2 ]]; then "
+		      "prev=${COMP_WORDS[COMP_CWORD-2]}; fi\n"
+		      "\tcase $prev in\n");
 	put_values(b);
 	buf_printf(
 	    b, "\tesac\n\tfor w in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do\n\t\tcase $w in\n\t\t");
@@ -60,6 +103,6 @@ void completion_bash(struct buf *b)
 		      "\t\tCOMPREPLY=($(compgen -W \"$opts\" -- \"$cur\"))\n"
 		      "\telif [[ -n $words ]]; then\n"
 		      "\t\tCOMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
-		      "\telse\n\t\tCOMPREPLY=($(compgen -f -- \"$cur\"))\n\tfi\n}\n"
+		      "\telse\n\t\tmapfile -t COMPREPLY < <(compgen -f -- \"$cur\")\n\tfi\n}\n"
 		      "complete -o filenames -F _holdfast holdfast\n");
 }

@@ -206,6 +206,7 @@ static int from_prompt(struct cli *c, bool twice, struct cred *out, struct err *
 	}
 	rc = take_password(out, one, n, e);
 	one = NULL;
+	out->asked = rc == 0;
 out:
 	secret_free(one);
 	secret_free(two);

@@ -1,6 +1,7 @@
 /* cli_man: the tables as manual pages (roff, man macros). */
 #include "cli/cli_out.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -116,9 +117,10 @@ static void put_examples(struct buf *b, const struct cmd_def *c)
 
 void man_page(struct buf *b, const struct cmd_def *c)
 {
-	buf_printf(b,
-	    ".TH \"HOLDFAST%s%s\" 1 \"\" \"holdfast %s\" \"holdfast\"\n.SH NAME\nholdfast",
-	    c ? "\\-" : "", c ? c->name : "", HF_VERSION);
+	buf_printf(b, ".TH \"HOLDFAST%s", c ? "\\-" : "");
+	for (const char *p = c ? c->name : ""; *p; p++)
+		buf_printf(b, "%c", toupper((unsigned char)*p));
+	buf_printf(b, "\" 1 \"\" \"holdfast %s\" \"holdfast\"\n.SH NAME\nholdfast", HF_VERSION);
 	buf_printf(b, "%s%s \\- ", c ? "\\-" : "", c ? c->name : "");
 	put(b, c ? c->brief : "backups that can be trusted");
 	buf_printf(b, "\n.SH SYNOPSIS\n\\fBholdfast\\fR ");

@@ -41,7 +41,8 @@ const struct opt_def opt_table[] = {
     {"one-file-system", 'x', OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(BACKUP), AT(one_file_system), 0, NULL,
         "stay on the file systems of the paths given"},
     {"files-from", 0, OPT_LIST, OPT_MAIN, "FILE", NULL, NULL, B(BACKUP), AT(files_from), 0, NULL,
-        "read more paths from this file, one a line ('-': standard input)"},
+        "read more paths from this file, one a line ('-': standard input); empty lines and those that "
+        "begin with # are left out"},
     {"files-from0", 0, OPT_LIST, OPT_MAIN, "FILE", NULL, NULL, B(BACKUP), AT(files_from0), 0, NULL,
         "the same, each ended by a NUL byte"},
     {"stdin", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(BACKUP), AT(stdin_data), 0, NULL,
@@ -116,9 +117,11 @@ const struct opt_def opt_table[] = {
     {"exclusive", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(PRUNE) | B(FORGET), AT(exclusive), 0, NULL,
         "nobody else uses the repository: prune deletes at once"},
     {"repack", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(PRUNE) | B(FORGET), AT(repack), 0, NULL,
-        "write packs that are partly unused again"},
+        "take compressed frames apart too: what is unused in a frame that is partly in use is freed "
+        "only so"},
     {"max-unused", 0, OPT_PERCENT, OPT_MAIN, "N%", "5%", NULL, B(PRUNE) | B(FORGET), AT(max_unused), 0, NULL,
-        "how much of what is kept may be unused"},
+        "how much of what is kept may stay unused; beyond it, packs are written again without their "
+        "unused frames"},
     {"dry-run", 'n', OPT_FLAG, OPT_MAIN, NULL, NULL, NULL,
         B(BACKUP) | B(RESTORE) | B(FORGET) | B(PRUNE) | B(REPAIR), AT(dry_run), 0, NULL,
         "only show what would be done"},

@@ -56,6 +56,9 @@ char *text_seconds(char out[32], double s);       /* "1:02:03", "4.2 s" */
 char *text_id(char out[32], const struct id *id); /* 8 digits */
 char *text_mode(char out[32], enum entry_type type, uint32_t mode);
 const char *text_plural(uint64_t n, const char *one, const char *many);
+/* "1 pack", "1,234 packs" */
+enum { TEXT_AMOUNT = 64 };
+char *text_amount(char out[TEXT_AMOUNT], uint64_t n, const char *one, const char *many);
 void text_escape(struct buf *b, struct span s); /* what terminals must not see as \xNN */
 size_t text_width(struct span s);               /* columns */
 size_t text_cut(struct span s, size_t columns); /* bytes that fit */
@@ -86,6 +89,7 @@ void progress_stop(struct cli *c); /* does nothing if it isn't running */
 struct cred {
 	struct repo_cred cred;
 	void *secret;
+	bool asked; /* on the terminal: it may be asked again */
 };
 int cred_get(struct cli *c, bool make, struct cred *out, struct err *e);
 /* For a new key: --new-key-file (made), --new-password-file, or a prompt; for init too. */
@@ -101,5 +105,9 @@ int pick_snapshot(struct cli *c, const char *spec, bool one_group, struct snapsh
     char **path, struct err *e);
 struct exclude;
 int pick_exclude(struct cli *c, struct exclude **out, struct err *e);
+/* Afterwards: warn of patterns that matched nothing; of relative ones only, or of all. */
+void pick_warn_idle(struct cli *c, const struct exclude *x, bool all);
+/* The path made absolute, without "." and ".."; new text. */
+char *pick_absolute(const char *path);
 
 #endif

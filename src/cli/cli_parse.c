@@ -190,7 +190,7 @@ static void consider(const char *word, const char *name, const char **best, size
 	}
 }
 
-static int unknown_command(const char *word, struct err *e)
+int cmd_unknown(const char *word, struct err *e)
 {
 	const char *best = NULL;
 	size_t least = 64;
@@ -340,7 +340,7 @@ static int find_command(int argc, char *const *argv, struct cli_args *args, stru
 	if (rc <= 0)
 		return rc;
 	args->cmd = cmd_find(word);
-	return args->cmd ? 0 : unknown_command(word, e);
+	return args->cmd ? 0 : cmd_unknown(word, e);
 }
 
 static int set_defaults(
@@ -405,7 +405,9 @@ static int check_args(const struct cli_args *a, struct err *e)
 			return err_hint(e, "it can be %s", c->words);
 		}
 	}
-	return rc == 0 ? 0 : err_hint(e, "usage: holdfast %s %s", c->name, c->args);
+	return rc == 0
+		   ? 0
+		   : err_hint(e, "usage: holdfast %s%s%s", c->name, c->args[0] ? " " : "", c->args);
 }
 
 int cli_parse(int argc, char *const *argv, char *(*env)(const char *), struct cli_options *opt,

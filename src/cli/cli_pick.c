@@ -2,12 +2,51 @@
 #include "cli/cli_out.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
+#include "base/mem.h"
 #include "engine/select.h"
 #include "source/exclude.h"
 
+char *pick_absolute(const char *path)
+{
+	char *cwd = path[0] == '/' ? NULL : getcwd(NULL, 0), *abs, *save = NULL;
+	struct buf b = {0};
+
+	abs = mem_printf("%s/%s", cwd ? cwd : "", path);
+	for (char *p = strtok_r(abs, "/", &save); p; p = strtok_r(NULL, "/", &save)) {
+		if (strcmp(p, ".") == 0)
+			continue;
+		if (strcmp(p, "..") != 0) {
+			buf_printf(&b, "/%s", p);
+			continue;
+		}
+		while (b.n && b.p[--b.n] != '/')
+			;
+	}
+	free(abs);
+	free(cwd);
+	abs = mem_strdup(b.n ? buf_cstr(&b) : "/");
+	buf_fini(&b);
+	return abs;
+}
+
+/* backup made them absolute, so what is looked for is too. */
+static void make_absolute(struct cli_list *l)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		char *abs = pick_absolute(l->v[i]);
+
+		free((char *)l->v[i]);
+		l->v[i] = abs;
+	}
+}
+
 void pick_filter(struct cli *c, struct select_filter *f)
 {
+	make_absolute(&c->opt.paths);
 	*f = (struct select_filter){
 	    .host = c->opt.host,
 	    .system = c->opt.system,
@@ -27,8 +66,12 @@ static void echo_time(struct cli *c, const char *spec)
 	const char *path = strstr(spec, ":/");
 
 	snprintf(date, sizeof date, "%.*s", path ? (int)(path - spec) : 63, spec);
-	if (calendar_parse_time(date, &t, &ignored) == 0)
-		out_message(c, "reading %s as %s", date, calendar_format_local(text, t.ns));
+	if (calendar_parse_time(date, &t, &ignored) == -1)
+		return;
+	/* A day or minute is meant to its end. */
+	if (t.span_ns > 0 && t.ns < INT64_MAX - t.span_ns)
+		t.ns += t.span_ns - 1;
+	out_message(c, "reading %s as %s", date, calendar_format_local(text, t.ns));
 }
 
 int pick_snapshot(struct cli *c, const char *spec, bool one_group, struct snapshot **out,
@@ -60,4 +103,21 @@ int pick_exclude(struct cli *c, struct exclude **out, struct err *e)
 	}
 	*out = x;
 	return 0;
+}
+
+void pick_warn_idle(struct cli *c, const struct exclude *x, bool all)
+{
+	struct exclude_idle rule;
+	size_t at = 0;
+
+	while (exclude_next_idle(x, &at, &rule)) {
+		if (rule.relative)
+			event_emit(c->ctx, EVENT_WARNING, span_of(NULL, 0),
+			    "%s: matched nothing; with a '/' in it a pattern begins at the root: "
+			    "**/%s is for any depth",
+			    rule.text, rule.pattern);
+		else if (all)
+			event_emit(c->ctx, EVENT_WARNING, span_of(NULL, 0), "%s: matched nothing",
+			    rule.text);
+	}
 }

@@ -8,6 +8,8 @@
 #include "os/os.h"
 #include "store/store.h"
 
+enum { PASSWORD_TRIES = 3 };
+
 const char *cli_repo_url(struct cli *c, struct err *e)
 {
 	if (c->opt.repo && c->opt.repo[0])
@@ -24,24 +26,40 @@ char *cli_cache_dir(struct cli *c)
 	return c->opt.cache_dir ? mem_strdup(c->opt.cache_dir) : os_cache_dir();
 }
 
+/* Once; *again says that a password was mistyped, on a terminal. */
+static int try_open(struct cli *c, const char *url, const char *cache, bool *again, struct err *e)
+{
+	struct store *s = NULL;
+	struct cred cred = {0};
+	int rc;
+
+	*again = false;
+	if (store_open(url, false, c->ctx, &s, e) == -1)
+		return -1;
+	if (cred_get(c, false, &cred, e) == -1) {
+		store_close(s);
+		return -1;
+	}
+	rc = repo_open(s, &cred.cred, cache, c->ctx, &c->repo, e);
+	*again = rc == -1 && cred.asked && e->kind == ERR_WRONG_KEY;
+	cred_fini(&cred);
+	return rc;
+}
+
 static int open_repo(struct cli *c, struct err *e)
 {
 	const char *url = cli_repo_url(c, e);
-	struct store *s = NULL;
-	struct cred cred = {0};
-	char *cache = NULL;
+	char *cache = cli_cache_dir(c);
+	bool again;
 	int rc = -1;
 
-	if (url == NULL || store_open(url, false, c->ctx, &s, e) == -1)
-		goto out;
-	if (cred_get(c, false, &cred, e) == -1) {
-		store_close(s);
-		goto out;
+	for (int tries = PASSWORD_TRIES; url && tries > 0; tries--) {
+		rc = try_open(c, url, cache, &again, e);
+		if (!again || tries == 1)
+			break;
+		out_message(c, "wrong password, try again");
+		err_clear(e);
 	}
-	cache = cli_cache_dir(c);
-	rc = repo_open(s, &cred.cred, cache, c->ctx, &c->repo, e);
-out:
-	cred_fini(&cred);
 	free(cache);
 	if (rc == -1 && e->kind == ERR_NO_REPOSITORY && e->hint[0] == '\0')
 		err_hint(e, "make one with: holdfast -r %s init", url);
@@ -102,7 +120,8 @@ int cli_main(int argc, char **argv, struct ctx *ctx, atomic_bool *ask)
 	}
 	if (rc == -1) {
 		status = status_of(&c, &e);
-		out_error(&c, &e, status);
+		if (!c.wanted || c.out.json)
+			out_error(&c, &e, status);
 	}
 	if (out_finish(&c, &e2) == -1 && status == 0) {
 		status = 1;

@@ -88,6 +88,14 @@ const char *text_plural(uint64_t n, const char *one, const char *many)
 	return n == 1 ? one : many;
 }
 
+char *text_amount(char out[TEXT_AMOUNT], uint64_t n, const char *one, const char *many)
+{
+	char count[32];
+
+	snprintf(out, TEXT_AMOUNT, "%s %s", text_count(count, n), text_plural(n, one, many));
+	return out;
+}
+
 /* One character's bytes, 0 if they are no UTF-8. */
 static size_t decode(struct span s, uint32_t *cp)
 {

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "engine/op_backup.h"
 #include "os/os.h"
+#include "source/exclude.h"
 
 enum { PATHS_MAX = 256 << 20 };
 
@@ -29,6 +30,12 @@ static void paths_fini(struct paths *p)
 	free(p->v);
 }
 
+/* A line of a list of lines: comments are left out. */
+static bool is_comment(char end, const char *line, size_t n)
+{
+	return end == '\n' && n && line[0] == '#';
+}
+
 static int paths_from(struct paths *p, const char *file, char end, struct err *e)
 {
 	struct buf b = {0};
@@ -45,7 +52,7 @@ static int paths_from(struct paths *p, const char *file, char end, struct err *e
 		const char *stop = memchr(at, end, left);
 		size_t n = stop ? (size_t)(stop - at) : left;
 
-		if (n)
+		if (n && !is_comment(end, at, n))
 			paths_add(p, at, n);
 		at += n + (stop != NULL);
 		left -= n + (stop != NULL);
@@ -130,7 +137,7 @@ static void report_text(struct cli *c, const struct backup_result *r)
 		out_text(c, "Snapshot %s saved%s\n", text_id(a, &r->snapshot),
 		    r->outcome == SNAPSHOT_COMPLETE ? "" : ", incomplete");
 	if (r->has_snapshot && !r->has_parent)
-		out_text(c, "\nNext: holdfast -r %s ls %s\n", out_str(c, c->opt.repo),
+		out_text(c, "\nNext: holdfast -r %s ls -R %s\n", out_str(c, c->opt.repo),
 		    text_id(a, &r->snapshot));
 }
 
@@ -163,6 +170,31 @@ static void fill(
 	};
 }
 
+/* Who names a path and excludes it gets nothing, which he should know. */
+static void warn_excluded(struct cli *c, const struct paths *paths, const struct exclude *x)
+{
+	const char *url = repo_url(c->repo);
+	struct stat repo, st;
+	bool local = os_fstatat(AT_FDCWD, strncmp(url, "fs:", 3) == 0 ? url + 3 : url, &repo, 0) ==
+		     0;
+
+	for (size_t i = 0; i < paths->n; i++) {
+		char *abs = pick_absolute(paths->v[i]);
+		const char *rule;
+
+		if (os_fstatat(AT_FDCWD, abs, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+			rule = x ? exclude_match(x, abs, S_ISDIR(st.st_mode)) : NULL;
+			if (rule)
+				event_emit(c->ctx, EVENT_WARNING, span_str(abs),
+				    "is left out whole (%s)", rule);
+			else if (local && st.st_dev == repo.st_dev && st.st_ino == repo.st_ino)
+				event_emit(c->ctx, EVENT_WARNING, span_str(abs),
+				    "is the repository itself, and left out whole");
+		}
+		free(abs);
+	}
+}
+
 int cmd_backup(struct cli *c, struct err *e)
 {
 	struct paths paths = {0};
@@ -174,6 +206,7 @@ int cmd_backup(struct cli *c, struct err *e)
 	if (collect(c, &paths, e) == -1 || pick_exclude(c, &x, e) == -1)
 		goto out;
 	fill(c, &paths, x, &p);
+	warn_excluded(c, &paths, x);
 	progress_start(c);
 	rc = op_backup(c->repo, &p, c->ctx, &r, e);
 	progress_stop(c);
@@ -181,6 +214,7 @@ int cmd_backup(struct cli *c, struct err *e)
 		err_hint(e, "what was stored is kept: the same command goes on from there");
 	if (rc == -1)
 		goto out;
+	pick_warn_idle(c, x, false);
 	if (c->out.json)
 		report_json(c, &r);
 	else

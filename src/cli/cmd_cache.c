@@ -63,7 +63,7 @@ static int each_cache(const char *dir, visit_file *visit, bool away, struct err 
 
 int cmd_cache(struct cli *c, struct err *e)
 {
-	char *dir = cli_cache_dir(c), a[32], b[32];
+	char *dir = cli_cache_dir(c), a[TEXT_AMOUNT], b[32];
 	bool clear = c->args.n && strcmp(c->args.v[0], "clear") == 0;
 	int rc;
 
@@ -80,8 +80,8 @@ int cmd_cache(struct cli *c, struct err *e)
 		json_object_set_new(o, "cleared", json_boolean(clear));
 		out_json(c, "summary", o);
 	} else if (rc == 0) {
-		out_list(c, "%s%s: %s files, %s\n", clear ? "cleared " : "", out_str(c, dir),
-		    text_count(a, walked_files), text_bytes(b, walked_bytes));
+		out_list(c, "%s%s: %s, %s\n", clear ? "cleared " : "", out_str(c, dir),
+		    text_amount(a, walked_files, "file", "files"), text_bytes(b, walked_bytes));
 	}
 	free(dir);
 	return rc;

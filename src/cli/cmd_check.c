@@ -5,22 +5,23 @@
 
 static void report(struct cli *c, const struct check_result *r)
 {
-	char a[32], b[32], d[32];
+	char a[TEXT_AMOUNT], b[TEXT_AMOUNT], d[TEXT_AMOUNT];
 
-	out_text(c, "Checked %s %s, %s folders, %s packs", text_count(a, r->snapshots),
-	    text_plural(r->snapshots, "snapshot", "snapshots"), text_count(b, r->trees),
-	    text_count(d, r->packs));
+	out_text(c, "Checked %s, %s, %s", text_amount(a, r->snapshots, "snapshot", "snapshots"),
+	    text_amount(b, r->trees, "folder", "folders"),
+	    text_amount(d, r->packs, "pack", "packs"));
 	if (r->packs_read)
 		out_text(c, ", read %s of them (%s)", text_count(a, r->packs_read),
 		    text_bytes(b, r->bytes_read));
 	out_text(c, " in %s\n", text_seconds(a, r->seconds));
 	if (r->unreferenced_packs)
-		out_text(c, "%s packs are in no index; prune removes them\n",
-		    text_count(a, r->unreferenced_packs));
+		out_text(c, "In no index, so that prune removes them: %s\n",
+		    text_amount(a, r->unreferenced_packs, "pack", "packs"));
 	if (r->damaged_objects || r->hurt_snapshots)
-		out_text(c, "Damaged: %s objects; reached by it: %s snapshots, %s paths\n",
-		    text_count(a, r->damaged_objects), text_count(b, r->hurt_snapshots),
-		    text_count(d, r->hurt_paths));
+		out_text(c, "Damaged: %s; reached by it: %s, %s\n",
+		    text_amount(a, r->damaged_objects, "object", "objects"),
+		    text_amount(b, r->hurt_snapshots, "snapshot", "snapshots"),
+		    text_amount(d, r->hurt_paths, "path", "paths"));
 	else
 		out_text(c, "No damage found\n");
 }
@@ -67,8 +68,9 @@ int cmd_check(struct cli *c, struct err *e)
 	if (r.damaged_objects || r.hurt_snapshots || r.hurt_paths) {
 		err_set(e, ERR_DAMAGE_FOUND, "check: the repository is damaged");
 		return err_hint(e,
-		    "make a copy of it, back up again (what is still there heals what is "
-		    "lost), then see 'holdfast help repair'");
+		    "make a copy of it; where packs are missing, 'holdfast repair index' and a "
+		    "new backup store again what is still there; 'holdfast repair' saves the "
+		    "rest");
 	}
 	if (r.warnings)
 		return err_set(e, ERR_INCOMPLETE, "check: %llu %s", (unsigned long long)r.warnings,

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "engine/op_tree.h"
+#include "source/exclude.h"
 
 struct state {
 	struct cli *c;
@@ -47,6 +48,16 @@ static int64_t bound(struct cli *c, const char *name, const struct cli_time *t)
 	return t->t.ns;
 }
 
+/* fnmatch takes a broken class for letters, which nobody means. */
+static int check_pattern(const char *pattern, struct err *e)
+{
+	struct exclude *x = exclude_new();
+	int rc = exclude_add(x, pattern, "find", e);
+
+	exclude_free(x);
+	return rc;
+}
+
 int cmd_find_files(struct cli *c, struct err *e)
 {
 	struct find_params p = {.patterns = c->args.v, .npatterns = c->args.n};
@@ -55,6 +66,9 @@ int cmd_find_files(struct cli *c, struct err *e)
 	char *path = NULL;
 	int rc = -1;
 
+	for (size_t i = 0; i < c->args.n; i++)
+		if (check_pattern(c->args.v[i], e) == -1)
+			goto out;
 	pick_filter(c, &p.filter);
 	p.ignore_case = c->opt.ignore_case;
 	p.newer_ns = bound(c, "newer", &c->opt.newer);

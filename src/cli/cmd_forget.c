@@ -3,13 +3,16 @@
 
 #include <stdlib.h>
 
+#include "base/hex.h"
 #include "base/mem.h"
 #include "engine/op_forget.h"
 
 struct state {
 	struct cli *c;
-	uint8_t group[FORMAT_UID];
+	uint8_t group[FORMAT_UID], signer[FORMAT_UID];
 	bool any;
+	struct repo_key *keys; /* loaded at the first group, if they can be */
+	size_t nkeys;
 };
 
 static void put_paths(struct buf *b, const struct snapshot *s)
@@ -19,20 +22,42 @@ static void put_paths(struct buf *b, const struct snapshot *s)
 			buf_printf(b, " %s", s->parts[i].paths[j]);
 }
 
+/* Where several keys write, groups that look the same differ by the key. */
+static void put_key(struct state *st, struct buf *b, const struct snapshot *s)
+{
+	char holder[2 * FORMAT_UID + 1];
+	struct err ignored;
+
+	if (st->keys == NULL && repo_keys_list(st->c->repo, &st->keys, &st->nkeys, &ignored) == -1)
+		st->nkeys = 0;
+	hex_encode(holder, s->signer, FORMAT_UID);
+	if (st->nkeys == 1 && strcmp(st->keys[0].holder, holder) == 0)
+		return;
+	for (size_t i = 0; i < st->nkeys; i++)
+		if (strcmp(st->keys[i].holder, holder) == 0 && st->keys[i].label) {
+			buf_printf(b, ", key %s", st->keys[i].label);
+			return;
+		}
+	buf_printf(b, ", key holder %.8s", holder);
+}
+
 static void new_group(struct state *st, const struct snapshot *s)
 {
 	struct buf b = {0};
 
-	if (st->any && memcmp(st->group, s->group, FORMAT_UID) == 0)
+	if (st->any && memcmp(st->group, s->group, FORMAT_UID) == 0 &&
+	    memcmp(st->signer, s->signer, FORMAT_UID) == 0)
 		return;
 	if (s->system)
 		buf_printf(&b, " system %s", s->system);
 	else
 		put_paths(&b, s);
+	put_key(st, &b, s);
 	out_text(st->c, "%sHost %s,%s:\n", st->any ? "\n" : "", out_str(st->c, s->host),
 	    out_str(st->c, buf_cstr(&b)));
 	buf_fini(&b);
 	memcpy(st->group, s->group, FORMAT_UID);
+	memcpy(st->signer, s->signer, FORMAT_UID);
 	st->any = true;
 }
 
@@ -173,5 +198,6 @@ out:
 	for (size_t i = 0; i < c->args.n; i++)
 		snapshot_free(v[i]);
 	free(v);
+	repo_keys_free(st.keys, st.nkeys);
 	return rc;
 }

@@ -95,6 +95,11 @@ int cmd_init(struct cli *c, struct err *e)
 		err_set(e, ERR_USAGE, "--grace: months and years have no fixed length; use days");
 		goto out;
 	}
+	if (c->opt.grace.ns < CALENDAR_SECOND) {
+		err_set(e, ERR_USAGE, "--grace: it must be a second at least");
+		err_hint(e, "prune --exclusive deletes at once");
+		goto out;
+	}
 	if (refuse_full(url, e) == -1)
 		goto out;
 	/* The key file first: where it can't be, no folder is left behind. */

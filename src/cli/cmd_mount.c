@@ -7,6 +7,7 @@ static void ready(void *arg)
 {
 	struct cli *c = arg;
 
+	c->mounted = true;
 	out_message(c, "mounted at %s; press Ctrl-C to unmount", c->args.v[0]);
 }
 
@@ -18,5 +19,8 @@ int cmd_mount(struct cli *c, struct err *e)
 	    .ready_arg = c};
 
 	pick_filter(c, &p.filter);
-	return op_mount(c->repo, &p, c->ctx, e);
+	if (op_mount(c->repo, &p, c->ctx, e) == 0)
+		return 0;
+	c->wanted = c->mounted && e->kind == ERR_CANCELLED;
+	return -1;
 }

@@ -3,29 +3,35 @@
 
 #include "engine/op_prune.h"
 
+static const char *packs(char out[TEXT_AMOUNT], uint64_t n)
+{
+	return text_amount(out, n, "pack", "packs");
+}
+
 static void report(struct cli *c, const struct prune_result *r)
 {
-	char a[32], b[32], when[CALENDAR_TEXT];
+	char a[TEXT_AMOUNT], b[32], when[CALENDAR_TEXT];
 	bool dry = c->opt.dry_run;
 
-	out_text(c, "%s: %s packs, %s\n", dry ? "Would delete" : "Deleted",
-	    text_count(a, r->packs_deleted), text_bytes(b, r->bytes_deleted));
-	out_text(c, "%s: %s packs, %s\n", dry ? "Would mark" : "Marked",
-	    text_count(a, r->packs_marked), text_bytes(b, r->bytes_marked));
+	out_text(c, "%s: %s, %s\n", dry ? "Would delete" : "Deleted", packs(a, r->packs_deleted),
+	    text_bytes(b, r->bytes_deleted));
+	out_text(c, "%s: %s, %s\n", dry ? "Would mark" : "Marked", packs(a, r->packs_marked),
+	    text_bytes(b, r->bytes_marked));
 	if (r->packs_unmarked)
-		out_text(c, "Unmarked, in use again: %s packs\n", text_count(a, r->packs_unmarked));
+		out_text(c, "Unmarked, in use again: %s\n", packs(a, r->packs_unmarked));
 	if (r->packs_repacked)
-		out_text(c, "%s: %s packs, %s\n", dry ? "Would write again" : "Written again",
-		    text_count(a, r->packs_repacked), text_bytes(b, r->bytes_repacked));
+		out_text(c, "%s: %s, %s\n", dry ? "Would write again" : "Written again",
+		    packs(a, r->packs_repacked), text_bytes(b, r->bytes_repacked));
 	if (r->snapshots_removed)
-		out_text(c, "Snapshots removed: %s\n", text_count(a, r->snapshots_removed));
-	out_text(c, "In use: %s packs, %s; unused within them: %s\n", text_count(a, r->packs_kept),
+		out_text(c, "%s: %s\n", dry ? "Snapshots that would go" : "Snapshots removed",
+		    text_count(a, r->snapshots_removed));
+	out_text(c, "In use: %s, %s; unused within them: %s\n", packs(a, r->packs_kept),
 	    text_bytes(b, r->bytes_live), text_bytes((char[32]){0}, r->bytes_dead));
 	if (r->waiting && r->next_ns)
 		out_text(c,
-		    "%s unused packs wait, lest a running backup needs them: prune again after\n"
+		    "Unused %s wait, lest a running backup needs them: prune again after\n"
 		    "%s, or with --exclusive where nobody else uses the repository\n",
-		    text_count(a, r->waiting), calendar_format_local(when, r->next_ns));
+		    packs(a, r->waiting), calendar_format_local(when, r->next_ns));
 }
 
 static void report_json(struct cli *c, const struct prune_result *r)

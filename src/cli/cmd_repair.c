@@ -18,7 +18,8 @@ static void report(struct cli *c, const struct repair_result *r)
 	    text_count(a, r->snapshots_checked), text_count(b, r->snapshots_rewritten),
 	    text_count(d, r->snapshots_removed));
 	if (r->entries_dropped)
-		out_text(c, "Lost: %s files and folders\n", text_count(a, r->entries_dropped));
+		out_text(c, "Lost: %s %s\n", text_count(a, r->entries_dropped),
+		    text_plural(r->entries_dropped, "file or folder", "files and folders"));
 }
 
 static void report_json(struct cli *c, const struct repair_result *r)

@@ -7,7 +7,7 @@
 
 static void report(struct cli *c, const struct snapshot *s, const struct restore_result *r)
 {
-	char a[32], b[32], d[32];
+	char a[TEXT_AMOUNT], b[TEXT_AMOUNT], d[32];
 	json_t *o;
 
 	if (c->out.json) {
@@ -28,17 +28,17 @@ static void report(struct cli *c, const struct snapshot *s, const struct restore
 		out_json(c, "summary", o);
 		return;
 	}
-	out_text(c, "%s %s files, %s folders%s%s, %s in %s\n",
-	    c->opt.dry_run ? "Would restore" : "Restored", text_count(a, r->files),
-	    text_count(b, r->dirs), r->others ? ", others: " : "",
-	    r->others ? text_count(d, r->others) : "", text_bytes((char[32]){0}, r->bytes),
-	    text_seconds((char[32]){0}, r->seconds));
+	out_text(c, "%s %s, %s%s%s, %s in %s\n", c->opt.dry_run ? "Would restore" : "Restored",
+	    text_amount(a, r->files, "file", "files"), text_amount(b, r->dirs, "folder", "folders"),
+	    r->others ? ", others: " : "", r->others ? text_count(d, r->others) : "",
+	    text_bytes((char[32]){0}, r->bytes), text_seconds((char[32]){0}, r->seconds));
 	if (r->files_skipped)
-		out_text(c, "Left as they were: %s files\n", text_count(a, r->files_skipped));
+		out_text(c, "Left as they were: %s\n",
+		    text_amount(a, r->files_skipped, "file", "files"));
 	if (r->deleted)
 		out_text(c, "Deleted: %s\n", text_count(a, r->deleted));
 	if (c->opt.verify)
-		out_text(c, "Verified: %s files\n", text_count(a, r->verified));
+		out_text(c, "Verified: %s\n", text_amount(a, r->verified, "file", "files"));
 	out_text(c, "Snapshot %s %s %s\n", text_id(a, &s->id),
 	    c->opt.dry_run ? "not written to" : "is in", out_str(c, c->opt.target));
 }
@@ -77,7 +77,7 @@ int cmd_restore(struct cli *c, struct err *e)
 	char *path = NULL;
 	int rc = -1;
 
-	if (c->opt.target == NULL) {
+	if (c->opt.target == NULL || c->opt.target[0] == '\0') {
 		err_set(e, ERR_USAGE, "restore: where to?");
 		err_hint(e, "use --target FOLDER");
 		goto out;
@@ -100,7 +100,11 @@ int cmd_restore(struct cli *c, struct err *e)
 	progress_start(c);
 	rc = op_restore(c->repo, &p, c->ctx, &r, e);
 	progress_stop(c);
+	if (rc == -1 && e->kind == ERR_CANCELLED && e->hint[0] == '\0')
+		err_hint(e, "what is restored stays: again with --overwrite if-changed goes on");
 	if (rc == 0) {
+		pick_warn_idle(c, include, true);
+		pick_warn_idle(c, exclude, false);
 		report(c, s, &r);
 		rc = outcome(&r, e);
 	}

@@ -37,7 +37,8 @@ static void report(struct cli *c, const struct stats_result *r)
 	put_bytes(&t, "Unused, prune frees", r->dead_bytes);
 	text_table_put(&b, &t);
 	out_list(c, "%s", buf_cstr(&b));
-	if (r->stored_bytes && r->logical_bytes)
+	/* Of next to nothing it is all overhead, which says nothing. */
+	if (r->stored_bytes && r->stored_bytes <= r->logical_bytes)
 		out_list(c, "Stored is %.1f %% of the size if restored\n",
 		    100.0 * (double)r->stored_bytes / (double)r->logical_bytes);
 	text_table_fini(&t);

@@ -4,24 +4,62 @@
 #include <stdlib.h>
 
 #include "engine/op_tree.h"
+#include "repo/snapshot.h"
+
+static bool has(const struct snapshot *s, const char *tag)
+{
+	for (size_t i = 0; i < s->ntags; i++)
+		if (strcmp(s->tags[i], tag) == 0)
+			return true;
+	return false;
+}
+
+/* Those not there yet, or there; one named twice counts once. */
+static size_t count(const struct snapshot *s, const struct cli_list *l, bool there)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < l->n; i++) {
+		size_t j = 0;
+
+		while (strcmp(l->v[j], l->v[i]) != 0)
+			j++;
+		n += j == i && has(s, l->v[i]) == there;
+	}
+	return n;
+}
+
+static void report(struct cli *c, const struct snapshot *s)
+{
+	size_t added = count(s, &c->opt.add, false), removed = count(s, &c->opt.remove, true);
+	char id[32];
+	json_t *o;
+
+	if (c->out.json) {
+		o = json_object();
+		out_json_id(o, "snapshot", &s->id);
+		out_json_u64(o, "added", added);
+		out_json_u64(o, "removed", removed);
+		out_json(c, "item", o);
+	} else if (added + removed == 0) {
+		out_text(c, "Nothing to change: the tags of %s\n", text_id(id, &s->id));
+	} else {
+		out_text(c, "Changed the tags of %s: %zu added, %zu removed\n", text_id(id, &s->id),
+		    added, removed);
+	}
+}
 
 static int tag_one(struct cli *c, const char *spec, struct err *e)
 {
 	const struct cli_options *o = &c->opt;
 	struct snapshot *s = NULL;
-	char *path = NULL, id[32];
+	char *path = NULL;
 	int rc = pick_snapshot(c, spec, true, &s, &path, e);
 
 	if (rc == 0)
 		rc = op_tag(c->repo, s, o->add.v, o->add.n, o->remove.v, o->remove.n, c->ctx, e);
-	if (rc == 0 && c->out.json) {
-		json_t *item = json_object();
-
-		out_json_id(item, "snapshot", &s->id);
-		out_json(c, "item", item);
-	} else if (rc == 0) {
-		out_text(c, "Changed the tags of %s\n", text_id(id, &s->id));
-	}
+	if (rc == 0)
+		report(c, s);
 	snapshot_free(s);
 	free(path);
 	return rc;

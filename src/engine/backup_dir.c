@@ -108,6 +108,7 @@ static void remember(struct bworker *w, struct bdir *d, const struct id *tree)
 			continue;
 		if (!en->missing)
 			memcpy(out->fp, en->fp, FILE_CACHE_FP);
+		out->extra = span_of(en->holes, en->nholes * sizeof *en->holes);
 		out->racy = en->racy;
 		out->tag = en->tag;
 		out->depth = en->depth;

@@ -142,25 +142,11 @@ static int read_once(
 	return keep_ref(w, en, e);
 }
 
-/* A file known by its fingerprint, of which only the holes are wanted. */
-static int holes_only(struct bdir *d, struct bentry *en, struct err *e)
-{
-	struct source_reader *r;
-
-	if (d->src->source->ops->open(d->src, bentry_name(d, en), &en->st, &r, e) == -1)
-		return -1;
-	keep_holes(en, r);
-	source_reader_abandon(r);
-	return 0;
-}
-
 static int read_file(struct bworker *w, struct bdir *d, struct bentry *en, struct err *e)
 {
 	const struct source_ops *ops = d->src->source->ops;
 	enum source_look what;
 
-	if (en->reread)
-		return holes_only(d, en, e);
 	if (read_once(w, d, en, &en->changed, e) == -1)
 		return -1;
 	/* A stream can be read once only. */

@@ -39,7 +39,6 @@ struct bentry {
 	bool racy;          /* touched just now: the next run reads it again */
 	bool was_racy;      /* known so; ids are those of the last run until it is read */
 	bool known;         /* the cache has it in some form */
-	bool reread;        /* holes must be asked for again */
 	bool changed;       /* while it was read */
 	bool missing;       /* a directory that could not be listed */
 	uint8_t tag, depth; /* as struct tree_ref */
@@ -90,8 +89,8 @@ struct backup {
 	pthread_mutex_t queue_lock;
 	pthread_cond_t queue_more, queue_less;
 	struct btask queue[QUEUE_MAX];
-	size_t head, count;
-	bool walked; /* nothing more will come */
+	size_t head, count, queue_max; /* fewer than QUEUE_MAX where descriptors are few */
+	bool walked;                   /* nothing more will come */
 
 	struct source *counted; /* for backup_count; NULL: don't */
 	struct ctx count_ctx;   /* its own, without a sink */

@@ -44,8 +44,8 @@ static void fingerprint(struct backup *b, const char *name, struct bentry *en, i
 	buf_put_u32(hold, st->nlink > 1 && st->type != ENTRY_DIR);
 	backup_fingerprint(b, buf_span(hold), en->fp);
 	buf_fini(&tmp);
-	en->racy = st->ctime * 1000000000 + st->ctime_ns > now - 1000000000 ||
-		   st->mtime * 1000000000 + st->mtime_ns > now - 1000000000;
+	/* Any change sets ctime, also one that sets mtime back. */
+	en->racy = st->ctime >= now / 1000000000 - 1;
 }
 
 static bool fp_none(const uint8_t fp[FILE_CACHE_FP])
@@ -57,6 +57,8 @@ static bool fp_none(const uint8_t fp[FILE_CACHE_FP])
 
 static void take_ids(struct bentry *en, const struct file_cache_entry *c)
 {
+	en->nholes = (uint32_t)(c->extra.n / sizeof *en->holes);
+	en->holes = en->nholes ? mem_dup(c->extra.p, en->nholes * sizeof *en->holes) : NULL;
 	en->tag = c->tag;
 	en->depth = c->depth;
 	en->nids = c->nids;
@@ -65,6 +67,16 @@ static void take_ids(struct bentry *en, const struct file_cache_entry *c)
 	} else if (c->nids > 1) {
 		en->ids = mem_dup(c->ids, c->nids * (size_t)ID_SIZE);
 	}
+}
+
+static void forget_ids(struct bentry *en)
+{
+	free(en->ids);
+	free(en->holes);
+	en->ids = NULL;
+	en->holes = NULL;
+	en->nids = en->nholes = 0;
+	en->tag = TREE_NONE;
 }
 
 struct by_fp {
@@ -249,35 +261,50 @@ static void look_all(struct bworker *w, struct bdir *d)
 		match_parent(w, d);
 }
 
-/* Is all that a cached entry refers to still in the repository? */
-static int list_present(void *arg, const struct id *id, struct err *e)
-{
-	int rc = writer_has(arg, id, e);
+/* Is all that a cached entry refers to still in the repository?  Lists too, at every depth. */
+struct presence {
+	struct bworker *w;
+	unsigned levels; /* a depth of lists is bounded by the format */
+};
 
-	return rc == 1 ? 0 : rc == 0 ? err_set(e, ERR_ABSENT, "gone") : -1;
+static int list_present(
+    void *arg, enum format_purpose kind, unsigned depth, const struct id *id, struct err *e)
+{
+	struct presence *p = arg, below = {p->w, p->levels + 1};
+	struct buf copy = {0};
+	struct span blob;
+	int rc = writer_has(p->w->b->writer, id, e);
+
+	if (rc != 1)
+		return rc == 0 ? err_set(e, ERR_ABSENT, "gone") : -1;
+	if (kind != PURPOSE_REFS)
+		return 0;
+	if (p->levels > FORMAT_LIST_DEPTH || reader_blob(p->w->reader, kind, id, &blob, e) == -1)
+		return -1;
+	buf_put_span(&copy, blob);
+	rc = tree_refs_visit(buf_span(&copy), depth, list_present, &below, e);
+	buf_fini(&copy);
+	return rc;
 }
 
 static bool present(struct bworker *w, const struct bentry *en)
 {
 	const struct id *ids = bentry_ids(en);
+	struct presence p = {w, 0};
 	struct err e;
 
+	if (en->tag == TREE_LIST)
+		return list_present(&p, PURPOSE_REFS, en->depth, ids, &e) == 0;
 	for (size_t i = 0; i < en->nids; i++)
 		if (writer_has(w->b->writer, &ids[i], &e) != 1)
 			return false;
-	if (en->tag == TREE_LIST) {
-		struct tree_ref ref = {TREE_LIST, en->depth, 1, ids};
-
-		return tree_content(
-			   reader_tree_get, w->reader, &ref, list_present, w->b->writer, &e) == 0;
-	}
 	return true;
 }
 
 static void enqueue(struct backup *b, struct bdir *d, size_t slot)
 {
 	pthread_mutex_lock(&b->queue_lock);
-	while (b->count == QUEUE_MAX)
+	while (b->count == b->queue_max)
 		pthread_cond_wait(&b->queue_less, &b->queue_lock);
 	b->queue[(b->head + b->count++) % QUEUE_MAX] = (struct btask){d, slot};
 	pthread_cond_signal(&b->queue_more);
@@ -339,13 +366,9 @@ static void settle(struct bworker *w, struct bdir *d, size_t i, unsigned depth)
 	if (en->same && !present(w, en)) {
 		en->same = false;
 		d->same = false;
-		en->nids = 0;
-		en->tag = TREE_NONE;
-		free(en->ids);
-		en->ids = NULL;
+		forget_ids(en);
 	}
-	en->reread = en->same && !d->same && en->st.blocks * 512 < en->st.size;
-	if (en->same && !en->reread) {
+	if (en->same) {
 		count_file(b, en);
 		atomic_fetch_add_explicit(&b->files, 1, memory_order_relaxed);
 		atomic_fetch_add_explicit(&b->bytes, en->st.size, memory_order_relaxed);

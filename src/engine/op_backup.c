@@ -422,6 +422,8 @@ int op_backup(struct repo *r, const struct backup_params *p, struct ctx *ctx,
 	b->ctx = ctx;
 	b->p = p;
 	init_locks(b);
+	/* A file that waits holds its directory's descriptor. */
+	b->queue_max = os_nofile() / 3 < QUEUE_MAX ? os_nofile() / 3 : QUEUE_MAX;
 	writer_chunker(r, p->fixed ? CHUNKER_FIXED : CHUNKER_GEAR, &b->chunker);
 	writer_fingerprint(r, span_str("file cache 0"), b->sip[0]);
 	writer_fingerprint(r, span_str("file cache 1"), b->sip[1]);

@@ -22,6 +22,8 @@
 #include "os/os.h"
 #include "store/store_drivers.h"
 
+static const int64_t DAY_NS = 86400 * 1000000000LL;
+
 static int remove_snapshots(struct prune *pr, struct err *e)
 {
 	int64_t now = repo_now(pr->repo);
@@ -46,11 +48,16 @@ static int remove_stray_notes(struct prune *pr, struct err *e)
 {
 	for (size_t i = 0; i < pr->notes.n; i++) {
 		const struct note *n = &pr->notes.v[i];
-		bool found = false;
+		char name[REPO_NAME_MAX];
+		struct store_stat st;
 
-		for (size_t j = 0; j < pr->snapshots.n && !found; j++)
-			found = id_eq(&pr->snapshots.v[j]->id, &n->snapshot);
-		if (!found && pr->snapshots.damaged == 0 &&
+		if (i > 0 && id_eq(&n->snapshot, &pr->notes.v[i - 1].snapshot))
+			continue;
+		/* Asked, not looked up: the snapshot may be newer than our list. */
+		repo_object_name(name, FORMAT_SNAPSHOT, &n->snapshot);
+		if (store_stat(repo_store(pr->repo), name, &st, e) == 0)
+			continue;
+		if (e->kind != ERR_ABSENT ||
 		    note_del_all(pr->repo, &pr->notes, &n->snapshot, e) == -1)
 			return -1;
 	}
@@ -193,6 +200,7 @@ static void count_doomed(struct prune *pr)
 
 static int act(struct prune *pr, const struct id_list *dead, struct err *e)
 {
+	int64_t age;
 	uint64_t swept;
 
 	if (any_doomed(pr) && prune_delete_doomed(pr, e) == -1)
@@ -202,8 +210,18 @@ static int act(struct prune *pr, const struct id_list *dead, struct err *e)
 			return -1;
 	if (mark_dead(pr, dead, e) == -1 || remove_stray_notes(pr, e) == -1)
 		return -1;
-	return store_tmp_sweep(
-	    repo_store(pr->repo), pr->p->exclusive ? 0 : pr->grace_ns, &swept, e);
+	/* A run that is slow holds temporary files for long: a day at least. */
+	age = pr->grace_ns > DAY_NS ? pr->grace_ns : DAY_NS;
+	return store_tmp_sweep(repo_store(pr->repo), pr->p->exclusive ? 0 : age, &swept, e);
+}
+
+/* What was planned holds only for the index that it was planned with. */
+static int same_index(struct prune *pr, struct err *e)
+{
+	if (pr->generation == repo_index_generation(pr->repo))
+		return 0;
+	err_set(e, ERR_BUSY, "the local index was made anew meanwhile; nothing is deleted");
+	return err_hint(e, "run prune again");
 }
 
 static int run(struct prune *pr, struct err *e)
@@ -221,7 +239,8 @@ static int run(struct prune *pr, struct err *e)
 		rc = 0;
 		goto out;
 	}
-	if (remove_snapshots(pr, e) == -1 || prune_repack(pr, e) == -1)
+	if (same_index(pr, e) == -1 || remove_snapshots(pr, e) == -1 || prune_repack(pr, e) == -1 ||
+	    same_index(pr, e) == -1)
 		goto out;
 	find_dead(pr, &dead);
 	rc = act(pr, &dead, e);

@@ -145,6 +145,15 @@ static int restore_other(
 	return 0;
 }
 
+static bool wanted(struct restore *rs, const char *path, bool is_dir, bool *inside)
+{
+	if (rs->p->exclude != NULL && exclude_match(rs->p->exclude, path, is_dir) != NULL)
+		return false;
+	if (rs->p->include == NULL || exclude_match(rs->p->include, path, is_dir) != NULL)
+		*inside = true;
+	return *inside || is_dir;
+}
+
 /* ---- --delete. */
 
 struct deleting {
@@ -157,14 +166,17 @@ static int delete_extra(void *arg, const char *name, struct err *e)
 {
 	struct deleting *del = arg;
 	struct restore *rs = del->rs;
+	bool inside = del->d->inside;
+	struct target_stat st;
 	char *path;
-	int rc = 0;
+	int rc;
 
 	if (dirlist_has(&del->d->names, name))
 		return 0;
 	path = mem_printf("%s/%s", del->path, name);
+	rc = restore_look(rs, del->d->dir, path, &st, e);
 	/* What was asked not to be restored is not asked to be deleted either. */
-	if (rs->p->exclude == NULL || exclude_match(rs->p->exclude, path, false) == NULL) {
+	if (rc == 0 && st.exists && wanted(rs, path, st.type == ENTRY_DIR, &inside) && inside) {
 		rs->deleted++;
 		event_emit(rs->ctx, EVENT_FILE_DONE, span_str(path), "%s",
 		    rs->p->dry_run ? "would be deleted" : "deleted");
@@ -188,15 +200,6 @@ static void delete_extras(struct restore *rs, struct rdir *d, const char *path)
 }
 
 /* ---- The walk. */
-
-static bool wanted(struct restore *rs, const char *path, bool is_dir, bool *inside)
-{
-	if (rs->p->exclude != NULL && exclude_match(rs->p->exclude, path, is_dir) != NULL)
-		return false;
-	if (rs->p->include == NULL || exclude_match(rs->p->include, path, is_dir) != NULL)
-		*inside = true;
-	return *inside || is_dir;
-}
 
 static int walk(
     struct restore *rs, struct rdir *d, const struct id *tree, const char *path, struct err *e);
@@ -427,6 +430,9 @@ int op_restore(struct repo *r, const struct restore_params *p, struct ctx *ctx,
 	rs->ctx = ctx;
 	rs->p = p;
 	restore_links_init(rs);
+	os_raise_nofile();
+	/* A segment that waits holds its directory, and perhaps its file, open. */
+	rs->window_segments = os_nofile() / 8 < WINDOW_SEGMENTS ? os_nofile() / 8 : WINDOW_SEGMENTS;
 	pthread_mutex_init(&rs->lock, NULL);
 	pthread_cond_init(&rs->more, NULL);
 	pthread_cond_init(&rs->less, NULL);

@@ -33,6 +33,27 @@ static int still_fresh(const struct prune *pr, struct err *e)
 	return 0;
 }
 
+/*
+ * Whoever unmarked a pack meanwhile knew of a snapshot that needs it: only
+ * what is still marked is deleted.
+ */
+static int spare_unmarked(struct prune *pr, struct err *e)
+{
+	struct mark_set now;
+	struct ppack *pk;
+	struct id id;
+	size_t pos = 0;
+
+	if (pr->p->exclusive)
+		return 0;
+	if (mark_load(pr->repo, &now, e) == -1)
+		return -1;
+	while ((pk = idmap_next(pr->packs, &pos, &id)) != NULL)
+		pk->doomed = pk->doomed && mark_has_pack(&now, &id);
+	mark_set_fini(&now);
+	return 0;
+}
+
 static int delete_packs(struct prune *pr, struct err *e)
 {
 	char name[REPO_NAME_MAX];
@@ -59,8 +80,8 @@ int prune_delete_doomed(struct prune *pr, struct err *e)
 	struct index_rewrite w = {.drop = doomed, .arg = pr};
 
 	/* Repacking wrote indexes that this must see too. */
-	if (repo_index_load(pr->repo, true, e) == -1 || still_fresh(pr, e) == -1 ||
-	    index_rewrite(pr->repo, &w, e) == -1)
+	if (repo_index_load(pr->repo, true, e) == -1 || spare_unmarked(pr, e) == -1 ||
+	    still_fresh(pr, e) == -1 || index_rewrite(pr->repo, &w, e) == -1)
 		return -1;
 	return delete_packs(pr, e);
 }

@@ -37,6 +37,7 @@ struct prune {
 	struct snapshot_list snapshots;
 	struct note_list notes;
 	struct reach *reach;
+	uint64_t generation; /* of the index that reach and ordinals count by */
 	struct idmap *packs; /* id -> struct ppack */
 	int64_t now_ns;      /* the store's */
 	int64_t grace_ns;

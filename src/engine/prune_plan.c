@@ -148,6 +148,7 @@ int prune_plan(struct prune *pr, struct err *e)
 		       err_hint(e, "holdfast repair index makes a new one from the packs");
 	/* A copy in a marked pack counts only where there is no other. */
 	mark_hide(pr->repo, &pr->marks);
+	pr->generation = repo_index_generation(pr->repo);
 	pr->reach = reach_new(pr->repo);
 	if (store_list(repo_store(pr->repo), repo_type_folder(FORMAT_PACK), list_pack, pr, e) ==
 		-1 ||

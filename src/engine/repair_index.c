@@ -61,15 +61,34 @@ static bool gone(void *arg, const struct id *pack)
 	return f != NULL && !f->present;
 }
 
+enum { BLOBS_MAX = 200000 }; /* in one index object, as writers do */
+
+static int put_builder(struct repair *rp, struct index_builder *b, struct err *e)
+{
+	struct buf payload = {0};
+	struct id made;
+	int rc = 0;
+
+	if (index_builder_packs(b) == 0)
+		return 0;
+	index_builder_finish(b, &payload);
+	if (!rp->p->dry_run) {
+		rc = repo_put_index(rp->repo, buf_span(&payload), &made, e);
+		rp->out->indexes_written++;
+	}
+	buf_fini(&payload);
+	return rc;
+}
+
 /* Read the directory of each pack that no index names. */
 static int index_strays(struct scan *s, const struct mark_set *marks, struct err *e)
 {
 	struct repair *rp = s->rp;
 	struct index_builder *b = index_builder_new();
 	struct pack_dir dir = {0};
-	struct buf hold = {0}, payload = {0};
+	struct buf hold = {0};
 	struct found *f;
-	struct id id, made;
+	struct id id;
 	size_t pos = 0;
 	int rc = -1;
 
@@ -91,18 +110,14 @@ static int index_strays(struct scan *s, const struct mark_set *marks, struct err
 		}
 		rp->out->packs_indexed++;
 		index_builder_add(b, &p);
+		if (index_builder_blobs(b) >= BLOBS_MAX && put_builder(rp, b, e) == -1)
+			goto out;
 	}
-	rc = 0;
-	if (index_builder_packs(b) > 0 && !rp->p->dry_run) {
-		index_builder_finish(b, &payload);
-		rc = repo_put_index(rp->repo, buf_span(&payload), &made, e);
-		rp->out->indexes_written++;
-	}
+	rc = put_builder(rp, b, e);
 out:
 	index_builder_free(b);
 	pack_dir_fini(&dir);
 	buf_fini(&hold);
-	buf_fini(&payload);
 	return rc;
 }
 

@@ -29,13 +29,27 @@ static int salvage_frame(struct repair *rp, const struct index_pack *p, const st
 	return 0;
 }
 
+/*
+ * 1 the bytes, 0 they are not there, -1.  A device or a network that fails
+ * just now is no reason to give up what it may give later.
+ */
+static int get_frame(
+    struct repair *rp, const char *name, uint64_t off, uint32_t n, struct buf *box, struct err *e)
+{
+	buf_reset(box);
+	if (store_get(repo_store(rp->repo), name, off, buf_extend(box, n), n, e) == 0)
+		return 1;
+	if (e->kind == ERR_CORRUPT || e->kind == ERR_ABSENT)
+		return 0;
+	return err_hint(e, "copy the repository to a sound disk, then repair the copy");
+}
+
 static int salvage_pack(struct repair *rp, uint32_t ordinal, struct err *e)
 {
 	struct pack_dir dir = {0};
 	struct buf box = {0}, plain = {0};
 	struct index_pack p;
 	char name[REPO_NAME_MAX];
-	struct err ignored;
 	uint64_t off;
 	int rc = -1;
 
@@ -46,11 +60,11 @@ static int salvage_pack(struct repair *rp, uint32_t ordinal, struct err *e)
 	for (size_t i = 0; i < dir.nframes; i++) {
 		const struct pack_frame *f = &dir.frames[i];
 
-		buf_reset(&box);
-		if (f->slot < p.nslots &&
-		    store_get(repo_store(rp->repo), name, off, buf_extend(&box, f->stored),
-			f->stored, &ignored) == 0 &&
-		    salvage_frame(rp, &p, &dir, f, buf_span(&box), &plain, e) == -1)
+		int got = get_frame(rp, name, off, f->stored, &box, e);
+
+		if (got == -1 ||
+		    (got == 1 && f->slot < p.nslots &&
+			salvage_frame(rp, &p, &dir, f, buf_span(&box), &plain, e) == -1))
 			goto out;
 		off += f->stored;
 	}

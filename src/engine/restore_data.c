@@ -256,7 +256,7 @@ int restore_segment(struct restore *rs, struct rfile *f, const struct id *id, ui
 	atomic_fetch_add(&f->left, 1);
 	w->bytes += at.blob_len;
 	*len = at.blob_len;
-	if (w->n == WINDOW_SEGMENTS || w->bytes >= WINDOW_BYTES)
+	if (w->n == rs->window_segments || w->bytes >= WINDOW_BYTES)
 		restore_window_flush(rs);
 	return 0;
 }

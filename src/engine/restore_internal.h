@@ -63,6 +63,7 @@ struct restore {
 	struct target *target;
 	size_t skip;            /* of a path in the snapshot, to get one below the target */
 	struct reader *reader;  /* the walk's */
+	size_t window_segments; /* fewer than WINDOW_SEGMENTS where descriptors are few */
 	struct rwindow *window; /* being filled */
 
 	pthread_mutex_t lock; /* guards windows, err and what follows */

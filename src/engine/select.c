@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/calendar.h"
+#include "base/hex.h"
 #include "base/mem.h"
 
 static const int64_t FUTURE_NS = 300 * CALENDAR_SECOND;
@@ -169,8 +170,13 @@ static int parse_head(struct spec *p, struct err *e)
 			p->head[i] = (char)tolower((unsigned char)p->head[i]);
 		return n >= 4 ? 0 : no_spec(p->head, e);
 	}
-	if (calendar_parse_time(p->head, &t, e) == -1)
-		return no_spec(p->head, e);
+	if (calendar_parse_time(p->head, &t, e) == -1) {
+		no_spec(p->head, e);
+		if (digits >= 4 && p->head[digits] == ':')
+			err_hint(e, "a path begins with '/': %.*s:/%s", (int)digits, p->head,
+			    p->head + digits + 1);
+		return -1;
+	}
 	p->kind = SPEC_TIME;
 	/* "09:41" is the whole minute, as it is when a snapshot's time is shown as that. */
 	if (__builtin_add_overflow(t.ns, t.span_ns > 0 ? t.span_ns - 1 : 0, &p->not_after))
@@ -211,11 +217,15 @@ static bool same_group(const struct snapshot *a, const struct snapshot *b)
 	       memcmp(a->group, b->group, sizeof a->group) == 0;
 }
 
-static void describe(struct buf *b, const struct snapshot *s)
+static void describe(struct buf *b, const struct snapshot *s, bool key)
 {
 	char hex[ID_HEX];
 
 	buf_printf(b, "%.8s %s", id_hex(hex, &s->id), s->host);
+	if (key) {
+		hex_encode(hex, s->signer, FORMAT_UID);
+		buf_printf(b, " (key holder %.8s)", hex);
+	}
 	if (s->system != NULL)
 		buf_printf(b, " %s", s->system);
 	for (size_t i = 0; s->system == NULL && i < s->nparts; i++)
@@ -223,17 +233,26 @@ static void describe(struct buf *b, const struct snapshot *s)
 			buf_printf(b, " %s", s->parts[i].paths[j]);
 }
 
+static bool same_signer(struct snapshot *const *v, size_t n)
+{
+	for (size_t i = 1; i < n; i++)
+		if (memcmp(v[0]->signer, v[i]->signer, sizeof v[0]->signer) != 0)
+			return false;
+	return true;
+}
+
 /* Name each item of a list, as many as a hint takes. */
 static int hint_list(struct snapshot *const *v, size_t n, const char *lead, struct err *e)
 {
 	struct buf b = {0}, one = {0};
+	bool key = !same_signer(v, n);
 	size_t i;
 
 	buf_printf(&b, "%s", lead);
 	for (i = 0; i < n; i++) {
 		buf_reset(&one);
 		buf_printf(&one, "%s", i ? "; " : "");
-		describe(&one, v[i]);
+		describe(&one, v[i], key);
 		if (b.n + one.n + 24 > ERR_HINT_MAX)
 			break;
 		buf_put_span(&b, buf_span(&one));
@@ -276,7 +295,12 @@ static int choose(const struct spec *p, struct snapshot **v, size_t n, size_t da
 		return err_hint(e, "holdfast check names what is damaged");
 	}
 	if (n == 0) {
+		const char *colon = strchr(text, ':');
+
 		err_set(e, ERR_ABSENT, "no snapshot fits '%s'", text);
+		if (p->kind == SPEC_LATEST && p->system && strchr(p->system, '/'))
+			return err_hint(e, "a path begins with '/': %.*s:/%s", (int)(colon - text),
+			    text, colon + 1);
 		return err_hint(e, "holdfast snapshots lists them");
 	}
 	*out = v[n - 1];

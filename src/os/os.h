@@ -75,6 +75,7 @@ void os_call_deep(void (*f)(void *), void *arg);
 unsigned os_cpus(void);                        /* at least 1; honours affinity */
 const char *os_host(void);                     /* static; "localhost" if unknown */
 void os_user(char *out, size_t n);             /* name of the effective user, or its number */
+size_t os_nofile(void);                        /* how many descriptors may be open */
 void os_raise_nofile(void);                    /* soft limit of descriptors up to the hard one */
 void os_sleep_ns(struct ctx *ctx, int64_t ns); /* ends early on cancel */
 

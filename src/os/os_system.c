@@ -171,3 +171,12 @@ void os_call_deep(void (*f)(void *), void *arg)
 	else
 		f(arg);
 }
+
+size_t os_nofile(void)
+{
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) == -1)
+		return 1024;
+	return l.rlim_cur == RLIM_INFINITY || l.rlim_cur > 1 << 20 ? 1 << 20 : (size_t)l.rlim_cur;
+}

@@ -25,7 +25,7 @@ enum {
 	TAG_RACY = 0x80,
 };
 
-#define MAGIC UINT64_C(0x3130434644534948)
+#define MAGIC UINT64_C(0x3230434644534948)
 
 struct row {
 	uint64_t path, off;
@@ -132,6 +132,7 @@ static bool decode_entry(struct cursor *in, struct file_cache_entry *en)
 	en->depth = cursor_u8(in);
 	n = cursor_count(in, ID_SIZE, UINT32_MAX);
 	ids = cursor_bytes(in, n * ID_SIZE);
+	en->extra = cursor_string(in, FILE_CACHE_EXTRA);
 	if (in->bad || en->tag > TAG_MAX || ((en->tag & 1) && n != 1) || (en->tag == 0 && n != 0))
 		return false;
 	memcpy(en->fp, fp.p, FILE_CACHE_FP);
@@ -284,6 +285,7 @@ int file_cache_put(struct file_cache_writer *w, const struct file_cache_dir *d, 
 		buf_put_u8(&w->out, en->depth);
 		buf_put_varint(&w->out, en->nids);
 		buf_put(&w->out, en->ids, (size_t)en->nids * ID_SIZE);
+		buf_put_string(&w->out, en->extra);
 	}
 	/* Such a directory is read again each time; nothing worse. */
 	if (w->out.n - start - RECORD_HEAD > RECORD_MAX) {

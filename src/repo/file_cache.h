@@ -22,7 +22,7 @@
 #include "base/id.h"
 #include "base/span.h"
 
-enum { FILE_CACHE_FP = 16 };
+enum { FILE_CACHE_FP = 16, FILE_CACHE_EXTRA = 1 << 20 };
 
 struct file_cache_entry {
 	uint8_t fp[FILE_CACHE_FP]; /* all zero: matches nothing */
@@ -31,6 +31,7 @@ struct file_cache_entry {
 	uint8_t depth;             /* tag 3 */
 	uint32_t nids;             /* 1 for tags 1 and 3 */
 	const struct id *ids;      /* borrowed; unaligned memory is fine (bytes) */
+	struct span extra;         /* bytes of the caller, at most FILE_CACHE_EXTRA; borrowed */
 };
 
 struct file_cache_dir {

@@ -14,6 +14,7 @@ void mark_set_fini(struct mark_set *m)
 	for (size_t i = 0; i < m->n; i++)
 		free(m->v[i].packs);
 	free(m->v);
+	idmap_free(m->oldest);
 	memset(m, 0, sizeof *m);
 }
 
@@ -65,6 +66,19 @@ static int visit(void *arg, const char *key, const struct store_stat *st, struct
 	return 0;
 }
 
+static void index_packs(struct mark_set *m)
+{
+	m->oldest = idmap_new(sizeof(int64_t));
+	for (size_t i = 0; i < m->n; i++)
+		for (size_t j = 0; j < m->v[i].npacks; j++) {
+			bool was;
+			int64_t *t = idmap_put(m->oldest, &m->v[i].packs[j], &was);
+
+			if (!was || m->v[i].stored_ns < *t)
+				*t = m->v[i].stored_ns;
+		}
+}
+
 int mark_load(struct repo *r, struct mark_set *out, struct err *e)
 {
 	struct listing l = {out};
@@ -90,6 +104,7 @@ int mark_load(struct repo *r, struct mark_set *out, struct err *e)
 		event_emit(r->ctx, EVENT_OBJECT_DAMAGED,
 		    span_str(repo_object_name(name, FORMAT_MARK, &m->id)), "%s", e->msg);
 	}
+	index_packs(out);
 	rc = 0;
 out:
 	buf_fini(&object);
@@ -98,13 +113,16 @@ out:
 	return rc;
 }
 
+bool mark_has_pack_since(const struct mark_set *m, const struct id *pack, int64_t ns)
+{
+	const int64_t *t = m->oldest ? idmap_get(m->oldest, pack) : NULL;
+
+	return t != NULL && *t <= ns;
+}
+
 bool mark_has_pack(const struct mark_set *m, const struct id *pack)
 {
-	for (size_t i = 0; i < m->n; i++)
-		for (size_t j = 0; j < m->v[i].npacks; j++)
-			if (id_eq(&m->v[i].packs[j], pack))
-				return true;
-	return false;
+	return mark_has_pack_since(m, pack, INT64_MAX);
 }
 
 bool mark_has(const struct mark_set *m, const struct id *mark)

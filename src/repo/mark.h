@@ -17,6 +17,7 @@ struct mark {
 };
 
 struct mark_set {
+	struct idmap *oldest; /* pack -> int64_t: the time of the oldest mark that names it */
 	struct mark *v;
 	size_t n;
 };
@@ -28,6 +29,8 @@ void mark_set_fini(struct mark_set *m);
 int mark_load(struct repo *r, struct mark_set *out, struct err *e);
 
 /* Does any mark name this pack? */
+bool mark_has_pack_since(
+    const struct mark_set *m, const struct id *pack, int64_t ns); /* one made at ns or before? */
 bool mark_has_pack(const struct mark_set *m, const struct id *pack);
 bool mark_has(const struct mark_set *m, const struct id *mark);
 

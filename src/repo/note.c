@@ -242,10 +242,18 @@ static void apply(struct snapshot *s, const struct note *n)
 void note_fold(const struct note_list *l, struct snapshot *s)
 {
 	bool damaged = false;
+	size_t lo = 0, hi = l->n;
 
-	for (size_t i = 0; i < l->n; i++) {
-		if (!id_eq(&l->v[i].snapshot, &s->id))
-			continue;
+	/* They are in order of snapshot: find the first of ours. */
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (id_cmp(&l->v[mid].snapshot, &s->id) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	for (size_t i = lo; i < l->n && id_eq(&l->v[i].snapshot, &s->id); i++) {
 		if (l->v[i].damaged)
 			damaged = true;
 		else

@@ -317,6 +317,7 @@ int repo_index_load(struct repo *r, bool again, struct err *e)
 		if (rc == -1)
 			goto out;
 	}
+	atomic_fetch_add(&r->index_generation, 1);
 	rc = sync_index(r, e);
 	/* Who asks again has a reason to distrust what is here. */
 	if (rc == 0 && again)
@@ -335,6 +336,11 @@ out:
 struct index_cache *repo_index(struct repo *r)
 {
 	return r->index;
+}
+
+uint64_t repo_index_generation(const struct repo *r)
+{
+	return atomic_load(&r->index_generation);
 }
 
 size_t repo_bad_indexes(const struct repo *r)

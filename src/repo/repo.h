@@ -50,7 +50,8 @@ int repo_key_file_parse(struct span text, uint8_t key[32], struct err *e);
  * Damaged index objects are told as EVENT_OBJECT_DAMAGED and left out.
  */
 int repo_index_load(struct repo *r, bool again, struct err *e);
-struct index_cache *repo_index(struct repo *r); /* after repo_index_load */
+struct index_cache *repo_index(struct repo *r);       /* after repo_index_load */
+uint64_t repo_index_generation(const struct repo *r); /* rises when ordinals may change */
 size_t repo_bad_indexes(const struct repo *r);
 
 struct store *repo_store(struct repo *r);

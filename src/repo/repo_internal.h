@@ -28,8 +28,9 @@ struct repo {
 	char *cache_dir; /* this repository's, or NULL */
 
 	pthread_rwlock_t index_lock;
-	struct index_cache *index; /* NULL until first needed */
-	struct id *index_ids;      /* the objects that it holds */
+	struct index_cache *index;         /* NULL until first needed */
+	_Atomic uint64_t index_generation; /* rises when ordinals may have changed */
+	struct id *index_ids;              /* the objects that it holds */
 	size_t nindex_ids;
 	struct id *bad_indexes; /* damaged ones, left out */
 	size_t nbad_indexes;

@@ -39,8 +39,6 @@ int writer_begin(struct repo *r, const struct writer_params *p, struct writer **
 {
 	struct writer *w;
 
-	if (repo_index_load(r, false, e) == -1)
-		return -1;
 	w = mem_zalloc(sizeof *w);
 	w->repo = r;
 	w->params = *p;
@@ -56,13 +54,15 @@ int writer_begin(struct repo *r, const struct writer_params *p, struct writer **
 		pthread_mutex_init(&w->pack[i].lock, NULL);
 		w->pack[i].type = i == 0 ? FORMAT_PACK : FORMAT_META;
 	}
-	w->nrelied = index_cache_packs(r->index);
-	w->relied = mem_zalloc(w->nrelied);
 	draw_keys(w);
-	if (mark_load(r, &w->marks, e) == -1) {
+	/* Marks before the index: what is marked later was not relied on yet. */
+	if (mark_load(r, &w->marks, e) == -1 || repo_index_load(r, false, e) == -1) {
 		writer_free(w);
 		return -1;
 	}
+	w->nrelied = index_cache_packs(r->index);
+	w->relied = mem_zalloc(w->nrelied);
+	w->generation = repo_index_generation(r);
 	mark_hide(r, &w->marks);
 	*out = w;
 	return 0;
@@ -192,7 +192,7 @@ static int flush_index(struct writer *w, struct err *e)
 	struct buf payload = {0};
 	struct id id;
 	uint32_t upto;
-	int rc = -1;
+	int rc = -1, added;
 
 	pthread_mutex_lock(&w->flush_lock);
 	pthread_mutex_lock(&w->index_lock);
@@ -213,7 +213,10 @@ static int flush_index(struct writer *w, struct err *e)
 	index_builder_finish(full, &payload);
 	if (repo_put_index(w->repo, buf_span(&payload), &id, e) == -1)
 		goto out;
-	if (index_cache_add(w->repo->index, &id, buf_span(&payload), e) == -1) {
+	pthread_rwlock_wrlock(&w->repo->index_lock);
+	added = index_cache_add(w->repo->index, &id, buf_span(&payload), e);
+	pthread_rwlock_unlock(&w->repo->index_lock);
+	if (added == -1) {
 		/* Not the repository's damage, whatever the cache says of itself. */
 		if (e->kind == ERR_CORRUPT)
 			e->kind = ERR_IO;
@@ -316,6 +319,16 @@ static int ready_pack(struct writer *w, struct open_pack *p, const uint8_t *seal
 	return pack_writer_open(w->repo, p->type, slots, p->nslots, &p->w, e);
 }
 
+static bool index_is_due(struct writer *w)
+{
+	bool due;
+
+	pthread_mutex_lock(&w->index_lock);
+	due = writer_boot_ns(w) - w->last_index_ns >= INDEX_EVERY_NS;
+	pthread_mutex_unlock(&w->index_lock);
+	return due;
+}
+
 int writer_append(struct writer *w, struct pack_frame *frame, const struct pack_blob *blobs,
     const uint8_t *sealed_key, struct span box, struct err *e)
 {
@@ -333,7 +346,8 @@ int writer_append(struct writer *w, struct pack_frame *frame, const struct pack_
 		goto out;
 	}
 	note_packed(w, blobs, frame->nblobs, p->number);
-	if (pack_writer_full(p->w) && close_pack(w, p, &flush, e) == -1)
+	/* A slow source fills no pack for hours: the clock closes it too (I1). */
+	if ((pack_writer_full(p->w) || index_is_due(w)) && close_pack(w, p, &flush, e) == -1)
 		goto out;
 	rc = 0;
 out:

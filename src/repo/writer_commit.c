@@ -8,27 +8,35 @@
 #include "repo/client.h"
 #include "repo/writer_internal.h"
 
-/* A pack is there and nobody means to delete it. */
-static int pack_safe(struct writer *w, const struct mark_set *marks, enum format_type type,
-    const struct id *id, struct err *e)
+/*
+ * A pack is there, and no mark over it is so old that somebody may be
+ * deleting it just now.  A younger mark does no harm: whoever executes it
+ * will look at the snapshots before, and see ours.
+ */
+static int pack_safe(struct writer *w, const struct mark_set *marks, int64_t before_ns,
+    enum format_type type, const struct id *id, struct err *e)
 {
 	struct store_stat st;
 	char name[REPO_NAME_MAX];
 
-	if (mark_has_pack(marks, id))
+	if (mark_has_pack_since(marks, id, before_ns))
 		return err_set(e, ERR_BUSY, "%s was marked for deletion while this run slept",
 		    repo_object_name(name, type, id));
 	return store_stat(w->repo->store, repo_object_name(name, type, id), &st, e);
 }
 
-static int all_packs_safe(struct writer *w, const struct mark_set *marks, struct err *e)
+static int all_packs_safe(
+    struct writer *w, const struct mark_set *marks, int64_t before_ns, struct err *e)
 {
+	if (w->generation != repo_index_generation(w->repo))
+		return err_set(e, ERR_BUSY, "the index changed under this run");
 	for (size_t i = 0; i < w->own_packs.n; i++) {
+		const struct id *id = &w->own_packs.v[i];
 		struct err ignored;
 
 		/* Content or trees: the folder tells. */
-		if (pack_safe(w, marks, FORMAT_PACK, &w->own_packs.v[i], &ignored) == -1 &&
-		    pack_safe(w, marks, FORMAT_META, &w->own_packs.v[i], e) == -1)
+		if (pack_safe(w, marks, before_ns, FORMAT_PACK, id, &ignored) == -1 &&
+		    pack_safe(w, marks, before_ns, FORMAT_META, id, e) == -1)
 			return -1;
 	}
 	for (uint32_t i = 0; i < w->nrelied; i++) {
@@ -37,27 +45,39 @@ static int all_packs_safe(struct writer *w, const struct mark_set *marks, struct
 		if (!atomic_load(&w->relied[i]))
 			continue;
 		if (index_cache_pack(w->repo->index, i, &p, e) == -1 ||
-		    pack_safe(w, marks, (enum format_type)p.type, &p.id, e) == -1)
+		    pack_safe(w, marks, before_ns, (enum format_type)p.type, &p.id, e) == -1)
 			return -1;
 	}
 	return 0;
 }
 
-/*
- * One look at marks/.  Nothing marked after our first listing can have been
- * executed before the grace is over, and whoever executes looks at
- * snapshots first; so only a run that took longer must look at its packs.
- */
-static int look_at_marks(struct writer *w, struct err *e)
+/* Did the run take so long that marks made meanwhile may have been executed? */
+static bool took_long(struct writer *w)
 {
 	int64_t took = writer_boot_ns(w) - w->begin_ns;
+
+	/* A tenth is left for clocks that differ and listings that lag. */
+	return took >= w->repo->config.grace_s * 900000000;
+}
+
+/*
+ * The look before the put only notices a store that cannot be listed any
+ * more; the one after it decides.
+ */
+static int look_at_marks(struct writer *w, bool decide, struct err *e)
+{
 	struct mark_set now;
+	int64_t store_ns;
 	int rc = 0;
 
 	if (mark_load(w->repo, &now, e) == -1)
 		return -1;
-	if (took >= w->repo->config.grace_s * 1000000000)
-		rc = all_packs_safe(w, &now, e);
+	if (decide && took_long(w)) {
+		rc = repo_store_now(w->repo, &store_ns, e);
+		if (rc == 0)
+			rc = all_packs_safe(
+			    w, &now, store_ns - w->repo->config.grace_s * 900000000, e);
+	}
 	mark_set_fini(&now);
 	return rc;
 }
@@ -72,7 +92,7 @@ int writer_commit(struct writer *w, struct snapshot *s, struct err *e)
 		    e, ERR_FAILED, "some of this run was not stored; no snapshot is made");
 	if (client_open(w->repo, &client, e) == -1)
 		return -1;
-	if (look_at_marks(w, e) == -1)
+	if (look_at_marks(w, false, e) == -1)
 		goto out;
 	memcpy(s->client, client.id, FORMAT_UID);
 	s->sequence = client.sequence + 1;
@@ -82,9 +102,7 @@ int writer_commit(struct writer *w, struct snapshot *s, struct err *e)
 		goto out;
 	atomic_fetch_add(&w->stats.object_bytes, s->object_size);
 	client.sequence = s->sequence;
-	client.has_last = true;
-	client.last = s->id;
-	if (look_at_marks(w, e) == -1) {
+	if (look_at_marks(w, true, e) == -1) {
 		struct err ignored;
 
 		/* Void: it was never acknowledged, and must not look as if it were. */
@@ -94,6 +112,8 @@ int writer_commit(struct writer *w, struct snapshot *s, struct err *e)
 		client_save(&client, &ignored);
 		goto out;
 	}
+	client.has_last = true;
+	client.last = s->id;
 	if (client_save(&client, e) == -1)
 		event_emit(w->repo->ctx, EVENT_WARNING, span_of(NULL, 0), "%s", e->msg);
 	rc = 0;

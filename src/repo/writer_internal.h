@@ -56,6 +56,7 @@ struct writer {
 	struct mark_set marks;   /* as first listed */
 	_Atomic uint8_t *relied; /* by pack ordinal at the start */
 	uint32_t nrelied;
+	uint64_t generation;        /* of the index that `relied` counts by */
 	_Atomic bool cache_damaged; /* made anew when the run is over */
 };
 

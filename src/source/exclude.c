@@ -46,6 +46,8 @@ struct rule {
 	struct set *set;
 	size_t nsets;
 	char *text; /* "ORIGIN: PATTERN" */
+	size_t pattern_at;
+	_Atomic bool hit; /* it decided about something */
 };
 
 struct exclude {
@@ -262,6 +264,7 @@ int exclude_add(struct exclude *x, const char *pattern, const char *origin, stru
 	}
 	free(copy);
 	r.text = mem_printf("%s: %s", origin, pattern);
+	r.pattern_at = strlen(origin) + 2;
 	if (x->n == x->cap) {
 		x->cap = x->cap ? 2 * x->cap : 16;
 		x->rule = mem_realloc(x->rule, x->cap * sizeof *x->rule);
@@ -433,8 +436,31 @@ const char *exclude_match(const struct exclude *x, const char *path, bool is_dir
 		return NULL;
 	slash = strrchr(path, '/');
 	base = slash ? span_str(slash + 1) : whole;
-	for (size_t i = x->n; i-- > 0;)
-		if (rule_match(&x->rule[i], whole, base, is_dir))
-			return x->rule[i].negated ? NULL : x->rule[i].text;
+	for (size_t i = x->n; i-- > 0;) {
+		struct rule *r = &x->rule[i];
+
+		if (!rule_match(r, whole, base, is_dir))
+			continue;
+		if (!r->hit) /* only once: other threads read it */
+			r->hit = true;
+		return r->negated ? NULL : r->text;
+	}
 	return NULL;
+}
+
+bool exclude_next_idle(const struct exclude *x, size_t *at, struct exclude_idle *out)
+{
+	for (; x && *at < x->n; ++*at) {
+		const struct rule *r = &x->rule[*at];
+		const char *pattern = r->text + r->pattern_at;
+
+		if (r->hit || r->negated)
+			continue;
+		out->text = r->text;
+		out->pattern = pattern;
+		out->relative = r->anchored && pattern[0] != '/' && strncmp(pattern, "**", 2) != 0;
+		++*at;
+		return true;
+	}
+	return false;
 }

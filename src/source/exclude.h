@@ -13,6 +13,9 @@
 #ifndef HF_SOURCE_EXCLUDE_H
 #define HF_SOURCE_EXCLUDE_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 #include "base/err.h"
 
 struct exclude;
@@ -31,5 +34,16 @@ int exclude_add_file(struct exclude *x, const char *path, struct err *e);
  * "ORIGIN: PATTERN" (owned by x), or NULL to keep it.
  */
 const char *exclude_match(const struct exclude *x, const char *path, bool is_dir);
+
+/*
+ * The next rule from *at on (0 at first) that has decided about nothing yet;
+ * false if there is none.  `relative` begins at the root without saying so:
+ * "a/b" is "/a/b", which people write for any depth.  Negated ones are left out.
+ */
+struct exclude_idle {
+	const char *text, *pattern; /* "ORIGIN: PATTERN", "PATTERN"; owned by x */
+	bool relative;
+};
+bool exclude_next_idle(const struct exclude *x, size_t *at, struct exclude_idle *out);
 
 #endif

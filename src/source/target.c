@@ -7,6 +7,10 @@
  */
 #include "source/target.h"
 
+#include <string.h>
+#include <unistd.h>
+#include <stdio.h>
+#include <pthread.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -280,6 +284,21 @@ int target_mkdir(
 	return 0;
 }
 
+static char temp_prefix[48];
+
+static void make_prefix(void)
+{
+	snprintf(temp_prefix, sizeof temp_prefix, ".holdfast-%ld-", (long)getpid());
+}
+
+const char *target_temp_prefix(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, make_prefix);
+	return temp_prefix;
+}
+
 int target_list(struct target_dir *d, int (*visit)(void *, const char *name, struct err *),
     void *arg, struct err *e)
 {
@@ -296,9 +315,13 @@ int target_list(struct target_dir *d, int (*visit)(void *, const char *name, str
 		err_wrap(e, "%s", d->path[0] ? d->path : "/");
 		goto out;
 	}
-	for (size_t i = 0; i < names.n; i++)
-		if (visit(arg, source_name(&names, i), e) == -1)
+	for (size_t i = 0; i < names.n; i++) {
+		const char *name = source_name(&names, i), *ours = target_temp_prefix();
+
+		/* Files that are being written just now are nobody's to delete. */
+		if (strncmp(name, ours, strlen(ours)) != 0 && visit(arg, name, e) == -1)
 			goto out;
+	}
 	rc = 0;
 out:
 	source_names_fini(&names);

@@ -77,12 +77,12 @@ void target_root_meta(struct target_dir *root, const struct entry *en);
 int target_look(struct target_dir *d, const char *name, struct target_stat *st, struct err *e);
 
 /*
- * A regular file: begin makes it with mode 0600 (whatever was there, even a
- * directory with all in it, is removed if the policy says so; TARGET_NEVER
- * and something there: ERR_EXISTS); write puts bytes at an offset; end sets
- * size (holes are what was never written), owner, xattrs, mode, times, and
- * closes.  abort closes and removes it.  en is copied by begin.  Files beyond
- * 1 MiB without holes are preallocated.
+ * A regular file: begin makes it with mode 0600 (a file that was there is
+ * replaced at the end if the policy says so, anything else, even a directory
+ * with all in it, at once; TARGET_NEVER and something there: ERR_EXISTS);
+ * write puts bytes at an offset; end sets size (holes are what was never
+ * written), owner, xattrs, mode, times, and closes.  abort closes and removes
+ * it.  en is copied by begin.  Files beyond 1 MiB without holes are preallocated.
  */
 int target_file_begin(
     struct target_dir *d, const struct entry *en, struct target_file **out, struct err *e);

@@ -15,6 +15,7 @@ struct target_file {
 	int fd;
 	struct entry *en;
 	char *name;
+	char *temp; /* its name until it is whole, where a good file stands there; else NULL */
 	char *path;
 	_Atomic uint64_t end; /* of what was written */
 };
@@ -139,8 +140,34 @@ static void file_free(struct target_file *f)
 	target_dir_unref(f->dir);
 	free(f->en);
 	free(f->name);
+	free(f->temp);
 	free(f->path);
 	free(f);
+}
+
+static const char *name_now(const struct target_file *f)
+{
+	return f->temp ? f->temp : f->name;
+}
+
+/*
+ * A file that is there and is to be replaced stays until the new one is
+ * whole: its content may turn out to be lost.  Not so for hard links, whose
+ * other names point to the first one while it is written.
+ */
+static int make_room(struct target_file *f, struct err *e)
+{
+	static atomic_uint seq;
+	struct target_stat st;
+
+	if (target_look(f->dir, f->name, &st, e) == -1)
+		return -1;
+	if (st.exists && st.type == ENTRY_FILE && !f->en->linked &&
+	    f->dir->target->overwrite >= TARGET_IF_CHANGED) {
+		f->temp = mem_printf("%s%u", target_temp_prefix(), atomic_fetch_add(&seq, 1));
+		return 0;
+	}
+	return target_clear_name(f->dir, f->name, e);
 }
 
 /* Remove what we made, unless somebody has put another thing there. */
@@ -149,9 +176,9 @@ static void file_unmake(const struct target_file *f)
 	struct stat ours, there;
 
 	if (os_fstat(f->fd, &ours) == 0 &&
-	    os_fstatat(f->dir->fd, f->name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    os_fstatat(f->dir->fd, name_now(f), &there, AT_SYMLINK_NOFOLLOW) == 0 &&
 	    ours.st_ino == there.st_ino && ours.st_dev == there.st_dev)
-		os_unlinkat(f->dir->fd, f->name, 0);
+		os_unlinkat(f->dir->fd, name_now(f), 0);
 }
 
 int target_file_begin(
@@ -169,11 +196,11 @@ int target_file_begin(
 	f->en = target_entry_copy(en);
 	f->name = mem_dup(en->name.p, en->name.n);
 	f->path = target_path(d, en->name);
-	if (target_clear_name(d, f->name, e) == -1) {
+	if (make_room(f, e) == -1) {
 		err_wrap(e, "%s", f->path);
 		goto out;
 	}
-	f->fd = os_open_beneath(d->fd, f->name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+	f->fd = os_open_beneath(d->fd, name_now(f), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
 	if (f->fd == -1) {
 		err_sys(e, "%s: create", f->path);
 		goto out;
@@ -217,6 +244,11 @@ int target_file_end(struct target_file *f, struct err *e)
 		f->fd = -1;
 		if (os_close(fd) == -1)
 			rc = err_sys(e, "%s: close", f->path);
+		else if (f->temp != NULL &&
+			 os_renameat(f->dir->fd, f->temp, f->dir->fd, f->name) == -1)
+			rc = err_sys(e, "%s: replace", f->path);
+		if (rc == -1 && f->temp != NULL)
+			os_unlinkat(f->dir->fd, f->temp, 0);
 	}
 	file_free(f);
 	return rc;

@@ -84,8 +84,8 @@ class World:
 
 @pytest.fixture
 def world(hf, tree, base, rng):
-    # Next to no grace, so that prune deletes while it may be killed.
-    return World(hf.init("--grace", "1ms"), tree, base, rng)
+    # Little grace, so that prune deletes while it may be killed.
+    return World(hf.init("--grace", "1s"), tree, base, rng)
 
 
 def lasts(world, args):

@@ -92,7 +92,7 @@ def test_init_refuses_a_folder_with_something_in_it(hf, base):
                                   ["snapshots", "--latest", "many"], ["forget", "--keep-last", "-1"], ["restore", "latest"],
                                   ["forget", "--keep-within", "5m"], ["backup", "--type", "sideways", "/"],
                                   ["backup", "--compression", "rar", "/"], ["check", "--read-data-subset", "101%"],
-                                  ["backup"], ["forget"], ["diff", "latest"], ["key", "dance"], ["ls"]])
+                                  ["backup"], ["forget"], ["init", "--grace", "1ms"], ["diff", "latest"], ["key", "dance"], ["ls"]])
 def test_a_wrong_command_line_is_2_with_an_explanation(filled, args):
     r = filled(*args, rc=2)
     assert r.out == "" and r.err.startswith("holdfast: ") and len(r.err) < 1000, r

@@ -1,7 +1,7 @@
 """Trees as they are out there."""
 import glob
 import os
-import shutil
+import pwd
 import subprocess
 
 import pytest
@@ -54,10 +54,11 @@ def test_a_stopped_postgresql_comes_back_and_starts(repo, base):
         os.chmod(at, 0o755)
     home = base / "pg"
     home.mkdir()
-    shutil.chown(home, "postgres", "postgres")
+    who = pwd.getpwnam("postgres")
+    os.chown(home, who.pw_uid, who.pw_gid)
 
     def run(program, *args):
-        return subprocess.run(["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups",
+        return subprocess.run(["setpriv", f"--reuid={who.pw_uid}", f"--regid={who.pw_gid}", "--clear-groups",
                                f"{programs[-1]}/{program}", *map(str, args)], cwd=home, check=True,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True).stdout
 

@@ -106,7 +106,8 @@ def test_another_repositorys_snapshot_is_refused(filled, hf, tree, base):
     assert os.path.basename(alien)[:8] in r.out + r.err, r
 
 
-def test_nothing_in_the_repository_is_readable(repo, tree):
+def test_nothing_in_the_repository_is_readable(hf, tree):
+    repo = hf.init("--label", "given")
     secret = b"a sentence that nobody else may read"
     tree.file("a name that nobody may read", secret * 100)
     repo.backup("--compression", "none", "--tag", "secret-tag", tree.path)
@@ -118,6 +119,11 @@ def test_nothing_in_the_repository_is_readable(repo, tree):
         # Only holders' labels, in config and keys, say who and where (threat model).
         said = os.fsencode(os.uname().nodename) + b'"' in data
         assert not said or os.path.basename(path) == "config" or "/keys/" in os.fsdecode(path), path
+
+
+@pytest.mark.xfail(reason="the default label, user@host, stands in config and keys/ in the clear", strict=True)
+def test_a_host_name_is_not_told_unasked(repo):
+    assert not [p for p in repo.objects("") if os.fsencode(os.uname().nodename) + b'"' in open(p, "rb").read()]
 
 
 def test_a_key_file_is_its_owners_alone(repo):

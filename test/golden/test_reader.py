@@ -57,6 +57,35 @@ def test_second_reader_opens_with_a_password(hf, tree, base):
     assert "no key fits" in read_repo(hf, "verify", key=("--password-file", password), rc=1)
 
 
+@pytest.mark.parametrize("index", ["with its index", "from the packs alone"])
+@pytest.mark.parametrize("holder", ["key file", "password"])
+def test_second_reader_restores_what_a_prune_left(hf, tree, base, rng, holder, index):
+    if holder == "password":
+        hf.repo, hf.env["HOLDFAST_PASSWORD"] = str(base / "repo"), PASSWORD
+        (base / "password").write_text(PASSWORD + "\n")
+        hf("init")
+        key = ("--password-file", base / "password")
+    else:
+        hf.init()
+        key = ("--key-file",)
+    tree.every_kind()
+    old = [hf.backup(tree.path)]
+    for n in range(2):
+        for i in range(100):
+            tree.file(f"many/{rng.randrange(200)}", rng.randbytes(5000))
+        old.append(hf.backup(tree.path))
+    os.unlink(tree.at("sub/dir/file"))
+    newest = hf.backup(tree.path)
+    hf("forget", *old)
+    before = hf.size()
+    hf("prune", "--exclusive", "--repack", "--max-unused", "0%")
+    assert hf.size() < before
+    flags = ["--no-index"] if index == "from the packs alone" else []
+    read_repo(hf, *flags, "restore", newest, base / "out", key=key)
+    same_tree(tree.path, restored(base / "out", tree.path))
+    assert json.loads(read_repo(hf, "verify", key=key))["snapshots"] == 1
+
+
 @pytest.mark.parametrize("folder", ["packs", "meta", "index", "snapshots", "keys", ""])
 def test_one_flipped_bit_is_seen_by_the_second_reader(repo, tree, rng, folder):
     tree.every_kind()

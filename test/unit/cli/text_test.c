@@ -79,6 +79,15 @@ static void text_wraps_at_words(void **state)
 	buf_fini(&b);
 }
 
+static void one_of_a_thing_is_no_plural(void **state)
+{
+	char out[TEXT_AMOUNT];
+
+	assert_string_equal(text_amount(out, 1, "pack", "packs"), "1 pack");
+	assert_string_equal(text_amount(out, 0, "pack", "packs"), "0 packs");
+	assert_string_equal(text_amount(out, 12345, "pack", "packs"), "12,345 packs");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -87,6 +96,7 @@ int main(void)
 	    cmocka_unit_test(sizes_and_times_read_well),
 	    cmocka_unit_test(tables_line_up),
 	    cmocka_unit_test(text_wraps_at_words),
+	    cmocka_unit_test(one_of_a_thing_is_no_plural),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

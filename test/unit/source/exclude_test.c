@@ -323,6 +323,33 @@ static void verdicts_are_those_of_git(void **state)
 	assert_true(hits > 0);
 }
 
+static void idle_rules_are_those_that_decided_nothing(void **state)
+{
+	struct exclude *x = exclude_new();
+	struct exclude_idle idle;
+	struct err e;
+	size_t at = 0;
+
+	assert_int_equal(exclude_add(x, "*.o", "t", &e), 0);
+	assert_int_equal(exclude_add(x, "sub/deep", "t", &e), 0);
+	assert_int_equal(exclude_add(x, "/gone", "t", &e), 0);
+	assert_int_equal(exclude_add(x, "**/b/c", "t", &e), 0);
+	assert_int_equal(exclude_add(x, "!keep", "t", &e), 0);
+	assert_non_null(exclude_match(x, "/a/x.o", false));
+	assert_null(exclude_match(x, "/a/sub/deep", false));
+	assert_true(exclude_next_idle(x, &at, &idle));
+	assert_string_equal(idle.pattern, "sub/deep");
+	assert_string_equal(idle.text, "t: sub/deep");
+	assert_true(idle.relative);
+	assert_true(exclude_next_idle(x, &at, &idle));
+	assert_string_equal(idle.pattern, "/gone");
+	assert_false(idle.relative);
+	assert_true(exclude_next_idle(x, &at, &idle));
+	assert_false(idle.relative);
+	assert_false(exclude_next_idle(x, &at, &idle));
+	exclude_free(x);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -333,6 +360,7 @@ int main(void)
 		a_file_has_comments_blanks_and_line_numbers, fix_setup, fix_teardown),
 	    cmocka_unit_test(hostile_patterns_cost_no_more_than_their_size),
 	    cmocka_unit_test_setup_teardown(verdicts_are_those_of_git, fix_setup, fix_teardown),
+	    cmocka_unit_test(idle_rules_are_those_that_decided_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
