@@ -177,7 +177,6 @@ static const char *parse_class(const char *p, struct set *s)
 	if (negated)
 		for (size_t i = 0; i < sizeof s->bits; i++)
 			s->bits[i] = (uint8_t)~s->bits[i];
-	s->bits['/' / 8] &= (uint8_t) ~(1u << ('/' % 8));
 	return p + 1;
 }
 

@@ -280,7 +280,7 @@ static void another_file_system_is_kept_empty(void **state)
 		free(mnt);
 		skip();
 	}
-	put(f, "mnt/inside", "");
+	dir(f, "mnt/inside");
 	put(f, "beside", "");
 	for (int one = 0; one < 2; one++) {
 		s = src_open(f, "", (struct files_params){.one_file_system = one});

@@ -1,5 +1,6 @@
 #include "source_unit.h"
 
+#include <pthread.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
@@ -271,6 +272,7 @@ static void make_as_root(const struct fix *f)
 	assert_int_equal(chown(at(f, "in/setuid"), 4000000000u, 99), 0);
 	assert_int_equal(chmod(at(f, "in/setuid"), 06755), 0);
 	assert_int_equal(chown(at(f, "in/d"), 1000, 1001), 0);
+	(void)!lsetxattr(at(f, "in/link"), "trusted.on-a-link", "v", 1, 0);
 	if (setxattr(at(f, "in/setuid"), "security.capability", cap, sizeof cap, 0) == -1)
 		print_message("# no capabilities here\n");
 }
@@ -405,6 +407,57 @@ static void a_directory_swapped_for_a_link_is_not_followed(void **state)
 	target_dir_unref(root);
 	target_close(t);
 	assert_int_equal(rmdir(at(f, "outside")), 0);
+}
+
+struct swapper {
+	const char *dir, *link;
+	atomic_bool stop;
+};
+
+static void *swap_on(void *arg)
+{
+	struct swapper *s = arg;
+
+	while (!atomic_load(&s->stop))
+		renameat2(AT_FDCWD, s->dir, AT_FDCWD, s->link, RENAME_EXCHANGE);
+	return NULL;
+}
+
+static void a_race_of_swaps_never_leads_outside(void **state)
+{
+	struct fix *f = *state;
+	struct target *t = topen(f, "t", TARGET_NEVER);
+	struct target_dir *root = target_root(t), *d;
+	struct entry en = dir_entry("d");
+	char *there_dir = mem_strdup(at(f, "t/d")), *there_link = mem_strdup(at(f, "t/l"));
+	struct swapper s = {there_dir, there_link, false};
+	unsigned entered = 0;
+	pthread_t thread;
+
+	dir(f, "outside");
+	dir(f, "t/d");
+	assert_int_equal(symlink(at(f, "outside"), there_link), 0);
+	assert_int_equal(pthread_create(&thread, NULL, swap_on, &s), 0);
+	for (int i = 0; i < 20000; i++) {
+		struct target_file *out;
+		struct entry in = file_entry("x", 0);
+
+		if (target_mkdir(root, &en, &d, &f->e) == -1)
+			continue;
+		entered++;
+		if (target_file_begin(d, &in, &out, &f->e) == 0) {
+			assert_false(there(f, "outside/x"));
+			target_file_abort(out);
+		}
+		target_dir_unref(d);
+	}
+	atomic_store(&s.stop, true);
+	pthread_join(thread, NULL);
+	print_message("# entered %u times\n", entered);
+	target_dir_unref(root);
+	target_close(t);
+	free(there_dir);
+	free(there_link);
 }
 
 static void a_link_in_the_way_is_replaced_not_written_through(void **state)
@@ -695,6 +748,7 @@ static void others_owners_are_told_only_once_without_root(void **state)
 	struct target *t;
 	struct target_dir *root;
 	struct target_file *out;
+	struct entry_xattr x = {span_str("user.x"), span_str("v")};
 	struct stat st;
 
 	dir(f, "t");
@@ -708,7 +762,10 @@ static void others_owners_are_told_only_once_without_root(void **state)
 		struct entry en = file_entry((const char *[]){"a", "b", "c"}[i], 0);
 
 		en.uid = 0;
-		en.mode = 06755;
+		en.mode = i == 2 ? 0400 : 06755;
+		/* A mode without the right to write must not come before it. */
+		en.xattrs = &x;
+		en.nxattrs = 1;
 		OK(f, target_file_begin(root, &en, &out, &f->e));
 		OK(f, target_file_end(out, &f->e));
 	}
@@ -734,6 +791,7 @@ int main(void)
 	    T(hostile_names_are_corrupt_everywhere),
 	    T(hostile_entries_are_refused),
 	    T(a_directory_swapped_for_a_link_is_not_followed),
+	    T(a_race_of_swaps_never_leads_outside),
 	    T(a_link_in_the_way_is_replaced_not_written_through),
 	    T(policies_decide_what_is_replaced),
 	    T(other_links_to_a_replaced_file_keep_their_content),
