@@ -151,7 +151,9 @@ static int load_config(struct repo *r, struct err *e)
 		}
 		goto out;
 	}
-	if (config_parse(buf_span(&text), &r->config, e) == -1) {
+	/* By its own root key first: damage to config must not pass for a wrong key. */
+	if (config_parse(buf_span(&text), &r->config, e) == -1 ||
+	    config_verify(&r->config, r->config.root, e) == -1) {
 		if (e->kind == ERR_CORRUPT && is_foreign(r))
 			not_ours(r, e);
 		else

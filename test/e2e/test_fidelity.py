@@ -133,8 +133,8 @@ def opened_files(repo, tree, base, *args):
 
 
 def settle():
-    """A file touched within the second before it was read is read again; let that second pass."""
-    time.sleep(1.1)
+    """A file touched just before it was read, by whole seconds, is read again; let them pass."""
+    time.sleep(2.1)
 
 
 @pytest.fixture
