@@ -98,7 +98,8 @@ def assert_found(repo, path, kind, how):
             if how == "delete" and kind in ("config", "keys"):
                 assert r.rc in ((10,) if kind == "config" else (12, 20)), r
             elif how == "delete" and kind == "index":
-                assert r.rc == 20 and "repair" in said, r  # nothing tells its name
+                # Nothing tells its name; the index of what was forgotten is missed by nobody.
+                assert r.rc == 20 and "repair" in said or r.rc == 0 and "in no index" in said.lower(), r
             elif how == "delete" and kind in ("notes", "marks"):
                 assert r.rc in (0, 20), r  # nothing counts them
             elif how == "delete" and kind == "snapshots":
@@ -136,14 +137,12 @@ def assert_no_wrong_data(repo, tree, base):
 
 
 @pytest.mark.parametrize("kind", FOLDERS)
-@pytest.mark.parametrize("how", HOW)
-def test_damage_is_found_and_named_and_never_restored(used, tree, base, rng, kind, how):
-    for _ in range(max(1, trials(10) // 3)):
+def test_damage_is_found_and_named_and_never_restored(used, tree, base, rng, kind):
+    for how in HOW * max(1, trials(10) // 3):
+        print(kind, how)
         saved = base / "saved"
         shutil.copytree(used.repo, saved, dirs_exist_ok=False)
         victim = pick(used, kind, rng)
-        if victim is None:
-            pytest.skip(f"this repository has no {kind}")
         if hurt(victim, how, rng):
             assert_found(used, victim, kind, how)
             assert_no_wrong_data(used, tree, base)
