@@ -18,7 +18,7 @@ import subprocess
 import pytest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-BINARY = os.environ.get("HOLDFAST_BIN", os.path.join(ROOT, "build/release/src/holdfast"))
+BINARY = os.path.abspath(os.environ.get("HOLDFAST_BIN", os.path.join(ROOT, "build/release/src/holdfast")))
 FULL = os.environ.get("HOLDFAST_TEST_FULL") == "1"
 PASSWORD = "correct horse battery staple"
 TIMEOUT = 600

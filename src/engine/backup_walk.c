@@ -26,6 +26,7 @@ static void fingerprint(struct backup *b, const char *name, struct bentry *en, i
 {
 	const struct source_stat *st = &en->st;
 	struct buf *hold;
+	int64_t second_ago = now / 1000000000 - 1;
 	struct buf tmp = {0};
 
 	hold = &tmp;
@@ -45,7 +46,8 @@ static void fingerprint(struct backup *b, const char *name, struct bentry *en, i
 	backup_fingerprint(b, buf_span(hold), en->fp);
 	buf_fini(&tmp);
 	/* Any change sets ctime, also one that sets mtime back. */
-	en->racy = st->ctime >= now / 1000000000 - 1;
+	en->racy = st->ctime > second_ago ||
+		   (st->ctime == second_ago && st->ctime_ns > now % 1000000000);
 }
 
 static bool fp_none(const uint8_t fp[FILE_CACHE_FP])
