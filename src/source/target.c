@@ -284,21 +284,6 @@ int target_mkdir(
 	return 0;
 }
 
-static char temp_prefix[48];
-
-static void make_prefix(void)
-{
-	snprintf(temp_prefix, sizeof temp_prefix, ".holdfast-%ld-", (long)getpid());
-}
-
-const char *target_temp_prefix(void)
-{
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-	pthread_once(&once, make_prefix);
-	return temp_prefix;
-}
-
 int target_list(struct target_dir *d, int (*visit)(void *, const char *name, struct err *),
     void *arg, struct err *e)
 {
@@ -316,7 +301,7 @@ int target_list(struct target_dir *d, int (*visit)(void *, const char *name, str
 		goto out;
 	}
 	for (size_t i = 0; i < names.n; i++) {
-		const char *name = source_name(&names, i), *ours = target_temp_prefix();
+		const char *name = source_name(&names, i), *ours = TARGET_TEMP_PREFIX;
 
 		/* Files that are being written just now are nobody's to delete. */
 		if (strncmp(name, ours, strlen(ours)) != 0 && visit(arg, name, e) == -1)

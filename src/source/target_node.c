@@ -150,6 +150,16 @@ static const char *name_now(const struct target_file *f)
 	return f->temp ? f->temp : f->name;
 }
 
+/* FNV-1a, 64 bits: a name of a fixed length for a name of any. */
+static uint64_t name_hash(const char *name)
+{
+	uint64_t h = 0xcbf29ce484222325;
+
+	for (; *name; name++)
+		h = (h ^ (unsigned char)*name) * 0x100000001b3;
+	return h;
+}
+
 /*
  * A file that is there and is to be replaced stays until the new one is
  * whole: its content may turn out to be lost.  Not so for hard links, whose
@@ -157,14 +167,17 @@ static const char *name_now(const struct target_file *f)
  */
 static int make_room(struct target_file *f, struct err *e)
 {
-	static atomic_uint seq;
 	struct target_stat st;
 
 	if (target_look(f->dir, f->name, &st, e) == -1)
 		return -1;
 	if (st.exists && st.type == ENTRY_FILE && !f->en->linked &&
 	    f->dir->target->overwrite >= TARGET_IF_CHANGED) {
-		f->temp = mem_printf("%s%u", target_temp_prefix(), atomic_fetch_add(&seq, 1));
+		/* Always the same name, so that a restore that was killed leaves none behind. */
+		f->temp = mem_printf(
+		    "%s%016llx", TARGET_TEMP_PREFIX, (unsigned long long)name_hash(f->name));
+		if (os_unlinkat(f->dir->fd, f->temp, 0) == -1 && errno != ENOENT)
+			return err_sys(e, "remove what an interrupted restore left");
 		return 0;
 	}
 	return target_clear_name(f->dir, f->name, e);

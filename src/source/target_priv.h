@@ -62,7 +62,7 @@ void target_apply(
 /* Is there a default ACL on this directory? */
 bool target_has_default_acl(int fd);
 
-/* How the names of files begin that this process has not finished yet. */
-const char *target_temp_prefix(void);
+/* How the names of files begin that are not finished yet. */
+#define TARGET_TEMP_PREFIX ".holdfast-part-"
 
 #endif
