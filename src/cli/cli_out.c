@@ -102,19 +102,6 @@ void out_message(struct cli *c, const char *fmt, ...)
 	put_stderr(c, "holdfast: ", text);
 }
 
-void out_note(struct cli *c, const char *fmt, ...)
-{
-	char text[2048];
-	va_list ap;
-
-	if (c->out.quiet || c->out.json)
-		return;
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof text, fmt, ap);
-	va_end(ap);
-	put_stderr(c, "", text);
-}
-
 void out_json(struct cli *c, const char *type, json_t *o)
 {
 	json_t *line = json_object();

@@ -26,8 +26,6 @@ void out_text(struct cli *c, const char *fmt, ...) __attribute__((format(printf,
 void out_list(struct cli *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* "holdfast: ..." on stderr, or an item with --json; not with -q. */
 void out_message(struct cli *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* Raw text on stderr (help for a question), unless -q or --json. */
-void out_note(struct cli *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* The progress line, redrawn in place ("" removes it); or as a line that stays. */
 void out_draw(struct cli *c, const char *text);

@@ -59,10 +59,13 @@ static int store_data(struct bworker *w, struct source_reader *r, struct err *e)
 		n = chunker_next(
 		    &w->b->chunker, span_of(w->data + win.off, win.end - win.off), win.eof);
 		if (writer_add(w->lane, PURPOSE_CONTENT, span_of(w->data + win.off, n), &id, NULL,
-			e) == -1)
-			return err_wrap(e, "store"), backup_fail(w->b, e), -1;
-		if (content_writer_add(w->content, &id, e) == -1)
-			return backup_fail(w->b, e), -1;
+			e) == -1 ||
+		    content_writer_add(w->content, &id, e) == -1) {
+			/* Not this file's fault: the run cannot store. */
+			err_wrap(e, "store");
+			backup_fail(w->b, e);
+			return -1;
+		}
 		win.off += n;
 	}
 }

@@ -25,26 +25,24 @@ void backup_fingerprint(struct backup *b, struct span s, uint8_t out[FILE_CACHE_
 static void fingerprint(struct backup *b, const char *name, struct bentry *en, int64_t now)
 {
 	const struct source_stat *st = &en->st;
-	struct buf *hold;
 	int64_t second_ago = now / 1000000000 - 1;
-	struct buf tmp = {0};
+	struct buf facts = {0};
 
-	hold = &tmp;
-	buf_put_string(hold, span_str(name));
-	buf_put_u8(hold, (uint8_t)st->type);
-	buf_put_u32(hold, st->mode);
-	buf_put_u32(hold, st->uid);
-	buf_put_u32(hold, st->gid);
-	buf_put_u64(hold, st->size);
-	buf_put_u64(hold, (uint64_t)st->mtime);
-	buf_put_u32(hold, st->mtime_ns);
-	buf_put_u64(hold, (uint64_t)st->ctime);
-	buf_put_u32(hold, st->ctime_ns);
-	buf_put_u64(hold, st->ino);
-	buf_put_u64(hold, st->dev);
-	buf_put_u32(hold, st->nlink > 1 && st->type != ENTRY_DIR);
-	backup_fingerprint(b, buf_span(hold), en->fp);
-	buf_fini(&tmp);
+	buf_put_string(&facts, span_str(name));
+	buf_put_u8(&facts, (uint8_t)st->type);
+	buf_put_u32(&facts, st->mode);
+	buf_put_u32(&facts, st->uid);
+	buf_put_u32(&facts, st->gid);
+	buf_put_u64(&facts, st->size);
+	buf_put_u64(&facts, (uint64_t)st->mtime);
+	buf_put_u32(&facts, st->mtime_ns);
+	buf_put_u64(&facts, (uint64_t)st->ctime);
+	buf_put_u32(&facts, st->ctime_ns);
+	buf_put_u64(&facts, st->ino);
+	buf_put_u64(&facts, st->dev);
+	buf_put_u32(&facts, st->nlink > 1 && st->type != ENTRY_DIR);
+	backup_fingerprint(b, buf_span(&facts), en->fp);
+	buf_fini(&facts);
 	/* Any change sets ctime, also one that sets mtime back. */
 	en->racy = st->ctime > second_ago ||
 		   (st->ctime == second_ago && st->ctime_ns > now % 1000000000);
@@ -245,7 +243,7 @@ static void look_at(struct bworker *w, struct bdir *d, size_t i, int64_t now, si
 static void look_all(struct bworker *w, struct bdir *d)
 {
 	struct backup *b = w->b;
-	struct clock *clock = b->ctx->clock ? b->ctx->clock : os_clock();
+	struct clock *clock = os_clock_of(b->ctx);
 	int64_t now = clock->wall_ns(clock);
 	const struct file_cache_dir *rec = NULL;
 

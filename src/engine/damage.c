@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "crypto/crypto.h"
 #include "engine/damage_pack.h"
+#include "engine/holes.h"
 #include "os/os.h"
 #include "repo/repo_object.h"
 
@@ -70,11 +71,6 @@ void damage_note_blob(struct damage *d, const struct id *blob)
 	pthread_mutex_unlock(&d->lock);
 }
 
-uint64_t damage_blobs(const struct damage *d)
-{
-	return idmap_count(d->bad_blobs);
-}
-
 static struct pack_state *state_of(struct damage *d, const struct id *id)
 {
 	return idmap_put(d->packs, id, NULL);
@@ -109,6 +105,37 @@ bool damage_blob(struct damage *d, const struct id *blob)
 	return !usable;
 }
 
+struct content {
+	struct damage *damage;
+	struct reader *reader;
+	uint64_t bytes;
+};
+
+static int content_there(void *arg, const struct id *id, struct err *e)
+{
+	struct content *x = arg;
+	struct index_place at;
+	char hex[ID_HEX];
+
+	if (damage_blob(x->damage, id))
+		return err_set(e, ERR_CORRUPT, "content blob %.16s is lost", id_hex(hex, id));
+	if (reader_find(x->reader, id, &at, e) == 1)
+		x->bytes += at.blob_len;
+	return 0;
+}
+
+int damage_content(struct damage *d, struct reader *rd, const struct entry *en,
+    const struct tree_ref *ref, struct err *e)
+{
+	struct content x = {d, rd, 0};
+
+	if (tree_content(reader_tree_get, rd, ref, content_there, &x, e) == -1)
+		return -1;
+	if (en->type == ENTRY_FILE && x.bytes != holes_data_size(en))
+		return err_set(e, ERR_CORRUPT, "its blobs do not add up to its size");
+	return 0;
+}
+
 int damage_packs(struct damage *d, damage_visit *visit, void *arg, struct err *e)
 {
 	for (uint32_t i = 0; i < d->npacks; i++) {
@@ -129,17 +156,11 @@ int damage_packs(struct damage *d, damage_visit *visit, void *arg, struct err *e
 
 /* ---- Presence. */
 
-static int list_pack(void *arg, const char *key, const struct store_stat *st, struct err *e)
+static int take_pack(void *arg, enum format_type type, const struct id *id,
+    const struct store_stat *st, struct err *e)
 {
-	struct damage *d = arg;
-	const char *leaf = strrchr(key, '/');
-	struct pack_state *s;
-	struct id id;
+	struct pack_state *s = state_of(arg, id);
 
-	(void)e;
-	if (leaf == NULL || !id_parse(&id, leaf + 1))
-		return 0;
-	s = state_of(d, &id);
 	s->present = true;
 	s->size = st->size;
 	return 0;
@@ -308,10 +329,8 @@ int damage_scan(struct repo *r, const struct damage_params *p, struct ctx *ctx, 
 	d->told = idmap_new(0);
 	pthread_mutex_init(&d->lock, NULL);
 	atomic_store(&ctx->progress.phase, "checking packs");
-	/* Packs before the index: what an index names later was there before. */
-	if (repo_index_load(r, true, e) == -1 ||
-	    store_list(repo_store(r), repo_type_folder(FORMAT_PACK), list_pack, d, e) == -1 ||
-	    store_list(repo_store(r), repo_type_folder(FORMAT_META), list_pack, d, e) == -1)
+	/* The index before the packs: what it names was stored before it was written. */
+	if (repo_index_load(r, true, e) == -1 || repo_list_packs(r, take_pack, d, e) == -1)
 		goto out;
 	d->npacks = index_cache_packs(repo_index(r));
 	d->counts.indexes = repo_index_objects(r);

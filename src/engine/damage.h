@@ -9,8 +9,10 @@
 #ifndef HF_ENGINE_DAMAGE_H
 #define HF_ENGINE_DAMAGE_H
 
+#include "repo/reader.h"
 #include "repo/repo.h"
 #include "repo/snapshot.h"
+#include "repo/tree.h"
 
 struct damage;
 
@@ -42,9 +44,15 @@ void damage_object(struct damage *d, const char *name, const char *why);
 /* Is this blob unusable: in no index, or only in places found bad? */
 bool damage_blob(struct damage *d, const struct id *blob);
 
+/*
+ * The content of one entry: is every blob usable, and do they add up to its
+ * size?  ERR_CORRUPT says which or that they do not.
+ */
+int damage_content(struct damage *d, struct reader *rd, const struct entry *en,
+    const struct tree_ref *ref, struct err *e);
+
 /* Note a blob that a reader could not get. */
 void damage_note_blob(struct damage *d, const struct id *blob);
-uint64_t damage_blobs(const struct damage *d);
 
 /* Packs found bad (missing, unreadable, or with bad frames), for repair. */
 typedef int damage_visit(

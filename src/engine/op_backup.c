@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hex.h"
 #include "base/mem.h"
 #include "engine/backup_internal.h"
 #include "os/os.h"
@@ -86,8 +87,7 @@ static char *cache_path(struct backup *b, const uint8_t group[FORMAT_UID], const
 
 	if (repo_cache_dir(b->repo) == NULL)
 		return NULL;
-	for (size_t i = 0; i < FORMAT_UID; i++)
-		snprintf(hex + 2 * i, 3, "%02x", group[i]);
+	hex_encode(hex, group, FORMAT_UID);
 	dir = mem_printf("%s/files", repo_cache_dir(b->repo));
 	path = mem_printf("%s/%s.%s", dir, hex, kind);
 	if (os_mkdirs(dir, 0700, &e) == -1) {
@@ -288,7 +288,7 @@ static struct snapshot *new_snapshot(struct backup *b, const struct bpaths *path
 {
 	const struct backup_params *p = b->p;
 	struct snapshot *s = mem_zalloc(sizeof *s);
-	struct clock *clock = b->ctx->clock ? b->ctx->clock : os_clock();
+	struct clock *clock = os_clock_of(b->ctx);
 	const char *stdin_path[1];
 	char user[128], *name = NULL;
 
@@ -348,7 +348,7 @@ static void fill_stats(struct backup *b, struct snapshot *s)
 /* Everything after the source and the caches are open. */
 static int run(struct backup *b, struct snapshot *s, struct backup_result *out, struct err *e)
 {
-	struct clock *clock = b->ctx->clock ? b->ctx->clock : os_clock();
+	struct clock *clock = os_clock_of(b->ctx);
 	struct err later;
 
 	run_threads(b, e);
@@ -411,7 +411,7 @@ int op_backup(struct repo *r, const struct backup_params *p, struct ctx *ctx,
 {
 	struct backup *b = mem_zalloc(sizeof *b);
 	struct writer_params wp = {p->codec, p->level, p->dry_run};
-	struct clock *clock = ctx->clock ? ctx->clock : os_clock();
+	struct clock *clock = os_clock_of(ctx);
 	int64_t began = clock->mono_ns(clock);
 	struct bpaths paths = {0};
 	struct snapshot *s = NULL;

@@ -9,7 +9,6 @@
 
 #include "base/mem.h"
 #include "engine/damage.h"
-#include "engine/holes.h"
 #include "os/os.h"
 #include "repo/key.h"
 #include "repo/mark.h"
@@ -39,36 +38,13 @@ static void hurt(struct check *c, const char *path, const char *why)
 	    id_hex(hex, &c->snapshot->id), why);
 }
 
-/* The content of one file: is each blob there, and how much is it? */
-struct content {
-	struct check *c;
-	uint64_t bytes;
-};
-
-static int content_there(void *arg, const struct id *id, struct err *e)
-{
-	struct content *x = arg;
-	struct index_place at;
-	char hex[ID_HEX];
-
-	if (damage_blob(x->c->damage, id))
-		return err_set(e, ERR_CORRUPT, "content blob %.16s is lost", id_hex(hex, id));
-	if (reader_find(x->c->reader, id, &at, e) == 1)
-		x->bytes += at.blob_len;
-	return 0;
-}
-
 static bool check_content(
     struct check *c, const struct entry *en, const struct tree_ref *ref, const char *path)
 {
-	struct content x = {c, 0};
 	struct err e;
 
-	if (tree_content(reader_tree_get, c->reader, ref, content_there, &x, &e) == 0) {
-		if (en->type != ENTRY_FILE || x.bytes == holes_data_size(en))
-			return true;
-		err_set(&e, ERR_CORRUPT, "its blobs do not add up to its size");
-	}
+	if (damage_content(c->damage, c->reader, en, ref, &e) == 0)
+		return true;
 	hurt(c, path, e.msg);
 	return false;
 }
@@ -190,7 +166,7 @@ int op_check(struct repo *r, const struct check_params *p, struct ctx *ctx,
 {
 	struct check c = {.repo = r, .ctx = ctx, .out = out};
 	struct damage_params dp = {p->read_data || p->subset > 0, p->subset, p->jobs};
-	struct clock *clock = ctx->clock ? ctx->clock : os_clock();
+	struct clock *clock = os_clock_of(ctx);
 	int64_t began = clock->mono_ns(clock);
 	struct snapshot_list snapshots = {0};
 	struct ctx *outer;

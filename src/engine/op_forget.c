@@ -138,7 +138,7 @@ int op_forget(struct repo *r, const struct forget_params *p, struct ctx *ctx,
     struct forget_result *out, struct err *e)
 {
 	struct forgetting f = {r, p, ctx, decided, arg, out, ""};
-	struct clock *clock = ctx->clock ? ctx->clock : os_clock();
+	struct clock *clock = os_clock_of(ctx);
 	struct select_filter filter = p->filter;
 	struct select_list l;
 	int rc;

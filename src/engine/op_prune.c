@@ -262,7 +262,7 @@ static void prune_fini(struct prune *pr)
 int op_prune(struct repo *r, const struct prune_params *p, struct ctx *ctx,
     struct prune_result *out, struct err *e)
 {
-	struct clock *clock = ctx->clock ? ctx->clock : os_clock();
+	struct clock *clock = os_clock_of(ctx);
 	struct prune pr = {.repo = r, .ctx = ctx, .p = p, .out = out};
 	int rc = -1;
 

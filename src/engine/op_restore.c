@@ -420,7 +420,7 @@ int op_restore(struct repo *r, const struct restore_params *p, struct ctx *ctx,
     struct restore_result *out, struct err *e)
 {
 	struct restore *rs = mem_zalloc(sizeof *rs);
-	struct clock *clock = ctx->clock ? ctx->clock : os_clock();
+	struct clock *clock = os_clock_of(ctx);
 	int64_t began = clock->mono_ns(clock);
 	struct tree_path at = {.reader = NULL};
 	int rc = -1;

@@ -22,7 +22,7 @@ static bool doomed(void *arg, const struct id *pack)
  */
 static int still_fresh(const struct prune *pr, struct err *e)
 {
-	struct clock *clock = pr->ctx->clock ? pr->ctx->clock : os_clock();
+	struct clock *clock = os_clock_of(pr->ctx);
 	int64_t took = clock->mono_ns(clock) - pr->began_ns;
 
 	/* A grace below a minute is for trying things out; a busy machine needs 30 s. */

@@ -5,18 +5,13 @@
 #include "base/mem.h"
 #include "engine/prune_internal.h"
 
-static int list_pack(void *arg, const char *key, const struct store_stat *st, struct err *e)
+static int take_pack(void *arg, enum format_type type, const struct id *id,
+    const struct store_stat *st, struct err *e)
 {
 	struct prune *pr = arg;
-	const char *leaf = strrchr(key, '/');
-	struct ppack *pk;
-	struct id id;
+	struct ppack *pk = idmap_put(pr->packs, id, NULL);
 
-	(void)e;
-	if (leaf == NULL || !id_parse(&id, leaf + 1))
-		return 0;
-	pk = idmap_put(pr->packs, &id, NULL);
-	pk->type = strncmp(key, "meta/", 5) == 0 ? FORMAT_META : FORMAT_PACK;
+	pk->type = (uint8_t)type;
 	pk->present = true;
 	pk->size = st->size;
 	pk->stored_ns = st->mtime_ns;
@@ -150,11 +145,7 @@ int prune_plan(struct prune *pr, struct err *e)
 	mark_hide(pr->repo, &pr->marks);
 	pr->generation = repo_index_generation(pr->repo);
 	pr->reach = reach_new(pr->repo);
-	if (store_list(repo_store(pr->repo), repo_type_folder(FORMAT_PACK), list_pack, pr, e) ==
-		-1 ||
-	    store_list(repo_store(pr->repo), repo_type_folder(FORMAT_META), list_pack, pr, e) ==
-		-1 ||
-	    reach_all(pr, e) == -1)
+	if (repo_list_packs(pr->repo, take_pack, pr, e) == -1 || reach_all(pr, e) == -1)
 		return -1;
 	return weigh_all(pr, e);
 }

@@ -19,18 +19,13 @@ struct scan {
 	struct idmap *packs; /* id -> struct found */
 };
 
-static int list_pack(void *arg, const char *key, const struct store_stat *st, struct err *e)
+static int take_pack(void *arg, enum format_type type, const struct id *id,
+    const struct store_stat *st, struct err *e)
 {
 	struct scan *s = arg;
-	const char *leaf = strrchr(key, '/');
-	struct found *f;
-	struct id id;
+	struct found *f = idmap_put(s->packs, id, NULL);
 
-	(void)e;
-	if (leaf == NULL || !id_parse(&id, leaf + 1))
-		return 0;
-	f = idmap_put(s->packs, &id, NULL);
-	f->type = strncmp(key, "meta/", 5) == 0 ? FORMAT_META : FORMAT_PACK;
+	f->type = (uint8_t)type;
 	f->present = true;
 	f->size = st->size;
 	s->rp->out->packs_scanned++;
@@ -145,12 +140,8 @@ int repair_index(struct repair *rp, struct err *e)
 
 	atomic_store(&rp->ctx->progress.phase, "reading directories of packs");
 	if (repo_index_load(rp->repo, true, e) == -1 || mark_load(rp->repo, &marks, e) == -1 ||
-	    store_list(repo_store(rp->repo), repo_type_folder(FORMAT_PACK), list_pack, &s, e) ==
-		-1 ||
-	    store_list(repo_store(rp->repo), repo_type_folder(FORMAT_META), list_pack, &s, e) ==
-		-1 ||
-	    note_indexed(&s, e) == -1 || index_strays(&s, &marks, e) == -1 ||
-	    remove_bad(rp, e) == -1)
+	    repo_list_packs(rp->repo, take_pack, &s, e) == -1 || note_indexed(&s, e) == -1 ||
+	    index_strays(&s, &marks, e) == -1 || remove_bad(rp, e) == -1)
 		goto out;
 	if (!rp->p->dry_run) {
 		if (index_rewrite(rp->repo, &w, e) == -1)

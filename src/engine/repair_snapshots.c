@@ -6,26 +6,8 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "engine/holes.h"
 #include "engine/repair_internal.h"
 #include "repo/note.h"
-
-struct sizing {
-	struct repair *rp;
-	uint64_t bytes;
-};
-
-static int lost_blob(void *arg, const struct id *id, struct err *e)
-{
-	struct sizing *x = arg;
-	struct index_place at;
-
-	if (damage_blob(x->rp->damage, id))
-		return err_set(e, ERR_CORRUPT, "content is lost");
-	if (reader_find(x->rp->reader, id, &at, e) == 1)
-		x->bytes += at.blob_len;
-	return 0;
-}
 
 static void tell_lost(struct repair *rp, const char *path, const char *why)
 {
@@ -40,7 +22,6 @@ static int mend_tree(struct repair *rp, const struct id *tree, const char *path,
 static int mend_entry(struct repair *rp, const struct entry *en, struct tree_ref *ref,
     const char *path, unsigned depth, struct id *sub, struct err *e)
 {
-	struct sizing size = {rp, 0};
 	struct mended m;
 	struct err why;
 
@@ -57,11 +38,8 @@ static int mend_entry(struct repair *rp, const struct entry *en, struct tree_ref
 		ref->ids = sub;
 		return 1;
 	}
-	if (tree_content(reader_tree_get, rp->reader, ref, lost_blob, &size, &why) == 0) {
-		if (en->type != ENTRY_FILE || size.bytes == holes_data_size(en))
-			return 1;
-		err_set(&why, ERR_CORRUPT, "its blobs do not add up to its size");
-	}
+	if (damage_content(rp->damage, rp->reader, en, ref, &why) == 0)
+		return 1;
 	if (why.kind != ERR_CORRUPT) {
 		*e = why;
 		return -1;

@@ -17,17 +17,6 @@ static char *in_target(const struct restore *rs, const char *path)
 	return mem_printf("%s%s", rs->p->target, path + rs->skip);
 }
 
-static enum entry_type type_of(mode_t mode)
-{
-	return S_ISREG(mode)    ? ENTRY_FILE
-	       : S_ISDIR(mode)  ? ENTRY_DIR
-	       : S_ISLNK(mode)  ? ENTRY_SYMLINK
-	       : S_ISFIFO(mode) ? ENTRY_FIFO
-	       : S_ISCHR(mode)  ? ENTRY_CHAR
-	       : S_ISBLK(mode)  ? ENTRY_BLOCK
-				: ENTRY_SOCKET;
-}
-
 int restore_look(struct restore *rs, struct target_dir *dir, const char *path,
     struct target_stat *out, struct err *e)
 {
@@ -47,7 +36,7 @@ int restore_look(struct restore *rs, struct target_dir *dir, const char *path,
 		return errno == ENOENT || errno == ENOTDIR ? 0 : err_sys(e, "look at the target");
 	*out = (struct target_stat){
 	    .exists = true,
-	    .type = type_of(st.st_mode),
+	    .type = os_entry_type(st.st_mode),
 	    .size = (uint64_t)st.st_size,
 	    .mtime = st.st_mtim.tv_sec,
 	    .mtime_ns = (uint32_t)st.st_mtim.tv_nsec,

@@ -20,6 +20,7 @@
 
 #include "base/buf.h"
 #include "base/ctx.h"
+#include "base/entry.h"
 #include "base/err.h"
 
 int os_open(const char *path, int flags, mode_t mode);
@@ -44,6 +45,9 @@ int os_pwrite_all(int fd, const void *p, size_t n, off_t off); /* 0 or -1 */
 /* Reads until n bytes or the end; returns how many, or -1. */
 ssize_t os_pread_full(int fd, void *buf, size_t n, off_t off);
 
+/* What a mode says a thing is; ENTRY_SOCKET for what is none of the others. */
+enum entry_type os_entry_type(mode_t mode);
+
 /* Start writing a file's dirty pages back; advice. */
 void os_start_writeback(int fd);
 
@@ -64,6 +68,7 @@ int os_lock(int fd, bool wait, bool *busy, struct err *e);
 
 /* The real clock (CLOCK_REALTIME; CLOCK_BOOTTIME for mono). */
 struct clock *os_clock(void);
+struct clock *os_clock_of(const struct ctx *ctx); /* ctx's, or else the real one */
 
 /*
  * Call f(arg) on a thread with a stack of 512 MiB (of which only what is

@@ -179,3 +179,23 @@ int os_lock(int fd, bool wait, bool *busy, struct err *e)
 	}
 	return rc == -1 ? err_sys(e, "lock") : 0;
 }
+
+enum entry_type os_entry_type(mode_t mode)
+{
+	switch (mode & S_IFMT) {
+	case S_IFREG:
+		return ENTRY_FILE;
+	case S_IFDIR:
+		return ENTRY_DIR;
+	case S_IFLNK:
+		return ENTRY_SYMLINK;
+	case S_IFIFO:
+		return ENTRY_FIFO;
+	case S_IFCHR:
+		return ENTRY_CHAR;
+	case S_IFBLK:
+		return ENTRY_BLOCK;
+	default:
+		return ENTRY_SOCKET;
+	}
+}

@@ -36,6 +36,11 @@ struct clock *os_clock(void)
 	return &c;
 }
 
+struct clock *os_clock_of(const struct ctx *ctx)
+{
+	return ctx->clock ? ctx->clock : os_clock();
+}
+
 unsigned os_cpus(void)
 {
 	cpu_set_t set;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/cursor.h"
+#include "base/hex.h"
 
 static const char MAGIC[] = "HOLDFAST";
 
@@ -147,8 +148,7 @@ int envelope_verify(struct sealer *s, const struct envelope *env, const struct s
 		goto out;
 	}
 	memcpy(signer, payload.p, FORMAT_UID);
-	for (size_t i = 0; i < FORMAT_UID; i++)
-		snprintf(hex + 2 * i, 3, "%02x", signer[i]);
+	hex_encode(hex, signer, FORMAT_UID);
 	if ((pub = writer(arg, signer)) == NULL) {
 		err_set(e, ERR_CORRUPT, "signed by %.8s, who is no writer of this repository", hex);
 		goto out;

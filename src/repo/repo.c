@@ -370,11 +370,6 @@ struct store *repo_store(struct repo *r)
 	return r->store;
 }
 
-struct ctx *repo_ctx(struct repo *r)
-{
-	return r->ctx;
-}
-
 struct ctx *repo_set_ctx(struct repo *r, struct ctx *ctx)
 {
 	struct ctx *old = r->ctx;

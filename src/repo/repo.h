@@ -55,7 +55,6 @@ uint64_t repo_index_generation(const struct repo *r); /* rises when ordinals may
 size_t repo_bad_indexes(const struct repo *r);
 
 struct store *repo_store(struct repo *r);
-struct ctx *repo_ctx(struct repo *r);
 struct ctx *repo_set_ctx(struct repo *r, struct ctx *ctx); /* returns the one before */
 const char *repo_url(const struct repo *r);
 const char *repo_id_text(const struct repo *r);   /* 32 hex digits */

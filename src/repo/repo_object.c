@@ -26,14 +26,6 @@ void id_list_fini(struct id_list *l)
 	memset(l, 0, sizeof *l);
 }
 
-bool id_list_has(const struct id_list *l, const struct id *id)
-{
-	for (size_t i = 0; i < l->n; i++)
-		if (id_eq(&l->v[i], id))
-			return true;
-	return false;
-}
-
 static const struct {
 	const char *folder;
 	bool fan_out;
@@ -90,6 +82,32 @@ int repo_list_ids(struct repo *r, enum format_type type, struct id_list *out, st
 	struct listing l = {r, out};
 
 	return store_list(r->store, types[type].folder, list_visit, &l, e);
+}
+
+struct pack_listing {
+	enum format_type type;
+	repo_pack_visit *visit;
+	void *arg;
+};
+
+static int list_pack(void *arg, const char *key, const struct store_stat *st, struct err *e)
+{
+	struct pack_listing *l = arg;
+	const char *leaf = strrchr(key, '/');
+	struct id id;
+
+	if (leaf == NULL || !id_parse(&id, leaf + 1))
+		return 0;
+	return l->visit(l->arg, l->type, &id, st, e);
+}
+
+int repo_list_packs(struct repo *r, repo_pack_visit *visit, void *arg, struct err *e)
+{
+	struct pack_listing content = {FORMAT_PACK, visit, arg}, trees = {FORMAT_META, visit, arg};
+
+	if (store_list(r->store, types[FORMAT_PACK].folder, list_pack, &content, e) == -1)
+		return -1;
+	return store_list(r->store, types[FORMAT_META].folder, list_pack, &trees, e);
 }
 
 int repo_put_object(
@@ -248,7 +266,7 @@ bool repo_time_parse(const char *s, int64_t *ns)
 
 int64_t repo_now(struct repo *r)
 {
-	struct clock *c = r->ctx->clock ? r->ctx->clock : os_clock();
+	struct clock *c = os_clock_of(r->ctx);
 
 	return c->wall_ns(c);
 }

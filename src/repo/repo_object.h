@@ -17,7 +17,6 @@ struct id_list {
 };
 void id_list_add(struct id_list *l, const struct id *id);
 void id_list_fini(struct id_list *l);
-bool id_list_has(const struct id_list *l, const struct id *id); /* linear */
 
 /* "index/<id>" or "packs/ab/<id>"; returns out. */
 enum { REPO_NAME_MAX = 160 };
@@ -26,6 +25,11 @@ const char *repo_type_folder(enum format_type type); /* "index/" */
 
 /* Names below a folder; anything that isn't an id is told and left out. */
 int repo_list_ids(struct repo *r, enum format_type type, struct id_list *out, struct err *e);
+
+/* Every pack in the store, of both types, whether or not an index names it. */
+typedef int repo_pack_visit(void *arg, enum format_type type, const struct id *id,
+    const struct store_stat *st, struct err *e);
+int repo_list_packs(struct repo *r, repo_pack_visit *visit, void *arg, struct err *e);
 
 /* Fetch a small object whole; its hash is checked. */
 struct buf;

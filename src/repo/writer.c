@@ -18,7 +18,7 @@ static const size_t INDEX_EVERY_BLOBS = 200000;
 
 int64_t writer_boot_ns(struct writer *w)
 {
-	struct clock *c = w->repo->ctx->clock ? w->repo->ctx->clock : os_clock();
+	struct clock *c = os_clock_of(w->repo->ctx);
 
 	return c->mono_ns(c);
 }

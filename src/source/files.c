@@ -51,32 +51,12 @@ int files_openat(int dir, const char *name, int flags)
 	return fd;
 }
 
-static enum entry_type type_of(mode_t mode)
-{
-	switch (mode & S_IFMT) {
-	case S_IFDIR:
-		return ENTRY_DIR;
-	case S_IFLNK:
-		return ENTRY_SYMLINK;
-	case S_IFIFO:
-		return ENTRY_FIFO;
-	case S_IFCHR:
-		return ENTRY_CHAR;
-	case S_IFBLK:
-		return ENTRY_BLOCK;
-	case S_IFSOCK:
-		return ENTRY_SOCKET;
-	default:
-		return ENTRY_FILE;
-	}
-}
-
 void files_stat_take(struct source_stat *out, const struct stat *st)
 {
 	bool device = S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode);
 
 	*out = (struct source_stat){
-	    .type = type_of(st->st_mode),
+	    .type = os_entry_type(st->st_mode),
 	    .mode = st->st_mode & 07777,
 	    .uid = st->st_uid,
 	    .gid = st->st_gid,

@@ -20,26 +20,6 @@ struct target_file {
 	_Atomic uint64_t end; /* of what was written */
 };
 
-static enum entry_type type_of(mode_t mode)
-{
-	switch (mode & S_IFMT) {
-	case S_IFREG:
-		return ENTRY_FILE;
-	case S_IFDIR:
-		return ENTRY_DIR;
-	case S_IFLNK:
-		return ENTRY_SYMLINK;
-	case S_IFIFO:
-		return ENTRY_FIFO;
-	case S_IFCHR:
-		return ENTRY_CHAR;
-	case S_IFBLK:
-		return ENTRY_BLOCK;
-	default:
-		return ENTRY_SOCKET;
-	}
-}
-
 int target_look(struct target_dir *d, const char *name, struct target_stat *st, struct err *e)
 {
 	struct stat sb;
@@ -54,7 +34,7 @@ int target_look(struct target_dir *d, const char *name, struct target_stat *st, 
 	}
 	*st = (struct target_stat){
 	    .exists = true,
-	    .type = type_of(sb.st_mode),
+	    .type = os_entry_type(sb.st_mode),
 	    .size = (uint64_t)sb.st_size,
 	    .mtime = sb.st_mtim.tv_sec,
 	    .mtime_ns = (uint32_t)sb.st_mtim.tv_nsec,
@@ -320,7 +300,7 @@ static int apply_at(struct target_dir *d, const char *name, const char *path, bo
 		return err_sys(e, "open");
 	if (os_fstat(fd, &st) == -1)
 		rc = err_sys(e, "stat");
-	else if (type_of(st.st_mode) != en->type)
+	else if (os_entry_type(st.st_mode) != en->type)
 		rc = err_set(e, ERR_EXISTS, "replaced meanwhile");
 	else
 		target_apply(d->target, fd, true, old, en, path);

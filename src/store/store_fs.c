@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
+#include "base/hex.h"
 #include "base/mem.h"
 #include "os/os.h"
 
@@ -319,8 +320,7 @@ static int mark_init(struct store_fs *fs, struct err *e)
 
 	if (getrandom(random, sizeof random, 0) != sizeof random)
 		return err_sys(e, "random bytes");
-	for (size_t i = 0; i < sizeof random; i++)
-		snprintf(fs->mark + 2 * i, 3, "%02x", random[i]);
+	hex_encode(fs->mark, random, sizeof random);
 	return 0;
 }
 
