@@ -1,0 +1,181 @@
+/*
+ * index_cache_find: where a blob is, over all levels; and the packs that are
+ * hidden from that question.
+ */
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "repo/index_cache_internal.h"
+
+enum { HIDDEN_MIN = 64 };
+
+static struct hidden_slot *hidden_slot(struct hidden *h, const struct id *id)
+{
+	uint64_t at;
+
+	memcpy(&at, id->b + 8, sizeof at);
+	for (;; at++) {
+		struct hidden_slot *s = &h->slot[at & (h->cap - 1)];
+
+		if (!atomic_load_explicit(&s->used, memory_order_acquire) || id_eq(&s->id, id))
+			return s;
+	}
+}
+
+static bool is_hidden(const struct index_cache *c, const struct id *pack)
+{
+	struct hidden *h = atomic_load_explicit(&c->hidden, memory_order_acquire);
+
+	return h != NULL && atomic_load_explicit(&hidden_slot(h, pack)->used, memory_order_acquire);
+}
+
+static void hidden_put(struct hidden *h, const struct id *id)
+{
+	struct hidden_slot *s = hidden_slot(h, id);
+
+	if (atomic_load_explicit(&s->used, memory_order_relaxed))
+		return;
+	s->id = *id;
+	atomic_store_explicit(&s->used, true, memory_order_release);
+	h->n++;
+}
+
+static struct hidden *hidden_grow(struct hidden *old)
+{
+	size_t cap = old ? old->cap * 4 : HIDDEN_MIN;
+	struct hidden *h = mem_zalloc(sizeof *h + cap * sizeof *h->slot);
+
+	h->older = old;
+	h->cap = cap;
+	for (size_t i = 0; old != NULL && i < old->cap; i++)
+		if (atomic_load_explicit(&old->slot[i].used, memory_order_relaxed))
+			hidden_put(h, &old->slot[i].id);
+	return h;
+}
+
+void index_cache_hide(struct index_cache *c, const struct id *pack)
+{
+	struct hidden *h;
+
+	pthread_mutex_lock(&c->hide_lock);
+	h = atomic_load_explicit(&c->hidden, memory_order_relaxed);
+	if (h == NULL || h->n * 2 >= h->cap)
+		h = hidden_grow(h);
+	hidden_put(h, pack);
+	atomic_store_explicit(&c->hidden, h, memory_order_release);
+	pthread_mutex_unlock(&c->hide_lock);
+}
+
+/* Visit the places of an id in one level; visit's result, if not 0, ends it. */
+static int places_in(const struct index_cache *c, const struct member *m, const struct id *id,
+    int (*visit)(void *, const struct index_place *, struct err *), void *arg, bool hidden_too,
+    struct err *e)
+{
+	uint64_t at = INDEX_LEVEL_FIRST;
+	struct index_cache_pack pack;
+	struct index_place place;
+	uint32_t blob;
+	int rc;
+
+	while ((rc = index_level_next(m->l, id, &at, &blob, e)) == 1) {
+		if (index_level_place(m->l, blob, &place, e) == -1)
+			return -1;
+		if (!hidden_too && atomic_load_explicit(&c->hidden, memory_order_acquire)) {
+			if (index_level_pack(m->l, place.pack, &pack, e) == -1)
+				return -1;
+			if (is_hidden(c, &pack.id))
+				continue;
+		}
+		place.pack += m->pack;
+		place.frame += m->frame;
+		place.blob += m->blob;
+		if ((rc = visit(arg, &place, e)) != 0)
+			return rc;
+	}
+	return rc;
+}
+
+static int take_first(void *arg, const struct index_place *p, struct err *e)
+{
+	*(struct index_place *)arg = *p;
+	return 1;
+}
+
+int index_cache_find(
+    struct index_cache *c, const struct id *id, struct index_place *out, struct err *e)
+{
+	const struct set *s = index_cache_current(c);
+
+	for (size_t i = 0; i < s->n; i++) {
+		int rc = places_in(c, &s->m[i], id, take_first, out, false, e);
+
+		if (rc != 0)
+			return rc;
+	}
+	return 0;
+}
+
+int index_cache_find_all(struct index_cache *c, const struct id *id,
+    int (*visit)(void *, const struct index_place *, struct err *), void *arg, struct err *e)
+{
+	const struct set *s = index_cache_current(c);
+
+	for (size_t i = 0; i < s->n; i++) {
+		int rc = places_in(c, &s->m[i], id, visit, arg, true, e);
+
+		if (rc != 0)
+			return rc;
+	}
+	return 0;
+}
+
+uint32_t index_cache_packs(const struct index_cache *c)
+{
+	const struct set *s = index_cache_current(c);
+	const struct member *last = s->n ? &s->m[s->n - 1] : NULL;
+
+	return last ? last->pack + index_level_packs(last->l) : 0;
+}
+
+uint64_t index_cache_blobs(const struct index_cache *c)
+{
+	const struct set *s = index_cache_current(c);
+	const struct member *last = s->n ? &s->m[s->n - 1] : NULL;
+
+	return last ? last->blob + index_level_blobs(last->l) : 0;
+}
+
+/* The member with this pack, or NULL with the error: the caller made it up. */
+static const struct member *member_of_pack(
+    const struct index_cache *c, uint32_t ordinal, struct err *e)
+{
+	const struct set *s = index_cache_current(c);
+
+	for (size_t i = s->n; i-- > 0;)
+		if (ordinal >= s->m[i].pack &&
+		    ordinal - s->m[i].pack < index_level_packs(s->m[i].l))
+			return &s->m[i];
+	err_set(e, ERR_ABSENT, "index cache: no pack %u", ordinal);
+	return NULL;
+}
+
+int index_cache_pack(
+    struct index_cache *c, uint32_t ordinal, struct index_cache_pack *out, struct err *e)
+{
+	const struct member *m = member_of_pack(c, ordinal, e);
+
+	if (m == NULL || index_level_pack(m->l, ordinal - m->pack, out, e) == -1)
+		return -1;
+	out->first_frame += m->frame;
+	out->first_blob += m->blob;
+	out->hidden = is_hidden(c, &out->id);
+	return 0;
+}
+
+int index_cache_pack_dir(struct index_cache *c, uint32_t ordinal, struct pack_dir *dir,
+    struct index_pack *out, struct err *e)
+{
+	const struct member *m = member_of_pack(c, ordinal, e);
+
+	return m ? index_level_pack_dir(m->l, ordinal - m->pack, dir, out, e) : -1;
+}
