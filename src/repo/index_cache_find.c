@@ -9,15 +9,19 @@
 
 enum { HIDDEN_MIN = 64 };
 
-static struct hidden_slot *hidden_slot(struct hidden *h, const struct id *id)
+/* The id's slot, or the empty one where it would be put. */
+static struct hidden_slot *hidden_slot(struct hidden *h, const struct id *id, bool *found)
 {
 	uint64_t at;
 
 	memcpy(&at, id->b + 8, sizeof at);
 	for (;; at++) {
 		struct hidden_slot *s = &h->slot[at & (h->cap - 1)];
+		/* Asked once: an empty slot may be another id's a moment later. */
+		bool used = atomic_load_explicit(&s->used, memory_order_acquire);
 
-		if (!atomic_load_explicit(&s->used, memory_order_acquire) || id_eq(&s->id, id))
+		*found = used && id_eq(&s->id, id);
+		if (*found || !used)
 			return s;
 	}
 }
@@ -25,15 +29,19 @@ static struct hidden_slot *hidden_slot(struct hidden *h, const struct id *id)
 static bool is_hidden(const struct index_cache *c, const struct id *pack)
 {
 	struct hidden *h = atomic_load_explicit(&c->hidden, memory_order_acquire);
+	bool found = false;
 
-	return h != NULL && atomic_load_explicit(&hidden_slot(h, pack)->used, memory_order_acquire);
+	if (h != NULL)
+		hidden_slot(h, pack, &found);
+	return found;
 }
 
 static void hidden_put(struct hidden *h, const struct id *id)
 {
-	struct hidden_slot *s = hidden_slot(h, id);
+	bool found;
+	struct hidden_slot *s = hidden_slot(h, id, &found);
 
-	if (atomic_load_explicit(&s->used, memory_order_relaxed))
+	if (found)
 		return;
 	s->id = *id;
 	atomic_store_explicit(&s->used, true, memory_order_release);

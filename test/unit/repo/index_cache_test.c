@@ -424,6 +424,51 @@ static void what_is_added_is_seen_at_once_by_others(void **state)
 	index_cache_close(r.c);
 }
 
+static void *look_up_until_told(void *arg)
+{
+	struct race *r = arg;
+
+	while (!atomic_load(&r->ready)) {
+		for (uint64_t i = 0; i < IN_ONE; i++) {
+			struct id id = make_id(0, i);
+			struct index_place p;
+			struct err e = {0};
+
+			if (index_cache_find(r->c, &id, &p, &e) != 1)
+				atomic_fetch_add(&r->wrong, 1);
+		}
+	}
+	return NULL;
+}
+
+/*
+ * Ids that would all stand where the asked one would: each is written to the
+ * very slot that a lookup may just have found empty.
+ */
+static void hiding_some_packs_hides_no_others(void **state)
+{
+	struct race r = {.c = open_cache(NULL)};
+	struct index_cache_pack pack;
+	struct err e = {0};
+	pthread_t t[2];
+
+	add_one(r.c, 0);
+	assert_int_equal(index_cache_pack(r.c, 0, &pack, &e), 0);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(pthread_create(&t[i], NULL, look_up_until_told, &r), 0);
+	for (uint64_t i = 0; i < 3000; i++) {
+		struct id other = make_id(123, i);
+
+		memcpy(other.b + 8, pack.id.b + 8, 8);
+		index_cache_hide(r.c, &other);
+	}
+	atomic_store(&r.ready, 1);
+	for (int i = 0; i < 2; i++)
+		pthread_join(t[i], NULL);
+	assert_int_equal(r.wrong, 0);
+	index_cache_close(r.c);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -441,6 +486,7 @@ int main(void)
 	    T(an_absent_object_is_reported_as_such),
 	    T(a_damaged_byte_never_gives_a_wrong_answer),
 	    T(what_is_added_is_seen_at_once_by_others),
+	    T(hiding_some_packs_hides_no_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
