@@ -29,7 +29,7 @@ struct damage {
 
 	pthread_mutex_t lock; /* guards all but repo, ctx, p */
 	uint32_t next;        /* pack ordinal to read */
-	uint32_t npacks;
+	uint32_t npacks, missing;
 	bool failed;
 	struct err err;
 };
@@ -114,12 +114,15 @@ struct content {
 static int content_there(void *arg, const struct id *id, struct err *e)
 {
 	struct content *x = arg;
+	struct damage *d = x->damage;
 	struct index_place at;
 	char hex[ID_HEX];
+	bool found = reader_find(x->reader, id, &at, e) == 1;
 
-	if (damage_blob(x->damage, id))
+	/* Mostly nothing is amiss, and one lookup tells. */
+	if ((!found || d->missing > 0 || idmap_count(d->bad_blobs) > 0) && damage_blob(d, id))
 		return err_set(e, ERR_CORRUPT, "content blob %.16s is lost", id_hex(hex, id));
-	if (reader_find(x->reader, id, &at, e) == 1)
+	if (found)
 		x->bytes += at.blob_len;
 	return 0;
 }
@@ -183,6 +186,7 @@ static int check_presence(struct damage *d, struct err *e)
 		s->indexed = true;
 		repo_object_name(name, (enum format_type)p.type, &p.id);
 		if (!s->present) {
+			d->missing++;
 			damage_object(d, name, "is missing");
 		} else if (s->size != p.size) {
 			snprintf(why, sizeof why, "has %llu bytes, the index says %llu",

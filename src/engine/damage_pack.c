@@ -10,11 +10,22 @@
 #include "repo/reader.h"
 #include "repo/repo_object.h"
 
+/* So much is read at a time, or a whole frame if that is more. */
+enum { WINDOW = 2 << 20 };
+
 struct damage_pack {
 	struct repo *repo;
 	struct reader *reader;
-	struct buf whole, plain;
+	struct crypto_hash *hash;
+	struct buf plain, hold;
 	struct pack_dir indexed, own;
+
+	/* The pack being read: once through, hashed as it comes. */
+	char name[REPO_NAME_MAX];
+	uint64_t size;
+	struct buf window;
+	uint64_t window_off; /* in the pack */
+	bool gaps;           /* not all of it could be read: there is no hash */
 };
 
 struct damage_pack *damage_pack_new(struct repo *r)
@@ -23,6 +34,7 @@ struct damage_pack *damage_pack_new(struct repo *r)
 
 	d->repo = r;
 	d->reader = reader_new(r);
+	d->hash = crypto_hash_new();
 	return d;
 }
 
@@ -31,8 +43,10 @@ void damage_pack_free(struct damage_pack *d)
 	if (d == NULL)
 		return;
 	reader_free(d->reader);
-	buf_fini(&d->whole);
+	crypto_hash_free(d->hash);
 	buf_fini(&d->plain);
+	buf_fini(&d->hold);
+	buf_fini(&d->window);
 	pack_dir_fini(&d->indexed);
 	pack_dir_fini(&d->own);
 	free(d);
@@ -55,20 +69,80 @@ static bool same_dirs(const struct pack_dir *a, const struct pack_dir *b)
 	return true;
 }
 
+/* Append n bytes to the window; what cannot be read at once may be in part. */
+static int read_more(struct damage_pack *d, size_t n, struct err *e)
+{
+	size_t had = d->window.n;
+
+	if (store_get(repo_store(d->repo), d->name, d->window_off + had, buf_extend(&d->window, n),
+		n, e) == -1) {
+		d->window.n = had;
+		d->gaps = true;
+		return -1;
+	}
+	if (!d->gaps)
+		crypto_hash_add(d->hash, span_of(d->window.p + had, n));
+	return 0;
+}
+
+/*
+ * The n bytes at off, which only rises and never lies beyond the end of the
+ * window: frames are contiguous.
+ */
+static int get(struct damage_pack *d, uint64_t off, size_t n, struct span *out, struct err *e)
+{
+	size_t skip = (size_t)(off - d->window_off), left = d->window.n - skip;
+	uint64_t rest = d->size - off;
+
+	if (left < n) {
+		size_t want = n > WINDOW ? n : WINDOW;
+
+		if (want > rest)
+			want = (size_t)rest;
+		memmove(d->window.p, d->window.p + skip, left);
+		d->window.n = left;
+		d->window_off = off;
+		if (read_more(d, want - left, e) == -1 &&
+		    (want == n || read_more(d, n - left, e) == -1))
+			return -1;
+		skip = 0;
+	}
+	*out = span_of(d->window.p + skip, n);
+	return 0;
+}
+
+/* The next frame comes after a part that could not be read. */
+static void skip_to(struct damage_pack *d, uint64_t off)
+{
+	if (off - d->window_off <= d->window.n)
+		return;
+	d->window.n = 0;
+	d->window_off = off;
+}
+
+static bool frame_bytes(struct damage_pack *d, const struct index_pack *p,
+    const struct pack_frame *f, uint64_t off, struct span *box, struct err *why)
+{
+	if (off > d->size || f->stored > d->size - off || f->slot >= p->nslots) {
+		err_set(
+		    why, ERR_CORRUPT, "frame at %llu lies beyond the end", (unsigned long long)off);
+		return false;
+	}
+	skip_to(d, off);
+	return get(d, off, f->stored, box, why) == 0;
+}
+
 /* One frame as the index has it; the first thing wrong goes to e, if it is unset. */
 static bool frame_ok(struct damage_pack *d, const struct index_pack *p, const struct pack_frame *f,
     uint64_t off, void (*bad)(void *, const struct id *), void *arg, struct err *e)
 {
-	struct span box = {NULL, 0};
+	struct span box;
 	uint32_t at = 0;
 	struct err why;
-	bool whole, ok = true;
+	bool there = frame_bytes(d, p, f, off, &box, &why), ok = true;
+	bool whole = there &&
+		     reader_unseal(d->reader, f, p->slots[f->slot], box, &d->plain, &why) == 0;
 
-	if (off <= d->whole.n && f->stored <= d->whole.n - off && f->slot < p->nslots)
-		box = span_of(d->whole.p + off, f->stored);
-	err_set(&why, ERR_CORRUPT, "frame at %llu lies beyond the end", (unsigned long long)off);
-	whole = box.p != NULL &&
-		reader_unseal(d->reader, f, p->slots[f->slot], box, &d->plain, &why) == 0;
 	for (uint32_t i = 0; i < f->nblobs; i++) {
 		const struct pack_blob *b = &d->indexed.blobs[f->first + i];
 
@@ -85,60 +159,84 @@ static bool frame_ok(struct damage_pack *d, const struct index_pack *p, const st
 	}
 	if (!ok && e->kind == ERR_NONE) {
 		*e = why;
-		if (box.p != NULL)
+		if (there)
 			err_wrap(e, "frame at %llu", (unsigned long long)off);
 	}
 	return ok;
 }
 
-static int check_whole(struct damage_pack *d, const struct index_pack *p, struct err *e)
+/* What comes after the frames belongs to the hash, and so to the name. */
+static int check_name(
+    struct damage_pack *d, uint64_t off, const struct index_pack *p, struct err *e)
 {
-	struct index_pack own;
+	struct span bytes;
 	struct id got;
 
-	crypto_sha256(buf_span(&d->whole), got.b);
+	while (!d->gaps && off < d->size) {
+		size_t n = d->size - off < WINDOW ? (size_t)(d->size - off) : WINDOW;
+
+		if (get(d, off, n, &bytes, e) == -1)
+			return -1;
+		off += n;
+	}
+	if (d->gaps)
+		return err_set(e, ERR_CORRUPT, "cannot be read whole");
+	crypto_hash_end(d->hash, got.b);
 	if (!id_eq(&got, &p->id))
 		return err_set(e, ERR_CORRUPT, "its bytes do not have the hash in its name");
-	if (pack_parse_directory(
-		d->repo, (enum format_type)p->type, buf_span(&d->whole), &d->own, &own, e) == -1)
+	return 0;
+}
+
+static int check_directory(struct damage_pack *d, const struct index_pack *p, struct err *e)
+{
+	struct index_pack own;
+
+	if (pack_read_directory(d->repo, (enum format_type)p->type, &p->id, d->size, &d->own,
+		&d->hold, &own, e) == -1)
 		return -1;
 	if (!same_dirs(&d->own, &d->indexed) || own.first_off != p->first_off)
 		return err_set(e, ERR_CORRUPT, "its directory and the index differ");
 	return 0;
 }
 
+static void begin(struct damage_pack *d, const struct index_pack *p, uint64_t size)
+{
+	repo_object_name(d->name, (enum format_type)p->type, &p->id);
+	d->size = size;
+	d->gaps = false;
+	d->window_off = 0;
+	buf_reset(&d->window);
+	crypto_hash_reset(d->hash);
+}
+
 int damage_pack_read(struct damage_pack *d, uint32_t ordinal, uint64_t size,
     void (*bad)(void *, const struct id *blob), void *arg, struct err *e)
 {
-	char name[REPO_NAME_MAX];
 	struct index_pack p;
-	struct err first, whole;
+	struct err first, why;
+	struct span head;
 	uint64_t off;
-	bool ok = true;
 
 	err_clear(&first);
+	err_clear(&why);
 	if (index_cache_pack_dir(repo_index(d->repo), ordinal, &d->indexed, &p, e) == -1)
 		return -1;
+	index_cache_trim(repo_index(d->repo));
 	if (size > FORMAT_PACK_MAX)
 		return err_set(e, ERR_CORRUPT, "is larger than any pack may be");
-	buf_reset(&d->whole);
-	repo_object_name(name, (enum format_type)p.type, &p.id);
-	if (size > 0 &&
-	    store_get(repo_store(d->repo), name, 0, buf_extend(&d->whole, size), size, e) == -1) {
-		/* What cannot be read at once may be readable in part: frame by frame. */
-		buf_reset(&d->whole);
-		first = *e;
-	}
-	off = p.first_off;
+	begin(d, &p, size);
+	off = p.first_off < size ? p.first_off : size;
+	(void)!get(d, 0, (size_t)off, &head, &first);
 	for (size_t i = 0; i < d->indexed.nframes; i++) {
 		const struct pack_frame *f = &d->indexed.frames[i];
 
-		ok = frame_ok(d, &p, f, off, bad, arg, &first) && ok;
+		frame_ok(d, &p, f, off, bad, arg, &first);
 		off += f->stored;
 	}
-	err_clear(&whole);
-	if (check_whole(d, &p, &whole) == -1 && first.kind == ERR_NONE)
-		first = whole;
+	off = off < size ? off : size;
+	if ((check_name(d, off, &p, &why) == -1 || check_directory(d, &p, &why) == -1) &&
+	    first.kind == ERR_NONE)
+		first = why;
 	if (first.kind == ERR_NONE)
 		return 0;
 	*e = first;

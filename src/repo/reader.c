@@ -11,6 +11,9 @@
 /* A few frames are kept: trees are walked in the order they were written. */
 enum { SLOTS = 8, KEEP_BYTES = 12 << 20, PLACES_MAX = 4 };
 
+/* Writers work side by side, each at a frame of its own. */
+enum { NEAR = 4, TRIM_EVERY = 1024 };
+
 struct slot {
 	struct buf plain;
 	struct id pack;
@@ -26,6 +29,9 @@ struct reader {
 	struct buf box, packed, scratch;
 	struct slot slot[SLOTS];
 	uint64_t tick;
+	struct index_place near[NEAR]; /* the last ones found; plain 0: none */
+	uint64_t near_generation;
+	unsigned next_near, finds;
 	bool reloaded, mended;
 };
 
@@ -134,6 +140,39 @@ static bool mend_cache(struct reader *rd, const struct err *why)
 	return repo_index_load(rd->repo, true, &e) == 0;
 }
 
+/* Lookups touch pages all over the cache, which would add up. */
+static void count_find(struct reader *rd)
+{
+	if (++rd->finds % TRIM_EVERY == 0)
+		index_cache_trim(rd->repo->index);
+}
+
+/* With the index locked: next to one of the last places, or wherever it is. */
+static int find(struct reader *rd, const struct id *id, struct index_place *out, struct err *e)
+{
+	uint64_t generation = repo_index_generation(rd->repo);
+	int rc;
+
+	if (rd->near_generation != generation)
+		memset(rd->near, 0, sizeof rd->near);
+	rd->near_generation = generation;
+	for (size_t i = 0; i < NEAR; i++) {
+		struct index_place *near = &rd->near[i];
+
+		if (near->plain == 0)
+			continue;
+		rc = index_cache_after(rd->repo->index, near, id, out, e);
+		if (rc == 1)
+			*near = *out;
+		if (rc != 0)
+			return rc;
+	}
+	rc = index_cache_find(rd->repo->index, id, out, e);
+	if (rc == 1)
+		rd->near[rd->next_near++ % NEAR] = *out;
+	return rc;
+}
+
 int reader_find(struct reader *rd, const struct id *id, struct index_place *out, struct err *e)
 {
 	int rc;
@@ -142,7 +181,8 @@ int reader_find(struct reader *rd, const struct id *id, struct index_place *out,
 		return -1;
 	do {
 		pthread_rwlock_rdlock(&rd->repo->index_lock);
-		rc = index_cache_find(rd->repo->index, id, out, e);
+		count_find(rd);
+		rc = find(rd, id, out, e);
 		pthread_rwlock_unlock(&rd->repo->index_lock);
 	} while (rc == -1 && mend_cache(rd, e));
 	return rc;
@@ -229,6 +269,7 @@ static int try_places(struct reader *rd, enum format_purpose kind, const struct 
 	do {
 		p.n = 0;
 		pthread_rwlock_rdlock(&rd->repo->index_lock);
+		count_find(rd);
 		rc = index_cache_find_all(rd->repo->index, id, collect, &p, e);
 		pthread_rwlock_unlock(&rd->repo->index_lock);
 	} while (rc == -1 && mend_cache(rd, e));

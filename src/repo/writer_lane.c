@@ -11,7 +11,7 @@
 #include "base/mem.h"
 #include "repo/writer_internal.h"
 
-enum { FRAME_BLOBS_MAX = 16384, KINDS = BLOB_KINDS };
+enum { FRAME_BLOBS_MAX = 1024, KINDS = BLOB_KINDS };
 
 struct frame {
 	struct buf plain;
