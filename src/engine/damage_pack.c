@@ -26,6 +26,7 @@ struct damage_pack {
 	struct buf window;
 	uint64_t window_off; /* in the pack */
 	bool gaps;           /* not all of it could be read: there is no hash */
+	bool sealed;         /* some frames are not for our key to open */
 };
 
 struct damage_pack *damage_pack_new(struct repo *r)
@@ -50,23 +51,6 @@ void damage_pack_free(struct damage_pack *d)
 	pack_dir_fini(&d->indexed);
 	pack_dir_fini(&d->own);
 	free(d);
-}
-
-static bool same_dirs(const struct pack_dir *a, const struct pack_dir *b)
-{
-	if (a->nframes != b->nframes || a->nblobs != b->nblobs)
-		return false;
-	for (size_t i = 0; i < a->nframes; i++) {
-		const struct pack_frame *x = &a->frames[i], *y = &b->frames[i];
-
-		if (x->kind != y->kind || x->codec != y->codec || x->stored != y->stored ||
-		    x->plain != y->plain || x->nblobs != y->nblobs)
-			return false;
-	}
-	for (size_t i = 0; i < a->nblobs; i++)
-		if (!id_eq(&a->blobs[i].id, &b->blobs[i].id) || a->blobs[i].len != b->blobs[i].len)
-			return false;
-	return true;
 }
 
 /* Append n bytes to the window; what cannot be read at once may be in part. */
@@ -111,13 +95,20 @@ static int get(struct damage_pack *d, uint64_t off, size_t n, struct span *out, 
 	return 0;
 }
 
-/* The next frame comes after a part that could not be read. */
-static void skip_to(struct damage_pack *d, uint64_t off)
+/* Read on, for the hash, until the window reaches off; past what cannot be read. */
+static int advance(struct damage_pack *d, uint64_t off, struct err *e)
 {
-	if (off - d->window_off <= d->window.n)
-		return;
-	d->window.n = 0;
-	d->window_off = off;
+	int rc = 0;
+
+	while (d->window_off + d->window.n < off) {
+		uint64_t at = d->window_off + d->window.n, left = d->size - at;
+
+		d->window_off = d->gaps ? off : at;
+		d->window.n = 0;
+		if (!d->gaps && read_more(d, left < WINDOW ? (size_t)left : WINDOW, e) == -1)
+			rc = -1;
+	}
+	return rc;
 }
 
 static bool frame_bytes(struct damage_pack *d, const struct index_pack *p,
@@ -128,7 +119,7 @@ static bool frame_bytes(struct damage_pack *d, const struct index_pack *p,
 		    why, ERR_CORRUPT, "frame at %llu lies beyond the end", (unsigned long long)off);
 		return false;
 	}
-	skip_to(d, off);
+	(void)!advance(d, off, why);
 	return get(d, off, f->stored, box, why) == 0;
 }
 
@@ -139,10 +130,14 @@ static bool frame_ok(struct damage_pack *d, const struct index_pack *p, const st
 	struct span box;
 	uint32_t at = 0;
 	struct err why;
-	bool there = frame_bytes(d, p, f, off, &box, &why), ok = true;
-	bool whole = there &&
-		     reader_unseal(d->reader, f, p->slots[f->slot], box, &d->plain, &why) == 0;
+	bool there, whole, ok = true;
 
+	if (f->kind != PURPOSE_REFS && repo_need(d->repo, true, &why) == -1) {
+		d->sealed = true;
+		return true;
+	}
+	there = frame_bytes(d, p, f, off, &box, &why);
+	whole = there && reader_unseal(d->reader, f, p->slots[f->slot], box, &d->plain, &why) == 0;
 	for (uint32_t i = 0; i < f->nblobs; i++) {
 		const struct pack_blob *b = &d->indexed.blobs[f->first + i];
 
@@ -166,19 +161,12 @@ static bool frame_ok(struct damage_pack *d, const struct index_pack *p, const st
 }
 
 /* What comes after the frames belongs to the hash, and so to the name. */
-static int check_name(
-    struct damage_pack *d, uint64_t off, const struct index_pack *p, struct err *e)
+static int check_name(struct damage_pack *d, const struct index_pack *p, struct err *e)
 {
-	struct span bytes;
 	struct id got;
 
-	while (!d->gaps && off < d->size) {
-		size_t n = d->size - off < WINDOW ? (size_t)(d->size - off) : WINDOW;
-
-		if (get(d, off, n, &bytes, e) == -1)
-			return -1;
-		off += n;
-	}
+	if (advance(d, d->size, e) == -1)
+		return -1;
 	if (d->gaps)
 		return err_set(e, ERR_CORRUPT, "cannot be read whole");
 	crypto_hash_end(d->hash, got.b);
@@ -187,36 +175,53 @@ static int check_name(
 	return 0;
 }
 
-static int check_directory(struct damage_pack *d, const struct index_pack *p, struct err *e)
+/* `*lie`: the pack is as it was written, and this is not what the index says of it. */
+static int check_directory(
+    struct damage_pack *d, const struct index_pack *p, bool *lie, struct err *e)
 {
 	struct index_pack own;
 
 	if (pack_read_directory(d->repo, (enum format_type)p->type, &p->id, d->size, &d->own,
 		&d->hold, &own, e) == -1)
 		return -1;
-	if (!same_dirs(&d->own, &d->indexed) || own.first_off != p->first_off)
+	*lie = !pack_dir_equal(&d->own, &d->indexed) || own.first_off != p->first_off ||
+	       own.origin.domain != p->origin.domain;
+	if (*lie)
 		return err_set(e, ERR_CORRUPT, "its directory and the index differ");
 	return 0;
+}
+
+/* Without the hash in its name nothing vouches for frames that we cannot open. */
+static void doubt_sealed(
+    struct damage_pack *d, void (*bad)(void *, const struct id *blob), void *arg)
+{
+	for (size_t i = 0; d->sealed && i < d->indexed.nframes; i++) {
+		const struct pack_frame *f = &d->indexed.frames[i];
+
+		for (uint32_t k = 0; f->kind != PURPOSE_REFS && k < f->nblobs; k++)
+			bad(arg, &d->indexed.blobs[f->first + k].id);
+	}
 }
 
 static void begin(struct damage_pack *d, const struct index_pack *p, uint64_t size)
 {
 	repo_object_name(d->name, (enum format_type)p->type, &p->id);
 	d->size = size;
-	d->gaps = false;
+	d->gaps = d->sealed = false;
 	d->window_off = 0;
 	buf_reset(&d->window);
 	crypto_hash_reset(d->hash);
 }
 
 int damage_pack_read(struct damage_pack *d, uint32_t ordinal, uint64_t size,
-    void (*bad)(void *, const struct id *blob), void *arg, struct err *e)
+    void (*bad)(void *, const struct id *blob), void *arg, bool *lie, struct err *e)
 {
 	struct index_pack p;
 	struct err first, why;
 	struct span head;
 	uint64_t off;
 
+	*lie = false;
 	err_clear(&first);
 	err_clear(&why);
 	if (index_cache_pack_dir(repo_index(d->repo), ordinal, &d->indexed, &p, e) == -1)
@@ -233,9 +238,11 @@ int damage_pack_read(struct damage_pack *d, uint32_t ordinal, uint64_t size,
 		frame_ok(d, &p, f, off, bad, arg, &first);
 		off += f->stored;
 	}
-	off = off < size ? off : size;
-	if ((check_name(d, off, &p, &why) == -1 || check_directory(d, &p, &why) == -1) &&
-	    first.kind == ERR_NONE)
+	if (check_name(d, &p, &why) == -1)
+		doubt_sealed(d, bad, arg);
+	else
+		(void)!check_directory(d, &p, lie, &why);
+	if (why.kind != ERR_NONE && (first.kind == ERR_NONE || *lie))
 		first = why;
 	if (first.kind == ERR_NONE)
 		return 0;

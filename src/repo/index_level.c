@@ -57,12 +57,24 @@ const void *level_at(
 	return l->p + from;
 }
 
+void index_level_trim(const struct index_level *l)
+{
+	enum { SMALL = 4 << 20 };
+
+	if (l->h.size > SMALL)
+		madvise((void *)(uintptr_t)l->p, l->h.size, MADV_DONTNEED);
+}
+
 int index_level_verify(const struct index_level *l, struct err *e)
 {
-	for (uint64_t b = 0; b * LEVEL_BLOCK < l->h.sums; b++)
+	for (uint64_t b = 0; b * LEVEL_BLOCK < l->h.sums; b++) {
 		if (!verify_block(l, b))
 			return err_set(e, ERR_CORRUPT,
 			    "index cache: block %llu of a level is damaged", (unsigned long long)b);
+		if (b % 64 == 63)
+			index_level_trim(l);
+	}
+	index_level_trim(l);
 	return 0;
 }
 
@@ -412,6 +424,7 @@ int index_level_place(
 	    place_in_frame(l, f, blob, out, e) == -1)
 		return -1;
 	out->pack = f->pack;
+	out->domain = p->origin.domain;
 	out->blob = blob;
 	out->kind = f->kind;
 	out->codec = f->codec;
@@ -426,14 +439,6 @@ const struct pack_blob *index_level_blob(const struct index_level *l, uint32_t b
 {
 	_Static_assert(sizeof(struct level_blob) == sizeof(struct pack_blob), "one shape");
 	return level_at(l, LEVEL_BLOBS, blob, 1, e);
-}
-
-void index_level_trim(const struct index_level *l)
-{
-	enum { SMALL = 4 << 20 };
-
-	if (l->h.size > SMALL)
-		madvise((void *)(uintptr_t)l->p, l->h.size, MADV_DONTNEED);
 }
 
 int index_level_pack(
@@ -452,6 +457,7 @@ int index_level_pack(
 	    .id = p->id,
 	    .type = p->type,
 	    .size = p->size,
+	    .origin = p->origin,
 	    .first_off = p->first_off,
 	    .first_frame = p->first_frame,
 	    .nframes = frames - p->first_frame,
@@ -499,6 +505,7 @@ int index_level_pack_dir(const struct index_level *l, uint32_t pack, struct pack
 	out->size = p->size;
 	out->first_off = p->first_off;
 	out->nslots = p->nslots;
+	out->origin = p->origin;
 	out->dir = dir;
 	for (unsigned i = 0; i < p->nslots; i++)
 		if ((out->slots[i] = key_of_slot(l, p, i, e)) == NULL)

@@ -9,10 +9,13 @@
 #include "repo/repo_internal.h"
 
 /* A few frames are kept: trees are walked in the order they were written. */
-enum { SLOTS = 8, KEEP_BYTES = 12 << 20, PLACES_MAX = 4 };
+enum { SLOTS = 8, KEEP_BYTES = 12 << 20, PLACES_MAX = 64, PLACES_DOMAIN = 4 };
 
 /* Writers work side by side, each at a frame of its own. */
-enum { NEAR = 4, TRIM_EVERY = 1024 };
+enum { NEAR = 4 };
+
+/* Each search touches pages all over the index cache; who follows its neighbour, few. */
+enum { COST_SEARCH = 64, COST_NEAR = 1, TRIM_AT = 2048 };
 
 struct slot {
 	struct buf plain;
@@ -25,13 +28,15 @@ struct reader {
 	struct repo *repo;
 	struct sealer sealer;
 	struct codec *codec;
-	struct crypto_mac *mac[BLOB_KINDS];
+	struct crypto_mac *(*mac)[BLOB_KINDS]; /* of each domain */
+	size_t ndomains, hot;                  /* the domain that fitted last */
+	uint64_t domain;                       /* lookups; 0: any */
 	struct buf box, packed, scratch;
 	struct slot slot[SLOTS];
 	uint64_t tick;
 	struct index_place near[NEAR]; /* the last ones found; plain 0: none */
 	uint64_t near_generation;
-	unsigned next_near, finds;
+	unsigned next_near, touched;
 	bool reloaded, mended;
 };
 
@@ -42,7 +47,11 @@ struct reader *reader_new(struct repo *r)
 	rd->repo = r;
 	sealer_init(&rd->sealer, r->config.repo);
 	rd->codec = codec_new();
-	repo_blob_macs(r, rd->mac);
+	rd->ndomains = r->ndomains;
+	rd->mac = mem_zalloc(rd->ndomains * sizeof *rd->mac);
+	for (size_t i = 0; i < rd->ndomains; i++)
+		domain_macs(&r->domains[i], rd->mac[i]);
+	rd->hot = r->own;
 	return rd;
 }
 
@@ -55,21 +64,55 @@ void reader_free(struct reader *rd)
 	buf_fini(&rd->box);
 	buf_fini(&rd->packed);
 	buf_fini(&rd->scratch);
-	repo_blob_macs_free(rd->mac);
+	for (size_t i = 0; i < rd->ndomains; i++)
+		domain_macs_free(rd->mac[i]);
+	free(rd->mac);
 	codec_free(rd->codec);
 	sealer_fini(&rd->sealer);
 	free(rd);
 }
 
+void reader_set_domain(struct reader *rd, uint64_t domain)
+{
+	if (domain != rd->domain)
+		memset(rd->near, 0, sizeof rd->near);
+	rd->domain = domain;
+}
+
+uint64_t reader_domain(const struct reader *rd)
+{
+	return rd->domain;
+}
+
+static bool has_id(struct reader *rd, size_t domain, enum format_purpose kind, struct span blob,
+    const struct id *id)
+{
+	struct crypto_mac *mac = rd->mac[domain][kind - 1];
+	struct id got;
+
+	if (mac == NULL)
+		return false;
+	crypto_mac(mac, blob, got.b);
+	return id_eq(&got, id);
+}
+
+/*
+ * Whatever domain's key it fits, it is the right plaintext: nobody can find
+ * bytes that have, under one key, an id that others have under another.
+ */
 bool reader_check(
     struct reader *rd, enum format_purpose kind, struct span blob, const struct id *id)
 {
-	struct id got;
-
 	if (kind < PURPOSE_CONTENT || kind > PURPOSE_REFS)
 		return false;
-	crypto_mac(rd->mac[kind - 1], blob, got.b);
-	return id_eq(&got, id);
+	if (has_id(rd, rd->hot, kind, blob, id))
+		return true;
+	for (size_t i = 0; i < rd->ndomains; i++)
+		if (i != rd->hot && has_id(rd, i, kind, blob, id)) {
+			rd->hot = i;
+			return true;
+		}
+	return false;
 }
 
 static int pack_of(
@@ -140,11 +183,13 @@ static bool mend_cache(struct reader *rd, const struct err *why)
 	return repo_index_load(rd->repo, true, &e) == 0;
 }
 
-/* Lookups touch pages all over the cache, which would add up. */
-static void count_find(struct reader *rd)
+static void touch(struct reader *rd, unsigned cost)
 {
-	if (++rd->finds % TRIM_EVERY == 0)
-		index_cache_trim(rd->repo->index);
+	rd->touched += cost;
+	if (rd->touched < TRIM_AT)
+		return;
+	rd->touched = 0;
+	index_cache_trim(rd->repo->index);
 }
 
 /* With the index locked: next to one of the last places, or wherever it is. */
@@ -162,12 +207,15 @@ static int find(struct reader *rd, const struct id *id, struct index_place *out,
 		if (near->plain == 0)
 			continue;
 		rc = index_cache_after(rd->repo->index, near, id, out, e);
-		if (rc == 1)
+		if (rc == 1) {
 			*near = *out;
+			touch(rd, COST_NEAR);
+		}
 		if (rc != 0)
 			return rc;
 	}
-	rc = index_cache_find(rd->repo->index, id, out, e);
+	touch(rd, COST_SEARCH);
+	rc = index_cache_find_in(rd->repo->index, rd->domain, id, out, e);
 	if (rc == 1)
 		rd->near[rd->next_near++ % NEAR] = *out;
 	return rc;
@@ -181,7 +229,6 @@ int reader_find(struct reader *rd, const struct id *id, struct index_place *out,
 		return -1;
 	do {
 		pthread_rwlock_rdlock(&rd->repo->index_lock);
-		count_find(rd);
 		rc = find(rd, id, out, e);
 		pthread_rwlock_unlock(&rd->repo->index_lock);
 	} while (rc == -1 && mend_cache(rd, e));
@@ -251,8 +298,13 @@ static int collect(void *arg, const struct index_place *at, struct err *e)
 {
 	struct places *p = arg;
 
+	size_t same = 0;
+
 	(void)e;
-	if (p->n < PLACES_MAX)
+	/* However many lies one domain tells, others' places find room. */
+	for (size_t i = 0; i < p->n; i++)
+		same += p->v[i].domain == at->domain;
+	if (p->n < PLACES_MAX && same < PLACES_DOMAIN)
 		p->v[p->n++] = *at;
 	return 0;
 }
@@ -269,8 +321,8 @@ static int try_places(struct reader *rd, enum format_purpose kind, const struct 
 	do {
 		p.n = 0;
 		pthread_rwlock_rdlock(&rd->repo->index_lock);
-		count_find(rd);
-		rc = index_cache_find_all(rd->repo->index, id, collect, &p, e);
+		touch(rd, COST_SEARCH);
+		rc = index_cache_find_all(rd->repo->index, rd->domain, id, collect, &p, e);
 		pthread_rwlock_unlock(&rd->repo->index_lock);
 	} while (rc == -1 && mend_cache(rd, e));
 	*found = p.n > 0;
