@@ -7,7 +7,7 @@
 
 static int mend(struct repair *rp, struct err *e)
 {
-	struct damage_params dp = {.read_data = true};
+	struct damage_params dp = {.read_data = true, .jobs = rp->p->jobs};
 	int rc = -1;
 
 	if (damage_scan(rp->repo, &dp, rp->ctx, &rp->damage, e) == -1)

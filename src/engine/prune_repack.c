@@ -137,6 +137,7 @@ static int copy_frame(struct copying *c, const struct index_cache_pack *p,
 	if (reader_unseal(
 		c->pr->reader, f, desc->slots[f->slot], buf_span(&c->box), &c->plain, e) == -1)
 		return err_wrap(e, "%s: frame at %llu", name, (unsigned long long)off);
+	atomic_fetch_add(&c->pr->ctx->progress.bytes, f->stored);
 	if (!whole && c->pr->p->repack)
 		return split_frame(c, p, desc, f, e);
 	return writer_copy_frame(
@@ -218,6 +219,8 @@ int prune_repack(struct prune *pr, struct err *e)
 	if (pr->out->packs_repacked == 0)
 		return 0;
 	atomic_store(&pr->ctx->progress.phase, "repacking");
+	atomic_store(&pr->ctx->progress.total_bytes, pr->out->bytes_repacked);
+	atomic_store(&pr->ctx->progress.total_known, true);
 	if (writer_begin(pr->repo, &wp, &c.writer, e) == -1 ||
 	    each_chosen(&c, collect_keys, e) == -1)
 		goto out;
