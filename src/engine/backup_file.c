@@ -212,13 +212,16 @@ void backup_file(struct bworker *w, struct btask t)
 
 static size_t take(struct backup *b, struct btask out[TASK_BATCH])
 {
+	uint64_t bytes = 0;
 	size_t n = 0;
 
 	pthread_mutex_lock(&b->queue_lock);
 	while (b->count == 0 && !b->walked)
 		pthread_cond_wait(&b->queue_more, &b->queue_lock);
-	/* Neighbours stay together, but leave something for the others. */
-	while (n < TASK_BATCH && b->count > 0 && (n == 0 || n < b->count)) {
+	/* Neighbours fill a frame together, but leave something for the others. */
+	while (n < TASK_BATCH && bytes < FORMAT_FRAME_AIM && b->count > 0 &&
+	       (n == 0 || n < b->count)) {
+		bytes += b->queue[b->head].dir->entries[b->queue[b->head].slot].st.size;
 		out[n++] = b->queue[b->head];
 		b->head = (b->head + 1) % QUEUE_MAX;
 		b->count--;

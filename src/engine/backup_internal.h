@@ -30,7 +30,7 @@
 #include "repo/writer.h"
 #include "source/source.h"
 
-enum { QUEUE_MAX = 2048, TASK_BATCH = 16, ERRORS_KEPT = 100 };
+enum { QUEUE_MAX = 2048, TASK_BATCH = 128, ERRORS_KEPT = 100 };
 
 struct bentry {
 	uint32_t name;      /* offset in the directory's names */
