@@ -158,6 +158,10 @@ struct cli_options {
 	struct cli_time newer, older;
 	const char *snapshot;
 	struct cli_list add, remove;
+	/* trash, pins, holds */
+	struct calendar_duration delay;
+	bool now, undo, trash, pin, unpin, hold, release;
+	struct cli_time until;
 	const char *man;
 };
 

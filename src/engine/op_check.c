@@ -93,8 +93,8 @@ static bool check_tree(struct check *c, const struct id *tree, const char *path,
 
 static void check_snapshot(struct check *c, const struct snapshot *s)
 {
-	/* What is forgotten is only waiting for prune. */
-	if (s->forgotten && !s->pinned && !s->held)
+	/* What is due is only waiting for prune; until then it can be brought back. */
+	if (snapshot_goes(s, repo_now(c->repo)))
 		return;
 	c->snapshot = s;
 	c->hurt = false;

@@ -1,6 +1,7 @@
 /*
  * op_forget: apply a retention policy, group by group; or drop named
- * snapshots.  Forgetting writes notes; prune frees the space.
+ * snapshots, or bring them back.  Forgetting writes notes, and for a delay the
+ * snapshot can be brought back; then prune frees the space.
  */
 #ifndef HF_ENGINE_OP_FORGET_H
 #define HF_ENGINE_OP_FORGET_H
@@ -21,7 +22,8 @@ struct forget_params {
 	const struct snapshot *const *named; /* if nnamed: just these, no policy */
 	size_t nnamed;
 	bool dry_run;
-	int64_t now_ns;
+	bool undo;        /* named ones are brought back */
+	int64_t delay_ns; /* from the store's time of the note until prune deletes; 0: at once */
 };
 
 struct forget_decision {
@@ -32,6 +34,7 @@ struct forget_decision {
 
 struct forget_result {
 	uint64_t groups, kept, dropped;
+	uint64_t undone;  /* of the kept: brought back */
 	uint64_t refused; /* of the kept: a name or the policy dropped them, but pinned or held */
 	uint64_t groups_unkept; /* the policy keeps nothing of them: nothing dropped there */
 };

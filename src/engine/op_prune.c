@@ -24,15 +24,47 @@
 
 static const int64_t DAY_NS = 86400 * 1000000000LL;
 
+static bool known(const struct note_list *l, const struct note *n)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (id_eq(&l->v[i].id, &n->id))
+			return true;
+	return false;
+}
+
+/* A pin, a hold or a release that came after the plan was made. */
+static int second_thoughts(struct prune *pr, struct err *e)
+{
+	struct note_list now;
+	char hex[ID_HEX];
+	int rc = 0;
+
+	if (note_list_names(pr->repo, &now, e) == -1)
+		return -1;
+	for (size_t i = 0; i < now.n && rc == 0; i++)
+		for (size_t j = 0; j < pr->snapshots.n && rc == 0; j++) {
+			const struct snapshot *s = pr->snapshots.v[j];
+
+			if (id_eq(&now.v[i].snapshot, &s->id) && snapshot_goes(s, pr->now_ns) &&
+			    !known(&pr->notes, &now.v[i])) {
+				err_set(e, ERR_BUSY, "a note on snapshot %.8s came meanwhile",
+				    id_hex(hex, &s->id));
+				rc = err_hint(e, "nothing was deleted; run prune again");
+			}
+		}
+	note_list_fini(&now);
+	return rc;
+}
+
 static int remove_snapshots(struct prune *pr, struct err *e)
 {
-	int64_t now = repo_now(pr->repo);
-
+	if (pr->out->snapshots_removed > 0 && second_thoughts(pr, e) == -1)
+		return -1;
 	for (size_t i = 0; i < pr->snapshots.n; i++) {
 		struct snapshot *s = pr->snapshots.v[i];
 		char hex[ID_HEX];
 
-		if (!s->forgotten || s->pinned || s->held || s->due_ns > now)
+		if (!snapshot_goes(s, pr->now_ns))
 			continue;
 		if (snapshot_del(pr->repo, &s->id, e) == -1 ||
 		    note_del_all(pr->repo, &pr->notes, &s->id, e) == -1)

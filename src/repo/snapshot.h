@@ -61,8 +61,18 @@ struct snapshot {
 	char **tags;
 	size_t ntags;
 	bool forgotten, pinned, held;
-	int64_t due_ns; /* of the forgetting */
+	int64_t forgotten_ns,
+	    due_ns;                 /* when forgotten; from when prune deletes it (store's time) */
+	int64_t held_until_ns;      /* 0: until it is released */
+	int64_t kept_ns;            /* the last pin or hold: when, */
+	uint8_t keeper[FORMAT_UID]; /* and signed by whom */
+	int64_t noted_ns;           /* the newest note's time */
 };
+
+/* Does a pin or a hold keep it from everything? */
+bool snapshot_kept(const struct snapshot *s, int64_t now_ns);
+/* Is it forgotten, due by this (the store's) time, and not kept? */
+bool snapshot_goes(const struct snapshot *s, int64_t now_ns);
 
 void snapshot_free(struct snapshot *s); /* and all it owns; NULL does nothing */
 
