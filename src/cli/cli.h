@@ -160,7 +160,7 @@ struct cli_options {
 	struct cli_list add, remove;
 	/* trash, pins, holds */
 	struct calendar_duration delay;
-	bool now, undo, trash, pin, unpin, hold, release;
+	bool now, undo, flooded_ok, trash, pin, unpin, hold, release;
 	struct cli_time until;
 	const char *man;
 };

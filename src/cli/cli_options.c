@@ -128,6 +128,8 @@ const struct opt_def opt_table[] = {
         "no delay: the next prune deletes it; for what is in the trash already too"},
     {"undo", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(FORGET), AT(undo), OPT_NO_ENV, NULL,
         "bring the named snapshots back from the trash"},
+    {"flooded-ok", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(FORGET), AT(flooded_ok), OPT_NO_ENV, NULL,
+        "let rules drop snapshots also where far more came than usual"},
     {"prune", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(FORGET), AT(prune), 0, NULL, "prune afterwards"},
     {"exclusive", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(PRUNE) | B(FORGET), AT(exclusive), 0, NULL,
         "nobody else uses the repository: prune deletes at once"},

@@ -97,6 +97,7 @@ static void report(struct cli *c, const struct forget_result *r)
 		out_json_u64(o, "refused", r->refused);
 		out_json_u64(o, "undone", r->undone);
 		out_json_u64(o, "groups_unkept", r->groups_unkept);
+		out_json_u64(o, "groups_flooded", r->groups_flooded);
 		out_json(c, "summary", o);
 		return;
 	}
@@ -165,6 +166,15 @@ static int outcome(const struct forget_result *r, struct err *e)
 {
 	unsigned long long refused = r->refused, groups = r->groups_unkept;
 
+	if (r->groups_flooded) {
+		err_set(e, ERR_INCOMPLETE,
+		    "forget: %llu %s out of its rhythm: nothing is dropped there",
+		    (unsigned long long)r->groups_flooded,
+		    text_plural(r->groups_flooded, "group grew", "groups grew"));
+		return err_hint(e,
+		    "is somebody pushing the older ones out? look at holdfast snapshots; "
+		    "if all is well, --flooded-ok");
+	}
 	if (groups == 0 && refused == 0)
 		return 0;
 	if (groups == 0) {
@@ -202,6 +212,7 @@ int cmd_forget(struct cli *c, struct err *e)
 {
 	struct forget_params p = {.dry_run = c->opt.dry_run,
 	    .undo = c->opt.undo,
+	    .flooded_ok = c->opt.flooded_ok,
 	    .delay_ns = c->opt.now ? 0 : c->opt.delay.ns};
 	struct forget_result r = {0};
 	struct state st = {.c = c};

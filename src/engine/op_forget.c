@@ -119,6 +119,54 @@ static void refuse_empty(struct forgetting *f, struct forget_decision *d, size_t
 	f->out->groups_unkept += n > 0;
 }
 
+static bool complete(const struct snapshot *s)
+{
+	for (size_t i = 0; i < s->nparts; i++)
+		if (s->parts[i].outcome != SNAPSHOT_COMPLETE)
+			return false;
+	return !select_from_future(s);
+}
+
+/* No rule drops the newest recovery point of a group. */
+static void spare_newest(struct forget_decision *d, size_t n)
+{
+	while (n > 0 && !complete(d[n - 1].snapshot))
+		n--;
+	if (n == 0 || d[n - 1].keep)
+		return;
+	d[n - 1].keep = true;
+	snprintf(d[n - 1].reason, sizeof d->reason, "the newest complete one of its group");
+}
+
+/* Told loudly, and nothing is dropped: what rules would drop may be the good ones. */
+static void hold_back(
+    struct forgetting *f, struct forget_decision *d, const struct snapshot *const *group, size_t n)
+{
+	struct forget_rhythm r = forget_rhythm(group, n);
+	char from[CALENDAR_TEXT], to[CALENDAR_TEXT];
+	bool any = false;
+
+	for (size_t i = 0; i < n; i++)
+		any = any || !d[i].keep;
+	if (r.burst == 0 || !any)
+		return;
+	event_emit(f->ctx, EVENT_WARNING, span_of(NULL, 0),
+	    "a group of %s grew out of its rhythm: %zu snapshots from %s to %s, where one in "
+	    "%.1f hours is usual%s",
+	    group[0]->host, r.burst, calendar_format_local(from, r.from_ns),
+	    calendar_format_local(to, r.to_ns), (double)r.usual_ns / 3600e9,
+	    f->p->flooded_ok ? "" : "; nothing of it is dropped");
+	if (f->p->flooded_ok)
+		return;
+	f->out->groups_flooded++;
+	for (size_t i = 0; i < n; i++) {
+		if (!d[i].keep)
+			snprintf(d[i].reason, sizeof d[i].reason,
+			    "held back: the group grew out of its rhythm");
+		d[i].keep = true;
+	}
+}
+
 static int forget_group(
     struct forgetting *f, const struct snapshot *const *group, size_t n, struct err *e)
 {
@@ -128,6 +176,8 @@ static int forget_group(
 	f->out->groups++;
 	forget_decide(&f->p->policy, group, n, d);
 	refuse_empty(f, d, n);
+	spare_newest(d, n);
+	hold_back(f, d, group, n);
 	for (size_t i = n; i-- > 0 && rc == 0;)
 		rc = carry_out(f, &d[i], e);
 	free(d);

@@ -23,6 +23,7 @@ struct forget_params {
 	size_t nnamed;
 	bool dry_run;
 	bool undo;        /* named ones are brought back */
+	bool flooded_ok;  /* rules drop also where a group grew out of its rhythm */
 	int64_t delay_ns; /* from the store's time of the note until prune deletes; 0: at once */
 };
 
@@ -32,11 +33,19 @@ struct forget_decision {
 	char reason[512]; /* "daily snapshot 2026-11-20, last snapshot"; or why dropped */
 };
 
+/* A group's usual interval, and a burst that does not fit into it. */
+struct forget_rhythm {
+	int64_t usual_ns;       /* median interval of what came before the burst */
+	size_t burst;           /* snapshots within one such interval; 0: none */
+	int64_t from_ns, to_ns; /* when they were stored */
+};
+
 struct forget_result {
 	uint64_t groups, kept, dropped;
 	uint64_t undone;  /* of the kept: brought back */
 	uint64_t refused; /* of the kept: a name or the policy dropped them, but pinned or held */
-	uint64_t groups_unkept; /* the policy keeps nothing of them: nothing dropped there */
+	uint64_t groups_unkept;  /* the policy keeps nothing of them: nothing dropped there */
+	uint64_t groups_flooded; /* grew out of their rhythm: nothing dropped there */
 };
 
 /*
@@ -59,5 +68,12 @@ int op_forget(struct repo *r, const struct forget_params *p, struct ctx *ctx,
  */
 void forget_decide(const struct forget_policy *p, const struct snapshot *const *group, size_t n,
     struct forget_decision *out);
+
+/*
+ * Did so many snapshots of a group (in any order) come within one of its usual intervals
+ * that somebody may be flooding it, to push older ones out of a policy?  By the
+ * store's times; numbers in forget_rhythm.c.  Pure.
+ */
+struct forget_rhythm forget_rhythm(const struct snapshot *const *group, size_t n);
 
 #endif

@@ -20,6 +20,7 @@
 #include "base/mem.h"
 #include "engine/prune_internal.h"
 #include "os/os.h"
+#include "repo/gone.h"
 #include "store/store_drivers.h"
 
 static const int64_t DAY_NS = 86400 * 1000000000LL;
@@ -56,9 +57,29 @@ static int second_thoughts(struct prune *pr, struct err *e)
 	return rc;
 }
 
+/* Before they go it is written that they are gone rightly. */
+static int record_gone(struct prune *pr, struct err *e)
+{
+	struct gone gone = {0};
+	int rc;
+
+	gone_of_notes(&gone, &pr->notes);
+	for (size_t i = 0; i < pr->snapshots.n; i++) {
+		const struct snapshot *s = pr->snapshots.v[i];
+
+		if (snapshot_goes(s, pr->now_ns))
+			gone_add(&gone, s->client, s->sequence, s->sequence);
+	}
+	rc = gone_put(pr->repo, &gone, e);
+	gone_fini(&gone);
+	return rc;
+}
+
 static int remove_snapshots(struct prune *pr, struct err *e)
 {
-	if (pr->out->snapshots_removed > 0 && second_thoughts(pr, e) == -1)
+	if (pr->out->snapshots_removed == 0)
+		return 0;
+	if (second_thoughts(pr, e) == -1 || record_gone(pr, e) == -1)
 		return -1;
 	for (size_t i = 0; i < pr->snapshots.n; i++) {
 		struct snapshot *s = pr->snapshots.v[i];
@@ -72,7 +93,7 @@ static int remove_snapshots(struct prune *pr, struct err *e)
 		event_emit(pr->ctx, EVENT_OBJECT_REMOVED, span_str(id_hex(hex, &s->id)),
 		    "snapshot was forgotten");
 	}
-	return 0;
+	return gone_sweep(pr->repo, &pr->notes, e);
 }
 
 /* Remarks on snapshots that are gone, as a crash may leave them. */
@@ -83,7 +104,8 @@ static int remove_stray_notes(struct prune *pr, struct err *e)
 		char name[REPO_NAME_MAX];
 		struct store_stat st;
 
-		if (i > 0 && id_eq(&n->snapshot, &pr->notes.v[i - 1].snapshot))
+		if (n->op == NOTE_GONE ||
+		    (i > 0 && id_eq(&n->snapshot, &pr->notes.v[i - 1].snapshot)))
 			continue;
 		/* Asked, not looked up: the snapshot may be newer than our list. */
 		repo_object_name(name, FORMAT_SNAPSHOT, &n->snapshot);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "engine/history.h"
 #include "engine/repair_internal.h"
 #include "repo/note.h"
 
@@ -206,7 +207,8 @@ int repair_snapshots(struct repair *rp, struct err *e)
 		if (replace(rp, l.v[i], lost, e) == -1)
 			goto out;
 	}
-	rc = 0;
+	/* What was removed here, or was missing before, is no finding any more. */
+	rc = history_accept(rp->repo, rp->ctx, rp->p->dry_run, &rp->out->gaps_accepted, e);
 out:
 	snapshot_list_fini(&l);
 	return rc;

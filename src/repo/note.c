@@ -26,6 +26,7 @@ static const struct {
     [NOTE_UNPIN] = {"unpin", false, false},
     [NOTE_HOLD] = {"hold", true, true},
     [NOTE_UNHOLD] = {"unhold", false, false},
+    [NOTE_GONE] = {"gone", false, true},
 };
 
 const char *note_op_name(enum note_op op)
@@ -229,7 +230,7 @@ static void judge_right(struct repo *r, struct note *n)
 
 	n->denied = n->op < NOTE_OPS && !note_role_may(role, n->op);
 	if (n->denied)
-		event_emit(r->ctx, EVENT_WARNING, span_str(note_name(name, &n->snapshot, &n->id)),
+		event_emit(r->ctx, EVENT_FINDING, span_str(note_name(name, &n->snapshot, &n->id)),
 		    "'%s' signed by %.8s, whose role (%s) does not allow it: left out of account",
 		    ops[n->op].name, hex_encode(hex, n->signer, FORMAT_UID), role);
 }

@@ -19,6 +19,7 @@ enum note_op {
 	NOTE_UNPIN,
 	NOTE_HOLD, /* value: "" or until when, RFC 3339 */
 	NOTE_UNHOLD,
+	NOTE_GONE, /* on no snapshot: see gone.h */
 	NOTE_OPS
 };
 

@@ -74,6 +74,7 @@ static void apply(struct snapshot *s, const struct note *n)
 	case NOTE_UNHOLD:
 		s->held = false;
 		break;
+	case NOTE_GONE:
 	case NOTE_OPS:
 		break; /* an op of a later version: not ours to judge */
 	}

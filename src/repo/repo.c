@@ -53,6 +53,7 @@ void repo_close(struct repo *r)
 	free(r->index_ids);
 	free(r->bad_indexes);
 	free(r->cache_dir);
+	free(r->state_dir);
 	free(r);
 }
 
@@ -392,6 +393,22 @@ const char *repo_id_text(const struct repo *r)
 const char *repo_cache_dir(const struct repo *r)
 {
 	return r->cache_dir;
+}
+
+void repo_set_state_dir(struct repo *r, const char *dir)
+{
+	free(r->state_dir);
+	r->state_dir = dir ? mem_strdup(dir) : NULL;
+}
+
+bool repo_remembers(const struct repo *r)
+{
+	return r->state_dir != NULL;
+}
+
+uint64_t repo_config_revision(const struct repo *r)
+{
+	return r->config.revision;
 }
 
 int64_t repo_grace_s(const struct repo *r)

@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/id.h"
 #include "repo/format.h"
+#include "repo/gone.h"
 
 enum snapshot_strategy { SNAPSHOT_FULL, SNAPSHOT_INCREMENTAL, SNAPSHOT_DIFFERENTIAL };
 enum snapshot_outcome { SNAPSHOT_COMPLETE, SNAPSHOT_INCOMPLETE, SNAPSHOT_FAILED };
@@ -87,6 +88,7 @@ struct snapshot_list {
 	struct snapshot **v; /* owned */
 	size_t n;
 	size_t damaged;
+	struct gone gone; /* what was deleted rightly */
 };
 int snapshot_load_all(struct repo *r, struct snapshot_list *out, struct err *e);
 void snapshot_list_fini(struct snapshot_list *l);

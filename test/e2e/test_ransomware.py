@@ -1,5 +1,6 @@
 """Attacks by who holds a key or the store's deletion right: on retention, on the newest snapshots, on the past."""
 import os
+import shutil
 import time
 
 import pytest
@@ -21,7 +22,7 @@ def three(repo, tree):
 
 
 def listed(hf, *args):
-    return {i["snapshot"]: i for i in hf("--json", "snapshots", *args).json("item")}
+    return {i["snapshot"]: i for i in hf("--json", "snapshots", *args).json("item") if "snapshot" in i}
 
 
 def age(hf, folder, seconds):
@@ -71,7 +72,7 @@ def test_forget_now_makes_what_is_in_the_trash_due(three):
 def test_rules_count_only_what_is_not_forgotten(three):
     three("forget", three.ids[2])
     r = three("--json", "forget", "--keep-last", "1")
-    assert {i["snapshot"]: i["keep"] for i in r.json("item")} == {three.ids[0]: False, three.ids[1]: True}
+    assert {i["snapshot"]: i["keep"] for i in r.json("item") if "keep" in i} == {three.ids[0]: False, three.ids[1]: True}
 
 
 # ---- Pins and holds.
@@ -119,3 +120,137 @@ def test_a_hold_ends_at_its_time_and_no_sooner(three):
     while r.rc == 3 and time.monotonic() < deadline:
         r = three("forget", three.ids[1], rc=None)
     assert r.rc == 0, r
+
+
+# ---- Deleted, or set back, behind our back.
+
+def copy_of(hf, name="old"):
+    shutil.copytree(hf.repo, f"{hf.base}/{name}", symlinks=True)
+    return f"{hf.base}/{name}"
+
+
+def set_back(hf, old, *folders):
+    for folder in folders:
+        path = os.path.join(hf.repo, folder)
+        shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
+        src = os.path.join(old, folder)
+        shutil.copytree(src, path) if os.path.isdir(src) else shutil.copy2(src, path)
+
+
+def other_machine(hf):
+    """The environment of one that has seen nothing yet."""
+    return {"HOLDFAST_STATE_DIR": hf.base + "/other-state", "HOLDFAST_CACHE_DIR": hf.base + "/other-cache"}
+
+
+def test_a_snapshot_deleted_behind_our_back_is_a_finding_for_everybody(three):
+    three.check_clean()
+    os.unlink(f"{three.repo}/snapshots/{three.ids[1]}")
+    signer = three("--json", "key", "list").json("item")[0]["holder"][:8]
+    r = three("check", rc=20, env=other_machine(three))
+    assert "number 2 of client" in r.err and signer in r.err and "--json" not in r.err, r
+    summary = three("--json", "check", rc=20, env=other_machine(three)).summary
+    assert summary["findings"] == 1 and summary["damaged_objects"] == 0
+    three("repair", "snapshots", "--dry-run")
+    three("check", rc=20)
+    three("repair", "snapshots")
+    three.check_clean()
+
+
+def test_the_newest_snapshot_deleted_is_noticed_by_who_has_seen_it(three):
+    three.check_clean()
+    os.unlink(f"{three.repo}/snapshots/{three.ids[2]}")
+    assert "number 3 of client" in three("snapshots").err
+    assert "number 3 of client" in three("check", rc=20).err
+    three("check", env=other_machine(three))
+
+
+def test_the_next_backup_notices_that_the_last_one_is_gone(three, tree):
+    os.unlink(f"{three.repo}/snapshots/{three.ids[2]}")
+    assert "number 3 of client" in three("backup", tree.path).err
+    assert "number 3 of client" in three("check", rc=20, env=other_machine(three)).err
+
+
+def test_forget_and_prune_are_no_finding(three, tree):
+    three.check_clean()
+    for _ in range(2):
+        three("forget", "--now", "--keep-last", "1")
+        three("prune", "--exclusive")
+        assert "missing" not in three("snapshots").err + three("check").err
+        three("check", env=other_machine(three))
+        three.backup(tree.path)
+        three.backup(tree.path)
+    assert len([n for n in three.objects("notes") if "/000000" in n]) == 1
+    three("forget", "--now", "latest")
+    three("prune", "--exclusive")
+    assert "missing" not in three("backup", tree.path).err
+    three.check_clean()
+
+
+@pytest.mark.parametrize("what", ["config", "keys", "snapshots", "the whole store"])
+def test_a_rollback_is_noticed(three, tree, what):
+    three("key", "add", "--new-key-file", three.base + "/second", "--label", "second")
+    old = copy_of(three)
+    second = next(k for k in three("--json", "key", "list").json("item") if k["label"] == "second")
+    three.backup(tree.path)
+    three("snapshots")
+    three("key", "remove", second["holder"])
+    three("check")
+    set_back(three, old, *{"the whole store": os.listdir(old)}.get(what, [what]))
+    said = {"config": ["config"], "keys": ["there again"], "snapshots": ["number 4"],
+            "the whole store": ["config", "there again", "number 4"]}[what]
+    for args, rc in ((["snapshots"], 0), (["check"], 20)):
+        err = three(*args, rc=rc).err
+        assert all(s in err for s in said) and "repair snapshots" in err, err
+    if what in ("config", "the whole store"):
+        assert "set back" in three("backup", tree.path).err
+    three("repair", "snapshots")
+    three.check_clean()
+
+
+def test_a_signer_who_is_no_writer_is_named(three, hf, tree, base):
+    os.mkdir(base / "second")
+    other = type(hf)(base / "second").init()
+    alien = other.backup(tree.path)
+    shutil.copy(f"{other.repo}/snapshots/{alien}", f"{three.repo}/snapshots")
+    assert alien[:8] in three("check", rc=20).err
+
+
+# ---- Retention.
+
+def stored_at(hf, snapshot, when):
+    os.utime(f"{hf.repo}/snapshots/{snapshot}", ns=(int(when * 10**9),) * 2)
+
+
+def test_rules_drop_nothing_where_a_group_is_flooded(repo, tree):
+    ids = []
+    for i in range(12):
+        tree.file("f", b"%d" % i)
+        ids.append(repo.backup(tree.path))
+        stored_at(repo, ids[-1], time.time() + i * DAY)
+    r = repo("--json", "forget", "-n", "--keep-last", "8")
+    assert r.summary["groups_flooded"] == 0 and r.summary["dropped"] == 4
+    flood = [repo.backup(tree.path) for _ in range(8)]
+    for n, snapshot in enumerate(flood):
+        stored_at(repo, snapshot, time.time() + 12 * DAY + n)
+    r = repo("forget", "--keep-last", "8", rc=3)
+    assert "grew out of its rhythm: 8 snapshots" in r.err and "24.0 hours is usual" in r.err and "--flooded-ok" in r.err
+    assert set(listed(repo)) == {*ids, *flood}
+    repo("forget", "--keep-last", "8", "--flooded-ok")
+    assert set(listed(repo)) == set(flood)
+
+
+def test_one_signers_flood_pushes_out_none_of_anothers(repo, tree, base):
+    mine = [repo.backup(tree.path) for _ in range(2)]
+    repo("key", "add", "--new-key-file", base / "thief", "--label", "thief")
+    theirs = [repo.backup(tree.path, env={"HOLDFAST_KEY_FILE": str(base / "thief")}) for _ in range(9)]
+    repo("forget", "--keep-last", "3")
+    assert set(listed(repo)) == {*mine, *theirs[-3:]}
+
+
+def test_a_snapshot_dated_in_the_future_is_told_and_counts_for_nothing(three, tree):
+    stored_at(three, three.ids[2], time.time() - 3600)
+    assert "dated in the future" in three("snapshots").out and listed(three)[three.ids[2]]["future"]
+    assert "counts for no rule" in three("check", rc=3).err
+    r = three("--json", "forget", "-n", "--keep-last", "1")
+    assert {i["snapshot"]: i["keep"] for i in r.json("item") if "keep" in i} == dict(zip(three.ids, [False, True, True]))
+    assert three.ids[1] == list(listed(three, "latest"))[0]

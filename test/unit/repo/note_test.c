@@ -209,7 +209,7 @@ static void only_a_full_holder_takes_a_protection_away(void **state)
 	s = folded(&t, &l);
 	assert_true(s->pinned && s->held && !s->forgotten);
 	assert_int_equal(s->ntags, 3);
-	assert_int_equal(t.events.n[EVENT_WARNING], 4);
+	assert_int_equal(t.events.n[EVENT_FINDING], 4);
 	FAILS(note_add(t.r, s, NOTE_UNPIN, "", &e), ERR_WRONG_KEY);
 	snapshot_list_fini(&l);
 	assert_true(note_role_may("maintenance", NOTE_FORGET));
