@@ -139,6 +139,7 @@ struct cli_options {
 	int latest;
 	/* what to read or write */
 	int type, chunker, jobs;
+	struct cli_list canaries;
 	struct cli_list exclude, exclude_file, include, files_from, files_from0;
 	bool exclude_caches, one_file_system, stdin_data, dry_run;
 	const char *stdin_name;

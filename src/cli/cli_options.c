@@ -51,6 +51,8 @@ const struct opt_def opt_table[] = {
         "name of that file"},
     {"compression", 0, OPT_CODEC, OPT_MAIN, "CODEC[:LEVEL]", "zstd:3", NULL, B(BACKUP), AT(compression), 0,
         NULL, "zstd, lz4, gzip, brotli or none"},
+    {"canary", 0, OPT_LIST, OPT_MAIN, "FILE", NULL, NULL, B(BACKUP), AT(canaries), OPT_NO_ENV, NULL,
+        "warn when this file, which nobody should touch, was changed or is not there"},
     {"chunker", 0, OPT_CHOICE, OPT_MAIN, "KIND", "gear", "gear|fixed", B(BACKUP), AT(chunker), 0, NULL,
         "cut by content (gear), or at every MiB (fixed), for disk images"},
     /* restore */

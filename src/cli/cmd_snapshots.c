@@ -92,8 +92,26 @@ static void put_state(struct buf *b, const struct snapshot *s)
 	if (s->forgotten)
 		buf_printf(b, "%strash until %s", b->n ? ", " : "",
 		    calendar_format_local(when, s->due_ns));
+	if (s->nanomalies)
+		buf_printf(b, "%sstrange", b->n ? ", " : "");
 	if (select_from_future(s))
 		buf_printf(b, "%sdated in the future", b->n ? ", " : "");
+}
+
+json_t *anomalies_json(const struct snapshot_anomaly *v, size_t n)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < n; i++) {
+		json_t *o = json_object();
+
+		out_json_str(o, "kind", v[i].kind);
+		out_json_str(o, "message", v[i].message);
+		json_object_set_new(o, "value", json_real(v[i].value));
+		json_object_set_new(o, "usual", json_real(v[i].usual));
+		json_array_append_new(list, o);
+	}
+	return list;
 }
 
 static void snapshot_json(struct cli *c, const struct snapshot *s)
@@ -130,6 +148,7 @@ static void snapshot_json(struct cli *c, const struct snapshot *s)
 	out_json_u64(o, "stored_bytes", sum.stored_bytes);
 	out_json_u64(o, "errors", sum.errors);
 	state_json(o, s);
+	json_object_set_new(o, "anomalies", anomalies_json(s->anomalies, s->nanomalies));
 	out_json(c, "item", o);
 }
 
@@ -178,6 +197,14 @@ static bool recent(const struct select_list *l, size_t i, int latest)
 	return newer < latest;
 }
 
+static void print_anomalies(struct cli *c, const struct snapshot *s)
+{
+	char id[32];
+
+	for (size_t i = 0; i < s->nanomalies; i++)
+		out_text(c, "%s: %s\n", text_id(id, &s->id), out_str(c, s->anomalies[i].message));
+}
+
 static void print(struct cli *c, const struct select_list *l)
 {
 	static const char *const head[] = {
@@ -204,6 +231,9 @@ static void print(struct cli *c, const struct select_list *l)
 	if (hurt)
 		out_text(c, ", %zu incomplete (!)", hurt);
 	out_text(c, "\n");
+	for (size_t i = 0; c->out.verbose && !c->out.json && i < l->n; i++)
+		if (recent(l, i, c->opt.latest))
+			print_anomalies(c, l->v[i]);
 	text_table_fini(&t);
 	buf_fini(&b);
 }

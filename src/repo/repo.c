@@ -401,6 +401,15 @@ void repo_set_state_dir(struct repo *r, const char *dir)
 	r->state_dir = dir ? mem_strdup(dir) : NULL;
 }
 
+char *repo_state_path(const struct repo *r, const char *name, const char *suffix)
+{
+	struct err ignored;
+
+	if (r->state_dir == NULL || os_mkdirs(r->state_dir, 0700, &ignored) == -1)
+		return NULL;
+	return mem_printf("%s/%s.%s%s", r->state_dir, r->id_text, name, suffix);
+}
+
 bool repo_remembers(const struct repo *r)
 {
 	return r->state_dir != NULL;

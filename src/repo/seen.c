@@ -1,4 +1,5 @@
-/* seen: see seen.h.  Lines: "config N", "client HEX N", "key HEX here|gone". */
+/* seen: see seen.h.  Lines: "sum HEX" of what follows; "config N", "client HEX N", "key HEX
+ * here|gone". */
 #include "repo/seen.h"
 
 #include <stdio.h>
@@ -10,7 +11,7 @@
 #include "os/os.h"
 #include "repo/repo_internal.h"
 
-enum { SEEN_MAX = 16 << 20 };
+enum { SEEN_MAX = 16 << 20, SUM_LINE = 4 + 64 + 1 };
 
 void seen_fini(struct seen *s)
 {
@@ -79,6 +80,25 @@ static char *place(struct repo *r)
 	return mem_printf("%s/%s.seen", r->state_dir, r->id_text);
 }
 
+static void sum_line(struct span body, char out[SUM_LINE + 1])
+{
+	uint8_t h[32];
+	char hex[65];
+
+	crypto_sha256(body, h);
+	snprintf(out, SUM_LINE + 1, "sum %s\n", hex_encode(hex, h, sizeof h));
+}
+
+static bool sum_fits(const struct buf *text)
+{
+	char sum[SUM_LINE + 1];
+
+	if (text->n < SUM_LINE)
+		return false;
+	sum_line(span_of(text->p + SUM_LINE, text->n - SUM_LINE), sum);
+	return memcmp(text->p, sum, SUM_LINE) == 0;
+}
+
 void seen_read(struct repo *r, struct seen *out)
 {
 	struct buf text = {0};
@@ -89,7 +109,7 @@ void seen_read(struct repo *r, struct seen *out)
 	if (r->state_dir == NULL)
 		return;
 	path = place(r);
-	if (os_read_file(path, SEEN_MAX, &text, &ignored) == 0 && text.n > 0)
+	if (os_read_file(path, SEEN_MAX, &text, &ignored) == 0 && sum_fits(&text))
 		for (char *l = strtok_r((char *)buf_cstr(&text), "\n", &save); l;
 		     l = strtok_r(NULL, "\n", &save))
 			parse_line(out, l);
@@ -100,12 +120,13 @@ void seen_read(struct repo *r, struct seen *out)
 
 int seen_write(struct repo *r, const struct seen *s, struct err *e)
 {
-	char hex[ID_HEX], *path;
+	char hex[ID_HEX], sum[SUM_LINE + 1] = "", *path;
 	struct buf b = {0};
 	int rc;
 
 	if (r->state_dir == NULL)
 		return 0;
+	buf_put(&b, sum, SUM_LINE);
 	buf_printf(&b, "config %llu\n", (unsigned long long)s->revision);
 	for (size_t i = 0; i < s->nclients; i++)
 		buf_printf(&b, "client %s %llu\n",
@@ -114,6 +135,8 @@ int seen_write(struct repo *r, const struct seen *s, struct err *e)
 	for (size_t i = 0; i < s->nkeys; i++)
 		buf_printf(&b, "key %s %s\n", id_hex(hex, &s->keys[i].id),
 		    s->keys[i].gone ? "gone" : "here");
+	sum_line(span_of(b.p + SUM_LINE, b.n - SUM_LINE), sum);
+	memcpy(b.p, sum, SUM_LINE);
 	path = place(r);
 	rc = os_mkdirs(r->state_dir, 0700, e);
 	if (rc == 0)

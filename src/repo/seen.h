@@ -3,8 +3,8 @@
  * each client's newest snapshot, key objects there and gone.  A store that is
  * set back to an older state does not know what we have seen.
  *
- * It is a text file in the state folder, not in the cache; junk in it is passed
- * over, and lost it begins anew.  Two that write it at once: one of them is kept,
+ * It is a text file in the state folder, not in the cache; damaged (it has a
+ * sum) or lost it begins anew.  Two that write it at once: one of them is kept,
  * and both are true.
  *
  * Threads: one owner.

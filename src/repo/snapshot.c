@@ -52,6 +52,7 @@ void snapshot_free(struct snapshot *s)
 	}
 	free(s->parts);
 	free_texts(s->excludes, s->nexcludes);
+	free(s->anomalies);
 	free_texts(s->tags, s->ntags);
 	free(s->host);
 	free(s->user);

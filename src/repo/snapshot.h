@@ -24,7 +24,8 @@ struct snapshot_stats {
 	uint64_t files_new, files_changed, files_unchanged;
 	uint64_t bytes; /* of content, logical */
 	uint64_t bytes_read;
-	uint64_t added_bytes, stored_bytes; /* new content before and after compression */
+	uint64_t added_bytes, stored_bytes;     /* new content before and after compression */
+	uint64_t content_added, content_stored; /* the same without trees */
 	uint64_t errors;
 };
 
@@ -40,6 +41,13 @@ struct snapshot_part {
 		char *path, *message;
 	} * errors;
 	size_t nerrors; /* at most 100 of stats.errors */
+};
+
+/* What was strange about a run, as engine/anomaly.h found; value against usual. */
+struct snapshot_anomaly {
+	char kind[16]; /* "changed", "entropy", "canary" */
+	char message[256];
+	double value, usual;
 };
 
 struct snapshot {
@@ -58,6 +66,8 @@ struct snapshot {
 	size_t nparts;
 	char **excludes;
 	size_t nexcludes;
+	struct snapshot_anomaly *anomalies;
+	size_t nanomalies;
 	/* After folding the notes: */
 	char **tags;
 	size_t ntags;

@@ -170,6 +170,20 @@ def test_the_next_backup_notices_that_the_last_one_is_gone(three, tree):
     assert "number 3 of client" in three("check", rc=20, env=other_machine(three)).err
 
 
+def test_a_damaged_memory_is_none_and_no_false_alarm(three, tree, rng):
+    three.check_clean()
+    for d in ("state", "cache"):
+        for folder, _, names in os.walk(f"{three.base}/{d}"):
+            for path in [os.path.join(folder, n) for n in names if n.endswith((".seen", ".runs")) or n == "client"]:
+                data = bytearray(open(path, "rb").read())
+                for _ in range(10):
+                    data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+                with open(path, "wb") as f:
+                    f.write(data)
+    assert "missing" not in three("backup", tree.path).err + three("snapshots").err
+    three.check_clean()
+
+
 def test_forget_and_prune_are_no_finding(three, tree):
     three.check_clean()
     for _ in range(2):
@@ -254,3 +268,81 @@ def test_a_snapshot_dated_in_the_future_is_told_and_counts_for_nothing(three, tr
     r = three("--json", "forget", "-n", "--keep-last", "1")
     assert {i["snapshot"]: i["keep"] for i in r.json("item") if "keep" in i} == dict(zip(three.ids, [False, True, True]))
     assert three.ids[1] == list(listed(three, "latest"))[0]
+
+
+# ---- Anomalies of a run.
+
+@pytest.fixture
+def documents(repo, tree, rng):
+    """250 text files and four ordinary runs; .edit changes some as people do."""
+    def text():
+        return " ".join(rng.choice(["alpha", "beta", "gamma", "delta"]) for _ in range(2000)).encode() + rng.randbytes(40)
+
+    def edit():
+        for i in rng.sample(range(250), 5):
+            tree.file(f"d{i % 7}/{i}.txt", text())
+        tree.file(f"new{rng.randrange(1 << 30)}.jpg", rng.randbytes(2_000_000))
+
+    for i in range(250):
+        tree.file(f"d{i % 7}/{i}.txt", text())
+    repo.edit = edit
+    for _ in range(4):
+        r = repo("--json", "backup", tree.path)
+        assert r.summary["anomalies"] == [] and "anomaly" not in r.err + r.out
+        edit()
+    return repo
+
+
+def anomalies(result):
+    return {a["kind"]: a for a in result.summary["anomalies"]}
+
+
+@pytest.mark.parametrize("suffix", ["", ".locked"])
+def test_a_tree_that_is_encrypted_is_told_with_numbers(documents, tree, suffix):
+    files = [os.path.join(d, f) for d, _, fs in os.walk(tree.path) for f in fs]
+    for path in files:
+        with open(path, "wb") as f:
+            f.write(os.urandom(os.path.getsize(path) or 12_000))
+        os.rename(path, path + suffix.encode())
+    for path in [p + suffix.encode() for p in files]:
+        with open(path, "wb") as f:
+            f.write(os.urandom(12_000))
+    r = documents("--json", "backup", tree.path)
+    found = anomalies(r)
+    assert set(found) == {"changed", "entropy"}
+    known = len(files) - 1  # one picture came since the last run
+    assert abs(found["changed"]["value"] - known / known) < 0.01 and found["changed"]["usual"] < 0.05
+    assert f"of {known} files" in found["changed"]["message"]
+    assert found["entropy"]["value"] > 0.98
+    item = listed(documents)[r.summary["snapshot"]]
+    assert {a["kind"] for a in item["anomalies"]} == set(found)
+    assert "strange" in documents("snapshots").out and "rewritten" in documents("-v", "snapshots").out
+
+
+def test_ordinary_changes_are_no_anomaly(documents, tree):
+    assert anomalies(documents("--json", "backup", tree.path)) == {}
+    os.rename(tree.at("d1"), tree.at("moved"))
+    assert anomalies(documents("--json", "backup", tree.path)) == {}
+    for d, _, fs in os.walk(tree.path):
+        for f in fs:
+            os.chmod(os.path.join(d, f), 0o600)
+    assert anomalies(documents("--json", "backup", tree.path)) == {}
+    assert anomalies(documents("--json", "backup", "--type", "full", tree.path)) == {}
+
+
+def test_a_canary_that_changes_or_goes_is_told(repo, tree):
+    canary = tree.file("accounts.xls", b"do not touch")
+    args = ["--json", "backup", "--canary", canary, tree.path]
+    assert anomalies(repo(*args)) == {}
+    tree.file("other", b"x")
+    assert anomalies(repo(*args)) == {}
+    tree.file("accounts.xls", b"encrypted!!!")
+    r = repo(*args)
+    assert "accounts.xls was changed" in anomalies(r)["canary"]["message"]
+    assert anomalies(repo(*args)) == {}
+    os.unlink(canary)
+    for _ in range(2):
+        r = repo("backup", "--canary", canary, tree.path)
+        assert "accounts.xls is not there" in r.err
+    os.mkfifo(canary)
+    assert "is not there" in repo("backup", "--canary", canary, tree.path).err
