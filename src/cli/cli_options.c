@@ -104,7 +104,11 @@ const struct opt_def opt_table[] = {
     {"new-password-file", 0, OPT_STRING, OPT_MAIN, "FILE", NULL, NULL, B(KEY), AT(new_password_file), 0, NULL,
         "the new password is this file's first line"},
     {"label", 0, OPT_STRING, OPT_MAIN, "TEXT", NULL, NULL, B(INIT) | B(KEY), AT(label), 0, NULL,
-        "what to call the key (user@host)"},
+        "what to call the key; it stands in the clear in the repository"},
+    {"role", 0, OPT_CHOICE, OPT_MAIN, "ROLE", "full", "full|maintenance|write", B(KEY), AT(key_role), 0, NULL,
+        "what the new key may do"},
+    {"domain", 0, OPT_STRING, OPT_MAIN, "ID", NULL, NULL, B(KEY), AT(key_domain), 0, NULL,
+        "a new write key shares this holder's deduplication (and can tell what it has stored)"},
     {"grace", 0, OPT_DURATION, OPT_MAIN, "TIME", "1d", NULL, B(INIT), AT(grace), 0, NULL,
         "how long prune waits before it deletes what it marked; longer than any backup may pause"},
     /* forget, prune */

@@ -117,12 +117,13 @@ const struct cmd_def cmd_table[CMD_COUNT] = {
 	    {"holdfast tag --pin 1a2b3c4d", "keeps it until it is unpinned"},
 	    {"holdfast tag --hold --until 2027-12-31 1a2b3c4d",
 		"and for as long as the law says"}}},
-    [CMD_KEY] = {CMD_KEY, "key", "list | add | remove KEY | passwd", "Manage keys and passwords",
+    [CMD_KEY] = {CMD_KEY, "key", "list | add | remove KEY | rotate | passwd",
+	"Manage keys and passwords",
 	"A repository can have several keys. list shows them, add makes another, remove takes one "
 	"away (never the last, nor the one in use), passwd gives the one in use a new password or "
 	"key file.\n\nThe new password comes from --new-key-file (made here), "
 	"--new-password-file, or a prompt.",
-	CMD_REPO | CMD_OPENS, 1, 2, "list|add|remove|passwd", NULL, cmd_key,
+	CMD_REPO | CMD_OPENS, 1, 2, "list|add|remove|rotate|passwd", NULL, cmd_key,
 	{{"holdfast key list", "who has one"},
 	    {"holdfast key add --new-key-file /root/holdfast.key --label db1",
 		"a key file for a machine"},

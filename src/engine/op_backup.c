@@ -106,7 +106,7 @@ static void find_parent(struct backup *b, struct snapshot *s, bool full)
 	const struct snapshot *newest = NULL;
 	struct err e;
 
-	if (snapshot_load_all(b->repo, &l, &e) == -1)
+	if (repo_need(b->repo, true, &e) == -1 || snapshot_load_all(b->repo, &l, &e) == -1)
 		return; /* a run without a parent is a good run */
 	for (size_t i = 0; i < l.n; i++) {
 		const struct snapshot *x = l.v[i];

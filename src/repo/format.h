@@ -48,6 +48,7 @@ enum format_purpose { /* the first three are also a frame's kind */
 	PURPOSE_MARK,
 	PURPOSE_SIGNATURE,
 	PURPOSE_KEY,
+	PURPOSE_EPOCH,
 };
 
 #endif

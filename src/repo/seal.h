@@ -61,6 +61,7 @@ int seal_data_key_open(const uint8_t repo[FORMAT_UID], const uint8_t priv[CRYPTO
 
 /* What is readable of a sealed data key without opening it. */
 enum seal_class seal_data_key_class(const uint8_t sealed[FORMAT_SEALED_KEY]);
+uint16_t seal_data_key_epoch(const uint8_t sealed[FORMAT_SEALED_KEY]);
 const uint8_t *seal_data_key_id(const uint8_t sealed[FORMAT_SEALED_KEY]);
 
 /* format.md 9: the padded length of n. */

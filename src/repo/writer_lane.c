@@ -37,7 +37,7 @@ struct writer_lane *writer_lane_new(struct writer *w)
 	l->w = w;
 	sealer_init(&l->sealer, w->repo->config.repo);
 	l->codec = codec_new();
-	repo_blob_macs(w->repo, l->mac);
+	domain_macs(w->domain, l->mac);
 	crypto_random(l->random, sizeof l->random);
 	return l;
 }
@@ -53,7 +53,7 @@ void writer_lane_free(struct writer_lane *l)
 	buf_fini(&l->packed);
 	buf_fini(&l->box);
 	buf_fini(&l->bind);
-	repo_blob_macs_free(l->mac);
+	domain_macs_free(l->mac);
 	codec_free(l->codec);
 	sealer_fini(&l->sealer);
 	free(l);
