@@ -102,7 +102,7 @@ const struct cmd_def cmd_table[CMD_COUNT] = {
 	"after the grace time (a day, unless init said otherwise). With --exclusive it is deleted "
 	"at once, which is safe only while nobody else uses the repository.",
 	CMD_REPO | CMD_OPENS, 0, 0, NULL, "3 11", cmd_prune,
-	{{"holdfast -r /srv/backup prune --dry-run", "shows what would be freed"}}},
+	{{"holdfast -r /srv/backup prune --dry-run", "shows what would be freed, and why"}}},
     [CMD_STATS] = {CMD_STATS, "stats", "", "Measure the repository",
 	"Counts what is stored, how large it is, and what the chosen snapshots would be if "
 	"restored.",

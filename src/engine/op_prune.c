@@ -290,7 +290,7 @@ static int run(struct prune *pr, struct err *e)
 	if (pr->p->dry_run) {
 		find_dead(pr, &dead);
 		count_doomed(pr);
-		rc = 0;
+		rc = prune_show(pr, e);
 		goto out;
 	}
 	if (same_index(pr, e) == -1 || remove_snapshots(pr, e) == -1 || prune_repack(pr, e) == -1 ||

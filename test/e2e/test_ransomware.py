@@ -75,6 +75,50 @@ def test_rules_count_only_what_is_not_forgotten(three):
     assert {i["snapshot"]: i["keep"] for i in r.json("item") if "keep" in i} == {three.ids[0]: False, three.ids[1]: True}
 
 
+def everything(hf):
+    return {p: (os.stat(p).st_mtime_ns, os.path.getsize(p)) for p in hf.objects("")}
+
+
+def test_a_dry_prune_shows_what_would_go_and_why_and_writes_nothing(repo, tree):
+    for i in range(20):
+        tree.file(f"f{i}", os.urandom(300_000))
+    first = repo.backup(tree.path)
+    for i in range(19):
+        tree.file(f"f{i}", os.urandom(300_000))
+    repo.backup(tree.path)
+    lone = tree.path + b"-alone"
+    os.mkdir(lone)
+    with open(lone + b"/f", "wb") as f:
+        f.write(os.urandom(500_000))
+    alone = repo.backup(lone)
+    assert repo("--json", "prune", "-n").json("item") == []
+    repo("forget", "--now", first, alone)
+    age(repo, "packs", 2 * DAY)
+    age(repo, "meta", 2 * DAY)
+    before = everything(repo)
+    items = [i for i in repo("--json", "prune", "-n").json("item") if "action" in i]
+    out = repo("prune", "-n").out
+    assert everything(repo) == before
+    of = lambda action: [i for i in items if i["action"] == action]
+    assert {i["object"] for i in of("remove")} == {f"snapshots/{first}", f"snapshots/{alone}"}
+    assert [i for i in of("mark") if i["object"].startswith("packs/")] and "deleted after" in of("mark")[0]["reason"]
+    (again,) = [i for i in of("repack") if i["object"].startswith("packs/")]
+    assert 94 < again["dead_percent"] < 96 and "95.0 % unused" in out
+    assert all(i["object"] in out and i["reason"] for i in items)
+    repo("prune")
+    age(repo, "marks", 3600)
+    waiting = [i for i in repo("--json", "prune", "-n").json("item") if i.get("action") == "wait"]
+    assert waiting and all("marked since" in i["reason"] and i["since"] < i["due"] for i in waiting)
+    age(repo, "marks", 2 * DAY)
+    dry = repo("--json", "prune", "-n")
+    gone = {i["object"] for i in dry.json("item") if i.get("action") == "delete"}
+    assert gone == {i["object"] for i in waiting}
+    there = everything(repo)
+    repo("prune")
+    assert {os.path.relpath(p, repo.repo) for p in set(there) - set(everything(repo)) if "/packs/" in p or "/meta/" in p} == gone
+    repo.check_clean()
+
+
 # ---- Pins and holds.
 
 @pytest.mark.parametrize("how, undo", [("--pin", "--unpin"), ("--hold", "--release")])
