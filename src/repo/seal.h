@@ -35,7 +35,7 @@ void seal_key_init(struct seal_key *k, const uint8_t id[FORMAT_UID], const uint8
 /*
  * Seal `plain` into out, plain.n + FORMAT_BOX bytes.  What names the
  * plaintext comes in two parts, for frames: the pack's random bytes with the
- * number, and the ids.
+ * number, and the ids.  `plain` may be out + FORMAT_BOX_HEAD itself.
  */
 void seal_box(struct sealer *s, const struct seal_key *k, enum format_purpose purpose,
     struct span bind1, struct span bind2, struct span plain, uint8_t *out);

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "repo/writer_internal.h"
 
+enum { BIND = 46 }; /* bytes of a frame's bind before the ids */
 enum { FRAME_BLOBS_MAX = 16384, KINDS = BLOB_KINDS };
 
 struct frame {
@@ -25,7 +26,7 @@ struct writer_lane {
 	struct codec *codec;
 	struct crypto_mac *mac[BLOB_KINDS];
 	struct frame frame[KINDS]; /* content, names, refs */
-	struct buf packed, box, bind;
+	struct buf box, bind;
 	uint8_t random[32]; /* with the counter: a frame's own salt */
 	uint64_t counter;
 };
@@ -50,7 +51,6 @@ void writer_lane_free(struct writer_lane *l)
 		buf_fini(&l->frame[i].plain);
 		free(l->frame[i].blobs);
 	}
-	buf_fini(&l->packed);
 	buf_fini(&l->box);
 	buf_fini(&l->bind);
 	domain_macs_free(l->mac);
@@ -59,22 +59,23 @@ void writer_lane_free(struct writer_lane *l)
 	free(l);
 }
 
-/* Compress; what does not shrink is stored as it is. */
+/* Compress, to where it will be sealed; what does not shrink is stored as it is. */
 static struct span pack_plain(struct writer_lane *l, struct span plain, uint8_t *codec)
 {
 	size_t n = 0;
 
+	uint8_t *out;
+
 	*codec = CODEC_NONE;
-	if (l->w->params.codec != CODEC_NONE) {
-		buf_reset(&l->packed);
-		buf_reserve(&l->packed, codec_bound(plain.n));
-		n = codec_compress(
-		    l->codec, l->w->params.codec, l->w->params.level, plain, l->packed.p);
-	}
+	buf_reset(&l->box);
+	buf_reserve(&l->box, FORMAT_BOX + codec_bound(plain.n));
+	out = l->box.p + FORMAT_BOX_HEAD;
+	if (l->w->params.codec != CODEC_NONE)
+		n = codec_compress(l->codec, l->w->params.codec, l->w->params.level, plain, out);
 	if (n == 0)
 		return plain;
 	*codec = (uint8_t)l->w->params.codec;
-	return span_of(l->packed.p, n);
+	return span_of(out, n);
 }
 
 static int seal_frame(struct writer_lane *l, enum format_purpose kind, struct span plain,
@@ -98,12 +99,15 @@ static int seal_frame(struct writer_lane *l, enum format_purpose kind, struct sp
 	buf_reset(&l->bind);
 	buf_put(&l->bind, l->random, sizeof l->random);
 	buf_put_u64(&l->bind, l->counter++);
+	/* Compressed otherwise, the same blobs are another plaintext. */
+	buf_put_u8(&l->bind, f.codec);
+	buf_put_u8(&l->bind, (uint8_t)w->params.level);
+	buf_put_u32(&l->bind, f.stored);
 	for (size_t i = 0; i < n; i++)
 		buf_put(&l->bind, &blobs[i].id, ID_SIZE);
-	ids = span_of(l->bind.p + 40, n * ID_SIZE);
-	buf_reset(&l->box);
-	seal_box(&l->sealer, refs ? w->structure : w->content, kind, span_of(l->bind.p, 40), ids, c,
-	    buf_extend(&l->box, f.stored));
+	ids = span_of(l->bind.p + BIND, n * ID_SIZE);
+	seal_box(&l->sealer, refs ? w->structure : w->content, kind, span_of(l->bind.p, BIND), ids,
+	    c, buf_extend(&l->box, f.stored));
 	return writer_append(
 	    w, &f, blobs, refs ? w->sealed_structure : w->sealed_content, buf_span(&l->box), e);
 }
