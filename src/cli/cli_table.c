@@ -117,7 +117,7 @@ const struct cmd_def cmd_table[CMD_COUNT] = {
 	    {"holdfast tag --pin 1a2b3c4d", "keeps it until it is unpinned"},
 	    {"holdfast tag --hold --until 2027-12-31 1a2b3c4d",
 		"and for as long as the law says"}}},
-    [CMD_KEY] = {CMD_KEY, "key", "list | add | remove KEY | rotate | passwd | export | import FILE",
+    [CMD_KEY] = {CMD_KEY, "key", "list|add|remove|rotate|passwd|export|import ...",
 	"Manage keys and passwords",
 	"A repository can have several keys, each of a role. full: everything. write: backs up, "
 	"deduplicated against its own work, and reads nothing back, not even that: for machines "
