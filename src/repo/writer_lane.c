@@ -12,7 +12,7 @@
 #include "repo/writer_internal.h"
 
 enum { BIND = 46 }; /* bytes of a frame's bind before the ids */
-enum { FRAME_BLOBS_MAX = 16384, KINDS = BLOB_KINDS };
+enum { FRAME_BLOBS_MAX = 1024, KINDS = BLOB_KINDS };
 
 struct frame {
 	struct buf plain;
