@@ -43,7 +43,8 @@ struct backup_result {
 	bool has_parent;
 	enum snapshot_outcome outcome;
 	struct snapshot_stats stats;
-	uint64_t repo_bytes; /* written to the repository, all objects */
+	uint64_t resumed_bytes; /* of content read, stored before by a run that did not finish */
+	uint64_t repo_bytes;    /* written to the repository, all objects */
 	double seconds;
 };
 

@@ -87,6 +87,9 @@ int index_cache_find(
 int index_cache_find_in(struct index_cache *c, uint64_t domain, const struct id *id,
     struct index_place *out, struct err *e);
 
+/* Give back the memory that lookups took: it grows with what they touch.  Any thread. */
+void index_cache_trim(const struct index_cache *c);
+
 /* Every place of one blob in a domain (0: any), hidden packs too; visit may return -1 to stop. */
 int index_cache_find_all(struct index_cache *c, uint64_t domain, const struct id *id,
     int (*visit)(void *, const struct index_place *, struct err *), void *arg, struct err *e);

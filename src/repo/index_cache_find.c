@@ -131,6 +131,14 @@ int index_cache_find_in(struct index_cache *c, uint64_t domain, const struct id 
 	return 0;
 }
 
+void index_cache_trim(const struct index_cache *c)
+{
+	const struct set *s = index_cache_current(c);
+
+	for (size_t i = 0; i < s->n; i++)
+		index_level_trim(s->m[i].l);
+}
+
 int index_cache_find_all(struct index_cache *c, uint64_t domain, const struct id *id,
     int (*visit)(void *, const struct index_place *, struct err *), void *arg, struct err *e)
 {

@@ -45,6 +45,9 @@ uint64_t index_level_blobs(const struct index_level *l);
 int index_level_next(
     const struct index_level *l, const struct id *id, uint64_t *at, uint32_t *blob, struct err *e);
 
+/* Give back the memory of what was read; advice, while others read too. */
+void index_level_trim(const struct index_level *l);
+
 /* Check every block now; otherwise each is when it is first touched. */
 int index_level_verify(const struct index_level *l, struct err *e);
 

@@ -34,7 +34,7 @@ struct index_level_builder {
 	struct index_origin origin; /* of what is being added */
 };
 
-enum { COMMITMENT = 100, RELEASE_EVERY = 1 << 18, RADIX = 11 };
+enum { COMMITMENT = 100, RELEASE_EVERY = 1 << 14, RADIX = 11 };
 
 static struct output *output_begin(int fd, const uint8_t key[INDEX_LEVEL_KEY], uint64_t nsources,
     const uint64_t count[LEVEL_SECTIONS])
@@ -314,6 +314,12 @@ int index_level_builder_write(
 	rc = output_end(o, buf_span(&b->sources), e);
 	output_free(o);
 	return rc;
+}
+
+void index_level_trim(const struct index_level *l)
+{
+	for (int s = 0; s < LEVEL_SECTIONS; s++)
+		level_release(l, (enum level_section)s, level_count(l, (enum level_section)s));
 }
 
 /* How much the ordinals of one level shift in a merge. */

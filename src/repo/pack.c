@@ -100,8 +100,8 @@ bool pack_writer_full(const struct pack_writer *w)
 	uint64_t n = closed_size(w);
 
 	if (n < FORMAT_PACK_MIN)
-		return false;
-	return n >= FORMAT_PACK_FULL || w->dir.nblobs >= FORMAT_PACK_BLOBS_MAX / 2 ||
+		return w->dir.nblobs >= FORMAT_PACK_BLOBS_FULL;
+	return n >= FORMAT_PACK_FULL || w->dir.nblobs >= FORMAT_PACK_BLOBS_FULL ||
 	       (seal_padme(n) - n) * 1024 <= n;
 }
 

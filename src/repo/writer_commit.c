@@ -112,6 +112,7 @@ int writer_commit(struct writer *w, struct snapshot *s, struct err *e)
 		client_save(&client, &ignored);
 		goto out;
 	}
+	writer_journal_end(w);
 	client.has_last = true;
 	client.last = s->id;
 	if (client_save(&client, e) == -1)

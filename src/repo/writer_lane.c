@@ -133,6 +133,24 @@ static int gather(struct writer_lane *l, enum format_purpose kind, struct span b
 	return 0;
 }
 
+/* As writer_has; content that an unfinished run left is counted. */
+static int has_already(
+    struct writer *w, enum format_purpose kind, const struct id *id, struct err *e)
+{
+	struct index_place at;
+	int rc;
+
+	if (w->resumed == NULL || kind != PURPOSE_CONTENT)
+		return writer_has(w, id, e);
+	rc = writer_in_index(w, id, &at, e);
+	if (rc == 0)
+		return writer_has(w, id, e);
+	if (rc == 1 && at.pack < w->nrelied && w->resumed[at.pack])
+		atomic_fetch_add_explicit(
+		    &w->stats.resumed_bytes, at.blob_len, memory_order_relaxed);
+	return rc;
+}
+
 int writer_add(struct writer_lane *l, enum format_purpose kind, struct span blob, struct id *id,
     bool *added, struct err *e)
 {
@@ -144,7 +162,7 @@ int writer_add(struct writer_lane *l, enum format_purpose kind, struct span blob
 	crypto_mac(l->mac[kind - 1], blob, id->b);
 	if (added != NULL)
 		*added = false;
-	has = writer_has(w, id, e);
+	has = has_already(w, kind, id, e);
 	if (has != 0)
 		return has == 1 ? 0 : -1;
 	if (writer_claim(w, id))
