@@ -21,9 +21,9 @@ enum {
 	FORMAT_FRAME_AIM = 2 << 20,
 	FORMAT_FRAME_OWN = 1 << 20, /* a blob of this size is its own frame */
 	FORMAT_PACK_BLOBS_MAX = 1 << 20,
-	FORMAT_PACK_BLOBS_FULL = 32 << 10, /* writers close: what names them is kept in memory */
-	FORMAT_SMALL_MAX = 256 << 20,      /* index, snapshot, note, mark, key objects */
-	FORMAT_LIST_INLINE = 1024,         /* content ids in a leaf */
+	FORMAT_PACK_BLOBS_AIM = 1 << 15, /* writers close with so many */
+	FORMAT_SMALL_MAX = 256 << 20,    /* index, snapshot, note, mark, key objects */
+	FORMAT_LIST_INLINE = 1024,       /* content ids in a leaf */
 	FORMAT_LIST_DEPTH = 8,
 };
 

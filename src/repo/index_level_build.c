@@ -316,12 +316,6 @@ int index_level_builder_write(
 	return rc;
 }
 
-void index_level_trim(const struct index_level *l)
-{
-	for (int s = 0; s < LEVEL_SECTIONS; s++)
-		level_release(l, (enum level_section)s, level_count(l, (enum level_section)s));
-}
-
 /* How much the ordinals of one level shift in a merge. */
 struct shift {
 	uint64_t packs, slots, frames, keys, blobs;
