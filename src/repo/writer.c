@@ -224,7 +224,6 @@ static int flush_index(struct writer *w, struct err *e)
 	uint32_t upto;
 	size_t npacks;
 	int rc = -1, added;
-	size_t packs;
 
 	pthread_mutex_lock(&w->flush_lock);
 	pthread_mutex_lock(&w->index_lock);
@@ -237,7 +236,6 @@ static int flush_index(struct writer *w, struct err *e)
 	packs = mem_dup(w->own_packs.v + w->own_indexed, npacks * sizeof *packs);
 	w->own_indexed = w->own_packs.n;
 	upto = atomic_load(&w->next_pack);
-	packs = w->own_packs.n;
 	pthread_mutex_unlock(&w->index_lock);
 
 	if (index_builder_packs(full) == 0) {
@@ -264,7 +262,7 @@ static int flush_index(struct writer *w, struct err *e)
 	atomic_fetch_add(&w->stats.object_bytes, payload.n);
 	forget_indexed(w, upto);
 	index_cache_trim(w->repo->index);
-	writer_journal(w, packs);
+	writer_journal(w, packs, npacks);
 	rc = 0;
 out:
 	pthread_mutex_unlock(&w->flush_lock);

@@ -51,7 +51,6 @@ struct writer {
 
 	_Atomic uint64_t lookups;
 	char *journal;    /* NULL: none */
-	size_t journaled; /* of own_packs */
 	uint8_t *resumed; /* by pack ordinal, nrelied of them: of an unfinished run; or NULL */
 
 	_Atomic bool broken; /* something claimed was not stored */
@@ -78,8 +77,8 @@ int writer_append(struct writer *w, struct pack_frame *frame, const struct pack_
  */
 int writer_in_index(struct writer *w, const struct id *id, struct index_place *at, struct err *e);
 
-/* own_packs[..upto) are in an index now; and: the run is over. */
-void writer_journal(struct writer *w, size_t upto);
+/* These packs are in an index now; and: the run is over. */
+void writer_journal(struct writer *w, const struct id *packs, size_t n);
 void writer_journal_end(struct writer *w);
 
 /* True if it was claimed already; else it is claimed for the caller now. */

@@ -51,7 +51,7 @@ void writer_resume(struct writer *w, const char *journal)
 	idmap_free(packs);
 }
 
-void writer_journal(struct writer *w, size_t upto)
+void writer_journal(struct writer *w, const struct id *packs, size_t n)
 {
 	struct buf text = {0};
 	char hex[ID_HEX];
@@ -59,10 +59,8 @@ void writer_journal(struct writer *w, size_t upto)
 
 	if (w->journal == NULL)
 		return;
-	pthread_mutex_lock(&w->index_lock);
-	for (; w->journaled < upto; w->journaled++)
-		buf_printf(&text, "%s\n", id_hex(hex, &w->own_packs.v[w->journaled]));
-	pthread_mutex_unlock(&w->index_lock);
+	for (size_t i = 0; i < n; i++)
+		buf_printf(&text, "%s\n", id_hex(hex, &packs[i]));
 	fd = os_open(w->journal, O_WRONLY | O_CREAT | O_APPEND, 0600);
 	if (fd != -1 && os_write_all(fd, text.p, text.n) == -1)
 		os_ftruncate(fd, 0);
