@@ -2,7 +2,7 @@
  * writer_lane: a worker's own path from a blob to a sealed frame.
  *
  * Blobs smaller than FORMAT_FRAME_OWN gather in the frame of their kind until
- * it reaches FORMAT_FRAME_AIM; larger ones are sealed at once from the
+ * it reaches its aim; larger ones are sealed at once from the
  * caller's memory.
  */
 #include <stdlib.h>
@@ -125,6 +125,7 @@ static int flush_frame(struct writer_lane *l, enum format_purpose kind, struct e
 static int gather(struct writer_lane *l, enum format_purpose kind, struct span blob,
     const struct id *id, struct err *e)
 {
+	const size_t aim = kind == PURPOSE_CONTENT ? FORMAT_FRAME_AIM : FORMAT_FRAME_TREES;
 	struct frame *f = &l->frame[kind - 1];
 
 	if (f->n == f->cap) {
@@ -133,7 +134,7 @@ static int gather(struct writer_lane *l, enum format_purpose kind, struct span b
 	}
 	f->blobs[f->n++] = (struct pack_blob){*id, (uint32_t)blob.n};
 	buf_put_span(&f->plain, blob);
-	if (f->plain.n >= FORMAT_FRAME_AIM || f->n == FRAME_BLOBS_MAX)
+	if (f->plain.n >= aim || f->n == FRAME_BLOBS_MAX)
 		return flush_frame(l, kind, e);
 	return 0;
 }
