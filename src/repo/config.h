@@ -28,6 +28,7 @@ struct config {
 	uint32_t chunk_min, chunk_avg, chunk_max;
 	uint16_t epoch;
 	int64_t grace_s;
+	unsigned parity;               /* share in thousandths, 0 none */
 	struct config_writer *writers; /* removed ones too: their work stays valid */
 	size_t nwriters;
 	json_t *json; /* the whole object, for rewriting */
@@ -52,8 +53,14 @@ void config_add_writer(struct config *c, const uint8_t id[FORMAT_UID],
     const uint8_t key[CRYPTO_KEY], const char *role, const char *label, const char *when);
 bool config_remove_writer(struct config *c, const uint8_t id[FORMAT_UID], const char *when);
 
+/* Keep parity of that share, in thousandths, from now on; raises the revision. */
+void config_set_parity(struct config *c, unsigned share);
+
 /* Sign with the root key and write the stored text. */
 void config_sign(struct config *c, const uint8_t root_key[CRYPTO_KEY], struct buf *out);
+
+/* The stored text, which is canonical. */
+void config_text(const struct config *c, struct buf *out);
 
 /* The public key of a writer, or NULL; an envelope_writer. */
 const uint8_t *config_writer_key(const void *config, const uint8_t signer[FORMAT_UID]);

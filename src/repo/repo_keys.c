@@ -14,6 +14,7 @@
 #include "crypto/secret.h"
 #include "os/os.h"
 #include "repo/repo_internal.h"
+#include "repo/repo_parity.h"
 
 static const char KEY_FILE_MAGIC[] = "holdfast-key-1 ";
 
@@ -129,9 +130,19 @@ static int write_config(struct repo *r, struct err *e)
 	int rc;
 
 	config_sign(&r->config, r->keys->root, &text);
-	rc = store_put(r->store, "config", buf_span(&text), 0, e);
+	rc = repo_put_config(r, buf_span(&text), 0, e);
 	buf_fini(&text);
 	return rc;
+}
+
+int repo_set_parity(struct repo *r, unsigned share, struct err *e)
+{
+	if (reload_config(r, e) == -1)
+		return -1;
+	if (r->config.parity == share)
+		return 0;
+	config_set_parity(&r->config, share);
+	return write_config(r, e);
 }
 
 int repo_key_add(struct repo *r, const struct repo_cred *cred, const char *label, struct id *object,
@@ -216,7 +227,7 @@ int repo_key_remove(struct repo *r, const char *prefix, struct err *e)
 		goto out;
 	if (config_remove_writer(&r->config, holder, now) && write_config(r, e) == -1)
 		goto out;
-	rc = store_del(r->store, repo_object_name(name, FORMAT_KEY, &k->object), e);
+	rc = repo_del_named(r, repo_object_name(name, FORMAT_KEY, &k->object), e);
 out:
 	repo_keys_free(v, n);
 	return rc;
@@ -242,7 +253,7 @@ int repo_key_passwd(struct repo *r, const struct repo_cred *cred, struct id *obj
 		goto out;
 	for (size_t i = 0; i < n; i++)
 		if (v[i].current &&
-		    store_del(r->store, repo_object_name(name, FORMAT_KEY, &v[i].object), e) == -1)
+		    repo_del_named(r, repo_object_name(name, FORMAT_KEY, &v[i].object), e) == -1)
 			goto out;
 	rc = 0;
 out:

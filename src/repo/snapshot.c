@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "repo/note.h"
 #include "repo/repo_internal.h"
+#include "repo/repo_parity.h"
 #include "repo/snapshot_json.h"
 
 const char *snapshot_strategy_name(enum snapshot_strategy s)
@@ -246,7 +247,7 @@ int snapshot_del(struct repo *r, const struct id *id, struct err *e)
 {
 	char name[REPO_NAME_MAX];
 
-	return store_del(r->store, repo_object_name(name, FORMAT_SNAPSHOT, id), e);
+	return repo_del_named(r, repo_object_name(name, FORMAT_SNAPSHOT, id), e);
 }
 
 static int by_text(const void *a, const void *b)

@@ -245,7 +245,7 @@ static int close_pack(struct writer *w, struct open_pack *p, bool *flush, struct
 	if (pw == NULL)
 		return 0;
 	if (pack_writer_close(pw, &desc, e) == 0) {
-		atomic_fetch_add(&w->stats.object_bytes, desc.size);
+		atomic_fetch_add(&w->stats.object_bytes, desc.size + pack_writer_parity(pw));
 		pthread_mutex_lock(&w->index_lock);
 		index_builder_add(w->builder, &desc);
 		id_list_add(&w->own_packs, &desc.id);
