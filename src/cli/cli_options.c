@@ -18,8 +18,7 @@
 #define CHOOSE                                                                                     \
 	(B(SNAPSHOTS) | B(LS) | B(FIND) | B(CAT) | B(DIFF) | B(RESTORE) | B(MOUNT) | B(FORGET) |   \
 	    B(STATS) | B(TAG))
-#define PROBLEMS                                                                                   \
-	(B(BACKUP) | B(SNAPSHOTS) | B(RESTORE) | B(CHECK) | B(FORGET) | B(PRUNE) | B(REPAIR))
+#define PROBLEMS OPENS
 
 /* clang-format off */
 const struct opt_def opt_table[] = {
@@ -96,6 +95,10 @@ const struct opt_def opt_table[] = {
         "what to call the key (user@host)"},
     {"grace", 0, OPT_DURATION, OPT_MAIN, "TIME", "1d", NULL, B(INIT), AT(grace), 0, NULL,
         "how long prune waits before it deletes what it marked; longer than any backup may pause"},
+    {"parity", 0, OPT_PERCENT, OPT_MAIN, "N%", NULL, NULL, B(INIT), AT(parity), 0, NULL,
+        "store what mends damage to that share (1 to 50 %) of any object, wherever it lies"},
+    {"add-parity", 0, OPT_PERCENT, OPT_MAIN, "N%", NULL, NULL, B(REPAIR), AT(parity), OPT_NO_ENV, NULL,
+        "from now on keep parity of that share (1 to 50 %), for what is stored too"},
     /* forget, prune */
     {"keep-last", 0, OPT_KEEP, OPT_KEEPING, "N", NULL, NULL, B(FORGET), AT(keep_last), 0, NULL,
         "keep the newest N"},

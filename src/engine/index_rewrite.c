@@ -3,6 +3,7 @@
 
 #include "repo/index.h"
 #include "repo/repo_object.h"
+#include "repo/repo_parity.h"
 
 enum { BLOBS_MAX = 200000, OBJECTS_MAX = 16, SMALL_BLOBS = 20000 };
 
@@ -97,8 +98,7 @@ int index_rewrite(struct repo *r, struct index_rewrite *w, struct err *e)
 	if (write_new(&x, e) == -1)
 		goto out;
 	for (size_t i = 0; i < x.old.n; i++) {
-		if (store_del(
-			repo_store(r), repo_object_name(name, FORMAT_INDEX, &x.old.v[i]), e) == -1)
+		if (repo_del_named(r, repo_object_name(name, FORMAT_INDEX, &x.old.v[i]), e) == -1)
 			goto out;
 		w->removed++;
 	}
