@@ -131,7 +131,9 @@ struct cli_options {
 	/* the repository and its key */
 	const char *repo, *key_file, *password_file, *password_command, *cache_dir;
 	bool no_cache;
-	const char *label, *new_key_file, *new_password_file;
+	const char *label, *new_key_file, *new_password_file, *key_domain, *output;
+	int key_role;
+	bool secret;
 	struct calendar_duration grace;
 	double parity;
 	/* which snapshots */
@@ -247,6 +249,10 @@ int cmd_prune(struct cli *c, struct err *e);
 int cmd_stats(struct cli *c, struct err *e);
 int cmd_tag(struct cli *c, struct err *e);
 int cmd_key(struct cli *c, struct err *e);
+
+/* May the key in use run this command?  ERR_WRONG_KEY says which role may. */
+int cli_role_check(const struct cli *c, struct err *e);
+
 int cmd_repair(struct cli *c, struct err *e);
 int cmd_cache(struct cli *c, struct err *e);
 int cmd_completion(struct cli *c, struct err *e);

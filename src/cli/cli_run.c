@@ -91,6 +91,8 @@ static int run(struct cli *c, struct err *e)
 	}
 	if (cmd->flags & CMD_OPENS && open_repo(c, e) == -1)
 		return -1;
+	if (cli_role_check(c, e) == -1)
+		return -1;
 	rc = cmd->run(c, e);
 	progress_stop(c);
 	return rc == 0 ? say_mended(c, e) : rc;
