@@ -25,6 +25,7 @@
 
 #include "base/mem.h"
 #include "codec/codec.h"
+#include "crypto/blake3.h"
 #include "crypto/crypto.h"
 #include "repo/chunker.h"
 
@@ -143,6 +144,14 @@ static void do_sha256(struct hand *h, size_t i)
 	crypto_hash_reset(h->hash);
 	crypto_hash_add(h->hash, block(i));
 	crypto_hash_end(h->hash, id);
+}
+
+static void do_blake3(struct hand *h, size_t i)
+{
+	static const uint8_t key[BLAKE3_KEY];
+	uint8_t id[BLAKE3_OUT];
+
+	blake3_hash(key, block(i), id);
 }
 
 static void do_id(struct hand *h, size_t i)
@@ -282,6 +291,7 @@ static const struct part {
     {"gear", do_gear},
     {"id", do_id},
     {"sha256", do_sha256},
+    {"blake3", do_blake3},
     {"aes256gcm", do_seal},
     {"zstd", do_compress},
     {"unzstd", do_decompress},

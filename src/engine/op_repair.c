@@ -35,7 +35,7 @@ int repair_writer(struct repair *rp, uint64_t domain, struct err *e)
 
 static int mend(struct repair *rp, struct err *e)
 {
-	struct damage_params dp = {.read_data = true};
+	struct damage_params dp = {.read_data = true, .jobs = rp->p->jobs};
 	int rc = -1;
 
 	if (damage_scan(rp->repo, &dp, rp->ctx, &rp->damage, e) == -1)

@@ -20,6 +20,7 @@ struct repair_params {
 	bool index, snapshots; /* neither: both */
 	bool dry_run;
 	unsigned parity; /* keep it from now on, of this share in thousandths; 0: as it is */
+	unsigned jobs;   /* threads that read packs; 0: one a core */
 };
 
 struct repair_result {

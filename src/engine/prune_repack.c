@@ -142,6 +142,7 @@ static int copy_frame(struct copying *c, const struct index_cache_pack *p,
 	    reader_unseal(
 		c->pr->reader, f, desc->slots[f->slot], buf_span(&c->box), &c->plain, e) == -1)
 		return err_wrap(e, "%s: frame at %llu", name, (unsigned long long)off);
+	atomic_fetch_add(&c->pr->ctx->progress.bytes, f->stored);
 	if (!whole && c->pr->p->repack)
 		return split_frame(c, p, desc, f, e);
 	return writer_copy_frame(
@@ -281,6 +282,8 @@ int prune_repack(struct prune *pr, struct err *e)
 	if (pr->p->repack && repo_need(pr->repo, true, e) == -1)
 		return err_wrap(e, "--repack opens frames");
 	atomic_store(&pr->ctx->progress.phase, "repacking");
+	atomic_store(&pr->ctx->progress.total_bytes, pr->out->bytes_repacked);
+	atomic_store(&pr->ctx->progress.total_known, true);
 	c.npacks = index_cache_packs(repo_index(pr->repo));
 	for (size_t i = 0; i < repo_domains(pr->repo) && rc == 0; i++) {
 		c.domain = repo_domain_tag(pr->repo, i);
