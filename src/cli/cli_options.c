@@ -19,7 +19,7 @@
 	(B(SNAPSHOTS) | B(LS) | B(FIND) | B(CAT) | B(DIFF) | B(RESTORE) | B(MOUNT) | B(FORGET) |   \
 	    B(STATS) | B(TAG))
 /* Those that work on several processors. */
-#define WORKERS (B(BACKUP) | B(RESTORE) | B(CHECK) | B(REPAIR))
+#define WORKERS  (B(BACKUP) | B(RESTORE) | B(CHECK) | B(REPAIR))
 #define PROBLEMS OPENS
 
 /* clang-format off */
