@@ -30,6 +30,7 @@ struct repair_result {
 	uint64_t entries_dropped;
 	uint64_t objects_repaired; /* by parity, bit for bit */
 	uint64_t parity_written;   /* parity objects that were missing, damaged or too small */
+	uint64_t gaps_accepted;    /* findings of check that are none any more */
 };
 
 int op_repair(struct repo *r, const struct repair_params *p, struct ctx *ctx,
