@@ -19,9 +19,8 @@
 	(B(SNAPSHOTS) | B(LS) | B(FIND) | B(CAT) | B(DIFF) | B(RESTORE) | B(MOUNT) | B(FORGET) |   \
 	    B(STATS) | B(TAG))
 /* Those that work on several processors. */
-#define WORKERS (B(BACKUP) | B(RESTORE) | B(CHECK) | B(REPAIR))
-#define PROBLEMS                                                                                   \
-	(B(BACKUP) | B(SNAPSHOTS) | B(RESTORE) | B(CHECK) | B(FORGET) | B(PRUNE) | B(REPAIR))
+#define WORKERS  (B(BACKUP) | B(RESTORE) | B(CHECK) | B(REPAIR))
+#define PROBLEMS OPENS
 
 /* clang-format off */
 const struct opt_def opt_table[] = {
@@ -53,6 +52,8 @@ const struct opt_def opt_table[] = {
         "name of that file"},
     {"compression", 0, OPT_CODEC, OPT_MAIN, "CODEC[:LEVEL]", "zstd:3", NULL, B(BACKUP), AT(compression), 0,
         NULL, "zstd, lz4, gzip, brotli or none"},
+    {"canary", 0, OPT_LIST, OPT_MAIN, "FILE", NULL, NULL, B(BACKUP), AT(canaries), OPT_NO_ENV, NULL,
+        "warn when this file, which nobody should touch, was changed or is not there"},
     {"chunker", 0, OPT_CHOICE, OPT_MAIN, "KIND", "gear", "gear|fixed", B(BACKUP), AT(chunker), 0, NULL,
         "cut by content (gear), or at every MiB (fixed), for disk images"},
     /* restore */
@@ -90,6 +91,15 @@ const struct opt_def opt_table[] = {
     /* tag, key, init */
     {"add", 0, OPT_LIST, OPT_MAIN, "TAG", NULL, NULL, B(TAG), AT(add), 0, NULL, "add this tag"},
     {"remove", 0, OPT_LIST, OPT_MAIN, "TAG", NULL, NULL, B(TAG), AT(remove), 0, NULL, "remove this tag"},
+    {"pin", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(TAG), AT(pin), OPT_NO_ENV, NULL,
+        "keep it from forget and prune, until --unpin"},
+    {"unpin", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(TAG), AT(unpin), OPT_NO_ENV, NULL, "take the pin away"},
+    {"hold", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(TAG), AT(hold), OPT_NO_ENV, NULL,
+        "a legal hold: the same, until --release or the time of --until"},
+    {"until", 0, OPT_TIME, OPT_MAIN, "TIME", NULL, NULL, B(TAG), AT(until), OPT_NO_ENV, NULL,
+        "when the hold ends by itself"},
+    {"release", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(TAG), AT(release), OPT_NO_ENV, NULL,
+        "end the hold (full keys only, as --unpin)"},
     {"new-key-file", 0, OPT_STRING, OPT_MAIN, "FILE", NULL, NULL, B(INIT) | B(KEY), AT(new_key_file), 0, NULL,
         "make a key file (it must not exist) instead of a password"},
     {"new-password-file", 0, OPT_STRING, OPT_MAIN, "FILE", NULL, NULL, B(KEY), AT(new_password_file), 0, NULL,
@@ -106,6 +116,10 @@ const struct opt_def opt_table[] = {
         "put the sealed key on the sheet too (its password or key file still opens it)"},
     {"grace", 0, OPT_DURATION, OPT_MAIN, "TIME", "1d", NULL, B(INIT), AT(grace), 0, NULL,
         "how long prune waits before it deletes what it marked; longer than any backup may pause"},
+    {"parity", 0, OPT_PERCENT, OPT_MAIN, "N%", NULL, NULL, B(INIT), AT(parity), 0, NULL,
+        "store what mends damage to that share (1 to 50 %) of any object, wherever it lies"},
+    {"add-parity", 0, OPT_PERCENT, OPT_MAIN, "N%", NULL, NULL, B(REPAIR), AT(parity), OPT_NO_ENV, NULL,
+        "from now on keep parity of that share (1 to 50 %), for what is stored too"},
     /* forget, prune */
     {"keep-last", 0, OPT_KEEP, OPT_KEEPING, "N", NULL, NULL, B(FORGET), AT(keep_last), 0, NULL,
         "keep the newest N"},
@@ -123,6 +137,14 @@ const struct opt_def opt_table[] = {
         "keep what is not older than this, counted from the group's newest; like 36h, 14d or 1y6mo"},
     {"keep-tag", 0, OPT_LIST, OPT_KEEPING, "TAG", NULL, NULL, B(FORGET), AT(keep_tags), 0, NULL,
         "keep what has this tag"},
+    {"delay", 0, OPT_DURATION, OPT_MAIN, "TIME", "7d", NULL, B(FORGET), AT(delay), 0, NULL,
+        "how long a forgotten snapshot stays in the trash: prune deletes it only then"},
+    {"now", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(FORGET), AT(now), OPT_NO_ENV, NULL,
+        "no delay: the next prune deletes it; for what is in the trash already too"},
+    {"undo", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(FORGET), AT(undo), OPT_NO_ENV, NULL,
+        "bring the named snapshots back from the trash"},
+    {"flooded-ok", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(FORGET), AT(flooded_ok), OPT_NO_ENV, NULL,
+        "let rules drop snapshots also where far more came than usual"},
     {"prune", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(FORGET), AT(prune), 0, NULL, "prune afterwards"},
     {"exclusive", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(PRUNE) | B(FORGET), AT(exclusive), 0, NULL,
         "nobody else uses the repository: prune deletes at once"},
@@ -155,6 +177,8 @@ const struct opt_def opt_table[] = {
     {"system", 0, OPT_STRING, OPT_WHICH, "NAME", NULL, NULL, CHOOSE, AT(system), 0, NULL, "of this system"},
     {"path", 0, OPT_LIST, OPT_WHICH, "PATH", NULL, NULL, CHOOSE, AT(paths), 0, NULL, "that have this path"},
     {"tag", 0, OPT_LIST, OPT_WHICH, "TAG", NULL, NULL, CHOOSE, AT(tags), 0, NULL, "that have this tag"},
+    {"trash", 0, OPT_FLAG, OPT_WHICH, NULL, NULL, NULL, B(SNAPSHOTS), AT(trash), OPT_NO_ENV, NULL,
+        "only forgotten ones, and from when prune deletes them"},
     {"latest", 0, OPT_COUNT, OPT_WHICH, "N", NULL, NULL, B(SNAPSHOTS), AT(latest), 0, NULL,
         "only the newest N of each group"},
     /* keys */

@@ -10,11 +10,15 @@
 #include "base/mem.h"
 #include "engine/check_refs.h"
 #include "engine/damage.h"
+#include "engine/history.h"
+#include "engine/parity_look.h"
+#include "engine/select.h"
 #include "os/os.h"
 #include "repo/key.h"
 #include "repo/mark.h"
 #include "repo/reader.h"
 #include "repo/repo_object.h"
+#include "repo/repo_parity.h"
 #include "repo/tree.h"
 
 struct check {
@@ -100,8 +104,8 @@ static void refs_hurt(void *arg, const char *why)
 
 static void check_snapshot(struct check *c, const struct snapshot *s)
 {
-	/* What is forgotten is only waiting for prune. */
-	if (s->forgotten && !s->pinned && !s->held)
+	/* What is due is only waiting for prune; until then it can be brought back. */
+	if (snapshot_goes(s, repo_now(c->repo)))
 		return;
 	c->snapshot = s;
 	c->hurt = false;
@@ -120,12 +124,17 @@ static void counting_sink(struct ctx *inner, const struct event *ev)
 {
 	struct check *c = inner->sink_arg;
 
-	if (ev->id == EVENT_OBJECT_DAMAGED && c->damage != NULL) {
+	bool damage = ev->id == EVENT_OBJECT_DAMAGED || ev->id == EVENT_OBJECT_MENDED;
+
+	if (damage && c->damage != NULL) {
 		char *name = mem_strndup((const char *)ev->path.p, ev->path.n);
 
 		damage_object(c->damage, name, ev->text);
 		free(name);
-	} else if (ev->id != EVENT_OBJECT_DAMAGED && c->ctx->sink != NULL) {
+	} else if (!damage) {
+		c->out->findings += ev->id == EVENT_FINDING;
+		if (c->ctx->sink == NULL)
+			return;
 		c->ctx->sink(c->ctx, ev);
 	}
 }
@@ -161,6 +170,9 @@ static int check_objects(struct check *c, struct snapshot_list *snapshots, struc
 	struct mark_set marks;
 	char name[REPO_NAME_MAX];
 
+	for (size_t i = 0; i < repo_mended(c->repo); i++)
+		damage_object(
+		    c->damage, repo_mended_name(c->repo, i), "is damaged; its parity mends it");
 	for (size_t i = 0; i < repo_bad_indexes(c->repo); i++)
 		damage_object(c->damage,
 		    repo_object_name(name, FORMAT_INDEX, repo_bad_index(c->repo, i)),
@@ -169,6 +181,14 @@ static int check_objects(struct check *c, struct snapshot_list *snapshots, struc
 		return -1;
 	mark_set_fini(&marks);
 	return snapshot_load_all(c->repo, snapshots, e);
+}
+
+/* The past; and what is dated later than it was stored. */
+static int check_history(struct check *c, const struct snapshot_list *snapshots, struct err *e)
+{
+	for (size_t i = 0; i < snapshots->n; i++)
+		c->out->warnings += select_warn_future(c->ctx, snapshots->v[i]);
+	return history_check(c->repo, snapshots, c->ctx, &c->out->findings, e);
 }
 
 int op_check(struct repo *r, const struct check_params *p, struct ctx *ctx,
@@ -194,9 +214,13 @@ int op_check(struct repo *r, const struct check_params *p, struct ctx *ctx,
 	if (check_objects(&c, &snapshots, e) == -1)
 		goto out;
 	c.reader = reader_new(r);
+	if (parity_check(r, c.damage, dp.read_data, ctx, e) == -1)
+		goto out;
 	for (size_t i = 0; i < snapshots.n && !atomic_load(&ctx->cancel); i++)
 		check_snapshot(&c, snapshots.v[i]);
 	rc = ctx_check(ctx, e);
+	if (rc == 0)
+		rc = check_history(&c, &snapshots, e);
 	out->packs = damage_counts(c.damage)->packs;
 	out->packs_read = damage_counts(c.damage)->packs_read;
 	out->indexes = damage_counts(c.damage)->indexes;

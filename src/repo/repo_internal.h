@@ -32,6 +32,7 @@ struct repo {
 	const struct seal_key *index_key; /* of domains[own] */
 	char id_text[2 * FORMAT_UID + 1], holder_text[2 * FORMAT_UID + 1];
 	char *cache_dir; /* this repository's, or NULL */
+	char *state_dir; /* all repositories', or NULL */
 
 	pthread_rwlock_t index_lock;
 	struct index_cache *index;         /* NULL until first needed */
@@ -40,6 +41,14 @@ struct repo {
 	size_t nindex_ids;
 	struct id *bad_indexes; /* damaged ones, left out */
 	size_t nbad_indexes;
+
+	pthread_mutex_t mend_lock; /* guards the names of what was read through damage */
+	char **mended;
+	size_t nmended;
+	pthread_mutex_t mending_lock; /* guards the last object that was mended to read of it */
+	struct id mending_id;
+	bool mending_ok;
+	struct buf mending;
 
 	pthread_mutex_t data_keys_lock;
 	struct idmap *data_keys; /* padded data-key id -> struct seal_key * */

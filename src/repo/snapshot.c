@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "repo/note.h"
 #include "repo/repo_internal.h"
+#include "repo/repo_parity.h"
 #include "repo/snapshot_json.h"
 
 const char *snapshot_strategy_name(enum snapshot_strategy s)
@@ -52,6 +53,7 @@ void snapshot_free(struct snapshot *s)
 	}
 	free(s->parts);
 	free_texts(s->excludes, s->nexcludes);
+	free(s->anomalies);
 	free_texts(s->tags, s->ntags);
 	free(s->host);
 	free(s->user);
@@ -65,6 +67,7 @@ void snapshot_list_fini(struct snapshot_list *l)
 	for (size_t i = 0; i < l->n; i++)
 		snapshot_free(l->v[i]);
 	free(l->v);
+	gone_fini(&l->gone);
 	memset(l, 0, sizeof *l);
 }
 
@@ -179,6 +182,7 @@ int snapshot_load_all(struct repo *r, struct snapshot_list *out, struct err *e)
 	if (store_list(r->store, repo_type_folder(FORMAT_SNAPSHOT), visit, &l, e) == -1 ||
 	    note_load_all(r, &notes, e) == -1)
 		goto out;
+	gone_of_notes(&out->gone, &notes);
 	out->v = mem_zalloc(l.n * sizeof *out->v);
 	for (size_t i = 0; i < l.n; i++) {
 		struct snapshot *s;
@@ -252,7 +256,7 @@ int snapshot_del(struct repo *r, const struct id *id, struct err *e)
 {
 	char name[REPO_NAME_MAX];
 
-	return store_del(r->store, repo_object_name(name, FORMAT_SNAPSHOT, id), e);
+	return repo_del_named(r, repo_object_name(name, FORMAT_SNAPSHOT, id), e);
 }
 
 uint64_t snapshot_domain(const struct snapshot *s)

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "crypto/secret.h"
 #include "os/os.h"
+#include "repo/repo_parity.h"
 #include "repo/writer_internal.h"
 
 static const int64_t INDEX_EVERY_NS = 60 * 1000000000LL;
@@ -203,7 +204,7 @@ static int put_index(struct writer *w, struct span payload, int64_t since_ns,
 		return -1;
 	if (writer_packs_kept(w, since_ns, packs, npacks, e) == 0)
 		return 0;
-	store_del(w->repo->store, repo_object_name(name, FORMAT_INDEX, id), &ignored);
+	repo_del_named(w->repo, repo_object_name(name, FORMAT_INDEX, id), &ignored);
 	return -1;
 }
 
@@ -275,7 +276,7 @@ static int close_pack(struct writer *w, struct open_pack *p, bool *flush, struct
 	if (pw == NULL)
 		return 0;
 	if (pack_writer_close(pw, &desc, e) == 0) {
-		atomic_fetch_add(&w->stats.object_bytes, desc.size);
+		atomic_fetch_add(&w->stats.object_bytes, desc.size + pack_writer_parity(pw));
 		pthread_mutex_lock(&w->index_lock);
 		index_builder_add(w->builder, &desc);
 		id_list_add(&w->own_packs, &desc.id);
