@@ -133,6 +133,7 @@ struct cli_options {
 	bool no_cache;
 	const char *label, *new_key_file, *new_password_file;
 	struct calendar_duration grace;
+	int object_hash, blob_id;
 	/* which snapshots */
 	const char *host, *system;
 	struct cli_list tags, paths;

@@ -96,6 +96,10 @@ const struct opt_def opt_table[] = {
         "what to call the key (user@host)"},
     {"grace", 0, OPT_DURATION, OPT_MAIN, "TIME", "1d", NULL, B(INIT), AT(grace), 0, NULL,
         "how long prune waits before it deletes what it marked; longer than any backup may pause"},
+    {"object-hash", 0, OPT_CHOICE, OPT_MAIN, "HASH", "blake3", "blake3|sha256", B(INIT), AT(object_hash), 0, NULL,
+        "what names stored objects; sha256 lets anybody check them with sha256sum"},
+    {"blob-id", 0, OPT_CHOICE, OPT_MAIN, "HASH", "blake3", "blake3|hmac-sha256", B(INIT), AT(blob_id), 0, NULL,
+        "what names pieces of content, with a secret key"},
     /* forget, prune */
     {"keep-last", 0, OPT_KEEP, OPT_KEEPING, "N", NULL, NULL, B(FORGET), AT(keep_last), 0, NULL,
         "keep the newest N"},

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "crypto/crypto.h"
 #include "repo/pack.h"
 #include "repo/reader.h"
 #include "repo/repo_object.h"
@@ -96,7 +95,7 @@ static int check_whole(struct damage_pack *d, const struct index_pack *p, struct
 	struct index_pack own;
 	struct id got;
 
-	crypto_sha256(buf_span(&d->whole), got.b);
+	repo_object_id(d->repo, buf_span(&d->whole), &got);
 	if (!id_eq(&got, &p->id))
 		return err_set(e, ERR_CORRUPT, "its bytes do not have the hash in its name");
 	if (pack_parse_directory(

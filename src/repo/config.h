@@ -28,6 +28,7 @@ struct config {
 	uint32_t chunk_min, chunk_avg, chunk_max;
 	uint16_t epoch;
 	int64_t grace_s;
+	enum crypto_family object_hash, blob_id;
 	struct config_writer *writers; /* removed ones too: their work stays valid */
 	size_t nwriters;
 	json_t *json; /* the whole object, for rewriting */
@@ -45,7 +46,7 @@ int config_verify(const struct config *c, const uint8_t root[CRYPTO_KEY], struct
 /* A new one, revision 1, without writers. */
 void config_new(struct config *out, const uint8_t root[CRYPTO_KEY],
     const uint8_t content[CRYPTO_KEY], const uint8_t structure[CRYPTO_KEY], int64_t grace_s,
-    const char *created);
+    enum crypto_family object_hash, enum crypto_family blob_id, const char *created);
 
 /* Add a writer, or mark one as removed at `when`; both raise the revision. */
 void config_add_writer(struct config *c, const uint8_t id[FORMAT_UID],

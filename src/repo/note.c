@@ -88,7 +88,7 @@ static int load_one(struct repo *r, struct note *n, struct err *e)
 	note_name(name, &n->snapshot, &n->id);
 	if (store_get_all(r->store, name, FORMAT_SMALL_MAX, &object, e) == -1)
 		goto out;
-	crypto_sha256(buf_span(&object), got.b);
+	repo_object_id(r, buf_span(&object), &got);
 	if (!id_eq(&got, &n->id)) {
 		err_set(e, ERR_CORRUPT, "its bytes do not have the hash in its name");
 		goto out;
@@ -179,7 +179,7 @@ int note_put(
 	envelope_begin(&object, FORMAT_NOTE, keys, 1);
 	envelope_section(&sealer, &object, key, PURPOSE_NOTE, span_str(text));
 	envelope_sign(&sealer, &object, key, r->keys->holder, r->keys->signing);
-	crypto_sha256(buf_span(&object), id.b);
+	repo_object_id(r, buf_span(&object), &id);
 	rc = store_put(r->store, note_name(name, snapshot, &id), buf_span(&object), STORE_NEW, e);
 	sealer_fini(&sealer);
 	buf_fini(&object);

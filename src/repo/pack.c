@@ -34,7 +34,7 @@ int pack_writer_open(struct repo *r, enum format_type type, const uint8_t *const
 	w->repo = r;
 	w->type = type;
 	w->nslots = nslots;
-	w->hash = crypto_hash_new();
+	w->hash = crypto_hash_new(r->config.object_hash);
 	envelope_begin(&w->header, type, slots, nslots);
 	if (store_begin(r->store, &w->upload, e) == -1 || put(w, buf_span(&w->header), e) == -1) {
 		pack_writer_abort(w);

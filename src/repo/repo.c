@@ -92,7 +92,7 @@ int repo_init(struct store *s, const struct repo_init_params *p, const char *cac
 	crypto_x25519_public(r->keys->structure, structure);
 	crypto_sign_public(r->keys->signing, sign);
 	config_new(&r->config, r->keys->root_public, content, structure,
-	    p->grace_s ? p->grace_s : 86400, now);
+	    p->grace_s ? p->grace_s : 86400, p->object_hash, p->blob_id, now);
 	memcpy(r->keys->repo, r->config.repo, FORMAT_UID);
 	memcpy(r->keys->domain, r->config.domain, FORMAT_UID);
 	config_add_writer(&r->config, r->keys->holder, sign, "full", label, now);

@@ -9,6 +9,7 @@
 #include "base/ctx.h"
 #include "base/err.h"
 #include "base/id.h"
+#include "crypto/crypto.h"
 #include "store/store.h"
 
 struct repo;
@@ -22,6 +23,7 @@ struct repo_init_params {
 	struct repo_cred cred;
 	const char *label; /* of the first key; NULL: user@host */
 	int64_t grace_s;   /* 0: a day */
+	enum crypto_family object_hash, blob_id;
 };
 
 /*

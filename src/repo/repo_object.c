@@ -110,12 +110,17 @@ int repo_list_packs(struct repo *r, repo_pack_visit *visit, void *arg, struct er
 	return store_list(r->store, types[FORMAT_META].folder, list_pack, &trees, e);
 }
 
+void repo_object_id(const struct repo *r, struct span bytes, struct id *out)
+{
+	crypto_digest(r->config.object_hash, bytes, out->b);
+}
+
 int repo_put_object(
     struct repo *r, enum format_type type, struct span bytes, struct id *id, struct err *e)
 {
 	char name[REPO_NAME_MAX];
 
-	crypto_sha256(bytes, id->b);
+	repo_object_id(r, bytes, id);
 	return store_put(r->store, repo_object_name(name, type, id), bytes, STORE_NEW, e);
 }
 
@@ -129,7 +134,7 @@ int repo_get_object(
 	buf_reset(out);
 	if (store_get_all(r->store, name, FORMAT_SMALL_MAX, out, e) == -1)
 		return -1;
-	crypto_sha256(buf_span(out), got.b);
+	repo_object_id(r, buf_span(out), &got);
 	if (!id_eq(&got, id))
 		return err_set(
 		    e, ERR_CORRUPT, "%s: its bytes do not have the hash in its name", name);
@@ -183,11 +188,11 @@ void repo_blob_macs(struct repo *r, struct crypto_mac *mac[BLOB_KINDS])
 	static const char *const labels[BLOB_KINDS] = {NULL, "holdfast/0 names", "holdfast/0 refs"};
 	uint8_t key[CRYPTO_KEY];
 
-	mac[0] = crypto_mac_new(r->keys->id_key);
+	mac[0] = crypto_mac_new(r->config.blob_id, r->keys->id_key);
 	for (size_t i = 1; i < BLOB_KINDS; i++) {
 		crypto_mac3(
 		    r->keys->id_key, span_str(labels[i]), span_of(NULL, 0), span_of(NULL, 0), key);
-		mac[i] = crypto_mac_new(key);
+		mac[i] = crypto_mac_new(r->config.blob_id, key);
 	}
 	crypto_wipe(key, sizeof key);
 }
