@@ -1,5 +1,6 @@
 # Two commands matter: `make demo` shows what Holdfast does, `make check` runs every test.
 # Everything else is meson and ninja; see CONTRIBUTING.md for running one test.
+export CORPUS TOOLS RUNS SCALE BENCH_DIR EXT4
 BUILD   ?= build/release
 prefix  ?= /usr/local
 DESTDIR ?=
@@ -30,8 +31,15 @@ soak: packages-test
 fuzz: packages-test
 	@tools/run-check --only fuzz --fuzz-seconds $(or $(SECONDS_TOTAL),600)
 
+# CORPUS=linux TOOLS=holdfast,restic RUNS=1 SCALE=0.1 for a quick try: bench/README.md.
+bench: packages
+	@tools/install-packages packages-bench.txt || echo "make bench: goes on with what is there" >&2
+	@$(MAKE) --no-print-directory all
+	@$(NINJA) --quiet -C $(BUILD) bench/parts bench/timed
+	@/usr/bin/python3 bench/run.py
+
 format:
-	@clang-format-14 -i $$(find src test -name '*.[ch]')
+	@clang-format-14 -i $$(find src test bench -name '*.[ch]')
 
 # The binary writes its own man pages and completion, from the tables it parses with.
 install: all
@@ -43,4 +51,4 @@ install: all
 clean:
 	rm -rf build
 
-.PHONY: all packages packages-test demo check soak fuzz format install clean
+.PHONY: all packages packages-test demo check soak fuzz bench format install clean
