@@ -41,14 +41,20 @@ bench: packages
 format:
 	@clang-format-14 -i $$(find src test bench -name '*.[ch]')
 
+MANDIR = $(DESTDIR)$(prefix)/share/man/man1
+COMPLETIONS = $(DESTDIR)$(prefix)/share/bash-completion/completions
 # The binary writes its own man pages and completion, from the tables it parses with.
 install: all
-	install -D -m 755 $(BUILD)/src/holdfast $(DESTDIR)$(prefix)/bin/holdfast
-	install -d $(DESTDIR)$(prefix)/share/man/man1 $(DESTDIR)$(prefix)/share/bash-completion/completions
-	$(BUILD)/src/holdfast help --man $(DESTDIR)$(prefix)/share/man/man1
-	$(BUILD)/src/holdfast completion bash > $(DESTDIR)$(prefix)/share/bash-completion/completions/holdfast
+	umask 022 && install -D -m 755 $(BUILD)/src/holdfast $(DESTDIR)$(prefix)/bin/holdfast
+	umask 022 && install -d $(MANDIR) $(COMPLETIONS) && \
+	$(BUILD)/src/holdfast help --man $(MANDIR) && \
+	$(BUILD)/src/holdfast completion bash > $(COMPLETIONS)/holdfast
+
+# What install put there, and nothing else; folders stay where others use them.
+uninstall:
+	rm -f $(DESTDIR)$(prefix)/bin/holdfast $(MANDIR)/holdfast.1 $(MANDIR)/holdfast-*.1 $(COMPLETIONS)/holdfast
 
 clean:
 	rm -rf build
 
-.PHONY: all packages packages-test demo check soak fuzz bench format install clean
+.PHONY: all packages packages-test demo check soak fuzz bench format install uninstall clean

@@ -21,6 +21,7 @@
 #include "repo/repo.h"
 
 struct cli;
+struct store;
 
 enum cmd_id {
 	CMD_INIT,
@@ -79,6 +80,7 @@ enum opt_type {
 	OPT_STRING,   /* const char * */
 	OPT_LIST,     /* struct cli_list; may be given again */
 	OPT_COUNT,    /* int, 1 and up */
+	OPT_JOBS,     /* int, 1 to 1,024 */
 	OPT_KEEP,     /* int, 1 and up, or -1 for "unlimited" */
 	OPT_PERCENT,  /* double, 0 to 100; -1 if not given */
 	OPT_CHOICE,   /* int, place in `choices` from 1; 0 if not given */
@@ -86,9 +88,12 @@ enum opt_type {
 	OPT_WITHIN,   /* the same, without minutes */
 	OPT_TIME,     /* struct cli_time */
 	OPT_CODEC,    /* struct cli_codec */
+	OPT_RATE,     /* uint64_t, bytes a second; a bare number is KiB/s */
+	OPT_NICE,     /* int, -20 to 19; NICE_UNSET if not given */
+	OPT_IONICE,   /* int, of os_ioprio_...; 0 if not given */
 };
 
-enum opt_group { OPT_MAIN, OPT_WHICH, OPT_KEEPING, OPT_KEYS, OPT_GENERAL, OPT_GROUPS };
+enum opt_group { OPT_MAIN, OPT_WHICH, OPT_KEEPING, OPT_LIMITS, OPT_KEYS, OPT_GENERAL, OPT_GROUPS };
 
 enum opt_flag {
 	OPT_NO_ENV = 1 << 0,   /* has no environment variable */
@@ -109,6 +114,8 @@ struct opt_def {
 	const char *env; /* where it isn't HOLDFAST_ and the name */
 	const char *help;
 };
+
+enum { NICE_UNSET = 100 }; /* as the process was started */
 
 struct cli_list {
 	const char **v;
@@ -131,7 +138,11 @@ struct cli_options {
 	/* the repository and its key */
 	const char *repo, *key_file, *password_file, *password_command, *cache_dir;
 	bool no_cache;
-	const char *label, *new_key_file, *new_password_file;
+	uint64_t limit_upload, limit_download;
+	int nice, ionice;
+	const char *label, *new_key_file, *new_password_file, *key_domain, *output;
+	int key_role;
+	bool secret;
 	struct calendar_duration grace;
 	int object_hash, blob_id;
 	/* which snapshots */
@@ -191,6 +202,11 @@ int cmd_unknown(const char *word, struct err *e);
 /* Letters to insert, drop or exchange to make one word from the other. */
 size_t cli_distance(const char *a, const char *b);
 
+/* cli_value.c: ERR_USAGE with what would be right. */
+int value_rate(const char *text, uint64_t *out, struct err *e); /* bytes a second */
+int value_nice(const char *text, int *out, struct err *e);
+int value_ionice(const char *text, int *out, struct err *e); /* for os_set_ionice */
+
 /* cli_out.c */
 struct cli_out {
 	bool json, quiet, verbose;
@@ -213,6 +229,9 @@ struct cli {
 
 /* Everything: parse, run, report; the exit status. */
 int cli_main(int argc, char **argv, struct ctx *ctx, atomic_bool *ask);
+
+/* Open --repo's store, within the limits that were given. */
+int cli_store_open(struct cli *c, const char *url, bool create, struct store **out, struct err *e);
 
 /* The URL of --repo, or ERR_USAGE with a hint. */
 const char *cli_repo_url(struct cli *c, struct err *e);
@@ -247,6 +266,10 @@ int cmd_prune(struct cli *c, struct err *e);
 int cmd_stats(struct cli *c, struct err *e);
 int cmd_tag(struct cli *c, struct err *e);
 int cmd_key(struct cli *c, struct err *e);
+
+/* May the key in use run this command?  ERR_WRONG_KEY says which role may. */
+int cli_role_check(const struct cli *c, struct err *e);
+
 int cmd_repair(struct cli *c, struct err *e);
 int cmd_cache(struct cli *c, struct err *e);
 int cmd_completion(struct cli *c, struct err *e);

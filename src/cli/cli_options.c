@@ -18,6 +18,8 @@
 #define CHOOSE                                                                                     \
 	(B(SNAPSHOTS) | B(LS) | B(FIND) | B(CAT) | B(DIFF) | B(RESTORE) | B(MOUNT) | B(FORGET) |   \
 	    B(STATS) | B(TAG))
+/* Those that work on several processors. */
+#define WORKERS (B(BACKUP) | B(RESTORE) | B(CHECK) | B(REPAIR))
 #define PROBLEMS                                                                                   \
 	(B(BACKUP) | B(SNAPSHOTS) | B(RESTORE) | B(CHECK) | B(FORGET) | B(PRUNE) | B(REPAIR))
 
@@ -93,7 +95,11 @@ const struct opt_def opt_table[] = {
     {"new-password-file", 0, OPT_STRING, OPT_MAIN, "FILE", NULL, NULL, B(KEY), AT(new_password_file), 0, NULL,
         "the new password is this file's first line"},
     {"label", 0, OPT_STRING, OPT_MAIN, "TEXT", NULL, NULL, B(INIT) | B(KEY), AT(label), 0, NULL,
-        "what to call the key (user@host)"},
+        "what to call the key; it stands in the clear in the repository"},
+    {"role", 0, OPT_CHOICE, OPT_MAIN, "ROLE", "full", "full|maintenance|write", B(KEY), AT(key_role), 0, NULL,
+        "what the new key may do"},
+    {"domain", 0, OPT_STRING, OPT_MAIN, "ID", NULL, NULL, B(KEY), AT(key_domain), 0, NULL,
+        "a new write key shares this holder's deduplication (and can tell what it has stored)"},
     {"grace", 0, OPT_DURATION, OPT_MAIN, "TIME", "1d", NULL, B(INIT), AT(grace), 0, NULL,
         "how long prune waits before it deletes what it marked; longer than any backup may pause"},
     {"object-hash", 0, OPT_CHOICE, OPT_MAIN, "HASH", "blake3", "blake3|sha256", B(INIT), AT(object_hash), 0, NULL,
@@ -129,12 +135,21 @@ const struct opt_def opt_table[] = {
     {"dry-run", 'n', OPT_FLAG, OPT_MAIN, NULL, NULL, NULL,
         B(BACKUP) | B(RESTORE) | B(FORGET) | B(PRUNE) | B(REPAIR), AT(dry_run), 0, NULL,
         "only show what would be done"},
-    {"jobs", 'j', OPT_COUNT, OPT_MAIN, "N", NULL, NULL, B(BACKUP) | B(RESTORE) | B(CHECK), AT(jobs), 0, NULL,
-        "how many threads work (one a processor)"},
     {"strict", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, PROBLEMS, AT(strict), 0, NULL,
         "make problems (exit status 3) a failure (1)"},
     {"man", 0, OPT_STRING, OPT_MAIN, "FOLDER", NULL, NULL, B(HELP), AT(man), OPT_NO_ENV, NULL,
         "write the manual pages into this folder"},
+    /* limits */
+    {"jobs", 'j', OPT_JOBS, OPT_LIMITS, "N", NULL, NULL, WORKERS, AT(jobs), 0, NULL,
+        "how many threads work (one a processor)"},
+    {"limit-upload", 0, OPT_RATE, OPT_LIMITS, "RATE", NULL, NULL, REPO, AT(limit_upload), 0, NULL,
+        "write to the repository no faster than this: KiB/s, or with a unit, like 20MB"},
+    {"limit-download", 0, OPT_RATE, OPT_LIMITS, "RATE", NULL, NULL, REPO, AT(limit_download), 0, NULL,
+        "read from it no faster than this"},
+    {"nice", 0, OPT_NICE, OPT_LIMITS, "N", NULL, NULL, REPO, AT(nice), 0, NULL,
+        "let others have the processors first: 19 the most, 0 not; below 0 is for root"},
+    {"ionice", 0, OPT_IONICE, OPT_LIMITS, "CLASS[:LEVEL]", NULL, NULL, REPO, AT(ionice), 0, NULL,
+        "let others have the disk first: idle, or best-effort:0 to best-effort:7"},
     /* which */
     {"host", 0, OPT_STRING, OPT_WHICH, "NAME", NULL, NULL, CHOOSE, AT(host), 0, NULL, "of this host"},
     {"system", 0, OPT_STRING, OPT_WHICH, "NAME", NULL, NULL, CHOOSE, AT(system), 0, NULL, "of this system"},
@@ -174,6 +189,7 @@ const char *opt_group_title(enum opt_group g)
 	    [OPT_MAIN] = "Options",
 	    [OPT_WHICH] = "Which snapshots",
 	    [OPT_KEEPING] = "What to keep",
+	    [OPT_LIMITS] = "Limits",
 	    [OPT_KEYS] = "Repository and key",
 	    [OPT_GENERAL] = "General",
 	};

@@ -13,6 +13,8 @@
 
 #include "base/mem.h"
 
+enum { JOBS_MAX = 1024 };
+
 /* Texts of lists are their own: the environment's come apart. */
 static void list_add(struct cli_list *l, const char *s, size_t n)
 {
@@ -51,6 +53,8 @@ static int set_count(const struct opt_def *o, const char *text, int *out, struct
 	if (o->type == OPT_KEEP && strcmp(text, "unlimited") == 0)
 		return *out = -1, 0;
 	v = strtol(text, &end, 10);
+	if (o->type == OPT_JOBS && v > JOBS_MAX)
+		return bad_value(o, text, "a number from 1 to 1024", e);
 	if (text[0] < '0' || text[0] > '9' || *end || v < 1 || v > 1000000000)
 		return bad_value(o, text, "a number from 1 up", e);
 	*out = (int)v;
@@ -95,6 +99,16 @@ static int set_flag(const struct opt_def *o, const char *text, bool *out, struct
 	return bad_value(o, text, "yes or no", e);
 }
 
+static int set_limit(const struct opt_def *o, const char *text, void *at, struct err *e)
+{
+	int rc = o->type == OPT_RATE     ? value_rate(text, at, e)
+		 : o->type == OPT_NICE   ? value_nice(text, at, e)
+		 : o->type == OPT_IONICE ? value_ionice(text, at, e)
+					 : err_set(e, ERR_BUG, "an option without a type");
+
+	return rc == 0 ? 0 : err_wrap(e, "--%s", o->name);
+}
+
 int opt_set(const struct opt_def *o, const char *text, struct cli_options *opt, struct err *e)
 {
 	void *at = (char *)opt + o->at;
@@ -110,6 +124,7 @@ int opt_set(const struct opt_def *o, const char *text, struct cli_options *opt, 
 		list_add(at, text, strlen(text));
 		return 0;
 	case OPT_COUNT:
+	case OPT_JOBS:
 	case OPT_KEEP:
 		return set_count(o, text, at, e);
 	case OPT_PERCENT:
@@ -131,8 +146,12 @@ int opt_set(const struct opt_def *o, const char *text, struct cli_options *opt, 
 			return err_wrap(e, "--%s", o->name);
 		t->set = true;
 		return 0;
+	case OPT_RATE:
+	case OPT_NICE:
+	case OPT_IONICE:
+		break;
 	}
-	return err_set(e, ERR_BUG, "--%s has no type", o->name);
+	return set_limit(o, text, at, e);
 }
 
 /* Lists in the environment: one a line. */
@@ -347,6 +366,7 @@ static int set_defaults(
     const struct cmd_def *cmd, char *(*env)(const char *), struct cli_options *opt, struct err *e)
 {
 	opt->read_subset = opt->max_unused = -1;
+	opt->nice = NICE_UNSET;
 	for (size_t i = 0; i < opt_count; i++) {
 		const struct opt_def *o = &opt_table[i];
 		char name[64];

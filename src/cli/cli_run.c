@@ -26,6 +26,13 @@ char *cli_cache_dir(struct cli *c)
 	return c->opt.cache_dir ? mem_strdup(c->opt.cache_dir) : os_cache_dir();
 }
 
+int cli_store_open(struct cli *c, const char *url, bool create, struct store **out, struct err *e)
+{
+	struct store_limits limits = {c->opt.limit_upload, c->opt.limit_download};
+
+	return store_open_limited(url, create, &limits, c->ctx, out, e);
+}
+
 /* Once; *again says that a password was mistyped, on a terminal. */
 static int try_open(struct cli *c, const char *url, const char *cache, bool *again, struct err *e)
 {
@@ -34,7 +41,7 @@ static int try_open(struct cli *c, const char *url, const char *cache, bool *aga
 	int rc;
 
 	*again = false;
-	if (store_open(url, false, c->ctx, &s, e) == -1)
+	if (cli_store_open(c, url, false, &s, e) == -1)
 		return -1;
 	if (cred_get(c, false, &cred, e) == -1) {
 		store_close(s);
@@ -77,9 +84,19 @@ static int run(struct cli *c, struct err *e)
 	}
 	if (cmd->flags & CMD_OPENS && open_repo(c, e) == -1)
 		return -1;
+	if (cli_role_check(c, e) == -1)
+		return -1;
 	rc = cmd->run(c, e);
 	progress_stop(c);
 	return rc;
+}
+
+/* Before any thread is started: it takes on its starter's priorities. */
+static int set_priorities(struct cli *c, struct err *e)
+{
+	if (c->opt.nice != NICE_UNSET && os_set_nice(c->opt.nice, e) == -1)
+		return -1;
+	return c->opt.ionice ? os_set_ionice(c->opt.ionice, e) : 0;
 }
 
 struct running {
@@ -114,7 +131,7 @@ int cli_main(int argc, char **argv, struct ctx *ctx, atomic_bool *ask)
 	ctx->sink_arg = &c;
 	rc = cli_parse(argc, argv, getenv, &c.opt, &c.args, &e);
 	out_init(&c);
-	if (rc == 0) {
+	if (rc == 0 && (rc = set_priorities(&c, &e)) == 0) {
 		os_call_deep(run_deep, &r);
 		rc = r.rc;
 	}

@@ -106,12 +106,13 @@ const struct cmd_def cmd_table[CMD_COUNT] = {
     [CMD_TAG] = {CMD_TAG, "tag", "SNAPSHOT...", "Add and remove snapshots' tags",
 	"Changes the tags of snapshots.\n\n" ABOUT_SNAPSHOT, CMD_REPO | CMD_OPENS, 1, ANY, NULL,
 	NULL, cmd_tag, {{"holdfast tag --add keep --remove test latest", "both at once"}}},
-    [CMD_KEY] = {CMD_KEY, "key", "list | add | remove KEY | passwd", "Manage keys and passwords",
+    [CMD_KEY] = {CMD_KEY, "key", "list | add | remove KEY | rotate | passwd",
+	"Manage keys and passwords",
 	"A repository can have several keys. list shows them, add makes another, remove takes one "
 	"away (never the last, nor the one in use), passwd gives the one in use a new password or "
 	"key file.\n\nThe new password comes from --new-key-file (made here), "
 	"--new-password-file, or a prompt.",
-	CMD_REPO | CMD_OPENS, 1, 2, "list|add|remove|passwd", NULL, cmd_key,
+	CMD_REPO | CMD_OPENS, 1, 2, "list|add|remove|rotate|passwd", NULL, cmd_key,
 	{{"holdfast key list", "who has one"},
 	    {"holdfast key add --new-key-file /root/holdfast.key --label db1",
 		"a key file for a machine"},

@@ -114,7 +114,7 @@ int cmd_init(struct cli *c, struct err *e)
 	if (c->opt.new_key_file && cred_new(c, &cred, e) == -1)
 		goto out;
 	made = c->opt.new_key_file != NULL;
-	if (store_open(url, true, c->ctx, &s, e) == -1)
+	if (cli_store_open(c, url, true, &s, e) == -1)
 		goto out;
 	if (!made && cred_new(c, &cred, e) == -1) {
 		store_close(s);

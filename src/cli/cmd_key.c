@@ -1,37 +1,63 @@
 /* key: who can open the repository. */
 #include "cli/cli_out.h"
 
+#include <stdio.h>
+
 #include "os/os.h"
 
 static void print_json(struct cli *c, const struct repo_key *k)
 {
 	json_t *o = json_object();
 
-	out_json_id(o, "key", &k->object);
+	if (k->gone)
+		json_object_set_new(o, "key", json_null());
+	else
+		out_json_id(o, "key", &k->object);
 	out_json_str(o, "holder", k->holder);
 	out_json_str(o, "label", k->label);
 	out_json_str(o, "role", k->role);
+	if (k->domain[0])
+		out_json_str(o, "domain", k->domain);
 	out_json_str(o, "created", k->created);
-	out_json_str(o, "kind", k->key_file ? "key-file" : "password");
+	if (k->gone)
+		out_json_str(o, "removed", k->removed);
+	else
+		out_json_str(o, "kind", k->key_file ? "key-file" : "password");
 	json_object_set_new(o, "current", json_boolean(k->current));
 	out_json(c, "item", o);
 }
 
 /* RFC 3339 as stored, shown in local time where it can be read. */
-static const char *created(const struct repo_key *k, char text[CALENDAR_TEXT])
+static const char *local(const char *stored, char text[CALENDAR_TEXT])
 {
 	struct calendar_time t;
 	struct err ignored;
 
-	if (k->created == NULL || calendar_parse_time(k->created, &t, &ignored) == -1)
+	if (stored == NULL || calendar_parse_time(stored, &t, &ignored) == -1)
 		return "";
 	return calendar_format_local(text, t.ns);
 }
 
+static void put_row(struct cli *c, struct text_table *t, const struct repo_key *k)
+{
+	char id[32], when[CALENDAR_TEXT], gone[CALENDAR_TEXT], holder[9], domain[9];
+
+	snprintf(holder, sizeof holder, "%.8s", k->holder);
+	snprintf(domain, sizeof domain, "%.8s", k->domain);
+	text_row(t,
+	    (const char *[]){k->current ? "*" : "", k->gone ? "" : text_id(id, &k->object), holder,
+		k->gone       ? ""
+		: k->key_file ? "key file"
+			      : "password",
+		out_str(c, k->role), domain, local(k->created, when), local(k->removed, gone),
+		out_str(c, k->label)});
+}
+
 static int key_list(struct cli *c, struct err *e)
 {
-	static const char *const head[] = {"", "Key", "Kind", "Role", "Created", "Label"};
-	struct text_table t = {.align = "<<<<<<", .ncols = 6, .head = true};
+	static const char *const head[] = {
+	    "", "Key", "Holder", "Kind", "Role", "Domain", "Added", "Removed", "Label"};
+	struct text_table t = {.align = "<<<<<<<<<", .ncols = 9, .head = true};
 	struct buf b = {0};
 	struct repo_key *keys;
 	size_t n;
@@ -40,15 +66,9 @@ static int key_list(struct cli *c, struct err *e)
 		return -1;
 	text_row(&t, head);
 	for (size_t i = 0; i < n; i++) {
-		const struct repo_key *k = &keys[i];
-		char id[32], when[CALENDAR_TEXT];
-
 		if (c->out.json)
-			print_json(c, k);
-		text_row(&t,
-		    (const char *[]){k->current ? "*" : "", text_id(id, &k->object),
-			k->key_file ? "key file" : "password", out_str(c, k->role ? k->role : ""),
-			created(k, when), out_str(c, k->label ? k->label : "")});
+			print_json(c, &keys[i]);
+		put_row(c, &t, &keys[i]);
 	}
 	text_table_put(&b, &t);
 	out_list(c, "%s", buf_cstr(&b));
@@ -60,15 +80,20 @@ static int key_list(struct cli *c, struct err *e)
 
 static int key_new(struct cli *c, bool replace, struct err *e)
 {
+	struct repo_key_params p = {.label = c->opt.label,
+	    .role = (enum role)(c->opt.key_role ? c->opt.key_role - 1 : 0),
+	    .domain = c->opt.key_domain};
 	struct cred cred = {0};
 	struct id object;
 	char text[32];
-	int rc = cred_new(c, &cred, e);
+	int rc;
 
-	if (rc == -1)
+	/* Said before a new password is asked for. */
+	if ((!replace && repo_need(c->repo, true, e) == -1) || cred_new(c, &cred, e) == -1)
 		return -1;
+	p.cred = cred.cred;
 	rc = replace ? repo_key_passwd(c->repo, &cred.cred, &object, e)
-		     : repo_key_add(c->repo, &cred.cred, c->opt.label, &object, e);
+		     : repo_key_add(c->repo, &p, &object, e);
 	cred_fini(&cred);
 	if (rc == -1) {
 		if (c->opt.new_key_file)
@@ -85,6 +110,14 @@ static int key_new(struct cli *c, bool replace, struct err *e)
 	if (c->opt.new_key_file)
 		out_text(c, "The key file is %s; keep a copy of it somewhere else\n",
 		    out_str(c, c->opt.new_key_file));
+	return 0;
+}
+
+static int key_rotate(struct cli *c, struct err *e)
+{
+	if (repo_key_rotate(c->repo, e) == -1)
+		return -1;
+	out_text(c, "New keys for what comes; every holder has them\n");
 	return 0;
 }
 
@@ -106,5 +139,7 @@ int cmd_key(struct cli *c, struct err *e)
 		return err_set(e, ERR_USAGE, "key %s: '%s' is too much", word, which);
 	if (strcmp(word, "list") == 0)
 		return key_list(c, e);
+	if (strcmp(word, "rotate") == 0)
+		return key_rotate(c, e);
 	return key_new(c, strcmp(word, "passwd") == 0, e);
 }

@@ -41,7 +41,7 @@ static void report_json(struct cli *c, const struct repair_result *r)
 
 int cmd_repair(struct cli *c, struct err *e)
 {
-	struct repair_params p = {.dry_run = c->opt.dry_run};
+	struct repair_params p = {.dry_run = c->opt.dry_run, .jobs = (unsigned)c->opt.jobs};
 	struct repair_result r = {0};
 	int rc;
 

@@ -8,27 +8,30 @@
 #include "base/mem.h"
 #include "engine/backup_internal.h"
 
-/* Data waiting to be cut: [off, end) of w->data. */
+/* Data waiting to be cut: [off, end) of w->data, a ring. */
 struct window {
 	size_t off, end;
 	bool eof;
 };
 
-/* Read on until a whole chunk is surely there, or the end. */
+/* Read on until `want` bytes are there, in one piece, or the end. */
 static int fill_window(
-    struct bworker *w, struct source_reader *r, struct window *win, struct err *e)
+    struct bworker *w, struct source_reader *r, struct window *win, size_t want, struct err *e)
 {
-	size_t want = w->b->chunker.max;
-
 	if (win->off > 0 && DATA_MAX - win->off < want) {
+		if (backup_share_clear(w, 0, win->end - win->off, e) == -1)
+			return -1;
 		memmove(w->data, w->data + win->off, win->end - win->off);
 		win->end -= win->off;
 		win->off = 0;
 	}
 	while (!win->eof && win->end - win->off < want) {
 		size_t room = DATA_MAX - win->end, n = room < 1 << 20 ? room : 1 << 20;
-		int64_t got = r->source->ops->read(r, w->data + win->end, n, e);
+		int64_t got;
 
+		if (backup_share_clear(w, win->end, win->end + n, e) == -1)
+			return -1;
+		got = r->source->ops->read(r, w->data + win->end, n, e);
 		if (got < 0)
 			return -1;
 		win->eof = got == 0;
@@ -40,34 +43,55 @@ static int fill_window(
 	return 0;
 }
 
+/* Cut the next chunk; 0 at the end, -1.  Most are found without looking at max bytes. */
+static int64_t cut_chunk(
+    struct bworker *w, struct source_reader *r, struct window *win, struct err *e)
+{
+	const struct chunker *c = &w->b->chunker;
+	size_t want = 2 * (size_t)c->avg < c->max ? 2 * (size_t)c->avg : c->max;
+
+	for (;; want = c->max) {
+		size_t n;
+
+		if (fill_window(w, r, win, want, e) == -1)
+			return -1;
+		n = chunker_next(c, span_of(w->data + win->off, win->end - win->off), win->eof);
+		if (n > 0 || win->eof)
+			return (int64_t)n;
+	}
+}
+
+static int share_data(struct bworker *w, struct source_reader *r, struct err *e)
+{
+	struct window win = {0, 0, false};
+
+	for (;;) {
+		int64_t n;
+
+		if (ctx_check(w->b->ctx, e) == -1 || (n = cut_chunk(w, r, &win, e)) == -1)
+			return -1;
+		if (n == 0)
+			return 0;
+		if (backup_share_add(w, win.off, (size_t)n, e) == -1)
+			return -1;
+		win.off += (size_t)n;
+	}
+}
+
 /* All of the file's data into the content writer. */
 static int store_data(struct bworker *w, struct source_reader *r, struct err *e)
 {
-	struct window win = {0, 0, false};
-	struct id id;
+	struct err later;
+	int rc;
 
 	if (w->data == NULL)
 		w->data = mem_alloc(DATA_MAX);
 	content_writer_reset(w->content);
-	for (;;) {
-		size_t n;
-
-		if (ctx_check(w->b->ctx, e) == -1 || fill_window(w, r, &win, e) == -1)
-			return -1;
-		if (win.off == win.end)
-			return 0;
-		n = chunker_next(
-		    &w->b->chunker, span_of(w->data + win.off, win.end - win.off), win.eof);
-		if (writer_add(w->lane, PURPOSE_CONTENT, span_of(w->data + win.off, n), &id, NULL,
-			e) == -1 ||
-		    content_writer_add(w->content, &id, e) == -1) {
-			/* Not this file's fault: the run cannot store. */
-			err_wrap(e, "store");
-			backup_fail(w->b, e);
-			return -1;
-		}
-		win.off += n;
-	}
+	rc = share_data(w, r, e);
+	/* Nobody may be left at work in our data, however it went. */
+	if (backup_share_end(w, rc == 0 ? e : &later) == -1)
+		rc = -1;
+	return rc;
 }
 
 static void keep_holes(struct bentry *en, const struct source_reader *r)
@@ -210,34 +234,75 @@ void backup_file(struct bworker *w, struct btask t)
 	backup_dir_done(w, d);
 }
 
-static size_t take(struct backup *b, struct btask out[TASK_BATCH])
-{
-	size_t n = 0;
+/* What a worker does next: some files, or a chunk of somebody's large one. */
+struct work {
+	struct btask batch[TASK_BATCH];
+	size_t n;
+	struct bworker *reader;
+	struct bchunk *chunk;
+};
 
-	pthread_mutex_lock(&b->queue_lock);
-	while (b->count == 0 && !b->walked)
-		pthread_cond_wait(&b->queue_more, &b->queue_lock);
-	/* Neighbours stay together, but leave something for the others. */
-	while (n < TASK_BATCH && b->count > 0 && (n == 0 || n < b->count)) {
-		out[n++] = b->queue[b->head];
+/* Neighbours fill a frame together, but something is left for the others. */
+static void take_files(struct backup *b, struct work *out)
+{
+	uint64_t bytes = 0;
+
+	while (out->n < TASK_BATCH && bytes < FORMAT_FRAME_AIM && b->count > 0 &&
+	       (out->n == 0 || out->n < b->count)) {
+		struct btask t = b->queue[b->head];
+
+		bytes += t.dir->entries[t.slot].st.size;
+		out->batch[out->n++] = t;
 		b->head = (b->head + 1) % QUEUE_MAX;
 		b->count--;
 	}
+	b->busy++;
 	pthread_cond_signal(&b->queue_less);
+}
+
+/* False when nothing can come any more. */
+static bool take(struct backup *b, struct work *out)
+{
+	bool any = true;
+
+	out->n = 0;
+	out->chunk = NULL;
+	pthread_mutex_lock(&b->queue_lock);
+	for (;;) {
+		if (b->count > 0)
+			take_files(b, out);
+		else if (!backup_share_take(b, &out->reader, &out->chunk))
+			any = !b->walked || b->busy > 0;
+		if (!any || out->n > 0 || out->chunk != NULL)
+			break;
+		pthread_cond_wait(&b->queue_more, &b->queue_lock);
+	}
 	pthread_mutex_unlock(&b->queue_lock);
-	return n;
+	return any;
+}
+
+static void files_done(struct backup *b)
+{
+	pthread_mutex_lock(&b->queue_lock);
+	if (--b->busy == 0 && b->walked)
+		pthread_cond_broadcast(&b->queue_more);
+	pthread_mutex_unlock(&b->queue_lock);
 }
 
 void *backup_worker_main(void *bworker)
 {
 	struct bworker *w = bworker;
-	struct btask batch[TASK_BATCH];
+	struct work work;
 	struct err e;
-	size_t n;
 
-	while ((n = take(w->b, batch)) > 0)
-		for (size_t i = 0; i < n; i++)
-			backup_file(w, batch[i]);
+	while (take(w->b, &work)) {
+		for (size_t i = 0; i < work.n; i++)
+			backup_file(w, work.batch[i]);
+		if (work.n > 0)
+			files_done(w->b);
+		else
+			backup_share_store(w, work.reader, work.chunk);
+	}
 	err_clear(&e);
 	/* Also after a failure: what is gathered is indexed and reused. */
 	if (writer_lane_flush(w->lane, &e) == -1)

@@ -4,6 +4,7 @@
  *   op_backup.c    the run: source, caches, workers, snapshot
  *   backup_walk.c  the walking thread: lists, looks, compares with the cache
  *   backup_file.c  workers: read, chunk, store one file
+ *   backup_share.c the chunks of a large file, stored by several workers
  *   backup_paths.c what was asked for
  *   backup_count.c a second walk, for progress
  *   backup_dir.c   a directory whose entries are all done becomes a tree
@@ -30,7 +31,7 @@
 #include "repo/writer.h"
 #include "source/source.h"
 
-enum { QUEUE_MAX = 2048, TASK_BATCH = 16, ERRORS_KEPT = 100 };
+enum { QUEUE_MAX = 2048, TASK_BATCH = 128, ERRORS_KEPT = 100 };
 
 struct bentry {
 	uint32_t name;      /* offset in the directory's names */
@@ -86,10 +87,13 @@ struct backup {
 	struct file_cache_writer *cache_out; /* under cache_lock; NULL: none */
 	pthread_mutex_t cache_lock;
 
+	struct bworker *workers;
+	unsigned nworkers;
 	pthread_mutex_t queue_lock;
-	pthread_cond_t queue_more, queue_less;
+	pthread_cond_t queue_more, queue_less, chunk_done;
 	struct btask queue[QUEUE_MAX];
 	size_t head, count, queue_max; /* fewer than QUEUE_MAX where descriptors are few */
+	unsigned busy;                 /* workers with files: chunks may come of them */
 	bool walked;                   /* nothing more will come */
 
 	struct source *counted; /* for backup_count; NULL: don't */
@@ -108,6 +112,20 @@ struct backup {
 	_Atomic uint64_t bytes, bytes_read, nfailed;
 };
 
+/* A chunk of the file that a worker reads, in its data until it is stored. */
+struct bchunk {
+	size_t at, n;
+	struct id id;
+	bool done;
+};
+
+/* Counters: chunks [first, taken) are being stored or done, [taken, cut) wait. */
+enum { SHARE_CHUNKS = 16 };
+struct bshare {
+	struct bchunk v[SHARE_CHUNKS];
+	unsigned first, taken, cut;
+};
+
 /* A thread of the run with what it needs. */
 struct bworker {
 	struct backup *b;
@@ -118,10 +136,11 @@ struct bworker {
 	struct buf hold;  /* strings of the entry at hand */
 	struct buf blobs; /* ids of the tree's own blobs */
 	uint8_t *data;    /* DATA_MAX bytes, made at first use */
+	struct bshare share;
 	pthread_t thread;
 };
 
-enum { DATA_MAX = 8 << 20 };
+enum { DATA_MAX = 12 << 20 };
 
 struct bpaths {
 	char **v;
@@ -155,6 +174,16 @@ int backup_walk(struct bworker *w, struct err *e);
 /* backup_file.c: read and store one file, then hand it back to its directory. */
 void backup_file(struct bworker *w, struct btask t);
 void *backup_worker_main(void *bworker);
+
+/* backup_share.c: a chunk was cut in w->data; it is stored now or soon, by somebody. */
+int backup_share_add(struct bworker *w, size_t at, size_t n, struct err *e);
+/* Wait until no chunk lies in [lo, hi) of w->data. */
+int backup_share_clear(struct bworker *w, size_t lo, size_t hi, struct err *e);
+/* Every chunk is stored, and the ids are in w->content, in order. */
+int backup_share_end(struct bworker *w, struct err *e);
+/* A chunk of whichever worker has one waiting; queue_lock is held. */
+bool backup_share_take(struct backup *b, struct bworker **reader, struct bchunk **chunk);
+void backup_share_store(struct bworker *w, struct bworker *reader, struct bchunk *chunk);
 
 /* backup_count.c: a thread's main; adds to the totals of progress. */
 void *backup_count_main(void *backup);

@@ -15,7 +15,8 @@
 
 struct pack_state {
 	uint64_t size; /* in the store; 0 and !present: missing */
-	bool present, indexed, bad, reported;
+	bool present, indexed, bad;
+	bool fits; /* some index has its size right */
 };
 
 struct damage {
@@ -64,10 +65,22 @@ void damage_object(struct damage *d, const char *name, const char *why)
 		event_emit(d->ctx, EVENT_OBJECT_DAMAGED, span_str(name), "%s", why);
 }
 
-void damage_note_blob(struct damage *d, const struct id *blob)
+/* One domain's lies about a blob are not another's losses. */
+static struct id in_domain(uint64_t domain, const struct id *blob)
 {
+	struct id id = *blob;
+
+	for (size_t i = 0; i < sizeof domain; i++)
+		id.b[i] ^= (uint8_t)(domain >> (8 * i));
+	return id;
+}
+
+void damage_note_blob(struct damage *d, uint64_t domain, const struct id *blob)
+{
+	struct id id = in_domain(domain, blob);
+
 	pthread_mutex_lock(&d->lock);
-	idmap_put(d->bad_blobs, blob, NULL);
+	idmap_put(d->bad_blobs, &id, NULL);
 	pthread_mutex_unlock(&d->lock);
 }
 
@@ -92,15 +105,16 @@ static int usable_place(void *arg, const struct index_place *at, struct err *e)
 	return 0;
 }
 
-bool damage_blob(struct damage *d, const struct id *blob)
+bool damage_blob(struct damage *d, uint64_t domain, const struct id *blob)
 {
+	struct id id = in_domain(domain, blob);
 	bool usable = false;
 	void *arg[2] = {d, &usable};
 	struct err e;
 
-	if (idmap_get(d->bad_blobs, blob) != NULL)
+	if (idmap_get(d->bad_blobs, &id) != NULL)
 		return true;
-	if (index_cache_find_all(repo_index(d->repo), blob, usable_place, arg, &e) == -1)
+	if (index_cache_find_all(repo_index(d->repo), domain, blob, usable_place, arg, &e) == -1)
 		return true;
 	return !usable;
 }
@@ -117,7 +131,7 @@ static int content_there(void *arg, const struct id *id, struct err *e)
 	struct index_place at;
 	char hex[ID_HEX];
 
-	if (damage_blob(x->damage, id))
+	if (damage_blob(x->damage, reader_domain(x->reader), id))
 		return err_set(e, ERR_CORRUPT, "content blob %.16s is lost", id_hex(hex, id));
 	if (reader_find(x->reader, id, &at, e) == 1)
 		x->bytes += at.blob_len;
@@ -145,11 +159,9 @@ int damage_packs(struct damage *d, damage_visit *visit, void *arg, struct err *e
 		if (index_cache_pack(repo_index(d->repo), i, &p, e) == -1)
 			return -1;
 		s = idmap_get(d->packs, &p.id);
-		if (s != NULL && (s->bad || !s->present) && !s->reported) {
-			s->reported = true;
-			if (visit(arg, i, &p.id, !s->present, e) == -1)
-				return -1;
-		}
+		if (s != NULL && (s->bad || !s->present) &&
+		    visit(arg, i, &p.id, !s->present, e) == -1)
+			return -1;
 	}
 	return 0;
 }
@@ -166,30 +178,64 @@ static int take_pack(void *arg, enum format_type type, const struct id *id,
 	return 0;
 }
 
+/*
+ * What an index says of a pack is wrong, though the pack is right: named by
+ * who signed the index, since that is who lied.
+ */
+static void tell_lie(struct damage *d, uint64_t signer, const char *pack, const char *why)
+{
+	char name[REPO_NAME_MAX], text[REPO_NAME_MAX + 128];
+
+	snprintf(name, sizeof name, "index/ signed by %s", repo_signer_text(d->repo, signer));
+	snprintf(text, sizeof text, "is wrong about %s: %s", pack, why);
+	damage_object(d, name, text);
+}
+
+static void judge_presence(struct damage *d, const struct index_cache_pack *p)
+{
+	struct pack_state *s = state_of(d, &p->id);
+	char name[REPO_NAME_MAX], why[160];
+
+	repo_object_name(name, (enum format_type)p->type, &p->id);
+	if (!s->present) {
+		snprintf(why, sizeof why, "is missing%s%s",
+		    repo_signer_role(d->repo, p->origin.signer) == ROLE_WRITE
+			? ", says an index signed by "
+			: "",
+		    repo_signer_role(d->repo, p->origin.signer) == ROLE_WRITE
+			? repo_signer_text(d->repo, p->origin.signer)
+			: "");
+		damage_object(d, name, why);
+	} else if (s->size != p->size) {
+		snprintf(why, sizeof why, "has %llu bytes, the index says %llu",
+		    (unsigned long long)s->size, (unsigned long long)p->size);
+		s->bad = s->bad || !s->fits;
+		if (s->fits)
+			tell_lie(d, p->origin.signer, name, why);
+		else
+			damage_object(d, name, why);
+	}
+}
+
 static int check_presence(struct damage *d, struct err *e)
 {
-	char name[REPO_NAME_MAX], why[128];
+	struct index_cache_pack p;
 	struct pack_state *s;
 	struct id id;
 	size_t pos = 0;
 
 	for (uint32_t i = 0; i < d->npacks; i++) {
-		struct index_cache_pack p;
-
 		if (index_cache_pack(repo_index(d->repo), i, &p, e) == -1)
 			return -1;
 		s = state_of(d, &p.id);
 		d->counts.packs += !s->indexed;
 		s->indexed = true;
-		repo_object_name(name, (enum format_type)p.type, &p.id);
-		if (!s->present) {
-			damage_object(d, name, "is missing");
-		} else if (s->size != p.size) {
-			snprintf(why, sizeof why, "has %llu bytes, the index says %llu",
-			    (unsigned long long)s->size, (unsigned long long)p.size);
-			s->bad = true;
-			damage_object(d, name, why);
-		}
+		s->fits = s->fits || s->size == p.size;
+	}
+	for (uint32_t i = 0; i < d->npacks; i++) {
+		if (index_cache_pack(repo_index(d->repo), i, &p, e) == -1)
+			return -1;
+		judge_presence(d, &p);
 	}
 	while ((s = idmap_next(d->packs, &pos, &id)) != NULL)
 		d->counts.unreferenced_packs += !s->indexed;
@@ -235,17 +281,26 @@ static bool next_pack(struct damage *d, uint32_t *ordinal)
 	return some;
 }
 
+struct reading {
+	struct damage *damage;
+	uint64_t domain;
+};
+
 static void bad_blob(void *arg, const struct id *blob)
 {
-	damage_note_blob(arg, blob);
+	struct reading *x = arg;
+
+	damage_note_blob(x->damage, x->domain, blob);
 }
 
 static void read_pack(struct damage *d, struct damage_pack *dp, uint32_t ordinal)
 {
 	struct index_cache_pack p;
+	struct reading reading = {d, 0};
 	struct pack_state *s;
 	char name[REPO_NAME_MAX];
 	struct err e;
+	bool lie;
 	int rc;
 
 	err_clear(&e);
@@ -257,17 +312,20 @@ static void read_pack(struct damage *d, struct damage_pack *dp, uint32_t ordinal
 	s = idmap_get(d->packs, &p.id);
 	if (s == NULL || !s->present)
 		return;
-	rc = damage_pack_read(dp, ordinal, s->size, bad_blob, d, &e);
+	reading.domain = p.origin.domain;
+	rc = damage_pack_read(dp, ordinal, s->size, bad_blob, &reading, &lie, &e);
 	pthread_mutex_lock(&d->lock);
 	d->counts.packs_read++;
 	d->counts.bytes_read += s->size;
-	s->bad = s->bad || rc == -1;
+	s->bad = s->bad || (rc == -1 && !lie);
 	pthread_mutex_unlock(&d->lock);
 	atomic_fetch_add(&d->ctx->progress.bytes, s->size);
 	atomic_fetch_add(&d->ctx->progress.files, 1);
 	if (rc == 0)
 		return;
-	if (e.kind == ERR_CORRUPT || e.kind == ERR_IO || e.kind == ERR_ABSENT)
+	if (lie)
+		tell_lie(d, p.origin.signer, name, e.msg);
+	else if (e.kind == ERR_CORRUPT || e.kind == ERR_IO || e.kind == ERR_ABSENT)
 		damage_object(d, name, e.msg);
 	else
 		take_err(d, &e);

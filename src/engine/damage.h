@@ -41,8 +41,8 @@ const struct damage_counts *damage_counts(const struct damage *d);
 /* An object is bad: tell and count it, once. */
 void damage_object(struct damage *d, const char *name, const char *why);
 
-/* Is this blob unusable: in no index, or only in places found bad? */
-bool damage_blob(struct damage *d, const struct id *blob);
+/* Is this blob of a domain unusable: in no index, or only in places found bad? */
+bool damage_blob(struct damage *d, uint64_t domain, const struct id *blob);
 
 /*
  * The content of one entry: is every blob usable, and do they add up to its
@@ -52,9 +52,12 @@ int damage_content(struct damage *d, struct reader *rd, const struct entry *en,
     const struct tree_ref *ref, struct err *e);
 
 /* Note a blob that a reader could not get. */
-void damage_note_blob(struct damage *d, const struct id *blob);
+void damage_note_blob(struct damage *d, uint64_t domain, const struct id *blob);
 
-/* Packs found bad (missing, unreadable, or with bad frames), for repair. */
+/*
+ * Packs found bad (missing, unreadable, or with bad frames), for repair; one
+ * that several indexes name is visited for each.
+ */
 typedef int damage_visit(
     void *arg, uint32_t ordinal, const struct id *pack, bool missing, struct err *e);
 int damage_packs(struct damage *d, damage_visit *visit, void *arg, struct err *e);

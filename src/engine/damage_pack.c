@@ -14,6 +14,7 @@ struct damage_pack {
 	struct reader *reader;
 	struct buf whole, plain;
 	struct pack_dir indexed, own;
+	bool sound; /* the pack at hand has the hash in its name */
 };
 
 struct damage_pack *damage_pack_new(struct repo *r)
@@ -37,23 +38,6 @@ void damage_pack_free(struct damage_pack *d)
 	free(d);
 }
 
-static bool same_dirs(const struct pack_dir *a, const struct pack_dir *b)
-{
-	if (a->nframes != b->nframes || a->nblobs != b->nblobs)
-		return false;
-	for (size_t i = 0; i < a->nframes; i++) {
-		const struct pack_frame *x = &a->frames[i], *y = &b->frames[i];
-
-		if (x->kind != y->kind || x->codec != y->codec || x->stored != y->stored ||
-		    x->plain != y->plain || x->nblobs != y->nblobs)
-			return false;
-	}
-	for (size_t i = 0; i < a->nblobs; i++)
-		if (!id_eq(&a->blobs[i].id, &b->blobs[i].id) || a->blobs[i].len != b->blobs[i].len)
-			return false;
-	return true;
-}
-
 /* One frame as the index has it; the first thing wrong goes to e, if it is unset. */
 static bool frame_ok(struct damage_pack *d, const struct index_pack *p, const struct pack_frame *f,
     uint64_t off, void (*bad)(void *, const struct id *), void *arg, struct err *e)
@@ -63,6 +47,11 @@ static bool frame_ok(struct damage_pack *d, const struct index_pack *p, const st
 	struct err why;
 	bool whole, ok = true;
 
+	if (f->kind != PURPOSE_REFS && repo_need(d->repo, true, &why) == -1) {
+		for (uint32_t i = 0; !d->sound && i < f->nblobs; i++)
+			bad(arg, &d->indexed.blobs[f->first + i].id);
+		return d->sound;
+	}
 	if (off <= d->whole.n && f->stored <= d->whole.n - off && f->slot < p->nslots)
 		box = span_of(d->whole.p + off, f->stored);
 	err_set(&why, ERR_CORRUPT, "frame at %llu lies beyond the end", (unsigned long long)off);
@@ -90,31 +79,34 @@ static bool frame_ok(struct damage_pack *d, const struct index_pack *p, const st
 	return ok;
 }
 
-static int check_whole(struct damage_pack *d, const struct index_pack *p, struct err *e)
+/* `*lie`: the pack is as it was written, and this is not what the index says of it. */
+static int check_whole(struct damage_pack *d, const struct index_pack *p, bool *lie, struct err *e)
 {
 	struct index_pack own;
-	struct id got;
 
-	repo_object_id(d->repo, buf_span(&d->whole), &got);
-	if (!id_eq(&got, &p->id))
+	if (!d->sound)
 		return err_set(e, ERR_CORRUPT, "its bytes do not have the hash in its name");
 	if (pack_parse_directory(
 		d->repo, (enum format_type)p->type, buf_span(&d->whole), &d->own, &own, e) == -1)
 		return -1;
-	if (!same_dirs(&d->own, &d->indexed) || own.first_off != p->first_off)
+	*lie = !pack_dir_equal(&d->own, &d->indexed) || own.first_off != p->first_off ||
+	       own.origin.domain != p->origin.domain;
+	if (*lie)
 		return err_set(e, ERR_CORRUPT, "its directory and the index differ");
 	return 0;
 }
 
 int damage_pack_read(struct damage_pack *d, uint32_t ordinal, uint64_t size,
-    void (*bad)(void *, const struct id *blob), void *arg, struct err *e)
+    void (*bad)(void *, const struct id *blob), void *arg, bool *lie, struct err *e)
 {
 	char name[REPO_NAME_MAX];
 	struct index_pack p;
 	struct err first, whole;
+	struct id got;
 	uint64_t off;
 	bool ok = true;
 
+	*lie = false;
 	err_clear(&first);
 	if (index_cache_pack_dir(repo_index(d->repo), ordinal, &d->indexed, &p, e) == -1)
 		return -1;
@@ -128,6 +120,8 @@ int damage_pack_read(struct damage_pack *d, uint32_t ordinal, uint64_t size,
 		buf_reset(&d->whole);
 		first = *e;
 	}
+	repo_object_id(d->repo, buf_span(&d->whole), &got);
+	d->sound = id_eq(&got, &p.id);
 	off = p.first_off;
 	for (size_t i = 0; i < d->indexed.nframes; i++) {
 		const struct pack_frame *f = &d->indexed.frames[i];
@@ -136,7 +130,7 @@ int damage_pack_read(struct damage_pack *d, uint32_t ordinal, uint64_t size,
 		off += f->stored;
 	}
 	err_clear(&whole);
-	if (check_whole(d, &p, &whole) == -1 && first.kind == ERR_NONE)
+	if (check_whole(d, &p, lie, &whole) == -1 && (first.kind == ERR_NONE || *lie))
 		first = whole;
 	if (first.kind == ERR_NONE)
 		return 0;

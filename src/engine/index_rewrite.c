@@ -2,6 +2,7 @@
 #include "engine/index_rewrite.h"
 
 #include "repo/index.h"
+#include "repo/pack.h"
 #include "repo/repo_object.h"
 
 enum { BLOBS_MAX = 200000, OBJECTS_MAX = 16, SMALL_BLOBS = 20000 };
@@ -9,10 +10,14 @@ enum { BLOBS_MAX = 200000, OBJECTS_MAX = 16, SMALL_BLOBS = 20000 };
 struct rewriting {
 	struct repo *repo;
 	struct index_rewrite *w;
+	uint64_t domain; /* the one at hand: indexes of two are never joined */
+	bool unsure;     /* a write key signed it: to be checked before we sign */
 	struct index_builder *builder;
 	struct id_list old;  /* superseded */
 	struct idmap *named; /* packs already in a new index */
-	bool drops;          /* the object at hand names a pack to drop */
+	struct pack_dir own;
+	struct buf hold;
+	bool drops; /* the object at hand names a pack to drop */
 	size_t blobs;
 };
 
@@ -35,19 +40,43 @@ static int put_index(struct rewriting *x, struct err *e)
 	if (index_builder_packs(x->builder) == 0)
 		return 0;
 	index_builder_finish(x->builder, &payload);
-	rc = repo_put_index(x->repo, buf_span(&payload), &id, e);
+	rc = repo_put_index(x->repo, x->domain, buf_span(&payload), &id, e);
 	buf_fini(&payload);
 	x->w->written++;
 	return rc;
+}
+
+/*
+ * What a write key claims of a pack is believed by its own domain only.  Under
+ * our signature its lies would be ours: they are left behind.  1 true, 0 not, -1.
+ */
+static int is_true(struct rewriting *x, const struct index_pack *p, struct err *e)
+{
+	struct index_pack own;
+	char name[REPO_NAME_MAX];
+
+	if (pack_read_directory(x->repo, (enum format_type)p->type, &p->id, p->size, &x->own,
+		&x->hold, &own, e) == -1) {
+		/* Gone or damaged is no lie; check tells of it. */
+		return e->kind == ERR_CORRUPT || e->kind == ERR_ABSENT ? 1 : -1;
+	}
+	if (own.origin.domain == x->domain && pack_dir_equal(&x->own, p->dir))
+		return 1;
+	repo_warn(x->repo, repo_object_name(name, (enum format_type)p->type, &p->id),
+	    "an index of a write key is wrong about this; what it says is left out");
+	return 0;
 }
 
 static int keep(void *arg, const struct index_pack *p, struct err *e)
 {
 	struct rewriting *x = arg;
 	bool was;
+	int rc;
 
 	if (x->w->drop(x->w->arg, &p->id))
 		return 0;
+	if (x->unsure && (rc = is_true(x, p, e)) != 1)
+		return rc;
 	idmap_put(x->named, &p->id, &was);
 	if (was)
 		return 0;
@@ -59,6 +88,7 @@ static int write_new(struct rewriting *x, struct err *e)
 {
 	bool many = repo_index_objects(x->repo) > OBJECTS_MAX;
 	struct buf payload = {0};
+	struct index_origin origin;
 	int rc = -1;
 
 	for (size_t i = 0; i < repo_index_objects(x->repo); i++) {
@@ -66,11 +96,14 @@ static int write_new(struct rewriting *x, struct err *e)
 
 		x->drops = false;
 		x->blobs = 0;
-		if (repo_index_payload(x->repo, id, &payload, e) == -1) {
+		if (repo_index_payload(x->repo, id, &payload, &origin, e) == -1) {
 			if (e->kind == ERR_ABSENT)
 				continue; /* another prune replaced it */
 			goto out;
 		}
+		if (origin.domain != x->domain)
+			continue;
+		x->unsure = repo_signer_role(x->repo, origin.signer) == ROLE_WRITE;
 		if (index_decode(buf_span(&payload), look, x, e) == -1)
 			goto out;
 		if (!x->drops && !(many && x->blobs < SMALL_BLOBS))
@@ -93,9 +126,13 @@ int index_rewrite(struct repo *r, struct index_rewrite *w, struct err *e)
 
 	w->written = w->removed = 0;
 	x.builder = index_builder_new();
-	x.named = idmap_new(0);
-	if (write_new(&x, e) == -1)
-		goto out;
+	for (size_t i = 0; i < repo_domains(r); i++) {
+		x.domain = repo_domain_tag(r, i);
+		idmap_free(x.named);
+		x.named = idmap_new(0);
+		if (write_new(&x, e) == -1)
+			goto out;
+	}
 	for (size_t i = 0; i < x.old.n; i++) {
 		if (store_del(
 			repo_store(r), repo_object_name(name, FORMAT_INDEX, &x.old.v[i]), e) == -1)
@@ -105,6 +142,8 @@ int index_rewrite(struct repo *r, struct index_rewrite *w, struct err *e)
 	rc = x.old.n > 0 ? store_sync(repo_store(r), e) : 0;
 out:
 	index_builder_free(x.builder);
+	pack_dir_fini(&x.own);
+	buf_fini(&x.hold);
 	idmap_free(x.named);
 	id_list_fini(&x.old);
 	return rc;

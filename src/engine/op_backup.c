@@ -105,7 +105,7 @@ static void find_parent(struct backup *b, struct snapshot *s, bool full)
 	const struct snapshot *newest = NULL;
 	struct err e;
 
-	if (snapshot_load_all(b->repo, &l, &e) == -1)
+	if (repo_need(b->repo, true, &e) == -1 || snapshot_load_all(b->repo, &l, &e) == -1)
 		return; /* a run without a parent is a good run */
 	for (size_t i = 0; i < l.n; i++) {
 		const struct snapshot *x = l.v[i];
@@ -235,22 +235,22 @@ static void worker_fini(struct bworker *w)
 static int run_threads(struct backup *b, struct err *e)
 {
 	unsigned n = b->p->jobs ? b->p->jobs : os_cpus(), started = 0;
-	struct bworker walker, *workers = mem_zalloc(n * sizeof *workers);
+	struct bworker walker;
 	pthread_t counter;
 	bool counting = b->counted != NULL &&
 			pthread_create(&counter, NULL, backup_count_main, b) == 0;
 	int rc = 0;
 
 	worker_init(&walker, b);
-	for (; started < n; started++) {
-		worker_init(&workers[started], b);
-		if (pthread_create(&workers[started].thread, NULL, backup_worker_main,
-			&workers[started]) != 0) {
-			worker_fini(&workers[started]);
+	b->workers = mem_zalloc(n * sizeof *b->workers);
+	for (; b->nworkers < n; b->nworkers++)
+		worker_init(&b->workers[b->nworkers], b);
+	for (; started < n && rc == 0; started++)
+		if (pthread_create(&b->workers[started].thread, NULL, backup_worker_main,
+			&b->workers[started]) != 0) {
 			rc = err_set(e, ERR_FAILED, "cannot start a thread");
 			break;
 		}
-	}
 	if (rc == 0)
 		rc = backup_walk(&walker, e);
 	if (rc == -1)
@@ -259,17 +259,17 @@ static int run_threads(struct backup *b, struct err *e)
 	b->walked = true;
 	pthread_cond_broadcast(&b->queue_more);
 	pthread_mutex_unlock(&b->queue_lock);
-	for (unsigned i = 0; i < started; i++) {
-		pthread_join(workers[i].thread, NULL);
-		worker_fini(&workers[i]);
-	}
+	for (unsigned i = 0; i < started; i++)
+		pthread_join(b->workers[i].thread, NULL);
+	for (unsigned i = 0; i < n; i++)
+		worker_fini(&b->workers[i]);
 	if (writer_lane_flush(walker.lane, e) == -1)
 		backup_fail(b, e);
 	b->count_stop = true;
 	if (counting)
 		pthread_join(counter, NULL);
 	worker_fini(&walker);
-	free(workers);
+	free(b->workers);
 	return 0;
 }
 
@@ -385,6 +385,7 @@ static void init_locks(struct backup *b)
 	pthread_mutex_init(&b->result_lock, NULL);
 	pthread_cond_init(&b->queue_more, NULL);
 	pthread_cond_init(&b->queue_less, NULL);
+	pthread_cond_init(&b->chunk_done, NULL);
 }
 
 static void backup_free(struct backup *b)
@@ -403,6 +404,7 @@ static void backup_free(struct backup *b)
 	pthread_mutex_destroy(&b->result_lock);
 	pthread_cond_destroy(&b->queue_more);
 	pthread_cond_destroy(&b->queue_less);
+	pthread_cond_destroy(&b->chunk_done);
 	free(b);
 }
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "engine/check_refs.h"
 #include "engine/damage.h"
 #include "os/os.h"
 #include "repo/key.h"
@@ -91,6 +92,12 @@ static bool check_tree(struct check *c, const struct id *tree, const char *path,
 	return whole;
 }
 
+/* Without names there are no paths to tell of. */
+static void refs_hurt(void *arg, const char *why)
+{
+	hurt(arg, "", why);
+}
+
 static void check_snapshot(struct check *c, const struct snapshot *s)
 {
 	/* What is forgotten is only waiting for prune. */
@@ -98,8 +105,11 @@ static void check_snapshot(struct check *c, const struct snapshot *s)
 		return;
 	c->snapshot = s;
 	c->hurt = false;
+	reader_set_domain(c->reader, snapshot_domain(s));
 	for (size_t i = 0; i < s->nparts; i++)
-		if (s->parts[i].has_tree)
+		if (s->parts[i].has_tree && s->head_only)
+			check_refs(c->damage, c->reader, c->whole, &s->parts[i].tree, refs_hurt, c);
+		else if (s->parts[i].has_tree)
 			check_tree(c, &s->parts[i].tree, "", 0);
 	c->out->snapshots++;
 	c->out->hurt_snapshots += c->hurt;

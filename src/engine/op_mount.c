@@ -330,6 +330,15 @@ static int mount_and_serve(struct mount_fs *fs, const struct mount_params *p, co
 	return rc;
 }
 
+/* The domain of all of them, or 0 where they differ. */
+static uint64_t common_domain(const struct select_list *l)
+{
+	for (size_t i = 1; i < l->n; i++)
+		if (snapshot_domain(l->v[i]) != snapshot_domain(l->v[0]))
+			return 0;
+	return l->n ? snapshot_domain(l->v[0]) : 0;
+}
+
 int op_mount(struct repo *r, const struct mount_params *p, struct ctx *ctx, struct err *e)
 {
 	struct select_list all = {.v = NULL};
@@ -343,6 +352,7 @@ int op_mount(struct repo *r, const struct mount_params *p, struct ctx *ctx, stru
 	if (select_all(r, &p->filter, ctx, &all, e) == -1 || repo_index_load(r, false, e) == -1)
 		goto out;
 	rd = reader_new(r);
+	reader_set_domain(rd, common_domain(&all));
 	fs = mount_fs_new(root_item(&all), rd, ctx);
 	rc = mount_and_serve(fs, p, place, ctx, e);
 out:

@@ -5,9 +5,37 @@
 
 #include "engine/repair_internal.h"
 
+int repair_writer_end(struct repair *rp, struct err *e)
+{
+	int rc = 0;
+
+	if (rp->writer != NULL && !rp->p->dry_run &&
+	    (writer_lane_flush(rp->lane, e) == -1 || writer_finish(rp->writer, e) == -1))
+		rc = -1;
+	writer_lane_free(rp->lane);
+	writer_free(rp->writer);
+	rp->lane = NULL;
+	rp->writer = NULL;
+	return rc;
+}
+
+int repair_writer(struct repair *rp, uint64_t domain, struct err *e)
+{
+	struct writer_params wp = {
+	    CODEC_ZSTD, codec_info(CODEC_ZSTD)->dflt, rp->p->dry_run, domain};
+
+	if (rp->writer != NULL && rp->domain == domain)
+		return 0;
+	if (repair_writer_end(rp, e) == -1 || writer_begin(rp->repo, &wp, &rp->writer, e) == -1)
+		return -1;
+	rp->lane = writer_lane_new(rp->writer);
+	rp->domain = domain;
+	return 0;
+}
+
 static int mend(struct repair *rp, struct err *e)
 {
-	struct damage_params dp = {.read_data = true};
+	struct damage_params dp = {.read_data = true, .jobs = rp->p->jobs};
 	int rc = -1;
 
 	if (damage_scan(rp->repo, &dp, rp->ctx, &rp->damage, e) == -1)
@@ -40,6 +68,8 @@ int op_repair(struct repo *r, const struct repair_params *p, struct ctx *ctx,
 	int rc = 0;
 
 	memset(out, 0, sizeof *out);
+	if (repo_need(r, all || p->snapshots, e) == -1)
+		return -1;
 	rp.bad_packs = idmap_new(0);
 	rp.mended = idmap_new(sizeof(struct mended));
 	if (all || p->index)

@@ -15,6 +15,7 @@
 struct repair_params {
 	bool index, snapshots; /* neither: both */
 	bool dry_run;
+	unsigned jobs; /* threads that read packs; 0: one a core */
 };
 
 struct repair_result {

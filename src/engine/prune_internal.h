@@ -20,7 +20,6 @@
 struct ppack {
 	uint8_t type; /* FORMAT_PACK, FORMAT_META */
 	bool present, indexed, marked, live, repack, doomed;
-	uint32_t ordinal; /* of one of its places in the index */
 	uint64_t size;
 	int64_t stored_ns;
 	uint64_t live_bytes, dead_bytes; /* of its frames, as stored */

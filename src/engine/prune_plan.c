@@ -72,7 +72,6 @@ static int weigh_pack(struct prune *pr, uint32_t ordinal, struct pack_dir *dir, 
 		pk->live_bytes = pk->dead_bytes = pk->dead_plain = 0;
 	pk->indexed = true;
 	pk->type = p.type;
-	pk->ordinal = ordinal;
 	for (size_t i = 0; i < dir->nframes; i++) {
 		const struct pack_frame *f = &dir->frames[i];
 		uint64_t dead = 0, live = 0;

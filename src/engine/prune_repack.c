@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "crypto/crypto.h"
 #include "engine/prune_internal.h"
 #include "repo/writer.h"
 
@@ -72,6 +73,9 @@ struct copying {
 	struct writer_lane *lane;
 	struct pack_dir dir;
 	struct buf box, plain;
+	uint64_t domain;     /* whose packs are at hand */
+	uint32_t npacks;     /* indexed before the first was copied */
+	bool opens;          /* our key can open frames of content */
 	struct buf keys;     /* sealed data keys of what is to be copied */
 	const uint8_t *only; /* this pass copies frames of this key */
 };
@@ -134,13 +138,31 @@ static int copy_frame(struct copying *c, const struct index_cache_pack *p,
 		e) == -1)
 		return -1;
 	/* What is damaged is not copied as if it were sound. */
-	if (reader_unseal(
+	if ((c->opens || f->kind == PURPOSE_REFS) &&
+	    reader_unseal(
 		c->pr->reader, f, desc->slots[f->slot], buf_span(&c->box), &c->plain, e) == -1)
 		return err_wrap(e, "%s: frame at %llu", name, (unsigned long long)off);
+	atomic_fetch_add(&c->pr->ctx->progress.bytes, f->stored);
 	if (!whole && c->pr->p->repack)
 		return split_frame(c, p, desc, f, e);
 	return writer_copy_frame(
 	    c->writer, f, &c->dir.blobs[f->first], desc->slots[f->slot], buf_span(&c->box), e);
+}
+
+/* Where seals cannot be opened, the pack's own hash tells. */
+static int is_sound(struct copying *c, const struct index_cache_pack *p, struct err *e)
+{
+	char name[REPO_NAME_MAX];
+	struct id got;
+
+	repo_object_name(name, (enum format_type)p->type, &p->id);
+	buf_reset(&c->plain);
+	if (store_get_all(repo_store(c->pr->repo), name, FORMAT_PACK_MAX, &c->plain, e) == -1)
+		return -1;
+	repo_object_id(c->pr->repo, buf_span(&c->plain), &got);
+	if (id_eq(&got, &p->id))
+		return 0;
+	return err_set(e, ERR_CORRUPT, "%s: its bytes do not have the hash in its name", name);
 }
 
 static int copy_pack(struct copying *c, uint32_t ordinal, struct err *e)
@@ -151,6 +173,8 @@ static int copy_pack(struct copying *c, uint32_t ordinal, struct err *e)
 
 	if (index_cache_pack(repo_index(c->pr->repo), ordinal, &p, e) == -1 ||
 	    index_cache_pack_dir(repo_index(c->pr->repo), ordinal, &c->dir, &desc, e) == -1)
+		return -1;
+	if (!c->opens && is_sound(c, &p, e) == -1)
 		return -1;
 	off = desc.first_off;
 	for (size_t i = 0; i < c->dir.nframes; i++) {
@@ -181,16 +205,23 @@ static int collect_keys(struct copying *c, uint32_t ordinal, struct err *e)
 	return 0;
 }
 
+/* Every entry of a domain's indexes that names a chosen pack. */
 static int each_chosen(
     struct copying *c, int (*visit)(struct copying *, uint32_t, struct err *), struct err *e)
 {
-	struct ppack *pk;
-	struct id id;
-	size_t pos = 0;
+	struct index_cache *index = repo_index(c->pr->repo);
 
-	while ((pk = idmap_next(c->pr->packs, &pos, &id)) != NULL)
-		if (pk->repack && visit(c, pk->ordinal, e) == -1)
+	for (uint32_t i = 0; i < c->npacks; i++) {
+		struct index_cache_pack p;
+		const struct ppack *pk;
+
+		if (index_cache_pack(index, i, &p, e) == -1)
 			return -1;
+		pk = idmap_get(c->pr->packs, &p.id);
+		if (pk != NULL && pk->repack && p.origin.domain == c->domain &&
+		    visit(c, i, e) == -1)
+			return -1;
+	}
 	return 0;
 }
 
@@ -209,33 +240,55 @@ static void hide_going(struct prune *pr)
 			index_cache_hide(repo_index(pr->repo), &id);
 }
 
-int prune_repack(struct prune *pr, struct err *e)
+/* One domain's packs become packs of the same domain. */
+static int repack_domain(struct copying *c, struct err *e)
 {
-	struct writer_params wp = {.codec = CODEC_ZSTD, .level = codec_info(CODEC_ZSTD)->dflt};
-	struct copying c = {.pr = pr};
+	struct writer_params wp = {
+	    .codec = CODEC_ZSTD, .level = codec_info(CODEC_ZSTD)->dflt, .domain = c->domain};
 	int rc = -1;
 
-	if (pr->out->packs_repacked == 0)
+	buf_reset(&c->keys);
+	if (each_chosen(c, collect_keys, e) == -1)
+		return -1;
+	if (c->keys.n == 0)
 		return 0;
-	atomic_store(&pr->ctx->progress.phase, "repacking");
-	if (writer_begin(pr->repo, &wp, &c.writer, e) == -1 ||
-	    each_chosen(&c, collect_keys, e) == -1)
-		goto out;
-	c.lane = writer_lane_new(c.writer);
-	writer_copy_keys(c.writer, c.keys.p, c.keys.n / FORMAT_SEALED_KEY);
-	hide_going(pr);
+	if (writer_begin(c->pr->repo, &wp, &c->writer, e) == -1)
+		return -1;
+	c->lane = writer_lane_new(c->writer);
+	writer_copy_keys(c->writer, c->keys.p, c->keys.n / FORMAT_SEALED_KEY);
+	hide_going(c->pr);
 	/* Key by key, so that a pack's header can name the keys it will need. */
-	for (size_t at = 0; at < c.keys.n; at += FORMAT_SEALED_KEY) {
-		c.only = c.keys.p + at;
-		if (each_chosen(&c, copy_pack, e) == -1)
+	for (size_t at = 0; at < c->keys.n; at += FORMAT_SEALED_KEY) {
+		c->only = c->keys.p + at;
+		if (each_chosen(c, copy_pack, e) == -1)
 			goto out;
 	}
-	if (writer_lane_flush(c.lane, e) == -1 || writer_finish(c.writer, e) == -1)
+	if (writer_lane_flush(c->lane, e) == -1 || writer_finish(c->writer, e) == -1)
 		goto out;
 	rc = 0;
 out:
-	writer_lane_free(c.lane);
-	writer_free(c.writer);
+	writer_lane_free(c->lane);
+	writer_free(c->writer);
+	return rc;
+}
+
+int prune_repack(struct prune *pr, struct err *e)
+{
+	struct copying c = {.pr = pr, .opens = repo_role(pr->repo) == ROLE_FULL};
+	int rc = 0;
+
+	if (pr->out->packs_repacked == 0)
+		return 0;
+	if (pr->p->repack && repo_need(pr->repo, true, e) == -1)
+		return err_wrap(e, "--repack opens frames");
+	atomic_store(&pr->ctx->progress.phase, "repacking");
+	atomic_store(&pr->ctx->progress.total_bytes, pr->out->bytes_repacked);
+	atomic_store(&pr->ctx->progress.total_known, true);
+	c.npacks = index_cache_packs(repo_index(pr->repo));
+	for (size_t i = 0; i < repo_domains(pr->repo) && rc == 0; i++) {
+		c.domain = repo_domain_tag(pr->repo, i);
+		rc = repack_domain(&c, e);
+	}
 	pack_dir_fini(&c.dir);
 	buf_fini(&c.box);
 	buf_fini(&c.plain);

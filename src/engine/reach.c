@@ -24,6 +24,7 @@ struct slot {
 
 struct reach {
 	struct repo *repo;
+	uint64_t domain; /* of the tree that is walked */
 	uint8_t *bits;
 	uint64_t blobs, count;
 	struct todo *stack;
@@ -117,7 +118,7 @@ static int all_places(
 	p->index = repo_index(h->repo);
 	p->hidden = hidden;
 	p->n = 0;
-	return index_cache_find_all(p->index, id, collect, p, e);
+	return index_cache_find_all(p->index, h->domain, id, collect, p, e);
 }
 
 /* The place that keeps a blob.  1, 0 there is none (`why` says so), -1. */
@@ -280,6 +281,7 @@ int reach_tree(struct reach *h, struct reader *rd, const struct id *tree, struct
 	struct marking m = {h, rd, missing, arg, false};
 
 	h->n = 0;
+	h->domain = reader_domain(rd);
 	if (found(&m, PURPOSE_REFS, 0, tree, e) == -1)
 		return -1;
 	while (h->n > 0) {
@@ -294,6 +296,8 @@ int reach_tree(struct reach *h, struct reader *rd, const struct id *tree, struct
 int reach_snapshot(struct reach *h, struct reader *rd, const struct snapshot *s, struct ctx *ctx,
     reach_missing *missing, void *arg, struct err *e)
 {
+	/* What another domain's index says of these blobs keeps nothing. */
+	reader_set_domain(rd, snapshot_domain(s));
 	for (size_t i = 0; i < s->nparts; i++)
 		if (s->parts[i].has_tree &&
 		    reach_tree(h, rd, &s->parts[i].tree, ctx, missing, arg, e) == -1)

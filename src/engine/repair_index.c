@@ -58,7 +58,7 @@ static bool gone(void *arg, const struct id *pack)
 
 enum { BLOBS_MAX = 200000 }; /* in one index object, as writers do */
 
-static int put_builder(struct repair *rp, struct index_builder *b, struct err *e)
+static int put_builder(struct repair *rp, uint64_t domain, struct index_builder *b, struct err *e)
 {
 	struct buf payload = {0};
 	struct id made;
@@ -68,18 +68,28 @@ static int put_builder(struct repair *rp, struct index_builder *b, struct err *e
 		return 0;
 	index_builder_finish(b, &payload);
 	if (!rp->p->dry_run) {
-		rc = repo_put_index(rp->repo, buf_span(&payload), &made, e);
+		rc = repo_put_index(rp->repo, domain, buf_span(&payload), &made, e);
 		rp->out->indexes_written++;
 	}
 	buf_fini(&payload);
 	return rc;
 }
 
-/* Read the directory of each pack that no index names. */
+static size_t place_of(const struct repo *r, uint64_t domain)
+{
+	size_t i = 0;
+
+	while (repo_domain_tag(r, i) != domain)
+		i++;
+	return i;
+}
+
+/* Read the directory of each pack that no index names; an index for each domain. */
 static int index_strays(struct scan *s, const struct mark_set *marks, struct err *e)
 {
 	struct repair *rp = s->rp;
-	struct index_builder *b = index_builder_new();
+	size_t domains = repo_domains(rp->repo);
+	struct index_builder **b = mem_zalloc(domains * sizeof *b), *own;
 	struct pack_dir dir = {0};
 	struct buf hold = {0};
 	struct found *f;
@@ -87,6 +97,8 @@ static int index_strays(struct scan *s, const struct mark_set *marks, struct err
 	size_t pos = 0;
 	int rc = -1;
 
+	for (size_t i = 0; i < domains; i++)
+		b[i] = index_builder_new();
 	while ((f = idmap_next(s->packs, &pos, &id)) != NULL) {
 		struct index_pack p;
 		char name[REPO_NAME_MAX];
@@ -104,13 +116,19 @@ static int index_strays(struct scan *s, const struct mark_set *marks, struct err
 			continue;
 		}
 		rp->out->packs_indexed++;
-		index_builder_add(b, &p);
-		if (index_builder_blobs(b) >= BLOBS_MAX && put_builder(rp, b, e) == -1)
+		own = b[place_of(rp->repo, p.origin.domain)];
+		index_builder_add(own, &p);
+		if (index_builder_blobs(own) >= BLOBS_MAX &&
+		    put_builder(rp, p.origin.domain, own, e) == -1)
 			goto out;
 	}
-	rc = put_builder(rp, b, e);
+	rc = 0;
+	for (size_t i = 0; i < domains && rc == 0; i++)
+		rc = put_builder(rp, repo_domain_tag(rp->repo, i), b[i], e);
 out:
-	index_builder_free(b);
+	for (size_t i = 0; i < domains; i++)
+		index_builder_free(b[i]);
+	free(b);
 	pack_dir_fini(&dir);
 	buf_fini(&hold);
 	return rc;

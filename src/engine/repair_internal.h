@@ -31,9 +31,14 @@ struct repair {
 	struct reader *reader;
 	struct writer *writer;
 	struct writer_lane *lane;
+	uint64_t domain;         /* the writer's */
 	struct idmap *bad_packs; /* id -> nothing */
 	struct idmap *mended;    /* old tree -> struct mended */
 };
+
+/* Make writer and lane ones of this domain; what another took is finished first. */
+int repair_writer(struct repair *rp, uint64_t domain, struct err *e);
+int repair_writer_end(struct repair *rp, struct err *e);
 
 int repair_index(struct repair *rp, struct err *e);
 int repair_packs(struct repair *rp, struct err *e);

@@ -81,13 +81,20 @@ static int visit_bad(
     void *arg, uint32_t ordinal, const struct id *pack, bool missing, struct err *e)
 {
 	struct repair *rp = arg;
+	struct index_cache_pack p;
+	bool was;
 
-	idmap_put(rp->bad_packs, pack, NULL);
-	rp->out->packs_unreadable++;
+	idmap_put(rp->bad_packs, pack, &was);
+	rp->out->packs_unreadable += !was;
 	if (rp->p->dry_run)
 		return 0;
 	index_cache_hide(repo_index(rp->repo), pack);
-	return missing ? 0 : salvage_pack(rp, ordinal, e);
+	if (missing)
+		return 0;
+	if (index_cache_pack(repo_index(rp->repo), ordinal, &p, e) == -1 ||
+	    repair_writer(rp, p.origin.domain, e) == -1)
+		return -1;
+	return salvage_pack(rp, ordinal, e);
 }
 
 static bool is_bad(void *arg, const struct id *pack)
@@ -120,24 +127,10 @@ static int remove_bad(struct repair *rp, struct err *e)
 
 int repair_packs(struct repair *rp, struct err *e)
 {
-	struct writer_params wp = {CODEC_ZSTD, codec_info(CODEC_ZSTD)->dflt, rp->p->dry_run};
-
-	if (writer_begin(rp->repo, &wp, &rp->writer, e) == -1)
-		return -1;
-	rp->lane = writer_lane_new(rp->writer);
 	if (damage_packs(rp->damage, visit_bad, rp, e) == -1)
 		return -1;
 	if (idmap_count(rp->bad_packs) == 0 || rp->p->dry_run)
 		return 0;
-	if (writer_lane_flush(rp->lane, e) == -1 || writer_finish(rp->writer, e) == -1)
-		return -1;
 	/* The rest of the run begins anew, with an index without the damaged. */
-	writer_lane_free(rp->lane);
-	writer_free(rp->writer);
-	rp->lane = NULL;
-	rp->writer = NULL;
-	if (remove_bad(rp, e) == -1 || writer_begin(rp->repo, &wp, &rp->writer, e) == -1)
-		return -1;
-	rp->lane = writer_lane_new(rp->writer);
-	return 0;
+	return repair_writer_end(rp, e) == -1 ? -1 : remove_bad(rp, e);
 }

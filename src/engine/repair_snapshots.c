@@ -109,6 +109,9 @@ static int mend_tree(struct repair *rp, const struct id *tree, const char *path,
 static int mend_parts(struct repair *rp, struct snapshot *s, bool *hurt, bool *lost, struct err *e)
 {
 	*hurt = *lost = false;
+	reader_set_domain(rp->reader, snapshot_domain(s));
+	if (repair_writer(rp, snapshot_domain(s), e) == -1)
+		return -1;
 	for (size_t i = 0; i < s->nparts; i++) {
 		struct snapshot_part *p = &s->parts[i];
 		struct mended m;

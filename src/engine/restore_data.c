@@ -312,6 +312,7 @@ void *restore_worker_main(void *arg)
 	struct rwindow *w;
 	size_t g;
 
+	reader_set_domain(rd, snapshot_domain(rs->p->snapshot));
 	while ((w = claim(rs, &g)) != NULL) {
 		struct rsegment *s = &w->seg[w->group[g]];
 		size_t n = w->group[g + 1] - w->group[g];

@@ -213,6 +213,8 @@ int op_diff(struct repo *r, const struct snapshot *a, const struct snapshot *b, 
 	if (tree_path_find(d.reader, a, path_a, &at[0], e) == -1 ||
 	    tree_path_find(d.reader, b, path_b, &at[1], e) == -1)
 		goto out;
+	if (snapshot_domain(a) != snapshot_domain(b))
+		reader_set_domain(d.reader, 0);
 	rc = diff_paths(&d, &at[0], &at[1], e);
 out:
 	tree_path_fini(&at[0]);

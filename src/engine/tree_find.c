@@ -141,6 +141,7 @@ static int find_in(struct finding *f, const struct snapshot *s, struct err *e)
 	int rc = 0;
 
 	f->snapshot = s;
+	reader_set_domain(f->reader, snapshot_domain(s));
 	for (size_t i = 0; i < s->nparts && rc == 0; i++) {
 		char *path = mem_printf("/%s", s->nparts > 1 ? s->parts[i].name : "");
 

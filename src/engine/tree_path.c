@@ -63,6 +63,7 @@ int tree_path_find(struct reader *rd, const struct snapshot *s, const char *path
 	int rc = -1;
 
 	memset(out, 0, sizeof *out);
+	reader_set_domain(rd, snapshot_domain(s));
 	if (s->nparts > 1) {
 		part = c ? part_of(s, span_str(c)) : NULL;
 		c = strtok_r(NULL, "/", &save);

@@ -21,7 +21,10 @@ struct tree_path {
 	struct id root;             /* what ref points to at "/" */
 };
 
-/* ERR_ABSENT if the snapshot has no such path; path is absolute. */
+/*
+ * ERR_ABSENT if the snapshot has no such path; path is absolute.  The reader
+ * looks in the snapshot's domain from then on.
+ */
 int tree_path_find(struct reader *rd, const struct snapshot *s, const char *path,
     struct tree_path *out, struct err *e);
 void tree_path_fini(struct tree_path *p);

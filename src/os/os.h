@@ -85,6 +85,15 @@ void os_raise_nofile(void);                    /* soft limit of descriptors up t
 void os_sleep_ns(struct ctx *ctx, int64_t ns); /* ends early on cancel */
 
 /*
+ * Priorities of this thread and of those it starts from now on: nice from -20
+ * to 19; of disk access, a value made by one of the two.
+ */
+int os_set_nice(int nice, struct err *e);
+int os_set_ionice(int ioprio, struct err *e);
+int os_ioprio_idle(void);
+int os_ioprio_best(int level); /* 0 to 7 */
+
+/*
  * Places (3-interface.md): root's are /var/cache/holdfast and so on, others
  * the XDG folders; HOLDFAST_CACHE_DIR and the like override.  New text.
  */

@@ -1,6 +1,7 @@
 /* config: see config.h. */
 #include "repo/config.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,6 +23,8 @@ void config_fini(struct config *c)
 {
 	json_decref(c->json);
 	free(c->writers);
+	free(c->domains);
+	free(c->epochs);
 	memset(c, 0, sizeof *c);
 }
 
@@ -68,6 +71,61 @@ static int parse_chunker(struct config *c, const json_t *o, struct err *e)
 	return 0;
 }
 
+static int parse_domains(struct config *c, const json_t *list, struct err *e)
+{
+	size_t n = json_array_size(list);
+
+	if (n == 0)
+		return bad(e, "domains");
+	c->domains = mem_zalloc(n * sizeof *c->domains);
+	c->ndomains = n;
+	for (size_t i = 0; i < n; i++)
+		if (!get_hex(json_array_get(list, i), "id", c->domains[i], FORMAT_UID))
+			return bad(e, "domains");
+	return 0;
+}
+
+static bool has_domain(const struct config *c, const uint8_t id[FORMAT_UID])
+{
+	for (size_t i = 0; i < c->ndomains; i++)
+		if (memcmp(c->domains[i], id, FORMAT_UID) == 0)
+			return true;
+	return false;
+}
+
+static void set_text(struct config_writer *w, const char *label)
+{
+	char hex[2 * FORMAT_UID + 1];
+	size_t n = label ? strnlen(label, 60) : 0;
+
+	hex_encode(hex, w->id, FORMAT_UID);
+	while (n > 0 && !utf8_valid(span_of(label, n)))
+		n--;
+	if (n > 0)
+		snprintf(w->text, sizeof w->text, "%.8s (%.*s)", hex, (int)n, label);
+	else
+		snprintf(w->text, sizeof w->text, "%.8s", hex);
+}
+
+static bool parse_writer(const struct config *c, const json_t *w, struct config_writer *out)
+{
+	const char *role = json_string_value(json_object_get(w, "role"));
+	const json_t *removed = json_object_get(w, "removed");
+
+	if (role == NULL || !role_parse(role, &out->role) ||
+	    (!json_is_null(removed) && !json_is_string(removed)))
+		return false;
+	out->removed = json_is_string(removed);
+	if (out->role != ROLE_MAINTENANCE &&
+	    (!get_hex(w, "domain", out->domain, FORMAT_UID) || !has_domain(c, out->domain)))
+		return false;
+	if (!get_hex(w, "id", out->id, FORMAT_UID) || !get_hex(w, "key", out->key, CRYPTO_KEY) ||
+	    !get_hex(w, "own", out->own, CRYPTO_KEY))
+		return false;
+	set_text(out, json_string_value(json_object_get(w, "label")));
+	return true;
+}
+
 static int parse_writers(struct config *c, const json_t *list, struct err *e)
 {
 	size_t n = json_array_size(list);
@@ -76,12 +134,33 @@ static int parse_writers(struct config *c, const json_t *list, struct err *e)
 		return bad(e, "writers");
 	c->writers = mem_zalloc(n * sizeof *c->writers);
 	c->nwriters = n;
-	for (size_t i = 0; i < n; i++) {
-		const json_t *w = json_array_get(list, i);
-
-		if (!get_hex(w, "id", c->writers[i].id, FORMAT_UID) ||
-		    !get_hex(w, "key", c->writers[i].key, CRYPTO_KEY))
+	for (size_t i = 0; i < n; i++)
+		if (!parse_writer(c, json_array_get(list, i), &c->writers[i]))
 			return bad(e, "writers");
+	return 0;
+}
+
+/* Past epochs: every one before the present, in order. */
+static int parse_epochs(struct config *c, const json_t *list, struct err *e)
+{
+	size_t n = json_array_size(list);
+
+	if (!json_is_array(list) || n + 1 != c->epoch)
+		return bad(e, "epochs");
+	c->epochs = mem_zalloc(n * sizeof *c->epochs);
+	c->nepochs = n;
+	for (size_t i = 0; i < n; i++) {
+		const json_t *o = json_array_get(list, i);
+		struct config_epoch *x = &c->epochs[i];
+		int64_t number;
+
+		if (!get_int(o, "epoch", (int64_t)i + 1, (int64_t)i + 1, &number) ||
+		    !get_hex(o, "content", x->content, CRYPTO_KEY) ||
+		    !get_hex(o, "structure", x->structure, CRYPTO_KEY) ||
+		    !get_hex(o, "sealed_content", x->sealed_content, EPOCH_SEALED) ||
+		    !get_hex(o, "sealed_structure", x->sealed_structure, EPOCH_SEALED))
+			return bad(e, "epochs");
+		x->epoch = (uint16_t)number;
 	}
 	return 0;
 }
@@ -143,9 +222,9 @@ static int parse_fields(struct config *c, struct err *e)
 	    !get_hex(o, "content", c->content, CRYPTO_KEY) ||
 	    !get_hex(o, "structure", c->structure, CRYPTO_KEY))
 		return bad(e, "public keys");
-	if (!get_hex(json_array_get(json_object_get(o, "domains"), 0), "id", c->domain, FORMAT_UID))
-		return bad(e, "domains");
-	if (parse_chunker(c, json_object_get(o, "chunker"), e) == -1)
+	if (parse_domains(c, json_object_get(o, "domains"), e) == -1 ||
+	    parse_epochs(c, json_object_get(o, "epochs"), e) == -1 ||
+	    parse_chunker(c, json_object_get(o, "chunker"), e) == -1)
 		return -1;
 	return parse_writers(c, json_object_get(o, "writers"), e);
 }
@@ -168,37 +247,55 @@ int config_parse(struct span text, struct config *out, struct err *e)
 	return 0;
 }
 
-/* "holdfast/0 config" and the canonical text of all but the signature. */
-static void sign_text(const struct config *c, struct buf *out)
+/* "holdfast/<format> config" and the canonical text of all but the signature. */
+static void sign_text(const json_t *json, struct buf *out)
 {
-	json_t *o = json_copy(c->json);
+	json_t *o = json_copy((json_t *)(uintptr_t)json);
 	char *s;
 
 	json_object_del(o, "signature");
 	s = json_dumps(o, CANONICAL);
-	buf_put_span(out, span_str("holdfast/0 config"));
+	buf_printf(out, "holdfast/%lld config",
+	    (long long)json_integer_value(json_object_get(o, "format")));
 	buf_put_span(out, span_str(s));
 	free(s);
 	json_decref(o);
 }
 
-int config_verify(const struct config *c, const uint8_t root[CRYPTO_KEY], struct err *e)
+static bool is_signed_by(const json_t *json, const uint8_t root[CRYPTO_KEY])
 {
 	struct buf text = {0};
 	uint8_t sig[CRYPTO_SIG];
 	bool ok;
 
+	sign_text(json, &text);
+	ok = get_hex(json, "signature", sig, sizeof sig) &&
+	     crypto_verify(root, buf_span(&text), sig);
+	buf_fini(&text);
+	return ok;
+}
+
+bool config_is_signed(struct span text)
+{
+	json_t *o = json_loadb((const char *)text.p, text.n, JSON_REJECT_DUPLICATES, NULL);
+	uint8_t root[CRYPTO_KEY];
+	bool ok = json_is_object(o) && get_hex(o, "root", root, sizeof root) &&
+		  is_signed_by(o, root);
+
+	json_decref(o);
+	return ok;
+}
+
+int config_verify(const struct config *c, const uint8_t root[CRYPTO_KEY], struct err *e)
+{
 	if (!crypto_equal(root, c->root, CRYPTO_KEY)) {
 		err_set(e, ERR_CORRUPT, "config: its root key is not the one in your key");
 		return err_hint(e, "somebody replaced config; restore it from a copy");
 	}
-	sign_text(c, &text);
-	ok = get_hex(c->json, "signature", sig, sizeof sig) &&
-	     crypto_verify(root, buf_span(&text), sig);
-	buf_fini(&text);
-	if (!ok) {
+	if (!is_signed_by(c->json, root)) {
 		err_set(e, ERR_CORRUPT, "config: signature is wrong");
-		return err_hint(e, "config was changed or damaged; restore it from a copy");
+		return err_hint(e, "config was changed or damaged: restore it from a copy, or from "
+				   "its sheet with key import");
 	}
 	return 0;
 }
@@ -211,15 +308,46 @@ static void set_hex(json_t *o, const char *key, const uint8_t *p, size_t n)
 	free(hex);
 }
 
-void config_new(struct config *out, const uint8_t root[CRYPTO_KEY],
-    const uint8_t content[CRYPTO_KEY], const uint8_t structure[CRYPTO_KEY], int64_t grace_s,
-    enum crypto_family object_hash, enum crypto_family blob_id, const char *created)
+static void add_domain(struct config *c, const uint8_t id[FORMAT_UID])
 {
-	json_t *o = json_object(), *domain = json_object();
+	json_t *o = json_object();
 
+	set_hex(o, "id", id, FORMAT_UID);
+	json_array_append_new(json_object_get(c->json, "domains"), o);
+	c->domains = mem_realloc(c->domains, (c->ndomains + 1) * sizeof *c->domains);
+	memcpy(c->domains[c->ndomains++], id, FORMAT_UID);
+}
+
+static json_t *new_json(int64_t grace_s, enum crypto_family object_hash, enum crypto_family blob_id,
+    const char *created)
+{
+	json_t *o = json_object();
+
+	json_object_set_new(o, "format", json_integer(FORMAT_VERSION));
+	json_object_set_new(o, "revision", json_integer(1));
+	json_object_set_new(o, "required", json_array());
+	json_object_set_new(o, "optional", json_array());
+	json_object_set_new(o, "object_hash", json_string(families[object_hash].object_hash));
+	json_object_set_new(o, "blob_id", json_string(families[blob_id].blob_id));
+	json_object_set_new(o, "epoch", json_integer(1));
+	json_object_set_new(o, "epochs", json_array());
+	json_object_set_new(o, "grace", json_integer(grace_s));
+	json_object_set_new(o, "created", json_string(created));
+	json_object_set_new(o, "writers", json_array());
+	json_object_set_new(o, "domains", json_array());
+	json_object_set_new(o, "chunker",
+	    json_pack("{s:s,s:i,s:i,s:i}", "name", "gear", "min", CHUNKER_MIN, "avg", CHUNKER_AVG,
+		"max", CHUNKER_MAX));
+	return o;
+}
+
+void config_new(struct config *out, const uint8_t root[CRYPTO_KEY],
+    const uint8_t content[CRYPTO_KEY], const uint8_t structure[CRYPTO_KEY],
+    const uint8_t domain[FORMAT_UID], int64_t grace_s, enum crypto_family object_hash,
+    enum crypto_family blob_id, const char *created)
+{
 	memset(out, 0, sizeof *out);
 	crypto_random(out->repo, FORMAT_UID);
-	crypto_random(out->domain, FORMAT_UID);
 	memcpy(out->root, root, CRYPTO_KEY);
 	memcpy(out->content, content, CRYPTO_KEY);
 	memcpy(out->structure, structure, CRYPTO_KEY);
@@ -231,28 +359,13 @@ void config_new(struct config *out, const uint8_t root[CRYPTO_KEY],
 	out->chunk_min = CHUNKER_MIN;
 	out->chunk_avg = CHUNKER_AVG;
 	out->chunk_max = CHUNKER_MAX;
-
-	json_object_set_new(o, "format", json_integer(FORMAT_VERSION));
-	json_object_set_new(o, "revision", json_integer(1));
-	json_object_set_new(o, "required", json_array());
-	json_object_set_new(o, "optional", json_array());
-	json_object_set_new(o, "object_hash", json_string(families[object_hash].object_hash));
-	json_object_set_new(o, "blob_id", json_string(families[blob_id].blob_id));
-	json_object_set_new(o, "epoch", json_integer(1));
-	json_object_set_new(o, "grace", json_integer(grace_s));
-	json_object_set_new(o, "created", json_string(created));
-	json_object_set_new(o, "writers", json_array());
-	json_object_set_new(o, "chunker",
-	    json_pack("{s:s,s:i,s:i,s:i}", "name", "gear", "min", CHUNKER_MIN, "avg", CHUNKER_AVG,
-		"max", CHUNKER_MAX));
-	set_hex(o, "repository", out->repo, FORMAT_UID);
-	set_hex(o, "family", out->repo, FORMAT_UID);
-	set_hex(o, "root", root, CRYPTO_KEY);
-	set_hex(o, "content", content, CRYPTO_KEY);
-	set_hex(o, "structure", structure, CRYPTO_KEY);
-	set_hex(domain, "id", out->domain, FORMAT_UID);
-	json_object_set_new(o, "domains", json_pack("[o]", domain));
-	out->json = o;
+	out->json = new_json(grace_s, object_hash, blob_id, created);
+	set_hex(out->json, "repository", out->repo, FORMAT_UID);
+	set_hex(out->json, "family", out->repo, FORMAT_UID);
+	set_hex(out->json, "root", root, CRYPTO_KEY);
+	set_hex(out->json, "content", content, CRYPTO_KEY);
+	set_hex(out->json, "structure", structure, CRYPTO_KEY);
+	add_domain(out, domain);
 }
 
 static void raise_revision(struct config *c)
@@ -261,42 +374,102 @@ static void raise_revision(struct config *c)
 	json_object_set_new(c->json, "revision", json_integer((json_int_t)c->revision));
 }
 
-void config_add_writer(struct config *c, const uint8_t id[FORMAT_UID],
-    const uint8_t key[CRYPTO_KEY], const char *role, const char *label, const char *when)
+void config_add_writer(struct config *c, const struct config_add *a)
 {
 	json_t *w = json_object();
+	struct config_writer *x;
 
-	set_hex(w, "id", id, FORMAT_UID);
-	set_hex(w, "key", key, CRYPTO_KEY);
-	set_hex(w, "domain", c->domain, FORMAT_UID);
-	json_object_set_new(w, "role", json_string(role));
+	if (a->domain != NULL && !has_domain(c, a->domain))
+		add_domain(c, a->domain);
+	set_hex(w, "id", a->id, FORMAT_UID);
+	set_hex(w, "key", a->key, CRYPTO_KEY);
+	set_hex(w, "own", a->own, CRYPTO_KEY);
+	json_object_set_new(w, "domain", json_null());
+	if (a->domain != NULL)
+		set_hex(w, "domain", a->domain, FORMAT_UID);
+	json_object_set_new(w, "role", json_string(role_name(a->role)));
 	/* A label that isn't UTF-8 is dropped rather than refused. */
 	json_object_set_new(
-	    w, "label", utf8_valid(span_str(label)) ? json_string(label) : json_string(""));
-	json_object_set_new(w, "added", json_string(when));
+	    w, "label", utf8_valid(span_str(a->label)) ? json_string(a->label) : json_string(""));
+	json_object_set_new(w, "added", json_string(a->when));
 	json_object_set_new(w, "removed", json_null());
+	json_object_set_new(w, "grant", json_null());
 	json_array_append_new(json_object_get(c->json, "writers"), w);
 
 	c->writers = mem_realloc(c->writers, (c->nwriters + 1) * sizeof *c->writers);
-	memcpy(c->writers[c->nwriters].id, id, FORMAT_UID);
-	memcpy(c->writers[c->nwriters].key, key, CRYPTO_KEY);
-	c->nwriters++;
+	x = &c->writers[c->nwriters++];
+	*x = (struct config_writer){.role = a->role};
+	memcpy(x->id, a->id, FORMAT_UID);
+	memcpy(x->key, a->key, CRYPTO_KEY);
+	memcpy(x->own, a->own, CRYPTO_KEY);
+	if (a->domain != NULL)
+		memcpy(x->domain, a->domain, FORMAT_UID);
+	set_text(x, a->label);
 	raise_revision(c);
+}
+
+static json_t *writer_json(const struct config *c, size_t i)
+{
+	return json_array_get(json_object_get(c->json, "writers"), i);
 }
 
 bool config_remove_writer(struct config *c, const uint8_t id[FORMAT_UID], const char *when)
 {
 	for (size_t i = 0; i < c->nwriters; i++) {
-		json_t *w = json_array_get(json_object_get(c->json, "writers"), i);
-
-		if (memcmp(c->writers[i].id, id, FORMAT_UID) != 0 ||
-		    !json_is_null(json_object_get(w, "removed")))
+		if (memcmp(c->writers[i].id, id, FORMAT_UID) != 0 || c->writers[i].removed)
 			continue;
-		json_object_set_new(w, "removed", json_string(when));
+		c->writers[i].removed = true;
+		json_object_set_new(writer_json(c, i), "removed", json_string(when));
 		raise_revision(c);
 		return true;
 	}
 	return false;
+}
+
+void config_new_epoch(struct config *c, const uint8_t content[CRYPTO_KEY],
+    const uint8_t structure[CRYPTO_KEY], const uint8_t sealed_content[EPOCH_SEALED],
+    const uint8_t sealed_structure[EPOCH_SEALED])
+{
+	json_t *o = json_object();
+	struct config_epoch *x;
+
+	json_object_set_new(o, "epoch", json_integer(c->epoch));
+	set_hex(o, "content", c->content, CRYPTO_KEY);
+	set_hex(o, "structure", c->structure, CRYPTO_KEY);
+	set_hex(o, "sealed_content", sealed_content, EPOCH_SEALED);
+	set_hex(o, "sealed_structure", sealed_structure, EPOCH_SEALED);
+	json_array_append_new(json_object_get(c->json, "epochs"), o);
+	c->epochs = mem_realloc(c->epochs, (c->nepochs + 1) * sizeof *c->epochs);
+	x = &c->epochs[c->nepochs++];
+	x->epoch = c->epoch;
+	memcpy(x->content, c->content, CRYPTO_KEY);
+	memcpy(x->structure, c->structure, CRYPTO_KEY);
+	memcpy(x->sealed_content, sealed_content, EPOCH_SEALED);
+	memcpy(x->sealed_structure, sealed_structure, EPOCH_SEALED);
+
+	c->epoch++;
+	json_object_set_new(c->json, "epoch", json_integer(c->epoch));
+	memcpy(c->content, content, CRYPTO_KEY);
+	memcpy(c->structure, structure, CRYPTO_KEY);
+	set_hex(c->json, "content", content, CRYPTO_KEY);
+	set_hex(c->json, "structure", structure, CRYPTO_KEY);
+	for (size_t i = 0; i < c->nwriters; i++)
+		json_object_set_new(writer_json(c, i), "grant", json_null());
+	raise_revision(c);
+}
+
+void config_set_grant(struct config *c, size_t writer, struct span grant)
+{
+	set_hex(writer_json(c, writer), "grant", grant.p, grant.n);
+}
+
+bool config_grant(const struct config *c, size_t writer, struct buf *out)
+{
+	const char *s = json_string_value(json_object_get(writer_json(c, writer), "grant"));
+	size_t n = s ? strlen(s) / 2 : 0;
+
+	buf_reset(out);
+	return n > 0 && n <= 1024 && strlen(s) == 2 * n && hex_decode(buf_extend(out, n), n, s);
 }
 
 void config_sign(struct config *c, const uint8_t root_key[CRYPTO_KEY], struct buf *out)
@@ -305,7 +478,7 @@ void config_sign(struct config *c, const uint8_t root_key[CRYPTO_KEY], struct bu
 	uint8_t sig[CRYPTO_SIG];
 	char *s;
 
-	sign_text(c, &text);
+	sign_text(c->json, &text);
 	crypto_sign(root_key, buf_span(&text), sig);
 	set_hex(c->json, "signature", sig, sizeof sig);
 	s = json_dumps(c->json, CANONICAL);
@@ -314,12 +487,29 @@ void config_sign(struct config *c, const uint8_t root_key[CRYPTO_KEY], struct bu
 	buf_fini(&text);
 }
 
-const uint8_t *config_writer_key(const void *config, const uint8_t signer[FORMAT_UID])
+const struct config_writer *config_writer(const struct config *c, const uint8_t signer[FORMAT_UID])
 {
-	const struct config *c = config;
-
 	for (size_t i = 0; i < c->nwriters; i++)
 		if (memcmp(c->writers[i].id, signer, FORMAT_UID) == 0)
-			return c->writers[i].key;
+			return &c->writers[i];
 	return NULL;
+}
+
+const uint8_t *config_writer_key(const void *config, const uint8_t signer[FORMAT_UID])
+{
+	const struct config_writer *w = config_writer(config, signer);
+
+	return w ? w->key : NULL;
+}
+
+const char *config_writer_text(
+    const struct config *c, const uint8_t id[FORMAT_UID], const char *field)
+{
+	const struct config_writer *w = config_writer(c, id);
+	const char *s = NULL;
+
+	if (w != NULL)
+		s = json_string_value(
+		    json_object_get(writer_json(c, (size_t)(w - c->writers)), field));
+	return s ? s : "";
 }

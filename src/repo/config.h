@@ -12,18 +12,34 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "crypto/crypto.h"
+#include "repo/epoch.h"
 #include "repo/format.h"
+#include "repo/role.h"
 
 enum { CONFIG_MAX = 4 << 20 };
 
 struct config_writer {
 	uint8_t id[FORMAT_UID];
-	uint8_t key[CRYPTO_KEY];
+	uint8_t key[CRYPTO_KEY]; /* Ed25519 */
+	uint8_t own[CRYPTO_KEY]; /* X25519: what new epochs are sealed to */
+	enum role role;
+	uint8_t domain[FORMAT_UID]; /* zero for maintenance */
+	bool removed;
+	char text[80]; /* "1a2b3c4d" or "1a2b3c4d (label)", for messages */
+};
+
+/* Keys of an epoch that is over; each private one sealed under its successor. */
+struct config_epoch {
+	uint16_t epoch;
+	uint8_t content[CRYPTO_KEY], structure[CRYPTO_KEY];
+	uint8_t sealed_content[EPOCH_SEALED], sealed_structure[EPOCH_SEALED];
 };
 
 struct config {
 	uint64_t revision;
-	uint8_t repo[FORMAT_UID], domain[FORMAT_UID];
+	uint8_t repo[FORMAT_UID];
+	uint8_t (*domains)[FORMAT_UID]; /* the full holders' first */
+	size_t ndomains;
 	uint8_t root[CRYPTO_KEY], content[CRYPTO_KEY], structure[CRYPTO_KEY];
 	uint32_t chunk_min, chunk_avg, chunk_max;
 	uint16_t epoch;
@@ -31,6 +47,8 @@ struct config {
 	enum crypto_family object_hash, blob_id;
 	struct config_writer *writers; /* removed ones too: their work stays valid */
 	size_t nwriters;
+	struct config_epoch *epochs; /* past ones, from 1 */
+	size_t nepochs;
 	json_t *json; /* the whole object, for rewriting */
 };
 
@@ -43,20 +61,55 @@ void config_fini(struct config *c);
 int config_parse(struct span text, struct config *out, struct err *e);
 int config_verify(const struct config *c, const uint8_t root[CRYPTO_KEY], struct err *e);
 
-/* A new one, revision 1, without writers. */
-void config_new(struct config *out, const uint8_t root[CRYPTO_KEY],
-    const uint8_t content[CRYPTO_KEY], const uint8_t structure[CRYPTO_KEY], int64_t grace_s,
-    enum crypto_family object_hash, enum crypto_family blob_id, const char *created);
+/*
+ * Is it signed by the root key that it names itself?  That much can be told
+ * of a config whose fields this program doesn't understand.
+ */
+bool config_is_signed(struct span text);
 
-/* Add a writer, or mark one as removed at `when`; both raise the revision. */
-void config_add_writer(struct config *c, const uint8_t id[FORMAT_UID],
-    const uint8_t key[CRYPTO_KEY], const char *role, const char *label, const char *when);
+/* A new one, revision 1, without writers; `domain` is the full holders'. */
+void config_new(struct config *out, const uint8_t root[CRYPTO_KEY],
+    const uint8_t content[CRYPTO_KEY], const uint8_t structure[CRYPTO_KEY],
+    const uint8_t domain[FORMAT_UID], int64_t grace_s, enum crypto_family object_hash,
+    enum crypto_family blob_id, const char *created);
+
+/* Each of these raises the revision. */
+struct config_add {
+	const uint8_t *id;  /* FORMAT_UID bytes */
+	const uint8_t *key; /* CRYPTO_KEY bytes, as the next */
+	const uint8_t *own;
+	enum role role;
+	const uint8_t *domain; /* FORMAT_UID bytes, a new one is added; NULL: none */
+	const char *label, *when;
+};
+void config_add_writer(struct config *c, const struct config_add *a);
+
+/* Mark a writer as removed; its work stays valid.  False if it is none (any more). */
 bool config_remove_writer(struct config *c, const uint8_t id[FORMAT_UID], const char *when);
+
+/*
+ * Begin a new epoch: `sealed_*` are the present private keys sealed under the
+ * new ones.  What was granted before is void.
+ */
+void config_new_epoch(struct config *c, const uint8_t content[CRYPTO_KEY],
+    const uint8_t structure[CRYPTO_KEY], const uint8_t sealed_content[EPOCH_SEALED],
+    const uint8_t sealed_structure[EPOCH_SEALED]);
+
+/* The present epoch's keys, sealed to a writer: set them; get them (false: none). */
+void config_set_grant(struct config *c, size_t writer, struct span grant);
+bool config_grant(const struct config *c, size_t writer, struct buf *out);
 
 /* Sign with the root key and write the stored text. */
 void config_sign(struct config *c, const uint8_t root_key[CRYPTO_KEY], struct buf *out);
 
+/* The writer of that id, removed or not, or NULL. */
+const struct config_writer *config_writer(const struct config *c, const uint8_t signer[FORMAT_UID]);
+
 /* The public key of a writer, or NULL; an envelope_writer. */
 const uint8_t *config_writer_key(const void *config, const uint8_t signer[FORMAT_UID]);
+
+/* Text that a person knows the writer by: its label, else "". */
+const char *config_writer_text(
+    const struct config *c, const uint8_t id[FORMAT_UID], const char *field);
 
 #endif

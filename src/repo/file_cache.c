@@ -326,7 +326,7 @@ int file_cache_commit(
 	if (flush(w, e) == -1)
 		goto out;
 	if (os_write_all(w->fd, w->rows, w->nrows * sizeof *w->rows) == -1 ||
-	    os_write_all(w->fd, &f, sizeof f) == -1 || os_fsync(w->fd) == -1 ||
+	    os_write_all(w->fd, &f, sizeof f) == -1 ||
 	    os_renameat(AT_FDCWD, w->tmp, AT_FDCWD, w->path) == -1) {
 		err_sys(e, "file cache: write");
 		goto out;

@@ -11,7 +11,8 @@
  * one record at a time, so memory does not grow with the tree.
  *
  * Writing goes to a temporary file beside, which replaces the old one at
- * commit; a crash leaves the old one.
+ * commit; a crash of the process leaves the old one.  It is not fsynced: of
+ * one that a power failure tore, checksums let through only what is whole.
  *
  * Threads: a reader or writer belongs to one thread at a time.
  */

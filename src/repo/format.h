@@ -9,7 +9,8 @@ enum {
 	FORMAT_UID = 16,    /* repository, holder, domain and data-key ids */
 	FORMAT_HEADER = 12, /* of an envelope, before the data keys */
 	FORMAT_SEALED_KEY = 132,
-	FORMAT_BOX = 48, /* what a box adds */
+	FORMAT_BOX = 48,      /* what a box adds */
+	FORMAT_BOX_HEAD = 32, /* of that, before what is sealed */
 	FORMAT_TRAILER = 64,
 	FORMAT_KEYS_MAX = 255, /* data keys in one object */
 
@@ -17,8 +18,8 @@ enum {
 	FORMAT_PACK_MAX = 80 << 20,
 	FORMAT_PACK_MIN = 16 << 20, /* writers close between these two */
 	FORMAT_PACK_FULL = 64 << 20,
-	FORMAT_FRAME_AIM = 512 << 10,
-	FORMAT_FRAME_OWN = 256 << 10, /* a blob of this size is its own frame */
+	FORMAT_FRAME_AIM = 2 << 20,
+	FORMAT_FRAME_OWN = 1 << 20, /* a blob of this size is its own frame */
 	FORMAT_PACK_BLOBS_MAX = 1 << 20,
 	FORMAT_SMALL_MAX = 256 << 20, /* index, snapshot, note, mark, key objects */
 	FORMAT_LIST_INLINE = 1024,    /* content ids in a leaf */
@@ -48,6 +49,7 @@ enum format_purpose { /* the first three are also a frame's kind */
 	PURPOSE_MARK,
 	PURPOSE_SIGNATURE,
 	PURPOSE_KEY,
+	PURPOSE_EPOCH,
 };
 
 #endif

@@ -10,6 +10,11 @@
 #include "repo/format.h"
 #include "repo/pack_dir.h"
 
+/* Whose an index object is; tags as domain_tag makes them.  Not stored in it. */
+struct index_origin {
+	uint64_t domain, signer;
+};
+
 /* One pack, as borrowed by visitors and given to builders. */
 struct index_pack {
 	struct id id;
@@ -19,6 +24,7 @@ struct index_pack {
 	size_t nslots;
 	const uint8_t *slots[FORMAT_KEYS_MAX]; /* each FORMAT_SEALED_KEY bytes */
 	const struct pack_dir *dir;
+	struct index_origin origin; /* set by who read it: whose word this is */
 };
 
 struct index_builder;

@@ -30,9 +30,10 @@
 struct index_cache;
 
 struct index_place {
-	uint32_t pack;  /* ordinal, for index_cache_pack and hide */
-	uint32_t frame; /* ordinal, unique in this cache while open */
-	uint64_t blob;  /* ordinal: an index into caller's bitmaps, < index_cache_blobs */
+	uint32_t pack;   /* ordinal, for index_cache_pack and hide */
+	uint32_t frame;  /* ordinal, unique in this cache while open */
+	uint64_t domain; /* tag: of the index object that names it */
+	uint64_t blob;   /* ordinal: an index into caller's bitmaps, < index_cache_blobs */
 	uint8_t kind, codec;
 	uint64_t off;                /* of the frame in the pack */
 	uint32_t stored, plain;      /* of the frame */
@@ -44,6 +45,7 @@ struct index_cache_pack {
 	struct id id;
 	uint8_t type;
 	uint64_t size;
+	struct index_origin origin;
 	uint64_t first_off;            /* of its first frame */
 	uint32_t first_frame, nframes; /* ordinals */
 	uint64_t first_blob, nblobs;
@@ -62,15 +64,17 @@ void index_cache_set_ctx(struct index_cache *c, struct ctx *ctx); /* NULL does n
 
 /*
  * Make the cache hold exactly these index objects.  `fetch` gets the payload
- * of one that is missing, into out; an ERR_ABSENT from it is passed on, so
+ * of one that is missing, into out, and whose it is; an ERR_ABSENT from it is passed on, so
  * that the caller lists again.  Merges levels when there are too many.
  */
-typedef int index_fetch(void *arg, const struct id *id, struct buf *out, struct err *e);
+typedef int index_fetch(
+    void *arg, const struct id *id, struct buf *out, struct index_origin *origin, struct err *e);
 int index_cache_sync(struct index_cache *c, const struct id *ids, size_t n, index_fetch *fetch,
     void *arg, struct err *e);
 
 /* A new index object's payload becomes a level at once. */
-int index_cache_add(struct index_cache *c, const struct id *id, struct span payload, struct err *e);
+int index_cache_add(struct index_cache *c, const struct id *id, const struct index_origin *origin,
+    struct span payload, struct err *e);
 
 /*
  * 1 found (not in a hidden pack), 0 absent, -1 the cache is damaged
@@ -79,8 +83,12 @@ int index_cache_add(struct index_cache *c, const struct id *id, struct span payl
 int index_cache_find(
     struct index_cache *c, const struct id *id, struct index_place *out, struct err *e);
 
-/* Every place of one blob, hidden packs too; visit may return -1 to stop. */
-int index_cache_find_all(struct index_cache *c, const struct id *id,
+/* The same among what index objects of one domain say; 0 is any. */
+int index_cache_find_in(struct index_cache *c, uint64_t domain, const struct id *id,
+    struct index_place *out, struct err *e);
+
+/* Every place of one blob in a domain (0: any), hidden packs too; visit may return -1 to stop. */
+int index_cache_find_all(struct index_cache *c, uint64_t domain, const struct id *id,
     int (*visit)(void *, const struct index_place *, struct err *), void *arg, struct err *e);
 
 /* Treat this pack as absent from now on (no such pack: nothing happens). */

@@ -75,9 +75,9 @@ void index_cache_hide(struct index_cache *c, const struct id *pack)
 }
 
 /* Visit the places of an id in one level; visit's result, if not 0, ends it. */
-static int places_in(const struct index_cache *c, const struct member *m, const struct id *id,
-    int (*visit)(void *, const struct index_place *, struct err *), void *arg, bool hidden_too,
-    struct err *e)
+static int places_in(const struct index_cache *c, const struct member *m, uint64_t domain,
+    const struct id *id, int (*visit)(void *, const struct index_place *, struct err *), void *arg,
+    bool hidden_too, struct err *e)
 {
 	uint64_t at = INDEX_LEVEL_FIRST;
 	struct index_cache_pack pack;
@@ -88,6 +88,8 @@ static int places_in(const struct index_cache *c, const struct member *m, const 
 	while ((rc = index_level_next(m->l, id, &at, &blob, e)) == 1) {
 		if (index_level_place(m->l, blob, &place, e) == -1)
 			return -1;
+		if (domain != 0 && place.domain != domain)
+			continue;
 		if (!hidden_too && atomic_load_explicit(&c->hidden, memory_order_acquire)) {
 			if (index_level_pack(m->l, place.pack, &pack, e) == -1)
 				return -1;
@@ -112,10 +114,16 @@ static int take_first(void *arg, const struct index_place *p, struct err *e)
 int index_cache_find(
     struct index_cache *c, const struct id *id, struct index_place *out, struct err *e)
 {
+	return index_cache_find_in(c, 0, id, out, e);
+}
+
+int index_cache_find_in(struct index_cache *c, uint64_t domain, const struct id *id,
+    struct index_place *out, struct err *e)
+{
 	const struct set *s = index_cache_current(c);
 
 	for (size_t i = 0; i < s->n; i++) {
-		int rc = places_in(c, &s->m[i], id, take_first, out, false, e);
+		int rc = places_in(c, &s->m[i], domain, id, take_first, out, false, e);
 
 		if (rc != 0)
 			return rc;
@@ -123,13 +131,13 @@ int index_cache_find(
 	return 0;
 }
 
-int index_cache_find_all(struct index_cache *c, const struct id *id,
+int index_cache_find_all(struct index_cache *c, uint64_t domain, const struct id *id,
     int (*visit)(void *, const struct index_place *, struct err *), void *arg, struct err *e)
 {
 	const struct set *s = index_cache_current(c);
 
 	for (size_t i = 0; i < s->n; i++) {
-		int rc = places_in(c, &s->m[i], id, visit, arg, true, e);
+		int rc = places_in(c, &s->m[i], domain, id, visit, arg, true, e);
 
 		if (rc != 0)
 			return rc;

@@ -71,6 +71,7 @@ static int fetch_missing(struct index_cache *c, const struct id *ids, size_t n, 
 {
 	struct index_level_builder *b = NULL;
 	struct buf payload = {0};
+	struct index_origin origin;
 	size_t held = 0;
 	int rc = -1;
 
@@ -83,12 +84,12 @@ static int fetch_missing(struct index_cache *c, const struct id *ids, size_t n, 
 		if (ctx_check(c->ctx, e) == -1)
 			goto out;
 		buf_reset(&payload);
-		if (fetch(arg, &ids[i], &payload, e) == -1)
+		if (fetch(arg, &ids[i], &payload, &origin, e) == -1)
 			goto out;
 		*got = true;
 		if (b == NULL)
 			b = index_level_builder_new();
-		if (index_level_builder_add(b, &ids[i], buf_span(&payload), e) == -1) {
+		if (index_level_builder_add(b, &ids[i], &origin, buf_span(&payload), e) == -1) {
 			err_wrap(e, "index/%s", id_hex(hex, &ids[i]));
 			goto out;
 		}
@@ -135,11 +136,12 @@ int index_cache_sync(struct index_cache *c, const struct id *ids, size_t n, inde
 	return sync_once(c, ids, n, fetch, arg, e);
 }
 
-int index_cache_add(struct index_cache *c, const struct id *id, struct span payload, struct err *e)
+int index_cache_add(struct index_cache *c, const struct id *id, const struct index_origin *origin,
+    struct span payload, struct err *e)
 {
 	struct index_level_builder *b = index_level_builder_new();
 
-	if (index_level_builder_add(b, id, payload, e) == -1) {
+	if (index_level_builder_add(b, id, origin, payload, e) == -1) {
 		index_level_builder_free(b);
 		return -1;
 	}

@@ -412,6 +412,7 @@ int index_level_place(
 	    place_in_frame(l, f, blob, out, e) == -1)
 		return -1;
 	out->pack = f->pack;
+	out->domain = p->origin.domain;
 	out->blob = blob;
 	out->kind = f->kind;
 	out->codec = f->codec;
@@ -438,6 +439,7 @@ int index_level_pack(
 	    .id = p->id,
 	    .type = p->type,
 	    .size = p->size,
+	    .origin = p->origin,
 	    .first_off = p->first_off,
 	    .first_frame = p->first_frame,
 	    .nframes = frames - p->first_frame,
@@ -486,6 +488,7 @@ int index_level_pack_dir(const struct index_level *l, uint32_t pack, struct pack
 	out->size = p->size;
 	out->first_off = p->first_off;
 	out->nslots = p->nslots;
+	out->origin = p->origin;
 	out->dir = dir;
 	for (unsigned i = 0; i < p->nslots; i++)
 		if ((out->slots[i] = key_of_slot(l, p, i, e)) == NULL)

@@ -48,6 +48,7 @@ int index_level_next(
 /* Check every block now; otherwise each is when it is first touched. */
 int index_level_verify(const struct index_level *l, struct err *e);
 
+/* `place.domain` is set too, so that lookups can pass over another domain's. */
 int index_level_place(
     const struct index_level *l, uint32_t blob, struct index_place *out, struct err *e);
 int index_level_pack(
@@ -62,8 +63,8 @@ int index_level_pack_dir(const struct index_level *l, uint32_t pack, struct pack
 struct index_level_builder;
 struct index_level_builder *index_level_builder_new(void);
 void index_level_builder_free(struct index_level_builder *b); /* NULL does nothing */
-int index_level_builder_add(
-    struct index_level_builder *b, const struct id *source, struct span payload, struct err *e);
+int index_level_builder_add(struct index_level_builder *b, const struct id *source,
+    const struct index_origin *origin, struct span payload, struct err *e);
 int index_level_builder_write(
     struct index_level_builder *b, int fd, const uint8_t key[INDEX_LEVEL_KEY], struct err *e);
 

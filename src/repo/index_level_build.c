@@ -30,7 +30,8 @@ struct output {
 
 struct index_level_builder {
 	struct buf sources, packs, slots, frames, keys, blobs;
-	struct idmap *places; /* commitment -> u64 place in keys */
+	struct idmap *places;       /* commitment -> u64 place in keys */
+	struct index_origin origin; /* of what is being added */
 };
 
 enum { COMMITMENT = 100, RELEASE_EVERY = 1 << 18, RADIX = 11 };
@@ -209,6 +210,7 @@ static int add_pack(void *arg, const struct index_pack *p, struct err *e)
 	struct level_pack lp = {
 	    .id = p->id,
 	    .size = p->size,
+	    .origin = b->origin,
 	    .first_off = p->first_off,
 	    .first_frame = (uint32_t)(b->frames.n / sizeof(struct level_frame)),
 	    .first_blob = (uint32_t)(b->blobs.n / sizeof(struct level_blob)),
@@ -230,9 +232,10 @@ static int add_pack(void *arg, const struct index_pack *p, struct err *e)
 	return 0;
 }
 
-int index_level_builder_add(
-    struct index_level_builder *b, const struct id *source, struct span payload, struct err *e)
+int index_level_builder_add(struct index_level_builder *b, const struct id *source,
+    const struct index_origin *origin, struct span payload, struct err *e)
 {
+	b->origin = *origin;
 	buf_put(&b->sources, source->b, ID_SIZE);
 	return index_decode(payload, add_pack, b, e);
 }

@@ -30,7 +30,7 @@ enum level_section {
 	LEVEL_SECTIONS,
 };
 
-#define LEVEL_MAGIC UINT64_C(0x31304c5658444948)
+#define LEVEL_MAGIC UINT64_C(0x32304c5658444948)
 
 struct level_header {
 	uint64_t magic;
@@ -46,6 +46,7 @@ struct level_header {
 struct level_pack {
 	struct id id;
 	uint64_t size, first_off;
+	struct index_origin origin;
 	uint32_t first_frame, first_blob, first_slot;
 	uint8_t type, nslots, zero[2];
 };

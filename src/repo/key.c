@@ -9,23 +9,36 @@
 #include "base/hex.h"
 #include "base/mem.h"
 #include "crypto/secret.h"
+#include "repo/domain.h"
 #include "repo/envelope.h"
 
-/* Secrets in the sealed JSON: its keys and where they go. */
+enum {
+	FULL = 1 << ROLE_FULL,
+	MAINTENANCE = 1 << ROLE_MAINTENANCE,
+	WRITE = 1 << ROLE_WRITE,
+	ALL = FULL | MAINTENANCE | WRITE,
+};
+
+/* Secrets in the sealed JSON: its keys, where they go, and in whose bundles they are. */
 static const struct field {
 	const char *name;
 	size_t off, n;
+	unsigned roles;
 } fields[] = {
-    {"repository", offsetof(struct key_bundle, repo), FORMAT_UID},
-    {"domain", offsetof(struct key_bundle, domain), FORMAT_UID},
-    {"root_public", offsetof(struct key_bundle, root_public), CRYPTO_KEY},
-    {"root", offsetof(struct key_bundle, root), CRYPTO_KEY},
-    {"content", offsetof(struct key_bundle, content), CRYPTO_KEY},
-    {"structure", offsetof(struct key_bundle, structure), CRYPTO_KEY},
-    {"id_key", offsetof(struct key_bundle, id_key), CRYPTO_KEY},
-    {"chunker_key", offsetof(struct key_bundle, chunker_key), CRYPTO_KEY},
-    {"index_key", offsetof(struct key_bundle, index_key), CRYPTO_KEY},
-    {"signing", offsetof(struct key_bundle, signing), CRYPTO_KEY},
+    {"repository", offsetof(struct key_bundle, repo), FORMAT_UID, ALL},
+    {"domain", offsetof(struct key_bundle, domain), FORMAT_UID, FULL | WRITE},
+    {"root_public", offsetof(struct key_bundle, root_public), CRYPTO_KEY, ALL},
+    {"root", offsetof(struct key_bundle, root), CRYPTO_KEY, FULL},
+    {"content", offsetof(struct key_bundle, content), CRYPTO_KEY, FULL},
+    {"structure", offsetof(struct key_bundle, structure), CRYPTO_KEY, FULL | MAINTENANCE},
+    {"master", offsetof(struct key_bundle, master), CRYPTO_KEY, FULL},
+    {"index_master", offsetof(struct key_bundle, index_master), CRYPTO_KEY, MAINTENANCE},
+    {"mark_key", offsetof(struct key_bundle, mark_key), CRYPTO_KEY, WRITE},
+    {"id_key", offsetof(struct key_bundle, id_key), CRYPTO_KEY, WRITE},
+    {"chunker_key", offsetof(struct key_bundle, chunker_key), CRYPTO_KEY, WRITE},
+    {"index_key", offsetof(struct key_bundle, index_key), CRYPTO_KEY, WRITE},
+    {"signing", offsetof(struct key_bundle, signing), CRYPTO_KEY, ALL},
+    {"own", offsetof(struct key_bundle, own), CRYPTO_KEY, ALL},
 };
 
 enum { NFIELDS = sizeof fields / sizeof *fields };
@@ -33,12 +46,53 @@ enum { NFIELDS = sizeof fields / sizeof *fields };
 static const uint64_t SCRYPT_N = 32768;
 enum { SCRYPT_R = 8, SCRYPT_P = 3 };
 
+/* What follows from what is stored, where the role has it. */
+static void derive_masters(struct key_bundle *k)
+{
+	if (k->role == ROLE_FULL)
+		crypto_hkdf(span_of(k->master, CRYPTO_KEY), span_of(NULL, 0),
+		    span_str("holdfast/0 index master"), k->index_master);
+	if (k->role != ROLE_WRITE)
+		crypto_hkdf(span_of(k->index_master, CRYPTO_KEY), span_of(NULL, 0),
+		    span_str("holdfast/0 mark key"), k->mark_key);
+}
+
 void key_bundle_generate(struct key_bundle *k)
 {
-	for (size_t i = 3; i < NFIELDS; i++)
-		crypto_random((uint8_t *)k + fields[i].off, fields[i].n);
+	memset(k, 0, sizeof *k);
+	k->role = ROLE_FULL;
+	k->epoch = 1;
+	crypto_random(k->root, CRYPTO_KEY);
+	crypto_random(k->content, CRYPTO_KEY);
+	crypto_random(k->structure, CRYPTO_KEY);
+	crypto_random(k->master, CRYPTO_KEY);
+	crypto_random(k->signing, CRYPTO_KEY);
+	crypto_random(k->own, CRYPTO_KEY);
 	crypto_random(k->holder, sizeof k->holder);
 	crypto_sign_public(k->root, k->root_public);
+	derive_masters(k);
+}
+
+void key_bundle_for(const struct key_bundle *full, enum role role, const struct domain *domain,
+    struct key_bundle *out)
+{
+	memset(out, 0, sizeof *out);
+	for (size_t i = 0; i < NFIELDS; i++)
+		if (fields[i].roles & 1U << role)
+			memcpy((uint8_t *)out + fields[i].off,
+			    (const uint8_t *)full + fields[i].off, fields[i].n);
+	out->role = role;
+	out->epoch = full->epoch;
+	if (role == ROLE_WRITE) {
+		memcpy(out->domain, domain->id, FORMAT_UID);
+		memcpy(out->id_key, domain->id_key, CRYPTO_KEY);
+		memcpy(out->chunker_key, domain->chunker_key, CRYPTO_KEY);
+		memcpy(out->index_key, domain->index_key.key, CRYPTO_KEY);
+	}
+	crypto_random(out->holder, sizeof out->holder);
+	crypto_random(out->signing, CRYPTO_KEY);
+	crypto_random(out->own, CRYPTO_KEY);
+	derive_masters(out);
 }
 
 static void key_file_hint(struct span secret, uint8_t out[32])
@@ -71,8 +125,8 @@ static char *info_json(const struct key_info *info)
 		    "r", (int)info->r, "p", (int)info->p, "salt",
 		    hex_encode(hex, info->salt, info->nsalt));
 	o = json_pack("{s:s,s:s,s:s,s:s,s:o}", "holder",
-	    hex_encode(holder, info->holder, FORMAT_UID), "role", info->role, "label", info->label,
-	    "created", info->created, "kdf", kdf);
+	    hex_encode(holder, info->holder, FORMAT_UID), "role", role_name(info->role), "label",
+	    info->label, "created", info->created, "kdf", kdf);
 	s = json_dumps(o, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENSURE_ASCII);
 	json_decref(o);
 	return s;
@@ -83,9 +137,13 @@ static char *bundle_json(const struct key_bundle *k)
 	json_t *o = json_object();
 	char hex[65], *s;
 
+	json_object_set_new(o, "role", json_string(role_name(k->role)));
+	json_object_set_new(o, "epoch", json_integer(k->epoch));
 	for (size_t i = 0; i < NFIELDS; i++)
-		json_object_set_new(o, fields[i].name,
-		    json_string(hex_encode(hex, (const uint8_t *)k + fields[i].off, fields[i].n)));
+		if (fields[i].roles & 1U << k->role)
+			json_object_set_new(o, fields[i].name,
+			    json_string(
+				hex_encode(hex, (const uint8_t *)k + fields[i].off, fields[i].n)));
 	s = json_dumps(o, JSON_COMPACT | JSON_SORT_KEYS);
 	crypto_wipe(hex, sizeof hex);
 	json_decref(o);
@@ -117,7 +175,7 @@ int key_seal(const struct key_bundle *k, const struct repo_cred *cred, const cha
 
 	memcpy(info.holder, k->holder, FORMAT_UID);
 	cut_label(info.label, label);
-	snprintf(info.role, sizeof info.role, "full");
+	info.role = k->role;
 	snprintf(info.created, sizeof info.created, "%s", created);
 	info.key_file = cred->key_file;
 	crypto_random(info.salt, info.nsalt);
@@ -195,12 +253,12 @@ static int parse_info(struct span text, struct key_info *out, struct err *e)
 {
 	json_t *o = json_loadb((const char *)text.p, text.n, JSON_REJECT_DUPLICATES, NULL);
 	json_t *kdf = json_object_get(o, "kdf");
-	char name[16] = "";
+	char name[16] = "", role[16] = "";
 	bool ok;
 
 	memset(out, 0, sizeof *out);
 	ok = get_bytes(o, "holder", out->holder, FORMAT_UID) &&
-	     get_text(o, "role", out->role, sizeof out->role) &&
+	     get_text(o, "role", role, sizeof role) && role_parse(role, &out->role) &&
 	     get_text(o, "label", out->label, sizeof out->label) &&
 	     get_text(o, "created", out->created, sizeof out->created) &&
 	     get_text(kdf, "name", name, sizeof name);
@@ -226,12 +284,20 @@ int key_read_info(struct span object, struct key_info *out, struct err *e)
 static int parse_bundle(struct span text, struct key_bundle *out, struct err *e)
 {
 	json_t *o = json_loadb((const char *)text.p, text.n, JSON_REJECT_DUPLICATES, NULL);
+	const char *role = json_string_value(json_object_get(o, "role"));
+	json_int_t epoch = json_integer_value(json_object_get(o, "epoch"));
 	int rc = 0;
 
+	memset(out, 0, sizeof *out);
+	if (role == NULL || !role_parse(role, &out->role) || epoch < 1 || epoch > UINT16_MAX)
+		rc = err_set(e, ERR_CORRUPT, "key bundle is of no known role or epoch");
+	out->epoch = (uint16_t)epoch;
 	for (size_t i = 0; i < NFIELDS && rc == 0; i++)
-		if (!get_bytes(o, fields[i].name, (uint8_t *)out + fields[i].off, fields[i].n))
+		if (fields[i].roles & 1U << out->role &&
+		    !get_bytes(o, fields[i].name, (uint8_t *)out + fields[i].off, fields[i].n))
 			rc = err_set(e, ERR_CORRUPT, "key bundle lacks '%s'", fields[i].name);
 	json_decref(o);
+	derive_masters(out);
 	return rc;
 }
 

@@ -29,9 +29,10 @@ static int parse(struct repo *r, struct span object, struct mark *m, struct err 
 
 	sealer_init(&sealer, r->config.repo);
 	if (envelope_parse(object, FORMAT_MARK, 2, &env, e) == -1 ||
-	    envelope_verify(
-		&sealer, &env, r->index_key, config_writer_key, &r->config, signer, e) == -1 ||
-	    envelope_open(&sealer, &env, 0, r->index_key, PURPOSE_MARK, &payload, e) == -1)
+	    envelope_verify(&sealer, &env, r->mark_key, config_writer_key, &r->config, signer, e) ==
+		-1 ||
+	    repo_accept(r, signer, FORMAT_MARK, NULL, e) == -1 ||
+	    envelope_open(&sealer, &env, 0, r->mark_key, PURPOSE_MARK, &payload, e) == -1)
 		goto out;
 	c = cursor_of(buf_span(&payload));
 	m->npacks = cursor_count(&c, ID_SIZE, MARK_PACKS_MAX);
@@ -143,8 +144,8 @@ int mark_put(struct repo *r, const struct id *packs, size_t n, struct id *id, st
 	buf_put(&payload, packs, n * ID_SIZE);
 	sealer_init(&sealer, r->config.repo);
 	envelope_begin(&object, FORMAT_MARK, NULL, 0);
-	envelope_section(&sealer, &object, r->index_key, PURPOSE_MARK, buf_span(&payload));
-	envelope_sign(&sealer, &object, r->index_key, r->keys->holder, r->keys->signing);
+	envelope_section(&sealer, &object, r->mark_key, PURPOSE_MARK, buf_span(&payload));
+	envelope_sign(&sealer, &object, r->mark_key, r->keys->holder, r->keys->signing);
 	rc = repo_put_object(r, FORMAT_MARK, buf_span(&object), id, e);
 	sealer_fini(&sealer);
 	buf_fini(&payload);

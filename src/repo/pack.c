@@ -9,6 +9,7 @@
 
 struct pack_writer {
 	struct repo *repo;
+	const struct domain *domain;
 	enum format_type type;
 	struct store_upload *upload;
 	struct crypto_hash *hash;
@@ -26,16 +27,21 @@ static int put(struct pack_writer *w, struct span s, struct err *e)
 	return store_append(w->upload, s, e);
 }
 
-int pack_writer_open(struct repo *r, enum format_type type, const uint8_t *const *slots,
-    size_t nslots, struct pack_writer **out, struct err *e)
+int pack_writer_open(struct repo *r, uint64_t domain, enum format_type type,
+    const uint8_t *const *slots, size_t nslots, struct pack_writer **out, struct err *e)
 {
 	struct pack_writer *w = mem_zalloc(sizeof *w);
 
 	w->repo = r;
+	w->domain = repo_domain(r, domain);
 	w->type = type;
 	w->nslots = nslots;
 	w->hash = crypto_hash_new(r->config.object_hash);
 	envelope_begin(&w->header, type, slots, nslots);
+	if (w->domain == NULL) {
+		pack_writer_free(w);
+		return err_set(e, ERR_BUG, "pack for an unknown domain");
+	}
 	if (store_begin(r->store, &w->upload, e) == -1 || put(w, buf_span(&w->header), e) == -1) {
 		pack_writer_abort(w);
 		return -1;
@@ -131,7 +137,7 @@ static int put_box(struct pack_writer *w, struct sealer *sealer, enum format_pur
 	int rc;
 
 	crypto_sha256(plain, h);
-	seal_box(sealer, w->repo->index_key, purpose, span_of(h, 32), span_of(NULL, 0), plain,
+	seal_box(sealer, &w->domain->index_key, purpose, span_of(h, 32), span_of(NULL, 0), plain,
 	    buf_extend(&box, plain.n + FORMAT_BOX));
 	rc = put(w, buf_span(&box), e);
 	buf_fini(&box);
@@ -173,14 +179,19 @@ out:
 	return rc;
 }
 
-/* Trailer's plaintext: where the directory is. */
+/* Trailer's plaintext: where the directory is.  The key that opens it tells the domain. */
 static int open_trailer(struct repo *r, struct sealer *sealer, struct span box, uint64_t size,
-    uint64_t *at, uint64_t *len, struct err *e)
+    const struct domain **domain, uint64_t *at, uint64_t *len, struct err *e)
 {
 	uint8_t plain[16] = {0};
 	struct cursor c = cursor_of(span_of(plain, sizeof plain));
 
-	if (seal_open(sealer, r->index_key, PURPOSE_TRAILER, box, plain, e) == -1)
+	*domain = NULL;
+	for (size_t i = 0; i < r->ndomains && *domain == NULL; i++)
+		if (seal_open(sealer, &r->domains[i].index_key, PURPOSE_TRAILER, box, plain, e) ==
+		    0)
+			*domain = &r->domains[i];
+	if (*domain == NULL)
 		return err_wrap(e, "trailer");
 	*at = cursor_u64(&c);
 	*len = cursor_u64(&c);
@@ -204,8 +215,8 @@ static int check_layout(
 	return off == end ? 0 : err_set(e, ERR_CORRUPT, "frames do not fill the pack");
 }
 
-static int parse_directory(struct repo *r, enum format_type type, struct span header,
-    struct span box, uint64_t at, struct sealer *sealer, struct pack_dir *dir,
+static int parse_directory(struct repo *r, const struct domain *d, enum format_type type,
+    struct span header, struct span box, uint64_t at, struct sealer *sealer, struct pack_dir *dir,
     struct index_pack *out, struct err *e)
 {
 	struct buf plain = {0}, covered = {0};
@@ -216,7 +227,7 @@ static int parse_directory(struct repo *r, enum format_type type, struct span he
 	size_t n, frames_end;
 	int rc = -1;
 
-	if (seal_open(sealer, r->index_key, PURPOSE_DIRECTORY, box,
+	if (seal_open(sealer, &d->index_key, PURPOSE_DIRECTORY, box,
 		buf_extend(&plain, box.n - FORMAT_BOX), e) == -1) {
 		err_wrap(e, "directory");
 		goto out;
@@ -241,6 +252,11 @@ static int parse_directory(struct repo *r, enum format_type type, struct span he
 		err_set(e, ERR_CORRUPT, "directory: signature is wrong or of no known writer");
 		goto out;
 	}
+	if (repo_accept(r, signer, type, d->id, e) == -1) {
+		err_wrap(e, "directory");
+		goto out;
+	}
+	out->origin = (struct index_origin){d->tag, domain_tag(signer)};
 	out->dir = dir;
 	rc = check_layout(dir, out, at, e);
 out:
@@ -262,6 +278,7 @@ int pack_parse_directory(struct repo *r, enum format_type type, struct span whol
 {
 	struct envelope env;
 	struct sealer sealer;
+	const struct domain *d;
 	uint64_t at, len;
 	int rc = -1;
 
@@ -277,10 +294,10 @@ int pack_parse_directory(struct repo *r, enum format_type type, struct span whol
 	out->size = whole.n;
 	set_slots(out, &env);
 	if (open_trailer(r, &sealer, span_of(whole.p + whole.n - FORMAT_TRAILER, FORMAT_TRAILER),
-		whole.n, &at, &len, e) == -1)
+		whole.n, &d, &at, &len, e) == -1)
 		goto out;
-	rc = parse_directory(r, type, span_of(whole.p, env.header_len), span_of(whole.p + at, len),
-	    at, &sealer, dir, out, e);
+	rc = parse_directory(r, d, type, span_of(whole.p, env.header_len),
+	    span_of(whole.p + at, len), at, &sealer, dir, out, e);
 out:
 	sealer_fini(&sealer);
 	return rc;
@@ -294,6 +311,7 @@ int pack_read_directory(struct repo *r, enum format_type type, const struct id *
 	uint8_t trailer[FORMAT_TRAILER];
 	struct envelope env;
 	struct sealer sealer;
+	const struct domain *d;
 	uint64_t at, len;
 	size_t head;
 	int rc = -1;
@@ -315,7 +333,8 @@ int pack_read_directory(struct repo *r, enum format_type type, const struct id *
 	if (store_get(r->store, name, size - FORMAT_TRAILER, trailer, sizeof trailer, e) == -1)
 		goto out;
 	if (envelope_parse_header(buf_span(hold), type, &env, e) == -1 ||
-	    open_trailer(r, &sealer, span_of(trailer, sizeof trailer), size, &at, &len, e) == -1) {
+	    open_trailer(r, &sealer, span_of(trailer, sizeof trailer), size, &d, &at, &len, e) ==
+		-1) {
 		err_wrap(e, "%s", name);
 		goto out;
 	}
@@ -325,7 +344,7 @@ int pack_read_directory(struct repo *r, enum format_type type, const struct id *
 	out->type = (uint8_t)type;
 	out->size = size;
 	set_slots(out, &env);
-	rc = parse_directory(r, type, buf_span(hold), buf_span(&box), at, &sealer, dir, out, e);
+	rc = parse_directory(r, d, type, buf_span(hold), buf_span(&box), at, &sealer, dir, out, e);
 	if (rc == -1)
 		err_wrap(e, "%s", name);
 out:

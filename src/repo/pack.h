@@ -12,9 +12,12 @@
 
 struct pack_writer;
 
-/* `slots` are the sealed data keys that its frames will name, in order. */
-int pack_writer_open(struct repo *r, enum format_type type, const uint8_t *const *slots,
-    size_t nslots, struct pack_writer **out, struct err *e);
+/*
+ * `slots` are the sealed data keys that its frames will name, in order; the
+ * directory is sealed for the domain of that tag.
+ */
+int pack_writer_open(struct repo *r, uint64_t domain, enum format_type type,
+    const uint8_t *const *slots, size_t nslots, struct pack_writer **out, struct err *e);
 void pack_writer_abort(struct pack_writer *w); /* NULL does nothing */
 
 /* Append a sealed frame. */
@@ -34,7 +37,8 @@ void pack_writer_free(struct pack_writer *w);
 
 /*
  * Read header and directory of a stored pack of `size` bytes, check seal and
- * signature; `hold` keeps the header's bytes that out->slots point to.
+ * signature; `hold` keeps the header's bytes that out->slots point to.  Whose
+ * it is stands in out->origin.
  */
 int pack_read_directory(struct repo *r, enum format_type type, const struct id *id, uint64_t size,
     struct pack_dir *dir, struct buf *hold, struct index_pack *out, struct err *e);

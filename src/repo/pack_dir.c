@@ -153,3 +153,20 @@ int pack_dir_decode(struct cursor *c, struct pack_dir *d, struct err *e)
 	}
 	return 0;
 }
+
+bool pack_dir_equal(const struct pack_dir *a, const struct pack_dir *b)
+{
+	if (a->nframes != b->nframes || a->nblobs != b->nblobs)
+		return false;
+	for (size_t i = 0; i < a->nframes; i++) {
+		const struct pack_frame *x = &a->frames[i], *y = &b->frames[i];
+
+		if (x->kind != y->kind || x->codec != y->codec || x->stored != y->stored ||
+		    x->plain != y->plain || x->nblobs != y->nblobs)
+			return false;
+	}
+	for (size_t i = 0; i < a->nblobs; i++)
+		if (!id_eq(&a->blobs[i].id, &b->blobs[i].id) || a->blobs[i].len != b->blobs[i].len)
+			return false;
+	return true;
+}

@@ -11,6 +11,8 @@
 #ifndef HF_REPO_PACK_DIR_H
 #define HF_REPO_PACK_DIR_H
 
+#include <stdbool.h>
+
 #include "base/buf.h"
 #include "base/cursor.h"
 #include "base/err.h"
@@ -47,6 +49,9 @@ void pack_dir_add(
 
 /* "varint number of frames; per frame ..." appended to out. */
 void pack_dir_encode(const struct pack_dir *d, struct buf *out);
+
+/* The same frames of the same blobs?  (Slots may differ.) */
+bool pack_dir_equal(const struct pack_dir *a, const struct pack_dir *b);
 
 /* d is reset first.  Bad bytes: ERR_CORRUPT. */
 int pack_dir_decode(struct cursor *c, struct pack_dir *d, struct err *e);

@@ -9,7 +9,7 @@
 #include "repo/repo_internal.h"
 
 /* A few frames are kept: trees are walked in the order they were written. */
-enum { SLOTS = 8, KEEP_BYTES = 12 << 20, PLACES_MAX = 4 };
+enum { SLOTS = 8, KEEP_BYTES = 12 << 20, PLACES_MAX = 64, PLACES_DOMAIN = 4 };
 
 struct slot {
 	struct buf plain;
@@ -22,7 +22,9 @@ struct reader {
 	struct repo *repo;
 	struct sealer sealer;
 	struct codec *codec;
-	struct crypto_mac *mac[BLOB_KINDS];
+	struct crypto_mac *(*mac)[BLOB_KINDS]; /* of each domain */
+	size_t ndomains, hot;                  /* the domain that fitted last */
+	uint64_t domain;                       /* lookups; 0: any */
 	struct buf box, packed, scratch;
 	struct slot slot[SLOTS];
 	uint64_t tick;
@@ -36,7 +38,11 @@ struct reader *reader_new(struct repo *r)
 	rd->repo = r;
 	sealer_init(&rd->sealer, r->config.repo);
 	rd->codec = codec_new();
-	repo_blob_macs(r, rd->mac);
+	rd->ndomains = r->ndomains;
+	rd->mac = mem_zalloc(rd->ndomains * sizeof *rd->mac);
+	for (size_t i = 0; i < rd->ndomains; i++)
+		domain_macs(&r->domains[i], r->config.blob_id, rd->mac[i]);
+	rd->hot = r->own;
 	return rd;
 }
 
@@ -49,21 +55,53 @@ void reader_free(struct reader *rd)
 	buf_fini(&rd->box);
 	buf_fini(&rd->packed);
 	buf_fini(&rd->scratch);
-	repo_blob_macs_free(rd->mac);
+	for (size_t i = 0; i < rd->ndomains; i++)
+		domain_macs_free(rd->mac[i]);
+	free(rd->mac);
 	codec_free(rd->codec);
 	sealer_fini(&rd->sealer);
 	free(rd);
 }
 
+void reader_set_domain(struct reader *rd, uint64_t domain)
+{
+	rd->domain = domain;
+}
+
+uint64_t reader_domain(const struct reader *rd)
+{
+	return rd->domain;
+}
+
+static bool has_id(struct reader *rd, size_t domain, enum format_purpose kind, struct span blob,
+    const struct id *id)
+{
+	struct crypto_mac *mac = rd->mac[domain][kind - 1];
+	struct id got;
+
+	if (mac == NULL)
+		return false;
+	crypto_mac(mac, blob, got.b);
+	return id_eq(&got, id);
+}
+
+/*
+ * Whatever domain's key it fits, it is the right plaintext: nobody can find
+ * bytes that have, under one key, an id that others have under another.
+ */
 bool reader_check(
     struct reader *rd, enum format_purpose kind, struct span blob, const struct id *id)
 {
-	struct id got;
-
 	if (kind < PURPOSE_CONTENT || kind > PURPOSE_REFS)
 		return false;
-	crypto_mac(rd->mac[kind - 1], blob, got.b);
-	return id_eq(&got, id);
+	if (has_id(rd, rd->hot, kind, blob, id))
+		return true;
+	for (size_t i = 0; i < rd->ndomains; i++)
+		if (i != rd->hot && has_id(rd, i, kind, blob, id)) {
+			rd->hot = i;
+			return true;
+		}
+	return false;
 }
 
 static int pack_of(
@@ -142,7 +180,7 @@ int reader_find(struct reader *rd, const struct id *id, struct index_place *out,
 		return -1;
 	do {
 		pthread_rwlock_rdlock(&rd->repo->index_lock);
-		rc = index_cache_find(rd->repo->index, id, out, e);
+		rc = index_cache_find_in(rd->repo->index, rd->domain, id, out, e);
 		pthread_rwlock_unlock(&rd->repo->index_lock);
 	} while (rc == -1 && mend_cache(rd, e));
 	return rc;
@@ -211,8 +249,13 @@ static int collect(void *arg, const struct index_place *at, struct err *e)
 {
 	struct places *p = arg;
 
+	size_t same = 0;
+
 	(void)e;
-	if (p->n < PLACES_MAX)
+	/* However many lies one domain tells, others' places find room. */
+	for (size_t i = 0; i < p->n; i++)
+		same += p->v[i].domain == at->domain;
+	if (p->n < PLACES_MAX && same < PLACES_DOMAIN)
 		p->v[p->n++] = *at;
 	return 0;
 }
@@ -229,7 +272,7 @@ static int try_places(struct reader *rd, enum format_purpose kind, const struct 
 	do {
 		p.n = 0;
 		pthread_rwlock_rdlock(&rd->repo->index_lock);
-		rc = index_cache_find_all(rd->repo->index, id, collect, &p, e);
+		rc = index_cache_find_all(rd->repo->index, rd->domain, id, collect, &p, e);
 		pthread_rwlock_unlock(&rd->repo->index_lock);
 	} while (rc == -1 && mend_cache(rd, e));
 	*found = p.n > 0;

@@ -19,6 +19,14 @@ struct reader;
 struct reader *reader_new(struct repo *r);
 void reader_free(struct reader *rd); /* NULL does nothing */
 
+/*
+ * Look only where index objects of this domain say (a tag; 0, as at first, is
+ * anywhere): set a snapshot's before its blobs are asked for, so that a lie in
+ * another domain's index is not even seen.
+ */
+void reader_set_domain(struct reader *rd, uint64_t domain);
+uint64_t reader_domain(const struct reader *rd);
+
 /* One blob; `kind` 0 takes any.  The span lives until the next call. */
 int reader_blob(struct reader *rd, enum format_purpose kind, const struct id *id, struct span *out,
     struct err *e);
@@ -40,7 +48,7 @@ int reader_frame(struct reader *rd, const struct index_place *at, struct buf *ou
 int reader_unseal(struct reader *rd, const struct pack_frame *f, const uint8_t *sealed_key,
     struct span box, struct buf *out, struct err *e);
 
-/* Is this the blob of that kind and id? */
+/* Is this the blob of that kind and id, by the id key of a domain we know? */
 bool reader_check(
     struct reader *rd, enum format_purpose kind, struct span blob, const struct id *id);
 

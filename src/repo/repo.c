@@ -22,7 +22,7 @@ static struct repo *repo_alloc(struct store *s, struct ctx *ctx)
 	r->store = s;
 	r->ctx = ctx;
 	r->keys = secret_new(sizeof *r->keys);
-	r->index_key = secret_new(sizeof *r->index_key);
+	r->mark_key = secret_new(sizeof *r->mark_key);
 	r->data_keys = idmap_new(sizeof(struct seal_key *));
 	pthread_rwlock_init(&r->index_lock, NULL);
 	pthread_mutex_init(&r->data_keys_lock, NULL);
@@ -45,7 +45,9 @@ void repo_close(struct repo *r)
 		}
 	idmap_free(r->data_keys);
 	secret_free(r->keys);
-	secret_free(r->index_key);
+	secret_free(r->mark_key);
+	secret_free(r->domains);
+	secret_free(r->epochs);
 	config_fini(&r->config);
 	store_close(r->store);
 	pthread_rwlock_destroy(&r->index_lock);
@@ -56,14 +58,29 @@ void repo_close(struct repo *r)
 	free(r);
 }
 
-/* What follows from config and keys. */
-static void repo_derive(struct repo *r, const char *cache_dir)
+/* A config with its first writer: the full holder in r->keys. */
+static void first_config(struct repo *r, const struct repo_init_params *p, const char *now)
 {
-	hex_encode(r->id_text, r->config.repo, FORMAT_UID);
-	hex_encode(r->holder_text, r->keys->holder, FORMAT_UID);
-	seal_key_init(r->index_key, r->config.domain, r->keys->index_key);
-	if (cache_dir != NULL)
-		r->cache_dir = mem_printf("%s/%s", cache_dir, r->id_text);
+	uint8_t content[CRYPTO_KEY], structure[CRYPTO_KEY], sign[CRYPTO_KEY], own[CRYPTO_KEY];
+	struct key_bundle *k = r->keys;
+	struct config_add add = {.id = k->holder,
+	    .key = sign,
+	    .own = own,
+	    .role = ROLE_FULL,
+	    .domain = k->domain,
+	    .label = p->label ? p->label : "",
+	    .when = now};
+
+	key_bundle_generate(k);
+	crypto_random(k->domain, FORMAT_UID);
+	crypto_x25519_public(k->content, content);
+	crypto_x25519_public(k->structure, structure);
+	crypto_x25519_public(k->own, own);
+	crypto_sign_public(k->signing, sign);
+	config_new(&r->config, k->root_public, content, structure, k->domain,
+	    p->grace_s ? p->grace_s : 86400, p->object_hash, p->blob_id, now);
+	memcpy(k->repo, r->config.repo, FORMAT_UID);
+	config_add_writer(&r->config, &add);
 }
 
 int repo_init(struct store *s, const struct repo_init_params *p, const char *cache_dir,
@@ -71,9 +88,8 @@ int repo_init(struct store *s, const struct repo_init_params *p, const char *cac
 {
 	struct repo *r = repo_alloc(s, ctx);
 	struct buf key = {0}, config = {0};
-	uint8_t content[CRYPTO_KEY], structure[CRYPTO_KEY], sign[CRYPTO_KEY];
-	char now[40], user[128], *label = NULL;
 	struct store_stat st;
+	char now[40];
 	struct id id;
 	int rc = -1;
 
@@ -84,30 +100,18 @@ int repo_init(struct store *s, const struct repo_init_params *p, const char *cac
 	if (e->kind != ERR_ABSENT)
 		goto out;
 	repo_time_text(repo_now(r), now);
-	os_user(user, sizeof user);
-	label = p->label ? mem_strdup(p->label) : mem_printf("%s@%s", user, os_host());
-
-	key_bundle_generate(r->keys);
-	crypto_x25519_public(r->keys->content, content);
-	crypto_x25519_public(r->keys->structure, structure);
-	crypto_sign_public(r->keys->signing, sign);
-	config_new(&r->config, r->keys->root_public, content, structure,
-	    p->grace_s ? p->grace_s : 86400, p->object_hash, p->blob_id, now);
-	memcpy(r->keys->repo, r->config.repo, FORMAT_UID);
-	memcpy(r->keys->domain, r->config.domain, FORMAT_UID);
-	config_add_writer(&r->config, r->keys->holder, sign, "full", label, now);
+	first_config(r, p, now);
 	config_sign(&r->config, r->keys->root, &config);
-	repo_derive(r, cache_dir);
 
 	/* config comes last and never replaces: it is what makes it a repository. */
-	if (key_seal(r->keys, &p->cred, label, now, &key, e) == -1 ||
+	if (repo_unlocked(r, cache_dir, e) == -1 ||
+	    key_seal(r->keys, &p->cred, p->label ? p->label : "", now, &key, e) == -1 ||
 	    repo_put_object(r, FORMAT_KEY, buf_span(&key), &id, e) == -1 ||
 	    store_put(s, "config", buf_span(&config), STORE_NEW, e) == -1)
 		goto out;
 	*out = r;
 	rc = 0;
 out:
-	free(label);
 	buf_fini(&key);
 	buf_fini(&config);
 	if (rc == -1)
@@ -136,6 +140,28 @@ static int not_ours(struct repo *r, struct err *e)
 	return err_hint(e, "is this the right folder? a repository has keys/ beside its config");
 }
 
+/* Nothing was ever here, or the one file was lost that a sheet brings back. */
+static void no_config(struct repo *r, struct err *e)
+{
+	bool empty = is_foreign(r);
+
+	err_set(e, ERR_NO_REPOSITORY, "%s holds no repository (no config)", r->store->url);
+	if (empty)
+		err_hint(e, "to make one: holdfast -r %s init", r->store->url);
+	else
+		err_hint(e,
+		    "its other objects are there: config was lost. With the sheet that key "
+		    "export printed: holdfast -r %s key import SHEET",
+		    r->store->url);
+}
+
+static void damaged_config(struct err *e)
+{
+	err_set(e, ERR_CORRUPT, "config: signature is wrong");
+	err_hint(e, "config was changed or damaged: restore it from a copy, or from its sheet with "
+		    "key import");
+}
+
 static int load_config(struct repo *r, struct err *e)
 {
 	struct buf text = {0};
@@ -143,9 +169,7 @@ static int load_config(struct repo *r, struct err *e)
 
 	if (store_get_all(r->store, "config", CONFIG_MAX, &text, e) == -1) {
 		if (e->kind == ERR_ABSENT) {
-			err_set(e, ERR_NO_REPOSITORY, "%s holds no repository (no config)",
-			    r->store->url);
-			err_hint(e, "to make one: holdfast -r %s init", r->store->url);
+			no_config(r, e);
 		} else if (e->kind == ERR_CORRUPT && is_foreign(r)) {
 			not_ours(r, e);
 		}
@@ -154,6 +178,9 @@ static int load_config(struct repo *r, struct err *e)
 	/* By its own root key first: damage to config must not pass for a wrong key. */
 	if (config_parse(buf_span(&text), &r->config, e) == -1 ||
 	    config_verify(&r->config, r->config.root, e) == -1) {
+		/* Nor for another version: only what is signed is worth believing. */
+		if (e->kind == ERR_UNSUPPORTED && !config_is_signed(buf_span(&text)))
+			damaged_config(e);
 		if (e->kind == ERR_CORRUPT && is_foreign(r))
 			not_ours(r, e);
 		else
@@ -227,7 +254,8 @@ int repo_open(struct store *s, const struct repo_cred *cred, const char *cache_d
 		err_wrap(e, "%s", s->url);
 		goto out;
 	}
-	repo_derive(r, cache_dir);
+	if (repo_unlocked(r, cache_dir, e) == -1)
+		goto out;
 	*out = r;
 	return 0;
 out:
@@ -241,11 +269,12 @@ struct fetching {
 	bool failed;
 };
 
-static int fetch_index(void *arg, const struct id *id, struct buf *out, struct err *e)
+static int fetch_index(
+    void *arg, const struct id *id, struct buf *out, struct index_origin *origin, struct err *e)
 {
 	struct fetching *f = arg;
 
-	if (repo_index_payload(f->r, id, out, e) == 0)
+	if (repo_index_payload(f->r, id, out, origin, e) == 0)
 		return 0;
 	f->bad = *id;
 	f->failed = true;

@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/id.h"
 #include "crypto/crypto.h"
+#include "repo/role.h"
 #include "store/store.h"
 
 struct repo;
@@ -21,7 +22,7 @@ struct repo_cred {
 
 struct repo_init_params {
 	struct repo_cred cred;
-	const char *label; /* of the first key; NULL: user@host */
+	const char *label; /* of the first key, in the clear; NULL: none */
 	int64_t grace_s;   /* 0: a day */
 	enum crypto_family object_hash, blob_id;
 };
@@ -64,20 +65,48 @@ const char *repo_cache_dir(const struct repo *r); /* ours, or NULL */
 int64_t repo_grace_s(const struct repo *r);
 const char *repo_key_holder(const struct repo *r); /* hex id of the key in use */
 
+/* What the key in use may do. */
+enum role repo_role(const struct repo *r);
+
+/*
+ * Can it read structure, or content and names too?  ERR_WRONG_KEY says which
+ * role could.
+ */
+int repo_need(const struct repo *r, bool content, struct err *e);
+
 /* Holders of keys. */
 struct repo_key {
 	struct id object;
-	char holder[33];
-	char *label, *role, *created;
+	char holder[33], domain[33]; /* domain "" for maintenance */
+	char *label, *role, *created, *removed;
 	bool key_file; /* else passphrase */
 	bool current;  /* the one that opened r */
+	bool gone;     /* removed: no object any more, and `removed` says when */
 };
 int repo_keys_list(struct repo *r, struct repo_key **out, size_t *n, struct err *e);
 void repo_keys_free(struct repo_key *k, size_t n);
-int repo_key_add(struct repo *r, const struct repo_cred *cred, const char *label, struct id *object,
-    struct err *e);
-/* By object id prefix or holder prefix; the current or last one is refused. */
+
+/*
+ * A new holder.  A write key gets a dedup domain of its own, unless `domain`
+ * (4 digits or more of a holder's or a domain's id) says whose it shares.
+ */
+struct repo_key_params {
+	struct repo_cred cred;
+	const char *label; /* in the clear, in config and keys/; NULL: none */
+	enum role role;
+	const char *domain; /* NULL: a new one for a write key, the full holders' for a full one */
+};
+int repo_key_add(struct repo *r, const struct repo_key_params *p, struct id *object, struct err *e);
+
+/*
+ * By object id prefix or holder prefix; the current one is refused.  Who could
+ * read leaves behind a new epoch of keys.
+ */
 int repo_key_remove(struct repo *r, const char *prefix, struct err *e);
+
+/* A new epoch of keys for what comes, given to every holder. */
+int repo_key_rotate(struct repo *r, struct err *e);
+
 /* A new credential for the current holder; the old bundle is deleted after the new is durable. */
 int repo_key_passwd(struct repo *r, const struct repo_cred *cred, struct id *object, struct err *e);
 

@@ -12,6 +12,7 @@
 #include <pthread.h>
 
 #include "repo/config.h"
+#include "repo/domain.h"
 #include "repo/envelope.h"
 #include "repo/index_cache.h"
 #include "repo/key.h"
@@ -22,8 +23,13 @@ struct repo {
 	struct store *store;
 	struct ctx *ctx;
 	struct config config;
-	struct key_bundle *keys;    /* secret memory */
-	struct seal_key *index_key; /* secret memory */
+	struct key_bundle *keys;   /* secret memory, as the next three */
+	struct domain *domains;    /* those whose keys we hold */
+	struct repo_epoch *epochs; /* from 1 */
+	struct seal_key *mark_key;
+	size_t ndomains, own; /* ours among them; 0 for maintenance */
+	size_t nepochs;
+	const struct seal_key *index_key; /* of domains[own] */
 	char id_text[2 * FORMAT_UID + 1], holder_text[2 * FORMAT_UID + 1];
 	char *cache_dir; /* this repository's, or NULL */
 
@@ -43,13 +49,25 @@ struct repo {
 int repo_put_object(
     struct repo *r, enum format_type type, struct span bytes, struct id *id, struct err *e);
 
+/* Private keys of an epoch, as far as our role has them. */
+struct repo_epoch {
+	uint8_t content[CRYPTO_KEY], structure[CRYPTO_KEY];
+};
+
+/* After a bundle was opened and config verified: all that follows from both. */
+int repo_refresh_keys(struct repo *r, struct err *e); /* after config changed */
+int repo_unlocked(struct repo *r, const char *cache_dir, struct err *e);
+
+/* A domain whose keys we hold, by its id or tag; NULL. */
+const struct domain *repo_domain(const struct repo *r, uint64_t tag);
+const struct domain *repo_own_domain(const struct repo *r);
+
 /*
- * Keyed hashes for the ids of blobs, one for each kind: if a file's bytes
- * happen to be (or were made to be) those of a tree, they are still two blobs.
+ * Does this writer's role let it sign objects of this type (in this domain,
+ * if that is given)?  ERR_CORRUPT, naming it, if not.
  */
-enum { BLOB_KINDS = 3 };
-void repo_blob_macs(struct repo *r, struct crypto_mac *mac[BLOB_KINDS]);
-void repo_blob_macs_free(struct crypto_mac *mac[BLOB_KINDS]);
+int repo_accept(const struct repo *r, const uint8_t signer[FORMAT_UID], enum format_type type,
+    const uint8_t *domain, struct err *e);
 
 /* The opened data key of a sealed one, cached; NULL with e set. */
 const struct seal_key *repo_data_key(

@@ -12,7 +12,6 @@
 #include "base/hex.h"
 #include "base/mem.h"
 #include "crypto/secret.h"
-#include "os/os.h"
 #include "repo/repo_internal.h"
 
 static const char KEY_FILE_MAGIC[] = "holdfast-key-1 ";
@@ -48,6 +47,45 @@ int repo_key_file_parse(struct span text, uint8_t key[32], struct err *e)
 			   "for a password use --password-file");
 }
 
+static void describe(struct repo *r, const struct key_info *info, struct repo_key *k)
+{
+	const struct config_writer *w = config_writer(&r->config, info->holder);
+
+	hex_encode(k->holder, info->holder, FORMAT_UID);
+	if (w != NULL && w->role != ROLE_MAINTENANCE)
+		hex_encode(k->domain, w->domain, FORMAT_UID);
+	k->label = mem_strdup(info->label);
+	k->role = mem_strdup(role_name(info->role));
+	k->created = mem_strdup(info->created);
+	k->key_file = info->key_file;
+	k->current = memcmp(info->holder, r->keys->holder, FORMAT_UID) == 0;
+}
+
+/* Holders that were removed have no object: config remembers them. */
+static size_t list_removed(struct repo *r, struct repo_key *v)
+{
+	const struct config *c = &r->config;
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->nwriters; i++) {
+		const struct config_writer *w = &c->writers[i];
+		struct repo_key *k = &v[n];
+
+		if (!w->removed)
+			continue;
+		hex_encode(k->holder, w->id, FORMAT_UID);
+		if (w->role != ROLE_MAINTENANCE)
+			hex_encode(k->domain, w->domain, FORMAT_UID);
+		k->label = mem_strdup(config_writer_text(c, w->id, "label"));
+		k->role = mem_strdup(role_name(w->role));
+		k->created = mem_strdup(config_writer_text(c, w->id, "added"));
+		k->removed = mem_strdup(config_writer_text(c, w->id, "removed"));
+		k->gone = true;
+		n++;
+	}
+	return n;
+}
+
 int repo_keys_list(struct repo *r, struct repo_key **out, size_t *n, struct err *e)
 {
 	struct id_list ids = {0};
@@ -58,9 +96,8 @@ int repo_keys_list(struct repo *r, struct repo_key **out, size_t *n, struct err 
 	*n = 0;
 	if (repo_list_ids(r, FORMAT_KEY, &ids, e) == -1)
 		goto out;
-	v = mem_zalloc((ids.n + 1) * sizeof *v);
+	v = mem_zalloc((ids.n + r->config.nwriters) * sizeof *v);
 	for (size_t i = 0; i < ids.n; i++) {
-		struct repo_key *k = &v[*n];
 		struct key_info info;
 		char name[REPO_NAME_MAX];
 
@@ -72,15 +109,10 @@ int repo_keys_list(struct repo *r, struct repo_key **out, size_t *n, struct err 
 			    span_str(repo_object_name(name, FORMAT_KEY, &ids.v[i])), "%s", e->msg);
 			continue;
 		}
-		k->object = ids.v[i];
-		hex_encode(k->holder, info.holder, FORMAT_UID);
-		k->label = mem_strdup(info.label);
-		k->role = mem_strdup(info.role);
-		k->created = mem_strdup(info.created);
-		k->key_file = info.key_file;
-		k->current = memcmp(info.holder, r->keys->holder, FORMAT_UID) == 0;
-		(*n)++;
+		v[*n].object = ids.v[i];
+		describe(r, &info, &v[(*n)++]);
 	}
+	*n += list_removed(r, v + *n);
 	*out = v;
 	v = NULL;
 	rc = 0;
@@ -97,9 +129,12 @@ void repo_keys_free(struct repo_key *k, size_t n)
 		free(k[i].label);
 		free(k[i].role);
 		free(k[i].created);
+		free(k[i].removed);
 	}
 	free(k);
 }
+
+/* ---- Changing config: only who has the root key can. */
 
 /* Read config anew (another holder may have changed it) and verify it. */
 static int reload_config(struct repo *r, struct err *e)
@@ -108,11 +143,18 @@ static int reload_config(struct repo *r, struct err *e)
 	struct config c;
 	int rc = -1;
 
-	if (store_get_all(r->store, "config", CONFIG_MAX, &text, e) == -1 ||
+	if (repo_need(r, true, e) == -1 ||
+	    store_get_all(r->store, "config", CONFIG_MAX, &text, e) == -1 ||
 	    config_parse(buf_span(&text), &c, e) == -1)
 		goto out;
 	if (config_verify(&c, r->keys->root_public, e) == -1) {
 		config_fini(&c);
+		goto out;
+	}
+	if (c.epoch != r->config.epoch) {
+		config_fini(&c);
+		err_set(e, ERR_BUSY, "the repository's keys were changed just now");
+		err_hint(e, "run this again");
 		goto out;
 	}
 	config_fini(&r->config);
@@ -131,43 +173,139 @@ static int write_config(struct repo *r, struct err *e)
 	config_sign(&r->config, r->keys->root, &text);
 	rc = store_put(r->store, "config", buf_span(&text), 0, e);
 	buf_fini(&text);
-	return rc;
+	return rc == 0 ? repo_refresh_keys(r, e) : -1;
 }
 
-int repo_key_add(struct repo *r, const struct repo_cred *cred, const char *label, struct id *object,
-    struct err *e)
+/* ---- Add. */
+
+static bool begins(const uint8_t id[FORMAT_UID], const char *prefix)
+{
+	char hex[2 * FORMAT_UID + 1];
+
+	return strncmp(hex_encode(hex, id, FORMAT_UID), prefix, strlen(prefix)) == 0;
+}
+
+/* The domain of that holder, or of that id. */
+static int find_domain(struct repo *r, const char *prefix, uint8_t out[FORMAT_UID], struct err *e)
+{
+	const struct config *c = &r->config;
+	bool some = false, several = false;
+
+	if (strlen(prefix) < 4)
+		return err_set(e, ERR_USAGE, "--domain '%s' is too short", prefix);
+	for (size_t i = 0; i < c->nwriters + c->ndomains; i++) {
+		const struct config_writer *w = i < c->nwriters ? &c->writers[i] : NULL;
+		const uint8_t *domain = w ? w->domain : c->domains[i - c->nwriters];
+
+		if (!begins(w ? w->id : domain, prefix) || (w && w->role == ROLE_MAINTENANCE))
+			continue;
+		several = several || (some && memcmp(out, domain, FORMAT_UID) != 0);
+		some = true;
+		memcpy(out, domain, FORMAT_UID);
+	}
+	if (several)
+		return err_set(e, ERR_USAGE, "--domain '%s' fits several domains", prefix);
+	if (some)
+		return 0;
+	err_set(e, ERR_ABSENT, "--domain '%s' is no holder's or domain's id", prefix);
+	return err_hint(e, "holdfast key list shows them");
+}
+
+static int choose_domain(
+    struct repo *r, const struct repo_key_params *p, uint8_t out[FORMAT_UID], struct err *e)
+{
+	if (p->domain != NULL && p->role != ROLE_WRITE)
+		return err_set(e, ERR_USAGE, "--domain is for write keys: a %s key has %s domains",
+		    role_name(p->role), p->role == ROLE_FULL ? "all" : "no");
+	if (p->domain != NULL)
+		return find_domain(r, p->domain, out, e);
+	if (p->role == ROLE_WRITE)
+		crypto_random(out, FORMAT_UID);
+	else
+		memcpy(out, r->keys->domain, FORMAT_UID);
+	return 0;
+}
+
+int repo_key_add(struct repo *r, const struct repo_key_params *p, struct id *object, struct err *e)
 {
 	struct key_bundle *k = secret_new(sizeof *k);
-	uint8_t sign[CRYPTO_KEY];
-	char now[40], user[128], *made = NULL;
+	struct domain *d = secret_new(sizeof *d);
+	uint8_t sign[CRYPTO_KEY], own[CRYPTO_KEY], domain[FORMAT_UID];
+	const char *label = p->label ? p->label : "";
 	struct buf out = {0};
+	char now[40];
 	int rc = -1;
 
-	if (label == NULL) {
-		os_user(user, sizeof user);
-		label = made = mem_printf("%s@%s", user, os_host());
-	}
 	repo_time_text(repo_now(r), now);
-	*k = *r->keys;
-	crypto_random(k->holder, sizeof k->holder);
-	crypto_random(k->signing, sizeof k->signing);
-	crypto_sign_public(k->signing, sign);
-	if (reload_config(r, e) == -1)
+	if (reload_config(r, e) == -1 || choose_domain(r, p, domain, e) == -1)
 		goto out;
-	config_add_writer(&r->config, k->holder, sign, "full", label, now);
-	if (key_seal(k, cred, label, now, &out, e) == -1 || write_config(r, e) == -1 ||
+	domain_init(d, r->keys, domain);
+	key_bundle_for(r->keys, p->role, d, k);
+	crypto_sign_public(k->signing, sign);
+	crypto_x25519_public(k->own, own);
+	config_add_writer(&r->config, &(struct config_add){.id = k->holder,
+					  .key = sign,
+					  .own = own,
+					  .role = p->role,
+					  .domain = p->role == ROLE_MAINTENANCE ? NULL : domain,
+					  .label = label,
+					  .when = now});
+	if (key_seal(k, &p->cred, label, now, &out, e) == -1 || write_config(r, e) == -1 ||
 	    repo_put_object(r, FORMAT_KEY, buf_span(&out), object, e) == -1)
 		goto out;
 	rc = 0;
 out:
-	free(made);
 	secret_free(k);
+	secret_free(d);
 	buf_fini(&out);
 	return rc;
 }
 
-static int find_key(struct repo *r, const char *prefix, struct repo_key *v, size_t n,
-    struct repo_key **out, struct err *e)
+/* ---- Remove, rotate. */
+
+/* New keys in r->keys and config, granted to whoever is left and reads. */
+static void new_epoch(struct repo *r)
+{
+	struct key_bundle *k = r->keys;
+	struct config *c = &r->config;
+	uint8_t content[CRYPTO_KEY], structure[CRYPTO_KEY], next[2][CRYPTO_KEY];
+	uint8_t sealed[2][EPOCH_SEALED];
+
+	crypto_random(next[0], CRYPTO_KEY);
+	crypto_random(next[1], CRYPTO_KEY);
+	epoch_seal_old(c->repo, c->epoch, next[0], k->content, sealed[0]);
+	epoch_seal_old(c->repo, c->epoch, next[1], k->structure, sealed[1]);
+	crypto_x25519_public(next[0], content);
+	crypto_x25519_public(next[1], structure);
+	config_new_epoch(c, content, structure, sealed[0], sealed[1]);
+	memcpy(k->content, next[0], CRYPTO_KEY);
+	memcpy(k->structure, next[1], CRYPTO_KEY);
+	k->epoch = c->epoch;
+	crypto_wipe(next, sizeof next);
+	for (size_t i = 0; i < c->nwriters; i++) {
+		const struct config_writer *w = &c->writers[i];
+		struct buf grant = {0};
+
+		if (w->removed || w->role == ROLE_WRITE)
+			continue;
+		epoch_grant(k, w->role == ROLE_FULL, w->id, w->own, &grant);
+		config_set_grant(c, i, buf_span(&grant));
+		buf_fini(&grant);
+	}
+}
+
+int repo_key_rotate(struct repo *r, struct err *e)
+{
+	if (reload_config(r, e) == -1)
+		return -1;
+	if (r->config.epoch == UINT16_MAX)
+		return err_set(e, ERR_FAILED, "the keys were rotated too often");
+	new_epoch(r);
+	return write_config(r, e);
+}
+
+static int find_key(
+    const char *prefix, struct repo_key *v, size_t n, struct repo_key **out, struct err *e)
 {
 	size_t hits = 0;
 
@@ -175,8 +313,8 @@ static int find_key(struct repo *r, const char *prefix, struct repo_key *v, size
 		char hex[ID_HEX];
 
 		id_hex(hex, &v[i].object);
-		if (strncmp(hex, prefix, strlen(prefix)) == 0 ||
-		    strncmp(v[i].holder, prefix, strlen(prefix)) == 0) {
+		if (!v[i].gone && (strncmp(hex, prefix, strlen(prefix)) == 0 ||
+				      strncmp(v[i].holder, prefix, strlen(prefix)) == 0)) {
 			*out = &v[i];
 			hits++;
 		}
@@ -185,42 +323,51 @@ static int find_key(struct repo *r, const char *prefix, struct repo_key *v, size
 		return err_set(e, ERR_USAGE, "'%s' does not name one key", prefix);
 	if (hits == 0)
 		return err_set(e, ERR_ABSENT, "no key '%s'", prefix);
-	(void)r;
 	return 0;
+}
+
+static int remove_holder(struct repo *r, const struct repo_key *k, struct err *e)
+{
+	const struct config_writer *w;
+	uint8_t holder[FORMAT_UID];
+	char name[REPO_NAME_MAX], now[40];
+
+	repo_time_text(repo_now(r), now);
+	hex_decode(holder, FORMAT_UID, k->holder);
+	if (reload_config(r, e) == -1)
+		return -1;
+	if (config_remove_writer(&r->config, holder, now)) {
+		w = config_writer(&r->config, holder);
+		/* A write key could never read: what it knew, others' keys don't hang on. */
+		if (w->role != ROLE_WRITE && r->config.epoch < UINT16_MAX)
+			new_epoch(r);
+		if (write_config(r, e) == -1)
+			return -1;
+	}
+	return store_del(r->store, repo_object_name(name, FORMAT_KEY, &k->object), e);
 }
 
 int repo_key_remove(struct repo *r, const char *prefix, struct err *e)
 {
 	struct repo_key *v = NULL, *k = NULL;
-	uint8_t holder[FORMAT_UID];
-	char name[REPO_NAME_MAX], now[40];
-	size_t n = 0, others = 0;
+	size_t n = 0;
 	int rc = -1;
 
-	if (repo_keys_list(r, &v, &n, e) == -1 || find_key(r, prefix, v, n, &k, e) == -1)
+	if (repo_need(r, true, e) == -1 || repo_keys_list(r, &v, &n, e) == -1 ||
+	    find_key(prefix, v, n, &k, e) == -1)
 		goto out;
 	if (k->current) {
 		err_set(e, ERR_USAGE, "key %s is the one in use", prefix);
 		err_hint(e, "open the repository with another key to remove this one");
 		goto out;
 	}
-	for (size_t i = 0; i < n; i++)
-		others += &v[i] != k;
-	if (others == 0) {
-		err_set(e, ERR_USAGE, "key %s is the last one", prefix);
-		goto out;
-	}
-	repo_time_text(repo_now(r), now);
-	hex_decode(holder, FORMAT_UID, k->holder);
-	if (reload_config(r, e) == -1)
-		goto out;
-	if (config_remove_writer(&r->config, holder, now) && write_config(r, e) == -1)
-		goto out;
-	rc = store_del(r->store, repo_object_name(name, FORMAT_KEY, &k->object), e);
+	rc = remove_holder(r, k, e);
 out:
 	repo_keys_free(v, n);
 	return rc;
 }
+
+/* ---- Change. */
 
 int repo_key_passwd(struct repo *r, const struct repo_cred *cred, struct id *object, struct err *e)
 {

@@ -141,12 +141,51 @@ int repo_get_object(
 	return 0;
 }
 
-int repo_index_payload(struct repo *r, const struct id *id, struct buf *out, struct err *e)
+/* The domain whose index key opens the object's signature; NULL if it is none of ours. */
+static const struct domain *domain_of(
+    const struct repo *r, struct sealer *sealer, const struct envelope *env)
+{
+	const struct domain *found = NULL;
+	struct buf ignored = {0};
+	struct err e;
+
+	for (size_t i = 0; i < r->ndomains && found == NULL; i++)
+		if (envelope_open(sealer, env, env->nsections - 1, &r->domains[i].index_key,
+			PURPOSE_SIGNATURE, &ignored, &e) == 0)
+			found = &r->domains[i];
+	buf_fini(&ignored);
+	return found;
+}
+
+static int open_index(struct repo *r, struct sealer *sealer, const struct envelope *env,
+    struct buf *out, struct index_origin *origin, struct err *e)
+{
+	const struct domain *d = domain_of(r, sealer, env);
+	uint8_t signer[FORMAT_UID];
+
+	if (d == NULL && r->keys->role == ROLE_WRITE) {
+		/* Another domain's: to us it says nothing (no keys, no packs). */
+		buf_reset(out);
+		buf_put_zeros(out, 2);
+		*origin = (struct index_origin){0, 0};
+		return 0;
+	}
+	if (d == NULL)
+		return err_set(e, ERR_CORRUPT, "seal is broken (authentication failed)");
+	if (envelope_verify(sealer, env, &d->index_key, config_writer_key, &r->config, signer, e) ==
+		-1 ||
+	    repo_accept(r, signer, FORMAT_INDEX, d->id, e) == -1)
+		return -1;
+	*origin = (struct index_origin){d->tag, domain_tag(signer)};
+	return envelope_open(sealer, env, 0, &d->index_key, PURPOSE_INDEX, out, e);
+}
+
+int repo_index_payload(struct repo *r, const struct id *id, struct buf *out,
+    struct index_origin *origin, struct err *e)
 {
 	struct buf object = {0};
 	struct envelope env;
 	struct sealer sealer;
-	uint8_t signer[FORMAT_UID];
 	char name[REPO_NAME_MAX];
 	int rc = -1;
 
@@ -154,9 +193,7 @@ int repo_index_payload(struct repo *r, const struct id *id, struct buf *out, str
 	if (repo_get_object(r, FORMAT_INDEX, id, &object, e) == -1)
 		goto out;
 	if (envelope_parse(buf_span(&object), FORMAT_INDEX, 2, &env, e) == -1 ||
-	    envelope_verify(
-		&sealer, &env, r->index_key, config_writer_key, &r->config, signer, e) == -1 ||
-	    envelope_open(&sealer, &env, 0, r->index_key, PURPOSE_INDEX, out, e) == -1) {
+	    open_index(r, &sealer, &env, out, origin, e) == -1) {
 		err_wrap(e, "%s", repo_object_name(name, FORMAT_INDEX, id));
 		goto out;
 	}
@@ -167,68 +204,87 @@ out:
 	return rc;
 }
 
-int repo_put_index(struct repo *r, struct span payload, struct id *id, struct err *e)
+int repo_put_index(
+    struct repo *r, uint64_t domain, struct span payload, struct id *id, struct err *e)
 {
+	const struct domain *d = repo_domain(r, domain);
 	struct buf object = {0};
 	struct sealer sealer;
 	int rc;
 
+	if (d == NULL)
+		return err_set(e, ERR_BUG, "index object for an unknown domain");
 	sealer_init(&sealer, r->config.repo);
 	envelope_begin(&object, FORMAT_INDEX, NULL, 0);
-	envelope_section(&sealer, &object, r->index_key, PURPOSE_INDEX, payload);
-	envelope_sign(&sealer, &object, r->index_key, r->keys->holder, r->keys->signing);
+	envelope_section(&sealer, &object, &d->index_key, PURPOSE_INDEX, payload);
+	envelope_sign(&sealer, &object, &d->index_key, r->keys->holder, r->keys->signing);
 	rc = repo_put_object(r, FORMAT_INDEX, buf_span(&object), id, e);
 	sealer_fini(&sealer);
 	buf_fini(&object);
 	return rc;
 }
 
-void repo_blob_macs(struct repo *r, struct crypto_mac *mac[BLOB_KINDS])
+void repo_warn(struct repo *r, const char *name, const char *why)
 {
-	static const char *const labels[BLOB_KINDS] = {NULL, "holdfast/0 names", "holdfast/0 refs"};
-	uint8_t key[CRYPTO_KEY];
-
-	mac[0] = crypto_mac_new(r->config.blob_id, r->keys->id_key);
-	for (size_t i = 1; i < BLOB_KINDS; i++) {
-		crypto_mac3(
-		    r->keys->id_key, span_str(labels[i]), span_of(NULL, 0), span_of(NULL, 0), key);
-		mac[i] = crypto_mac_new(r->config.blob_id, key);
-	}
-	crypto_wipe(key, sizeof key);
+	event_emit(r->ctx, EVENT_WARNING, span_str(name), "%s", why);
 }
 
-void repo_blob_macs_free(struct crypto_mac *mac[BLOB_KINDS])
+size_t repo_domains(const struct repo *r)
 {
-	for (size_t i = 0; i < BLOB_KINDS; i++)
-		crypto_mac_free(mac[i]);
+	return r->ndomains;
+}
+
+uint64_t repo_domain_tag(const struct repo *r, size_t i)
+{
+	return r->domains[i].tag;
+}
+
+/* The private and public key that a sealed data key is for; NULL with e set. */
+static const uint8_t *private_key(
+    struct repo *r, const uint8_t sealed[FORMAT_SEALED_KEY], const uint8_t **pub, struct err *e)
+{
+	enum seal_class class = seal_data_key_class(sealed);
+	unsigned epoch = seal_data_key_epoch(sealed);
+	const struct config *c = &r->config;
+
+	if (class != SEAL_CONTENT && class != SEAL_STRUCTURE) {
+		err_set(e, ERR_CORRUPT, "data key of unknown class");
+		return NULL;
+	}
+	if (repo_need(r, class == SEAL_CONTENT, e) == -1)
+		return NULL;
+	if (epoch < 1 || epoch > r->nepochs) {
+		err_set(e, ERR_CORRUPT, "data key of epoch %u, which config doesn't know", epoch);
+		return NULL;
+	}
+	if (epoch == c->epoch)
+		*pub = class == SEAL_CONTENT ? c->content : c->structure;
+	else
+		*pub = class == SEAL_CONTENT ? c->epochs[epoch - 1].content
+					     : c->epochs[epoch - 1].structure;
+	return class == SEAL_CONTENT ? r->epochs[epoch - 1].content
+				     : r->epochs[epoch - 1].structure;
 }
 
 const struct seal_key *repo_data_key(
     struct repo *r, const uint8_t sealed[FORMAT_SEALED_KEY], struct err *e)
 {
-	enum seal_class class = seal_data_key_class(sealed);
+	const uint8_t *pub, *priv = private_key(r, sealed, &pub, e);
 	struct id at = {{0}};
-	struct seal_key **slot, *k = NULL;
+	struct seal_key **slot, tmp, *k;
 	bool was;
 
+	if (priv == NULL)
+		return NULL;
 	/* Two sealed keys may claim one id: the map is keyed by the commitment too. */
 	memcpy(at.b, seal_data_key_id(sealed), FORMAT_UID);
 	memcpy(at.b + FORMAT_UID, sealed + 100, FORMAT_UID);
 	pthread_mutex_lock(&r->data_keys_lock);
 	slot = idmap_put(r->data_keys, &at, &was);
-	if (*slot == NULL) {
-		struct seal_key tmp;
-		const uint8_t *priv = class == SEAL_CONTENT ? r->keys->content : r->keys->structure;
-		const uint8_t *pub = class == SEAL_CONTENT ? r->config.content
-							   : r->config.structure;
-
-		if (class != SEAL_CONTENT && class != SEAL_STRUCTURE)
-			err_set(e, ERR_CORRUPT, "data key of unknown class");
-		else if (seal_data_key_open(r->config.repo, priv, pub, sealed, &tmp, e) == 0) {
-			*slot = mem_alloc(sizeof tmp);
-			**slot = tmp;
-			crypto_wipe(&tmp, sizeof tmp);
-		}
+	if (*slot == NULL && seal_data_key_open(r->config.repo, priv, pub, sealed, &tmp, e) == 0) {
+		*slot = mem_alloc(sizeof tmp);
+		**slot = tmp;
+		crypto_wipe(&tmp, sizeof tmp);
 	}
 	k = *slot;
 	pthread_mutex_unlock(&r->data_keys_lock);

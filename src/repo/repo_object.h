@@ -39,9 +39,25 @@ struct buf;
 int repo_get_object(
     struct repo *r, enum format_type type, const struct id *id, struct buf *out, struct err *e);
 
-/* Payload of an index object, verified; and a new index object. */
-int repo_index_payload(struct repo *r, const struct id *id, struct buf *out, struct err *e);
-int repo_put_index(struct repo *r, struct span payload, struct id *id, struct err *e);
+/*
+ * Payload of an index object, verified, and whose it is; and a new index
+ * object.  To a write key, other domains' index objects are empty (origin 0).
+ */
+int repo_index_payload(struct repo *r, const struct id *id, struct buf *out,
+    struct index_origin *origin, struct err *e);
+int repo_put_index(
+    struct repo *r, uint64_t domain, struct span payload, struct id *id, struct err *e);
+
+/* Tell of an object as EVENT_WARNING. */
+void repo_warn(struct repo *r, const char *name, const char *why);
+
+/* Who is behind the tag of an index object: id and label, "unknown"; and its role. */
+const char *repo_signer_text(const struct repo *r, uint64_t signer);
+enum role repo_signer_role(const struct repo *r, uint64_t signer); /* ROLES: unknown */
+
+/* Tags of the domains whose keys the key in use has: all, or a writer's own. */
+size_t repo_domains(const struct repo *r);
+uint64_t repo_domain_tag(const struct repo *r, size_t i);
 
 /* The index objects that the loaded index holds; damaged ones are left out of it. */
 size_t repo_index_objects(const struct repo *r);

@@ -212,6 +212,11 @@ enum seal_class seal_data_key_class(const uint8_t sealed[FORMAT_SEALED_KEY])
 	return (enum seal_class)sealed[AT_CLASS];
 }
 
+uint16_t seal_data_key_epoch(const uint8_t sealed[FORMAT_SEALED_KEY])
+{
+	return (uint16_t)(sealed[AT_EPOCH] | sealed[AT_EPOCH + 1] << 8);
+}
+
 const uint8_t *seal_data_key_id(const uint8_t sealed[FORMAT_SEALED_KEY])
 {
 	return sealed + AT_ID;

@@ -35,7 +35,7 @@ void seal_key_init(struct seal_key *k, const uint8_t id[FORMAT_UID], const uint8
 /*
  * Seal `plain` into out, plain.n + FORMAT_BOX bytes.  What names the
  * plaintext comes in two parts, for frames: the pack's random bytes with the
- * number, and the ids.
+ * number, and the ids.  `plain` may be out + FORMAT_BOX_HEAD itself.
  */
 void seal_box(struct sealer *s, const struct seal_key *k, enum format_purpose purpose,
     struct span bind1, struct span bind2, struct span plain, uint8_t *out);
@@ -61,6 +61,7 @@ int seal_data_key_open(const uint8_t repo[FORMAT_UID], const uint8_t priv[CRYPTO
 
 /* What is readable of a sealed data key without opening it. */
 enum seal_class seal_data_key_class(const uint8_t sealed[FORMAT_SEALED_KEY]);
+uint16_t seal_data_key_epoch(const uint8_t sealed[FORMAT_SEALED_KEY]);
 const uint8_t *seal_data_key_id(const uint8_t sealed[FORMAT_SEALED_KEY]);
 
 /* format.md 9: the padded length of n. */

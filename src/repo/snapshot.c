@@ -72,7 +72,8 @@ void snapshot_list_fini(struct snapshot_list *l)
 static int open_sections(
     struct repo *r, const struct envelope *env, struct snapshot *s, struct err *e)
 {
-	const struct seal_key *structure, *content;
+	bool full = r->keys->role == ROLE_FULL;
+	const struct seal_key *structure, *content = NULL;
 	struct buf head = {0}, facts = {0};
 	uint8_t signer[FORMAT_UID];
 	struct sealer sealer;
@@ -84,18 +85,19 @@ static int open_sections(
 		goto out;
 	}
 	if ((structure = repo_data_key(r, env->keys, e)) == NULL ||
-	    (content = repo_data_key(r, env->keys + FORMAT_SEALED_KEY, e)) == NULL ||
+	    (full && (content = repo_data_key(r, env->keys + FORMAT_SEALED_KEY, e)) == NULL) ||
 	    envelope_verify(&sealer, env, structure, config_writer_key, &r->config, signer, e) ==
 		-1 ||
 	    envelope_open(&sealer, env, 0, structure, PURPOSE_HEAD, &head, e) == -1 ||
-	    envelope_open(&sealer, env, 1, content, PURPOSE_FACTS, &facts, e) == -1 ||
-	    snapshot_json_decode(buf_span(&head), buf_span(&facts), s, e) == -1)
+	    (full && envelope_open(&sealer, env, 1, content, PURPOSE_FACTS, &facts, e) == -1) ||
+	    snapshot_json_decode(
+		buf_span(&head), full ? buf_span(&facts) : span_of(NULL, 0), s, e) == -1)
 		goto out;
 	if (memcmp(signer, s->signer, FORMAT_UID) != 0) {
 		err_set(e, ERR_CORRUPT, "snapshot names another signer than signed it");
 		goto out;
 	}
-	rc = 0;
+	rc = repo_accept(r, signer, FORMAT_SNAPSHOT, s->domain, e);
 out:
 	sealer_fini(&sealer);
 	buf_fini(&head);
@@ -217,7 +219,11 @@ int snapshot_put(struct repo *r, struct snapshot *s, struct err *e)
 	char *head, *facts;
 	int rc = -1;
 
+	static const uint8_t none[FORMAT_UID];
+
 	memcpy(s->signer, r->keys->holder, FORMAT_UID);
+	if (memcmp(s->domain, none, FORMAT_UID) == 0)
+		memcpy(s->domain, repo_own_domain(r)->id, FORMAT_UID);
 	snapshot_json_encode(s, &head, &facts);
 	seal_data_key_new(c->repo, SEAL_STRUCTURE, c->epoch, c->structure, &k[0], sealed[0]);
 	seal_data_key_new(c->repo, SEAL_CONTENT, c->epoch, c->content, &k[1], sealed[1]);
@@ -249,6 +255,11 @@ int snapshot_del(struct repo *r, const struct id *id, struct err *e)
 	return store_del(r->store, repo_object_name(name, FORMAT_SNAPSHOT, id), e);
 }
 
+uint64_t snapshot_domain(const struct snapshot *s)
+{
+	return domain_tag(s->domain);
+}
+
 static int by_text(const void *a, const void *b)
 {
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
@@ -278,7 +289,8 @@ void snapshot_group(struct repo *r, const char *host, const char *system, const 
 			buf_put(&b, sorted[i], strlen(sorted[i]));
 		}
 	}
-	crypto_mac3(r->keys->id_key, buf_span(&b), span_of(NULL, 0), span_of(NULL, 0), h);
+	crypto_mac3(
+	    repo_own_domain(r)->id_key, buf_span(&b), span_of(NULL, 0), span_of(NULL, 0), h);
 	memcpy(group, h, FORMAT_UID);
 	free(sorted);
 	buf_fini(&b);

@@ -46,6 +46,8 @@ struct snapshot {
 	int64_t stored_ns; /* the store's time */
 	uint64_t object_size;
 	uint8_t signer[FORMAT_UID], client[FORMAT_UID], group[FORMAT_UID];
+	uint8_t domain[FORMAT_UID]; /* its blobs' */
+	bool head_only;             /* the key in use cannot read paths, statistics, errors */
 	uint64_t sequence;
 	bool has_previous, has_parent;
 	struct id previous, parent;
@@ -84,9 +86,15 @@ void snapshot_list_fini(struct snapshot_list *l);
 /* One object, verified; without its notes. */
 int snapshot_load(struct repo *r, const struct id *id, struct snapshot **out, struct err *e);
 
-/* Seal, sign and put one; `s` gives everything but signer and id, which are set. */
+/*
+ * Seal, sign and put one; `s` gives everything but signer and id, which are
+ * set, as is the domain, where it is zero, to that of the key in use.
+ */
 int snapshot_put(struct repo *r, struct snapshot *s, struct err *e);
 int snapshot_del(struct repo *r, const struct id *id, struct err *e);
+
+/* Its domain, as readers and indexes know it. */
+uint64_t snapshot_domain(const struct snapshot *s);
 
 /* The group of a snapshot: signer, host, and system or sorted paths. */
 void snapshot_group(struct repo *r, const char *host, const char *system, const char *const *paths,

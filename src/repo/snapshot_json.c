@@ -144,6 +144,7 @@ void snapshot_json_encode(const struct snapshot *s, char **head, char **facts)
 	for (size_t i = 0; i < s->ntags; i++)
 		ok &= utf8_valid(span_str(s->tags[i]));
 	json_object_set_new(h, "signer", uid_json(s->signer));
+	json_object_set_new(h, "domain", uid_json(s->domain));
 	json_object_set_new(h, "client", uid_json(s->client));
 	json_object_set_new(h, "group", uid_json(s->group));
 	json_object_set_new(h, "sequence", json_integer((json_int_t)s->sequence));
@@ -213,7 +214,8 @@ static bool decode_head(const json_t *h, struct snapshot *s)
 	s->producer = get_text(h, "producer");
 	s->sequence = (uint64_t)json_integer_value(json_object_get(h, "sequence"));
 	return known && s->host && s->user && s->producer && get_uid(h, "signer", s->signer) &&
-	       get_uid(h, "client", s->client) && get_uid(h, "group", s->group) &&
+	       get_uid(h, "domain", s->domain) && get_uid(h, "client", s->client) &&
+	       get_uid(h, "group", s->group) &&
 	       get_id(json_object_get(h, "previous"), &s->has_previous, &s->previous) &&
 	       get_id(json_object_get(h, "parent"), &s->has_parent, &s->parent) &&
 	       get_time(h, "start", &s->start_ns) && get_time(h, "end", &s->end_ns) &&
@@ -295,12 +297,38 @@ static bool roots_agree(const json_t *h, const struct snapshot *s)
 	return true;
 }
 
+/* Without the facts: parts that are trees, of which nothing else is known. */
+static bool decode_roots(const json_t *h, struct snapshot *s)
+{
+	const json_t *roots = json_object_get(h, "roots");
+	size_t n = json_array_size(roots);
+
+	if (n == 0 || n > PARTS_MAX)
+		return false;
+	s->head_only = true;
+	s->parts = mem_zalloc(n * sizeof *s->parts);
+	for (s->nparts = 0; s->nparts < n; s->nparts++) {
+		struct snapshot_part *p = &s->parts[s->nparts];
+
+		if (!get_id(json_array_get(roots, s->nparts), &p->has_tree, &p->tree))
+			return false;
+		p->name = mem_strdup("");
+		p->kind = mem_strdup("");
+		p->outcome = p->has_tree ? SNAPSHOT_COMPLETE : SNAPSHOT_FAILED;
+	}
+	return true;
+}
+
 int snapshot_json_decode(struct span head, struct span facts, struct snapshot *s, struct err *e)
 {
 	json_t *h = json_loadb((const char *)head.p, head.n, JSON_REJECT_DUPLICATES, NULL);
 	json_t *f = json_loadb((const char *)facts.p, facts.n, JSON_REJECT_DUPLICATES, NULL);
-	bool ok = json_is_object(h) && json_is_object(f) && decode_head(h, s) &&
-		  decode_facts(f, s) && roots_agree(h, s);
+	bool ok = json_is_object(h) && decode_head(h, s);
+
+	if (facts.p == NULL)
+		ok = ok && decode_roots(h, s);
+	else
+		ok = ok && json_is_object(f) && decode_facts(f, s) && roots_agree(h, s);
 
 	json_decref(h);
 	json_decref(f);

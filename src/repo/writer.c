@@ -42,6 +42,7 @@ int writer_begin(struct repo *r, const struct writer_params *p, struct writer **
 	w = mem_zalloc(sizeof *w);
 	w->repo = r;
 	w->params = *p;
+	w->domain = p->domain ? repo_domain(r, p->domain) : repo_own_domain(r);
 	w->builder = index_builder_new();
 	w->begin_ns = w->last_index_ns = writer_boot_ns(w);
 	pthread_mutex_init(&w->index_lock, NULL);
@@ -114,7 +115,8 @@ static struct seen_shard *shard_of(struct writer *w, const struct id *id)
 static int in_index(struct writer *w, const struct id *id, struct err *e)
 {
 	struct index_place at;
-	int rc = index_cache_find(w->repo->index, id, &at, e);
+	/* Only what this domain's writers say: see "a lying index" in the threat model. */
+	int rc = index_cache_find_in(w->repo->index, w->domain->tag, id, &at, e);
 
 	if (rc == -1 && e->kind == ERR_CORRUPT) {
 		atomic_store(&w->cache_damaged, true);
@@ -176,8 +178,8 @@ static void forget_indexed(struct writer *w, uint32_t upto)
 		pthread_mutex_lock(&s->lock);
 		while ((v = idmap_next(s->map, &pos, &id)) != NULL)
 			if (*v == 0 || *v > upto ||
-			    index_cache_find(w->repo->index, &id, &(struct index_place){0},
-				&(struct err){0}) != 1)
+			    index_cache_find_in(w->repo->index, w->domain->tag, &id,
+				&(struct index_place){0}, &(struct err){0}) != 1)
 				*(uint32_t *)idmap_put(fresh, &id, NULL) = *v;
 		idmap_free(s->map);
 		s->map = fresh;
@@ -189,6 +191,7 @@ static void forget_indexed(struct writer *w, uint32_t upto)
 static int flush_index(struct writer *w, struct err *e)
 {
 	struct index_builder *full = NULL;
+	const struct index_origin origin = {w->domain->tag, domain_tag(w->repo->keys->holder)};
 	struct buf payload = {0};
 	struct id id;
 	uint32_t upto;
@@ -211,10 +214,10 @@ static int flush_index(struct writer *w, struct err *e)
 	if (store_sync(w->repo->store, e) == -1)
 		goto out;
 	index_builder_finish(full, &payload);
-	if (repo_put_index(w->repo, buf_span(&payload), &id, e) == -1)
+	if (repo_put_index(w->repo, w->domain->tag, buf_span(&payload), &id, e) == -1)
 		goto out;
 	pthread_rwlock_wrlock(&w->repo->index_lock);
-	added = index_cache_add(w->repo->index, &id, buf_span(&payload), e);
+	added = index_cache_add(w->repo->index, &id, &origin, buf_span(&payload), e);
 	pthread_rwlock_unlock(&w->repo->index_lock);
 	if (added == -1) {
 		/* Not the repository's damage, whatever the cache says of itself. */
@@ -316,7 +319,7 @@ static int ready_pack(struct writer *w, struct open_pack *p, const uint8_t *seal
 		slots[i] = p->slots[i];
 	p->number = atomic_fetch_add(&w->next_pack, 1) + 1;
 	*slot = 0;
-	return pack_writer_open(w->repo, p->type, slots, p->nslots, &p->w, e);
+	return pack_writer_open(w->repo, w->domain->tag, p->type, slots, p->nslots, &p->w, e);
 }
 
 static bool index_is_due(struct writer *w)
@@ -389,13 +392,14 @@ void writer_chunker(struct repo *r, enum chunker_kind kind, struct chunker *out)
 {
 	const struct config *c = &r->config;
 
-	chunker_init(out, kind, r->keys->chunker_key, c->chunk_min, c->chunk_avg, c->chunk_max);
+	chunker_init(
+	    out, kind, repo_own_domain(r)->chunker_key, c->chunk_min, c->chunk_avg, c->chunk_max);
 }
 
 void writer_fingerprint(struct repo *r, struct span s, uint8_t out[16])
 {
 	uint8_t h[32];
 
-	crypto_mac3(r->keys->id_key, s, span_of(NULL, 0), span_of(NULL, 0), h);
+	crypto_mac3(repo_own_domain(r)->id_key, s, span_of(NULL, 0), span_of(NULL, 0), h);
 	memcpy(out, h, 16);
 }

@@ -31,7 +31,8 @@ struct writer_lane;
 struct writer_params {
 	enum codec_id codec;
 	int level;
-	bool dry_run; /* everything but storing */
+	bool dry_run;    /* everything but storing */
+	uint64_t domain; /* tag: whose blobs these are; 0: the key's own */
 };
 
 struct writer_stats {

@@ -30,6 +30,7 @@ struct open_pack {
 struct writer {
 	struct repo *repo;
 	struct writer_params params;
+	const struct domain *domain;
 	struct writer_stats stats;
 	struct seal_key *content, *structure; /* secret memory */
 	uint8_t sealed_content[FORMAT_SEALED_KEY], sealed_structure[FORMAT_SEALED_KEY];

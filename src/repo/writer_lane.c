@@ -25,7 +25,7 @@ struct writer_lane {
 	struct codec *codec;
 	struct crypto_mac *mac[BLOB_KINDS];
 	struct frame frame[KINDS]; /* content, names, refs */
-	struct buf packed, box, bind;
+	struct buf box, bind;
 	uint8_t random[32]; /* with the counter: a frame's own salt */
 	uint64_t counter;
 };
@@ -37,7 +37,7 @@ struct writer_lane *writer_lane_new(struct writer *w)
 	l->w = w;
 	sealer_init(&l->sealer, w->repo->config.repo);
 	l->codec = codec_new();
-	repo_blob_macs(w->repo, l->mac);
+	domain_macs(w->domain, w->repo->config.blob_id, l->mac);
 	crypto_random(l->random, sizeof l->random);
 	return l;
 }
@@ -50,31 +50,31 @@ void writer_lane_free(struct writer_lane *l)
 		buf_fini(&l->frame[i].plain);
 		free(l->frame[i].blobs);
 	}
-	buf_fini(&l->packed);
 	buf_fini(&l->box);
 	buf_fini(&l->bind);
-	repo_blob_macs_free(l->mac);
+	domain_macs_free(l->mac);
 	codec_free(l->codec);
 	sealer_fini(&l->sealer);
 	free(l);
 }
 
-/* Compress; what does not shrink is stored as it is. */
+/* Compress, to where it will be sealed; what does not shrink is stored as it is. */
 static struct span pack_plain(struct writer_lane *l, struct span plain, uint8_t *codec)
 {
 	size_t n = 0;
 
+	uint8_t *out;
+
 	*codec = CODEC_NONE;
-	if (l->w->params.codec != CODEC_NONE) {
-		buf_reset(&l->packed);
-		buf_reserve(&l->packed, codec_bound(plain.n));
-		n = codec_compress(
-		    l->codec, l->w->params.codec, l->w->params.level, plain, l->packed.p);
-	}
+	buf_reset(&l->box);
+	buf_reserve(&l->box, FORMAT_BOX + codec_bound(plain.n));
+	out = l->box.p + FORMAT_BOX_HEAD;
+	if (l->w->params.codec != CODEC_NONE)
+		n = codec_compress(l->codec, l->w->params.codec, l->w->params.level, plain, out);
 	if (n == 0)
 		return plain;
 	*codec = (uint8_t)l->w->params.codec;
-	return span_of(l->packed.p, n);
+	return span_of(out, n);
 }
 
 static int seal_frame(struct writer_lane *l, enum format_purpose kind, struct span plain,
@@ -99,7 +99,6 @@ static int seal_frame(struct writer_lane *l, enum format_purpose kind, struct sp
 	for (size_t i = 0; i < n; i++)
 		buf_put(&l->bind, &blobs[i].id, ID_SIZE);
 	ids = span_of(l->bind.p + 40, n * ID_SIZE);
-	buf_reset(&l->box);
 	seal_box(&l->sealer, refs ? w->structure : w->content, kind, span_of(l->bind.p, 40), ids, c,
 	    buf_extend(&l->box, f.stored));
 	return writer_append(

@@ -222,6 +222,14 @@ static const char *after_scheme(const char *url, const char *scheme)
 
 int store_open(const char *url, bool create, struct ctx *ctx, struct store **out, struct err *e)
 {
+	static const struct store_limits none;
+
+	return store_open_limited(url, create, &none, ctx, out, e);
+}
+
+int store_open_limited(const char *url, bool create, const struct store_limits *limits,
+    struct ctx *ctx, struct store **out, struct err *e)
+{
 	struct store *s = NULL;
 	const char *rest;
 
@@ -242,6 +250,8 @@ int store_open(const char *url, bool create, struct ctx *ctx, struct store **out
 		if (store_fs_open(rest ? rest : url, create, &s, e) == -1)
 			return -1;
 	}
+	if (limits->upload || limits->download)
+		s = store_limit_new(s, limits, ctx);
 	*out = store_retry_new(s, ctx);
 	return 0;
 }

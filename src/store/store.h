@@ -80,6 +80,10 @@ struct store { /* first member of each driver's own struct */
 	struct store *under; /* the store that a wrapper wraps, else NULL */
 };
 
+struct store_limits { /* bytes a second; 0: as fast as it goes */
+	uint64_t upload, download;
+};
+
 struct store_upload { /* first member of each driver's own */
 	struct store *store;
 };
@@ -91,6 +95,9 @@ struct store_upload { /* first member of each driver's own */
  * wrapped by store_retry.  ctx is borrowed until close.
  */
 int store_open(const char *url, bool create, struct ctx *ctx, struct store **out, struct err *e);
+/* The same within limits, which count what is tried again as well. */
+int store_open_limited(const char *url, bool create, const struct store_limits *limits,
+    struct ctx *ctx, struct store **out, struct err *e);
 void store_close(struct store *s); /* NULL does nothing */
 
 /* Checked faces of the ops: keys are validated, errors wrapped "URL: put KEY: ". */

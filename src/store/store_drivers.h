@@ -37,6 +37,18 @@ struct store *store_retry_new(struct store *under, struct ctx *ctx);
 void store_retry_pace(struct store *retry, int64_t first_ns); /* another first wait, for tests */
 
 /*
+ * limit: at most so many bytes a second each way, a quarter of a second's
+ * worth at once.  Appends pay as they go; list, stat and del are free.  What is
+ * paid for is what is asked of this store: below a cache, above a wire.
+ * Cancelling ends every wait, and nothing waits after it.  ctx may be NULL.
+ */
+struct store *store_limit_new(
+    struct store *under, const struct store_limits *limits, struct ctx *ctx);
+/* Another clock, and what sleeps by it; for tests. */
+void store_limit_time(
+    struct store *limit, struct clock *clock, void (*sleep)(struct ctx *ctx, int64_t ns));
+
+/*
  * spool: uploads for drivers that have none: into a nameless file in $TMPDIR
  * or /var/tmp, then one put.  store_begin and the wrappers use it by themselves.
  */

@@ -67,16 +67,15 @@ static int tmp_open(struct store_fs *fs, char *tmp, struct err *e)
 
 	snprintf(tmp, FS_TMP_MAX, FS_TMP_DIR "/" FS_TMP_PREFIX "%ld-%u-%s", (long)getpid(),
 	    atomic_fetch_add(&fs->seq, 1), fs->mark);
-	for (int tries = 0; tries < 2 && fd == -1; tries++) {
+	/* One that is there may be used as it is: nothing durable is kept in it. */
+	fd = os_openat(fs->root, tmp, O_WRONLY | O_CREAT | O_EXCL, 0600);
+	if (fd == -1 && errno == ENOENT) {
+		fs_dir_forget(fs, FS_TMP_DIR);
 		if (fs_dir_make(fs, FS_TMP_DIR, e) == -1)
 			return -1;
 		fd = os_openat(fs->root, tmp, O_WRONLY | O_CREAT | O_EXCL, 0600);
-		if (fd == -1 && errno == ENOENT && tries == 0)
-			fs_dir_forget(fs, FS_TMP_DIR);
-		else if (fd == -1)
-			return fs_fail_write(fs, e, "create a temporary file");
 	}
-	return fd;
+	return fd == -1 ? fs_fail_write(fs, e, "create a temporary file") : fd;
 }
 
 static int fs_begin(struct store *s, struct store_upload **up, struct err *e)

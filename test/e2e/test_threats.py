@@ -121,7 +121,6 @@ def test_nothing_in_the_repository_is_readable(hf, tree):
         assert not said or os.path.basename(path) == "config" or "/keys/" in os.fsdecode(path), path
 
 
-@pytest.mark.xfail(reason="the default label, user@host, stands in config and keys/ in the clear", strict=True)
 def test_a_host_name_is_not_told_unasked(repo):
     assert not [p for p in repo.objects("") if os.fsencode(os.uname().nodename) + b'"' in open(p, "rb").read()]
 

@@ -55,6 +55,9 @@ static inline void world_begin(struct world *w)
 	char *link;
 
 	make_ctx(&w->ctx, &w->events);
+	/* These tests fail calls, not disks: to wait for real fsyncs tells nothing. */
+	if (access("/dev/shm", W_OK) == 0)
+		setenv("TMPDIR", "/dev/shm", 0);
 	w->dir = dir_make();
 	w->src = mem_printf("%s/src", w->dir);
 	w->repo = mem_printf("%s/repo", w->dir);

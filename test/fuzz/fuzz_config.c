@@ -18,7 +18,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 		return 0;
 	}
 	config_verify(&c, c.root, &e);
-	config_add_writer(&c, id, key, "full", "label", "now");
+	config_add_writer(&c, &(struct config_add){.id = id,
+				  .key = key,
+				  .own = key,
+				  .role = ROLE_WRITE,
+				  .domain = id,
+				  .label = "label",
+				  .when = "now"});
 	config_remove_writer(&c, id, "now");
 	config_sign(&c, key, &b);
 	if (config_parse(buf_span(&b), &again, &e) == -1)

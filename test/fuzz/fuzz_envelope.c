@@ -40,7 +40,7 @@ static void put_sealed(struct repo *r, bool note, struct span s, char name[REPO_
 	static const struct id snapshot;
 	uint8_t sealed[FORMAT_SEALED_KEY];
 	const uint8_t *keys[1] = {sealed};
-	const struct seal_key *key = r->index_key;
+	const struct seal_key *key = r->mark_key;
 	char a[ID_HEX], b[ID_HEX];
 	struct buf object = {0};
 	struct seal_key k;

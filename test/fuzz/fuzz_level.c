@@ -26,7 +26,8 @@ static void build_good(void)
 	off_t size;
 
 	make_payload(1, 3, 10, &payload);
-	if (index_level_builder_add(b, &source, buf_span(&payload), &e) == -1 ||
+	if (index_level_builder_add(
+		b, &source, &(struct index_origin){1, 2}, buf_span(&payload), &e) == -1 ||
 	    index_level_builder_write(b, fd, key, &e) == -1)
 		abort();
 	size = lseek(fd, 0, SEEK_END);

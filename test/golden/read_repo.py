@@ -41,6 +41,8 @@ VER = b"\0"
 BLOB_MAX, PACK_MAX = 8 << 20, 80 << 20
 INDEX, SNAPSHOT, NOTE, MARK, KEY, CONTENT_PACK, META_PACK = range(1, 8)
 CONTENT, NAMES, REFS = 1, 2, 3
+MAY_SIGN = {"full": range(1, 8), "maintenance": (INDEX, CONTENT_PACK, META_PACK, MARK, NOTE),
+            "write": (INDEX, CONTENT_PACK, META_PACK, SNAPSHOT)}
 FILE, DIRECTORY, SYMLINK, FIFO, CHARDEV, BLOCKDEV = range(1, 7)
 
 
@@ -149,6 +151,24 @@ def envelope(data, kind):
 
 
 Frame = collections.namedtuple("Frame", "pack offset stored plain codec kind key")
+Domain = collections.namedtuple("Domain", "id index_key id_key")
+
+
+def domain_of(bundle, ident):
+    """3.1: a domain's keys follow from the bundle of a full or maintenance key."""
+    master = bundle.get("master")
+    index_master = hkdf(bytes.fromhex(master), b"", b"holdfast/0 index master") if master else \
+        bytes.fromhex(bundle["index_master"])
+    return Domain(ident, hkdf(index_master, ident, b"holdfast/0 index key"),
+                  hkdf(bytes.fromhex(master), ident, b"holdfast/0 id key") if master else None)
+
+
+def mark_key(bundle):
+    if "mark_key" in bundle:
+        return bytes.fromhex(bundle["mark_key"])
+    index_master = bytes.fromhex(bundle["index_master"]) if "index_master" in bundle else \
+        hkdf(bytes.fromhex(bundle["master"]), b"", b"holdfast/0 index master")
+    return hkdf(index_master, b"", b"holdfast/0 mark key")
 
 
 class Repo:
@@ -157,12 +177,15 @@ class Repo:
         raw = self.read_file(b"config", 1 << 20)
         config = json.loads(raw)
         need(canonical(config) == raw, "config: not canonical JSON")
-        self.id = bytes.fromhex(config["repository"])
+        self.config, self.id = config, bytes.fromhex(config["repository"])
         need(config["object_hash"] in OBJECT_HASH and config["blob_id"] in BLOB_ID, "config: unknown hashes")
         self.object_hash, self.keyed_hash = OBJECT_HASH[config["object_hash"]], BLOB_ID[config["blob_id"]]
         self.unlock(password, key_file)
         self.check_config(config)
         self.writers = {bytes.fromhex(w["id"]): w for w in config["writers"]}
+        self.open_epochs(config)
+        self.open_domains(config)
+        self.reading = self.own
         self.data_keys, self.blobs, self.frames = {}, {}, collections.OrderedDict()
         self.checked_packs = set()
         (self.load_indexes if use_index else self.load_packs)()
@@ -224,10 +247,47 @@ class Repo:
         plain = unbox(self.id, kek, bytes.fromhex(head["holder"]), 12, box, sha256(clear))
         bundle = json.loads(plain)
         need(bytes.fromhex(bundle["repository"]) == self.id, "key of another repository")
-        self.root_public, self.domain = bytes.fromhex(bundle["root_public"]), bytes.fromhex(bundle["domain"])
-        self.id_key, self.index_key = bytes.fromhex(bundle["id_key"]), bytes.fromhex(bundle["index_key"])
-        self.private = {1: X25519PrivateKey.from_private_bytes(bytes.fromhex(bundle["content"])),
-                        2: X25519PrivateKey.from_private_bytes(bytes.fromhex(bundle["structure"]))}
+        need(bundle["role"] == head["role"], "key of another role")
+        self.root_public = bytes.fromhex(bundle["root_public"])
+        self.bundle, self.holder, self.role = bundle, bytes.fromhex(head["holder"]), bundle["role"]
+
+    # 3.5
+    def open_epochs(self, config):
+        """self.private[class, epoch], as far as the role has them."""
+        self.private, epoch = {}, config["epoch"]
+        have = [(2, "structure"), (1, "content")][: {"full": 2, "maintenance": 1, "write": 0}[self.role]]
+        secrets = [bytes.fromhex(self.bundle[name]) for _, name in have]
+        need(self.bundle["epoch"] <= epoch, "config is older than the key")
+        if have and self.bundle["epoch"] < epoch:
+            secrets = self.open_grant(bytes.fromhex(self.writers[self.holder]["grant"]), epoch)
+        for (cls, name), secret in zip(have, secrets):
+            need(raw_public(X25519PrivateKey.from_private_bytes(secret)).hex() == config[name],
+                 f"config: another {name} key")
+            self.private[cls, epoch] = X25519PrivateKey.from_private_bytes(secret)
+            for old in reversed(config["epochs"]):
+                key = hkdf(secret, b"", b"holdfast/0 epoch")
+                number = old["epoch"]
+                secret = unbox(self.id, key, bytes(16), 13, bytes.fromhex(old["sealed_" + name]),
+                               sha256(struct.pack("<H", number)))
+                self.private[cls, number] = X25519PrivateKey.from_private_bytes(secret)
+
+    def open_grant(self, grant, epoch):
+        own = X25519PrivateKey.from_private_bytes(bytes.fromhex(self.bundle["own"]))
+        shared = own.exchange(X25519PublicKey.from_public_bytes(grant[:32]))
+        key = hkdf(shared, grant[:32] + raw_public(own), b"holdfast/0 grant")
+        plain = unbox(self.id, key, self.holder, 13, grant[32:], sha256(struct.pack("<H", epoch)))
+        return plain[:32], plain[32:]
+
+    # 3.1
+    def open_domains(self, config):
+        ids = [bytes.fromhex(d["id"]) for d in config["domains"]]
+        if self.role == "write":
+            self.domains = [Domain(bytes.fromhex(self.bundle["domain"]), bytes.fromhex(self.bundle["index_key"]),
+                                   bytes.fromhex(self.bundle["id_key"]))]
+        else:
+            self.domains = [domain_of(self.bundle, ident) for ident in ids]
+        self.mark_key = mark_key(self.bundle)
+        self.own = next((d for d in self.domains if d.id.hex() == self.bundle.get("domain")), self.domains[0])
 
     # 3.1
     def check_config(self, config):
@@ -243,22 +303,28 @@ class Repo:
         except InvalidSignature:
             raise Bad(f"{what}: signature is wrong") from None
 
-    def check_signer(self, payload, kind, signed, what):
-        """4: signer id and signature over the hash of what was signed."""
+    def check_signer(self, payload, kind, signed, what, domain=None):
+        """4: signer id and signature over the hash of what was signed; what its role may sign."""
         c = Cursor(payload)
         signer, signature = c.take(16), c.take(64)
         c.end()
         need(signer in self.writers, f"{what}: signer is no writer of this repository")
         self.check_signature(bytes.fromhex(self.writers[signer]["key"]), signature,
                              b"holdfast/0 sig" + bytes([kind]) + self.id + sha256(signed), what)
+        writer = self.writers[signer]
+        need(kind in MAY_SIGN[writer["role"]], f"{what}: a {writer['role']} key may not sign this")
+        if writer["role"] == "write" and domain is not None:
+            need(bytes.fromhex(writer["domain"]) == domain, f"{what}: signed by a write key of another domain")
+        return signer
 
     # 3.3
     def data_key(self, sealed, want):
         """(data-key id, data key) of 132 sealed bytes; want is the class."""
         if sealed not in self.data_keys:
-            need(sealed[0] == 1 and sealed[1] in self.private, "data key of an unknown kind")
+            kind = sealed[1], struct.unpack("<H", sealed[2:4])[0]
+            need(sealed[0] == 1 and kind in self.private, "data key of a kind or epoch that we have no key for")
             ident, ephemeral = sealed[4:20], sealed[20:52]
-            private = self.private[sealed[1]]
+            private = self.private[kind]
             shared = private.exchange(X25519PublicKey.from_public_bytes(ephemeral))
             kek = hkdf(shared, ephemeral + raw_public(private), b"holdfast/0 data key" + self.id)
             try:
@@ -271,23 +337,38 @@ class Repo:
         return self.data_keys[sealed]
 
     # 4
-    def sections(self, data, kind, keys, purposes, what):
+    def sections(self, data, kind, keys, purposes, what, domain=None, mark=False):
         """The payloads of an object's sections but the last, which is checked."""
         sealed, c = envelope(data, kind)
         need(len(sealed) == len(keys), f"{what}: number of data keys")
-        opened = [self.data_key(s, k) for s, k in zip(sealed, keys)] or [(self.domain, self.index_key)]
+        opened = [self.data_key(s, k) for s, k in zip(sealed, keys)]
+        if domain:
+            opened = [(domain.id, domain.index_key)]
+        elif mark:
+            opened = [(self.id, self.mark_key)]
         payloads = []
         for purpose, slot in purposes:
             before = c.at
             keyid, key = opened[slot]
             payloads.append(unpad(unbox(self.id, key, keyid, purpose, c.take(c.u32()))))
         c.end()
-        self.check_signer(payloads.pop(), kind, data[:before], what)
+        self.signer = self.check_signer(payloads.pop(), kind, data[:before], what, domain and domain.id)
         return payloads
+
+    def domain_that_opens(self, purpose, box, what):
+        """The domain whose index key fits a box; None for another's, which a write key cannot open."""
+        for domain in self.domains:
+            try:
+                unbox(self.id, domain.index_key, domain.id, purpose, box)
+                return domain
+            except Bad:
+                pass
+        need(self.role == "write", f"{what}: seal broken for every domain")
+        return None
 
     # ---- 5 and 6: packs and indexes ---------------------------------------------------------
 
-    def frames_of(self, c, pack, offset, keys):
+    def frames_of(self, c, pack, offset, keys, domain):
         """The list of frames that directories and indexes share; fills the map of blobs."""
         for _ in range(c.varint()):
             kind, slot, codec = c.u8(), c.u8(), c.u8()
@@ -298,7 +379,7 @@ class Repo:
             at = 0
             for _ in range(n):
                 ident, length = c.take(32), c.varint()
-                self.blobs.setdefault(ident, (frame, at, length))
+                self.blobs.setdefault((domain.id, ident), (frame, at, length))
                 at += length
             need(at == plain, "blobs do not fill their frame")
             offset += stored
@@ -306,7 +387,12 @@ class Repo:
 
     def load_indexes(self):
         for name, data in self.objects(b"index"):
-            (payload,) = self.sections(data, INDEX, [], [(6, 0), (11, 0)], f"index/{name}")
+            _, c = envelope(data, INDEX)
+            c.take(c.u32())
+            domain = self.domain_that_opens(11, c.take(c.u32()), f"index/{name}")
+            if domain is None:
+                continue
+            (payload,) = self.sections(data, INDEX, [], [(6, 0), (11, 0)], f"index/{name}", domain)
             c = Cursor(payload)
             keys = [c.take(132) for _ in range(c.varint())]
             for _ in range(c.varint()):
@@ -316,7 +402,7 @@ class Repo:
                 pack = pack_name(kind, ident)
                 exists = os.path.exists(os.path.join(self.path, pack))
                 known = self.blobs if exists else dict(self.blobs)
-                self.frames_of(c, pack, offset, slots)
+                self.frames_of(c, pack, offset, slots, domain)
                 if not exists:  # deleted since
                     self.blobs = known
             c.end()
@@ -329,14 +415,17 @@ class Repo:
 
     def load_directory(self, data, pack, kind):
         keys, header = envelope(data, kind)
-        trailer = Cursor(unbox(self.id, self.index_key, self.domain, 5, data[-64:]))
+        domain = self.domain_that_opens(5, data[-64:], pack.decode())
+        if domain is None:
+            return
+        trailer = Cursor(unbox(self.id, domain.index_key, domain.id, 5, data[-64:]))
         offset, length = trailer.u64(), trailer.u64()
         need(offset + length == len(data) - 64, f"{pack.decode()}: directory is not before the trailer")
-        payload = unpad(unbox(self.id, self.index_key, self.domain, 4, data[offset : offset + length]))
+        payload = unpad(unbox(self.id, domain.index_key, domain.id, 4, data[offset : offset + length]))
         c = Cursor(payload)
-        end = self.frames_of(c, pack, header.at, keys)
+        end = self.frames_of(c, pack, header.at, keys, domain)
         need(end == offset, f"{pack.decode()}: frames do not end where the directory begins")
-        self.check_signer(payload[c.at :], kind, data[: header.at] + payload[: c.at], pack.decode())
+        self.check_signer(payload[c.at :], kind, data[: header.at] + payload[: c.at], pack.decode(), domain.id)
 
     def frame(self, frame):
         """A frame's plaintext; the last few are kept."""
@@ -357,17 +446,21 @@ class Repo:
             self.frames.popitem(last=False)
         return plain
 
-    def blob_id(self, kind, data):
+    def blob_id(self, domain, kind, data):
         """Names and refs have keys of their own."""
-        label = {NAMES: b"holdfast/0 names", REFS: b"holdfast/0 refs"}.get(kind)
-        return self.keyed_hash(mac(self.id_key, label) if label else self.id_key, data)
+        if kind == CONTENT:
+            return self.keyed_hash(domain.id_key, data)
+        if kind == NAMES:
+            return self.keyed_hash(mac(domain.id_key, b"holdfast/0 names"), data)
+        return self.keyed_hash(mac(domain.index_key, b"holdfast/0 refs"), data)
 
     def blob(self, ident, kind):
-        need(ident in self.blobs, f"blob {ident.hex()[:8]}: in no index")
-        frame, at, length = self.blobs[ident]
+        where = self.reading.id, ident
+        need(where in self.blobs, f"blob {ident.hex()[:8]}: in no index of its domain")
+        frame, at, length = self.blobs[where]
         need(frame.kind == kind, f"blob {ident.hex()[:8]}: of another kind")
         data = self.frame(frame)[at : at + length]
-        need(self.blob_id(kind, data) == ident, f"blob {ident.hex()[:8]}: id differs")
+        need(self.blob_id(self.reading, kind, data) == ident, f"blob {ident.hex()[:8]}: id differs")
         return data
 
     # ---- 7: trees -----------------------------------------------------------------------------
@@ -431,6 +524,10 @@ class Repo:
         for name, data in self.objects(b"snapshots"):
             head, facts = map(json.loads, self.sections(
                 data, SNAPSHOT, [2, 1], [(7, 0), (8, 1), (11, 0)], f"snapshots/{name}"))
+            need(head["signer"] == self.signer.hex(), f"snapshots/{name}: another signer")
+            writer = self.writers[self.signer]
+            need(writer["role"] == "full" or writer["domain"] == head["domain"],
+                 f"snapshots/{name}: signed by a write key of another domain")
             found.append((name, head, facts))
         return sorted(found, key=lambda s: s[1]["start"])
 
@@ -446,6 +543,7 @@ class Repo:
 
     def walk(self, snapshot):
         _, head, facts = snapshot
+        self.reading = next(d for d in self.domains if d.id.hex() == head["domain"])
         for root, part in zip(head["roots"], facts["parts"]):
             if root is not None:
                 several = len(head["roots"]) > 1
@@ -618,7 +716,7 @@ def verify(repo):
             seen["entries"] += 1
             seen["bytes"] += sum(map(len, repo.content(entry["ref"])))
     for name, data in repo.objects(b"marks"):
-        repo.sections(data, MARK, [], [(10, 0), (11, 0)], f"marks/{name}")
+        repo.sections(data, MARK, [], [(10, 0), (11, 0)], f"marks/{name}", mark=True)
         seen["marks"] += 1
     return dict(seen, blobs=len(repo.blobs))
 

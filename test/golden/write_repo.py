@@ -64,20 +64,11 @@ def entry(kind, name, **f):
 class Forger(rr.Repo):
     """Collects blobs as frames of one, then writes them with commit()."""
 
-    def open_bundle(self, data, password, key_file):
-        super().open_bundle(data, password, key_file)
-        _, c = rr.envelope(data, rr.KEY)
-        clear, box = c.take(c.u32()), c.take(c.u32())
-        head = json.loads(clear)
-        kek = rr.hkdf(key_file, b"", b"holdfast/0 key file")
-        bundle = json.loads(rr.unbox(self.id, kek, bytes.fromhex(head["holder"]), 12, box, rr.sha256(clear)))
-        self.signing = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(bundle["signing"]))
-        self.public = rr.raw_public(self.signing)
-
     def __init__(self, path, key_file):
         with open(key_file, "rb") as f:
             super().__init__(path, key_file=f.read())
-        self.signer = next(i for i, w in self.writers.items() if bytes.fromhex(w["key"]) == self.public)
+        self.signing = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(self.bundle["signing"]))
+        self.signer = self.holder
         self.run = {cls: (os.urandom(16), os.urandom(SEED)) for cls in (1, 2)}
         self.sealed = {cls: self.seal_data_key(cls) for cls in (1, 2)}
         self.pending = {rr.CONTENT_PACK: [], rr.META_PACK: []}
@@ -90,9 +81,9 @@ class Forger(rr.Repo):
     def seal_data_key(self, cls):
         ident, key = self.run[cls]
         once = rr.X25519PrivateKey.generate()
-        head = struct.pack("<BBH", 1, cls, 1) + ident + rr.raw_public(once)
-        ours = rr.raw_public(self.private[cls])
-        kek = rr.hkdf(once.exchange(self.private[cls].public_key()), rr.raw_public(once) + ours,
+        head = struct.pack("<BBH", 1, cls, self.config["epoch"]) + ident + rr.raw_public(once)
+        theirs = bytes.fromhex(self.config[{1: "content", 2: "structure"}[cls]])
+        kek = rr.hkdf(once.exchange(rr.X25519PublicKey.from_public_bytes(theirs)), rr.raw_public(once) + theirs,
                       b"holdfast/0 data key" + self.id)
         return head + rr.AESGCM(kek).encrypt(bytes(12), key, head + self.id) + \
             rr.mac(key, b"holdfast/0 commit" + ident)
@@ -104,7 +95,7 @@ class Forger(rr.Repo):
     # blobs and trees
     def add(self, kind, plain, codec=0, stored=None, claim=None):
         """A blob as a frame of its own; stored: its compressed form; claim: the length to declare."""
-        ident = self.blob_id(kind, plain)
+        ident = self.blob_id(self.own, kind, plain)
         cls = 2 if kind == rr.REFS else 1
         keyid, key = self.run[cls]
         sealed = self.box(key, keyid, kind, plain if stored is None else stored)
@@ -154,8 +145,8 @@ class Forger(rr.Repo):
         body = header + b"".join(f[5] for f in frames)
         directory = listed + self.sign(kind, header + listed)
         bare = len(body) + 48 + 4 + len(directory) + 64
-        box = self.box(self.index_key, self.domain, 4, padded(directory, 4 + len(directory) + padme(bare) - bare))
-        trailer = self.box(self.index_key, self.domain, 5, struct.pack("<QQ", len(body), len(box)))
+        box = self.box(self.own.index_key, self.own.id, 4, padded(directory, 4 + len(directory) + padme(bare) - bare))
+        trailer = self.box(self.own.index_key, self.own.id, 5, struct.pack("<QQ", len(body), len(box)))
         data = body + box + trailer
         ident = self.put("packs" if kind == rr.CONTENT_PACK else "meta", data)
         slots = varint(len(classes))[:1] + b"".join(varint(c - 1) for c in classes)
@@ -165,9 +156,9 @@ class Forger(rr.Repo):
         """Write packs, index and a snapshot of the tree root; its id as hex."""
         packs = [self.pack(kind) for kind in self.pending if self.pending[kind]]
         payload = varint(2) + self.sealed[1] + self.sealed[2] + varint(len(packs)) + b"".join(packs)
-        index = self.domain, self.index_key
+        index = self.own.id, self.own.index_key
         self.put("index", self.envelope(rr.INDEX, [], [(6, *index, payload), (11, *index, None)]))
-        head = {"signer": self.signer.hex(), "client": "ab" * 16, "sequence": 1, "previous": None, "parent": None,
+        head = {"signer": self.signer.hex(), "domain": self.own.id.hex(), "client": "ab" * 16, "sequence": 1, "previous": None, "parent": None,
                 "start": start, "end": start, "host": "forger", "user": "forger", "system": None,
                 "group": "cd" * 16, "strategy": "full", "tags": [], "roots": [root.hex()], "producer": "forger"}
         part = {"name": "files", "kind": "files", "paths": ["/"], "tree": root.hex(), "outcome": "complete",
@@ -184,17 +175,18 @@ def new_repository(path, key_file, object_hash="blake3", blob_id="blake3"):
     os.makedirs(path)
     repository, holder, domain = os.urandom(16), os.urandom(16), os.urandom(16)
     secret = {n: os.urandom(SEED) for n in
-              ("root", "content", "structure", "id_key", "chunker_key", "index_key", "signing", "file")}
+              ("root", "content", "structure", "master", "signing", "own", "file")}
     public = {n: rr.raw_public(Ed25519PrivateKey.from_private_bytes(secret[n])) for n in ("root", "signing")}
-    public |= {n: rr.raw_public(rr.X25519PrivateKey.from_private_bytes(secret[n])) for n in ("content", "structure")}
+    public |= {n: rr.raw_public(rr.X25519PrivateKey.from_private_bytes(secret[n])) for n in ("content", "structure", "own")}
     now = "2026-01-01T00:00:00.000000000Z"
     config = {"format": 0, "revision": 1, "repository": repository.hex(), "family": repository.hex(), "required": [],
               "optional": [], "object_hash": object_hash, "blob_id": blob_id,
-              "chunker": {"name": "gear", "min": 262144, "avg": 1048576, "max": 4194304}, "epoch": 1,
+              "chunker": {"name": "gear", "min": 262144, "avg": 1048576, "max": 4194304}, "epoch": 1, "epochs": [],
               "root": public["root"].hex(), "content": public["content"].hex(),
               "structure": public["structure"].hex(), "domains": [{"id": domain.hex()}], "grace": 86400,
-              "writers": [{"id": holder.hex(), "key": public["signing"].hex(), "role": "full", "domain": domain.hex(),
-                           "label": "made by hand", "added": now, "removed": None}], "created": now}
+              "writers": [{"id": holder.hex(), "key": public["signing"].hex(), "own": public["own"].hex(), "role": "full",
+                           "domain": domain.hex(), "label": "made by hand", "added": now, "removed": None,
+                           "grant": None}], "created": now}
     root = Ed25519PrivateKey.from_private_bytes(secret["root"])
     config["signature"] = root.sign(b"holdfast/0 config" + rr.canonical(config)).hex()
     with open(f"{path}/config", "wb") as f:
@@ -202,7 +194,8 @@ def new_repository(path, key_file, object_hash="blake3", blob_id="blake3"):
     hint = rr.hkdf(secret["file"], b"", b"holdfast/0 key file hint")[:8].hex()
     clear = rr.canonical({"holder": holder.hex(), "role": "full", "label": "made by hand", "created": now,
                           "kdf": {"name": "key-file", "hint": hint}})
-    bundle = {"repository": repository.hex(), "root_public": public["root"].hex(), "domain": domain.hex()}
+    bundle = {"repository": repository.hex(), "root_public": public["root"].hex(), "domain": domain.hex(),
+              "role": "full", "epoch": 1}
     bundle |= {n: secret[n].hex() for n in secret if n != "file"}
     plain, kek = rr.canonical(bundle), rr.hkdf(secret["file"], b"", b"holdfast/0 key file")
     salt = os.urandom(32)

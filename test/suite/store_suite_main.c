@@ -53,6 +53,14 @@ static struct store *open_fault(const char *place, bool create)
 	    open_mem(place, create), &(struct store_fault_plan){.decide = never});
 }
 
+/* Fast enough not to be felt, slow enough that every byte is counted. */
+static struct store *open_limit(const char *place, bool create)
+{
+	struct store_limits l = {.upload = UINT64_C(1) << 40, .download = UINT64_C(1) << 40};
+
+	return store_limit_new(open_fs(place, create), &l, NULL);
+}
+
 /* A driver that knows whole objects only. */
 static struct store_ops plain;
 
@@ -90,6 +98,7 @@ static const struct store_suite drivers[] = {
     {"retry", open_retry, true, true},
     {"url", open_url, true, true},
     {"fault", open_fault, true, true},
+    {"limit", open_limit, true, true},
     {"spool", open_spool, false, false},
     {"retry-spool", open_retry_spool, false, false},
 };

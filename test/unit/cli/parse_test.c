@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "os/os.h"
 
 static struct cli_options opt;
 static struct cli_args args;
@@ -113,6 +114,63 @@ static void right_values_are_taken(void **state)
 	assert_int_equal(opt.type, 3);
 }
 
+static void rates_are_kib_unless_they_say_otherwise(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t rate;
+	} good[] = {{"500", 512000}, {"1", 1024}, {"0", 0}, {"2MiB", 2097152}, {"20MB/s", 20000000},
+	    {"100kB", 100000}, {"100 kB/s", 100000}, {"7/s", 7168}};
+	static const char *const bad[] = {"", "fast", "-1", "1.5", "3 miles", "/s", "20MB/h",
+	    "18446744073709551615", "99999999999999999999", "1kB/s/s"};
+
+	assert_int_equal(PARSE("backup", "/"), 0);
+	assert_true(opt.limit_upload == 0 && opt.limit_download == 0);
+	for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+		assert_int_equal(PARSE("backup", "/", "--limit-upload", good[i].text), 0);
+		assert_true(opt.limit_upload == good[i].rate);
+		assert_int_equal(PARSE("restore", "latest", "--limit-download", good[i].text), 0);
+		assert_true(opt.limit_download == good[i].rate);
+	}
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		assert_int_equal(PARSE("backup", "/", "--limit-upload", bad[i]), -1);
+		assert_int_equal(err.kind, ERR_USAGE);
+		assert_non_null(strstr(err.msg, "--limit-upload: "));
+		assert_non_null(strstr(err.hint, "KiB/s"));
+	}
+}
+
+static void priorities_are_validated(void **state)
+{
+	static const char *const nice[] = {"", "20", "-21", "low", "1x", "99999999999999999999"};
+	static const char *const ionice[] = {
+	    "", "idle:1", "best-effort:8", "best-effort:", "best-effort:77", "realtime", "2"};
+
+	assert_int_equal(PARSE("prune"), 0);
+	assert_int_equal(opt.nice, NICE_UNSET);
+	assert_int_equal(opt.ionice, 0);
+	assert_int_equal(PARSE("prune", "--nice", "19", "--ionice=idle"), 0);
+	assert_int_equal(opt.nice, 19);
+	assert_int_equal(opt.ionice, os_ioprio_idle());
+	assert_int_equal(PARSE("check", "--nice=-20", "--ionice", "best-effort:7"), 0);
+	assert_int_equal(opt.nice, -20);
+	assert_int_equal(opt.ionice, os_ioprio_best(7));
+	for (size_t i = 0; i < sizeof nice / sizeof *nice; i++)
+		assert_int_equal(PARSE("prune", "--nice", nice[i]), -1);
+	for (size_t i = 0; i < sizeof ionice / sizeof *ionice; i++)
+		assert_int_equal(PARSE("prune", "--ionice", ionice[i]), -1);
+	assert_non_null(strstr(err.hint, "best-effort:0"));
+}
+
+static void jobs_have_bounds(void **state)
+{
+	assert_int_equal(PARSE("repair", "-j", "1024"), 0);
+	assert_int_equal(opt.jobs, 1024);
+	assert_int_equal(PARSE("backup", "/", "--jobs", "1025"), -1);
+	assert_int_equal(PARSE("backup", "/", "--jobs", "0"), -1);
+	assert_int_equal(PARSE("check", "--jobs=-3"), -1);
+}
+
 static void arguments_are_counted(void **state)
 {
 	assert_int_equal(PARSE("cat"), -1);
@@ -120,7 +178,7 @@ static void arguments_are_counted(void **state)
 	assert_int_equal(PARSE("cat", "a", "b"), -1);
 	assert_int_equal(PARSE("key", "list"), 0);
 	assert_int_equal(PARSE("key", "lst"), -1);
-	assert_non_null(strstr(err.hint, "list|add|remove|passwd"));
+	assert_non_null(strstr(err.hint, "list|add|remove|rotate|passwd"));
 	assert_int_equal(PARSE("cat", "--help"), 0);
 }
 
@@ -170,6 +228,9 @@ int main(void)
 	    cmocka_unit_test(unknown_words_get_a_hint),
 	    cmocka_unit_test(wrong_values_are_usage_errors),
 	    cmocka_unit_test(right_values_are_taken),
+	    cmocka_unit_test(rates_are_kib_unless_they_say_otherwise),
+	    cmocka_unit_test(priorities_are_validated),
+	    cmocka_unit_test(jobs_have_bounds),
 	    cmocka_unit_test(arguments_are_counted),
 	    cmocka_unit_test(variables_stand_in_for_options),
 	    cmocka_unit_test(distances_are_edits),

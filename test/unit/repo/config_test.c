@@ -5,16 +5,28 @@
 #include "repo/config.h"
 
 static const uint8_t root[CRYPTO_KEY] = {1}, content[CRYPTO_KEY] = {2}, structure[CRYPTO_KEY] = {3},
-		     writer[FORMAT_UID] = {4}, writer_key[CRYPTO_KEY] = {5};
+		     writer[FORMAT_UID] = {4}, writer_key[CRYPTO_KEY] = {5}, own[CRYPTO_KEY] = {6},
+		     domain[FORMAT_UID] = {7};
 
 static uint8_t root_public[CRYPTO_KEY];
+
+static void add(struct config *c, const uint8_t *id, const char *label)
+{
+	config_add_writer(c, &(struct config_add){.id = id,
+				 .key = writer_key,
+				 .own = own,
+				 .role = ROLE_WRITE,
+				 .domain = domain,
+				 .label = label,
+				 .when = "2026-11-21T00:00:00Z"});
+}
 
 static void make(struct config *c, struct buf *text)
 {
 	crypto_sign_public(root, root_public);
-	config_new(c, root_public, content, structure, 86400, CRYPTO_BLAKE3, CRYPTO_SHA2,
+	config_new(c, root_public, content, structure, domain, 86400, CRYPTO_BLAKE3, CRYPTO_SHA2,
 	    "2026-11-21T00:00:00Z");
-	config_add_writer(c, writer, writer_key, "full", "l\303\244bel", "2026-11-21T00:00:00Z");
+	add(c, writer, "l\303\244bel");
 	config_sign(c, root, text);
 }
 
@@ -37,7 +49,10 @@ static void a_config_comes_back(void **state)
 	make(&c, &text);
 	assert_int_equal(read_config(buf_span(&text), &got, &e), 0);
 	assert_memory_equal(got.repo, c.repo, FORMAT_UID);
-	assert_memory_equal(got.domain, c.domain, FORMAT_UID);
+	assert_int_equal(got.ndomains, 1);
+	assert_memory_equal(got.domains[0], domain, FORMAT_UID);
+	assert_int_equal(config_writer(&got, writer)->role, ROLE_WRITE);
+	assert_memory_equal(config_writer(&got, writer)->domain, domain, FORMAT_UID);
 	assert_memory_equal(got.content, content, CRYPTO_KEY);
 	assert_memory_equal(got.structure, structure, CRYPTO_KEY);
 	assert_int_equal(got.revision, 2);
@@ -145,7 +160,7 @@ static void unknown_fields_survive_a_rewrite(void **state)
 	struct err e;
 
 	assert_int_equal(with("later", "{\"b\":[1,2.5,null],\"a\":\"\\u00e4\"}", &c, &e), 0);
-	config_add_writer(&c, root_public, writer_key, "full", "second", "now");
+	add(&c, root_public, "second");
 	assert_true(config_remove_writer(&c, writer, "then"));
 	assert_false(config_remove_writer(&c, writer, "again"));
 	config_sign(&c, root, &text);

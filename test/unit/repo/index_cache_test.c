@@ -70,8 +70,12 @@ static struct id object(uint64_t i)
 	return make_id(77, i);
 }
 
-static int fetch(void *arg, const struct id *id, struct buf *out, struct err *e)
+static const struct index_origin nobody = {0, 0};
+
+static int fetch(
+    void *arg, const struct id *id, struct buf *out, struct index_origin *origin, struct err *e)
 {
+	*origin = nobody;
 	for (uint64_t i = 0; i < 100; i++) {
 		struct id o = object(i);
 
@@ -110,7 +114,7 @@ static void add_one(struct index_cache *c, uint64_t i)
 	struct err e = {0};
 
 	make_payload(i, PACKS, BLOBS, &b);
-	assert_int_equal(index_cache_add(c, &o, buf_span(&b), &e), 0);
+	assert_int_equal(index_cache_add(c, &o, &nobody, buf_span(&b), &e), 0);
 	buf_fini(&b);
 }
 
@@ -255,7 +259,7 @@ static void hidden_packs_are_absent_but_listed(void **state)
 	index_cache_hide(c, &pack);
 	index_cache_hide(c, &none);
 	assert_int_equal(index_cache_find(c, &id, &p, &e), 0);
-	assert_int_equal(index_cache_find_all(c, &id, count_place, &n, &e), 0);
+	assert_int_equal(index_cache_find_all(c, 0, &id, count_place, &n, &e), 0);
 	assert_int_equal(n, 1);
 	id = make_id(0, 0);
 	assert_int_equal(index_cache_find(c, &id, &p, &e), 1);
@@ -280,8 +284,8 @@ static void find_all_visits_every_copy(void **state)
 
 	add_one(c, 1);
 	make_payload(1, PACKS, BLOBS, &b);
-	assert_int_equal(index_cache_add(c, &o, buf_span(&b), &e), 0);
-	assert_int_equal(index_cache_find_all(c, &id, count_place, &n, &e), 0);
+	assert_int_equal(index_cache_add(c, &o, &nobody, buf_span(&b), &e), 0);
+	assert_int_equal(index_cache_find_all(c, 0, &id, count_place, &n, &e), 0);
 	assert_int_equal(n, 2);
 	buf_fini(&b);
 	index_cache_close(c);
@@ -471,6 +475,38 @@ static void hiding_some_packs_hides_no_others(void **state)
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+/* What one domain's index objects say is not seen by lookups in another. */
+static void a_lookup_in_a_domain_sees_that_domain_alone(void **state)
+{
+	const struct index_origin honest = {7, 70}, liar = {8, 80};
+	struct index_cache *c = open_cache(NULL);
+	struct id o[2] = {object(1), object(2)}, id = make_id(1, 0);
+	struct index_cache_pack pack;
+	struct index_place p;
+	struct buf b = {0};
+	struct err e = {0};
+	size_t n = 0;
+
+	make_payload(1, PACKS, BLOBS, &b);
+	/* The liar names the same blobs, and comes first. */
+	assert_int_equal(index_cache_add(c, &o[0], &liar, buf_span(&b), &e), 0);
+	assert_int_equal(index_cache_find_in(c, 7, &id, &p, &e), 0);
+	assert_int_equal(index_cache_add(c, &o[1], &honest, buf_span(&b), &e), 0);
+	for (uint64_t domain = 7; domain < 9; domain++) {
+		assert_int_equal(index_cache_find_in(c, domain, &id, &p, &e), 1);
+		assert_int_equal(p.domain, domain);
+		assert_int_equal(index_cache_pack(c, p.pack, &pack, &e), 0);
+		assert_int_equal(pack.origin.signer, 10 * domain);
+	}
+	assert_int_equal(index_cache_find_in(c, 9, &id, &p, &e), 0);
+	assert_int_equal(index_cache_find_all(c, 7, &id, count_place, &n, &e), 0);
+	assert_int_equal(n, 1);
+	assert_int_equal(index_cache_find_all(c, 0, &id, count_place, &n, &e), 0);
+	assert_int_equal(n, 3);
+	buf_fini(&b);
+	index_cache_close(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -487,6 +523,7 @@ int main(void)
 	    T(a_damaged_byte_never_gives_a_wrong_answer),
 	    T(what_is_added_is_seen_at_once_by_others),
 	    T(hiding_some_packs_hides_no_others),
+	    cmocka_unit_test(a_lookup_in_a_domain_sees_that_domain_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -56,7 +56,9 @@ static struct index_level *build_part(uint64_t series, size_t blobs)
 	int fd = temp_file();
 
 	make_payload(series, blobs / PACK_BLOBS, PACK_BLOBS, &payload);
-	assert_int_equal(index_level_builder_add(b, &source, buf_span(&payload), &e), 0);
+	assert_int_equal(index_level_builder_add(
+			     b, &source, &(struct index_origin){1, 2}, buf_span(&payload), &e),
+	    0);
 	assert_int_equal(index_level_builder_write(b, fd, key, &e), 0);
 	index_level_builder_free(b);
 	buf_fini(&payload);

@@ -98,7 +98,7 @@ static void the_info_is_readable_without_a_credential(void **state)
 	begin(&t, file_cred(secret_a));
 	assert_int_equal(key_read_info(buf_span(&t.object), &info, &t.e), 0);
 	assert_string_equal(info.label, "l\303\244bel");
-	assert_string_equal(info.role, "full");
+	assert_int_equal(info.role, ROLE_FULL);
 	assert_string_equal(info.created, "2026-11-21T00:00:00Z");
 	assert_true(info.key_file);
 	assert_memory_equal(info.holder, t.k->holder, FORMAT_UID);

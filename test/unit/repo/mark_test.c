@@ -97,8 +97,8 @@ static void hostile_payloads_are_damage(void **state)
 		buf_put_zeros(&payload, rows[i].bytes);
 		sealer_init(&s, t.r->config.repo);
 		envelope_begin(&object, FORMAT_MARK, NULL, 0);
-		envelope_section(&s, &object, t.r->index_key, PURPOSE_MARK, buf_span(&payload));
-		envelope_sign(&s, &object, t.r->index_key, t.r->keys->holder, t.r->keys->signing);
+		envelope_section(&s, &object, t.r->mark_key, PURPOSE_MARK, buf_span(&payload));
+		envelope_sign(&s, &object, t.r->mark_key, t.r->keys->holder, t.r->keys->signing);
 		OK(repo_put_object(t.r, FORMAT_MARK, buf_span(&object), &id, &e));
 		OK(mark_load(t.r, &m, &e));
 		assert_int_equal(m.n, 1);

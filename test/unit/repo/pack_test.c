@@ -30,7 +30,7 @@ static void write_pack(struct t *t, size_t n, struct index_pack *out, struct id 
 	struct err e;
 
 	memset(box, 5, sizeof box);
-	OK(pack_writer_open(t->r, FORMAT_PACK, slots, 2, &w, &e));
+	OK(pack_writer_open(t->r, t->r->domains[0].tag, FORMAT_PACK, slots, 2, &w, &e));
 	for (size_t i = 0; i < n; i++) {
 		struct pack_frame f = {.kind = PURPOSE_CONTENT,
 		    .slot = (uint8_t)(i % 2),

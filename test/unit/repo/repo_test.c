@@ -58,11 +58,17 @@ static void a_repository_is_not_made_twice(void **state)
 	repo_close(t.r);
 }
 
+static int add_second(struct repo *r, enum role role, struct id *id, struct err *e)
+{
+	struct repo_key_params p = {.cred = second(), .label = "two", .role = role};
+
+	return repo_key_add(r, &p, id, e);
+}
+
 static void keys_come_change_and_go(void **state)
 {
 	static const uint8_t third_secret[32] = {9};
 	struct repo_cred third = {.key_file = true, .secret = span_of(third_secret, 32)};
-	struct repo_cred cred;
 	struct repo_key *keys;
 	struct id id;
 	size_t n;
@@ -72,8 +78,7 @@ static void keys_come_change_and_go(void **state)
 
 	begin(&t);
 	FAILS(try_open(&t, second(), &e), ERR_WRONG_KEY);
-	cred = second();
-	OK(repo_key_add(t.r, &cred, "two", &id, &e));
+	OK(add_second(t.r, ROLE_FULL, &id, &e));
 	OK(try_open(&t, second(), &e));
 	OK(try_open(&t, make_cred(), &e));
 	OK(repo_keys_list(t.r, &keys, &n, &e));
@@ -96,7 +101,6 @@ static void keys_come_change_and_go(void **state)
 static void a_damaged_key_is_told_and_passed_over(void **state)
 {
 	char name[REPO_NAME_MAX];
-	struct repo_cred cred = second();
 	struct id_list ids;
 	struct id id;
 	struct err e;
@@ -104,7 +108,7 @@ static void a_damaged_key_is_told_and_passed_over(void **state)
 
 	begin(&t);
 	ids = make_list(t.r, FORMAT_KEY);
-	OK(repo_key_add(t.r, &cred, "two", &id, &e));
+	OK(add_second(t.r, ROLE_FULL, &id, &e));
 	make_damage(t.r->store, repo_object_name(name, FORMAT_KEY, &ids.v[0]), 100, 1);
 	OK(try_open(&t, second(), &e));
 	FAILS(try_open(&t, make_cred(), &e), ERR_WRONG_KEY);

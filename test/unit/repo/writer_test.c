@@ -145,7 +145,7 @@ static void the_same_bytes_of_another_kind_are_another_blob(void **state)
 static void sizes_from_nothing_to_the_limit_come_back(void **state)
 {
 	static const size_t sizes[] = {0, 1, FORMAT_FRAME_OWN - 1, FORMAT_FRAME_OWN,
-	    FORMAT_FRAME_AIM, 1 << 20, FORMAT_BLOB_MAX};
+	    FORMAT_FRAME_AIM, 3 << 20, FORMAT_BLOB_MAX};
 	enum { N = sizeof sizes / sizeof *sizes };
 	static const enum codec_id codecs[] = {CODEC_NONE, CODEC_ZSTD, CODEC_LZ4, CODEC_GZIP};
 
