@@ -36,7 +36,7 @@ int pack_writer_open(struct repo *r, uint64_t domain, enum format_type type,
 	w->domain = repo_domain(r, domain);
 	w->type = type;
 	w->nslots = nslots;
-	w->hash = crypto_hash_new(r->config.object_hash);
+	w->hash = repo_object_hash(r);
 	envelope_begin(&w->header, type, slots, nslots);
 	if (w->domain == NULL) {
 		pack_writer_free(w);
@@ -99,10 +99,12 @@ bool pack_writer_full(const struct pack_writer *w)
 {
 	uint64_t n = closed_size(w);
 
+	/* Who reads a directory holds all of it. */
+	if (w->dir.nblobs >= FORMAT_PACK_BLOBS_AIM)
+		return true;
 	if (n < FORMAT_PACK_MIN)
 		return false;
-	return n >= FORMAT_PACK_FULL || w->dir.nblobs >= FORMAT_PACK_BLOBS_MAX / 2 ||
-	       (seal_padme(n) - n) * 1024 <= n;
+	return n >= FORMAT_PACK_FULL || (seal_padme(n) - n) * 1024 <= n;
 }
 
 /* Directory: payload, signer, signature, zeros up to the padded size. */
@@ -246,7 +248,7 @@ static int parse_directory(struct repo *r, const struct domain *d, enum format_t
 	buf_put_span(&covered, header);
 	buf_put(&covered, payload.p, frames_end);
 	envelope_sign_text(r->config.repo, type, buf_span(&covered), text, &n);
-	pub = c.bad ? NULL : config_writer_key(&r->config, signer);
+	pub = c.bad ? NULL : config_writer_key(&r->config, type, signer);
 	if (pub == NULL || cursor_left(&c) != CRYPTO_SIG ||
 	    !crypto_verify(pub, span_of(text, n), payload.p + c.off)) {
 		err_set(e, ERR_CORRUPT, "directory: signature is wrong or of no known writer");

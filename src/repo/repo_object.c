@@ -115,6 +115,11 @@ void repo_object_id(const struct repo *r, struct span bytes, struct id *out)
 	crypto_digest(r->config.object_hash, bytes, out->b);
 }
 
+struct crypto_hash *repo_object_hash(const struct repo *r)
+{
+	return crypto_hash_new(r->config.object_hash);
+}
+
 int repo_put_object(
     struct repo *r, enum format_type type, struct span bytes, struct id *id, struct err *e)
 {

@@ -20,6 +20,7 @@ void id_list_fini(struct id_list *l);
 
 /* What names an object: the hash of its bytes, by the repository's algorithm. */
 void repo_object_id(const struct repo *r, struct span bytes, struct id *out);
+struct crypto_hash *repo_object_hash(const struct repo *r); /* the same as a stream, returns new */
 
 /* "index/<id>" or "packs/ab/<id>"; returns out. */
 enum { REPO_NAME_MAX = 160 };
