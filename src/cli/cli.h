@@ -145,6 +145,7 @@ struct cli_options {
 	bool secret;
 	struct calendar_duration grace;
 	int object_hash, blob_id;
+	double parity;
 	/* which snapshots */
 	const char *host, *system;
 	struct cli_list tags, paths;

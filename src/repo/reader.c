@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "codec/codec.h"
 #include "repo/repo_internal.h"
+#include "repo/repo_parity.h"
 
 /* A few frames are kept: trees are walked in the order they were written. */
 enum { SLOTS = 8, KEEP_BYTES = 12 << 20, PLACES_MAX = 64, PLACES_DOMAIN = 4 };
@@ -145,6 +146,20 @@ int reader_unseal(struct reader *rd, const struct pack_frame *f, const uint8_t *
 	    buf_extend(out, f->plain), f->plain, e);
 }
 
+/* Once more, from what the pack's parity makes of it; e is why it must be. */
+static int mended_frame(struct reader *rd, const char *name, const struct id *pack,
+    const struct index_place *at, const struct pack_frame *f, struct buf *out, struct err *e)
+{
+	struct err again;
+
+	if ((e->kind != ERR_CORRUPT && e->kind != ERR_IO) ||
+	    !repo_mend_range(rd->repo, name, pack, at->off, rd->box.p, at->stored) ||
+	    reader_unseal(rd, f, at->sealed_key, buf_span(&rd->box), out, &again) == -1)
+		return -1;
+	err_clear(e);
+	return 0;
+}
+
 static int load_frame(struct reader *rd, const struct index_place *at,
     const struct index_cache_pack *pack, struct buf *out, struct err *e)
 {
@@ -156,11 +171,12 @@ static int load_frame(struct reader *rd, const struct index_place *at,
 		return err_set(e, ERR_CORRUPT, "%s: index gives impossible lengths", name);
 	buf_reset(&rd->box);
 	if (store_get(rd->repo->store, name, at->off, buf_extend(&rd->box, at->stored), at->stored,
-		e) == -1)
-		return -1;
-	if (reader_unseal(rd, &f, at->sealed_key, buf_span(&rd->box), out, e) == -1)
-		return err_wrap(e, "%s: frame at %llu", name, (unsigned long long)at->off);
-	return 0;
+		e) == 0) {
+		if (reader_unseal(rd, &f, at->sealed_key, buf_span(&rd->box), out, e) == 0)
+			return 0;
+		err_wrap(e, "%s: frame at %llu", name, (unsigned long long)at->off);
+	}
+	return mended_frame(rd, name, &pack->id, at, &f, out, e);
 }
 
 int reader_frame(struct reader *rd, const struct index_place *at, struct buf *out, struct err *e)
@@ -193,7 +209,8 @@ static void touch(struct reader *rd, unsigned cost)
 }
 
 /* With the index locked: next to one of the last places, or wherever it is. */
-static int find(struct reader *rd, const struct id *id, struct index_place *out, struct err *e)
+static int find(
+    struct reader *rd, const struct id *id, bool near_too, struct index_place *out, struct err *e)
 {
 	uint64_t generation = repo_index_generation(rd->repo);
 	int rc;
@@ -201,7 +218,7 @@ static int find(struct reader *rd, const struct id *id, struct index_place *out,
 	if (rd->near_generation != generation)
 		memset(rd->near, 0, sizeof rd->near);
 	rd->near_generation = generation;
-	for (size_t i = 0; i < NEAR; i++) {
+	for (size_t i = 0; near_too && i < NEAR; i++) {
 		struct index_place *near = &rd->near[i];
 
 		if (near->plain == 0)
@@ -221,7 +238,8 @@ static int find(struct reader *rd, const struct id *id, struct index_place *out,
 	return rc;
 }
 
-int reader_find(struct reader *rd, const struct id *id, struct index_place *out, struct err *e)
+static int find_mended(
+    struct reader *rd, const struct id *id, bool near_too, struct index_place *out, struct err *e)
 {
 	int rc;
 
@@ -229,10 +247,20 @@ int reader_find(struct reader *rd, const struct id *id, struct index_place *out,
 		return -1;
 	do {
 		pthread_rwlock_rdlock(&rd->repo->index_lock);
-		rc = find(rd, id, out, e);
+		rc = find(rd, id, near_too, out, e);
 		pthread_rwlock_unlock(&rd->repo->index_lock);
 	} while (rc == -1 && mend_cache(rd, e));
 	return rc;
+}
+
+int reader_find(struct reader *rd, const struct id *id, struct index_place *out, struct err *e)
+{
+	return find_mended(rd, id, false, out, e);
+}
+
+int reader_find_near(struct reader *rd, const struct id *id, struct index_place *out, struct err *e)
+{
+	return find_mended(rd, id, true, out, e);
 }
 
 /* The frame of a place, from the slots or the store. */

@@ -25,6 +25,7 @@ struct repo_init_params {
 	const char *label; /* of the first key, in the clear; NULL: none */
 	int64_t grace_s;   /* 0: a day */
 	enum crypto_family object_hash, blob_id;
+	unsigned parity; /* share in thousandths; 0: none */
 };
 
 /*
