@@ -25,7 +25,6 @@
 
 #include "base/mem.h"
 #include "codec/codec.h"
-#include "crypto/blake3.h"
 #include "crypto/crypto.h"
 #include "repo/chunker.h"
 
@@ -137,21 +136,13 @@ static void do_gear(struct hand *h, size_t i)
 		off += chunker_next(&h->chunker, span_of(sample + i * MIB + off, n - off), true);
 }
 
-static void do_sha256(struct hand *h, size_t i)
+static void do_hash(struct hand *h, size_t i)
 {
 	uint8_t id[32];
 
 	crypto_hash_reset(h->hash);
 	crypto_hash_add(h->hash, block(i));
 	crypto_hash_end(h->hash, id);
-}
-
-static void do_blake3(struct hand *h, size_t i)
-{
-	static const uint8_t key[BLAKE3_KEY];
-	uint8_t id[BLAKE3_OUT];
-
-	blake3_hash(key, block(i), id);
 }
 
 static void do_id(struct hand *h, size_t i)
@@ -290,8 +281,7 @@ static const struct part {
     {"read", do_read},
     {"gear", do_gear},
     {"id", do_id},
-    {"sha256", do_sha256},
-    {"blake3", do_blake3},
+    {"hash", do_hash},
     {"aes256gcm", do_seal},
     {"zstd", do_compress},
     {"unzstd", do_decompress},
@@ -305,8 +295,8 @@ static void hands_init(void)
 		struct hand *h = &hands[t];
 
 		chunker_init(&h->chunker, CHUNKER_GEAR, key, 0, 0, 0);
-		h->mac = crypto_mac_new(key);
-		h->hash = crypto_hash_new();
+		h->mac = crypto_mac_new(CRYPTO_BLAKE3, key);
+		h->hash = crypto_hash_new(CRYPTO_BLAKE3);
 		h->aead = crypto_aead_new();
 		h->codec = codec_new();
 		h->out = mem_alloc(PIECE);

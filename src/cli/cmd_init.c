@@ -79,9 +79,17 @@ static int refuse_full(const char *url, struct err *e)
 	return -1;
 }
 
+/* The choices of --object-hash and --blob-id have the same order. */
+static enum crypto_family family(int choice)
+{
+	return choice == 2 ? CRYPTO_SHA2 : CRYPTO_BLAKE3;
+}
+
 int cmd_init(struct cli *c, struct err *e)
 {
-	struct repo_init_params p = {.label = c->opt.label};
+	struct repo_init_params p = {.label = c->opt.label,
+	    .object_hash = family(c->opt.object_hash),
+	    .blob_id = family(c->opt.blob_id)};
 	const char *url = cli_repo_url(c, e), *durability;
 	struct store *s = NULL;
 	struct cred cred = {0};

@@ -14,6 +14,7 @@
 
 #include "base/mem.h"
 #include "crypto/blake3_lanes.h"
+#include "crypto/crypto.h"
 
 enum {
 	TAIL_CHUNKS = 16, /* the most lanes of any variant, and the least of a group */
@@ -191,6 +192,8 @@ void blake3_hash(const uint8_t key[BLAKE3_KEY], struct span s, uint8_t out[BLAKE
 	tree_init(&t, key);
 	at = add_groups(&t, s.p, s.n);
 	tree_end(&t, s.n ? s.p + at : s.p, s.n - at, out);
+	if (key != NULL)
+		crypto_wipe(t.key, sizeof t.key);
 }
 
 struct blake3 *blake3_new(void)

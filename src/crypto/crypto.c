@@ -18,6 +18,7 @@
 #include <sys/random.h>
 
 #include "base/mem.h"
+#include "crypto/blake3.h"
 #include "crypto/secret.h"
 
 enum { BLOCK = SHA256_CBLOCK, DIGEST = SHA256_DIGEST_LENGTH };
@@ -85,44 +86,68 @@ void crypto_sha256(struct span s, uint8_t out[32])
 	SHA256_Final(out, &c);
 }
 
+void crypto_digest(enum crypto_family family, struct span s, uint8_t out[32])
+{
+	if (family == CRYPTO_BLAKE3)
+		blake3_hash(NULL, s, out);
+	else
+		crypto_sha256(s, out);
+}
+
 struct crypto_hash {
+	struct blake3 *blake3; /* NULL: SHA-256 */
 	SHA256_CTX c;
 };
 
-struct crypto_hash *crypto_hash_new(void)
+struct crypto_hash *crypto_hash_new(enum crypto_family family)
 {
 	struct crypto_hash *h = mem_zalloc(sizeof *h);
 
-	SHA256_Init(&h->c);
+	if (family == CRYPTO_BLAKE3)
+		h->blake3 = blake3_new();
+	else
+		SHA256_Init(&h->c);
 	return h;
 }
 
 void crypto_hash_free(struct crypto_hash *h)
 {
+	if (h == NULL)
+		return;
+	blake3_free(h->blake3);
 	free(h);
 }
 
 void crypto_hash_reset(struct crypto_hash *h)
 {
-	SHA256_Init(&h->c);
+	if (h->blake3)
+		blake3_reset(h->blake3);
+	else
+		SHA256_Init(&h->c);
 }
 
 void crypto_hash_add(struct crypto_hash *h, struct span s)
 {
-	SHA256_Update(&h->c, s.p, s.n);
+	if (h->blake3)
+		blake3_add(h->blake3, s);
+	else
+		SHA256_Update(&h->c, s.p, s.n);
 }
 
 void crypto_hash_end(struct crypto_hash *h, uint8_t out[32])
 {
-	SHA256_Final(out, &h->c);
+	if (h->blake3)
+		blake3_end(h->blake3, out);
+	else
+		SHA256_Final(out, &h->c);
 }
 
 /* Both hashes of HMAC (RFC 2104), each after its block of padded key. */
-struct crypto_mac {
+struct hmac {
 	SHA256_CTX inner, outer;
 };
 
-static void mac_key(struct crypto_mac *m, struct span key)
+static void hmac_key(struct hmac *m, struct span key)
 {
 	uint8_t pad[BLOCK] = {0};
 
@@ -141,7 +166,7 @@ static void mac_key(struct crypto_mac *m, struct span key)
 	crypto_wipe(pad, sizeof pad);
 }
 
-static void mac_parts(const struct crypto_mac *m, const struct span *s, size_t n, uint8_t out[32])
+static void hmac_parts(const struct hmac *m, const struct span *s, size_t n, uint8_t out[32])
 {
 	SHA256_CTX c = m->inner;
 	uint8_t digest[DIGEST];
@@ -155,11 +180,23 @@ static void mac_parts(const struct crypto_mac *m, const struct span *s, size_t n
 	crypto_wipe(&c, sizeof c);
 }
 
-struct crypto_mac *crypto_mac_new(const uint8_t key[CRYPTO_KEY])
+struct crypto_mac {
+	enum crypto_family family;
+	union {
+		struct hmac hmac;
+		uint8_t key[BLAKE3_KEY];
+	};
+};
+
+struct crypto_mac *crypto_mac_new(enum crypto_family family, const uint8_t key[CRYPTO_KEY])
 {
 	struct crypto_mac *m = secret_new(sizeof *m);
 
-	mac_key(m, span_of(key, CRYPTO_KEY));
+	m->family = family;
+	if (family == CRYPTO_BLAKE3)
+		memcpy(m->key, key, sizeof m->key);
+	else
+		hmac_key(&m->hmac, span_of(key, CRYPTO_KEY));
 	return m;
 }
 
@@ -170,30 +207,33 @@ void crypto_mac_free(struct crypto_mac *m)
 
 void crypto_mac(struct crypto_mac *m, struct span s, uint8_t out[32])
 {
-	mac_parts(m, &s, 1, out);
+	if (m->family == CRYPTO_BLAKE3)
+		blake3_hash(m->key, s, out);
+	else
+		hmac_parts(&m->hmac, &s, 1, out);
 }
 
 void crypto_mac3(
     const uint8_t key[CRYPTO_KEY], struct span a, struct span b, struct span c, uint8_t out[32])
 {
-	struct crypto_mac m;
+	struct hmac m;
 
-	mac_key(&m, span_of(key, CRYPTO_KEY));
-	mac_parts(&m, (struct span[]){a, b, c}, 3, out);
+	hmac_key(&m, span_of(key, CRYPTO_KEY));
+	hmac_parts(&m, (struct span[]){a, b, c}, 3, out);
 	crypto_wipe(&m, sizeof m);
 }
 
 void crypto_hkdf(struct span ikm, struct span salt, struct span info, uint8_t out[32])
 {
 	static const uint8_t one = 1;
-	struct crypto_mac m;
+	struct hmac m;
 	uint8_t prk[DIGEST];
 
-	mac_key(&m, salt);
-	mac_parts(&m, &ikm, 1, prk);
+	hmac_key(&m, salt);
+	hmac_parts(&m, &ikm, 1, prk);
 	/* 32 bytes are one block of the expansion. */
-	mac_key(&m, span_of(prk, sizeof prk));
-	mac_parts(&m, (struct span[]){info, span_of(&one, 1)}, 2, out);
+	hmac_key(&m, span_of(prk, sizeof prk));
+	hmac_parts(&m, (struct span[]){info, span_of(&one, 1)}, 2, out);
 	crypto_wipe(&m, sizeof m);
 	crypto_wipe(prk, sizeof prk);
 }

@@ -25,21 +25,34 @@ void crypto_random(void *out, size_t n);
 bool crypto_equal(const void *a, const void *b, size_t n); /* constant time */
 void crypto_wipe(void *p, size_t n);
 
-/* SHA-256, at once and as a stream. */
+/* SHA-256, for what is small. */
 void crypto_sha256(struct span s, uint8_t out[32]);
+
+/*
+ * What a repository hashes its bulk with: names of objects by the hash, ids
+ * of blobs by its keyed form.  BLAKE3 is the default: several times faster
+ * where the processor has no instructions for SHA-256.
+ */
+enum crypto_family {
+	CRYPTO_BLAKE3, /* and keyed BLAKE3 */
+	CRYPTO_SHA2,   /* SHA-256 and HMAC-SHA-256 */
+};
+
+/* The hash, at once and as a stream. */
+void crypto_digest(enum crypto_family family, struct span s, uint8_t out[32]);
 struct crypto_hash;
-struct crypto_hash *crypto_hash_new(void);
+struct crypto_hash *crypto_hash_new(enum crypto_family family);
 void crypto_hash_free(struct crypto_hash *h);
 void crypto_hash_reset(struct crypto_hash *h);
 void crypto_hash_add(struct crypto_hash *h, struct span s);
 void crypto_hash_end(struct crypto_hash *h, uint8_t out[32]); /* then reset it */
 
 /*
- * HMAC-SHA-256 with one key used many times: the padded key is hashed once.
- * Nothing is allocated per call.
+ * The keyed hash, with one key used many times: of HMAC the padded key is
+ * hashed once.  Nothing is allocated per call.
  */
 struct crypto_mac;
-struct crypto_mac *crypto_mac_new(const uint8_t key[CRYPTO_KEY]);
+struct crypto_mac *crypto_mac_new(enum crypto_family family, const uint8_t key[CRYPTO_KEY]);
 void crypto_mac_free(struct crypto_mac *m);
 void crypto_mac(struct crypto_mac *m, struct span s, uint8_t out[32]);
 

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "crypto/crypto.h"
 #include "repo/pack.h"
 #include "repo/reader.h"
 #include "repo/repo_object.h"
@@ -35,7 +34,7 @@ struct damage_pack *damage_pack_new(struct repo *r)
 
 	d->repo = r;
 	d->reader = reader_new(r);
-	d->hash = crypto_hash_new();
+	d->hash = repo_object_hash(r);
 	return d;
 }
 

@@ -159,7 +159,7 @@ static int is_sound(struct copying *c, const struct index_cache_pack *p, struct 
 	buf_reset(&c->plain);
 	if (store_get_all(repo_store(c->pr->repo), name, FORMAT_PACK_MAX, &c->plain, e) == -1)
 		return -1;
-	crypto_sha256(buf_span(&c->plain), got.b);
+	repo_object_id(c->pr->repo, buf_span(&c->plain), &got);
 	if (id_eq(&got, &p->id))
 		return 0;
 	return err_set(e, ERR_CORRUPT, "%s: its bytes do not have the hash in its name", name);

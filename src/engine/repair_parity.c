@@ -92,7 +92,7 @@ static int look_at(struct repair *rp, const char *object, const struct id *id, s
 	}
 	atomic_fetch_add(&rp->ctx->progress.bytes, bytes.n);
 	atomic_fetch_add(&rp->ctx->progress.files, 1);
-	crypto_sha256(buf_span(&bytes), got.b);
+	repo_object_id(rp->repo, buf_span(&bytes), &got);
 	sound = id_eq(&got, id);
 	if (!sound)
 		rc = mend(rp, object, id, &bytes, &sound, e);

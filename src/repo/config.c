@@ -10,6 +10,14 @@
 #include "repo/chunker.h"
 #include "repo/parity.h"
 
+/* What config calls the algorithms. */
+static const struct {
+	const char *object_hash, *blob_id;
+} families[] = {
+    [CRYPTO_BLAKE3] = {"blake3", "blake3"},
+    [CRYPTO_SHA2] = {"sha256", "hmac-sha256"},
+};
+
 static const size_t CANONICAL = JSON_COMPACT | JSON_SORT_KEYS | JSON_ENSURE_ASCII;
 
 void config_fini(struct config *c)
@@ -158,6 +166,27 @@ static int parse_epochs(struct config *c, const json_t *list, struct err *e)
 	return 0;
 }
 
+static int parse_families(struct config *c, struct err *e)
+{
+	bool hash = false, id = false;
+
+	for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
+		if (is_text(c->json, "object_hash", families[i].object_hash)) {
+			c->object_hash = (enum crypto_family)i;
+			hash = true;
+		}
+		if (is_text(c->json, "blob_id", families[i].blob_id)) {
+			c->blob_id = (enum crypto_family)i;
+			id = true;
+		}
+	}
+	if (hash && id)
+		return 0;
+	err_set(e, ERR_UNSUPPORTED, "config: %s names an algorithm that is unknown here",
+	    hash ? "blob_id" : "object_hash");
+	return err_hint(e, "a newer holdfast made this repository; use that one");
+}
+
 static int parse_fields(struct config *c, struct err *e)
 {
 	const json_t *o = c->json, *required = json_object_get(o, "required");
@@ -178,8 +207,8 @@ static int parse_fields(struct config *c, struct err *e)
 		return err_set(
 		    e, ERR_UNSUPPORTED, "repository needs the feature '%s'", name ? name : "?");
 	}
-	if (!is_text(o, "object_hash", "sha256") || !is_text(o, "blob_id", "hmac-sha256"))
-		return err_set(e, ERR_UNSUPPORTED, "repository uses unknown hash algorithms");
+	if (parse_families(c, e) == -1)
+		return -1;
 	if (!get_int(o, "revision", 1, INT64_MAX, &v))
 		return bad(e, "revision");
 	c->revision = (uint64_t)v;
@@ -295,7 +324,8 @@ static void add_domain(struct config *c, const uint8_t id[FORMAT_UID])
 	memcpy(c->domains[c->ndomains++], id, FORMAT_UID);
 }
 
-static json_t *new_json(int64_t grace_s, const char *created)
+static json_t *new_json(int64_t grace_s, enum crypto_family object_hash, enum crypto_family blob_id,
+    const char *created)
 {
 	json_t *o = json_object();
 
@@ -303,8 +333,8 @@ static json_t *new_json(int64_t grace_s, const char *created)
 	json_object_set_new(o, "revision", json_integer(1));
 	json_object_set_new(o, "required", json_array());
 	json_object_set_new(o, "optional", json_array());
-	json_object_set_new(o, "object_hash", json_string("sha256"));
-	json_object_set_new(o, "blob_id", json_string("hmac-sha256"));
+	json_object_set_new(o, "object_hash", json_string(families[object_hash].object_hash));
+	json_object_set_new(o, "blob_id", json_string(families[blob_id].blob_id));
 	json_object_set_new(o, "epoch", json_integer(1));
 	json_object_set_new(o, "epochs", json_array());
 	json_object_set_new(o, "grace", json_integer(grace_s));
@@ -319,7 +349,8 @@ static json_t *new_json(int64_t grace_s, const char *created)
 
 void config_new(struct config *out, const uint8_t root[CRYPTO_KEY],
     const uint8_t content[CRYPTO_KEY], const uint8_t structure[CRYPTO_KEY],
-    const uint8_t domain[FORMAT_UID], int64_t grace_s, const char *created)
+    const uint8_t domain[FORMAT_UID], int64_t grace_s, enum crypto_family object_hash,
+    enum crypto_family blob_id, const char *created)
 {
 	memset(out, 0, sizeof *out);
 	crypto_random(out->repo, FORMAT_UID);
@@ -329,10 +360,12 @@ void config_new(struct config *out, const uint8_t root[CRYPTO_KEY],
 	out->revision = 1;
 	out->epoch = 1;
 	out->grace_s = grace_s;
+	out->object_hash = object_hash;
+	out->blob_id = blob_id;
 	out->chunk_min = CHUNKER_MIN;
 	out->chunk_avg = CHUNKER_AVG;
 	out->chunk_max = CHUNKER_MAX;
-	out->json = new_json(grace_s, created);
+	out->json = new_json(grace_s, object_hash, blob_id, created);
 	set_hex(out->json, "repository", out->repo, FORMAT_UID);
 	set_hex(out->json, "family", out->repo, FORMAT_UID);
 	set_hex(out->json, "root", root, CRYPTO_KEY);

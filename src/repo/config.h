@@ -44,6 +44,7 @@ struct config {
 	uint32_t chunk_min, chunk_avg, chunk_max;
 	uint16_t epoch;
 	int64_t grace_s;
+	enum crypto_family object_hash, blob_id;
 	unsigned parity;               /* share in thousandths, 0 none */
 	struct config_writer *writers; /* removed ones too: their work stays valid */
 	size_t nwriters;
@@ -70,7 +71,8 @@ bool config_is_signed(struct span text);
 /* A new one, revision 1, without writers; `domain` is the full holders'. */
 void config_new(struct config *out, const uint8_t root[CRYPTO_KEY],
     const uint8_t content[CRYPTO_KEY], const uint8_t structure[CRYPTO_KEY],
-    const uint8_t domain[FORMAT_UID], int64_t grace_s, const char *created);
+    const uint8_t domain[FORMAT_UID], int64_t grace_s, enum crypto_family object_hash,
+    enum crypto_family blob_id, const char *created);
 
 /* Each of these raises the revision. */
 struct config_add {

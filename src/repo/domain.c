@@ -39,22 +39,25 @@ void domain_init(struct domain *d, const struct key_bundle *k, const uint8_t id[
 	crypto_wipe(index_key, sizeof index_key);
 }
 
-static struct crypto_mac *labelled(const uint8_t key[CRYPTO_KEY], const char *label)
+static struct crypto_mac *labelled(
+    enum crypto_family family, const uint8_t key[CRYPTO_KEY], const char *label)
 {
 	uint8_t derived[CRYPTO_KEY];
 	struct crypto_mac *mac;
 
 	crypto_mac3(key, span_str(label), span_of(NULL, 0), span_of(NULL, 0), derived);
-	mac = crypto_mac_new(derived);
+	mac = crypto_mac_new(family, derived);
 	crypto_wipe(derived, sizeof derived);
 	return mac;
 }
 
-void domain_macs(const struct domain *d, struct crypto_mac *mac[BLOB_KINDS])
+void domain_macs(
+    const struct domain *d, enum crypto_family blob_id, struct crypto_mac *mac[BLOB_KINDS])
 {
-	mac[PURPOSE_CONTENT - 1] = d->has_ids ? crypto_mac_new(d->id_key) : NULL;
-	mac[PURPOSE_NAMES - 1] = d->has_ids ? labelled(d->id_key, "holdfast/0 names") : NULL;
-	mac[PURPOSE_REFS - 1] = labelled(d->index_key.key, "holdfast/0 refs");
+	mac[PURPOSE_CONTENT - 1] = d->has_ids ? crypto_mac_new(blob_id, d->id_key) : NULL;
+	mac[PURPOSE_NAMES - 1] = d->has_ids ? labelled(blob_id, d->id_key, "holdfast/0 names")
+					    : NULL;
+	mac[PURPOSE_REFS - 1] = labelled(blob_id, d->index_key.key, "holdfast/0 refs");
 }
 
 void domain_macs_free(struct crypto_mac *mac[BLOB_KINDS])

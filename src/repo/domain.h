@@ -32,7 +32,8 @@ void domain_init(struct domain *d, const struct key_bundle *k, const uint8_t id[
  * NULL where the key is not held.
  */
 enum { BLOB_KINDS = 3 };
-void domain_macs(const struct domain *d, struct crypto_mac *mac[BLOB_KINDS]);
+void domain_macs(
+    const struct domain *d, enum crypto_family blob_id, struct crypto_mac *mac[BLOB_KINDS]);
 void domain_macs_free(struct crypto_mac *mac[BLOB_KINDS]);
 
 #endif

@@ -289,7 +289,7 @@ static int put(struct repo *r, const struct id *snapshot, enum note_op op, const
 	envelope_begin(&object, FORMAT_NOTE, keys, 1);
 	envelope_section(&sealer, &object, key, PURPOSE_NOTE, span_str(text));
 	envelope_sign(&sealer, &object, key, r->keys->holder, r->keys->signing);
-	crypto_sha256(buf_span(&object), id.b);
+	repo_object_id(r, buf_span(&object), &id);
 	rc = repo_put_named(r, note_name(name, snapshot, &id), buf_span(&object), e);
 	sealer_fini(&sealer);
 	buf_fini(&object);

@@ -42,7 +42,7 @@ int pack_writer_open(struct repo *r, uint64_t domain, enum format_type type,
 	w->domain = repo_domain(r, domain);
 	w->type = type;
 	w->nslots = nslots;
-	w->hash = crypto_hash_new();
+	w->hash = repo_object_hash(r);
 	if (r->config.parity)
 		w->parity = parity_builder_new(r->config.parity, parity_pack_max(r->config.parity));
 	envelope_begin(&w->header, type, slots, nslots);

@@ -51,7 +51,7 @@ struct reader *reader_new(struct repo *r)
 	rd->ndomains = r->ndomains;
 	rd->mac = mem_zalloc(rd->ndomains * sizeof *rd->mac);
 	for (size_t i = 0; i < rd->ndomains; i++)
-		domain_macs(&r->domains[i], rd->mac[i]);
+		domain_macs(&r->domains[i], r->config.blob_id, rd->mac[i]);
 	rd->hot = r->own;
 	return rd;
 }

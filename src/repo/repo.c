@@ -88,7 +88,7 @@ static void first_config(struct repo *r, const struct repo_init_params *p, const
 	crypto_x25519_public(k->own, own);
 	crypto_sign_public(k->signing, sign);
 	config_new(&r->config, k->root_public, content, structure, k->domain,
-	    p->grace_s ? p->grace_s : 86400, now);
+	    p->grace_s ? p->grace_s : 86400, p->object_hash, p->blob_id, now);
 	memcpy(k->repo, r->config.repo, FORMAT_UID);
 	config_set_parity(&r->config, p->parity);
 	config_add_writer(&r->config, &add);

@@ -9,6 +9,7 @@
 #include "base/ctx.h"
 #include "base/err.h"
 #include "base/id.h"
+#include "crypto/crypto.h"
 #include "repo/role.h"
 #include "store/store.h"
 
@@ -23,7 +24,8 @@ struct repo_init_params {
 	struct repo_cred cred;
 	const char *label; /* of the first key, in the clear; NULL: none */
 	int64_t grace_s;   /* 0: a day */
-	unsigned parity;   /* share in thousandths; 0: none */
+	enum crypto_family object_hash, blob_id;
+	unsigned parity; /* share in thousandths; 0: none */
 };
 
 /*

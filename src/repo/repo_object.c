@@ -111,12 +111,22 @@ int repo_list_packs(struct repo *r, repo_pack_visit *visit, void *arg, struct er
 	return store_list(r->store, types[FORMAT_META].folder, list_pack, &trees, e);
 }
 
+void repo_object_id(const struct repo *r, struct span bytes, struct id *out)
+{
+	crypto_digest(r->config.object_hash, bytes, out->b);
+}
+
+struct crypto_hash *repo_object_hash(const struct repo *r)
+{
+	return crypto_hash_new(r->config.object_hash);
+}
+
 int repo_put_object(
     struct repo *r, enum format_type type, struct span bytes, struct id *id, struct err *e)
 {
 	char name[REPO_NAME_MAX];
 
-	crypto_sha256(bytes, id->b);
+	repo_object_id(r, bytes, id);
 	return repo_put_named(r, repo_object_name(name, type, id), bytes, e);
 }
 
@@ -129,7 +139,7 @@ int repo_get_named(
 	buf_reset(out);
 	rc = store_get_all(r->store, name, FORMAT_SMALL_MAX, out, e);
 	if (rc == 0) {
-		crypto_sha256(buf_span(out), got.b);
+		repo_object_id(r, buf_span(out), &got);
 		if (id_eq(&got, id))
 			return 0;
 		err_set(e, ERR_CORRUPT, "%s: its bytes do not have the hash in its name", name);

@@ -18,6 +18,10 @@ struct id_list {
 void id_list_add(struct id_list *l, const struct id *id);
 void id_list_fini(struct id_list *l);
 
+/* What names an object: the hash of its bytes, by the repository's algorithm. */
+void repo_object_id(const struct repo *r, struct span bytes, struct id *out);
+struct crypto_hash *repo_object_hash(const struct repo *r); /* the same as a stream, returns new */
+
 /* "index/<id>" or "packs/ab/<id>"; returns out. */
 enum { REPO_NAME_MAX = 160 };
 const char *repo_object_name(char out[REPO_NAME_MAX], enum format_type type, const struct id *id);

@@ -157,11 +157,16 @@ int repo_get_left(struct repo *r, const char *object, uint64_t max, struct buf *
 	return 0;
 }
 
-static bool has_id(const struct buf *bytes, const struct id *id)
+/* Config's is SHA-256: what else names objects is only known once config was read. */
+static bool has_id(
+    const struct repo *r, const char *object, const struct buf *bytes, const struct id *id)
 {
 	struct id got;
 
-	crypto_sha256(buf_span(bytes), got.b);
+	if (strcmp(object, "config") == 0)
+		crypto_sha256(buf_span(bytes), got.b);
+	else
+		repo_object_id(r, buf_span(bytes), &got);
 	return id_eq(&got, id);
 }
 
@@ -184,7 +189,7 @@ bool repo_mend_bytes(
 	}
 	buf_fini(&stored);
 	if (parity_mend(&p, bytes, &e) == 0) {
-		ok = has_id(bytes, id);
+		ok = has_id(r, object, bytes, id);
 		if (!ok)
 			err_set(&e, ERR_CORRUPT, "%s: leads to other bytes than the id's", name);
 	}

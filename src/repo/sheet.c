@@ -301,7 +301,27 @@ static int import_config(struct store *s, struct span text, struct sheet_import 
 	return 0;
 }
 
-static int import_key(struct store *s, struct span object, struct sheet_import *out, struct err *e)
+/* What names its objects: says the sheet's config, or else the store's; failing both, the default.
+ */
+static enum crypto_family object_hash(struct store *s, struct span sheet)
+{
+	enum crypto_family family = CRYPTO_BLAKE3;
+	struct buf text = {0};
+	struct config c;
+	struct err e;
+
+	if (sheet.n == 0 && store_get_all(s, "config", CONFIG_MAX, &text, &e) == 0)
+		sheet = buf_span(&text);
+	if (sheet.n > 0 && config_parse(sheet, &c, &e) == 0) {
+		family = c.object_hash;
+		config_fini(&c);
+	}
+	buf_fini(&text);
+	return family;
+}
+
+static int import_key(struct store *s, struct span object, enum crypto_family hash,
+    struct sheet_import *out, struct err *e)
 {
 	char name[REPO_NAME_MAX];
 	struct key_info info;
@@ -310,7 +330,7 @@ static int import_key(struct store *s, struct span object, struct sheet_import *
 
 	if (key_read_info(object, &info, e) == -1)
 		return err_wrap(e, "sheet");
-	crypto_sha256(object, id.b);
+	crypto_digest(hash, object, id.b);
 	repo_object_name(name, FORMAT_KEY, &id);
 	if (store_stat(s, name, &st, e) == 0)
 		return 0;
@@ -335,7 +355,8 @@ int sheet_import(struct store *s, struct span text, struct sheet_import *out, st
 		goto out;
 	}
 	/* The key first: config is what makes it a repository. */
-	if ((has_key && import_key(s, buf_span(&key), out, e) == -1) ||
+	if ((has_key &&
+		import_key(s, buf_span(&key), object_hash(s, buf_span(&config)), out, e) == -1) ||
 	    (has_config && import_config(s, buf_span(&config), out, e) == -1 &&
 		!(e->kind == ERR_EXISTS && out->key)))
 		goto out;

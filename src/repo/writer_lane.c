@@ -38,7 +38,7 @@ struct writer_lane *writer_lane_new(struct writer *w)
 	l->w = w;
 	sealer_init(&l->sealer, w->repo->config.repo);
 	l->codec = codec_new();
-	domain_macs(w->domain, l->mac);
+	domain_macs(w->domain, w->repo->config.blob_id, l->mac);
 	crypto_random(l->random, sizeof l->random);
 	return l;
 }

@@ -57,7 +57,7 @@ static void put_sealed(struct repo *r, bool note, struct span s, char name[REPO_
 	envelope_begin(&object, note ? FORMAT_NOTE : FORMAT_MARK, keys, note);
 	envelope_section(&sealer, &object, key, note ? PURPOSE_NOTE : PURPOSE_MARK, s);
 	envelope_sign(&sealer, &object, key, r->keys->holder, r->keys->signing);
-	crypto_sha256(buf_span(&object), id.b);
+	repo_object_id(r, buf_span(&object), &id);
 	if (note)
 		snprintf(name, REPO_NAME_MAX, "notes/%s.%s", id_hex(a, &snapshot), id_hex(b, &id));
 	else

@@ -27,6 +27,7 @@ import zlib
 import brotli
 import lz4.block
 import zstandard
+from blake3 import blake3
 from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -64,13 +65,9 @@ def mac(key, data):
     return hmac.digest(key, data, "sha256")
 
 
-def blob_id(domain, kind, data):
-    """Names and refs have keys of their own (5)."""
-    if kind == CONTENT:
-        return mac(domain.id_key, data)
-    if kind == NAMES:
-        return mac(mac(domain.id_key, b"holdfast/0 names"), data)
-    return mac(mac(domain.index_key, b"holdfast/0 refs"), data)
+# What config's object_hash and blob_id may name (1).
+OBJECT_HASH = {"sha256": sha256, "blake3": blake3}
+BLOB_ID = {"hmac-sha256": mac, "blake3": lambda key, data: blake3(data, key)}
 
 
 def hkdf(ikm, salt, info):
@@ -181,6 +178,8 @@ class Repo:
         config = json.loads(raw)
         need(canonical(config) == raw, "config: not canonical JSON")
         self.config, self.id = config, bytes.fromhex(config["repository"])
+        need(config["object_hash"] in OBJECT_HASH and config["blob_id"] in BLOB_ID, "config: unknown hashes")
+        self.object_hash, self.keyed_hash = OBJECT_HASH[config["object_hash"]], BLOB_ID[config["blob_id"]]
         self.unlock(password, key_file)
         self.check_config(config)
         self.writers = {bytes.fromhex(w["id"]): w for w in config["writers"]}
@@ -210,7 +209,7 @@ class Repo:
         for name in self.names(folder):
             data = self.read_file(folder + b"/" + name)
             ident = name.split(b".")[-1]  # notes/<snapshot>.<id>
-            need(sha256(data).hex().encode() == ident, f"{folder.decode()}/{name.decode()}: hash differs")
+            need(self.object_hash(data).hex().encode() == ident, f"{folder.decode()}/{name.decode()}: hash differs")
             yield name.decode(), data
 
     # 3.4
@@ -293,7 +292,6 @@ class Repo:
     # 3.1
     def check_config(self, config):
         need(config["format"] == 0 and not config["required"], "config: a format or feature unknown here")
-        need(config["object_hash"] == "sha256" and config["blob_id"] == "hmac-sha256", "config: other hashes")
         need(bytes.fromhex(config["root"]) == self.root_public, "config: another root key")
         rest = {k: v for k, v in config.items() if k != "signature"}
         self.check_signature(self.root_public, bytes.fromhex(config["signature"]),
@@ -435,7 +433,7 @@ class Repo:
             self.frames.move_to_end(frame)
             return self.frames[frame]
         if frame.pack not in self.checked_packs:
-            need(sha256(self.read_file(frame.pack)) == bytes.fromhex(frame.pack[-64:].decode()),
+            need(self.object_hash(self.read_file(frame.pack)) == bytes.fromhex(frame.pack[-64:].decode()),
                  f"{frame.pack.decode()}: hash differs")
             self.checked_packs.add(frame.pack)
         with open(os.path.join(self.path, frame.pack), "rb") as f:
@@ -448,13 +446,21 @@ class Repo:
             self.frames.popitem(last=False)
         return plain
 
+    def blob_id(self, domain, kind, data):
+        """Names and refs have keys of their own."""
+        if kind == CONTENT:
+            return self.keyed_hash(domain.id_key, data)
+        if kind == NAMES:
+            return self.keyed_hash(mac(domain.id_key, b"holdfast/0 names"), data)
+        return self.keyed_hash(mac(domain.index_key, b"holdfast/0 refs"), data)
+
     def blob(self, ident, kind):
         where = self.reading.id, ident
         need(where in self.blobs, f"blob {ident.hex()[:8]}: in no index of its domain")
         frame, at, length = self.blobs[where]
         need(frame.kind == kind, f"blob {ident.hex()[:8]}: of another kind")
         data = self.frame(frame)[at : at + length]
-        need(blob_id(self.reading, kind, data) == ident, f"blob {ident.hex()[:8]}: id differs")
+        need(self.blob_id(self.reading, kind, data) == ident, f"blob {ident.hex()[:8]}: id differs")
         return data
 
     # ---- 7: trees -----------------------------------------------------------------------------

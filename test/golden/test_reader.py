@@ -1,4 +1,5 @@
 """A repository written by the program is read by the second reader, and damage is seen by it."""
+import hashlib
 import json
 import os
 import subprocess
@@ -30,6 +31,25 @@ def test_second_reader_restores_what_the_program_wrote(repo, tree, base, codec, 
     flags = ["--no-index"] if index == "from the packs alone" else []
     read_repo(repo, *flags, "restore", snapshot, base / "out")
     same_tree(tree.path, restored(base / "out", tree.path))
+
+
+@pytest.mark.parametrize("object_hash, blob_id", [
+    ("sha256", "hmac-sha256"), ("sha256", "blake3"), ("blake3", "hmac-sha256"), ("blake3", "blake3")])
+def test_second_reader_reads_every_choice_of_hashes(hf, tree, base, rng, object_hash, blob_id):
+    hf.init("--object-hash", object_hash, "--blob-id", blob_id)
+    with open(os.path.join(hf.repo, "config"), "rb") as f:
+        config = json.load(f)
+    assert (config["object_hash"], config["blob_id"]) == (object_hash, blob_id)
+    tree.file("text", b"a line\n" * 3000)
+    tree.file("random", rng.randbytes(40_000))
+    hf.backup(tree.path)
+    hf.check_clean()
+    read_repo(hf, "restore", "latest", base / "out")
+    same_tree(tree.path, restored(base / "out", tree.path))
+    for folder in ("keys", "packs", "meta", "index", "snapshots"):
+        for path in hf.objects(folder):
+            with open(path, "rb") as f:
+                assert (hashlib.sha256(f.read()).hexdigest() == os.path.basename(path)) == (object_hash == "sha256")
 
 
 def test_second_reader_verifies_several_snapshots_and_notes(repo, tree):

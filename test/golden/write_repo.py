@@ -95,7 +95,7 @@ class Forger(rr.Repo):
     # blobs and trees
     def add(self, kind, plain, codec=0, stored=None, claim=None):
         """A blob as a frame of its own; stored: its compressed form; claim: the length to declare."""
-        ident = rr.blob_id(self.own, kind, plain)
+        ident = self.blob_id(self.own, kind, plain)
         cls = 2 if kind == rr.REFS else 1
         keyid, key = self.run[cls]
         sealed = self.box(key, keyid, kind, plain if stored is None else stored)
@@ -116,7 +116,7 @@ class Forger(rr.Repo):
 
     # objects
     def put(self, folder, data):
-        ident = rr.sha256(data)
+        ident = self.object_hash(data)
         name = f"{self.path.decode()}/{folder}" + (f"/{ident[:1].hex()}" if folder in ("packs", "meta") else "")
         os.makedirs(name, exist_ok=True)
         with open(f"{name}/{ident.hex()}", "wb") as f:
@@ -170,7 +170,7 @@ class Forger(rr.Repo):
         return self.put("snapshots", data).hex()
 
 
-def new_repository(path, key_file):
+def new_repository(path, key_file, object_hash="blake3", blob_id="blake3"):
     """An empty repository of version 0 and its key file, made without the program."""
     os.makedirs(path)
     repository, holder, domain = os.urandom(16), os.urandom(16), os.urandom(16)
@@ -180,7 +180,7 @@ def new_repository(path, key_file):
     public |= {n: rr.raw_public(rr.X25519PrivateKey.from_private_bytes(secret[n])) for n in ("content", "structure", "own")}
     now = "2026-01-01T00:00:00.000000000Z"
     config = {"format": 0, "revision": 1, "repository": repository.hex(), "family": repository.hex(), "required": [],
-              "optional": [], "object_hash": "sha256", "blob_id": "hmac-sha256",
+              "optional": [], "object_hash": object_hash, "blob_id": blob_id,
               "chunker": {"name": "gear", "min": 262144, "avg": 1048576, "max": 4194304}, "epoch": 1, "epochs": [],
               "root": public["root"].hex(), "content": public["content"].hex(),
               "structure": public["structure"].hex(), "domains": [{"id": domain.hex()}], "grace": 86400,
@@ -204,7 +204,7 @@ def new_repository(path, key_file):
     data = b"HOLDFAST" + rr.VER + bytes([rr.KEY, 0, 0])
     data += struct.pack("<I", len(clear)) + clear + struct.pack("<I", len(box)) + box
     os.makedirs(f"{path}/keys")
-    with open(f"{path}/keys/{rr.sha256(data).hex()}", "wb") as f:
+    with open(f"{path}/keys/{rr.OBJECT_HASH[object_hash](data).hex()}", "wb") as f:
         f.write(data)
     with open(key_file, "w", encoding="ascii") as f:
         f.write(f"holdfast-key-1 {secret['file'].hex()}\n")

@@ -24,7 +24,8 @@ static void add(struct config *c, const uint8_t *id, const char *label)
 static void make(struct config *c, struct buf *text)
 {
 	crypto_sign_public(root, root_public);
-	config_new(c, root_public, content, structure, domain, 86400, "2026-11-21T00:00:00Z");
+	config_new(c, root_public, content, structure, domain, 86400, CRYPTO_BLAKE3, CRYPTO_SHA2,
+	    "2026-11-21T00:00:00Z");
 	add(c, writer, "l\303\244bel");
 	config_sign(c, root, text);
 }
@@ -204,6 +205,32 @@ static void an_optional_feature_is_no_matter(void **state)
 	config_fini(&c);
 }
 
+static void both_families_of_hashes_are_known_and_no_other(void **state)
+{
+	static const char *const hash[] = {"\"blake3\"", "\"sha256\""};
+	static const char *const id[] = {"\"blake3\"", "\"hmac-sha256\""};
+	struct config c;
+	struct err e;
+
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(with("object_hash", hash[i], &c, &e), 0);
+		assert_int_equal(c.object_hash, i == 0 ? CRYPTO_BLAKE3 : CRYPTO_SHA2);
+		assert_int_equal(c.blob_id, CRYPTO_SHA2); /* as made */
+		config_fini(&c);
+		assert_int_equal(with("blob_id", id[i], &c, &e), 0);
+		assert_int_equal(c.blob_id, i == 0 ? CRYPTO_BLAKE3 : CRYPTO_SHA2);
+		assert_int_equal(c.object_hash, CRYPTO_BLAKE3);
+		config_fini(&c);
+	}
+	assert_int_equal(with("object_hash", "\"hmac-sha256\"", &c, &e), -1);
+	assert_int_equal(e.kind, ERR_UNSUPPORTED);
+	assert_non_null(strstr(e.msg, "object_hash"));
+	assert_int_equal(with("blob_id", "\"sha256\"", &c, &e), -1);
+	assert_int_equal(e.kind, ERR_UNSUPPORTED);
+	assert_non_null(strstr(e.msg, "blob_id"));
+	assert_non_null(strstr(e.hint, "newer"));
+}
+
 static void what_is_missing_or_malformed_is_named(void **state)
 {
 	static const struct {
@@ -303,6 +330,7 @@ int main(void)
 	    cmocka_unit_test(unknown_fields_survive_a_rewrite),
 	    cmocka_unit_test(a_required_feature_is_refused),
 	    cmocka_unit_test(an_optional_feature_is_no_matter),
+	    cmocka_unit_test(both_families_of_hashes_are_known_and_no_other),
 	    cmocka_unit_test(what_is_missing_or_malformed_is_named),
 	    cmocka_unit_test(chunker_limits_are_kept),
 	    cmocka_unit_test(a_member_twice_is_refused),
