@@ -131,7 +131,7 @@ static int content_there(void *arg, const struct id *id, struct err *e)
 	struct damage *d = x->damage;
 	struct index_place at;
 	char hex[ID_HEX];
-	bool found = reader_find(x->reader, id, &at, e) == 1;
+	bool found = reader_find_near(x->reader, id, &at, e) == 1;
 
 	/* Mostly nothing is amiss, and one lookup tells. */
 	if ((!found || d->missing > 0 || idmap_count(d->bad_blobs) > 0) &&

@@ -34,7 +34,7 @@ static int refuse_missing(
 
 static bool is_live(const struct prune *pr, const struct snapshot *s)
 {
-	return !s->forgotten || s->pinned || s->held || s->due_ns > repo_now(pr->repo);
+	return !snapshot_goes(s, pr->now_ns);
 }
 
 static int reach_all(struct prune *pr, struct err *e)
@@ -101,8 +101,10 @@ static int weigh_all(struct prune *pr, struct err *e)
 	size_t pos = 0;
 	int rc = 0;
 
-	for (uint32_t i = 0; i < n && rc == 0; i++)
+	for (uint32_t i = 0; i < n && rc == 0; i++) {
 		rc = weigh_pack(pr, i, &dir, e);
+		index_cache_trim(repo_index(pr->repo));
+	}
 	pack_dir_fini(&dir);
 	while (rc == 0 && (pk = idmap_next(pr->packs, &pos, &id)) != NULL) {
 		pk->marked = mark_has_pack(&pr->marks, &id);

@@ -241,7 +241,7 @@ int restore_segment(struct restore *rs, struct rfile *f, const struct id *id, ui
 	struct rwindow *w;
 	struct index_place at;
 	char hex[ID_HEX];
-	int rc = reader_find(rs->reader, id, &at, e);
+	int rc = reader_find_near(rs->reader, id, &at, e);
 
 	if (rc == -1)
 		return -1;

@@ -34,7 +34,7 @@ static int verify_blob(void *arg, const struct id *id, struct err *e)
 {
 	struct verify *v = arg;
 	struct index_place at;
-	int rc = reader_find(v->rs->reader, id, &at, e);
+	int rc = reader_find_near(v->rs->reader, id, &at, e);
 
 	if (rc == -1)
 		return -1;

@@ -193,7 +193,8 @@ static void touch(struct reader *rd, unsigned cost)
 }
 
 /* With the index locked: next to one of the last places, or wherever it is. */
-static int find(struct reader *rd, const struct id *id, struct index_place *out, struct err *e)
+static int find(
+    struct reader *rd, const struct id *id, bool near_too, struct index_place *out, struct err *e)
 {
 	uint64_t generation = repo_index_generation(rd->repo);
 	int rc;
@@ -201,7 +202,7 @@ static int find(struct reader *rd, const struct id *id, struct index_place *out,
 	if (rd->near_generation != generation)
 		memset(rd->near, 0, sizeof rd->near);
 	rd->near_generation = generation;
-	for (size_t i = 0; i < NEAR; i++) {
+	for (size_t i = 0; near_too && i < NEAR; i++) {
 		struct index_place *near = &rd->near[i];
 
 		if (near->plain == 0)
@@ -221,7 +222,8 @@ static int find(struct reader *rd, const struct id *id, struct index_place *out,
 	return rc;
 }
 
-int reader_find(struct reader *rd, const struct id *id, struct index_place *out, struct err *e)
+static int find_mended(
+    struct reader *rd, const struct id *id, bool near_too, struct index_place *out, struct err *e)
 {
 	int rc;
 
@@ -229,10 +231,20 @@ int reader_find(struct reader *rd, const struct id *id, struct index_place *out,
 		return -1;
 	do {
 		pthread_rwlock_rdlock(&rd->repo->index_lock);
-		rc = find(rd, id, out, e);
+		rc = find(rd, id, near_too, out, e);
 		pthread_rwlock_unlock(&rd->repo->index_lock);
 	} while (rc == -1 && mend_cache(rd, e));
 	return rc;
+}
+
+int reader_find(struct reader *rd, const struct id *id, struct index_place *out, struct err *e)
+{
+	return find_mended(rd, id, false, out, e);
+}
+
+int reader_find_near(struct reader *rd, const struct id *id, struct index_place *out, struct err *e)
+{
+	return find_mended(rd, id, true, out, e);
 }
 
 /* The frame of a place, from the slots or the store. */

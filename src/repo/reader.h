@@ -39,6 +39,13 @@ int reader_tree_get(
 int reader_find(struct reader *rd, const struct id *id, struct index_place *out, struct err *e);
 
 /*
+ * The same, but of several places it may be any: what follows the last find
+ * is tried first, which for content in order is nearly always right.
+ */
+int reader_find_near(
+    struct reader *rd, const struct id *id, struct index_place *out, struct err *e);
+
+/*
  * Fetch, authenticate and decompress the frame of a place into out (reset
  * first), past the reader's own cache.  Blobs are not checked: see reader_check.
  */

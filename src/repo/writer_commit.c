@@ -132,7 +132,6 @@ int writer_commit(struct writer *w, struct snapshot *s, struct err *e)
 	if (snapshot_put(w->repo, s, e) == -1)
 		goto out;
 	atomic_fetch_add(&w->stats.object_bytes, s->object_size);
-	client.sequence = s->sequence;
 	if (look_at_marks(w, true, e) == -1) {
 		struct err ignored;
 
@@ -140,9 +139,9 @@ int writer_commit(struct writer *w, struct snapshot *s, struct err *e)
 		snapshot_del(w->repo, &s->id, &ignored);
 		err_wrap(e, "the snapshot is void");
 		err_hint(e, "run the backup again; what was stored is reused");
-		client_save(&client, &ignored);
-		goto out;
+		goto out; /* its number is used again: no gap */
 	}
+	client.sequence = s->sequence;
 	client.has_last = true;
 	client.last = s->id;
 	if (client_save(&client, e) == -1)

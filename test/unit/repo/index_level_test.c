@@ -111,9 +111,39 @@ static void a_large_level_opens_fast_and_small(void **state)
 	close(fd2);
 }
 
+static void a_level_as_it_was_written_verifies_and_a_changed_byte_does_not(void **state)
+{
+	struct index_level *l = build_part(3, 20000);
+	uint64_t blobs = index_level_blobs(l);
+	struct index_level *merged;
+	struct err e = {0};
+	int fd = temp_file(), again;
+	struct stat st;
+	uint8_t byte;
+
+	assert_int_equal(index_level_verify(l, &e), 0);
+	assert_int_equal(index_level_merge(&l, 1, fd, key, &e), 0);
+	index_level_close(l);
+	again = dup(fd);
+	merged = index_level_open(fd, key, &e);
+	assert_int_equal(index_level_verify(merged, &e), 0);
+	assert_int_equal(index_level_blobs(merged), blobs);
+	index_level_close(merged);
+	/* The last block is of checksums, which protect themselves. */
+	assert_int_equal(fstat(again, &st), 0);
+	assert_int_equal(pread(again, &byte, 1, st.st_size / 2), 1);
+	byte ^= 1;
+	assert_int_equal(pwrite(again, &byte, 1, st.st_size / 2), 1);
+	merged = index_level_open(again, key, &e);
+	assert_int_equal(index_level_verify(merged, &e), -1);
+	assert_int_equal(e.kind, ERR_CORRUPT);
+	index_level_close(merged);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_level_as_it_was_written_verifies_and_a_changed_byte_does_not),
 	    cmocka_unit_test(a_large_level_opens_fast_and_small),
 	};
 
