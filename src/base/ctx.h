@@ -28,7 +28,9 @@ enum event_id {
 	EVENT_FILE_DONE,      /* text: new, changed, unchanged, restored, ... */
 	EVENT_OBJECT_DAMAGED, /* path is an object's name */
 	EVENT_OBJECT_REMOVED,
-	EVENT_SNAPSHOT_HURT, /* path in a snapshot that damage reaches */
+	EVENT_OBJECT_MENDED,   /* damaged, but read by its parity */
+	EVENT_OBJECT_REPAIRED, /* damaged, and whole again in the store */
+	EVENT_SNAPSHOT_HURT,   /* path in a snapshot that damage reaches */
 	EVENT_STORE_RETRY,
 	EVENT_FINDING, /* somebody tampered: nothing is damaged, but it is not as it should be */
 	EVENT_WARNING,

@@ -144,6 +144,7 @@ struct cli_options {
 	int key_role;
 	bool secret;
 	struct calendar_duration grace;
+	double parity;
 	/* which snapshots */
 	const char *host, *system;
 	struct cli_list tags, paths;

@@ -19,9 +19,8 @@
 	(B(SNAPSHOTS) | B(LS) | B(FIND) | B(CAT) | B(DIFF) | B(RESTORE) | B(MOUNT) | B(FORGET) |   \
 	    B(STATS) | B(TAG))
 /* Those that work on several processors. */
-#define WORKERS (B(BACKUP) | B(RESTORE) | B(CHECK) | B(REPAIR))
-#define PROBLEMS                                                                                   \
-	(B(BACKUP) | B(SNAPSHOTS) | B(RESTORE) | B(CHECK) | B(FORGET) | B(PRUNE) | B(REPAIR))
+#define WORKERS  (B(BACKUP) | B(RESTORE) | B(CHECK) | B(REPAIR))
+#define PROBLEMS OPENS
 
 /* clang-format off */
 const struct opt_def opt_table[] = {
@@ -117,6 +116,10 @@ const struct opt_def opt_table[] = {
         "put the sealed key on the sheet too (its password or key file still opens it)"},
     {"grace", 0, OPT_DURATION, OPT_MAIN, "TIME", "1d", NULL, B(INIT), AT(grace), 0, NULL,
         "how long prune waits before it deletes what it marked; longer than any backup may pause"},
+    {"parity", 0, OPT_PERCENT, OPT_MAIN, "N%", NULL, NULL, B(INIT), AT(parity), 0, NULL,
+        "store what mends damage to that share (1 to 50 %) of any object, wherever it lies"},
+    {"add-parity", 0, OPT_PERCENT, OPT_MAIN, "N%", NULL, NULL, B(REPAIR), AT(parity), OPT_NO_ENV, NULL,
+        "from now on keep parity of that share (1 to 50 %), for what is stored too"},
     /* forget, prune */
     {"keep-last", 0, OPT_KEEP, OPT_KEEPING, "N", NULL, NULL, B(FORGET), AT(keep_last), 0, NULL,
         "keep the newest N"},

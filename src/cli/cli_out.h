@@ -109,6 +109,8 @@ struct exclude;
 int pick_exclude(struct cli *c, struct exclude **out, struct err *e);
 /* Afterwards: warn of patterns that matched nothing; of relative ones only, or of all. */
 void pick_warn_idle(struct cli *c, const struct exclude *x, bool all);
+/* The share of --parity or the like, in thousandths; 0 if it was not given. */
+int pick_parity(struct cli *c, const char *option, unsigned *share, struct err *e);
 /* Each path of a list made absolute, in place. */
 void pick_make_absolute(struct cli_list *l);
 /* The path made absolute, without "." and ".."; new text. */

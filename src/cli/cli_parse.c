@@ -365,7 +365,7 @@ static int find_command(int argc, char *const *argv, struct cli_args *args, stru
 static int set_defaults(
     const struct cmd_def *cmd, char *(*env)(const char *), struct cli_options *opt, struct err *e)
 {
-	opt->read_subset = opt->max_unused = -1;
+	opt->read_subset = opt->max_unused = opt->parity = -1;
 	opt->nice = NICE_UNSET;
 	for (size_t i = 0; i < opt_count; i++) {
 		const struct opt_def *o = &opt_table[i];

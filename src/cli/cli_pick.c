@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "engine/select.h"
 #include "source/exclude.h"
+#include "repo/parity.h"
 
 char *pick_absolute(const char *path)
 {
@@ -120,4 +121,16 @@ void pick_warn_idle(struct cli *c, const struct exclude *x, bool all)
 			event_emit(c->ctx, EVENT_WARNING, span_of(NULL, 0), "%s: matched nothing",
 			    rule.text);
 	}
+}
+
+int pick_parity(struct cli *c, const char *option, unsigned *share, struct err *e)
+{
+	*share = 0;
+	if (c->opt.parity < 0)
+		return 0;
+	*share = (unsigned)(c->opt.parity * 10 + 0.5);
+	if (*share >= PARITY_SHARE_MIN && *share <= PARITY_SHARE_MAX)
+		return 0;
+	return err_set(e, ERR_USAGE, "%s: from %d %% to %d %%", option, PARITY_SHARE_MIN / 10,
+	    PARITY_SHARE_MAX / 10);
 }

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "os/os.h"
 #include "store/store.h"
+#include "repo/repo_parity.h"
 
 enum { PASSWORD_TRIES = 3 };
 
@@ -84,6 +85,19 @@ static int open_repo(struct cli *c, struct err *e)
 	return rc;
 }
 
+/* All is right, but the store is not: nobody must learn that from silence. */
+static int say_mended(struct cli *c, struct err *e)
+{
+	enum cmd_id id = c->args.cmd->id;
+	size_t n = c->repo ? repo_mended(c->repo) : 0;
+
+	if (n == 0 || id == CMD_REPAIR || id == CMD_CHECK)
+		return 0;
+	err_set(e, ERR_INCOMPLETE, "%s: done and right, but %zu damaged %s read by parity",
+	    c->args.cmd->name, n, n == 1 ? "object was" : "objects were");
+	return err_hint(e, "'holdfast repair' mends the repository");
+}
+
 /* A sheet is put back where nothing can be opened yet. */
 static bool opens(const struct cli *c)
 {
@@ -107,7 +121,7 @@ static int run(struct cli *c, struct err *e)
 		return -1;
 	rc = cmd->run(c, e);
 	progress_stop(c);
-	return rc;
+	return rc == 0 ? say_mended(c, e) : rc;
 }
 
 /* Before any thread is started: it takes on its starter's priorities. */

@@ -138,12 +138,14 @@ const struct cmd_def cmd_table[CMD_COUNT] = {
 	    {"holdfast key export --output sheet.txt", "to be printed"}}},
     [CMD_REPAIR] = {CMD_REPAIR, "repair", "[index | snapshots]",
 	"Make the best of a damaged repository",
-	"index writes again the lists of what is stored where, from what is stored. snapshots "
+	"What parity (init --parity, --add-parity) can mend is put back bit for bit. Then index "
+	"writes again the lists of what is stored where, from what is stored. snapshots "
 	"replaces snapshots that damage reaches by ones without the files that are lost, each of "
 	"which is reported. Without a word: both. Keep a copy of the repository first if you "
 	"can.",
 	CMD_REPO | CMD_OPENS, 0, 1, "index|snapshots", "3", cmd_repair,
-	{{"holdfast -r /srv/backup repair --dry-run", "shows what would be done"}}},
+	{{"holdfast -r /srv/backup repair --dry-run", "shows what would be done"},
+	    {"holdfast repair --add-parity 10%", "and from now on keeps parity"}}},
     [CMD_CACHE] = {CMD_CACHE, "cache", "[dir | clear]", "Show or clear the local cache",
 	"The cache only saves time: it can be cleared whenever nothing runs. dir shows where it "
 	"is and how large; clear removes the caches of all repositories.",
@@ -167,7 +169,7 @@ const struct cmd_exit cmd_exits[] = {
     {0, "done"},
     {1, "failed"},
     {2, "usage or configuration"},
-    {3, "completed with problems: something was skipped (1 with --strict)"},
+    {3, "completed with problems: something was skipped, or read by parity (1 with --strict)"},
     {10, "there is no repository"},
     {11, "the repository or a resource is busy"},
     {12, "wrong password or key"},
@@ -190,7 +192,7 @@ bool cmd_exit_applies(const struct cmd_def *c, int status)
 
 	if (status <= 2 || status == 130)
 		return true;
-	if (c->flags & CMD_OPENS && (status == 10 || status == 12))
+	if (c->flags & CMD_OPENS && (status == 3 || status == 10 || status == 12))
 		return true;
 	while (*p) {
 		char *end;

@@ -108,6 +108,7 @@ static void report_json(struct cli *c, const struct backup_result *r)
 	out_json_u64(o, "bytes_read", s->bytes_read);
 	out_json_u64(o, "added_bytes", s->added_bytes);
 	out_json_u64(o, "stored_bytes", s->stored_bytes);
+	out_json_u64(o, "resumed_bytes", r->resumed_bytes);
 	out_json_u64(o, "repository_bytes", r->repo_bytes);
 	out_json_u64(o, "errors", s->errors);
 	json_object_set_new(o, "anomalies", anomalies_json(r->anomalies, r->nanomalies));
@@ -128,6 +129,9 @@ static void report_text(struct cli *c, const struct backup_result *r)
 		out_text(c, " (%s/s)", text_bytes(d, (uint64_t)((double)s->bytes / r->seconds)));
 	out_text(c, "\nAdded:     %s, stored as %s\n", text_bytes(a, s->added_bytes),
 	    text_bytes(b, s->stored_bytes));
+	if (r->resumed_bytes)
+		out_text(c, "Resumed:   %s were stored already by a run that did not finish\n",
+		    text_bytes(a, r->resumed_bytes));
 	if (s->errors)
 		out_text(c, "Errors:    %s\n", text_count(a, s->errors));
 	if (r->has_parent)

@@ -91,6 +91,8 @@ int cmd_init(struct cli *c, struct err *e)
 
 	if (url == NULL)
 		goto out;
+	if (pick_parity(c, "--parity", &p.parity, e) == -1)
+		goto out;
 	if (c->opt.grace.months) {
 		err_set(e, ERR_USAGE, "--grace: months and years have no fixed length; use days");
 		goto out;

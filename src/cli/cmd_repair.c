@@ -5,10 +5,16 @@
 
 static void report(struct cli *c, const struct repair_result *r)
 {
-	char a[32], b[32], d[32], amount[TEXT_AMOUNT];
+	char a[TEXT_AMOUNT], b[32], d[32], amount[TEXT_AMOUNT];
 
 	if (c->opt.dry_run)
 		out_text(c, "Dry run: nothing was changed\n");
+	if (r->objects_repaired)
+		out_text(c, "Mended by parity, bit for bit: %s\n",
+		    text_amount(a, r->objects_repaired, "object", "objects"));
+	if (r->parity_written)
+		out_text(c, "Parity written: for %s\n",
+		    text_amount(a, r->parity_written, "object", "objects"));
 	out_text(c, "Packs: %s read, %s listed anew, %s unreadable\n",
 	    text_count(a, r->packs_scanned), text_count(b, r->packs_indexed),
 	    text_count(d, r->packs_unreadable));
@@ -30,6 +36,8 @@ static void report_json(struct cli *c, const struct repair_result *r)
 	json_t *o = json_object();
 
 	json_object_set_new(o, "dry_run", json_boolean(c->opt.dry_run));
+	out_json_u64(o, "objects_repaired", r->objects_repaired);
+	out_json_u64(o, "parity_written", r->parity_written);
 	out_json_u64(o, "packs_scanned", r->packs_scanned);
 	out_json_u64(o, "packs_indexed", r->packs_indexed);
 	out_json_u64(o, "packs_unreadable", r->packs_unreadable);
@@ -49,6 +57,12 @@ int cmd_repair(struct cli *c, struct err *e)
 	struct repair_result r = {0};
 	int rc;
 
+	if (pick_parity(c, "--add-parity", &p.parity, e) == -1)
+		return -1;
+	if (p.parity && c->args.n) {
+		err_set(e, ERR_USAGE, "repair: --add-parity goes with no word");
+		return -1;
+	}
 	if (c->args.n) {
 		p.index = strcmp(c->args.v[0], "index") == 0;
 		p.snapshots = !p.index;

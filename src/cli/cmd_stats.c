@@ -1,6 +1,8 @@
 /* stats: how much there is. */
 #include "cli/cli_out.h"
 
+#include <stdio.h>
+
 #include "engine/op_tree.h"
 
 static void put_bytes(struct text_table *t, const char *name, uint64_t n)
@@ -34,6 +36,12 @@ static void report(struct cli *c, const struct stats_result *r)
 	put_bytes(&t, "  size of packs", r->pack_bytes);
 	put_count(&t, "  indexes", r->indexes);
 	put_bytes(&t, "  size of indexes", r->index_bytes);
+	if (r->parity) {
+		char name[64];
+
+		snprintf(name, sizeof name, "  size of parity (%g %%)", r->parity / 10.0);
+		put_bytes(&t, name, r->parity_bytes);
+	}
 	put_bytes(&t, "Unused, prune frees", r->dead_bytes);
 	text_table_put(&b, &t);
 	out_list(c, "%s", buf_cstr(&b));
@@ -62,6 +70,8 @@ static void report_json(struct cli *c, const struct stats_result *r)
 	out_json_u64(o, "pack_bytes", r->pack_bytes);
 	out_json_u64(o, "indexes", r->indexes);
 	out_json_u64(o, "index_bytes", r->index_bytes);
+	out_json_u64(o, "parity_bytes", r->parity_bytes);
+	json_object_set_new(o, "parity_percent", json_real(r->parity / 10.0));
 	out_json_u64(o, "dead_bytes", r->dead_bytes);
 	out_json_u64(o, "dead_in_live", r->dead_in_live);
 	out_json(c, "summary", o);

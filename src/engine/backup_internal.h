@@ -143,7 +143,7 @@ struct bworker {
 	pthread_t thread;
 };
 
-enum { DATA_MAX = 12 << 20 };
+enum { DATA_MAX = 8 << 20 };
 
 struct bpaths {
 	char **v;

@@ -4,6 +4,7 @@
 #include "repo/index.h"
 #include "repo/pack.h"
 #include "repo/repo_object.h"
+#include "repo/repo_parity.h"
 
 enum { BLOBS_MAX = 200000, OBJECTS_MAX = 16, SMALL_BLOBS = 20000 };
 
@@ -126,8 +127,8 @@ static int remove_all(struct rewriting *x, const struct id_list *l, struct err *
 	char name[REPO_NAME_MAX];
 
 	for (size_t i = 0; i < l->n; i++)
-		if (store_del(repo_store(x->repo), repo_object_name(name, FORMAT_INDEX, &l->v[i]),
-			e) == -1)
+		if (repo_del_named(x->repo, repo_object_name(name, FORMAT_INDEX, &l->v[i]), e) ==
+		    -1)
 			return -1;
 	return 0;
 }

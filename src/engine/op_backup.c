@@ -172,6 +172,16 @@ static void create_cache(struct backup *b, const struct snapshot *s)
 	free(path);
 }
 
+/* What a run of this group left unfinished; the next one says so. */
+static void keep_journal(struct backup *b, const struct snapshot *s)
+{
+	char *path = b->p->dry_run ? NULL : cache_path(b, s->group, "unfinished");
+
+	if (path != NULL)
+		writer_resume(b->writer, path);
+	free(path);
+}
+
 static void remember_full(struct backup *b, const char *last, const char *full)
 {
 	char *tmp = mem_printf("%s.new", full);
@@ -446,9 +456,11 @@ int op_backup(struct repo *r, const struct backup_params *p, struct ctx *ctx,
 	s = new_snapshot(b, &paths);
 	open_cache(b, s);
 	create_cache(b, s);
+	keep_journal(b, s);
 	rc = run(b, s, out, e);
 	out->has_parent = s->has_parent;
 	out->parent = s->parent;
+	out->resumed_bytes = writer_stats(b->writer)->resumed_bytes;
 	out->repo_bytes = writer_stats(b->writer)->object_bytes;
 	out->seconds = (double)(clock->mono_ns(clock) - began) / 1e9;
 out:

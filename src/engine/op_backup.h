@@ -45,6 +45,7 @@ struct backup_result {
 	bool has_parent;
 	enum snapshot_outcome outcome;
 	struct snapshot_stats stats;
+	uint64_t resumed_bytes; /* of content read, stored before by a run that did not finish */
 	struct snapshot_anomaly *anomalies; /* the caller frees it */
 	size_t nanomalies;
 	uint64_t repo_bytes; /* written to the repository, all objects */

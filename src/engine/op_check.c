@@ -11,12 +11,14 @@
 #include "engine/check_refs.h"
 #include "engine/damage.h"
 #include "engine/history.h"
+#include "engine/parity_look.h"
 #include "engine/select.h"
 #include "os/os.h"
 #include "repo/key.h"
 #include "repo/mark.h"
 #include "repo/reader.h"
 #include "repo/repo_object.h"
+#include "repo/repo_parity.h"
 #include "repo/tree.h"
 
 struct check {
@@ -122,12 +124,14 @@ static void counting_sink(struct ctx *inner, const struct event *ev)
 {
 	struct check *c = inner->sink_arg;
 
-	if (ev->id == EVENT_OBJECT_DAMAGED && c->damage != NULL) {
+	bool damage = ev->id == EVENT_OBJECT_DAMAGED || ev->id == EVENT_OBJECT_MENDED;
+
+	if (damage && c->damage != NULL) {
 		char *name = mem_strndup((const char *)ev->path.p, ev->path.n);
 
 		damage_object(c->damage, name, ev->text);
 		free(name);
-	} else if (ev->id != EVENT_OBJECT_DAMAGED) {
+	} else if (!damage) {
 		c->out->findings += ev->id == EVENT_FINDING;
 		if (c->ctx->sink == NULL)
 			return;
@@ -166,6 +170,9 @@ static int check_objects(struct check *c, struct snapshot_list *snapshots, struc
 	struct mark_set marks;
 	char name[REPO_NAME_MAX];
 
+	for (size_t i = 0; i < repo_mended(c->repo); i++)
+		damage_object(
+		    c->damage, repo_mended_name(c->repo, i), "is damaged; its parity mends it");
 	for (size_t i = 0; i < repo_bad_indexes(c->repo); i++)
 		damage_object(c->damage,
 		    repo_object_name(name, FORMAT_INDEX, repo_bad_index(c->repo, i)),
@@ -207,6 +214,8 @@ int op_check(struct repo *r, const struct check_params *p, struct ctx *ctx,
 	if (check_objects(&c, &snapshots, e) == -1)
 		goto out;
 	c.reader = reader_new(r);
+	if (parity_check(r, c.damage, dp.read_data, ctx, e) == -1)
+		goto out;
 	for (size_t i = 0; i < snapshots.n && !atomic_load(&ctx->cancel); i++)
 		check_snapshot(&c, snapshots.v[i]);
 	rc = ctx_check(ctx, e);

@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "engine/parity_look.h"
 #include "engine/prune_internal.h"
 #include "os/os.h"
 #include "repo/gone.h"
@@ -266,6 +267,8 @@ static int act(struct prune *pr, const struct id_list *dead, struct err *e)
 		return -1;
 	/* A run that is slow holds temporary files for long: a day at least. */
 	age = pr->grace_ns > DAY_NS ? pr->grace_ns : DAY_NS;
+	if (parity_sweep(pr->repo, pr->now_ns - pr->grace_ns, pr->ctx, &swept, e) == -1)
+		return -1;
 	return store_tmp_sweep(repo_store(pr->repo), pr->p->exclusive ? 0 : age, &swept, e);
 }
 

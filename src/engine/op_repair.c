@@ -72,7 +72,9 @@ int op_repair(struct repo *r, const struct repair_params *p, struct ctx *ctx,
 		return -1;
 	rp.bad_packs = idmap_new(0);
 	rp.mended = idmap_new(sizeof(struct mended));
-	if (all || p->index)
+	if (all)
+		rc = repair_parity(&rp, e);
+	if (rc == 0 && (all || p->index))
 		rc = repair_index(&rp, e);
 	if (rc == 0 && (all || p->snapshots))
 		rc = mend(&rp, e);

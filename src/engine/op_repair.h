@@ -1,6 +1,10 @@
 /*
  * op_repair: make the best of a damaged repository.
  *
+ * First every object that its parity can mend is put back bit for bit, and
+ * parity that is missing or damaged is made again.  Then, for what that did
+ * not save:
+ *
  * index: write index objects for packs that none (readable) names, from the
  * packs' own directories; drop index objects that are damaged or name packs
  * that are gone.  snapshots: every snapshot that reaches lost blobs gets a
@@ -15,7 +19,8 @@
 struct repair_params {
 	bool index, snapshots; /* neither: both */
 	bool dry_run;
-	unsigned jobs; /* threads that read packs; 0: one a core */
+	unsigned parity; /* keep it from now on, of this share in thousandths; 0: as it is */
+	unsigned jobs;   /* threads that read packs; 0: one a core */
 };
 
 struct repair_result {
@@ -23,7 +28,9 @@ struct repair_result {
 	uint64_t indexes_written, indexes_removed;
 	uint64_t snapshots_checked, snapshots_rewritten, snapshots_removed;
 	uint64_t entries_dropped;
-	uint64_t gaps_accepted; /* findings of check that are none any more */
+	uint64_t objects_repaired; /* by parity, bit for bit */
+	uint64_t parity_written;   /* parity objects that were missing, damaged or too small */
+	uint64_t gaps_accepted;    /* findings of check that are none any more */
 };
 
 int op_repair(struct repo *r, const struct repair_params *p, struct ctx *ctx,

@@ -3,6 +3,7 @@
 
 #include "engine/op_tree.h"
 #include "engine/reach.h"
+#include "repo/repo_parity.h"
 
 static bool begins(const char *key, const char *folder)
 {
@@ -18,6 +19,8 @@ static int count_object(void *arg, const char *key, const struct store_stat *st,
 	out->stored_bytes += st->size;
 	if (begins(key, "packs/") || begins(key, "meta/"))
 		out->pack_bytes += st->size;
+	if (begins(key, "parity/"))
+		out->parity_bytes += st->size;
 	if (begins(key, "index/")) {
 		out->indexes++;
 		out->index_bytes += st->size;
@@ -135,6 +138,7 @@ int op_stats(struct repo *r, const struct select_filter *f, struct ctx *ctx,
 	/* The index anew: else what others stored since would seem lost. */
 	if (repo_index_load(r, true, e) == -1)
 		return -1;
+	out->parity = repo_parity(r);
 	h = reach_new(r);
 	if (store_list(repo_store(r), "", count_object, out, e) == -1 ||
 	    count_snapshots(r, f, ctx, out, e) == -1 || mark_live(r, h, ctx, e) == -1)

@@ -56,7 +56,8 @@ struct stats_result {
 	uint64_t snapshots, packs, indexes, blobs, frames;
 	uint64_t objects;      /* in the store, all kinds */
 	uint64_t stored_bytes; /* all objects */
-	uint64_t pack_bytes, index_bytes;
+	uint64_t pack_bytes, index_bytes, parity_bytes;
+	unsigned parity;                     /* its share, in thousandths */
 	uint64_t plain_bytes;                /* of all blobs, before compression */
 	uint64_t files, dirs, logical_bytes; /* sums over the chosen snapshots */
 	uint64_t dead_bytes;                 /* stored bytes of frames with nothing live */

@@ -6,6 +6,7 @@
 #include "engine/index_rewrite.h"
 #include "engine/prune_internal.h"
 #include "os/os.h"
+#include "repo/repo_parity.h"
 
 static bool doomed(void *arg, const struct id *pack)
 {
@@ -67,7 +68,7 @@ static int delete_packs(struct prune *pr, struct err *e)
 		if (!pk->doomed || !pk->present)
 			continue;
 		repo_object_name(name, (enum format_type)pk->type, &id);
-		if (store_del(repo_store(pr->repo), name, e) == -1)
+		if (repo_del_named(pr->repo, name, e) == -1)
 			return -1;
 		event_emit(pr->ctx, EVENT_OBJECT_REMOVED, span_str(name), "no snapshot needs it");
 		pr->out->packs_deleted++;

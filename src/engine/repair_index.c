@@ -7,6 +7,7 @@
 #include "engine/repair_internal.h"
 #include "repo/mark.h"
 #include "repo/pack.h"
+#include "repo/repo_parity.h"
 
 struct found {
 	uint8_t type;
@@ -141,7 +142,7 @@ static int remove_bad(struct repair *rp, struct err *e)
 
 	for (size_t i = 0; i < repo_bad_indexes(rp->repo); i++) {
 		repo_object_name(name, FORMAT_INDEX, repo_bad_index(rp->repo, i));
-		if (!rp->p->dry_run && store_del(repo_store(rp->repo), name, e) == -1)
+		if (!rp->p->dry_run && repo_del_named(rp->repo, name, e) == -1)
 			return -1;
 		rp->out->indexes_removed++;
 		event_emit(rp->ctx, EVENT_OBJECT_REMOVED, span_str(name), "damaged index");

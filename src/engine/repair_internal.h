@@ -1,7 +1,8 @@
 /*
  * repair_internal: what the files of op_repair share.
  *
- *   op_repair.c        the order: index, packs, snapshots
+ *   op_repair.c        the order: parity, index, packs, snapshots
+ *   repair_parity.c    what parity makes good is mended bit for bit
  *   repair_index.c     packs that no index names are named, others dropped
  *   repair_packs.c     what is readable in damaged packs is stored anew
  *   repair_snapshots.c snapshots without what is lost
@@ -40,6 +41,7 @@ struct repair {
 int repair_writer(struct repair *rp, uint64_t domain, struct err *e);
 int repair_writer_end(struct repair *rp, struct err *e);
 
+int repair_parity(struct repair *rp, struct err *e);
 int repair_index(struct repair *rp, struct err *e);
 int repair_packs(struct repair *rp, struct err *e);
 int repair_snapshots(struct repair *rp, struct err *e);

@@ -6,6 +6,7 @@
 #include "engine/index_rewrite.h"
 #include "engine/repair_internal.h"
 #include "repo/pack_dir.h"
+#include "repo/repo_parity.h"
 
 /* Store again each blob of a frame that is still good. */
 static int salvage_frame(struct repair *rp, const struct index_pack *p, const struct pack_dir *dir,
@@ -116,7 +117,7 @@ static int remove_bad(struct repair *rp, struct err *e)
 	rp->out->indexes_removed += w.removed;
 	while (idmap_next(rp->bad_packs, &pos, &id) != NULL) {
 		for (int type = FORMAT_PACK; type <= FORMAT_META; type++)
-			if (store_del(repo_store(rp->repo),
+			if (repo_del_named(rp->repo,
 				repo_object_name(name, (enum format_type)type, &id), e) == -1)
 				return -1;
 		event_emit(rp->ctx, EVENT_OBJECT_REMOVED, span_str(name),

@@ -8,6 +8,7 @@
 #include "base/hex.h"
 #include "base/mem.h"
 #include "repo/chunker.h"
+#include "repo/parity.h"
 
 static const size_t CANONICAL = JSON_COMPACT | JSON_SORT_KEYS | JSON_ENSURE_ASCII;
 
@@ -187,6 +188,11 @@ static int parse_fields(struct config *c, struct err *e)
 	c->epoch = (uint16_t)v;
 	if (!get_int(o, "grace", 0, (int64_t)10 * 366 * 86400, &c->grace_s))
 		return bad(e, "grace");
+	v = 0;
+	if (json_object_get(o, "parity") != NULL &&
+	    !get_int(o, "parity", PARITY_SHARE_MIN, PARITY_SHARE_MAX, &v))
+		return bad(e, "parity");
+	c->parity = (unsigned)v;
 	if (!get_hex(o, "repository", c->repo, FORMAT_UID))
 		return bad(e, "repository");
 	if (!get_hex(o, "root", c->root, CRYPTO_KEY) ||
@@ -393,6 +399,27 @@ bool config_remove_writer(struct config *c, const uint8_t id[FORMAT_UID], const 
 	return false;
 }
 
+void config_set_parity(struct config *c, unsigned share)
+{
+	json_t *optional = json_object_get(c->json, "optional");
+
+	if (share == 0 || share == c->parity)
+		return;
+	if (c->parity == 0)
+		json_array_append_new(optional, json_string("parity"));
+	json_object_set_new(c->json, "parity", json_integer(share));
+	c->parity = share;
+	raise_revision(c);
+}
+
+void config_text(const struct config *c, struct buf *out)
+{
+	char *s = json_dumps(c->json, CANONICAL);
+
+	buf_put_span(out, span_str(s));
+	free(s);
+}
+
 void config_new_epoch(struct config *c, const uint8_t content[CRYPTO_KEY],
     const uint8_t structure[CRYPTO_KEY], const uint8_t sealed_content[EPOCH_SEALED],
     const uint8_t sealed_structure[EPOCH_SEALED])
@@ -443,14 +470,11 @@ void config_sign(struct config *c, const uint8_t root_key[CRYPTO_KEY], struct bu
 {
 	struct buf text = {0};
 	uint8_t sig[CRYPTO_SIG];
-	char *s;
 
 	sign_text(c->json, &text);
 	crypto_sign(root_key, buf_span(&text), sig);
 	set_hex(c->json, "signature", sig, sizeof sig);
-	s = json_dumps(c->json, CANONICAL);
-	buf_put_span(out, span_str(s));
-	free(s);
+	config_text(c, out);
 	buf_fini(&text);
 }
 

@@ -44,6 +44,7 @@ struct config {
 	uint32_t chunk_min, chunk_avg, chunk_max;
 	uint16_t epoch;
 	int64_t grace_s;
+	unsigned parity;               /* share in thousandths, 0 none */
 	struct config_writer *writers; /* removed ones too: their work stays valid */
 	size_t nwriters;
 	struct config_epoch *epochs; /* past ones, from 1 */
@@ -85,6 +86,8 @@ void config_add_writer(struct config *c, const struct config_add *a);
 /* Mark a writer as removed; its work stays valid.  False if it is none (any more). */
 bool config_remove_writer(struct config *c, const uint8_t id[FORMAT_UID], const char *when);
 
+/* Keep parity of that share, in thousandths, from now on; raises the revision. */
+void config_set_parity(struct config *c, unsigned share);
 /*
  * Begin a new epoch: `sealed_*` are the present private keys sealed under the
  * new ones.  What was granted before is void.
@@ -100,6 +103,8 @@ bool config_grant(const struct config *c, size_t writer, struct buf *out);
 /* Sign with the root key and write the stored text. */
 void config_sign(struct config *c, const uint8_t root_key[CRYPTO_KEY], struct buf *out);
 
+/* The stored text, which is canonical. */
+void config_text(const struct config *c, struct buf *out);
 /* The writer of that id, removed or not, or NULL. */
 const struct config_writer *config_writer(const struct config *c, const uint8_t signer[FORMAT_UID]);
 

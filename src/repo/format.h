@@ -18,10 +18,11 @@ enum {
 	FORMAT_PACK_MAX = 80 << 20,
 	FORMAT_PACK_MIN = 16 << 20, /* writers close between these two */
 	FORMAT_PACK_FULL = 64 << 20,
-	FORMAT_FRAME_AIM = 2 << 20,
-	FORMAT_FRAME_OWN = 1 << 20, /* a blob of this size is its own frame */
+	FORMAT_FRAME_AIM = 4 << 20,
+	FORMAT_FRAME_TREES = 1 << 20, /* names and refs, which are read one at a time */
+	FORMAT_FRAME_OWN = 1 << 20,   /* a blob of this size is its own frame */
 	FORMAT_PACK_BLOBS_MAX = 1 << 20,
-	FORMAT_PACK_BLOBS_AIM = 1 << 16, /* writers close with so many */
+	FORMAT_PACK_BLOBS_AIM = 1 << 15, /* writers close with so many */
 	FORMAT_SMALL_MAX = 256 << 20,    /* index, snapshot, note, mark, key objects */
 	FORMAT_LIST_INLINE = 1024,       /* content ids in a leaf */
 	FORMAT_LIST_DEPTH = 8,

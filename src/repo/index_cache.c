@@ -44,6 +44,7 @@ void index_cache_retire(struct index_cache *c, const struct member *m)
 {
 	struct retired *r = mem_alloc(sizeof *r);
 
+	index_level_trim(m->l);
 	if (m->name[0] != '\0' && c->dir != -1)
 		os_unlinkat(c->dir, m->name, 0);
 	*r = (struct retired){c->retired, m->l};

@@ -59,7 +59,7 @@ const void *level_at(
 
 void index_level_trim(const struct index_level *l)
 {
-	enum { SMALL = 4 << 20 };
+	enum { SMALL = 1 << 20 };
 
 	if (l->h.size > SMALL)
 		madvise((void *)(uintptr_t)l->p, l->h.size, MADV_DONTNEED);

@@ -34,7 +34,7 @@ struct index_level_builder {
 	struct index_origin origin; /* of what is being added */
 };
 
-enum { COMMITMENT = 100, RELEASE_EVERY = 1 << 18, RADIX = 11 };
+enum { COMMITMENT = 100, RELEASE_EVERY = 1 << 14, RADIX = 11 };
 
 static struct output *output_begin(int fd, const uint8_t key[INDEX_LEVEL_KEY], uint64_t nsources,
     const uint64_t count[LEVEL_SECTIONS])

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "repo/repo_internal.h"
+#include "repo/repo_parity.h"
 
 enum { MARK_PACKS_MAX = 8 << 20 };
 
@@ -157,7 +158,7 @@ int mark_del(struct repo *r, const struct id *id, struct err *e)
 {
 	char name[REPO_NAME_MAX];
 
-	return store_del(r->store, repo_object_name(name, FORMAT_MARK, id), e);
+	return repo_del_named(r, repo_object_name(name, FORMAT_MARK, id), e);
 }
 
 void mark_hide(struct repo *r, const struct mark_set *m)

@@ -9,6 +9,7 @@
 #include "base/hex.h"
 #include "base/mem.h"
 #include "repo/repo_internal.h"
+#include "repo/repo_parity.h"
 
 /*
  * What a note does to its snapshot's safety decides who may write it: everybody may
@@ -180,18 +181,12 @@ static int load_one(struct repo *r, struct note *n, struct err *e)
 	const struct seal_key *key;
 	struct sealer sealer;
 	struct envelope env;
-	struct id got;
 	int rc = -1;
 
 	sealer_init(&sealer, r->config.repo);
 	note_name(name, &n->snapshot, &n->id);
-	if (store_get_all(r->store, name, FORMAT_SMALL_MAX, &object, e) == -1)
+	if (repo_get_named(r, name, &n->id, &object, e) == -1)
 		goto out;
-	crypto_sha256(buf_span(&object), got.b);
-	if (!id_eq(&got, &n->id)) {
-		err_set(e, ERR_CORRUPT, "its bytes do not have the hash in its name");
-		goto out;
-	}
 	if (envelope_parse(buf_span(&object), FORMAT_NOTE, 2, &env, e) == -1)
 		goto out;
 	if (env.nkeys != 1) {
@@ -295,7 +290,7 @@ static int put(struct repo *r, const struct id *snapshot, enum note_op op, const
 	envelope_section(&sealer, &object, key, PURPOSE_NOTE, span_str(text));
 	envelope_sign(&sealer, &object, key, r->keys->holder, r->keys->signing);
 	crypto_sha256(buf_span(&object), id.b);
-	rc = store_put(r->store, note_name(name, snapshot, &id), buf_span(&object), STORE_NEW, e);
+	rc = repo_put_named(r, note_name(name, snapshot, &id), buf_span(&object), e);
 	sealer_fini(&sealer);
 	buf_fini(&object);
 	crypto_wipe(key, sizeof *key);
@@ -337,7 +332,7 @@ int note_del_all(
 
 	for (size_t i = 0; i < l->n; i++)
 		if (id_eq(&l->v[i].snapshot, snapshot) &&
-		    store_del(r->store, note_name(name, snapshot, &l->v[i].id), e) == -1)
+		    repo_del_named(r, note_name(name, snapshot, &l->v[i].id), e) == -1)
 			return -1;
 	return 0;
 }

@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "repo/parity.h"
 #include "repo/repo_internal.h"
+#include "repo/repo_parity.h"
 
 struct pack_writer {
 	struct repo *repo;
@@ -17,13 +19,17 @@ struct pack_writer {
 	size_t nslots;
 	uint64_t off; /* bytes so far */
 	struct pack_dir dir;
-	size_t dir_bytes; /* encoded size of dir's frames */
+	size_t dir_bytes;              /* encoded size of dir's frames */
+	struct parity_builder *parity; /* NULL: none is kept */
+	uint64_t parity_bytes;
 };
 
 static int put(struct pack_writer *w, struct span s, struct err *e)
 {
 	crypto_hash_add(w->hash, s);
 	w->off += s.n;
+	if (w->parity != NULL)
+		parity_builder_add(w->parity, s);
 	return store_append(w->upload, s, e);
 }
 
@@ -37,6 +43,8 @@ int pack_writer_open(struct repo *r, uint64_t domain, enum format_type type,
 	w->type = type;
 	w->nslots = nslots;
 	w->hash = crypto_hash_new();
+	if (r->config.parity)
+		w->parity = parity_builder_new(r->config.parity, parity_pack_max(r->config.parity));
 	envelope_begin(&w->header, type, slots, nslots);
 	if (w->domain == NULL) {
 		pack_writer_free(w);
@@ -56,6 +64,7 @@ void pack_writer_free(struct pack_writer *w)
 		return;
 	store_abort(w->upload); /* unless it was committed */
 	crypto_hash_free(w->hash);
+	parity_builder_free(w->parity);
 	buf_fini(&w->header);
 	pack_dir_fini(&w->dir);
 	free(w);
@@ -95,6 +104,9 @@ static uint64_t closed_size(const struct pack_writer *w)
 	       CRYPTO_SIG + FORMAT_TRAILER;
 }
 
+/* The most that one more frame and the padding add. */
+enum { NEXT_MAX = 12 << 20 };
+
 bool pack_writer_full(const struct pack_writer *w)
 {
 	uint64_t n = closed_size(w);
@@ -104,7 +116,8 @@ bool pack_writer_full(const struct pack_writer *w)
 		return true;
 	if (n < FORMAT_PACK_MIN)
 		return false;
-	return n >= FORMAT_PACK_FULL || (seal_padme(n) - n) * 1024 <= n;
+	return n >= FORMAT_PACK_FULL || n + NEXT_MAX >= parity_pack_max(w->repo->config.parity) ||
+	       (seal_padme(n) - n) * 1024 <= n;
 }
 
 /* Directory: payload, signer, signature, zeros up to the padded size. */
@@ -146,6 +159,33 @@ static int put_box(struct pack_writer *w, struct sealer *sealer, enum format_pur
 	return rc;
 }
 
+/* Before the pack, so that at the next sync it has its name first. */
+static int put_parity(struct pack_writer *w, const char *pack, const struct id *id, struct err *e)
+{
+	struct store_upload *up = NULL;
+	char name[REPO_NAME_MAX];
+	struct span parts[3];
+
+	if (w->parity == NULL)
+		return 0;
+	parity_builder_end(w->parity, id, parts);
+	if (store_begin(w->repo->store, &up, e) == -1)
+		return -1;
+	for (int i = 0; i < 3; i++) {
+		w->parity_bytes += parts[i].n;
+		if (store_append(up, parts[i], e) == -1) {
+			store_abort(up);
+			return -1;
+		}
+	}
+	return store_commit(up, repo_parity_name(name, pack, id), STORE_LAZY, e);
+}
+
+uint64_t pack_writer_parity(const struct pack_writer *w)
+{
+	return w->parity_bytes;
+}
+
 int pack_writer_close(struct pack_writer *w, struct index_pack *out, struct err *e)
 {
 	struct buf plain = {0}, trailer = {0};
@@ -171,8 +211,10 @@ int pack_writer_close(struct pack_writer *w, struct index_pack *out, struct err 
 	for (size_t i = 0; i < w->nslots; i++)
 		out->slots[i] = w->header.p + FORMAT_HEADER + i * FORMAT_SEALED_KEY;
 	out->dir = &w->dir;
-	rc = store_commit(
-	    w->upload, repo_object_name(name, w->type, &out->id), STORE_NEW | STORE_LAZY, e);
+	repo_object_name(name, w->type, &out->id);
+	if (put_parity(w, name, &out->id, e) == -1)
+		goto out;
+	rc = store_commit(w->upload, name, STORE_NEW | STORE_LAZY, e);
 	w->upload = NULL;
 out:
 	sealer_fini(&sealer);

@@ -33,6 +33,7 @@ bool pack_writer_full(const struct pack_writer *w);
  * by pack_writer_free.
  */
 int pack_writer_close(struct pack_writer *w, struct index_pack *out, struct err *e);
+uint64_t pack_writer_parity(const struct pack_writer *w); /* bytes of its parity, once closed */
 void pack_writer_free(struct pack_writer *w);
 
 /*

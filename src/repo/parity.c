@@ -288,6 +288,14 @@ static bool read_block(
 	return cursor_u64(&c) == erasure_crc(span_of(at.p, n - 8));
 }
 
+bool parity_begins(struct span bytes, const struct id *object)
+{
+	struct parity shape = {.m = 0};
+	struct block b;
+
+	return read_block(bytes, object, &shape, &b) && b.number == 0;
+}
+
 static bool same_shape(const struct parity *a, const struct parity *b)
 {
 	return a->size == b->size && a->m == b->m && a->log_shard == b->log_shard &&

@@ -53,7 +53,10 @@ struct parity {
 int parity_read(struct span bytes, const struct id *object, struct parity *out, struct err *e);
 void parity_fini(struct parity *p);
 
-enum { PARITY_HEAD = 64, PARITY_BYTES_MAX = 320 << 20 };
+enum { PARITY_HEAD = 64, PARITY_BLOCK_MAX = 16384, PARITY_BYTES_MAX = 320 << 20 };
+
+/* Do its first bytes (PARITY_BLOCK_MAX are enough) look as they should?  A quick look. */
+bool parity_begins(struct span bytes, const struct id *object);
 
 /*
  * Mend the object's bytes, whatever is left of them, in place.  ERR_CORRUPT

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "codec/codec.h"
 #include "repo/repo_internal.h"
+#include "repo/repo_parity.h"
 
 /* A few frames are kept: trees are walked in the order they were written. */
 enum { SLOTS = 8, KEEP_BYTES = 12 << 20, PLACES_MAX = 64, PLACES_DOMAIN = 4 };
@@ -15,7 +16,7 @@ enum { SLOTS = 8, KEEP_BYTES = 12 << 20, PLACES_MAX = 64, PLACES_DOMAIN = 4 };
 enum { NEAR = 4 };
 
 /* Each search touches pages all over the index cache; who follows its neighbour, few. */
-enum { COST_SEARCH = 64, COST_NEAR = 1, TRIM_AT = 2048 };
+enum { COST_SEARCH = 16, COST_NEAR = 1, TRIM_AT = 2048 };
 
 struct slot {
 	struct buf plain;
@@ -145,6 +146,20 @@ int reader_unseal(struct reader *rd, const struct pack_frame *f, const uint8_t *
 	    buf_extend(out, f->plain), f->plain, e);
 }
 
+/* Once more, from what the pack's parity makes of it; e is why it must be. */
+static int mended_frame(struct reader *rd, const char *name, const struct id *pack,
+    const struct index_place *at, const struct pack_frame *f, struct buf *out, struct err *e)
+{
+	struct err again;
+
+	if ((e->kind != ERR_CORRUPT && e->kind != ERR_IO) ||
+	    !repo_mend_range(rd->repo, name, pack, at->off, rd->box.p, at->stored) ||
+	    reader_unseal(rd, f, at->sealed_key, buf_span(&rd->box), out, &again) == -1)
+		return -1;
+	err_clear(e);
+	return 0;
+}
+
 static int load_frame(struct reader *rd, const struct index_place *at,
     const struct index_cache_pack *pack, struct buf *out, struct err *e)
 {
@@ -156,11 +171,12 @@ static int load_frame(struct reader *rd, const struct index_place *at,
 		return err_set(e, ERR_CORRUPT, "%s: index gives impossible lengths", name);
 	buf_reset(&rd->box);
 	if (store_get(rd->repo->store, name, at->off, buf_extend(&rd->box, at->stored), at->stored,
-		e) == -1)
-		return -1;
-	if (reader_unseal(rd, &f, at->sealed_key, buf_span(&rd->box), out, e) == -1)
-		return err_wrap(e, "%s: frame at %llu", name, (unsigned long long)at->off);
-	return 0;
+		e) == 0) {
+		if (reader_unseal(rd, &f, at->sealed_key, buf_span(&rd->box), out, e) == 0)
+			return 0;
+		err_wrap(e, "%s: frame at %llu", name, (unsigned long long)at->off);
+	}
+	return mended_frame(rd, name, &pack->id, at, &f, out, e);
 }
 
 int reader_frame(struct reader *rd, const struct index_place *at, struct buf *out, struct err *e)

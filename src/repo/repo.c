@@ -14,6 +14,7 @@
 #include "crypto/secret.h"
 #include "os/os.h"
 #include "repo/repo_internal.h"
+#include "repo/repo_parity.h"
 
 static struct repo *repo_alloc(struct store *s, struct ctx *ctx)
 {
@@ -26,6 +27,8 @@ static struct repo *repo_alloc(struct store *s, struct ctx *ctx)
 	r->data_keys = idmap_new(sizeof(struct seal_key *));
 	pthread_rwlock_init(&r->index_lock, NULL);
 	pthread_mutex_init(&r->data_keys_lock, NULL);
+	pthread_mutex_init(&r->mend_lock, NULL);
+	pthread_mutex_init(&r->mending_lock, NULL);
 	return r;
 }
 
@@ -52,6 +55,12 @@ void repo_close(struct repo *r)
 	store_close(r->store);
 	pthread_rwlock_destroy(&r->index_lock);
 	pthread_mutex_destroy(&r->data_keys_lock);
+	pthread_mutex_destroy(&r->mend_lock);
+	pthread_mutex_destroy(&r->mending_lock);
+	for (size_t i = 0; i < r->nmended; i++)
+		free(r->mended[i]);
+	free(r->mended);
+	buf_fini(&r->mending);
 	free(r->index_ids);
 	free(r->bad_indexes);
 	free(r->cache_dir);
@@ -81,6 +90,7 @@ static void first_config(struct repo *r, const struct repo_init_params *p, const
 	config_new(&r->config, k->root_public, content, structure, k->domain,
 	    p->grace_s ? p->grace_s : 86400, now);
 	memcpy(k->repo, r->config.repo, FORMAT_UID);
+	config_set_parity(&r->config, p->parity);
 	config_add_writer(&r->config, &add);
 }
 
@@ -108,7 +118,7 @@ int repo_init(struct store *s, const struct repo_init_params *p, const char *cac
 	if (repo_unlocked(r, cache_dir, e) == -1 ||
 	    key_seal(r->keys, &p->cred, p->label ? p->label : "", now, &key, e) == -1 ||
 	    repo_put_object(r, FORMAT_KEY, buf_span(&key), &id, e) == -1 ||
-	    store_put(s, "config", buf_span(&config), STORE_NEW, e) == -1)
+	    repo_put_config(r, buf_span(&config), STORE_NEW, e) == -1)
 		goto out;
 	*out = r;
 	rc = 0;
@@ -141,6 +151,13 @@ static int not_ours(struct repo *r, struct err *e)
 	return err_hint(e, "is this the right folder? a repository has keys/ beside its config");
 }
 
+/* By its parity, if it has one. */
+static bool mended_config(struct repo *r)
+{
+	config_fini(&r->config);
+	return repo_mend_config(r, &r->config);
+}
+
 /* Nothing was ever here, or the one file was lost that a sheet brings back. */
 static void no_config(struct repo *r, struct err *e)
 {
@@ -171,6 +188,8 @@ static int load_config(struct repo *r, struct err *e)
 	if (store_get_all(r->store, "config", CONFIG_MAX, &text, e) == -1) {
 		if (e->kind == ERR_ABSENT) {
 			no_config(r, e);
+		} else if (mended_config(r)) {
+			rc = 0;
 		} else if (e->kind == ERR_CORRUPT && is_foreign(r)) {
 			not_ours(r, e);
 		}
@@ -179,6 +198,10 @@ static int load_config(struct repo *r, struct err *e)
 	/* By its own root key first: damage to config must not pass for a wrong key. */
 	if (config_parse(buf_span(&text), &r->config, e) == -1 ||
 	    config_verify(&r->config, r->config.root, e) == -1) {
+		if (mended_config(r)) {
+			rc = 0;
+			goto out;
+		}
 		/* Nor for another version: only what is signed is worth believing. */
 		if (e->kind == ERR_UNSUPPORTED && !config_is_signed(buf_span(&text)))
 			damaged_config(e);

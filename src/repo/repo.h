@@ -23,6 +23,7 @@ struct repo_init_params {
 	struct repo_cred cred;
 	const char *label; /* of the first key, in the clear; NULL: none */
 	int64_t grace_s;   /* 0: a day */
+	unsigned parity;   /* share in thousandths; 0: none */
 };
 
 /*

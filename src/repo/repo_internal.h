@@ -42,6 +42,14 @@ struct repo {
 	struct id *bad_indexes; /* damaged ones, left out */
 	size_t nbad_indexes;
 
+	pthread_mutex_t mend_lock; /* guards the names of what was read through damage */
+	char **mended;
+	size_t nmended;
+	pthread_mutex_t mending_lock; /* guards the last object that was mended to read of it */
+	struct id mending_id;
+	bool mending_ok;
+	struct buf mending;
+
 	pthread_mutex_t data_keys_lock;
 	struct idmap *data_keys; /* padded data-key id -> struct seal_key * */
 };

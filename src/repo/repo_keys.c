@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "crypto/secret.h"
 #include "repo/repo_internal.h"
+#include "repo/repo_parity.h"
 
 static const char KEY_FILE_MAGIC[] = "holdfast-key-1 ";
 
@@ -171,9 +172,19 @@ static int write_config(struct repo *r, struct err *e)
 	int rc;
 
 	config_sign(&r->config, r->keys->root, &text);
-	rc = store_put(r->store, "config", buf_span(&text), 0, e);
+	rc = repo_put_config(r, buf_span(&text), 0, e);
 	buf_fini(&text);
 	return rc == 0 ? repo_refresh_keys(r, e) : -1;
+}
+
+int repo_set_parity(struct repo *r, unsigned share, struct err *e)
+{
+	if (reload_config(r, e) == -1)
+		return -1;
+	if (r->config.parity == share)
+		return 0;
+	config_set_parity(&r->config, share);
+	return write_config(r, e);
 }
 
 /* ---- Add. */
@@ -344,7 +355,7 @@ static int remove_holder(struct repo *r, const struct repo_key *k, struct err *e
 		if (write_config(r, e) == -1)
 			return -1;
 	}
-	return store_del(r->store, repo_object_name(name, FORMAT_KEY, &k->object), e);
+	return repo_del_named(r, repo_object_name(name, FORMAT_KEY, &k->object), e);
 }
 
 int repo_key_remove(struct repo *r, const char *prefix, struct err *e)
@@ -389,7 +400,7 @@ int repo_key_passwd(struct repo *r, const struct repo_cred *cred, struct id *obj
 		goto out;
 	for (size_t i = 0; i < n; i++)
 		if (v[i].current &&
-		    store_del(r->store, repo_object_name(name, FORMAT_KEY, &v[i].object), e) == -1)
+		    repo_del_named(r, repo_object_name(name, FORMAT_KEY, &v[i].object), e) == -1)
 			goto out;
 	rc = 0;
 out:

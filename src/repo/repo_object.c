@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "os/os.h"
 #include "repo/repo_internal.h"
+#include "repo/repo_parity.h"
 
 void id_list_add(struct id_list *l, const struct id *id)
 {
@@ -116,24 +117,35 @@ int repo_put_object(
 	char name[REPO_NAME_MAX];
 
 	crypto_sha256(bytes, id->b);
-	return store_put(r->store, repo_object_name(name, type, id), bytes, STORE_NEW, e);
+	return repo_put_named(r, repo_object_name(name, type, id), bytes, e);
+}
+
+int repo_get_named(
+    struct repo *r, const char *name, const struct id *id, struct buf *out, struct err *e)
+{
+	struct id got;
+	int rc;
+
+	buf_reset(out);
+	rc = store_get_all(r->store, name, FORMAT_SMALL_MAX, out, e);
+	if (rc == 0) {
+		crypto_sha256(buf_span(out), got.b);
+		if (id_eq(&got, id))
+			return 0;
+		err_set(e, ERR_CORRUPT, "%s: its bytes do not have the hash in its name", name);
+	}
+	if ((e->kind == ERR_CORRUPT || e->kind == ERR_IO) &&
+	    repo_mend_object(r, name, id, FORMAT_SMALL_MAX, out))
+		return 0;
+	return -1;
 }
 
 int repo_get_object(
     struct repo *r, enum format_type type, const struct id *id, struct buf *out, struct err *e)
 {
 	char name[REPO_NAME_MAX];
-	struct id got;
 
-	repo_object_name(name, type, id);
-	buf_reset(out);
-	if (store_get_all(r->store, name, FORMAT_SMALL_MAX, out, e) == -1)
-		return -1;
-	crypto_sha256(buf_span(out), got.b);
-	if (!id_eq(&got, id))
-		return err_set(
-		    e, ERR_CORRUPT, "%s: its bytes do not have the hash in its name", name);
-	return 0;
+	return repo_get_named(r, repo_object_name(name, type, id), id, out, e);
 }
 
 /* The domain whose index key opens the object's signature; NULL if it is none of ours. */

@@ -31,8 +31,10 @@ typedef int repo_pack_visit(void *arg, enum format_type type, const struct id *i
     const struct store_stat *st, struct err *e);
 int repo_list_packs(struct repo *r, repo_pack_visit *visit, void *arg, struct err *e);
 
-/* Fetch a small object whole; its hash is checked. */
+/* Fetch a small object whole; its hash is checked, and damage mended by its parity. */
 struct buf;
+int repo_get_named(
+    struct repo *r, const char *name, const struct id *id, struct buf *out, struct err *e);
 int repo_get_object(
     struct repo *r, enum format_type type, const struct id *id, struct buf *out, struct err *e);
 

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "repo/note.h"
 #include "repo/repo_internal.h"
+#include "repo/repo_parity.h"
 #include "repo/snapshot_json.h"
 
 const char *snapshot_strategy_name(enum snapshot_strategy s)
@@ -255,7 +256,7 @@ int snapshot_del(struct repo *r, const struct id *id, struct err *e)
 {
 	char name[REPO_NAME_MAX];
 
-	return store_del(r->store, repo_object_name(name, FORMAT_SNAPSHOT, id), e);
+	return repo_del_named(r, repo_object_name(name, FORMAT_SNAPSHOT, id), e);
 }
 
 uint64_t snapshot_domain(const struct snapshot *s)

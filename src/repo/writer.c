@@ -10,11 +10,14 @@
 #include "base/mem.h"
 #include "crypto/secret.h"
 #include "os/os.h"
+#include "repo/repo_parity.h"
 #include "repo/writer_internal.h"
 
 static const int64_t INDEX_EVERY_NS = 60 * 1000000000LL;
 static const uint64_t INDEX_EVERY_BYTES = 1ULL << 30;
-static const size_t INDEX_EVERY_BLOBS = 200000;
+static const size_t INDEX_EVERY_BLOBS = 64 << 10; /* bounds memory too */
+
+enum { TRIM_EVERY = 64 << 10 }; /* lookups, each of which may touch three pages */
 
 int64_t writer_boot_ns(struct writer *w)
 {
@@ -94,6 +97,8 @@ void writer_free(struct writer *w)
 	secret_free(w->structure);
 	free((void *)w->relied);
 	free(w->copy_keys);
+	free(w->journal);
+	free(w->resumed);
 	free(w);
 }
 
@@ -108,29 +113,31 @@ static struct seen_shard *shard_of(struct writer *w, const struct id *id)
 }
 
 /*
- * 1 if the repository's index has it (and the run relies on that pack now).
  * Where the cache is damaged the blob counts as absent: it is stored once
  * more, which costs space until the next prune, and nothing else (I5).
  */
-static int in_index(struct writer *w, const struct id *id, struct err *e)
+int writer_in_index(struct writer *w, const struct id *id, struct index_place *at, struct err *e)
 {
-	struct index_place at;
 	/* Only what this domain's writers say: see "a lying index" in the threat model. */
-	int rc = index_cache_find_in(w->repo->index, w->domain->tag, id, &at, e);
+	int rc = index_cache_find_in(w->repo->index, w->domain->tag, id, at, e);
 
 	if (rc == -1 && e->kind == ERR_CORRUPT) {
 		atomic_store(&w->cache_damaged, true);
 		return 0;
 	}
-	if (rc == 1 && at.pack < w->nrelied)
-		atomic_store_explicit(&w->relied[at.pack], 1, memory_order_relaxed);
+	if (rc == 1 && at->pack < w->nrelied)
+		atomic_store_explicit(&w->relied[at->pack], 1, memory_order_relaxed);
+	if (atomic_fetch_add_explicit(&w->lookups, 1, memory_order_relaxed) % TRIM_EVERY ==
+	    TRIM_EVERY - 1)
+		index_cache_trim(w->repo->index);
 	return rc;
 }
 
 int writer_has(struct writer *w, const struct id *id, struct err *e)
 {
 	struct seen_shard *s = shard_of(w, id);
-	int rc = in_index(w, id, e);
+	struct index_place at;
+	int rc = writer_in_index(w, id, &at, e);
 
 	if (rc != 0)
 		return rc;
@@ -203,7 +210,7 @@ static int put_index(struct writer *w, struct span payload, int64_t since_ns,
 		return -1;
 	if (writer_packs_kept(w, since_ns, packs, npacks, e) == 0)
 		return 0;
-	store_del(w->repo->store, repo_object_name(name, FORMAT_INDEX, id), &ignored);
+	repo_del_named(w->repo, repo_object_name(name, FORMAT_INDEX, id), &ignored);
 	return -1;
 }
 
@@ -255,6 +262,8 @@ static int flush_index(struct writer *w, struct err *e)
 	}
 	atomic_fetch_add(&w->stats.object_bytes, payload.n);
 	forget_indexed(w, upto);
+	index_cache_trim(w->repo->index);
+	writer_journal(w, packs, npacks);
 	rc = 0;
 out:
 	pthread_mutex_unlock(&w->flush_lock);
@@ -275,7 +284,7 @@ static int close_pack(struct writer *w, struct open_pack *p, bool *flush, struct
 	if (pw == NULL)
 		return 0;
 	if (pack_writer_close(pw, &desc, e) == 0) {
-		atomic_fetch_add(&w->stats.object_bytes, desc.size);
+		atomic_fetch_add(&w->stats.object_bytes, desc.size + pack_writer_parity(pw));
 		pthread_mutex_lock(&w->index_lock);
 		index_builder_add(w->builder, &desc);
 		id_list_add(&w->own_packs, &desc.id);

@@ -6,7 +6,7 @@
  * no queue and no allocation per blob; at most two packs are open, one for
  * content and one for trees.  Finished packs are made durable together,
  * before the index that names them (I1), which is written every 60 s, 1 GiB or
- * 200,000 blobs.
+ * 65,536 blobs.
  *
  *     writer_begin; lanes: writer_add..., writer_lane_flush;
  *     writer_finish; writer_commit (the snapshot); writer_free
@@ -41,11 +41,19 @@ struct writer_stats {
 	_Atomic uint64_t content_stored;     /* its frames as stored */
 	_Atomic uint64_t stored_bytes;       /* frames as stored */
 	_Atomic uint64_t object_bytes;       /* every object written */
+	_Atomic uint64_t resumed_bytes;      /* content there from a run that did not finish */
 };
 
 int writer_begin(struct repo *r, const struct writer_params *p, struct writer **out, struct err *e);
 void writer_free(struct writer *w); /* aborts what is open; NULL does nothing */
 struct writer_stats *writer_stats(struct writer *w);
+
+/*
+ * Count what an unfinished run left, and leave word for the next: `journal` is
+ * a local file of this kind of run.  Once, before any lane; without it
+ * resumed_bytes stays 0.
+ */
+void writer_resume(struct writer *w, const char *journal);
 
 struct writer_lane *writer_lane_new(struct writer *w);
 void writer_lane_free(struct writer_lane *l);

@@ -141,6 +141,7 @@ int writer_commit(struct writer *w, struct snapshot *s, struct err *e)
 		err_hint(e, "run the backup again; what was stored is reused");
 		goto out; /* its number is used again: no gap */
 	}
+	writer_journal_end(w);
 	client.sequence = s->sequence;
 	client.has_last = true;
 	client.last = s->id;

@@ -1,6 +1,7 @@
 /*
- * writer_internal: what writer.c (the run), writer_lane.c (blobs to frames)
- * and writer_commit.c (the end) share.
+ * writer_internal: what writer.c (the run), writer_lane.c (blobs to frames),
+ * writer_resume.c (runs that did not finish) and writer_commit.c (the end)
+ * share.
  */
 #ifndef HF_REPO_WRITER_INTERNAL_H
 #define HF_REPO_WRITER_INTERNAL_H
@@ -48,6 +49,10 @@ struct writer {
 
 	pthread_mutex_t flush_lock; /* one index at a time */
 
+	_Atomic uint64_t lookups;
+	char *journal;    /* NULL: none */
+	uint8_t *resumed; /* by pack ordinal, nrelied of them: of an unfinished run; or NULL */
+
 	_Atomic bool broken; /* something claimed was not stored */
 
 	uint8_t *copy_keys; /* sealed, of frames to be copied */
@@ -65,6 +70,16 @@ struct writer {
 /* Give a sealed frame to the pack of its kind. */
 int writer_append(struct writer *w, struct pack_frame *frame, const struct pack_blob *blobs,
     const uint8_t *sealed_key, struct span box, struct err *e);
+
+/*
+ * 1 if the repository's index has it, `at` in it; the run relies on that pack
+ * now.  0, -1.
+ */
+int writer_in_index(struct writer *w, const struct id *id, struct index_place *at, struct err *e);
+
+/* These packs are in an index now; and: the run is over. */
+void writer_journal(struct writer *w, const struct id *packs, size_t n);
+void writer_journal_end(struct writer *w);
 
 /* True if it was claimed already; else it is claimed for the caller now. */
 bool writer_claim(struct writer *w, const struct id *id);

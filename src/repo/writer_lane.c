@@ -2,7 +2,7 @@
  * writer_lane: a worker's own path from a blob to a sealed frame.
  *
  * Blobs smaller than FORMAT_FRAME_OWN gather in the frame of their kind until
- * it reaches FORMAT_FRAME_AIM; larger ones are sealed at once from the
+ * it reaches its aim; larger ones are sealed at once from the
  * caller's memory.
  */
 #include <stdlib.h>
@@ -127,6 +127,7 @@ static int flush_frame(struct writer_lane *l, enum format_purpose kind, struct e
 static int gather(struct writer_lane *l, enum format_purpose kind, struct span blob,
     const struct id *id, struct err *e)
 {
+	const size_t aim = kind == PURPOSE_CONTENT ? FORMAT_FRAME_AIM : FORMAT_FRAME_TREES;
 	struct frame *f = &l->frame[kind - 1];
 
 	if (f->n == f->cap) {
@@ -135,9 +136,27 @@ static int gather(struct writer_lane *l, enum format_purpose kind, struct span b
 	}
 	f->blobs[f->n++] = (struct pack_blob){*id, (uint32_t)blob.n};
 	buf_put_span(&f->plain, blob);
-	if (f->plain.n >= FORMAT_FRAME_AIM || f->n == FRAME_BLOBS_MAX)
+	if (f->plain.n >= aim || f->n == FRAME_BLOBS_MAX)
 		return flush_frame(l, kind, e);
 	return 0;
+}
+
+/* As writer_has; content that an unfinished run left is counted. */
+static int has_already(
+    struct writer *w, enum format_purpose kind, const struct id *id, struct err *e)
+{
+	struct index_place at;
+	int rc;
+
+	if (w->resumed == NULL || kind != PURPOSE_CONTENT)
+		return writer_has(w, id, e);
+	rc = writer_in_index(w, id, &at, e);
+	if (rc == 0)
+		return writer_has(w, id, e);
+	if (rc == 1 && at.pack < w->nrelied && w->resumed[at.pack])
+		atomic_fetch_add_explicit(
+		    &w->stats.resumed_bytes, at.blob_len, memory_order_relaxed);
+	return rc;
 }
 
 int writer_add(struct writer_lane *l, enum format_purpose kind, struct span blob, struct id *id,
@@ -151,7 +170,7 @@ int writer_add(struct writer_lane *l, enum format_purpose kind, struct span blob
 	crypto_mac(l->mac[kind - 1], blob, id->b);
 	if (added != NULL)
 		*added = false;
-	has = writer_has(w, id, e);
+	has = has_already(w, kind, id, e);
 	if (has != 0)
 		return has == 1 ? 0 : -1;
 	if (writer_claim(w, id))

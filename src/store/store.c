@@ -63,6 +63,25 @@ int store_put(struct store *s, const char *key, struct span data, unsigned flags
 	return 0;
 }
 
+int store_put_repair(struct store *s, const char *key, struct span data, struct err *e)
+{
+	struct buf back = {0};
+	struct store_stat st;
+	int rc = -1;
+
+	if (store_stat(s, key, &st, e) == -1 || store_put(s, key, data, 0, e) == -1 ||
+	    store_get_all(s, key, data.n, &back, e) == -1)
+		goto out;
+	if (back.n != data.n || (data.n > 0 && memcmp(back.p, data.p, data.n) != 0)) {
+		err_set(e, ERR_IO, "%s: put %s: other bytes came back", s->url, key);
+		goto out;
+	}
+	rc = 0;
+out:
+	buf_fini(&back);
+	return rc;
+}
+
 int store_get(struct store *s, const char *key, uint64_t off, void *buf, size_t len, struct err *e)
 {
 	if (!store_key_valid(key))

@@ -19,6 +19,12 @@
  *   list     visits each key present during the whole call exactly once, in
  *            no order.  A prefix ends with '/' or is "".
  *
+ *   put_repair
+ *            the only put that replaces an immutable object: mended bytes for
+ *            damaged ones.  What is gone stays gone (ERR_ABSENT); at any moment
+ *            the old or the new is there whole; the new is durable, and was
+ *            read back, on return 0.
+ *
  * A sync that failed has not made everything durable, and the next one will
  * not claim it; what was never synced is gone after close.  A lazy commit
  * with STORE_NEW may meet ERR_EXISTS as late as in sync, once.
@@ -102,6 +108,7 @@ void store_close(struct store *s); /* NULL does nothing */
 
 /* Checked faces of the ops: keys are validated, errors wrapped "URL: put KEY: ". */
 int store_put(struct store *s, const char *key, struct span data, unsigned flags, struct err *e);
+int store_put_repair(struct store *s, const char *key, struct span data, struct err *e);
 int store_get(struct store *s, const char *key, uint64_t off, void *buf, size_t len, struct err *e);
 int store_stat(struct store *s, const char *key, struct store_stat *st, struct err *e);
 int store_del(struct store *s, const char *key, struct err *e);

@@ -1,5 +1,7 @@
 """Several workers share a file's chunks; nobody can tell afterwards."""
 import os
+import signal
+import subprocess
 
 from conftest import same_tree
 
@@ -14,3 +16,18 @@ def test_a_large_file_is_cut_the_same_by_any_number_of_workers(repo, tree, base,
         assert s["added_bytes"] < 4096, (jobs, s)  # the folders above may be other than they were
     repo("restore", f"latest:{os.fsdecode(tree.path)}", "--target", base / "out")
     same_tree(tree.path, base / "out")
+
+
+def test_the_run_after_an_interrupted_one_says_how_much_was_there(repo, rng):
+    data = rng.randbytes(24 << 20)
+    p = repo.start("--json", "backup", "--stdin", stdin=subprocess.PIPE)
+    p.stdin.write(data)
+    p.stdin.flush()
+    p.send_signal(signal.SIGINT)
+    out, err = p.communicate(timeout=60)
+    assert p.returncode == 130, (out, err)
+    s = repo("--json", "backup", "--stdin", input=data).summary
+    assert s["resumed_bytes"] + s["added_bytes"] >= len(data) and s["resumed_bytes"] > len(data) / 2, s
+    text = repo("backup", "--stdin", input=data).out
+    assert "Resumed" not in text, text  # that run is told of once: its data is a snapshot's now
+    assert repo("--json", "backup", "--stdin", input=data).summary["resumed_bytes"] == 0

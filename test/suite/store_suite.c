@@ -181,6 +181,21 @@ static void put_replaces_whole(void **state)
 	holds(t, "keys/a", "second");
 }
 
+static void put_repair_replaces_what_is_there_and_brings_nothing_back(void **state)
+{
+	struct t *t = *state;
+
+	OK(put(t, "packs/ab/abc", "what it shoulb be, and more", STORE_NEW));
+	OK(store_put_repair(t->s, "packs/ab/abc", span_str("what it should be"), &t->e));
+	holds(t, "packs/ab/abc", "what it should be");
+	reopen(t);
+	holds(t, "packs/ab/abc", "what it should be");
+	OK(store_put_repair(t->s, "packs/ab/abc", span_str(""), &t->e));
+	holds(t, "packs/ab/abc", "");
+	FAILS(store_put_repair(t->s, "packs/ab/gone", span_str("x"), &t->e), ERR_ABSENT);
+	is_absent(t, "packs/ab/gone");
+}
+
 static void put_new_never_replaces(void **state)
 {
 	struct t *t = *state;
@@ -763,6 +778,7 @@ static void readers_see_whole_objects_while_they_are_replaced(void **state)
 static const struct CMUnitTest tests[] = {
     T(get_finds_what_was_put),
     T(put_replaces_whole),
+    T(put_repair_replaces_what_is_there_and_brings_nothing_back),
     T(put_new_never_replaces),
     T(get_beyond_the_end_is_corrupt),
     T(absent_is_absent),
