@@ -83,7 +83,7 @@ def test_domains_do_not_tell_each_other_what_they_hold(filled, holder, tree):
     """Known content: whoever tries whether another domain has it learns only of its own."""
     whole = added(backup(holder("write"), tree.path))
     assert whole >= 3 << 20
-    assert added(backup(holder("write"), tree.path)) == whole
+    assert added(backup(holder("write"), tree.path)) > whole - 4096, "only cuts may differ"
     first = holder("write")
     backup(first, tree.path)
     mine = next(k for k in first("--json", "key", "list").json("item") if k["current"])
