@@ -229,14 +229,19 @@ static int open_trailer(struct repo *r, struct sealer *sealer, struct span box, 
 {
 	uint8_t plain[16] = {0};
 	struct cursor c = cursor_of(span_of(plain, sizeof plain));
+	struct err not_this = {.kind = ERR_NONE};
 
 	*domain = NULL;
-	for (size_t i = 0; i < r->ndomains && *domain == NULL; i++)
-		if (seal_open(sealer, &r->domains[i].index_key, PURPOSE_TRAILER, box, plain, e) ==
-		    0)
+	for (size_t i = 0; i < r->ndomains && *domain == NULL; i++) {
+		/* Of another domain is no error: e says nothing of what came to a good end. */
+		if (seal_open(sealer, &r->domains[i].index_key, PURPOSE_TRAILER, box, plain,
+			&not_this) == 0)
 			*domain = &r->domains[i];
-	if (*domain == NULL)
+	}
+	if (*domain == NULL) {
+		*e = not_this;
 		return err_wrap(e, "trailer");
+	}
 	*at = cursor_u64(&c);
 	*len = cursor_u64(&c);
 	if (*len < FORMAT_BOX + 4 || *at > size || *len > size - *at ||

@@ -174,6 +174,11 @@ static const struct domain *domain_of(
 	return found;
 }
 
+static int any_pack(void *arg, const struct index_pack *p, struct err *e)
+{
+	return 0;
+}
+
 static int open_index(struct repo *r, struct sealer *sealer, const struct envelope *env,
     struct buf *out, struct index_origin *origin, struct err *e)
 {
@@ -194,7 +199,12 @@ static int open_index(struct repo *r, struct sealer *sealer, const struct envelo
 	    repo_accept(r, signer, FORMAT_INDEX, d->id, e) == -1)
 		return -1;
 	*origin = (struct index_origin){d->tag, domain_tag(signer)};
-	return envelope_open(sealer, env, 0, &d->index_key, PURPOSE_INDEX, out, e);
+	if (envelope_open(sealer, env, 0, &d->index_key, PURPOSE_INDEX, out, e) == -1)
+		return -1;
+	/* Nonsense, well signed, must cost its signer's domain an index, and nobody more. */
+	if (index_decode(buf_span(out), any_pack, NULL, e) == -1)
+		return err_wrap(e, "signed by %s", repo_signer_text(r, origin->signer));
+	return 0;
 }
 
 int repo_index_payload(struct repo *r, const struct id *id, struct buf *out,

@@ -83,7 +83,7 @@ def test_domains_do_not_tell_each_other_what_they_hold(filled, holder, tree):
     """Known content: whoever tries whether another domain has it learns only of its own."""
     whole = added(backup(holder("write"), tree.path))
     assert whole >= 3 << 20
-    assert added(backup(holder("write"), tree.path)) == whole
+    assert added(backup(holder("write"), tree.path)) > whole - 4096, "only cuts may differ"
     first = holder("write")
     backup(first, tree.path)
     mine = next(k for k in first("--json", "key", "list").json("item") if k["current"])
@@ -231,45 +231,74 @@ def test_maintenance_holds_no_key_to_names_and_content(filled, holder):
     cannot(reader.snapshots)
 
 
-def lie(thief, filled):
-    """An index, signed by a stolen write key, that puts every blob of the full holders into nowhere."""
+def lie(thief, filled, wrong=0):
+    """An index, signed by a stolen write key, that puts every blob of the full holders into the thief's own pack."""
     rr = write_repo.rr
-    full = rr.Repo(filled.repo, key_file=open(filled.key_file, "rb").read())
+    with open(filled.key_file, "rb") as f:
+        full = rr.Repo(filled.repo, key_file=f.read())
+    with open(f"{thief.base}/bait", "wb") as f:
+        f.write(os.urandom(1000))
+    thief.backup(f"{thief.base}/bait")
     forger = write_repo.Forger(filled.repo, thief.key_file)
-    pack = next(f.pack for f, _, _ in full.blobs.values())
+    pack = next(f.pack for f, _, _ in forger.blobs.values())
+    kind = rr.CONTENT_PACK if pack.startswith(b"packs") else rr.META_PACK
     blobs = [(f.kind, ident, n) for (_, ident), (f, _, n) in full.blobs.items()]
     listed = write_repo.varint(len(blobs))
-    for kind, ident, n in blobs:
-        listed += bytes([kind, 0, 1]) + write_repo.varint(60) + write_repo.varint(n) + write_repo.varint(1)
+    for what, ident, n in blobs:
+        listed += bytes([what, 0, 1]) + write_repo.varint(60) + write_repo.varint(n) + write_repo.varint(1)
         listed += ident + write_repo.varint(n)
-    size = os.path.getsize(os.path.join(os.fsencode(filled.repo), pack))
+    size = max(os.path.getsize(os.path.join(os.fsencode(filled.repo), pack)), 144 + 60 * len(blobs) + wrong)
     payload = write_repo.varint(1) + forger.sealed[1] + write_repo.varint(1)
-    payload += bytes.fromhex(pack[-64:].decode()) + bytes([rr.CONTENT_PACK]) + write_repo.varint(size)
+    payload += bytes.fromhex(pack[-64:].decode()) + bytes([kind]) + write_repo.varint(size)
     payload += write_repo.varint(144) + write_repo.varint(1) + write_repo.varint(0) + listed
     own = forger.own.id, forger.own.index_key
-    forger.put("index", forger.envelope(rr.INDEX, [], [(6, *own, payload), (11, *own, None)]))
-    return forger.signer.hex()
+    names = [os.path.basename(p) for p in filled.objects("index")]
+    while True:  # a liar wants to be heard first
+        data = forger.envelope(rr.INDEX, [], [(6, *own, payload), (11, *own, None)])
+        if rr.sha256(data).hex() < min(names):
+            break
+    forger.put("index", data)
+    return forger.signer.hex(), rr.sha256(data).hex()
 
 
 def test_a_lying_index_of_a_stolen_write_key_harms_no_other_domain(filled, holder, tree, base):
     thief = holder("write", "--label", "stolen")
     first = filled("--json", "snapshots").json("item")[-1]["snapshot"]
-    signer = lie(thief, filled)
-    # Restores are right, from this cache and from a new one.
-    for i in range(2):
+    signer, _ = lie(thief, filled)
+    # Restores are right, from this cache and from a new one; so is what prune leaves.
+    for i in range(3):
+        filled.env["HOLDFAST_CACHE_DIR"] = f"{base}/cache{i}"
+        if i == 2:
+            r = filled("check", "--read-data", rc=20)
+            assert signer[:8] in r.out + r.err and "stolen" in r.out + r.err, r
+            filled("prune", "--exclusive", "--max-unused", "0")
         filled("restore", first, "--target", base / f"out{i}")
         same_tree(restored(base / f"out{i}", tree.path), tree.path)
-        filled.env["HOLDFAST_CACHE_DIR"] = f"{base}/cache{i}"
-    # Another full holder's backup finds the true copies, and what is new is really stored.
-    tree.file("new", os.urandom(100_000))
+
+
+def test_nonsense_signed_by_a_write_key_stops_nobody(filled, holder, tree, base):
+    """An index that cannot be: its frames are longer than their pack."""
+    signer, name = lie(holder("write"), filled, wrong=-1)
+    assert name[:8] in (r := filled("check", rc=20)).out + r.err, r
+    assert signer[:8] in filled("ls", "latest", "--host", os.uname().nodename, rc=None).err
+    first = filled("--json", "snapshots").json("item")[0]["snapshot"]
+    filled("restore", first, "--target", base / "out")
+    same_tree(restored(base / "out", tree.path), tree.path)
     filled.backup(tree.path)
-    r = filled("check", "--read-data", rc=20)
-    assert signer[:8] in r.out + r.err and "stolen" in r.out + r.err, r
-    summary = filled("--json", "check", "--read-data", rc=20).json("summary")[-1]
-    assert summary["snapshots_damaged" if "snapshots_damaged" in summary else "hurt_snapshots"] == 0, summary
-    # Prune keeps what the honest index names.
-    filled("prune", "--exclusive", "--max-unused", "0")
-    filled("restore", first, "--target", base / "after", "--verify")
+
+
+def test_nobody_deduplicates_against_a_lying_index(filled, holder, tree, base):
+    """What the full holders had is lost, all but the lie about it: their next backup stores it again."""
+    thief = holder("write")
+    _, lies = lie(thief, filled)
+    for folder in ("packs", "meta", "index", "snapshots"):
+        for path in filled.objects(folder):
+            if os.path.basename(path) != lies:
+                os.remove(path)
+    filled.env["HOLDFAST_CACHE_DIR"] = f"{base}/cache2"
+    filled.backup(tree.path)
+    filled("restore", "latest", "--target", base / "out")
+    same_tree(restored(base / "out", tree.path), tree.path)
 
 
 def test_a_lost_config_comes_back_from_the_sheet(filled, holder, tree, base):
