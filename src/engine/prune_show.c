@@ -45,10 +45,13 @@ static int show_snapshots(struct prune *pr, struct err *e)
 	return 0;
 }
 
-static double dead_share(const struct ppack *pk)
+/* Of its frames' bytes, what repacking frees; with --repack also within frames, about. */
+static double dead_share(const struct prune *pr, const struct ppack *pk)
 {
-	return 100.0 * (double)(pk->dead_bytes + pk->dead_plain) /
-	       (double)(pk->live_bytes + pk->dead_bytes + pk->dead_plain + 1);
+	uint64_t all = pk->live_bytes + pk->dead_bytes;
+	uint64_t dead = pk->dead_bytes + (pr->p->repack ? pk->dead_plain / 2 : 0);
+
+	return all ? 100.0 * (double)(dead < all ? dead : all) / (double)all : 0;
 }
 
 static void no_mark(const struct prune *pr, const struct ppack *pk, struct prune_item *it)
@@ -58,7 +61,7 @@ static void no_mark(const struct prune *pr, const struct ppack *pk, struct prune
 	it->due_ns = pr->p->exclusive ? pr->now_ns : pr->now_ns + pr->grace_ns;
 	if (pk->repack) {
 		it->action = PRUNE_REPACK;
-		it->dead = dead_share(pk);
+		it->dead = dead_share(pr, pk);
 		snprintf(
 		    it->why, sizeof it->why, "%.1f %% unused; the rest is written again", it->dead);
 	} else if (pk->doomed) {

@@ -80,10 +80,10 @@ def everything(hf):
 
 
 def test_a_dry_prune_shows_what_would_go_and_why_and_writes_nothing(repo, tree):
-    for i in range(20):
+    for i in range(60):
         tree.file(f"f{i}", os.urandom(300_000))
     first = repo.backup(tree.path)
-    for i in range(19):
+    for i in range(59):
         tree.file(f"f{i}", os.urandom(300_000))
     repo.backup(tree.path)
     lone = tree.path + b"-alone"
@@ -103,7 +103,8 @@ def test_a_dry_prune_shows_what_would_go_and_why_and_writes_nothing(repo, tree):
     assert {i["object"] for i in of("remove")} == {f"snapshots/{first}", f"snapshots/{alone}"}
     assert [i for i in of("mark") if i["object"].startswith("packs/")] and "deleted after" in of("mark")[0]["reason"]
     (again,) = [i for i in of("repack") if i["object"].startswith("packs/")]
-    assert 94 < again["dead_percent"] < 96 and "95.0 % unused" in out
+    # 59 of 60 files are unused, but for those that share a frame (of 2 MiB) with the one in use.
+    assert 80 < again["dead_percent"] < 98.4 and f"{again['dead_percent']:.1f} % unused" in out
     assert all(i["object"] in out and i["reason"] for i in items)
     repo("prune")
     age(repo, "marks", 3600)
