@@ -14,6 +14,15 @@ struct window {
 	bool eof;
 };
 
+void backup_account(struct bworker *w, uint64_t size, uint64_t bytes, bool whole)
+{
+	struct clock *clock = w->b->clock;
+	int64_t now = clock->mono_ns(clock);
+
+	ctx_done(w->b->ctx, size, bytes, whole, now - w->mark_ns);
+	w->mark_ns = now;
+}
+
 /* Read on until a whole chunk is surely there, or the end. */
 static int fill_window(
     struct bworker *w, struct source_reader *r, struct window *win, struct err *e)
@@ -34,8 +43,7 @@ static int fill_window(
 		win->eof = got == 0;
 		win->end += (size_t)got;
 		atomic_fetch_add_explicit(&w->b->bytes_read, (uint64_t)got, memory_order_relaxed);
-		atomic_fetch_add_explicit(
-		    &w->b->ctx->progress.bytes, (uint64_t)got, memory_order_relaxed);
+		backup_account(w, r->st.size, (uint64_t)got, false);
 	}
 	return 0;
 }
@@ -181,7 +189,7 @@ static void tell(struct bworker *w, struct bdir *d, struct bentry *en, const cha
 				  : en->known || en->was_racy ? &b->files_changed
 							      : &b->files_new,
 	    1, memory_order_relaxed);
-	atomic_fetch_add_explicit(&b->ctx->progress.files, 1, memory_order_relaxed);
+	backup_account(w, en->st.size, 0, true);
 }
 
 void backup_file(struct bworker *w, struct btask t)
@@ -193,6 +201,7 @@ void backup_file(struct bworker *w, struct btask t)
 	struct err e;
 
 	err_clear(&e);
+	w->mark_ns = b->clock->mono_ns(b->clock);
 	ctx_item(b->ctx, span_str(path));
 	if (backup_stopping(b)) {
 		en->skip = true;
