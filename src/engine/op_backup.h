@@ -32,9 +32,10 @@ struct backup_params {
 	bool fixed; /* fixed chunker */
 	enum codec_id codec;
 	int level;
-	unsigned jobs; /* 0: one a core */
-	bool count;    /* walk ahead, so that progress knows the totals */
-	bool dry_run;  /* reads and counts, stores nothing */
+	unsigned jobs;          /* 0: one a core */
+	bool count;             /* walk twice, to know how much there is */
+	unsigned count_after_s; /* once the run has lasted that long */
+	bool dry_run;           /* reads and counts, stores nothing */
 };
 
 struct backup_result {
