@@ -265,6 +265,8 @@ int cmd_prune(struct cli *c, struct err *e);
 int cmd_stats(struct cli *c, struct err *e);
 int cmd_tag(struct cli *c, struct err *e);
 int cmd_key(struct cli *c, struct err *e);
+int cmd_key_export(struct cli *c, struct err *e);
+int cmd_key_import(struct cli *c, const char *path, struct err *e); /* c->repo is NULL */
 
 /* May the key in use run this command?  ERR_WRONG_KEY says which role may. */
 int cli_role_check(const struct cli *c, struct err *e);

@@ -100,6 +100,10 @@ const struct opt_def opt_table[] = {
         "what the new key may do"},
     {"domain", 0, OPT_STRING, OPT_MAIN, "ID", NULL, NULL, B(KEY), AT(key_domain), 0, NULL,
         "a new write key shares this holder's deduplication (and can tell what it has stored)"},
+    {"output", 0, OPT_STRING, OPT_MAIN, "FILE", NULL, NULL, B(KEY), AT(output), 0, NULL,
+        "write the sheet to this new file"},
+    {"secret", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(KEY), AT(secret), 0, NULL,
+        "put the sealed key on the sheet too (its password or key file still opens it)"},
     {"grace", 0, OPT_DURATION, OPT_MAIN, "TIME", "1d", NULL, B(INIT), AT(grace), 0, NULL,
         "how long prune waits before it deletes what it marked; longer than any backup may pause"},
     /* forget, prune */

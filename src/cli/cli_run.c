@@ -73,6 +73,14 @@ static int open_repo(struct cli *c, struct err *e)
 	return rc;
 }
 
+/* A sheet is put back where nothing can be opened yet. */
+static bool opens(const struct cli *c)
+{
+	bool import = c->args.cmd->id == CMD_KEY && strcmp(c->args.v[0], "import") == 0;
+
+	return c->args.cmd->flags & CMD_OPENS && !import;
+}
+
 static int run(struct cli *c, struct err *e)
 {
 	const struct cmd_def *cmd = c->args.cmd;
@@ -82,7 +90,7 @@ static int run(struct cli *c, struct err *e)
 		/* help and version find out for themselves what was asked */
 		return c->opt.version && !c->opt.help ? cmd_version(c, e) : cmd_help(c, e);
 	}
-	if (cmd->flags & CMD_OPENS && open_repo(c, e) == -1)
+	if (opens(c) && open_repo(c, e) == -1)
 		return -1;
 	if (cli_role_check(c, e) == -1)
 		return -1;

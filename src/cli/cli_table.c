@@ -106,17 +106,25 @@ const struct cmd_def cmd_table[CMD_COUNT] = {
     [CMD_TAG] = {CMD_TAG, "tag", "SNAPSHOT...", "Add and remove snapshots' tags",
 	"Changes the tags of snapshots.\n\n" ABOUT_SNAPSHOT, CMD_REPO | CMD_OPENS, 1, ANY, NULL,
 	NULL, cmd_tag, {{"holdfast tag --add keep --remove test latest", "both at once"}}},
-    [CMD_KEY] = {CMD_KEY, "key", "list | add | remove KEY | rotate | passwd",
+    [CMD_KEY] = {CMD_KEY, "key", "list | add | remove KEY | rotate | passwd | export | import FILE",
 	"Manage keys and passwords",
-	"A repository can have several keys. list shows them, add makes another, remove takes one "
-	"away (never the last, nor the one in use), passwd gives the one in use a new password or "
-	"key file.\n\nThe new password comes from --new-key-file (made here), "
+	"A repository can have several keys, each of a role. full: everything. write: backs up, "
+	"deduplicated against its own work, and reads nothing back, not even that: for machines "
+	"that may be broken into. maintenance: check and prune, without seeing a name or "
+	"content.\n\nlist shows them, add makes another, remove takes one away (not the one in "
+	"use), after which what comes is sealed with new keys that the removed one lacks; rotate "
+	"makes new keys without removing anybody. passwd gives the one in use a new password or "
+	"key file.\n\nexport prints a sheet with which import brings a lost config back: print it "
+	"after every change of keys. With --secret it has the sealed key too, for when keys/ is "
+	"lost.\n\nThe new password comes from --new-key-file (made here), "
 	"--new-password-file, or a prompt.",
-	CMD_REPO | CMD_OPENS, 1, 2, "list|add|remove|rotate|passwd", NULL, cmd_key,
+	CMD_REPO | CMD_OPENS, 1, 2, "list|add|remove|rotate|passwd|export|import", NULL, cmd_key,
 	{{"holdfast key list", "who has one"},
 	    {"holdfast key add --new-key-file /root/holdfast.key --label db1",
 		"a key file for a machine"},
-	    {"holdfast key passwd", "asks for the new password"}}},
+	    {"holdfast key add --role write --new-key-file /root/db1.key",
+		"for a machine that only adds"},
+	    {"holdfast key export --output sheet.txt", "to be printed"}}},
     [CMD_REPAIR] = {CMD_REPAIR, "repair", "[index | snapshots]",
 	"Make the best of a damaged repository",
 	"index writes again the lists of what is stored where, from what is stored. snapshots "

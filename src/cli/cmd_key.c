@@ -135,8 +135,16 @@ int cmd_key(struct cli *c, struct err *e)
 		out_text(c, "Removed key %s\n", out_str(c, which));
 		return 0;
 	}
+	if (strcmp(word, "import") == 0) {
+		if (which != NULL)
+			return cmd_key_import(c, which, e);
+		err_set(e, ERR_USAGE, "key import: which file?");
+		return err_hint(e, "the sheet that 'holdfast key export' printed, as text");
+	}
 	if (which)
 		return err_set(e, ERR_USAGE, "key %s: '%s' is too much", word, which);
+	if (strcmp(word, "export") == 0)
+		return cmd_key_export(c, e);
 	if (strcmp(word, "list") == 0)
 		return key_list(c, e);
 	if (strcmp(word, "rotate") == 0)

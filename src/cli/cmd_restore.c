@@ -19,6 +19,7 @@ static void report(struct cli *c, const struct snapshot *s, const struct restore
 		out_json_u64(o, "dirs", r->dirs);
 		out_json_u64(o, "others", r->others);
 		out_json_u64(o, "files_skipped", r->files_skipped);
+		out_json_u64(o, "bytes_skipped", r->bytes_skipped);
 		out_json_u64(o, "deleted", r->deleted);
 		out_json_u64(o, "bytes", r->bytes);
 		out_json_u64(o, "verified", r->verified);
@@ -33,8 +34,9 @@ static void report(struct cli *c, const struct snapshot *s, const struct restore
 	    r->others ? ", others: " : "", r->others ? text_count(d, r->others) : "",
 	    text_bytes((char[32]){0}, r->bytes), text_seconds((char[32]){0}, r->seconds));
 	if (r->files_skipped)
-		out_text(c, "Left as they were: %s\n",
-		    text_amount(a, r->files_skipped, "file", "files"));
+		out_text(c, "Left as they were: %s, %s\n",
+		    text_amount(a, r->files_skipped, "file", "files"),
+		    text_bytes((char[32]){0}, r->bytes_skipped));
 	if (r->deleted)
 		out_text(c, "Deleted: %s\n", text_count(a, r->deleted));
 	if (c->opt.verify)

@@ -56,6 +56,7 @@ static int add_entry(struct bworker *w, struct bdir *d, struct bentry *en, struc
 		char *path = backup_path(d, en);
 
 		backup_problem(w->b, path, e);
+		atomic_store(&d->partial, true);
 		free(path);
 		en->skip = true;
 		return 0;
@@ -106,7 +107,8 @@ static void remember(struct bworker *w, struct bdir *d, const struct id *tree)
 
 		if (en->skip)
 			continue;
-		if (!en->missing)
+		/* What was not read whole is not the same next time, however it looks. */
+		if (!en->missing && !(en->changed && en->tag == TREE_DIR))
 			memcpy(out->fp, en->fp, FILE_CACHE_FP);
 		out->extra = span_of(en->holes, en->nholes * sizeof *en->holes);
 		out->racy = en->racy;
@@ -157,8 +159,9 @@ static void hand_up(struct backup *b, struct bdir *d, const struct id *tree)
 		return;
 	}
 	en = &up->entries[d->slot];
+	en->changed = atomic_load(&d->partial);
 	/* Seen by the finisher of the parent: `pending` orders it. */
-	if (!en->same || !id_eq(&en->one, tree))
+	if (!en->same || en->changed || !id_eq(&en->one, tree))
 		atomic_store(&up->same, false);
 	en->tag = TREE_DIR;
 	en->nids = 1;

@@ -239,6 +239,8 @@ void backup_file(struct bworker *w, struct btask t)
 			    "gone or replaced before it could be read");
 		else if (!backup_stopping(b))
 			backup_problem(b, path, &e);
+		if (e.kind != ERR_ABSENT)
+			atomic_store(&d->partial, true);
 	}
 	free(path);
 	backup_dir_done(w, d);

@@ -40,7 +40,7 @@ struct bentry {
 	bool racy;          /* touched just now: the next run reads it again */
 	bool was_racy;      /* known so; ids are those of the last run until it is read */
 	bool known;         /* the cache has it in some form */
-	bool changed;       /* while it was read */
+	bool changed;       /* while it was read; of a directory: not all in it could be read */
 	bool missing;       /* a directory that could not be listed */
 	uint8_t tag, depth; /* as struct tree_ref */
 	uint32_t nids;
@@ -60,8 +60,9 @@ struct bdir {
 	size_t n;
 	_Atomic size_t pending;
 	uint8_t path_fp[FILE_CACHE_FP];
-	_Atomic bool same; /* every entry as cached, none gone */
-	bool has_parent;   /* without a cache: the parent has this directory */
+	_Atomic bool same;    /* every entry as cached, none gone */
+	_Atomic bool partial; /* something in it could not be read */
+	bool has_parent;      /* without a cache: the parent has this directory */
 	struct id parent_tree;
 	struct id cached_tree;
 	struct id *blobs; /* of the cached tree itself: names, leaves, nodes */

@@ -230,6 +230,7 @@ static void look_at(struct bworker *w, struct bdir *d, size_t i, int64_t now, si
 		char *path = backup_path(d, en);
 
 		backup_problem(w->b, path, &e);
+		atomic_store(&d->partial, true);
 		free(path);
 		return;
 	}
@@ -334,6 +335,7 @@ static void walk_child(struct bworker *w, struct bdir *d, size_t i, unsigned dep
 		backup_problem(b, path, &e);
 		free(path);
 		en->missing = true;
+		en->changed = true;
 		d->same = false;
 		backup_dir_done(w, d);
 		return;
@@ -393,6 +395,7 @@ static void walk_dir(
 	ctx_item(b->ctx, span_str(src->path));
 	if (src->source->ops->list(src, &d->names, &e) == -1) {
 		backup_problem(b, src->path, &e);
+		atomic_store(&d->partial, true);
 		if (parent != NULL)
 			parent->same = false;
 		d->names.n = 0;

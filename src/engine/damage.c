@@ -30,7 +30,7 @@ struct damage {
 
 	pthread_mutex_t lock; /* guards all but repo, ctx, p */
 	uint32_t next;        /* pack ordinal to read */
-	uint32_t npacks;
+	uint32_t npacks, missing;
 	bool failed;
 	struct err err;
 };
@@ -128,12 +128,16 @@ struct content {
 static int content_there(void *arg, const struct id *id, struct err *e)
 {
 	struct content *x = arg;
+	struct damage *d = x->damage;
 	struct index_place at;
 	char hex[ID_HEX];
+	bool found = reader_find(x->reader, id, &at, e) == 1;
 
-	if (damage_blob(x->damage, reader_domain(x->reader), id))
+	/* Mostly nothing is amiss, and one lookup tells. */
+	if ((!found || d->missing > 0 || idmap_count(d->bad_blobs) > 0) &&
+	    damage_blob(d, reader_domain(x->reader), id))
 		return err_set(e, ERR_CORRUPT, "content blob %.16s is lost", id_hex(hex, id));
-	if (reader_find(x->reader, id, &at, e) == 1)
+	if (found)
 		x->bytes += at.blob_len;
 	return 0;
 }
@@ -198,6 +202,7 @@ static void judge_presence(struct damage *d, const struct index_cache_pack *p)
 
 	repo_object_name(name, (enum format_type)p->type, &p->id);
 	if (!s->present) {
+		d->missing++;
 		snprintf(why, sizeof why, "is missing%s%s",
 		    repo_signer_role(d->repo, p->origin.signer) == ROLE_WRITE
 			? ", says an index signed by "

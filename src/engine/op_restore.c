@@ -19,6 +19,7 @@ struct rdir {
 	const struct entry *entry; /* lives while we are below it */
 	struct target_dir *dir;    /* NULL until made */
 	bool inside;               /* below something that --include matched */
+	bool partial;              /* not all that it held was read when it was backed up */
 	unsigned depth;
 	struct source_names names; /* for --delete, in order */
 };
@@ -31,25 +32,6 @@ static int ensure(struct restore *rs, struct rdir *d, struct err *e)
 	if (ensure(rs, d->parent, e) == -1)
 		return -1;
 	return target_mkdir(d->parent->dir, d->entry, &d->dir, e);
-}
-
-/* Leave this one as it is?  1 yes, 0 no, -1. */
-static int leave_alone(
-    struct restore *rs, struct rdir *d, const struct entry *en, const char *path, struct err *e)
-{
-	enum target_overwrite how = rs->p->overwrite;
-	struct target_stat st;
-
-	if (how == TARGET_REFUSE || how == TARGET_ALWAYS)
-		return 0;
-	if (restore_look(rs, d->dir, path, &st, e) == -1)
-		return -1;
-	if (!st.exists)
-		return 0;
-	if (how == TARGET_NEVER)
-		return 1;
-	return st.type == en->type && st.size == en->size && st.mtime == en->mtime &&
-	       st.mtime_ns == en->mtime_ns && en->type == ENTRY_FILE;
 }
 
 /* ---- Files. */
@@ -78,8 +60,7 @@ static int plan_file(struct restore *rs, struct rdir *d, const struct entry *en,
 	int rc;
 
 	pl.file = restore_file_new(rs, d->dir, en, path);
-	/* A link may follow at once, so the file must exist. */
-	pl.file->single = ref->tag == TREE_CONTENT && ref->n == 1 && !en->linked;
+	pl.file->single = ref->tag == TREE_CONTENT && ref->n == 1;
 	if (!pl.file->single && target_file_begin(d->dir, en, &pl.file->file, e) == -1) {
 		pl.file->file = NULL;
 		atomic_store(&pl.file->failed, true);
@@ -89,8 +70,10 @@ static int plan_file(struct restore *rs, struct rdir *d, const struct entry *en,
 	rc = tree_content(reader_tree_get, rs->reader, ref, plan_blob, &pl, e);
 	if (rc == 0 && pl.data_off != holes_data_size(en))
 		rc = err_set(e, ERR_CORRUPT, "its blobs do not add up to its size");
-	if (rc == -1)
+	if (rc == -1) {
+		atomic_store(&pl.file->damaged, e->kind == ERR_CORRUPT);
 		atomic_store(&pl.file->failed, true);
+	}
 	restore_file_planned(pl.file);
 	return rc;
 }
@@ -98,14 +81,15 @@ static int plan_file(struct restore *rs, struct rdir *d, const struct entry *en,
 static int restore_file(struct restore *rs, struct rdir *d, const struct entry *en,
     const struct tree_ref *ref, const char *path, struct err *e)
 {
-	int rc = leave_alone(rs, d, en, path, e);
+	int rc = restore_leave(rs, d->dir, en, ref, path, e);
 
 	if (rc == -1)
 		return -1;
 	if (rc == 1) {
 		rs->skipped++;
+		rs->skipped_bytes += en->size;
 		event_emit(rs->ctx, EVENT_FILE_DONE, span_str(path), "left as it is");
-		if (rs->p->overwrite != TARGET_IF_CHANGED || rs->p->dry_run)
+		if (rs->p->overwrite == TARGET_NEVER || rs->p->dry_run)
 			return 0;
 		restore_links_first(rs, d->dir, en);
 		return target_meta(d->dir, en, e);
@@ -116,17 +100,32 @@ static int restore_file(struct restore *rs, struct rdir *d, const struct entry *
 		event_emit(rs->ctx, EVENT_FILE_DONE, span_str(path), "would be restored");
 		return 0;
 	}
-	if ((rc = restore_link(rs, d->dir, en, path, e)) != 0) {
-		rs->files += rc == 1;
+	if ((rc = restore_link(rs, d->dir, en, path, e)) != 0)
 		return rc == 1 ? 0 : -1;
-	}
 	return plan_file(rs, d, en, ref, path, e);
+}
+
+/* A node with several names: the first is made, the others are links to it. */
+static int make_other(
+    struct restore *rs, struct rdir *d, const struct entry *en, const char *path, struct err *e)
+{
+	int rc = restore_link(rs, d->dir, en, path, e);
+
+	if (rc != 0)
+		return rc == 1 ? 0 : -1;
+	rc = target_node(d->dir, en, e);
+	restore_links_settle(rs, en, rc == 0 ? RESTORE_MADE : RESTORE_FAILED);
+	if (rc == -1)
+		return -1;
+	rs->others++;
+	event_emit(rs->ctx, EVENT_FILE_DONE, span_str(path), "restored");
+	return 0;
 }
 
 static int restore_other(
     struct restore *rs, struct rdir *d, const struct entry *en, const char *path, struct err *e)
 {
-	int rc = leave_alone(rs, d, en, path, e);
+	int rc = restore_leave(rs, d->dir, en, NULL, path, e);
 
 	if (rc == -1)
 		return -1;
@@ -134,14 +133,10 @@ static int restore_other(
 		rs->skipped++;
 		return 0;
 	}
-	if (!rs->p->dry_run) {
-		if ((rc = restore_link(rs, d->dir, en, path, e)) == -1)
-			return -1;
-		if (rc == 0 && target_node(d->dir, en, e) == -1)
-			return -1;
-	}
+	if (!rs->p->dry_run)
+		return make_other(rs, d, en, path, e);
 	rs->others++;
-	event_emit(rs->ctx, EVENT_FILE_DONE, span_str(path), "restored");
+	event_emit(rs->ctx, EVENT_FILE_DONE, span_str(path), "would be restored");
 	return 0;
 }
 
@@ -195,6 +190,11 @@ static void delete_extras(struct restore *rs, struct rdir *d, const char *path)
 	/* Nothing outside of what --include asked for is touched. */
 	if (!rs->p->delete || !d->inside || restore_stopping(rs))
 		return;
+	if (d->partial) {
+		event_emit(rs->ctx, EVENT_NOTICE, span_str(*path ? path : "/"),
+		    "not all in it could be read when it was backed up: nothing is deleted here");
+		return;
+	}
 	if (restore_list(rs, d->dir, path, delete_extra, &del, &e) == -1)
 		restore_problem(rs, path, &e);
 }
@@ -207,7 +207,11 @@ static int walk(
 static void walk_dir(struct restore *rs, struct rdir *up, const struct entry *en,
     const struct tree_ref *ref, const char *path, bool inside)
 {
-	struct rdir d = {.parent = up, .entry = en, .inside = inside, .depth = up->depth + 1};
+	struct rdir d = {.parent = up,
+	    .entry = en,
+	    .inside = inside,
+	    .partial = en->changed,
+	    .depth = up->depth + 1};
 	struct id tree = ref->ids[0];
 	struct err e;
 
@@ -285,12 +289,22 @@ static void restore_one(struct restore *rs, struct rdir *root, const struct tree
 	walk_entry(rs, root, &at->entry, &at->ref, rs->p->path);
 }
 
+/* The root has no entry to say so. */
+static bool incomplete(const struct snapshot *s)
+{
+	for (size_t i = 0; i < s->nparts; i++)
+		if (s->parts[i].outcome != SNAPSHOT_COMPLETE)
+			return true;
+	return false;
+}
+
 static int plan_all(struct restore *rs, const struct tree_path *at, struct err *e)
 {
 	struct rdir root = {.inside = rs->p->include == NULL};
 	const char *prefix = strcmp(rs->p->path, "/") == 0 ? "" : rs->p->path;
 	int rc = 0;
 
+	root.partial = at->entry.changed || (*prefix == '\0' && incomplete(rs->p->snapshot));
 	if (!rs->p->dry_run)
 		root.dir = target_root(rs->target);
 	if (at->entry.type == ENTRY_DIR) {
@@ -302,6 +316,7 @@ static int plan_all(struct restore *rs, const struct tree_path *at, struct err *
 	} else {
 		restore_one(rs, &root, at);
 	}
+	restore_links_drain(rs);
 	restore_window_flush(rs);
 	target_dir_unref(root.dir);
 	source_names_fini(&root.names);
@@ -326,7 +341,6 @@ static int run_threads(struct restore *rs, const struct tree_path *at, struct er
 	for (unsigned i = 0; i < started; i++)
 		pthread_join(t[i], NULL);
 	free(t);
-	restore_links_mend(rs);
 	if (rc == 0 && atomic_load(&rs->failed)) {
 		*e = rs->err;
 		rc = -1;
@@ -399,6 +413,7 @@ static void fill_result(struct restore *rs, struct restore_result *out)
 	out->dirs = rs->dirs;
 	out->others = rs->others;
 	out->files_skipped = rs->skipped;
+	out->bytes_skipped = rs->skipped_bytes;
 	out->deleted = rs->deleted;
 	out->bytes = rs->bytes;
 	out->verified = rs->verified;
@@ -451,6 +466,11 @@ int op_restore(struct repo *r, const struct restore_params *p, struct ctx *ctx,
 	rc = run_threads(rs, &at, e);
 	if (rc == 0 && p->verify && !p->dry_run)
 		rc = verify_all(rs, &at, e);
+	/* What is reported as restored survives a power cut. */
+	if (rc == 0 && !p->dry_run) {
+		atomic_store(&ctx->progress.phase, "writing to disk");
+		rc = target_sync(rs->target, e);
+	}
 	fill_result(rs, out);
 	if (rs->target != NULL)
 		out->problems += target_problems(rs->target);

@@ -31,6 +31,7 @@ struct restore_params {
 struct restore_result {
 	uint64_t files, dirs, others; /* restored */
 	uint64_t files_skipped;       /* left as they were */
+	uint64_t bytes_skipped;       /* in them */
 	uint64_t deleted;
 	uint64_t bytes;    /* written */
 	uint64_t verified; /* files compared and found equal */

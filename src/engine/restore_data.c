@@ -103,20 +103,23 @@ static void file_free(struct rfile *f)
 static void file_finish(struct rfile *f)
 {
 	struct restore *rs = f->rs;
+	enum restore_made made = RESTORE_FAILED;
 	struct err e;
 
 	err_clear(&e);
 	if (atomic_load(&f->failed) || (restore_stopping(rs) && f->file != NULL)) {
 		if (f->file != NULL)
 			target_file_abort(f->file);
-		restore_links_failed(rs, &f->entry);
+		made = atomic_load(&f->damaged) ? RESTORE_DAMAGED : RESTORE_FAILED;
 	} else if (f->file != NULL && target_file_end(f->file, &e) == -1) {
 		restore_problem(rs, f->path, &e);
 	} else if (f->file != NULL) {
+		made = RESTORE_MADE;
 		atomic_fetch_add(&rs->files, 1);
 		atomic_fetch_add(&rs->ctx->progress.files, 1);
 		event_emit(rs->ctx, EVENT_FILE_DONE, span_str(f->path), "restored");
 	}
+	restore_links_settle(rs, &f->entry, made);
 	file_free(f);
 }
 
@@ -133,6 +136,8 @@ void restore_file_planned(struct rfile *f)
 
 static void file_failed(struct rfile *f, const struct err *e)
 {
+	if (e->kind == ERR_CORRUPT)
+		atomic_store(&f->damaged, true);
 	/* Once a file, however many of its segments suffer. */
 	if (!atomic_exchange(&f->failed, true))
 		restore_problem(f->rs, f->path, e);

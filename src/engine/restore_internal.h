@@ -35,7 +35,7 @@ struct rfile {
 	struct buf strings;
 	char *path;            /* for messages */
 	_Atomic uint64_t left; /* segments not yet written, + 1 while planned */
-	_Atomic bool failed;
+	_Atomic bool failed, damaged;
 	bool single; /* one segment: the worker begins it */
 };
 
@@ -74,9 +74,9 @@ struct restore {
 	struct err err;
 	_Atomic bool failed; /* err is set: stop */
 
-	struct idmap *links; /* restore_links.c: by link group */
+	struct rlinks *links; /* restore_links.c */
 	_Atomic uint64_t files, bytes, problems, damaged;
-	uint64_t dirs, others, skipped, deleted, verified;
+	uint64_t dirs, others, skipped, skipped_bytes, deleted, verified;
 };
 
 /* The run cannot go on. */
@@ -96,16 +96,22 @@ void *restore_worker_main(void *restore);
 bool restore_stopping(struct restore *rs);
 
 /*
- * restore_links.c: restore_link gives 1 if the name was made as a link, 0 if it
- * is the first of its group (or of none) and has to be restored, -1.
+ * restore_links.c: restore_link gives 1 if the name is a link, made or waiting
+ * to be; 0 if it is the first of its group (or of none) and has to be restored
+ * and then settled; or -1.
  */
+enum restore_made { RESTORE_MADE, RESTORE_FAILED, RESTORE_DAMAGED };
+
 void restore_links_init(struct restore *rs);
 void restore_links_free(struct restore *rs);
 void restore_links_first(struct restore *rs, struct target_dir *d, const struct entry *en);
 int restore_link(struct restore *rs, struct target_dir *d, const struct entry *en, const char *path,
     struct err *e);
-void restore_links_failed(struct restore *rs, const struct entry *en);
-void restore_links_mend(struct restore *rs); /* after the threads are done */
+void restore_links_settle(struct restore *rs, const struct entry *en, enum restore_made made);
+/* The group has a first name already; *same: this name is linked to it. */
+bool restore_links_known(
+    struct restore *rs, struct target_dir *d, const struct entry *en, bool *same);
+void restore_links_drain(struct restore *rs); /* make those that wait */
 
 /*
  * restore_look.c: what is in the target; dir NULL where it is not made yet, or
@@ -117,8 +123,21 @@ int restore_list(struct restore *rs, struct target_dir *dir, const char *path,
     int (*visit)(void *, const char *name, struct err *), void *arg, struct err *e);
 int restore_dry_open(struct restore *rs, struct err *e); /* refuses as target_open does */
 
-/* restore_verify.c: does the file on disk hold these blobs? */
+/*
+ * restore_look.c: leave what is there as it is?  1 yes, 0 no, -1.  What
+ * seems to be the same is read and compared where --verify or --overwrite
+ * always want that.
+ */
+int restore_leave(struct restore *rs, struct target_dir *dir, const struct entry *en,
+    const struct tree_ref *ref, const char *path, struct err *e);
+
+/*
+ * restore_verify.c: does the file on disk hold these blobs?  By its path below
+ * the target, or open.
+ */
 int restore_verify_file(struct restore *rs, const char *below, const struct entry *en,
     const struct tree_ref *ref, struct err *e);
+int restore_verify_fd(
+    struct restore *rs, int fd, const struct entry *en, const struct tree_ref *ref, struct err *e);
 
 #endif

@@ -1,10 +1,13 @@
 /*
  * restore_links: hard links.  The first name of a group is restored, the
- * others are made as links to it at once, for a file exists from the moment it
- * is begun.  Should its content turn out to be lost, the names that were linked
- * to it are taken away again: they would show what is not whole.
+ * others are made as links to it, but not before its content is whole: what
+ * stands under their names stays until then, and if the content turns out to
+ * be lost they are not made at all.
+ *
+ * A link whose first name is still being written waits.  There are few such:
+ * when the list is full, or at the end, the walk has the window that it fills
+ * written and waits for them.  The walk alone makes links.
  */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,12 +15,26 @@
 #include "engine/restore_internal.h"
 #include "os/os.h"
 
+enum { WAITING_MAX = 256 };
+enum state { BEING_MADE, MADE, FAILED };
+
 struct group {
-	char *first;   /* below the target */
-	char **others; /* below the target */
-	char **paths;  /* of the others, for messages */
-	size_t n, cap;
-	bool failed;
+	char *first; /* below the target; NULL: none yet */
+	enum state state;
+	bool damaged;
+};
+
+struct waiting {
+	struct target_dir *dir; /* held */
+	struct id key;
+	char *name, *path;
+};
+
+struct rlinks {
+	struct idmap *groups; /* guarded by restore.lock, with the condition `settled` */
+	pthread_cond_t settled;
+	struct waiting *waiting; /* the walk's */
+	size_t n, max;
 };
 
 static struct id key_of(const struct entry *en)
@@ -39,86 +56,32 @@ static char *below(struct target_dir *d, const struct entry *en)
 
 void restore_links_init(struct restore *rs)
 {
-	rs->links = idmap_new(sizeof(struct group));
+	struct rlinks *l = mem_zalloc(sizeof *l);
+	size_t fds = os_nofile() / 8;
+
+	l->groups = idmap_new(sizeof(struct group));
+	l->max = fds < WAITING_MAX ? fds : WAITING_MAX;
+	l->waiting = mem_alloc((l->max + 1) * sizeof *l->waiting);
+	pthread_cond_init(&l->settled, NULL);
+	rs->links = l;
 }
 
 void restore_links_free(struct restore *rs)
 {
+	struct rlinks *l = rs->links;
 	struct group *g;
 	struct id id;
 	size_t pos = 0;
 
-	while ((g = idmap_next(rs->links, &pos, &id)) != NULL) {
-		for (size_t i = 0; i < g->n; i++) {
-			free(g->others[i]);
-			free(g->paths[i]);
-		}
+	while ((g = idmap_next(l->groups, &pos, &id)) != NULL)
 		free(g->first);
-		free(g->others);
-		free(g->paths);
-	}
-	idmap_free(rs->links);
+	idmap_free(l->groups);
+	pthread_cond_destroy(&l->settled);
+	free(l->waiting);
+	free(l);
 }
 
-/* The group's first name, or NULL if this one is it now. */
-static char *first_of(struct restore *rs, struct target_dir *d, const struct entry *en)
-{
-	struct id key = key_of(en);
-	struct group *g;
-	char *first = NULL;
-
-	pthread_mutex_lock(&rs->lock);
-	g = idmap_put(rs->links, &key, NULL);
-	if (g->first != NULL)
-		first = mem_strdup(g->first);
-	else
-		g->first = below(d, en);
-	pthread_mutex_unlock(&rs->lock);
-	return first;
-}
-
-void restore_links_first(struct restore *rs, struct target_dir *d, const struct entry *en)
-{
-	if (en->linked)
-		free(first_of(rs, d, en));
-}
-
-static void note_other(
-    struct restore *rs, struct target_dir *d, const struct entry *en, const char *path)
-{
-	struct id key = key_of(en);
-	struct group *g;
-
-	pthread_mutex_lock(&rs->lock);
-	g = idmap_put(rs->links, &key, NULL);
-	if (g->n == g->cap) {
-		g->cap = g->cap ? 2 * g->cap : 4;
-		g->others = mem_realloc(g->others, g->cap * sizeof *g->others);
-		g->paths = mem_realloc(g->paths, g->cap * sizeof *g->paths);
-	}
-	g->others[g->n] = below(d, en);
-	g->paths[g->n++] = mem_strdup(path);
-	pthread_mutex_unlock(&rs->lock);
-}
-
-int restore_link(struct restore *rs, struct target_dir *d, const struct entry *en, const char *path,
-    struct err *e)
-{
-	char *first, *name;
-	int rc;
-
-	if (!en->linked || rs->p->dry_run || (first = first_of(rs, d, en)) == NULL)
-		return 0;
-	name = mem_strndup((const char *)en->name.p, en->name.n);
-	rc = target_link(d, name, first, e);
-	if (rc == 0)
-		note_other(rs, d, en, path);
-	free(name);
-	free(first);
-	return rc == -1 ? -1 : 1;
-}
-
-void restore_links_failed(struct restore *rs, const struct entry *en)
+void restore_links_settle(struct restore *rs, const struct entry *en, enum restore_made made)
 {
 	struct id key = key_of(en);
 	struct group *g;
@@ -126,42 +89,130 @@ void restore_links_failed(struct restore *rs, const struct entry *en)
 	if (!en->linked)
 		return;
 	pthread_mutex_lock(&rs->lock);
-	g = idmap_get(rs->links, &key);
-	if (g != NULL)
-		g->failed = true;
+	g = idmap_get(rs->links->groups, &key);
+	if (g != NULL && g->state == BEING_MADE) {
+		g->state = made == RESTORE_MADE ? MADE : FAILED;
+		g->damaged = made == RESTORE_DAMAGED;
+	}
+	pthread_cond_broadcast(&rs->links->settled);
 	pthread_mutex_unlock(&rs->lock);
 }
 
-static int remove_below(int root, char *path)
+/* A copy of the group's state with a new `first`, or NULL there if this one is it now. */
+static struct group look_up(struct restore *rs, struct target_dir *d, const struct entry *en)
 {
-	char *slash = strrchr(path, '/');
-	int dir, rc;
+	struct id key = key_of(en);
+	struct group *g, out;
 
-	if (slash == NULL)
-		return os_unlinkat(root, path, 0);
-	*slash = '\0';
-	dir = os_open_beneath(root, path, O_RDONLY | O_DIRECTORY, 0);
-	if (dir == -1)
-		return -1;
-	rc = os_unlinkat(dir, slash + 1, 0);
-	os_close(dir);
-	return rc;
+	pthread_mutex_lock(&rs->lock);
+	g = idmap_put(rs->links->groups, &key, NULL);
+	out = *g;
+	if (g->first != NULL)
+		out.first = mem_strdup(g->first);
+	else
+		g->first = below(d, en);
+	pthread_mutex_unlock(&rs->lock);
+	return out;
 }
 
-void restore_links_mend(struct restore *rs)
+void restore_links_first(struct restore *rs, struct target_dir *d, const struct entry *en)
 {
-	int root = os_open(rs->p->target, O_RDONLY | O_DIRECTORY, 0);
-	struct group *g;
-	struct id id;
-	size_t pos = 0;
-	struct err e;
+	if (!en->linked)
+		return;
+	free(look_up(rs, d, en).first);
+	restore_links_settle(rs, en, RESTORE_MADE);
+}
 
-	while (root != -1 && (g = idmap_next(rs->links, &pos, &id)) != NULL)
-		for (size_t i = 0; g->failed && i < g->n; i++) {
-			err_set(&e, ERR_CORRUPT, "a hard link to %s, which is damaged", g->first);
-			if (remove_below(root, g->others[i]) == -1 && errno != ENOENT)
-				err_sys(&e, "remove a link to what is damaged");
-			restore_problem(rs, g->paths[i], &e);
-		}
-	os_close(root);
+bool restore_links_known(
+    struct restore *rs, struct target_dir *d, const struct entry *en, bool *same)
+{
+	struct id key = key_of(en);
+	char *first = NULL, *name;
+	struct group *g;
+
+	*same = false;
+	if (!en->linked || d == NULL)
+		return false;
+	pthread_mutex_lock(&rs->lock);
+	g = idmap_get(rs->links->groups, &key);
+	if (g != NULL)
+		first = mem_strdup(g->first);
+	pthread_mutex_unlock(&rs->lock);
+	if (first == NULL)
+		return false;
+	name = mem_strndup((const char *)en->name.p, en->name.n);
+	*same = target_linked(d, name, first);
+	free(name);
+	free(first);
+	return true;
+}
+
+static int make(struct restore *rs, struct target_dir *d, const char *name, const char *path,
+    const struct group *g, struct err *e)
+{
+	if (g->state != MADE)
+		return err_set(e, g->damaged ? ERR_CORRUPT : ERR_FAILED,
+		    "a hard link to %s, which %s", g->first,
+		    g->damaged ? "is damaged" : "could not be restored");
+	if (target_link(d, name, g->first, e) == -1)
+		return -1;
+	atomic_fetch_add(&rs->files, 1);
+	atomic_fetch_add(&rs->ctx->progress.files, 1);
+	event_emit(rs->ctx, EVENT_FILE_DONE, span_str(path), "restored");
+	return 0;
+}
+
+static struct group wait_for(struct restore *rs, const struct id *key)
+{
+	struct group g;
+
+	pthread_mutex_lock(&rs->lock);
+	while ((g = *(struct group *)idmap_get(rs->links->groups, key)).state == BEING_MADE)
+		pthread_cond_wait(&rs->links->settled, &rs->lock);
+	pthread_mutex_unlock(&rs->lock);
+	return g;
+}
+
+void restore_links_drain(struct restore *rs)
+{
+	struct rlinks *l = rs->links;
+
+	if (l->n > 0)
+		restore_window_flush(rs);
+	for (size_t i = 0; i < l->n; i++) {
+		struct waiting *w = &l->waiting[i];
+		struct group g = wait_for(rs, &w->key);
+		struct err e;
+
+		if (!restore_stopping(rs) && make(rs, w->dir, w->name, w->path, &g, &e) == -1)
+			restore_problem(rs, w->path, &e);
+		target_dir_unref(w->dir);
+		free(w->name);
+		free(w->path);
+	}
+	l->n = 0;
+}
+
+int restore_link(struct restore *rs, struct target_dir *d, const struct entry *en, const char *path,
+    struct err *e)
+{
+	struct rlinks *l = rs->links;
+	struct group g;
+	char *name;
+	int rc = 0;
+
+	if (!en->linked || rs->p->dry_run || (g = look_up(rs, d, en)).first == NULL)
+		return 0;
+	name = mem_strndup((const char *)en->name.p, en->name.n);
+	if (g.state == BEING_MADE) {
+		l->waiting[l->n++] = (struct waiting){
+		    target_dir_ref(d), key_of(en), name, mem_strdup(path)};
+		if (l->n >= l->max)
+			restore_links_drain(rs);
+	} else {
+		rc = make(rs, d, name, path, &g, e);
+		free(name);
+	}
+	free(g.first);
+	return rc == -1 ? -1 : 1;
 }

@@ -40,8 +40,63 @@ int restore_look(struct restore *rs, struct target_dir *dir, const char *path,
 	    .size = (uint64_t)st.st_size,
 	    .mtime = st.st_mtim.tv_sec,
 	    .mtime_ns = (uint32_t)st.st_mtim.tv_nsec,
+	    .nlink = (uint64_t)st.st_nlink,
 	};
 	return 0;
+}
+
+/* Read what is there: 1 it has that content, 0 not, or not to be told. */
+static int same_content(struct restore *rs, struct target_dir *dir, const struct entry *en,
+    const struct tree_ref *ref, struct err *e)
+{
+	char *name = mem_strndup((const char *)en->name.p, en->name.n);
+	int fd = target_read(dir, name), rc = 0;
+
+	if (fd != -1 && restore_verify_fd(rs, fd, en, ref, e) == 0)
+		rc = 1;
+	/* Damage to the repository shows when it is restored. */
+	else if (ctx_check(rs->ctx, e) == -1)
+		rc = -1;
+	os_close(fd);
+	free(name);
+	return rc;
+}
+
+static int same_file(struct restore *rs, struct target_dir *dir, const struct entry *en,
+    const struct tree_ref *ref, const struct target_stat *st, struct err *e)
+{
+	bool always = rs->p->overwrite == TARGET_ALWAYS;
+
+	if (st->size != en->size)
+		return 0;
+	if (!always && (st->mtime != en->mtime || st->mtime_ns != en->mtime_ns))
+		return 0;
+	if (!always && !rs->p->verify)
+		return 1;
+	/* Another name may be somebody else's: a file that is replaced leaves it alone. */
+	if (dir == NULL || (always && st->nlink > 1 && !en->linked))
+		return !always;
+	return same_content(rs, dir, en, ref, e);
+}
+
+int restore_leave(struct restore *rs, struct target_dir *dir, const struct entry *en,
+    const struct tree_ref *ref, const char *path, struct err *e)
+{
+	struct target_stat st;
+	bool linked;
+
+	if (rs->p->overwrite == TARGET_REFUSE)
+		return 0;
+	if (restore_look(rs, dir, path, &st, e) == -1)
+		return -1;
+	if (!st.exists || rs->p->overwrite == TARGET_NEVER)
+		return st.exists;
+	/* A further name of a file that was dealt with: all that counts is that it is one. */
+	if (restore_links_known(rs, dir, en, &linked))
+		return linked;
+	if (st.type != en->type || en->type != ENTRY_FILE)
+		return 0;
+	return same_file(rs, dir, en, ref, &st, e);
 }
 
 /* Visit the names in a directory that may not be there. */

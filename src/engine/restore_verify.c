@@ -50,28 +50,36 @@ static int verify_blob(void *arg, const struct id *id, struct err *e)
 	return ctx_check(v->rs->ctx, e);
 }
 
-int restore_verify_file(struct restore *rs, const char *below, const struct entry *en,
-    const struct tree_ref *ref, struct err *e)
+int restore_verify_fd(
+    struct restore *rs, int fd, const struct entry *en, const struct tree_ref *ref, struct err *e)
 {
-	struct verify v = {.rs = rs, .en = en, .fd = -1};
-	int root = os_open(rs->p->target, O_RDONLY | O_DIRECTORY, 0);
+	struct verify v = {.rs = rs, .en = en, .fd = fd};
 	struct stat st;
 	int rc = -1;
 
-	if (root != -1)
-		v.fd = os_open_beneath(root, below, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
-	if (v.fd == -1 || os_fstat(v.fd, &st) == -1) {
-		err_sys(e, "open it again");
-		goto out;
-	}
-	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != en->size) {
-		err_set(e, ERR_FAILED, "has another type or size on disk");
-		goto out;
-	}
+	if (os_fstat(fd, &st) == -1)
+		return err_sys(e, "stat");
+	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != en->size)
+		return err_set(e, ERR_FAILED, "has another type or size on disk");
 	rc = tree_content(reader_tree_get, rs->reader, ref, verify_blob, &v, e);
-out:
-	os_close(v.fd);
-	os_close(root);
+	if (rc == 0 && v.data_off != holes_data_size(en))
+		rc = err_set(e, ERR_CORRUPT, "its blobs do not add up to its size");
 	buf_fini(&v.data);
+	return rc;
+}
+
+int restore_verify_file(struct restore *rs, const char *below, const struct entry *en,
+    const struct tree_ref *ref, struct err *e)
+{
+	int root = os_open(rs->p->target, O_RDONLY | O_DIRECTORY, 0), fd = -1, rc;
+
+	if (root != -1)
+		fd = os_open_beneath(root, below, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
+	if (fd == -1)
+		rc = err_sys(e, "open it again");
+	else
+		rc = restore_verify_fd(rs, fd, en, ref, e);
+	os_close(fd);
+	os_close(root);
 	return rc;
 }

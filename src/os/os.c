@@ -144,6 +144,14 @@ int os_fsync(int fd)
 	return rc;
 }
 
+int os_syncfs(int fd)
+{
+	int rc;
+
+	TRY(rc, syncfs(fd));
+	return rc;
+}
+
 int os_ftruncate(int fd, off_t n)
 {
 	int rc;

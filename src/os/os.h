@@ -35,6 +35,7 @@ int os_renameat(int dir, const char *from, int dir2, const char *to);
 int os_renameat_new(int dir, const char *from, int dir2, const char *to);
 int os_unlinkat(int dir, const char *path, int flags);
 int os_fsync(int fd);
+int os_syncfs(int fd); /* all of the file system that fd is on */
 int os_ftruncate(int fd, off_t n);
 int os_fstat(int fd, struct stat *st);
 int os_fstatat(int dir, const char *path, struct stat *st, int flags);
@@ -80,6 +81,7 @@ void os_call_deep(void (*f)(void *), void *arg);
 unsigned os_cpus(void);                        /* at least 1; honours affinity */
 const char *os_host(void);                     /* static; "localhost" if unknown */
 void os_user(char *out, size_t n);             /* name of the effective user, or its number */
+mode_t os_umask(void);                         /* the process's file mode creation mask */
 size_t os_nofile(void);                        /* how many descriptors may be open */
 void os_raise_nofile(void);                    /* soft limit of descriptors up to the hard one */
 void os_sleep_ns(struct ctx *ctx, int64_t ns); /* ends early on cancel */

@@ -177,6 +177,15 @@ void os_call_deep(void (*f)(void *), void *arg)
 		f(arg);
 }
 
+mode_t os_umask(void)
+{
+	/* It can only be asked for by setting it: to the safest for that moment. */
+	mode_t mask = umask(077);
+
+	umask(mask);
+	return mask;
+}
+
 size_t os_nofile(void)
 {
 	struct rlimit l;

@@ -21,8 +21,9 @@ enum {
 	FORMAT_FRAME_AIM = 2 << 20,
 	FORMAT_FRAME_OWN = 1 << 20, /* a blob of this size is its own frame */
 	FORMAT_PACK_BLOBS_MAX = 1 << 20,
-	FORMAT_SMALL_MAX = 256 << 20, /* index, snapshot, note, mark, key objects */
-	FORMAT_LIST_INLINE = 1024,    /* content ids in a leaf */
+	FORMAT_PACK_BLOBS_AIM = 1 << 16, /* writers close with so many */
+	FORMAT_SMALL_MAX = 256 << 20,    /* index, snapshot, note, mark, key objects */
+	FORMAT_LIST_INLINE = 1024,       /* content ids in a leaf */
 	FORMAT_LIST_DEPTH = 8,
 };
 

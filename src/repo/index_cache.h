@@ -83,6 +83,17 @@ int index_cache_add(struct index_cache *c, const struct id *id, const struct ind
 int index_cache_find(
     struct index_cache *c, const struct id *id, struct index_place *out, struct err *e);
 
+/*
+ * Is this the blob that follows `prev` in its frame?  1 and its place, 0 no
+ * (or it takes index_cache_find to tell), -1.  Trees and files are read in
+ * about the order in which they were stored, so this spares most searches.
+ */
+int index_cache_after(struct index_cache *c, const struct index_place *prev, const struct id *id,
+    struct index_place *out, struct err *e);
+
+/* Give back memory after many lookups; nothing is forgotten. */
+void index_cache_trim(struct index_cache *c);
+
 /* The same among what index objects of one domain say; 0 is any. */
 int index_cache_find_in(struct index_cache *c, uint64_t domain, const struct id *id,
     struct index_place *out, struct err *e);

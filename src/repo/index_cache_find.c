@@ -131,6 +131,42 @@ int index_cache_find_in(struct index_cache *c, uint64_t domain, const struct id 
 	return 0;
 }
 
+int index_cache_after(struct index_cache *c, const struct index_place *prev, const struct id *id,
+    struct index_place *out, struct err *e)
+{
+	uint32_t end = prev->blob_off + prev->blob_len;
+	const struct set *s = index_cache_current(c);
+	const struct pack_blob *b;
+
+	if (end >= prev->plain || atomic_load_explicit(&c->hidden, memory_order_acquire) != NULL)
+		return 0;
+	for (size_t i = s->n; i-- > 0;) {
+		const struct member *m = &s->m[i];
+
+		if (prev->blob < m->blob || prev->blob + 1 - m->blob >= index_level_blobs(m->l))
+			continue;
+		b = index_level_blob(m->l, (uint32_t)(prev->blob + 1 - m->blob), e);
+		if (b == NULL)
+			return -1;
+		if (!id_eq(&b->id, id) || b->len > prev->plain - end)
+			return 0;
+		*out = *prev;
+		out->blob++;
+		out->blob_off = end;
+		out->blob_len = b->len;
+		return 1;
+	}
+	return 0;
+}
+
+void index_cache_trim(struct index_cache *c)
+{
+	const struct set *s = index_cache_current(c);
+
+	for (size_t i = 0; i < s->n; i++)
+		index_level_trim(s->m[i].l);
+}
+
 int index_cache_find_all(struct index_cache *c, uint64_t domain, const struct id *id,
     int (*visit)(void *, const struct index_place *, struct err *), void *arg, struct err *e)
 {

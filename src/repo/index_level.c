@@ -57,12 +57,24 @@ const void *level_at(
 	return l->p + from;
 }
 
+void index_level_trim(const struct index_level *l)
+{
+	enum { SMALL = 4 << 20 };
+
+	if (l->h.size > SMALL)
+		madvise((void *)(uintptr_t)l->p, l->h.size, MADV_DONTNEED);
+}
+
 int index_level_verify(const struct index_level *l, struct err *e)
 {
-	for (uint64_t b = 0; b * LEVEL_BLOCK < l->h.sums; b++)
+	for (uint64_t b = 0; b * LEVEL_BLOCK < l->h.sums; b++) {
 		if (!verify_block(l, b))
 			return err_set(e, ERR_CORRUPT,
 			    "index cache: block %llu of a level is damaged", (unsigned long long)b);
+		if (b % 64 == 63)
+			index_level_trim(l);
+	}
+	index_level_trim(l);
 	return 0;
 }
 
@@ -423,6 +435,12 @@ int index_level_place(
 	return out->sealed_key ? 0 : -1;
 }
 
+const struct pack_blob *index_level_blob(const struct index_level *l, uint32_t blob, struct err *e)
+{
+	_Static_assert(sizeof(struct level_blob) == sizeof(struct pack_blob), "one shape");
+	return level_at(l, LEVEL_BLOBS, blob, 1, e);
+}
+
 int index_level_pack(
     const struct index_level *l, uint32_t pack, struct index_cache_pack *out, struct err *e)
 {
@@ -462,7 +480,6 @@ static int add_frame(const struct index_level *l, uint32_t i, struct pack_dir *d
 	b = level_at(l, LEVEL_BLOBS, f->first_blob, end - f->first_blob, e);
 	if (b == NULL)
 		return -1;
-	_Static_assert(sizeof(struct level_blob) == sizeof(struct pack_blob), "one shape");
 	pack_dir_add(dir,
 	    &(struct pack_frame){.kind = f->kind,
 		.slot = f->slot,

@@ -51,6 +51,10 @@ int index_level_verify(const struct index_level *l, struct err *e);
 /* `place.domain` is set too, so that lookups can pass over another domain's. */
 int index_level_place(
     const struct index_level *l, uint32_t blob, struct index_place *out, struct err *e);
+/* The id and length of one blob. */
+const struct pack_blob *index_level_blob(const struct index_level *l, uint32_t blob, struct err *e);
+/* Give back the memory of what was looked at; it is read again when needed. */
+void index_level_trim(const struct index_level *l);
 int index_level_pack(
     const struct index_level *l, uint32_t pack, struct index_cache_pack *out, struct err *e);
 int index_level_pack_dir(const struct index_level *l, uint32_t pack, struct pack_dir *dir,

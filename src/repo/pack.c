@@ -99,10 +99,12 @@ bool pack_writer_full(const struct pack_writer *w)
 {
 	uint64_t n = closed_size(w);
 
+	/* Who reads a directory holds all of it. */
+	if (w->dir.nblobs >= FORMAT_PACK_BLOBS_AIM)
+		return true;
 	if (n < FORMAT_PACK_MIN)
 		return false;
-	return n >= FORMAT_PACK_FULL || w->dir.nblobs >= FORMAT_PACK_BLOBS_MAX / 2 ||
-	       (seal_padme(n) - n) * 1024 <= n;
+	return n >= FORMAT_PACK_FULL || (seal_padme(n) - n) * 1024 <= n;
 }
 
 /* Directory: payload, signer, signature, zeros up to the padded size. */

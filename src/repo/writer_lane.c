@@ -11,7 +11,8 @@
 #include "base/mem.h"
 #include "repo/writer_internal.h"
 
-enum { FRAME_BLOBS_MAX = 16384, KINDS = BLOB_KINDS };
+enum { BIND = 46 }; /* bytes of a frame's bind before the ids */
+enum { FRAME_BLOBS_MAX = 1024, KINDS = BLOB_KINDS };
 
 struct frame {
 	struct buf plain;
@@ -96,11 +97,15 @@ static int seal_frame(struct writer_lane *l, enum format_purpose kind, struct sp
 	buf_reset(&l->bind);
 	buf_put(&l->bind, l->random, sizeof l->random);
 	buf_put_u64(&l->bind, l->counter++);
+	/* Compressed otherwise, the same blobs are another plaintext. */
+	buf_put_u8(&l->bind, f.codec);
+	buf_put_u8(&l->bind, (uint8_t)w->params.level);
+	buf_put_u32(&l->bind, f.stored);
 	for (size_t i = 0; i < n; i++)
 		buf_put(&l->bind, &blobs[i].id, ID_SIZE);
-	ids = span_of(l->bind.p + 40, n * ID_SIZE);
-	seal_box(&l->sealer, refs ? w->structure : w->content, kind, span_of(l->bind.p, 40), ids, c,
-	    buf_extend(&l->box, f.stored));
+	ids = span_of(l->bind.p + BIND, n * ID_SIZE);
+	seal_box(&l->sealer, refs ? w->structure : w->content, kind, span_of(l->bind.p, BIND), ids,
+	    c, buf_extend(&l->box, f.stored));
 	return writer_append(
 	    w, &f, blobs, refs ? w->sealed_structure : w->sealed_content, buf_span(&l->box), e);
 }

@@ -87,6 +87,7 @@ static struct target_dir *dir_new(struct target *t, struct target_dir *parent, i
 	d->target = t;
 	d->parent = parent ? target_dir_ref(parent) : NULL;
 	d->refs = 1;
+	atomic_init(&d->owner, TARGET_OWNER_UNKNOWN);
 	d->fd = fd;
 	d->path = path;
 	return d;
@@ -96,8 +97,8 @@ static void apply_meta(struct target_dir *d)
 {
 	if (d->meta == NULL)
 		return;
-	target_apply(d->target, d->fd, false, d->existed || d->inherits, d->meta,
-	    d->path[0] ? d->path : "/");
+	target_apply(d->target, d->fd, false, d->existed || d->inherits ? TARGET_META_OLD : 0,
+	    d->meta, d->path[0] ? d->path : "/");
 	free(d->meta);
 	d->meta = NULL;
 }
@@ -130,6 +131,37 @@ void target_dir_unref(struct target_dir *d)
 const char *target_dir_path(const struct target_dir *d)
 {
 	return d->path;
+}
+
+static dev_t dev_of(int fd)
+{
+	struct stat st;
+
+	return os_fstat(fd, &st) == 0 ? st.st_dev : 0;
+}
+
+/* A directory that was there may be on another file system, which target_sync must know. */
+static void note_mount(struct target *t, const struct target_dir *d)
+{
+	bool known = false;
+
+	pthread_mutex_lock(&t->lock);
+	for (size_t i = 0; i < t->nmounts && !known; i++)
+		known = t->mounts[i].dev == d->dev;
+	if (!known) {
+		t->mounts = mem_realloc(t->mounts, (t->nmounts + 1) * sizeof *t->mounts);
+		t->mounts[t->nmounts++] = (struct target_mount){
+		    d->dev, os_open_beneath(d->fd, ".", O_RDONLY | O_DIRECTORY, 0)};
+	}
+	pthread_mutex_unlock(&t->lock);
+}
+
+int target_sync(struct target *t, struct err *e)
+{
+	for (size_t i = 0; i < t->nmounts; i++)
+		if (os_syncfs(t->mounts[i].fd) == -1)
+			return err_sys(e, "bring what was restored to disk");
+	return 0;
 }
 
 static int refuse_filled(int fd, const char *path, struct err *e)
@@ -169,9 +201,13 @@ int target_open(const char *path, enum target_overwrite overwrite, struct ctx *c
 	t->ctx = ctx;
 	t->overwrite = overwrite;
 	t->root_user = geteuid() == 0;
+	t->umask = os_umask();
+	pthread_mutex_init(&t->lock, NULL);
 	atomic_flag_clear(&t->owner_told);
 	t->root = dir_new(t, NULL, fd, mem_strdup(""));
 	t->root->existed = true;
+	t->root->dev = dev_of(fd);
+	note_mount(t, t->root);
 	t->root->inherits = target_has_default_acl(fd);
 	*out = t;
 	return 0;
@@ -182,6 +218,10 @@ void target_close(struct target *t)
 	if (t == NULL)
 		return;
 	target_dir_unref(t->root);
+	for (size_t i = 0; i < t->nmounts; i++)
+		os_close(t->mounts[i].fd);
+	free(t->mounts);
+	pthread_mutex_destroy(&t->lock);
 	free(t);
 }
 
@@ -277,6 +317,9 @@ int target_mkdir(
 	}
 	d = dir_new(parent->target, parent, fd, path);
 	d->existed = existed;
+	d->dev = existed ? dev_of(fd) : parent->dev;
+	if (d->dev != parent->dev)
+		note_mount(d->target, d);
 	d->inherits = existed ? target_has_default_acl(fd) : parent->inherits;
 	if (!existed || t->overwrite != TARGET_NEVER)
 		d->meta = target_entry_copy(en);

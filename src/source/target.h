@@ -4,8 +4,9 @@
  * Nothing is ever created, opened or changed outside the target: each step
  * down opens one component relative to its parent's descriptor with
  * RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS, and names are checked (no '/', NUL,
- * "." or "..").  Existing things are never written through: a file that is to
- * be replaced is unlinked first, so other hard links to it keep their content.
+ * "." or "..").  Existing things are never written through: the new file is
+ * written beside and renamed over the old one when it is whole, so the old one
+ * stays until then, and other hard links to it keep their content.
  *
  * A directory's own metadata is applied when the last reference to it is
  * dropped, after everything inside it was made; until then it has mode 0700.
@@ -42,7 +43,7 @@ struct target_stat {
 	int64_t mtime;
 	uint32_t mtime_ns;
 	uint32_t mode, uid, gid;
-	uint64_t ino, dev;
+	uint64_t ino, dev, nlink;
 };
 
 /*
@@ -51,6 +52,10 @@ struct target_stat {
  */
 int target_open(const char *path, enum target_overwrite overwrite, struct ctx *ctx,
     struct target **out, struct err *e);
+
+/* Wait until all that was made or changed is on disk. */
+int target_sync(struct target *t, struct err *e);
+
 void target_close(struct target *t); /* NULL does nothing; all dirs unreferenced before */
 uint64_t target_problems(const struct target *t); /* metadata that could not be set */
 
@@ -76,14 +81,16 @@ void target_root_meta(struct target_dir *root, const struct entry *en);
 
 int target_look(struct target_dir *d, const char *name, struct target_stat *st, struct err *e);
 
+/* What is there, opened for reading through no link; -1 with errno. */
+int target_read(struct target_dir *d, const char *name);
+
 /*
  * A regular file: begin makes it with mode 0600; write puts bytes at an offset;
  * end sets size (holes are what was never written), owner, xattrs, mode and
  * times, and closes; abort closes and removes it.  If the policy says so, a file
- * that is there already is replaced at the end (at begin, if the new one is
- * a hard link's first name), and anything else, even a directory with all in
- * it, is removed at begin; under TARGET_NEVER it is ERR_EXISTS.  en is copied
- * by begin.  Files beyond 1 MiB without holes are preallocated.
+ * that is there already is replaced at the end, and anything else, even a
+ * directory with all in it, is removed at begin; under TARGET_NEVER it is
+ * ERR_EXISTS.  en is copied by begin.  Files beyond 1 MiB without holes are preallocated.
  */
 int target_file_begin(
     struct target_dir *d, const struct entry *en, struct target_file **out, struct err *e);
@@ -96,9 +103,12 @@ int target_node(struct target_dir *d, const struct entry *en, struct err *e);
 
 /*
  * A hard link d/name to the thing at `path`, which is below the target as
- * target_dir_path gives it and was made in this run.
+ * target_dir_path gives it.  A file that is there is replaced in one step.
  */
 int target_link(struct target_dir *d, const char *name, const char *path, struct err *e);
+
+/* Are d/name and the thing at `path` one file? */
+bool target_linked(struct target_dir *d, const char *name, const char *path);
 
 /* Set the metadata only, of a file whose content is right already. */
 int target_meta(struct target_dir *d, const struct entry *en, struct err *e);

@@ -147,19 +147,21 @@ static void set_times(struct meta *m)
 		target_problem(m->target, m->path, "set mtime: %s", strerror(errno));
 }
 
-void target_apply(
-    struct target *t, int fd, bool by_path, bool old, const struct entry *en, const char *path)
+void target_apply(struct target *t, int fd, bool by_path, unsigned flags, const struct entry *en,
+    const char *path)
 {
 	struct meta m = {.target = t, .en = en, .path = path, .fd = fd, .mode = en->mode & 07777};
 
 	if (by_path)
 		snprintf(m.proc, sizeof m.proc, "/proc/self/fd/%d", fd);
-	set_owner(&m);
-	if (old)
+	if (!(flags & TARGET_META_OWNED))
+		set_owner(&m);
+	if (flags & TARGET_META_OLD)
 		remove_others(&m);
 	if (en->nxattrs > 0)
 		set_xattrs(&m, false);
-	set_mode(&m);
+	if (!(flags & TARGET_META_MODED))
+		set_mode(&m);
 	if (en->nxattrs > 0)
 		set_xattrs(&m, true);
 	set_times(&m);

@@ -1,4 +1,4 @@
-/* target_node: files, links, devices, and putting things out of the way. */
+/* target_node: links and devices, and putting things out of the way. */
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/sysmacros.h>
@@ -7,18 +7,6 @@
 #include "os/os.h"
 #include "source/dirlist.h"
 #include "source/target_priv.h"
-
-enum { PREALLOC_FROM = 1 << 20 };
-
-struct target_file {
-	struct target_dir *dir; /* held */
-	int fd;
-	struct entry *en;
-	char *name;
-	char *temp; /* its name until it is whole, where a good file stands there; else NULL */
-	char *path;
-	_Atomic uint64_t end; /* of what was written */
-};
 
 int target_look(struct target_dir *d, const char *name, struct target_stat *st, struct err *e)
 {
@@ -43,8 +31,14 @@ int target_look(struct target_dir *d, const char *name, struct target_stat *st, 
 	    .gid = sb.st_gid,
 	    .ino = sb.st_ino,
 	    .dev = sb.st_dev,
+	    .nlink = sb.st_nlink,
 	};
 	return 0;
+}
+
+int target_read(struct target_dir *d, const char *name)
+{
+	return os_open_beneath(d->fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0);
 }
 
 static int remove_at(int dir, const char *name, dev_t dev, struct err *e);
@@ -114,22 +108,6 @@ int target_clear_name(struct target_dir *d, const char *name, struct err *e)
 	return remove_at(d->fd, name, st.st_dev, e);
 }
 
-static void file_free(struct target_file *f)
-{
-	os_close(f->fd);
-	target_dir_unref(f->dir);
-	free(f->en);
-	free(f->name);
-	free(f->temp);
-	free(f->path);
-	free(f);
-}
-
-static const char *name_now(const struct target_file *f)
-{
-	return f->temp ? f->temp : f->name;
-}
-
 /* FNV-1a, 64 bits: a name of a fixed length for a name of any. */
 static uint64_t name_hash(const char *name)
 {
@@ -140,117 +118,9 @@ static uint64_t name_hash(const char *name)
 	return h;
 }
 
-/*
- * A file that is there and is to be replaced stays until the new one is
- * whole: its content may turn out to be lost.  Not so for hard links, whose
- * other names point to the first one while it is written.
- */
-static int make_room(struct target_file *f, struct err *e)
+char *target_temp_name(const char *name)
 {
-	struct target_stat st;
-
-	if (target_look(f->dir, f->name, &st, e) == -1)
-		return -1;
-	if (st.exists && st.type == ENTRY_FILE && !f->en->linked &&
-	    f->dir->target->overwrite >= TARGET_IF_CHANGED) {
-		/* Always the same name, so that a restore that was killed leaves none behind. */
-		f->temp = mem_printf(
-		    "%s%016llx", TARGET_TEMP_PREFIX, (unsigned long long)name_hash(f->name));
-		if (os_unlinkat(f->dir->fd, f->temp, 0) == -1 && errno != ENOENT)
-			return err_sys(e, "remove what an interrupted restore left");
-		return 0;
-	}
-	return target_clear_name(f->dir, f->name, e);
-}
-
-/* Remove what we made, unless somebody has put another thing there. */
-static void file_unmake(const struct target_file *f)
-{
-	struct stat ours, there;
-
-	if (os_fstat(f->fd, &ours) == 0 &&
-	    os_fstatat(f->dir->fd, name_now(f), &there, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    ours.st_ino == there.st_ino && ours.st_dev == there.st_dev)
-		os_unlinkat(f->dir->fd, name_now(f), 0);
-}
-
-int target_file_begin(
-    struct target_dir *d, const struct entry *en, struct target_file **out, struct err *e)
-{
-	struct target_file *f;
-
-	if (target_name_check(d, en->name, e) == -1)
-		return -1;
-	if (en->type != ENTRY_FILE || en->size > INT64_MAX)
-		return err_set(e, ERR_CORRUPT, "%s: hostile entry", d->path[0] ? d->path : "/");
-	f = mem_zalloc(sizeof *f);
-	f->dir = target_dir_ref(d);
-	f->fd = -1;
-	f->en = target_entry_copy(en);
-	f->name = mem_dup(en->name.p, en->name.n);
-	f->path = target_path(d, en->name);
-	if (make_room(f, e) == -1) {
-		err_wrap(e, "%s", f->path);
-		goto out;
-	}
-	f->fd = os_open_beneath(d->fd, name_now(f), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
-	if (f->fd == -1) {
-		err_sys(e, "%s: create", f->path);
-		goto out;
-	}
-	/*
-	 * Advice, so its failure is none of ours.  The size stays 0: a file that
-	 * is found half done after a crash must not look whole.
-	 */
-	if (en->size > PREALLOC_FROM && en->nholes == 0)
-		(void)!fallocate(f->fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)en->size);
-	*out = f;
-	return 0;
-out:
-	file_free(f);
-	return -1;
-}
-
-int target_file_write(struct target_file *f, uint64_t off, struct span data, struct err *e)
-{
-	uint64_t end = off + data.n, was = atomic_load(&f->end);
-
-	if (data.n > f->en->size || off > f->en->size - data.n)
-		return err_set(e, ERR_CORRUPT, "%s: more data than its size", f->path);
-	if (os_pwrite_all(f->fd, data.p, data.n, (off_t)off) == -1)
-		return err_sys(e, "%s: write", f->path);
-	while (was < end && !atomic_compare_exchange_weak(&f->end, &was, end))
-		;
-	return 0;
-}
-
-int target_file_end(struct target_file *f, struct err *e)
-{
-	int fd = f->fd, rc = 0;
-
-	if (atomic_load(&f->end) < f->en->size && os_ftruncate(fd, (off_t)f->en->size) == -1) {
-		rc = err_sys(e, "%s: set size", f->path);
-		file_unmake(f);
-	} else {
-		target_apply(f->dir->target, fd, false, f->dir->inherits, f->en, f->path);
-		/* Some file systems only now say that there is no room. */
-		f->fd = -1;
-		if (os_close(fd) == -1)
-			rc = err_sys(e, "%s: close", f->path);
-		else if (f->temp != NULL &&
-			 os_renameat(f->dir->fd, f->temp, f->dir->fd, f->name) == -1)
-			rc = err_sys(e, "%s: replace", f->path);
-		if (rc == -1 && f->temp != NULL)
-			os_unlinkat(f->dir->fd, f->temp, 0);
-	}
-	file_free(f);
-	return rc;
-}
-
-void target_file_abort(struct target_file *f)
-{
-	file_unmake(f);
-	file_free(f);
+	return mem_printf("%s%016llx", TARGET_TEMP_PREFIX, (unsigned long long)name_hash(name));
 }
 
 static int make_symlink(
@@ -303,13 +173,39 @@ static int apply_at(struct target_dir *d, const char *name, const char *path, bo
 	else if (os_entry_type(st.st_mode) != en->type)
 		rc = err_set(e, ERR_EXISTS, "replaced meanwhile");
 	else
-		target_apply(d->target, fd, true, old, en, path);
+		target_apply(d->target, fd, true, old ? TARGET_META_OLD : 0, en, path);
 	os_close(fd);
+	return rc;
+}
+
+static int new_node(
+    struct target_dir *d, const char *name, const char *path, const struct entry *en, struct err *e)
+{
+	if (target_clear_name(d, name, e) == -1 || make_node(d, name, en, e) == -1)
+		return -1;
+	return apply_at(d, name, path, d->inherits && en->type != ENTRY_SYMLINK, en, e);
+}
+
+/* A running system may need the link that stands there: it is replaced in one step. */
+static int replace_node(
+    struct target_dir *d, const char *name, const char *path, const struct entry *en, struct err *e)
+{
+	char *temp = target_temp_name(name);
+	int rc;
+
+	os_unlinkat(d->fd, temp, 0);
+	rc = new_node(d, temp, path, en, e);
+	if (rc == 0 && (rc = os_renameat(d->fd, temp, d->fd, name)) == -1)
+		err_sys(e, "replace");
+	if (rc == -1)
+		os_unlinkat(d->fd, temp, 0);
+	free(temp);
 	return rc;
 }
 
 int target_node(struct target_dir *d, const struct entry *en, struct err *e)
 {
+	struct target_stat st;
 	char *name, *path;
 	int rc = -1;
 
@@ -317,8 +213,10 @@ int target_node(struct target_dir *d, const struct entry *en, struct err *e)
 		return -1;
 	name = mem_dup(en->name.p, en->name.n);
 	path = target_path(d, en->name);
-	if (target_clear_name(d, name, e) == 0 && make_node(d, name, en, e) == 0)
-		rc = apply_at(d, name, path, d->inherits && en->type != ENTRY_SYMLINK, en, e);
+	if (target_look(d, name, &st, e) == 0)
+		rc = st.exists && st.type != ENTRY_DIR && target_replaces(d->target)
+			 ? replace_node(d, name, path, en, e)
+			 : new_node(d, name, path, en, e);
 	if (rc == -1)
 		err_wrap(e, "%s", path);
 	free(name);
@@ -383,6 +281,38 @@ static bool same_file(int dir, const char *name, int dir2, const char *name2)
 	       a.st_dev == b.st_dev;
 }
 
+/* A link in the place of whatever is there, which stays until it is replaced. */
+static int link_over(
+    int from, const char *leaf, struct target_dir *d, const char *name, struct err *e)
+{
+	struct target_stat st;
+	char *temp;
+	int rc;
+
+	if (os_linkat(from, leaf, d->fd, name) == 0)
+		return 0;
+	if (errno != EEXIST)
+		return err_sys(e, "link");
+	if (target_look(d, name, &st, e) == -1)
+		return -1;
+	if (!target_replaces(d->target) || st.type == ENTRY_DIR) {
+		if (target_clear_name(d, name, e) == -1)
+			return -1;
+		return os_linkat(from, leaf, d->fd, name) == 0 ? 0 : err_sys(e, "link");
+	}
+	temp = target_temp_name(name);
+	os_unlinkat(d->fd, temp, 0);
+	rc = os_linkat(from, leaf, d->fd, temp);
+	if (rc == 0)
+		rc = os_renameat(d->fd, temp, d->fd, name);
+	if (rc == -1) {
+		err_sys(e, "link");
+		os_unlinkat(d->fd, temp, 0);
+	}
+	free(temp);
+	return rc;
+}
+
 int target_link(struct target_dir *d, const char *name, const char *path, struct err *e)
 {
 	char *leaf = NULL, *to;
@@ -396,9 +326,8 @@ int target_link(struct target_dir *d, const char *name, const char *path, struct
 		goto out;
 	if (same_file(from, leaf, d->fd, name))
 		rc = 0;
-	else if (target_clear_name(d, name, e) == 0 &&
-		 (rc = os_linkat(from, leaf, d->fd, name)) == -1)
-		err_sys(e, "link to %s", path);
+	else if ((rc = link_over(from, leaf, d, name, e)) == -1)
+		err_wrap(e, "link to %s", path);
 out:
 	if (rc == -1)
 		err_wrap(e, "%s", to);
@@ -406,4 +335,16 @@ out:
 	free(leaf);
 	free(to);
 	return rc;
+}
+
+bool target_linked(struct target_dir *d, const char *name, const char *path)
+{
+	char *leaf = NULL;
+	struct err ignored;
+	int from = open_parent(d->target, path, &leaf, &ignored);
+	bool linked = from != -1 && same_file(from, leaf, d->fd, name);
+
+	os_close(from);
+	free(leaf);
+	return linked;
 }

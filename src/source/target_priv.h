@@ -2,6 +2,7 @@
 #ifndef HF_SOURCE_TARGET_PRIV_H
 #define HF_SOURCE_TARGET_PRIV_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <sys/types.h>
 
@@ -13,7 +14,14 @@ struct target {
 	struct target_dir *root;
 	_Atomic uint64_t problems;
 	bool root_user;
+	mode_t umask;
 	atomic_flag owner_told; /* that owners can't be set, once is enough */
+	pthread_mutex_t lock;   /* guards mounts */
+	struct target_mount {
+		dev_t dev;
+		int fd;
+	} * mounts; /* file systems that we were led into, to be synced */
+	size_t nmounts;
 };
 
 struct target_dir {
@@ -21,11 +29,20 @@ struct target_dir {
 	struct target_dir *parent; /* held; NULL for the root */
 	_Atomic unsigned refs;
 	int fd;
-	char *path;         /* below the target, "" for the root */
-	struct entry *meta; /* owned; NULL: leave as it is */
-	bool existed;       /* before we came */
-	bool inherits;      /* a default ACL is in force in it */
+	dev_t dev;
+	char *path;             /* below the target, "" for the root */
+	struct entry *meta;     /* owned; NULL: leave as it is */
+	bool existed;           /* before we came */
+	bool inherits;          /* a default ACL is in force in it */
+	_Atomic uint64_t owner; /* that new files in it get: target_owner */
 };
+
+#define TARGET_OWNER_UNKNOWN UINT64_MAX
+
+static inline uint64_t target_owner(uint32_t uid, uint32_t gid)
+{
+	return (uint64_t)uid << 32 | gid;
+}
 
 static inline bool target_replaces(const struct target *t)
 {
@@ -51,13 +68,18 @@ int target_clear_name(struct target_dir *d, const char *name, struct err *e);
 void target_problem(struct target *t, const char *path, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-/*
- * Give the thing at fd its metadata.  `by_path`: fd is O_PATH.  `old`: it was
- * there before or may have inherited ACLs, so that xattrs it should not have
- * must go.
- */
-void target_apply(
-    struct target *t, int fd, bool by_path, bool old, const struct entry *en, const char *path);
+enum target_meta_flag {
+	TARGET_META_OLD = 1,   /* was there before, or inherited ACLs: other xattrs must go */
+	TARGET_META_OWNED = 2, /* has the right owner and group already */
+	TARGET_META_MODED = 4, /* and the right mode */
+};
+
+/* Give the thing at fd its metadata.  `by_path`: fd is O_PATH. */
+void target_apply(struct target *t, int fd, bool by_path, unsigned flags, const struct entry *en,
+    const char *path);
+
+/* New text: what `name` is called until it is whole.  Always the same. */
+char *target_temp_name(const char *name);
 
 /* Is there a default ACL on this directory? */
 bool target_has_default_acl(int fd);

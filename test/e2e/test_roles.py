@@ -96,14 +96,14 @@ def test_maintenance_checks_and_prunes_but_sees_no_name(filled, holder, tree, ba
     backup(w, tree.path)
     for i in range(0, 20, 2):
         os.remove(tree.at(f"many/{i}"))
-    filled("forget", "latest", "--now", rc=None)
     r = m("--json", "snapshots")
     assert os.fsdecode(tree.path) not in r.out and "/many" not in r.out and len(r.json("item")) >= 1
     assert m("check").rc == 0
     assert m("check", "--read-data").rc == 0
     m("prune", "--exclusive", "--max-unused", "0")
     assert m("check", "--read-data").rc == 0 and filled("check", "--read-data").rc == 0
-    filled("restore", "latest", "--target", base / "out")
+    newest = filled("--json", "snapshots").json("item")[-1]["snapshot"]
+    filled("restore", newest, "--target", base / "out")
     for command in (("ls", "latest"), ("restore", "latest", "--target", base / "no"), ("backup", tree.path),
                     ("cat", "latest:/x"), ("key", "rotate"), ("forget", "--keep-last", "1"), ("stats",)):
         assert "role" in m(*command, rc=12).err
@@ -179,3 +179,147 @@ def test_key_list_says_what_each_may_do(repo, holder):
     assert keys["write"]["domain"] != keys["full"]["domain"] and "domain" not in keys["maintenance"]
     text = repo("key", "list").out
     assert all(word in text for word in ("Role", "Domain", "Removed", "maintenance", "write", "db1", "key file"))
+
+
+def cannot(call, *args):
+    try:
+        got = call(*args)
+    except (write_repo.rr.Bad, KeyError, TypeError):
+        return
+    pytest.fail(f"opened: {got!r:.80}")
+
+
+def test_all_that_a_write_key_has_on_disk_decrypts_nothing(filled, holder, tree):
+    """Its bundle opened, its cache, its state: no blob, no tree, no snapshot, not even its own."""
+    h = holder("write")
+    backup(h, tree.path)
+    reader = write_repo.Forger(filled.repo, h.key_file)
+    assert reader.role == "write" and not reader.private
+    assert not {"root", "content", "structure", "master", "index_master"} & set(reader.bundle)
+    assert reader.blobs, "it sees the index of its own domain"
+    cannot(reader.snapshots)
+    sealed = {frame.key for frame, _, _ in reader.blobs.values()}
+    for name, data in reader.objects(b"snapshots"):
+        sealed |= set(write_repo.rr.envelope(data, write_repo.rr.SNAPSHOT)[0])
+    for frame, _, _ in reader.blobs.values():
+        cannot(reader.frame, frame)
+    # Whatever 32 bytes it holds, in the bundle or in files, is the private key of nothing sealed.
+    secrets = [bytes.fromhex(v) for v in reader.bundle.values() if isinstance(v, str) and len(v) == 64]
+    secrets += [d.index_key for d in reader.domains] + [d.id_key for d in reader.domains]
+    for folder, _, names in os.walk(h.base):
+        for data in (open(os.path.join(folder, n), "rb").read() for n in names):
+            assert SECRET[:20] not in data and b"many" not in data
+            secrets += [data[i:i + 32] for i in range(0, min(len(data) - 32, 1 << 14), 32)]
+    keys = [write_repo.rr.X25519PrivateKey.from_private_bytes(s) for s in set(secrets)]
+    for s in sealed:
+        for key in keys:
+            reader.private[s[1], 1] = key
+            cannot(reader.data_key, s, s[1])
+
+
+def test_maintenance_holds_no_key_to_names_and_content(filled, holder):
+    reader = write_repo.Forger(filled.repo, holder("maintenance").key_file)
+    assert {cls for cls, _ in reader.private} == {2}
+    assert not {"root", "content", "master", "id_key", "chunker_key"} & set(reader.bundle)
+    opened = 0
+    for frame, _, _ in reader.blobs.values():
+        if frame.kind == write_repo.rr.REFS:
+            opened += len(reader.frame(frame)) > 0
+        else:
+            cannot(reader.frame, frame)
+    assert opened
+    cannot(reader.snapshots)
+
+
+def lie(thief, filled):
+    """An index, signed by a stolen write key, that puts every blob of the full holders into nowhere."""
+    rr = write_repo.rr
+    full = rr.Repo(filled.repo, key_file=open(filled.key_file, "rb").read())
+    forger = write_repo.Forger(filled.repo, thief.key_file)
+    pack = next(f.pack for f, _, _ in full.blobs.values())
+    blobs = [(f.kind, ident, n) for (_, ident), (f, _, n) in full.blobs.items()]
+    listed = write_repo.varint(len(blobs))
+    for kind, ident, n in blobs:
+        listed += bytes([kind, 0, 1]) + write_repo.varint(60) + write_repo.varint(n) + write_repo.varint(1)
+        listed += ident + write_repo.varint(n)
+    size = os.path.getsize(os.path.join(os.fsencode(filled.repo), pack))
+    payload = write_repo.varint(1) + forger.sealed[1] + write_repo.varint(1)
+    payload += bytes.fromhex(pack[-64:].decode()) + bytes([rr.CONTENT_PACK]) + write_repo.varint(size)
+    payload += write_repo.varint(144) + write_repo.varint(1) + write_repo.varint(0) + listed
+    own = forger.own.id, forger.own.index_key
+    forger.put("index", forger.envelope(rr.INDEX, [], [(6, *own, payload), (11, *own, None)]))
+    return forger.signer.hex()
+
+
+def test_a_lying_index_of_a_stolen_write_key_harms_no_other_domain(filled, holder, tree, base):
+    thief = holder("write", "--label", "stolen")
+    first = filled("--json", "snapshots").json("item")[-1]["snapshot"]
+    signer = lie(thief, filled)
+    # Restores are right, from this cache and from a new one.
+    for i in range(2):
+        filled("restore", first, "--target", base / f"out{i}")
+        same_tree(restored(base / f"out{i}", tree.path), tree.path)
+        filled.env["HOLDFAST_CACHE_DIR"] = f"{base}/cache{i}"
+    # Another full holder's backup finds the true copies, and what is new is really stored.
+    tree.file("new", os.urandom(100_000))
+    filled.backup(tree.path)
+    r = filled("check", "--read-data", rc=20)
+    assert signer[:8] in r.out + r.err and "stolen" in r.out + r.err, r
+    summary = filled("--json", "check", "--read-data", rc=20).json("summary")[-1]
+    assert summary["snapshots_damaged" if "snapshots_damaged" in summary else "hurt_snapshots"] == 0, summary
+    # Prune keeps what the honest index names.
+    filled("prune", "--exclusive", "--max-unused", "0")
+    filled("restore", first, "--target", base / "after", "--verify")
+
+
+def test_a_lost_config_comes_back_from_the_sheet(filled, holder, tree, base):
+    holder("write"), holder("maintenance")
+    filled("key", "rotate")
+    sheet = str(base / "sheet.txt")
+    filled("key", "export", "--output", sheet)
+    text = open(sheet, encoding="ascii").read()
+    assert text == filled("key", "export").out or len(text.splitlines()) == len(filled("key", "export").out.splitlines())
+    config = filled.repo + "/config"
+    whole = open(config, "rb").read()
+    os.remove(config)
+    r = filled("snapshots", rc=10)
+    assert "key import" in r.err, r
+    filled("key", "import", sheet)
+    assert open(config, "rb").read() == whole
+    assert filled("check").rc == 0
+    assert filled("key", "import", sheet, rc=None).rc == 1, "a whole config is not replaced"
+    with open(config, "r+b") as f:
+        f.write(b"{{")
+    filled("snapshots", rc=20)
+    filled("key", "import", sheet)
+    filled("restore", "latest", "--target", base / "out")
+
+
+def test_a_typing_error_on_the_sheet_is_told_by_its_line(filled, base, rng):
+    sheet = base / "sheet.txt"
+    good = filled("key", "export").out.splitlines()
+    at = rng.choice([i for i, line in enumerate(good) if line.startswith("C") and line[1:3].isdigit()])
+    place = rng.choice([i for i in range(5, len(good[at])) if good[at][i] != " "])
+    wrong = "A" if good[at][place] != "A" else "C"
+    os.remove(filled.repo + "/config")
+    bad = list(good)
+    bad[at] = bad[at][:place] + wrong + bad[at][place + 1:]
+    sheet.write_text("\n".join(bad))
+    assert good[at][:3] in filled("key", "import", sheet, rc=2).err
+    del bad[at]
+    sheet.write_text("\n".join(bad))
+    assert good[at][:3] + " is missing" in filled("key", "import", sheet, rc=2).err
+    assert not os.path.exists(filled.repo + "/config")
+    sheet.write_text("\n".join(good).lower())
+    filled("key", "import", sheet)
+    filled("check")
+
+
+def test_lost_keys_come_back_with_the_secret_sheet(filled, base):
+    sheet = base / "sheet.txt"
+    filled("key", "export", "--secret", "--output", sheet)
+    for path in filled.objects("keys"):
+        os.remove(path)
+    os.remove(filled.repo + "/config")
+    filled("key", "import", sheet)
+    filled("check")

@@ -178,7 +178,7 @@ static void arguments_are_counted(void **state)
 	assert_int_equal(PARSE("cat", "a", "b"), -1);
 	assert_int_equal(PARSE("key", "list"), 0);
 	assert_int_equal(PARSE("key", "lst"), -1);
-	assert_non_null(strstr(err.hint, "list|add|remove|rotate|passwd"));
+	assert_non_null(strstr(err.hint, "list|add|remove|rotate|passwd|export|import"));
 	assert_int_equal(PARSE("cat", "--help"), 0);
 }
 

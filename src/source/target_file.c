@@ -1,0 +1,189 @@
+/*
+ * target_file: regular files, made whole before they take the place of what
+ * stands there.
+ *
+ * Most files are small, so what counts is the number of system calls for each:
+ * create, write, times, close.  Owner and mode are set only where creation
+ * did not give them already.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "os/os.h"
+#include "source/target_priv.h"
+
+enum { PREALLOC_FROM = 1 << 20 };
+
+struct target_file {
+	struct target_dir *dir; /* held */
+	int fd;
+	struct entry *en;
+	char *name;
+	char *temp; /* its name until it is whole, where a good file stands there; else NULL */
+	char *path;
+	unsigned made;        /* enum target_meta_flag: what creation gave it */
+	_Atomic uint64_t end; /* of what was written */
+};
+
+static void file_free(struct target_file *f)
+{
+	os_close(f->fd);
+	target_dir_unref(f->dir);
+	free(f->en);
+	free(f->name);
+	free(f->temp);
+	free(f->path);
+	free(f);
+}
+
+static const char *name_now(const struct target_file *f)
+{
+	return f->temp ? f->temp : f->name;
+}
+
+/*
+ * Something stands there.  A file that is to be replaced stays until the new
+ * one is whole: its content may turn out to be lost.  Anything else goes now.
+ */
+static int make_room(struct target_file *f, struct err *e)
+{
+	struct target_stat st;
+
+	if (!target_replaces(f->dir->target))
+		return err_set(e, ERR_EXISTS, "something is there already");
+	if (target_look(f->dir, f->name, &st, e) == -1)
+		return -1;
+	if (!st.exists || st.type != ENTRY_FILE)
+		return target_clear_name(f->dir, f->name, e);
+	/* Always the same name, so that a restore that was killed leaves none behind. */
+	f->temp = target_temp_name(f->name);
+	if (os_unlinkat(f->dir->fd, f->temp, 0) == -1 && errno != ENOENT)
+		return err_sys(e, "remove what an interrupted restore left");
+	return 0;
+}
+
+/* A mode that may stand from the start: plain bits that neither umask nor ACL changes. */
+static bool mode_is_plain(const struct target_dir *d, const struct entry *en)
+{
+	return (en->mode & ~(0777U & ~d->target->umask)) == 0 && !d->inherits && en->nxattrs == 0;
+}
+
+/*
+ * Whom new files in this directory belong to, as the first one shows: set-gid
+ * directories, mount options and id maps all have their say.  Until that is
+ * known, and where the owner will change, nobody else may look inside.
+ */
+static int create(struct target_file *f, const char *name)
+{
+	const int flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW;
+	struct target_dir *d = f->dir;
+	uint64_t want = target_owner(f->en->uid, f->en->gid), owner = atomic_load(&d->owner);
+	bool plain = owner == want && mode_is_plain(d, f->en);
+	struct stat st;
+
+	f->fd = os_open_beneath(d->fd, name, flags, plain ? f->en->mode : 0600);
+	if (f->fd == -1)
+		return -1;
+	if (owner == TARGET_OWNER_UNKNOWN && os_fstat(f->fd, &st) == 0) {
+		owner = target_owner(st.st_uid, st.st_gid);
+		atomic_store(&d->owner, owner);
+	}
+	f->made = (owner == want ? TARGET_META_OWNED : 0) | (plain ? TARGET_META_MODED : 0) |
+		  (d->inherits ? TARGET_META_OLD : 0);
+	return 0;
+}
+
+static int create_somewhere(struct target_file *f, struct err *e)
+{
+	if (create(f, f->name) == 0)
+		return 0;
+	if (errno != EEXIST)
+		return err_sys(e, "create");
+	if (make_room(f, e) == -1)
+		return -1;
+	return create(f, name_now(f)) == 0 ? 0 : err_sys(e, "create");
+}
+
+/* Remove what we made, unless somebody has put another thing there. */
+static void file_unmake(const struct target_file *f)
+{
+	struct stat ours, there;
+
+	if (os_fstat(f->fd, &ours) == 0 &&
+	    os_fstatat(f->dir->fd, name_now(f), &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    ours.st_ino == there.st_ino && ours.st_dev == there.st_dev)
+		os_unlinkat(f->dir->fd, name_now(f), 0);
+}
+
+int target_file_begin(
+    struct target_dir *d, const struct entry *en, struct target_file **out, struct err *e)
+{
+	struct target_file *f;
+
+	if (target_name_check(d, en->name, e) == -1)
+		return -1;
+	if (en->type != ENTRY_FILE || en->size > INT64_MAX)
+		return err_set(e, ERR_CORRUPT, "%s: hostile entry", d->path[0] ? d->path : "/");
+	f = mem_zalloc(sizeof *f);
+	f->dir = target_dir_ref(d);
+	f->fd = -1;
+	f->en = target_entry_copy(en);
+	f->name = mem_dup(en->name.p, en->name.n);
+	f->path = target_path(d, en->name);
+	if (create_somewhere(f, e) == -1) {
+		err_wrap(e, "%s", f->path);
+		file_free(f);
+		return -1;
+	}
+	/*
+	 * Advice, so its failure is none of ours.  The size stays 0: a file that
+	 * is found half done after a crash must not look whole.
+	 */
+	if (en->size > PREALLOC_FROM && en->nholes == 0)
+		(void)!fallocate(f->fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)en->size);
+	*out = f;
+	return 0;
+}
+
+int target_file_write(struct target_file *f, uint64_t off, struct span data, struct err *e)
+{
+	uint64_t end = off + data.n, was = atomic_load(&f->end);
+
+	if (data.n > f->en->size || off > f->en->size - data.n)
+		return err_set(e, ERR_CORRUPT, "%s: more data than its size", f->path);
+	if (os_pwrite_all(f->fd, data.p, data.n, (off_t)off) == -1)
+		return err_sys(e, "%s: write", f->path);
+	while (was < end && !atomic_compare_exchange_weak(&f->end, &was, end))
+		;
+	return 0;
+}
+
+int target_file_end(struct target_file *f, struct err *e)
+{
+	int fd = f->fd, rc = 0;
+
+	if (atomic_load(&f->end) < f->en->size && os_ftruncate(fd, (off_t)f->en->size) == -1) {
+		rc = err_sys(e, "%s: set size", f->path);
+		file_unmake(f);
+	} else {
+		target_apply(f->dir->target, fd, false, f->made, f->en, f->path);
+		/* Some file systems only now say that there is no room. */
+		f->fd = -1;
+		if (os_close(fd) == -1)
+			rc = err_sys(e, "%s: close", f->path);
+		else if (f->temp != NULL &&
+			 os_renameat(f->dir->fd, f->temp, f->dir->fd, f->name) == -1)
+			rc = err_sys(e, "%s: replace", f->path);
+		if (rc == -1 && f->temp != NULL)
+			os_unlinkat(f->dir->fd, f->temp, 0);
+	}
+	file_free(f);
+	return rc;
+}
+
+void target_file_abort(struct target_file *f)
+{
+	file_unmake(f);
+	file_free(f);
+}

@@ -1,0 +1,197 @@
+"""Restoring onto what is there already: what is whole stays, what is not is made whole, nothing is lost on the way."""
+import os
+import shutil
+import signal
+import stat
+import subprocess
+
+import pytest
+
+from conftest import need, need_root, same_tree, trials
+
+MIB = 1 << 20
+
+
+def onto(repo, tree, out, *args, **kw):
+    """Restore the tree's content right into out."""
+    return repo("--json", "restore", f"latest:{os.fsdecode(tree.path)}", "--target", out, *args, **kw)
+
+
+def files(path):
+    """{path below: (size, mtime)} of regular files."""
+    found = {}
+    for folder, _, names in os.walk(os.fsencode(path)):
+        for name in names:
+            full = os.path.join(folder, name)
+            st = os.lstat(full)
+            if stat.S_ISREG(st.st_mode):
+                found[os.path.relpath(full, os.fsencode(path))] = (st.st_size, st.st_mtime_ns)
+    return found
+
+
+def content(path):
+    with open(path, "rb") as f:
+        return f.read()
+
+
+@pytest.fixture
+def some(repo, tree, rng):
+    """A tree with small files, a big one that several threads write, and hard links; backed up."""
+    for i in range(300):
+        tree.file(f"d{i % 7}/f{i}", rng.randbytes(100 + i * 20))
+        tree.mtime(f"d{i % 7}/f{i}", 1_000_000 + i, i)
+    tree.file("d3/big", rng.randbytes(40 * MIB))
+    tree.mtime("d3/big", 77)
+    tree.link("d0/f0", "d6/linked")
+    tree.link("d0/f0", "a linked one")
+    repo.backup(tree.path)
+    return tree
+
+
+def test_a_killed_restore_goes_on_and_nothing_half_done_looks_whole(repo, some, base):
+    want, interrupted = files(some.path), 0
+    for k in range(trials(20)):
+        out = os.fsencode(base / f"out{k}")
+        p = repo.start("restore", f"latest:{os.fsdecode(some.path)}", "--target", out, stdout=subprocess.DEVNULL)
+        while p.poll() is None and len(files(out)) <= k * 40 + 1:
+            pass
+        p.send_signal(signal.SIGKILL if k % 3 else signal.SIGINT)
+        p.wait()
+        got = files(out)
+        interrupted += got != want
+        whole = [name for name in got if got[name] == want[name]]
+        for name in whole:
+            assert content(os.path.join(out, name)) == content(os.path.join(some.path, name)), name
+        s = onto(repo, some, out, "--overwrite", "if-changed").summary
+        assert s["files_skipped"] >= len(whole)
+        assert s["files"] + s["files_skipped"] == len(want)
+        assert s["bytes_skipped"] >= sum(want[name][0] for name in whole)
+        same_tree(some.path, out)
+        assert onto(repo, some, out, "--overwrite", "if-changed").summary["files"] == 0
+        shutil.rmtree(out)
+    assert interrupted > 0
+
+
+def test_always_reads_what_is_there_and_writes_only_what_differs(repo, some, base):
+    out = os.fsencode(base / "out")
+    onto(repo, some, out)
+    changed = os.path.join(out, b"d1/f1")
+    was = os.stat(changed)
+    with open(changed, "r+b") as f:
+        f.write(b"x")
+    os.utime(changed, ns=(was.st_mtime_ns, was.st_mtime_ns))
+    before = {name: os.lstat(os.path.join(out, name)).st_ino for name in files(out)}
+    assert onto(repo, some, out, "--overwrite", "if-changed").summary["files"] == 0
+    s = onto(repo, some, out, "--overwrite", "if-changed", "--verify").summary
+    assert s["files"] == 1 and s["bytes"] == was.st_size
+    same_tree(some.path, out)
+    os.utime(os.path.join(out, b"d2/f2"))
+    with open(changed, "r+b") as f:
+        f.write(b"x")
+    s = onto(repo, some, out, "--overwrite", "always").summary
+    assert s["files"] == 1 and s["files_skipped"] == len(before) - 1
+    same_tree(some.path, out)
+    after = {name: os.lstat(os.path.join(out, name)).st_ino for name in files(out)}
+    assert {name for name in before if before[name] != after[name]} == {b"d1/f1"}
+
+
+def test_always_writes_through_no_hard_link_of_somebody_else(repo, some, base):
+    out = os.fsencode(base / "out")
+    onto(repo, some, out)
+    os.link(os.path.join(out, b"d1/f1"), base / "other name")
+    os.chmod(base / "other name", 0o600)
+    other = os.stat(base / "other name")
+    onto(repo, some, out, "--overwrite", "always")
+    same_tree(some.path, out)
+    assert os.stat(base / "other name").st_ino == other.st_ino
+    assert os.stat(base / "other name").st_mode == other.st_mode
+
+
+@pytest.mark.parametrize("how", ["always", "if-changed"])
+def test_what_stands_there_stays_where_its_successor_is_lost(repo, tree, base, rng, how):
+    """Hard links too: each of their names keeps what it has."""
+    for name in ("plain", "one"):
+        tree.file(name, rng.randbytes(3 * MIB))
+    tree.link("one", "two")
+    tree.dir("z")
+    tree.link("one", "z/three")
+    repo.backup(tree.path)
+    for pack in repo.objects("packs"):
+        with open(pack, "r+b") as f:
+            for at in range(5000, os.path.getsize(pack), 100_000):
+                f.seek(at)
+                f.write(b"damaged")
+    out = base / "out"
+    os.makedirs(out / "z")
+    for name in ("plain", "one", "two", "z/three"):
+        (out / name).write_bytes(b"the old " + name.encode())
+    r = onto(repo, tree, out, "--overwrite", how, rc=20)
+    assert len([i for i in r.json("item") if i.get("event") == "file.failed"]) >= 4 or r.err, r
+    for name in ("plain", "one", "two", "z/three"):
+        assert (out / name).read_bytes() == b"the old " + name.encode()
+    assert sorted(os.listdir(out)) == ["one", "plain", "two", "z"]
+
+
+def test_links_replace_links_and_files(repo, some, base):
+    """Whatever stands under the names of a group, afterwards they are one file."""
+    out = os.fsencode(base / "out")
+    onto(repo, some, out)
+    os.unlink(os.path.join(out, b"d6/linked"))
+    with open(os.path.join(out, b"d6/linked"), "wb") as f:
+        f.write(b"something else")
+    os.unlink(os.path.join(out, b"a linked one"))
+    os.symlink("nowhere", os.path.join(out, b"a linked one"))
+    onto(repo, some, out, "--overwrite", "always")
+    same_tree(some.path, out)
+    assert os.lstat(os.path.join(out, b"a linked one")).st_nlink == 3
+
+
+def test_files_without_data_and_linked_a_thousand_times_come_back(repo, tree, base):
+    """More links wait for one file than may wait."""
+    tree.file("d/first", b"x" * 5000)
+    for i in range(700):
+        tree.link("d/first", f"d/link{i:03}")
+        tree.file(f"d/own{i:03}", b"%d" % i)
+        tree.link(f"d/own{i:03}", f"d/own{i:03} again")
+    repo.backup(tree.path)
+    s = onto(repo, tree, base / "out").summary
+    assert s["files"] == 701 + 1400
+    same_tree(tree.path, base / "out")
+    assert os.stat(base / "out/d/first").st_nlink == 701
+
+
+def test_delete_spares_what_could_not_be_read_when_it_was_backed_up(hf, base):
+    """A folder that could not be listed looks empty in the snapshot, and is not."""
+    need_root()
+    need("setpriv")
+    os.chmod(base, 0o777)
+    for up in list(base.parents)[:2]:
+        os.chmod(up, os.stat(up).st_mode | 0o011)
+    me = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    script = ("cd %(b)s; mkdir -p t/shut t/open t/part && echo 1 >t/shut/f && echo 2 >t/open/f && echo 3 >t/part/f && "
+              "echo 4 >t/part/unreadable && chmod 0 t/shut t/part/unreadable")
+    subprocess.run([*me, "sh", "-c", script % {"b": base}], check=True)
+    hf.env.update(HOLDFAST_PASSWORD="x", HOME=f"{base}", HOLDFAST_CACHE_DIR=f"{base}/nobody-cache")
+    hf.repo = f"{base}/r"
+
+    def run(*args, rc=0):
+        p = subprocess.run([*me, *hf.argv(*args)], env=hf.environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        assert p.returncode == rc, p.stdout
+
+    out = base / "out"
+    run("init")
+    for again in range(2):
+        run("backup", base / "t", rc=3)
+        shutil.rmtree(out, ignore_errors=True)
+        shutil.copytree(base / "t", out)
+        for folder in ("shut", "open", "part"):
+            (out / folder / "extra").write_text("more")
+        subprocess.run(["chown", "-R", "65534:65534", out], check=True)
+        run("restore", f"latest:{base}/t", "--target", out, "--overwrite", "if-changed", "--delete")
+        assert sorted(os.listdir(out / "shut")) == ["extra", "f"]
+        assert sorted(os.listdir(out / "part")) == ["extra", "f", "unreadable"]
+        assert sorted(os.listdir(out / "open")) == ["f"]
+    subprocess.run([*me, "chmod", "-R", "u+rwX", base / "t"], check=True)
+    run("backup", base / "t")
+    run("restore", f"latest:{base}/t", "--target", out, "--overwrite", "if-changed", "--delete")
+    same_tree(base / "t", out)
