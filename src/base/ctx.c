@@ -17,6 +17,7 @@ static const struct event_info table[EVENT_COUNT] = {
     [EVENT_OBJECT_REMOVED] = {EVENT_OBJECT_REMOVED, "object.removed", EVENT_INFO},
     [EVENT_SNAPSHOT_HURT] = {EVENT_SNAPSHOT_HURT, "snapshot.hurt", EVENT_ERROR},
     [EVENT_STORE_RETRY] = {EVENT_STORE_RETRY, "store.retry", EVENT_INFO},
+    [EVENT_FINDING] = {EVENT_FINDING, "finding", EVENT_ERROR},
     [EVENT_WARNING] = {EVENT_WARNING, "warning", EVENT_WARN},
     [EVENT_NOTICE] = {EVENT_NOTICE, "notice", EVENT_INFO},
 };

@@ -31,6 +31,7 @@ enum event_id {
 	EVENT_OBJECT_REMOVED,
 	EVENT_SNAPSHOT_HURT, /* path in a snapshot that damage reaches */
 	EVENT_STORE_RETRY,
+	EVENT_FINDING, /* somebody tampered: nothing is damaged, but it is not as it should be */
 	EVENT_WARNING,
 	EVENT_NOTICE,
 	EVENT_COUNT

@@ -150,6 +150,7 @@ struct cli_options {
 	int latest;
 	/* what to read or write */
 	int type, chunker, jobs;
+	struct cli_list canaries;
 	struct cli_list exclude, exclude_file, include, files_from, files_from0;
 	bool exclude_caches, one_file_system, stdin_data, dry_run;
 	const char *stdin_name;
@@ -169,6 +170,10 @@ struct cli_options {
 	struct cli_time newer, older;
 	const char *snapshot;
 	struct cli_list add, remove;
+	/* trash, pins, holds */
+	struct calendar_duration delay;
+	bool now, undo, flooded_ok, trash, pin, unpin, hold, release;
+	struct cli_time until;
 	const char *man;
 };
 

@@ -75,6 +75,10 @@ void text_row(struct text_table *t, const char *const *cells); /* ncols of them;
 void text_table_put(struct buf *b, const struct text_table *t);
 void text_table_fini(struct text_table *t);
 
+/* cmd_snapshots.c: what was strange about a run, as JSON. */
+struct snapshot_anomaly;
+json_t *anomalies_json(const struct snapshot_anomaly *v, size_t n);
+
 /* cmd_ls.c: an entry of a tree, for ls and find. */
 json_t *entry_json(struct span path, const struct entry *en);
 void entry_print(struct cli *c, struct span path, const struct entry *en, bool detail);
@@ -105,6 +109,8 @@ struct exclude;
 int pick_exclude(struct cli *c, struct exclude **out, struct err *e);
 /* Afterwards: warn of patterns that matched nothing; of relative ones only, or of all. */
 void pick_warn_idle(struct cli *c, const struct exclude *x, bool all);
+/* Each path of a list made absolute, in place. */
+void pick_make_absolute(struct cli_list *l);
 /* The path made absolute, without "." and ".."; new text. */
 char *pick_absolute(const char *path);
 

@@ -34,7 +34,7 @@ char *pick_absolute(const char *path)
 }
 
 /* backup made them absolute, so what is looked for is too. */
-static void make_absolute(struct cli_list *l)
+void pick_make_absolute(struct cli_list *l)
 {
 	for (size_t i = 0; i < l->n; i++) {
 		char *abs = pick_absolute(l->v[i]);
@@ -46,7 +46,7 @@ static void make_absolute(struct cli_list *l)
 
 void pick_filter(struct cli *c, struct select_filter *f)
 {
-	make_absolute(&c->opt.paths);
+	pick_make_absolute(&c->opt.paths);
 	*f = (struct select_filter){
 	    .host = c->opt.host,
 	    .system = c->opt.system,

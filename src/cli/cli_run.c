@@ -53,6 +53,15 @@ static int try_open(struct cli *c, const char *url, const char *cache, bool *aga
 	return rc;
 }
 
+/* What this machine has seen of the repository is no cache: it is remembered elsewhere. */
+static void set_state_dir(struct cli *c)
+{
+	char *dir = os_state_dir();
+
+	repo_set_state_dir(c->repo, dir);
+	free(dir);
+}
+
 static int open_repo(struct cli *c, struct err *e)
 {
 	const char *url = cli_repo_url(c, e);
@@ -68,6 +77,8 @@ static int open_repo(struct cli *c, struct err *e)
 		err_clear(e);
 	}
 	free(cache);
+	if (rc == 0)
+		set_state_dir(c);
 	if (rc == -1 && e->kind == ERR_NO_REPOSITORY && e->hint[0] == '\0')
 		err_hint(e, "make one with: holdfast -r %s init", url);
 	return rc;

@@ -35,10 +35,12 @@ const struct cmd_def cmd_table[CMD_COUNT] = {
 	    {"find /data -name '*.raw' -print0 | holdfast backup --files-from0 -",
 		"a list of files"}}},
     [CMD_SNAPSHOTS] = {CMD_SNAPSHOTS, "snapshots", "[SNAPSHOT...]", "List snapshots",
-	"Lists snapshots, oldest first. Options choose which; several of them must all fit.",
+	"Lists snapshots, oldest first. Options choose which; several of them must all fit. The "
+	"state says what is pinned, held, in the trash, or dated later than it was stored.",
 	CMD_REPO | CMD_OPENS, 0, ANY, NULL, "3", cmd_snapshots,
 	{{"holdfast -r /srv/backup snapshots", "all of them"},
-	    {"holdfast snapshots --host db1 --latest 3", "the last three of each group on db1"}}},
+	    {"holdfast snapshots --host db1 --latest 3", "the last three of each group on db1"},
+	    {"holdfast snapshots --trash", "what was forgotten and can be brought back"}}},
     [CMD_LS] = {CMD_LS, "ls", "SNAPSHOT[:PATH]", "List files in a snapshot",
 	"Lists a folder in a snapshot, as ls does.\n\n" ABOUT_SNAPSHOT, CMD_REPO | CMD_OPENS, 1, 1,
 	NULL, NULL, cmd_ls,
@@ -86,27 +88,36 @@ const struct cmd_def cmd_table[CMD_COUNT] = {
     [CMD_FORGET] = {CMD_FORGET, "forget", "[SNAPSHOT...]", "Drop snapshots by rules or by name",
 	"Applies the --keep rules to each group of snapshots (same host and system, or same host "
 	"and paths), keeps what any rule wants, and forgets the rest; or forgets the snapshots "
-	"that are named. Space is freed by prune, and until then nothing is lost.\n\nN may be "
-	"\"unlimited\".",
+	"that are named. A forgotten snapshot stays in the trash for the --delay, and can be "
+	"restored or brought back; the first prune after that frees its space.\n\nWhat is pinned "
+	"or held (see tag) is never dropped, nor by a rule the newest complete snapshot of a "
+	"group. N may be \"unlimited\".",
 	CMD_REPO | CMD_OPENS, 0, ANY, NULL, "3", cmd_forget,
 	{{"holdfast forget --keep-daily 7 --keep-weekly 5 --dry-run", "shows what would go"},
 	    {"holdfast forget --keep-within 1y6mo --prune", "and frees the space"},
-	    {"holdfast forget 1a2b3c4d", "one of them"}}},
+	    {"holdfast forget 1a2b3c4d", "one of them"},
+	    {"holdfast forget --undo 1a2b3c4d", "brings it back"}}},
     [CMD_PRUNE] = {CMD_PRUNE, "prune", "", "Free what no snapshot needs",
 	"Works beside running backups: what nothing needs is first marked, and deleted by a prune "
 	"after the grace time (a day, unless init said otherwise). With --exclusive it is deleted "
 	"at once, which is safe only while nobody else uses the repository.",
 	CMD_REPO | CMD_OPENS, 0, 0, NULL, "3 11", cmd_prune,
-	{{"holdfast -r /srv/backup prune --dry-run", "shows what would be freed"}}},
+	{{"holdfast -r /srv/backup prune --dry-run", "shows what would be freed, and why"}}},
     [CMD_STATS] = {CMD_STATS, "stats", "", "Measure the repository",
 	"Counts what is stored, how large it is, and what the chosen snapshots would be if "
 	"restored.",
 	CMD_REPO | CMD_OPENS, 0, 0, NULL, NULL, cmd_stats,
 	{{"holdfast -r /srv/backup stats", "all of it"}}},
-    [CMD_TAG] = {CMD_TAG, "tag", "SNAPSHOT...", "Add and remove snapshots' tags",
-	"Changes the tags of snapshots.\n\n" ABOUT_SNAPSHOT, CMD_REPO | CMD_OPENS, 1, ANY, NULL,
-	NULL, cmd_tag, {{"holdfast tag --add keep --remove test latest", "both at once"}}},
-    [CMD_KEY] = {CMD_KEY, "key", "list | add | remove KEY | rotate | passwd | export | import FILE",
+    [CMD_TAG] = {CMD_TAG, "tag", "SNAPSHOT...", "Change snapshots' tags, pins and holds",
+	"Changes the tags of snapshots, pins them or puts them on a legal hold: forget refuses "
+	"what "
+	"is pinned or held, and prune never deletes it.\n\n" ABOUT_SNAPSHOT,
+	CMD_REPO | CMD_OPENS, 1, ANY, NULL, NULL, cmd_tag,
+	{{"holdfast tag --add keep --remove test latest", "both at once"},
+	    {"holdfast tag --pin 1a2b3c4d", "keeps it until it is unpinned"},
+	    {"holdfast tag --hold --until 2027-12-31 1a2b3c4d",
+		"and for as long as the law says"}}},
+    [CMD_KEY] = {CMD_KEY, "key", "list|add|remove|rotate|passwd|export|import ...",
 	"Manage keys and passwords",
 	"A repository can have several keys, each of a role. full: everything. write: backs up, "
 	"deduplicated against its own work, and reads nothing back, not even that: for machines "

@@ -113,6 +113,7 @@ static void report_json(struct cli *c, const struct backup_result *r)
 	out_json_u64(o, "stored_bytes", s->stored_bytes);
 	out_json_u64(o, "repository_bytes", r->repo_bytes);
 	out_json_u64(o, "errors", s->errors);
+	json_object_set_new(o, "anomalies", anomalies_json(r->anomalies, r->nanomalies));
 	json_object_set_new(o, "seconds", json_real(r->seconds));
 	out_json(c, "summary", o);
 }
@@ -171,6 +172,8 @@ static void fill(
 	    .count = true,
 	    .count_after_s = c->out.err_tty || c->out.json ? 1 : COUNT_AFTER_S,
 	    .dry_run = o->dry_run,
+	    .canaries = o->canaries.v,
+	    .ncanaries = o->canaries.n,
 	};
 }
 
@@ -209,6 +212,7 @@ int cmd_backup(struct cli *c, struct err *e)
 
 	if (collect(c, &paths, e) == -1 || pick_exclude(c, &x, e) == -1)
 		goto out;
+	pick_make_absolute(&c->opt.canaries);
 	fill(c, &paths, x, &p);
 	warn_excluded(c, &paths, x);
 	progress_start(c);
@@ -228,6 +232,7 @@ int cmd_backup(struct cli *c, struct err *e)
 		    (unsigned long long)r.stats.errors,
 		    text_plural(r.stats.errors, "thing", "things"));
 out:
+	free(r.anomalies);
 	exclude_free(x);
 	paths_fini(&paths);
 	return rc;

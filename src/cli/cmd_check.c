@@ -23,7 +23,9 @@ static void report(struct cli *c, const struct check_result *r)
 		    text_amount(b, r->hurt_snapshots, "snapshot", "snapshots"),
 		    text_amount(d, r->hurt_paths, "path", "paths"));
 	else
-		out_text(c, "No damage found\n");
+		out_text(c, r->findings ? "Tampering: %llu %s\n" : "No damage found\n",
+		    (unsigned long long)r->findings,
+		    text_plural(r->findings, "finding", "findings"));
 }
 
 static void report_json(struct cli *c, const struct check_result *r)
@@ -41,6 +43,7 @@ static void report_json(struct cli *c, const struct check_result *r)
 	out_json_u64(o, "damaged_objects", r->damaged_objects);
 	out_json_u64(o, "hurt_snapshots", r->hurt_snapshots);
 	out_json_u64(o, "hurt_paths", r->hurt_paths);
+	out_json_u64(o, "findings", r->findings);
 	out_json_u64(o, "warnings", r->warnings);
 	json_object_set_new(o, "seconds", json_real(r->seconds));
 	out_json(c, "summary", o);
@@ -71,6 +74,13 @@ int cmd_check(struct cli *c, struct err *e)
 		    "make a copy of it; where packs are missing, 'holdfast repair index' and a "
 		    "new backup store again what is still there; 'holdfast repair' saves the "
 		    "rest");
+	}
+	if (r.findings) {
+		err_set(e, ERR_DAMAGE_FOUND, "check: %llu %s of tampering",
+		    (unsigned long long)r.findings, text_plural(r.findings, "finding", "findings"));
+		return err_hint(e,
+		    "keep a copy of the store and look at who could delete or write there; when "
+		    "you know why, 'holdfast repair snapshots' takes what is there for right");
 	}
 	if (r.warnings)
 		return err_set(e, ERR_INCOMPLETE, "check: %llu %s", (unsigned long long)r.warnings,

@@ -85,7 +85,7 @@ static int decided(void *arg, const struct forget_decision *d, struct err *e)
 
 static void report(struct cli *c, const struct forget_result *r)
 {
-	char a[32], b[32], d[32];
+	char a[32], b[32], d[32], when[CALENDAR_TEXT];
 	json_t *o;
 
 	if (c->out.json) {
@@ -95,8 +95,15 @@ static void report(struct cli *c, const struct forget_result *r)
 		out_json_u64(o, "kept", r->kept);
 		out_json_u64(o, "dropped", r->dropped);
 		out_json_u64(o, "refused", r->refused);
+		out_json_u64(o, "undone", r->undone);
 		out_json_u64(o, "groups_unkept", r->groups_unkept);
+		out_json_u64(o, "groups_flooded", r->groups_flooded);
 		out_json(c, "summary", o);
+		return;
+	}
+	if (c->opt.undo) {
+		out_text(c, "\n%s %s\n", c->opt.dry_run ? "Would bring back" : "Brought back",
+		    text_count(a, r->undone));
 		return;
 	}
 	out_text(c, "\n%s %s, kept %s", c->opt.dry_run ? "Would forget" : "Forgot",
@@ -104,7 +111,16 @@ static void report(struct cli *c, const struct forget_result *r)
 	if (r->refused)
 		out_text(c, ", refused %s", text_count(d, r->refused));
 	out_text(c, "\n");
-	if (r->dropped && !c->opt.dry_run && !c->opt.prune)
+	if (r->dropped == 0 || c->opt.dry_run)
+		return;
+	if (c->opt.delay.ns && !c->opt.now)
+		out_text(c,
+		    "In the trash until %s; to bring one back:\nholdfast -r %s forget --undo "
+		    "ID\n",
+		    calendar_format_local(
+			when, c->ctx->clock->wall_ns(c->ctx->clock) + c->opt.delay.ns),
+		    out_str(c, c->opt.repo));
+	else if (!c->opt.prune)
 		out_text(c, "Next: holdfast -r %s prune\n", out_str(c, c->opt.repo));
 }
 
@@ -150,11 +166,23 @@ static int outcome(const struct forget_result *r, struct err *e)
 {
 	unsigned long long refused = r->refused, groups = r->groups_unkept;
 
+	if (r->groups_flooded) {
+		err_set(e, ERR_INCOMPLETE,
+		    "forget: %llu %s out of its rhythm: nothing is dropped there",
+		    (unsigned long long)r->groups_flooded,
+		    text_plural(r->groups_flooded, "group grew", "groups grew"));
+		return err_hint(e,
+		    "is somebody pushing the older ones out? look at holdfast snapshots; "
+		    "if all is well, --flooded-ok");
+	}
 	if (groups == 0 && refused == 0)
 		return 0;
-	if (groups == 0)
-		return err_set(e, ERR_INCOMPLETE, "forget: %llu %s pinned or held and stay",
-		    refused, text_plural(refused, "snapshot is", "snapshots are"));
+	if (groups == 0) {
+		err_set(e, ERR_INCOMPLETE, "forget: %llu %s pinned or held and stay", refused,
+		    text_plural(refused, "snapshot is", "snapshots are"));
+		return err_hint(
+		    e, "holdfast tag --unpin or --release, with a full key, lets them go");
+	}
 	err_set(e, ERR_INCOMPLETE,
 	    "forget: the rules keep nothing of %llu %s: nothing is dropped there", groups,
 	    text_plural(groups, "group", "groups"));
@@ -162,31 +190,41 @@ static int outcome(const struct forget_result *r, struct err *e)
 			   "or name the snapshots to drop");
 }
 
+/* Which options go with which. */
+static int check_options(struct cli *c, bool any, struct err *e)
+{
+	if (c->opt.delay.months)
+		return err_set(
+		    e, ERR_USAGE, "--delay: months and years have no fixed length; use days");
+	if (c->opt.undo && (any || c->args.n == 0))
+		return err_set(e, ERR_USAGE, "forget --undo: name the snapshots to bring back"),
+		       err_hint(e, "holdfast snapshots --trash lists them");
+	if (any && c->args.n)
+		return err_set(
+		    e, ERR_USAGE, "forget: --keep options and named snapshots don't go together");
+	if (!any && c->args.n == 0)
+		return err_set(e, ERR_USAGE, "forget: nothing says what to keep"),
+		       err_hint(e, "use --keep-last, --keep-daily ..., or name snapshots");
+	return 0;
+}
+
 int cmd_forget(struct cli *c, struct err *e)
 {
-	struct forget_params p = {.dry_run = c->opt.dry_run};
+	struct forget_params p = {.dry_run = c->opt.dry_run,
+	    .undo = c->opt.undo,
+	    .flooded_ok = c->opt.flooded_ok,
+	    .delay_ns = c->opt.now ? 0 : c->opt.delay.ns};
 	struct forget_result r = {0};
 	struct state st = {.c = c};
 	struct snapshot **v = mem_zalloc((c->args.n + 1) * sizeof *v);
 	bool any = policy(c, &p.policy);
 	int rc = -1;
 
-	if (any && c->args.n) {
-		err_set(
-		    e, ERR_USAGE, "forget: --keep options and named snapshots don't go together");
-		goto out;
-	}
-	if (!any && c->args.n == 0) {
-		err_set(e, ERR_USAGE, "forget: nothing says what to keep");
-		err_hint(e, "use --keep-last, --keep-daily ..., or name snapshots");
-		goto out;
-	}
-	if (named(c, v, e) == -1)
+	if (check_options(c, any, e) == -1 || named(c, v, e) == -1)
 		goto out;
 	pick_filter(c, &p.filter);
 	p.named = (const struct snapshot *const *)v;
 	p.nnamed = c->args.n;
-	p.now_ns = c->ctx->clock->wall_ns(c->ctx->clock);
 	rc = op_forget(c->repo, &p, c->ctx, decided, &st, &r, e);
 	if (rc == 0)
 		report(c, &r);

@@ -60,18 +60,70 @@ static void report_json(struct cli *c, const struct prune_result *r)
 	out_json(c, "summary", o);
 }
 
+struct showing {
+	struct cli *c;
+	struct text_table table;
+};
+
+/* A dry run's item: a line of JSON, or a row. */
+static int show_item(void *arg, const struct prune_item *it, struct err *e)
+{
+	struct showing *sh = arg;
+	char size[32];
+	json_t *o;
+
+	(void)e;
+	if (!sh->c->out.json) {
+		if (sh->table.nrows == 0)
+			text_row(&sh->table, (const char *[]){"Would", "Object", "Size", "Why"});
+		text_row(&sh->table, (const char *[]){prune_action_name(it->action), it->object,
+					 text_bytes(size, it->size), out_str(sh->c, it->why)});
+		return 0;
+	}
+	o = json_object();
+	out_json_str(o, "action", prune_action_name(it->action));
+	out_json_str(o, "object", it->object);
+	out_json_u64(o, "bytes", it->size);
+	out_json_str(o, "reason", it->why);
+	if (it->since_ns)
+		out_json_time(o, "since", it->since_ns);
+	else
+		out_json_str(o, "since", NULL);
+	out_json_time(o, "due", it->due_ns);
+	if (it->action == PRUNE_REPACK)
+		json_object_set_new(o, "dead_percent", json_real(it->dead));
+	out_json(sh->c, "item", o);
+	return 0;
+}
+
+static void show_table(struct showing *sh)
+{
+	struct buf b = {0};
+
+	if (sh->table.nrows) {
+		text_table_put(&b, &sh->table);
+		out_list(sh->c, "%s\n", buf_cstr(&b));
+	}
+	text_table_fini(&sh->table);
+	buf_fini(&b);
+}
+
 int cmd_prune(struct cli *c, struct err *e)
 {
+	struct showing sh = {c, {.align = "<<><", .ncols = 4, .head = true}};
 	struct prune_params p = {.dry_run = c->opt.dry_run,
 	    .exclusive = c->opt.exclusive,
 	    .repack = c->opt.repack,
-	    .max_unused = c->opt.max_unused};
+	    .max_unused = c->opt.max_unused,
+	    .item = show_item,
+	    .item_arg = &sh};
 	struct prune_result r = {0};
 	int rc;
 
 	progress_start(c);
 	rc = op_prune(c->repo, &p, c->ctx, &r, e);
 	progress_stop(c);
+	show_table(&sh);
 	if (rc == -1)
 		return -1;
 	if (c->out.json)

@@ -5,7 +5,7 @@
 
 static void report(struct cli *c, const struct repair_result *r)
 {
-	char a[32], b[32], d[32];
+	char a[32], b[32], d[32], amount[TEXT_AMOUNT];
 
 	if (c->opt.dry_run)
 		out_text(c, "Dry run: nothing was changed\n");
@@ -20,6 +20,9 @@ static void report(struct cli *c, const struct repair_result *r)
 	if (r->entries_dropped)
 		out_text(c, "Lost: %s %s\n", text_count(a, r->entries_dropped),
 		    text_plural(r->entries_dropped, "file or folder", "files and folders"));
+	if (r->gaps_accepted)
+		out_text(c, "Taken for right: %s\n",
+		    text_amount(amount, r->gaps_accepted, "finding", "findings"));
 }
 
 static void report_json(struct cli *c, const struct repair_result *r)
@@ -36,6 +39,7 @@ static void report_json(struct cli *c, const struct repair_result *r)
 	out_json_u64(o, "snapshots_rewritten", r->snapshots_rewritten);
 	out_json_u64(o, "snapshots_removed", r->snapshots_removed);
 	out_json_u64(o, "entries_dropped", r->entries_dropped);
+	out_json_u64(o, "gaps_accepted", r->gaps_accepted);
 	out_json(c, "summary", o);
 }
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/hex.h"
 #include "base/mem.h"
 #include "engine/select.h"
 
@@ -52,6 +53,67 @@ static json_t *strings(char *const *v, size_t n)
 	return list;
 }
 
+static void time_or_null(json_t *o, const char *key, bool has, int64_t ns)
+{
+	if (has)
+		out_json_time(o, key, ns);
+	else
+		out_json_str(o, key, NULL);
+}
+
+static void state_json(json_t *o, const struct snapshot *s)
+{
+	bool kept = s->pinned || s->held;
+	char by[2 * FORMAT_UID + 1];
+
+	json_object_set_new(o, "pinned", json_boolean(s->pinned));
+	json_object_set_new(o, "held", json_boolean(s->held));
+	time_or_null(o, "held_until", s->held && s->held_until_ns, s->held_until_ns);
+	time_or_null(o, "kept_since", kept, s->kept_ns);
+	out_json_str(o, "kept_by", kept ? hex_encode(by, s->keeper, FORMAT_UID) : NULL);
+	json_object_set_new(o, "forgotten", json_boolean(s->forgotten));
+	time_or_null(o, "forgotten_at", s->forgotten, s->forgotten_ns);
+	time_or_null(o, "due", s->forgotten, s->due_ns);
+	json_object_set_new(o, "future", json_boolean(select_from_future(s)));
+}
+
+/* "pinned, trash until 2026-11-28 09:41:07 +01:00" */
+static void put_state(struct buf *b, const struct snapshot *s)
+{
+	char when[CALENDAR_TEXT];
+
+	if (s->pinned)
+		buf_printf(b, "pinned");
+	if (s->held && s->held_until_ns)
+		buf_printf(b, "%sheld until %s", b->n ? ", " : "",
+		    calendar_format_local(when, s->held_until_ns));
+	else if (s->held)
+		buf_printf(b, "%sheld", b->n ? ", " : "");
+	if (s->forgotten)
+		buf_printf(b, "%strash until %s", b->n ? ", " : "",
+		    calendar_format_local(when, s->due_ns));
+	if (s->nanomalies)
+		buf_printf(b, "%sstrange", b->n ? ", " : "");
+	if (select_from_future(s))
+		buf_printf(b, "%sdated in the future", b->n ? ", " : "");
+}
+
+json_t *anomalies_json(const struct snapshot_anomaly *v, size_t n)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < n; i++) {
+		json_t *o = json_object();
+
+		out_json_str(o, "kind", v[i].kind);
+		out_json_str(o, "message", v[i].message);
+		json_object_set_new(o, "value", json_real(v[i].value));
+		json_object_set_new(o, "usual", json_real(v[i].usual));
+		json_array_append_new(list, o);
+	}
+	return list;
+}
+
 static void snapshot_json(struct cli *c, const struct snapshot *s)
 {
 	struct snapshot_stats sum;
@@ -85,13 +147,15 @@ static void snapshot_json(struct cli *c, const struct snapshot *s)
 	out_json_u64(o, "added_bytes", sum.added_bytes);
 	out_json_u64(o, "stored_bytes", sum.stored_bytes);
 	out_json_u64(o, "errors", sum.errors);
+	state_json(o, s);
+	json_object_set_new(o, "anomalies", anomalies_json(s->anomalies, s->nanomalies));
 	out_json(c, "item", o);
 }
 
 static void add_row(struct cli *c, struct text_table *t, const struct snapshot *s)
 {
 	static const char *const types[] = {"full", "incr", "diff"};
-	struct buf what = {0}, tags = {0};
+	struct buf what = {0}, tags = {0}, state = {0};
 	struct snapshot_stats sum;
 	char id[32], size[32], when[CALENDAR_TEXT];
 	bool complete;
@@ -102,11 +166,13 @@ static void add_row(struct cli *c, struct text_table *t, const struct snapshot *
 	else
 		list_paths(&what, s);
 	join(&tags, s->tags, s->ntags);
-	text_row(
-	    t, (const char *[]){text_id(id, &s->id), calendar_format_local(when, s->start_ns),
-		   out_str(c, s->host), types[s->strategy], text_bytes(size, sum.bytes),
-		   complete ? "" : "!", out_str(c, buf_cstr(&tags)), out_str(c, buf_cstr(&what))});
+	put_state(&state, s);
+	text_row(t, (const char *[]){text_id(id, &s->id), calendar_format_local(when, s->start_ns),
+			out_str(c, s->host), types[s->strategy], text_bytes(size, sum.bytes),
+			complete ? "" : "!", buf_cstr(&state), out_str(c, buf_cstr(&tags)),
+			out_str(c, buf_cstr(&what))});
 	buf_fini(&what);
+	buf_fini(&state);
 	buf_fini(&tags);
 }
 
@@ -131,11 +197,19 @@ static bool recent(const struct select_list *l, size_t i, int latest)
 	return newer < latest;
 }
 
+static void print_anomalies(struct cli *c, const struct snapshot *s)
+{
+	char id[32];
+
+	for (size_t i = 0; i < s->nanomalies; i++)
+		out_text(c, "%s: %s\n", text_id(id, &s->id), out_str(c, s->anomalies[i].message));
+}
+
 static void print(struct cli *c, const struct select_list *l)
 {
 	static const char *const head[] = {
-	    "ID", "Time", "Host", "Type", "Size", "", "Tags", "System or paths"};
-	struct text_table t = {.align = "<<<<><<<", .ncols = 8, .head = true};
+	    "ID", "Time", "Host", "Type", "Size", "", "State", "Tags", "System or paths"};
+	struct text_table t = {.align = "<<<<><<<<", .ncols = 9, .head = true};
 	struct buf b = {0};
 	size_t shown = 0, hurt = 0;
 
@@ -157,8 +231,25 @@ static void print(struct cli *c, const struct select_list *l)
 	if (hurt)
 		out_text(c, ", %zu incomplete (!)", hurt);
 	out_text(c, "\n");
+	for (size_t i = 0; c->out.verbose && !c->out.json && i < l->n; i++)
+		if (recent(l, i, c->opt.latest))
+			print_anomalies(c, l->v[i]);
 	text_table_fini(&t);
 	buf_fini(&b);
+}
+
+/* Of what was chosen, only the forgotten. */
+static void only_trash(struct select_list *l)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < l->n; i++) {
+		if (l->v[i]->forgotten)
+			l->v[n++] = l->v[i];
+		else
+			snapshot_free(l->v[i]);
+	}
+	l->n = n;
 }
 
 static int named(struct cli *c, struct select_list *l, struct err *e)
@@ -183,7 +274,10 @@ int cmd_snapshots(struct cli *c, struct err *e)
 	int rc;
 
 	pick_filter(c, &f);
+	f.forgotten = c->opt.trash;
 	rc = c->args.n ? named(c, &l, e) : select_all(c->repo, &f, c->ctx, &l, e);
+	if (rc == 0 && c->opt.trash)
+		only_trash(&l);
 	if (rc == 0) {
 		print(c, &l);
 		if (l.damaged)

@@ -7,6 +7,7 @@
  *   backup_share.c the chunks of a large file, stored by several workers
  *   backup_paths.c what was asked for
  *   backup_count.c a second walk, for progress
+ *   backup_anomaly.c  what is strange about it
  *   backup_dir.c   a directory whose entries are all done becomes a tree
  *
  * A directory in flight is a struct bdir.  It is finished by whichever thread
@@ -83,7 +84,8 @@ struct backup {
 	struct writer *writer;
 	struct chunker chunker;
 	uint8_t sip[2][SIPHASH_KEY];
-	bool has_parent_tree; /* without a cache: to tell new from changed */
+	struct backup_past *past; /* backup_anomaly.c's */
+	bool has_parent_tree;     /* without a cache: to tell new from changed */
 	struct id parent_tree;
 	struct file_cache *cache;            /* the walker's; NULL: none */
 	struct file_cache_writer *cache_out; /* under cache_lock; NULL: none */
@@ -176,6 +178,12 @@ char *backup_path(const struct bdir *d, const struct bentry *en);
 void backup_account(struct bworker *w, uint64_t size, uint64_t bytes, bool whole);
 
 void backup_fingerprint(struct backup *b, struct span s, uint8_t out[FILE_CACHE_FP]);
+
+/* backup_anomaly.c: judge the run by those before it; remember it once it is stored. */
+void backup_anomalies(struct backup *b, struct snapshot *s);
+void backup_remember(struct backup *b);
+struct backup_past;
+void backup_past_free(struct backup_past *p);
 
 /* backup_walk.c: the whole walk; 0 also if single names failed. */
 int backup_walk(struct bworker *w, struct err *e);

@@ -14,6 +14,7 @@ struct rewriting {
 	bool unsure;     /* a write key signed it: to be checked before we sign */
 	struct index_builder *builder;
 	struct id_list old;  /* superseded */
+	struct id_list made; /* in their place */
 	struct idmap *named; /* packs already in a new index */
 	struct pack_dir own;
 	struct buf hold;
@@ -42,6 +43,8 @@ static int put_index(struct rewriting *x, struct err *e)
 	index_builder_finish(x->builder, &payload);
 	rc = repo_put_index(x->repo, x->domain, buf_span(&payload), &id, e);
 	buf_fini(&payload);
+	if (rc == 0)
+		id_list_add(&x->made, &id);
 	x->w->written++;
 	return rc;
 }
@@ -118,10 +121,21 @@ out:
 	return rc;
 }
 
+static int remove_all(struct rewriting *x, const struct id_list *l, struct err *e)
+{
+	char name[REPO_NAME_MAX];
+
+	for (size_t i = 0; i < l->n; i++)
+		if (store_del(repo_store(x->repo), repo_object_name(name, FORMAT_INDEX, &l->v[i]),
+			e) == -1)
+			return -1;
+	return 0;
+}
+
 int index_rewrite(struct repo *r, struct index_rewrite *w, struct err *e)
 {
 	struct rewriting x = {.repo = r, .w = w};
-	char name[REPO_NAME_MAX];
+	struct err ignored;
 	int rc = -1;
 
 	w->written = w->removed = 0;
@@ -133,12 +147,13 @@ int index_rewrite(struct repo *r, struct index_rewrite *w, struct err *e)
 		if (write_new(&x, e) == -1)
 			goto out;
 	}
-	for (size_t i = 0; i < x.old.n; i++) {
-		if (store_del(
-			repo_store(r), repo_object_name(name, FORMAT_INDEX, &x.old.v[i]), e) == -1)
-			goto out;
-		w->removed++;
+	if (w->still && w->still(w->arg, e) == -1) {
+		remove_all(&x, &x.made, &ignored);
+		goto out;
 	}
+	if (remove_all(&x, &x.old, e) == -1)
+		goto out;
+	w->removed = x.old.n;
 	rc = x.old.n > 0 ? store_sync(repo_store(r), e) : 0;
 out:
 	index_builder_free(x.builder);
@@ -146,5 +161,6 @@ out:
 	buf_fini(&x.hold);
 	idmap_free(x.named);
 	id_list_fini(&x.old);
+	id_list_fini(&x.made);
 	return rc;
 }

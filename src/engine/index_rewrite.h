@@ -12,6 +12,8 @@
 
 struct index_rewrite {
 	bool (*drop)(void *arg, const struct id *pack);
+	/* After the new ones are there, before the old ones go; -1: undo it.  May be NULL. */
+	int (*still)(void *arg, struct err *e);
 	void *arg;
 	uint64_t written, removed; /* objects; set here */
 };

@@ -12,6 +12,7 @@
 #include "base/hex.h"
 #include "base/mem.h"
 #include "engine/backup_internal.h"
+#include "engine/history.h"
 #include "os/os.h"
 #include "repo/repo_object.h"
 
@@ -339,6 +340,8 @@ static void fill_stats(struct backup *b, struct snapshot *s)
 	    .bytes_read = b->bytes_read,
 	    .added_bytes = ws->added_bytes,
 	    .stored_bytes = ws->stored_bytes,
+	    .content_added = ws->content_added,
+	    .content_stored = ws->content_stored,
 	    .errors = b->nfailed,
 	};
 	p->errors = mem_dup(b->errors, b->nerrors * sizeof *b->errors);
@@ -369,9 +372,12 @@ static int run(struct backup *b, struct snapshot *s, struct backup_result *out, 
 	if (!b->p->dry_run && writer_finish(b->writer, e) == -1)
 		return -1;
 	fill_stats(b, s);
+	backup_anomalies(b, s);
 	s->end_ns = clock->wall_ns(clock);
 	out->stats = s->parts[0].stats;
 	out->outcome = s->parts[0].outcome;
+	out->anomalies = mem_dup(s->anomalies, s->nanomalies * sizeof *s->anomalies);
+	out->nanomalies = s->nanomalies;
 	if (b->p->dry_run)
 		return 0;
 	if (writer_commit(b->writer, s, e) == -1)
@@ -379,6 +385,7 @@ static int run(struct backup *b, struct snapshot *s, struct backup_result *out, 
 	out->has_snapshot = true;
 	out->snapshot = s->id;
 	commit_cache(b, s);
+	backup_remember(b);
 	return 0;
 }
 
@@ -399,6 +406,7 @@ static void backup_free(struct backup *b)
 		free(b->errors[i].path);
 		free(b->errors[i].message);
 	}
+	backup_past_free(b->past);
 	file_cache_close(b->cache);
 	file_cache_abort(b->cache_out);
 	source_close(b->source);
@@ -438,6 +446,7 @@ int op_backup(struct repo *r, const struct backup_params *p, struct ctx *ctx,
 	writer_fingerprint(r, span_str("file cache 1"), b->sip[1]);
 	if (p->stdin_name == NULL && backup_paths_gather(b, &paths, e) == -1)
 		goto out;
+	history_look_back(r, ctx);
 	/* Marks are listed before anything is looked up (format.md 10). */
 	if (writer_begin(r, &wp, &b->writer, e) == -1 || open_source(b, &paths, e) == -1)
 		goto out;

@@ -32,10 +32,12 @@ struct backup_params {
 	bool fixed; /* fixed chunker */
 	enum codec_id codec;
 	int level;
-	unsigned jobs;          /* 0: one a core */
-	bool count;             /* walk twice, to know how much there is */
-	unsigned count_after_s; /* once the run has lasted that long */
-	bool dry_run;           /* reads and counts, stores nothing */
+	unsigned jobs;               /* 0: one a core */
+	bool count;                  /* walk twice, to know how much there is */
+	unsigned count_after_s;      /* once the run has lasted that long */
+	bool dry_run;                /* reads and counts, stores nothing */
+	const char *const *canaries; /* absolute; told when one changes or goes */
+	size_t ncanaries;
 };
 
 struct backup_result {
@@ -44,6 +46,8 @@ struct backup_result {
 	bool has_parent;
 	enum snapshot_outcome outcome;
 	struct snapshot_stats stats;
+	struct snapshot_anomaly *anomalies; /* the caller frees it */
+	size_t nanomalies;
 	uint64_t repo_bytes; /* written to the repository, all objects */
 	double seconds;
 };

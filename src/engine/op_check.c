@@ -10,6 +10,8 @@
 #include "base/mem.h"
 #include "engine/check_refs.h"
 #include "engine/damage.h"
+#include "engine/history.h"
+#include "engine/select.h"
 #include "os/os.h"
 #include "repo/key.h"
 #include "repo/mark.h"
@@ -100,8 +102,8 @@ static void refs_hurt(void *arg, const char *why)
 
 static void check_snapshot(struct check *c, const struct snapshot *s)
 {
-	/* What is forgotten is only waiting for prune. */
-	if (s->forgotten && !s->pinned && !s->held)
+	/* What is due is only waiting for prune; until then it can be brought back. */
+	if (snapshot_goes(s, repo_now(c->repo)))
 		return;
 	c->snapshot = s;
 	c->hurt = false;
@@ -125,7 +127,10 @@ static void counting_sink(struct ctx *inner, const struct event *ev)
 
 		damage_object(c->damage, name, ev->text);
 		free(name);
-	} else if (ev->id != EVENT_OBJECT_DAMAGED && c->ctx->sink != NULL) {
+	} else if (ev->id != EVENT_OBJECT_DAMAGED) {
+		c->out->findings += ev->id == EVENT_FINDING;
+		if (c->ctx->sink == NULL)
+			return;
 		c->ctx->sink(c->ctx, ev);
 	}
 }
@@ -171,6 +176,14 @@ static int check_objects(struct check *c, struct snapshot_list *snapshots, struc
 	return snapshot_load_all(c->repo, snapshots, e);
 }
 
+/* The past; and what is dated later than it was stored. */
+static int check_history(struct check *c, const struct snapshot_list *snapshots, struct err *e)
+{
+	for (size_t i = 0; i < snapshots->n; i++)
+		c->out->warnings += select_warn_future(c->ctx, snapshots->v[i]);
+	return history_check(c->repo, snapshots, c->ctx, &c->out->findings, e);
+}
+
 int op_check(struct repo *r, const struct check_params *p, struct ctx *ctx,
     struct check_result *out, struct err *e)
 {
@@ -197,6 +210,8 @@ int op_check(struct repo *r, const struct check_params *p, struct ctx *ctx,
 	for (size_t i = 0; i < snapshots.n && !atomic_load(&ctx->cancel); i++)
 		check_snapshot(&c, snapshots.v[i]);
 	rc = ctx_check(ctx, e);
+	if (rc == 0)
+		rc = check_history(&c, &snapshots, e);
 	out->packs = damage_counts(c.damage)->packs;
 	out->packs_read = damage_counts(c.damage)->packs_read;
 	out->indexes = damage_counts(c.damage)->indexes;

@@ -20,6 +20,7 @@ struct check_result {
 	uint64_t unreferenced_packs; /* garbage, for prune: not damage */
 	uint64_t damaged_objects;
 	uint64_t hurt_snapshots, hurt_paths;
+	uint64_t findings; /* tampering: see history.h */
 	uint64_t warnings;
 	double seconds;
 };

@@ -6,9 +6,10 @@
 #include <string.h>
 
 #include "base/calendar.h"
+#include "base/hex.h"
 #include "base/mem.h"
-#include "os/os.h"
 #include "repo/note.h"
+#include "repo/repo_object.h"
 
 struct forgetting {
 	struct repo *repo;
@@ -17,7 +18,8 @@ struct forgetting {
 	int (*decided)(void *, const struct forget_decision *, struct err *);
 	void *arg;
 	struct forget_result *out;
-	char due[CALENDAR_TEXT];
+	char delay[NOTE_VALUE];
+	int64_t now_ns;
 };
 
 static bool policy_empty(const struct forget_policy *p)
@@ -27,16 +29,29 @@ static bool policy_empty(const struct forget_policy *p)
 }
 
 /* A pin or a hold is stronger than any policy or name. */
-static bool refuse(struct forgetting *f, struct forget_decision *d)
+static void refuse(struct forgetting *f, struct forget_decision *d)
 {
 	const struct snapshot *s = d->snapshot;
 
-	if (d->keep || (!s->pinned && !s->held))
-		return false;
+	char since[CALENDAR_TEXT], by[2 * FORMAT_UID + 1];
+
+	if (d->keep || !snapshot_kept(s, f->now_ns))
+		return;
 	d->keep = true;
-	snprintf(d->reason, sizeof d->reason, "%s: not dropped", s->held ? "held" : "pinned");
+	snprintf(d->reason, sizeof d->reason, "%s since %s by key holder %.8s: not dropped",
+	    s->held ? "held" : "pinned", calendar_format_local(since, s->kept_ns),
+	    hex_encode(by, s->keeper, FORMAT_UID));
 	f->out->refused++;
-	return true;
+}
+
+/* What is forgotten already gets a note only to be due earlier. */
+static bool needs_note(struct forgetting *f, const struct forget_decision *d)
+{
+	const struct snapshot *s = d->snapshot;
+
+	if (d->keep || f->p->dry_run)
+		return false;
+	return !s->forgotten || s->due_ns > f->now_ns + f->p->delay_ns;
 }
 
 /* The note first, so that nothing is told that did not happen. */
@@ -47,14 +62,33 @@ static int carry_out(struct forgetting *f, struct forget_decision *d, struct err
 	refuse(f, d);
 	if (ctx_check(f->ctx, e) == -1)
 		return -1;
-	if (!d->keep && !d->snapshot->forgotten && !f->p->dry_run &&
-	    note_put(f->repo, &d->snapshot->id, NOTE_FORGET, f->due, e) == -1)
+	if (needs_note(f, d) && note_add(f->repo, d->snapshot, NOTE_FORGET, f->delay, e) == -1)
 		return err_wrap(e, "forget snapshot %.8s", id_hex(hex, &d->snapshot->id));
 	if (d->keep)
 		f->out->kept++;
 	else
 		f->out->dropped++;
 	return f->decided ? f->decided(f->arg, d, e) : 0;
+}
+
+static int undo_named(struct forgetting *f, struct err *e)
+{
+	for (size_t i = 0; i < f->p->nnamed; i++) {
+		const struct snapshot *s = f->p->named[i];
+		struct forget_decision d = {s, true, "not forgotten"};
+		char hex[ID_HEX];
+
+		if (s->forgotten) {
+			snprintf(d.reason, sizeof d.reason, "brought back");
+			f->out->undone++;
+			if (!f->p->dry_run && note_add(f->repo, s, NOTE_RELEASE, "", e) == -1)
+				return err_wrap(e, "bring back snapshot %.8s", id_hex(hex, &s->id));
+		}
+		f->out->kept++;
+		if (f->decided && f->decided(f->arg, &d, e) == -1)
+			return -1;
+	}
+	return 0;
 }
 
 static int forget_named(struct forgetting *f, struct err *e)
@@ -85,6 +119,54 @@ static void refuse_empty(struct forgetting *f, struct forget_decision *d, size_t
 	f->out->groups_unkept += n > 0;
 }
 
+static bool complete(const struct snapshot *s)
+{
+	for (size_t i = 0; i < s->nparts; i++)
+		if (s->parts[i].outcome != SNAPSHOT_COMPLETE)
+			return false;
+	return !select_from_future(s);
+}
+
+/* No rule drops the newest recovery point of a group. */
+static void spare_newest(struct forget_decision *d, size_t n)
+{
+	while (n > 0 && !complete(d[n - 1].snapshot))
+		n--;
+	if (n == 0 || d[n - 1].keep)
+		return;
+	d[n - 1].keep = true;
+	snprintf(d[n - 1].reason, sizeof d->reason, "the newest complete one of its group");
+}
+
+/* Told loudly, and nothing is dropped: what rules would drop may be the good ones. */
+static void hold_back(
+    struct forgetting *f, struct forget_decision *d, const struct snapshot *const *group, size_t n)
+{
+	struct forget_rhythm r = forget_rhythm(group, n);
+	char from[CALENDAR_TEXT], to[CALENDAR_TEXT];
+	bool any = false;
+
+	for (size_t i = 0; i < n; i++)
+		any = any || !d[i].keep;
+	if (r.burst == 0 || !any)
+		return;
+	event_emit(f->ctx, EVENT_WARNING, span_of(NULL, 0),
+	    "a group of %s grew out of its rhythm: %zu snapshots from %s to %s, where one in "
+	    "%.1f hours is usual%s",
+	    group[0]->host, r.burst, calendar_format_local(from, r.from_ns),
+	    calendar_format_local(to, r.to_ns), (double)r.usual_ns / 3600e9,
+	    f->p->flooded_ok ? "" : "; nothing of it is dropped");
+	if (f->p->flooded_ok)
+		return;
+	f->out->groups_flooded++;
+	for (size_t i = 0; i < n; i++) {
+		if (!d[i].keep)
+			snprintf(d[i].reason, sizeof d[i].reason,
+			    "held back: the group grew out of its rhythm");
+		d[i].keep = true;
+	}
+}
+
 static int forget_group(
     struct forgetting *f, const struct snapshot *const *group, size_t n, struct err *e)
 {
@@ -94,6 +176,8 @@ static int forget_group(
 	f->out->groups++;
 	forget_decide(&f->p->policy, group, n, d);
 	refuse_empty(f, d, n);
+	spare_newest(d, n);
+	hold_back(f, d, group, n);
 	for (size_t i = n; i-- > 0 && rc == 0;)
 		rc = carry_out(f, &d[i], e);
 	free(d);
@@ -137,16 +221,15 @@ int op_forget(struct repo *r, const struct forget_params *p, struct ctx *ctx,
     int (*decided)(void *, const struct forget_decision *, struct err *), void *arg,
     struct forget_result *out, struct err *e)
 {
-	struct forgetting f = {r, p, ctx, decided, arg, out, ""};
-	struct clock *clock = os_clock_of(ctx);
+	struct forgetting f = {r, p, ctx, decided, arg, out, "", repo_now(r)};
 	struct select_filter filter = p->filter;
 	struct select_list l;
 	int rc;
 
 	memset(out, 0, sizeof *out);
-	calendar_format_utc(f.due, p->now_ns ? p->now_ns : clock->wall_ns(clock));
+	note_value_delay(f.delay, p->delay_ns);
 	if (p->nnamed > 0)
-		return forget_named(&f, e);
+		return p->undo ? undo_named(&f, e) : forget_named(&f, e);
 	if (policy_empty(&p->policy)) {
 		err_set(
 		    e, ERR_USAGE, "forget: nothing says what to keep; this would drop everything");

@@ -1,6 +1,7 @@
 /*
  * op_forget: apply a retention policy, group by group; or drop named
- * snapshots.  Forgetting writes notes; prune frees the space.
+ * snapshots, or bring them back.  Forgetting writes notes, and for a delay the
+ * snapshot can be brought back; then prune frees the space.
  */
 #ifndef HF_ENGINE_OP_FORGET_H
 #define HF_ENGINE_OP_FORGET_H
@@ -21,7 +22,9 @@ struct forget_params {
 	const struct snapshot *const *named; /* if nnamed: just these, no policy */
 	size_t nnamed;
 	bool dry_run;
-	int64_t now_ns;
+	bool undo;        /* named ones are brought back */
+	bool flooded_ok;  /* rules drop also where a group grew out of its rhythm */
+	int64_t delay_ns; /* from the store's time of the note until prune deletes; 0: at once */
 };
 
 struct forget_decision {
@@ -30,10 +33,19 @@ struct forget_decision {
 	char reason[512]; /* "daily snapshot 2026-11-20, last snapshot"; or why dropped */
 };
 
+/* A group's usual interval, and a burst that does not fit into it. */
+struct forget_rhythm {
+	int64_t usual_ns;       /* median interval of what came before the burst */
+	size_t burst;           /* snapshots within one such interval; 0: none */
+	int64_t from_ns, to_ns; /* when they were stored */
+};
+
 struct forget_result {
 	uint64_t groups, kept, dropped;
+	uint64_t undone;  /* of the kept: brought back */
 	uint64_t refused; /* of the kept: a name or the policy dropped them, but pinned or held */
-	uint64_t groups_unkept; /* the policy keeps nothing of them: nothing dropped there */
+	uint64_t groups_unkept;  /* the policy keeps nothing of them: nothing dropped there */
+	uint64_t groups_flooded; /* grew out of their rhythm: nothing dropped there */
 };
 
 /*
@@ -56,5 +68,12 @@ int op_forget(struct repo *r, const struct forget_params *p, struct ctx *ctx,
  */
 void forget_decide(const struct forget_policy *p, const struct snapshot *const *group, size_t n,
     struct forget_decision *out);
+
+/*
+ * Did so many snapshots of a group (in any order) come within one of its usual intervals
+ * that somebody may be flooding it, to push older ones out of a policy?  By the
+ * store's times; numbers in forget_rhythm.c.  Pure.
+ */
+struct forget_rhythm forget_rhythm(const struct snapshot *const *group, size_t n);
 
 #endif

@@ -20,19 +20,72 @@
 #include "base/mem.h"
 #include "engine/prune_internal.h"
 #include "os/os.h"
+#include "repo/gone.h"
 #include "store/store_drivers.h"
 
 static const int64_t DAY_NS = 86400 * 1000000000LL;
 
+static bool known(const struct note_list *l, const struct note *n)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (id_eq(&l->v[i].id, &n->id))
+			return true;
+	return false;
+}
+
+/* A pin, a hold or a release that came after the plan was made. */
+static int second_thoughts(struct prune *pr, struct err *e)
+{
+	struct note_list now;
+	char hex[ID_HEX];
+	int rc = 0;
+
+	if (note_list_names(pr->repo, &now, e) == -1)
+		return -1;
+	for (size_t i = 0; i < now.n && rc == 0; i++)
+		for (size_t j = 0; j < pr->snapshots.n && rc == 0; j++) {
+			const struct snapshot *s = pr->snapshots.v[j];
+
+			if (id_eq(&now.v[i].snapshot, &s->id) && snapshot_goes(s, pr->now_ns) &&
+			    !known(&pr->notes, &now.v[i])) {
+				err_set(e, ERR_BUSY, "a note on snapshot %.8s came meanwhile",
+				    id_hex(hex, &s->id));
+				rc = err_hint(e, "nothing was deleted; run prune again");
+			}
+		}
+	note_list_fini(&now);
+	return rc;
+}
+
+/* Before they go it is written that they are gone rightly. */
+static int record_gone(struct prune *pr, struct err *e)
+{
+	struct gone gone = {0};
+	int rc;
+
+	gone_of_notes(&gone, &pr->notes);
+	for (size_t i = 0; i < pr->snapshots.n; i++) {
+		const struct snapshot *s = pr->snapshots.v[i];
+
+		if (snapshot_goes(s, pr->now_ns))
+			gone_add(&gone, s->client, s->sequence, s->sequence);
+	}
+	rc = gone_put(pr->repo, &gone, e);
+	gone_fini(&gone);
+	return rc;
+}
+
 static int remove_snapshots(struct prune *pr, struct err *e)
 {
-	int64_t now = repo_now(pr->repo);
-
+	if (pr->out->snapshots_removed == 0)
+		return 0;
+	if (second_thoughts(pr, e) == -1 || record_gone(pr, e) == -1)
+		return -1;
 	for (size_t i = 0; i < pr->snapshots.n; i++) {
 		struct snapshot *s = pr->snapshots.v[i];
 		char hex[ID_HEX];
 
-		if (!s->forgotten || s->pinned || s->held || s->due_ns > now)
+		if (!snapshot_goes(s, pr->now_ns))
 			continue;
 		if (snapshot_del(pr->repo, &s->id, e) == -1 ||
 		    note_del_all(pr->repo, &pr->notes, &s->id, e) == -1)
@@ -40,7 +93,7 @@ static int remove_snapshots(struct prune *pr, struct err *e)
 		event_emit(pr->ctx, EVENT_OBJECT_REMOVED, span_str(id_hex(hex, &s->id)),
 		    "snapshot was forgotten");
 	}
-	return 0;
+	return gone_sweep(pr->repo, &pr->notes, e);
 }
 
 /* Remarks on snapshots that are gone, as a crash may leave them. */
@@ -51,7 +104,8 @@ static int remove_stray_notes(struct prune *pr, struct err *e)
 		char name[REPO_NAME_MAX];
 		struct store_stat st;
 
-		if (i > 0 && id_eq(&n->snapshot, &pr->notes.v[i - 1].snapshot))
+		if (n->op == NOTE_GONE ||
+		    (i > 0 && id_eq(&n->snapshot, &pr->notes.v[i - 1].snapshot)))
 			continue;
 		/* Asked, not looked up: the snapshot may be newer than our list. */
 		repo_object_name(name, FORMAT_SNAPSHOT, &n->snapshot);
@@ -236,7 +290,7 @@ static int run(struct prune *pr, struct err *e)
 	if (pr->p->dry_run) {
 		find_dead(pr, &dead);
 		count_doomed(pr);
-		rc = 0;
+		rc = prune_show(pr, e);
 		goto out;
 	}
 	if (same_index(pr, e) == -1 || remove_snapshots(pr, e) == -1 || prune_repack(pr, e) == -1 ||

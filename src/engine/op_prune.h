@@ -6,12 +6,38 @@
 #define HF_ENGINE_OP_PRUNE_H
 
 #include "repo/repo.h"
+#include "repo/repo_object.h"
+
+/* What a dry run tells of one object. */
+enum prune_action {
+	PRUNE_SNAPSHOT, /* forgotten and due: removed */
+	PRUNE_DELETE,
+	PRUNE_MARK,   /* nothing needs it: marked now, deleted when due */
+	PRUNE_WAIT,   /* nothing needs it, but it is not due */
+	PRUNE_UNMARK, /* in use again */
+	PRUNE_REPACK, /* what lives in it is copied, then it goes */
+};
+
+struct prune_item {
+	enum prune_action action;
+	char object[REPO_NAME_MAX];
+	char why[256];
+	uint64_t size;
+	int64_t since_ns, due_ns; /* marked or forgotten since (0: not), due when */
+	double dead;              /* of a repacked one: percent unused */
+};
+
+const char *prune_action_name(enum prune_action a); /* "delete"... */
 
 struct prune_params {
 	bool dry_run;
 	bool exclusive;    /* nobody else uses the repository: grace 0 */
 	bool repack;       /* split frames too (full holders) */
 	double max_unused; /* percent of dead bytes tolerated in kept packs; < 0: 5 */
+	/* Of a dry run, each object that something would be done with, snapshots first; may be
+	 * NULL. */
+	int (*item)(void *arg, const struct prune_item *item, struct err *e);
+	void *item_arg;
 };
 
 struct prune_result {

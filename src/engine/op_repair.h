@@ -23,6 +23,7 @@ struct repair_result {
 	uint64_t indexes_written, indexes_removed;
 	uint64_t snapshots_checked, snapshots_rewritten, snapshots_removed;
 	uint64_t entries_dropped;
+	uint64_t gaps_accepted; /* findings of check that are none any more */
 };
 
 int op_repair(struct repo *r, const struct repair_params *p, struct ctx *ctx,

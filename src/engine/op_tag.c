@@ -32,12 +32,11 @@ int op_tag(struct repo *r, const struct snapshot *s, const char *const *add, siz
 			return err_set(e, ERR_USAGE, "tag '%s' is both added and removed", add[i]);
 	for (size_t i = 0; i < nremove; i++)
 		if (has(tags, s->ntags, remove[i]) && !has(remove, i, remove[i]) &&
-		    (ctx_check(ctx, e) == -1 ||
-			note_put(r, &s->id, NOTE_UNTAG, remove[i], e) == -1))
+		    (ctx_check(ctx, e) == -1 || note_add(r, s, NOTE_UNTAG, remove[i], e) == -1))
 			return err_wrap(e, "remove tag '%s'", remove[i]);
 	for (size_t i = 0; i < nadd; i++)
 		if (!has(tags, s->ntags, add[i]) && !has(add, i, add[i]) &&
-		    (ctx_check(ctx, e) == -1 || note_put(r, &s->id, NOTE_TAG, add[i], e) == -1))
+		    (ctx_check(ctx, e) == -1 || note_add(r, s, NOTE_TAG, add[i], e) == -1))
 			return err_wrap(e, "add tag '%s'", add[i]);
 	return 0;
 }

@@ -20,8 +20,9 @@ static bool doomed(void *arg, const struct id *pack)
  * A prune that slept must not write an index any more: what it knows may
  * name packs that another has deleted, whose mark is gone by now.
  */
-static int still_fresh(const struct prune *pr, struct err *e)
+static int still_fresh(void *arg, struct err *e)
 {
+	const struct prune *pr = arg;
 	struct clock *clock = os_clock_of(pr->ctx);
 	int64_t took = clock->mono_ns(clock) - pr->began_ns;
 
@@ -77,7 +78,7 @@ static int delete_packs(struct prune *pr, struct err *e)
 
 int prune_delete_doomed(struct prune *pr, struct err *e)
 {
-	struct index_rewrite w = {.drop = doomed, .arg = pr};
+	struct index_rewrite w = {.drop = doomed, .still = still_fresh, .arg = pr};
 
 	/* Repacking wrote indexes that this must see too. */
 	if (repo_index_load(pr->repo, true, e) == -1 || spare_unmarked(pr, e) == -1 ||

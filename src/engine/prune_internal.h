@@ -4,6 +4,7 @@
  *   op_prune.c      the order of things (format.md 10)
  *   prune_plan.c    what is live, dead, waiting: a view of every pack
  *   prune_repack.c  live frames of mostly dead packs are copied to new ones
+ *   prune_show.c    a dry run, item by item
  *   prune_delete.c  indexes without the dead, then packs, then marks
  */
 #ifndef HF_ENGINE_PRUNE_INTERNAL_H
@@ -49,6 +50,9 @@ int prune_plan(struct prune *pr, struct err *e);
 /* Choose packs to repack, and copy what lives in them. */
 void prune_choose(struct prune *pr);
 int prune_repack(struct prune *pr, struct err *e);
+
+/* Tell all that would be done. */
+int prune_show(struct prune *pr, struct err *e);
 
 /* Write indexes without doomed packs, delete old indexes, then the packs. */
 int prune_delete_doomed(struct prune *pr, struct err *e);

@@ -34,7 +34,7 @@ static int refuse_missing(
 
 static bool is_live(const struct prune *pr, const struct snapshot *s)
 {
-	return !s->forgotten || s->pinned || s->held || s->due_ns > repo_now(pr->repo);
+	return !snapshot_goes(s, pr->now_ns);
 }
 
 static int reach_all(struct prune *pr, struct err *e)

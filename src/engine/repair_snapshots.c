@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "engine/history.h"
 #include "engine/repair_internal.h"
 #include "repo/note.h"
 
@@ -134,10 +135,9 @@ static int mend_parts(struct repair *rp, struct snapshot *s, bool *hurt, bool *l
 static int replace(struct repair *rp, struct snapshot *s, bool lost, struct err *e)
 {
 	struct id old = s->id;
-	char hex[ID_HEX], due[40];
+	char hex[ID_HEX];
 
 	id_hex(hex, &old);
-	repo_time_text(repo_now(rp->repo), due);
 	if (rp->p->dry_run)
 		return 0;
 	if (!lost) {
@@ -147,7 +147,7 @@ static int replace(struct repair *rp, struct snapshot *s, bool lost, struct err 
 		    writer_commit(rp->writer, s, e) == -1)
 			return -1;
 	}
-	if (note_put(rp->repo, &old, NOTE_FORGET, due, e) == -1)
+	if (note_put(rp->repo, &old, NOTE_FORGET, "0", e) == -1)
 		return -1;
 	event_emit(rp->ctx, EVENT_NOTICE, span_of(NULL, 0),
 	    lost ? "snapshot %.8s: nothing of it can be read; forgotten"
@@ -210,7 +210,8 @@ int repair_snapshots(struct repair *rp, struct err *e)
 		if (replace(rp, l.v[i], lost, e) == -1)
 			goto out;
 	}
-	rc = 0;
+	/* What was removed here, or was missing before, is no finding any more. */
+	rc = history_accept(rp->repo, rp->ctx, rp->p->dry_run, &rp->out->gaps_accepted, e);
 out:
 	snapshot_list_fini(&l);
 	return rc;

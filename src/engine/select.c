@@ -10,6 +10,7 @@
 #include "base/calendar.h"
 #include "base/hex.h"
 #include "base/mem.h"
+#include "engine/history.h"
 
 static const int64_t FUTURE_NS = 300 * CALENDAR_SECOND;
 
@@ -58,16 +59,18 @@ static bool passes(const struct snapshot *s, const struct select_filter *f)
 	return true;
 }
 
-static void warn_future(struct ctx *ctx, const struct snapshot *s)
+bool select_warn_future(struct ctx *ctx, const struct snapshot *s)
 {
 	char hex[ID_HEX], start[CALENDAR_TEXT], stored[CALENDAR_TEXT];
+	bool future = select_from_future(s);
 
-	if (select_from_future(s))
+	if (future)
 		event_emit(ctx, EVENT_WARNING, span_of(NULL, 0),
 		    "snapshot %.8s of %s is dated %s but was stored %s: it counts for no rule, "
 		    "nor as latest",
 		    id_hex(hex, &s->id), s->host, calendar_format_local(start, s->start_ns),
 		    calendar_format_local(stored, s->stored_ns));
+	return future;
 }
 
 void select_list_fini(struct select_list *l)
@@ -87,15 +90,17 @@ int select_all(struct repo *r, const struct select_filter *f, struct ctx *ctx,
 	memset(out, 0, sizeof *out);
 	if (snapshot_load_all(r, &all, e) == -1)
 		return -1;
+	history_look(r, &all, ctx);
 	for (size_t i = 0; i < all.n; i++) {
 		if (passes(all.v[i], f)) {
-			warn_future(ctx, all.v[i]);
+			select_warn_future(ctx, all.v[i]);
 			all.v[n++] = all.v[i];
 		} else {
 			snapshot_free(all.v[i]);
 		}
 	}
 	*out = (struct select_list){all.v, n, all.damaged};
+	gone_fini(&all.gone);
 	return 0;
 }
 
@@ -329,11 +334,12 @@ int select_one(struct repo *r, const char *text, const struct select_filter *f, 
 		return -1;
 	if (snapshot_load_all(r, &all, e) == -1)
 		goto out;
+	history_look(r, &all, ctx);
 	v = mem_alloc(all.n * sizeof *v);
 	for (size_t i = 0; i < all.n; i++) {
 		if (!fits(all.v[i], &p, f))
 			continue;
-		warn_future(ctx, all.v[i]);
+		select_warn_future(ctx, all.v[i]);
 		if (p.kind == SPEC_ID || !select_from_future(all.v[i]))
 			v[n++] = all.v[i];
 	}

@@ -32,6 +32,7 @@ void select_list_fini(struct select_list *l);
  * for no rule, nor as latest; select_all and select_one tell of it.
  */
 bool select_from_future(const struct snapshot *s);
+bool select_warn_future(struct ctx *ctx, const struct snapshot *s); /* if so, tell it */
 
 /*
  * One snapshot from "ID", "latest", "latest:SYSTEM" or a time ("2026-11-21 09:41", RFC 3339...:

@@ -1,4 +1,7 @@
-/* client: see client.h.  The file is one line: id, sequence, last snapshot. */
+/*
+ * client: see client.h.  The file is one line: id, sequence, last snapshot, and a sum over
+ * them: what is damaged is no memory, rather than a wrong one.
+ */
 #include "repo/client.h"
 
 #include <errno.h>
@@ -11,15 +14,29 @@
 #include "os/os.h"
 #include "repo/repo_internal.h"
 
+enum { SUM_TEXT = 17 };
+
+static const char *line_sum(const char *id, uint64_t sequence, const char *last, char out[SUM_TEXT])
+{
+	char *line = mem_printf("%s %llu %s", id, (unsigned long long)sequence, last);
+	uint8_t h[32];
+
+	crypto_sha256(span_str(line), h);
+	free(line);
+	return hex_encode(out, h, (SUM_TEXT - 1) / 2);
+}
+
 static void parse(struct client *c, char *text)
 {
 	char *save = NULL, *id = strtok_r(text, " \n", &save);
 	char *sequence = strtok_r(NULL, " \n", &save), *last = strtok_r(NULL, " \n", &save);
+	char *is = strtok_r(NULL, " \n", &save), sum[SUM_TEXT];
 	uint8_t uid[16];
 
 	/* Anything else than what we wrote is no memory at all. */
 	if (id == NULL || sequence == NULL || last == NULL || strlen(id) != 32 ||
-	    !hex_decode(uid, sizeof uid, id))
+	    !hex_decode(uid, sizeof uid, id) || is == NULL ||
+	    strcmp(is, line_sum(id, strtoull(sequence, NULL, 10), last, sum)) != 0)
 		return;
 	memcpy(c->id, uid, sizeof uid);
 	c->sequence = strtoull(sequence, NULL, 10);
@@ -55,15 +72,16 @@ int client_open(struct repo *r, struct client *c, struct err *e)
 
 int client_save(struct client *c, struct err *e)
 {
-	char text[256], id[33], last[ID_HEX] = "-";
+	char text[256], id[33], last[ID_HEX] = "-", sum[SUM_TEXT];
 	int n;
 
 	if (c->fd == -1)
 		return 0;
 	if (c->has_last)
 		id_hex(last, &c->last);
-	n = snprintf(text, sizeof text, "%s %llu %s\n", hex_encode(id, c->id, sizeof c->id),
-	    (unsigned long long)c->sequence, last);
+	hex_encode(id, c->id, sizeof c->id);
+	n = snprintf(text, sizeof text, "%s %llu %s %s\n", id, (unsigned long long)c->sequence,
+	    last, line_sum(id, c->sequence, last, sum));
 	if (os_pwrite_all(c->fd, text, (size_t)n, 0) == -1 || os_ftruncate(c->fd, n) == -1 ||
 	    os_fsync(c->fd) == -1)
 		return err_sys(e, "remember the client's sequence");

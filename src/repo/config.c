@@ -462,11 +462,12 @@ const struct config_writer *config_writer(const struct config *c, const uint8_t 
 	return NULL;
 }
 
-const uint8_t *config_writer_key(const void *config, const uint8_t signer[FORMAT_UID])
+const uint8_t *config_writer_key(
+    const void *config, enum format_type type, const uint8_t signer[FORMAT_UID])
 {
 	const struct config_writer *w = config_writer(config, signer);
 
-	return w ? w->key : NULL;
+	return w && role_may_sign(w->role, type) ? w->key : NULL;
 }
 
 const char *config_writer_text(

@@ -103,8 +103,9 @@ void config_sign(struct config *c, const uint8_t root_key[CRYPTO_KEY], struct bu
 /* The writer of that id, removed or not, or NULL. */
 const struct config_writer *config_writer(const struct config *c, const uint8_t signer[FORMAT_UID]);
 
-/* The public key of a writer, or NULL; an envelope_writer. */
-const uint8_t *config_writer_key(const void *config, const uint8_t signer[FORMAT_UID]);
+/* The public key of a writer whose role may sign that type, or NULL; an envelope_writer. */
+const uint8_t *config_writer_key(
+    const void *config, enum format_type type, const uint8_t signer[FORMAT_UID]);
 
 /* Text that a person knows the writer by: its label, else "". */
 const char *config_writer_text(

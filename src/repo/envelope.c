@@ -149,8 +149,10 @@ int envelope_verify(struct sealer *s, const struct envelope *env, const struct s
 	}
 	memcpy(signer, payload.p, FORMAT_UID);
 	hex_encode(hex, signer, FORMAT_UID);
-	if ((pub = writer(arg, signer)) == NULL) {
-		err_set(e, ERR_CORRUPT, "signed by %.8s, who is no writer of this repository", hex);
+	if ((pub = writer(arg, env->type, signer)) == NULL) {
+		err_set(e, ERR_CORRUPT,
+		    "signed by %.8s, who is no writer of this repository or has no right to this",
+		    hex);
 		goto out;
 	}
 	envelope_sign_text(

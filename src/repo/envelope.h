@@ -46,9 +46,11 @@ int envelope_open(struct sealer *s, const struct envelope *env, size_t i,
 
 /*
  * Check the signature in the last section.  `writer` gives the public key
- * of a signer, or NULL: ERR_CORRUPT then, as for a wrong signature.
+ * of a signer, or NULL if it may not sign what this is: ERR_CORRUPT then, as
+ * for a wrong signature.
  */
-typedef const uint8_t *envelope_writer(const void *arg, const uint8_t signer[FORMAT_UID]);
+typedef const uint8_t *envelope_writer(
+    const void *arg, enum format_type type, const uint8_t signer[FORMAT_UID]);
 int envelope_verify(struct sealer *s, const struct envelope *env, const struct seal_key *key,
     envelope_writer *writer, const void *arg, uint8_t signer[FORMAT_UID], struct err *e);
 

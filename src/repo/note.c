@@ -10,8 +10,75 @@
 #include "base/mem.h"
 #include "repo/repo_internal.h"
 
-static const char *const op_names[NOTE_OPS] = {
-    "tag", "untag", "forget", "release", "pin", "unpin", "hold"};
+/*
+ * What a note does to its snapshot's safety decides who may write it: everybody may
+ * protect, who prunes may forget, and only full holders take a protection away.
+ */
+static const struct {
+	const char *name;
+	bool write, maintenance;
+} ops[NOTE_OPS] = {
+    [NOTE_TAG] = {"tag", true, true},
+    [NOTE_UNTAG] = {"untag", false, false},
+    [NOTE_FORGET] = {"forget", false, true},
+    [NOTE_RELEASE] = {"release", false, true},
+    [NOTE_PIN] = {"pin", true, true},
+    [NOTE_UNPIN] = {"unpin", false, false},
+    [NOTE_HOLD] = {"hold", true, true},
+    [NOTE_UNHOLD] = {"unhold", false, false},
+    [NOTE_GONE] = {"gone", false, true},
+};
+
+const char *note_op_name(enum note_op op)
+{
+	return ops[op].name;
+}
+
+bool note_role_may(const char *role, enum note_op op)
+{
+	if (strcmp(role, "full") == 0)
+		return true;
+	return strcmp(role, "maintenance") == 0 ? ops[op].maintenance
+						: strcmp(role, "write") == 0 && ops[op].write;
+}
+
+/* "" for who is no writer. */
+static const char *role_of(const struct config *c, const uint8_t signer[FORMAT_UID])
+{
+	char hex[2 * FORMAT_UID + 1];
+	const json_t *w;
+	size_t i;
+
+	hex_encode(hex, signer, FORMAT_UID);
+	json_array_foreach(json_object_get(c->json, "writers"), i, w)
+	{
+		const char *id = json_string_value(json_object_get(w, "id"));
+		const char *role = json_string_value(json_object_get(w, "role"));
+
+		if (id != NULL && role != NULL && strcmp(id, hex) == 0)
+			return role;
+	}
+	return "";
+}
+
+bool note_may(struct repo *r, enum note_op op)
+{
+	return note_role_may(role_of(&r->config, r->keys->holder), op);
+}
+
+const char *note_value_delay(char out[NOTE_VALUE], int64_t delay_ns)
+{
+	snprintf(out, NOTE_VALUE, "%lld", (long long)(delay_ns / 1000000000));
+	return out;
+}
+
+const char *note_value_until(char out[NOTE_VALUE], int64_t ns)
+{
+	out[0] = '\0';
+	if (ns != 0)
+		repo_time_text(ns, out);
+	return out;
+}
 
 static const char *note_name(
     char out[REPO_NAME_MAX], const struct id *snapshot, const struct id *id)
@@ -34,10 +101,9 @@ static int visit(void *arg, const char *key, const struct store_stat *st, struct
 {
 	struct note_list *l = arg;
 	const char *leaf = strrchr(key, '/');
-	struct note n = {.value = NULL};
+	struct note n = {.stored_ns = st->mtime_ns};
 	char first[ID_HEX];
 
-	(void)st;
 	(void)e;
 	if (leaf == NULL || strlen(leaf + 1) != 129 || leaf[65] != '.')
 		return 0;
@@ -48,6 +114,39 @@ static int visit(void *arg, const char *key, const struct store_stat *st, struct
 	l->v = mem_realloc(l->v, (l->n + 1) * sizeof *l->v);
 	l->v[l->n++] = n;
 	return 0;
+}
+
+int note_list_names(struct repo *r, struct note_list *out, struct err *e)
+{
+	memset(out, 0, sizeof *out);
+	if (store_list(r->store, repo_type_folder(FORMAT_NOTE), visit, out, e) == 0)
+		return 0;
+	note_list_fini(out);
+	return -1;
+}
+
+/* The store's clock began to count when the note came: no other clock makes it due early. */
+static bool parse_delay(const char *value, struct note *n)
+{
+	char *end;
+	long long s;
+
+	if (value == NULL || value[0] < '0' || value[0] > '9')
+		return false;
+	s = strtoll(value, &end, 10); /* too much is LLONG_MAX */
+	if (__builtin_mul_overflow((int64_t)s, INT64_C(1000000000), &n->due_ns) ||
+	    __builtin_add_overflow(n->due_ns, n->stored_ns, &n->due_ns))
+		n->due_ns = INT64_MAX;
+	return *end == '\0';
+}
+
+static bool parse_value(const char *value, struct note *n)
+{
+	if (n->op == NOTE_FORGET)
+		return parse_delay(value, n);
+	if (n->op == NOTE_HOLD && value != NULL && *value)
+		return repo_time_parse(value, &n->due_ns);
+	return true;
 }
 
 static int parse_json(struct span text, struct note *n, struct err *e)
@@ -63,10 +162,11 @@ static int parse_json(struct span text, struct note *n, struct err *e)
 
 	n->op = NOTE_OPS;
 	for (int i = 0; ok && i < NOTE_OPS; i++)
-		if (strcmp(op, op_names[i]) == 0)
+		if (strcmp(op, ops[i].name) == 0)
 			n->op = (enum note_op)i;
-	if (ok && n->op == NOTE_FORGET)
-		ok = value != NULL && repo_time_parse(value, &n->due_ns);
+	ok = ok && parse_value(value, n);
+	if (ok && n->time_ns > n->stored_ns)
+		n->time_ns = n->stored_ns;
 	if (ok)
 		n->value = mem_strdup(value ? value : "");
 	json_decref(o);
@@ -77,7 +177,6 @@ static int load_one(struct repo *r, struct note *n, struct err *e)
 {
 	struct buf object = {0}, payload = {0};
 	char name[REPO_NAME_MAX];
-	uint8_t signer[FORMAT_UID];
 	const struct seal_key *key;
 	struct sealer sealer;
 	struct envelope env;
@@ -100,7 +199,8 @@ static int load_one(struct repo *r, struct note *n, struct err *e)
 		goto out;
 	}
 	if ((key = repo_data_key(r, env.keys, e)) == NULL ||
-	    envelope_verify(&sealer, &env, key, config_writer_key, &r->config, signer, e) == -1 ||
+	    envelope_verify(&sealer, &env, key, config_writer_key, &r->config, n->signer, e) ==
+		-1 ||
 	    envelope_open(&sealer, &env, 0, key, PURPOSE_NOTE, &payload, e) == -1)
 		goto out;
 	rc = parse_json(buf_span(&payload), n, e);
@@ -118,21 +218,36 @@ static int order(const void *a, const void *b)
 
 	if (c == 0)
 		c = (x->time_ns > y->time_ns) - (x->time_ns < y->time_ns);
+	if (c == 0)
+		c = (x->stored_ns > y->stored_ns) - (x->stored_ns < y->stored_ns);
 	return c ? c : id_cmp(&x->id, &y->id);
+}
+
+static void judge_right(struct repo *r, struct note *n)
+{
+	const char *role = role_of(&r->config, n->signer);
+	char name[REPO_NAME_MAX], hex[2 * FORMAT_UID + 1];
+
+	n->denied = n->op < NOTE_OPS && !note_role_may(role, n->op);
+	if (n->denied)
+		event_emit(r->ctx, EVENT_FINDING, span_str(note_name(name, &n->snapshot, &n->id)),
+		    "'%s' signed by %.8s, whose role (%s) does not allow it: left out of account",
+		    ops[n->op].name, hex_encode(hex, n->signer, FORMAT_UID), role);
 }
 
 int note_load_all(struct repo *r, struct note_list *out, struct err *e)
 {
 	char name[REPO_NAME_MAX];
 
-	memset(out, 0, sizeof *out);
-	if (store_list(r->store, repo_type_folder(FORMAT_NOTE), visit, out, e) == -1)
-		goto out;
+	if (note_list_names(r, out, e) == -1)
+		return -1;
 	for (size_t i = 0; i < out->n; i++) {
 		struct note *n = &out->v[i];
 
-		if (load_one(r, n, e) == 0)
+		if (load_one(r, n, e) == 0) {
+			judge_right(r, n);
 			continue;
+		}
 		if (e->kind == ERR_ABSENT) { /* deleted with its snapshot */
 			out->v[i--] = out->v[--out->n];
 			continue;
@@ -151,8 +266,8 @@ out:
 	return -1;
 }
 
-int note_put(
-    struct repo *r, const struct id *snapshot, enum note_op op, const char *value, struct err *e)
+static int put(struct repo *r, const struct id *snapshot, enum note_op op, const char *value,
+    int64_t time_ns, struct err *e)
 {
 	struct seal_key *key = mem_zalloc(sizeof *key);
 	uint8_t sealed[FORMAT_SEALED_KEY];
@@ -164,9 +279,9 @@ int note_put(
 	json_t *o;
 	int rc;
 
-	repo_time_text(repo_now(r), now);
+	repo_time_text(time_ns, now);
 	o = json_pack("{s:s,s:s,s:s,s:s,s:s}", "snapshot", id_hex(hex, snapshot), "op",
-	    op_names[op], "time", now, "value", value, "signer", r->holder_text);
+	    ops[op].name, "time", now, "value", value, "signer", r->holder_text);
 	text = json_dumps(o, JSON_COMPACT | JSON_SORT_KEYS);
 	json_decref(o);
 	if (text == NULL) {
@@ -189,79 +304,30 @@ int note_put(
 	return rc;
 }
 
-static void add_tag(struct snapshot *s, const char *tag)
+int note_put(
+    struct repo *r, const struct id *snapshot, enum note_op op, const char *value, struct err *e)
 {
-	for (size_t i = 0; i < s->ntags; i++)
-		if (strcmp(s->tags[i], tag) == 0)
-			return;
-	s->tags = mem_realloc(s->tags, (s->ntags + 1) * sizeof *s->tags);
-	s->tags[s->ntags++] = mem_strdup(tag);
+	return put(r, snapshot, op, value, repo_now(r), e);
 }
 
-static void remove_tag(struct snapshot *s, const char *tag)
+int note_add(
+    struct repo *r, const struct snapshot *s, enum note_op op, const char *value, struct err *e)
 {
-	for (size_t i = 0; i < s->ntags; i++)
-		if (strcmp(s->tags[i], tag) == 0) {
-			free(s->tags[i]);
-			memmove(s->tags + i, s->tags + i + 1, (s->ntags - i - 1) * sizeof *s->tags);
-			s->ntags--;
-			return;
-		}
-}
+	int64_t now = repo_now(r);
+	char name[REPO_NAME_MAX];
+	struct store_stat st;
 
-static void apply(struct snapshot *s, const struct note *n)
-{
-	switch (n->op) {
-	case NOTE_TAG:
-		add_tag(s, n->value);
-		break;
-	case NOTE_UNTAG:
-		remove_tag(s, n->value);
-		break;
-	case NOTE_FORGET:
-		s->forgotten = true;
-		s->due_ns = n->due_ns;
-		break;
-	case NOTE_RELEASE:
-		s->forgotten = false;
-		break;
-	case NOTE_PIN:
-		s->pinned = true;
-		break;
-	case NOTE_UNPIN:
-		s->pinned = false;
-		break;
-	case NOTE_HOLD:
-		s->held = true;
-		break;
-	case NOTE_OPS:
-		break; /* an op of a later version: not ours to judge */
-	}
-}
-
-void note_fold(const struct note_list *l, struct snapshot *s)
-{
-	bool damaged = false;
-	size_t lo = 0, hi = l->n;
-
-	/* They are in order of snapshot: find the first of ours. */
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (id_cmp(&l->v[mid].snapshot, &s->id) < 0)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	for (size_t i = lo; i < l->n && id_eq(&l->v[i].snapshot, &s->id); i++) {
-		if (l->v[i].damaged)
-			damaged = true;
-		else
-			apply(s, &l->v[i]);
-	}
-	/* What can't be read may have been a release: keep it. */
-	if (damaged)
-		s->forgotten = false;
+	if (!note_may(r, op))
+		return err_set(
+		    e, ERR_WRONG_KEY, "this key's role does not allow '%s'", ops[op].name);
+	if (now <= s->noted_ns)
+		now = s->noted_ns + 1;
+	if (put(r, &s->id, op, value, now, e) == -1)
+		return -1;
+	/* A prune may have been quicker. */
+	if (store_stat(r->store, repo_object_name(name, FORMAT_SNAPSHOT, &s->id), &st, e) == 0)
+		return 0;
+	return e->kind == ERR_ABSENT ? err_set(e, ERR_ABSENT, "a prune deleted it meanwhile") : -1;
 }
 
 int note_del_all(

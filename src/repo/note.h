@@ -13,20 +13,26 @@
 enum note_op {
 	NOTE_TAG,
 	NOTE_UNTAG,
-	NOTE_FORGET, /* value: due time */
-	NOTE_RELEASE,
+	NOTE_FORGET, /* value: seconds until it is due, counted from the store's time of the note */
+	NOTE_RELEASE, /* ends a forget */
 	NOTE_PIN,
 	NOTE_UNPIN,
-	NOTE_HOLD,
+	NOTE_HOLD, /* value: "" or until when, RFC 3339 */
+	NOTE_UNHOLD,
+	NOTE_GONE, /* on no snapshot: see gone.h */
 	NOTE_OPS
 };
 
 struct note {
 	struct id snapshot, id;
 	enum note_op op;
-	int64_t time_ns, due_ns;
+	uint8_t signer[FORMAT_UID];
+	int64_t time_ns;   /* as it says, but not later than stored_ns */
+	int64_t stored_ns; /* the store's time */
+	int64_t due_ns; /* of a forget, by the store's clock; until when, of a hold (0: no end) */
 	char *value;
 	bool damaged;
+	bool denied; /* its signer's role does not allow it: told, and not applied */
 };
 
 struct note_list {
@@ -36,10 +42,30 @@ struct note_list {
 
 /* Every note, in order of snapshot, time, id; damaged ones are told and kept as such. */
 int note_load_all(struct repo *r, struct note_list *out, struct err *e);
+/* Only snapshot, id and stored_ns of each: one LIST. */
+int note_list_names(struct repo *r, struct note_list *out, struct err *e);
 void note_list_fini(struct note_list *l);
 
 int note_put(
     struct repo *r, const struct id *snapshot, enum note_op op, const char *value, struct err *e);
+
+/*
+ * The same on a snapshot as it was loaded: dated after every note that it shows, whatever
+ * this machine's clock says; ERR_ABSENT if it is gone by now.
+ */
+int note_add(
+    struct repo *r, const struct snapshot *s, enum note_op op, const char *value, struct err *e);
+
+/* A delay or a time as a note's value. */
+enum { NOTE_VALUE = 48 };
+const char *note_value_delay(char out[NOTE_VALUE], int64_t delay_ns);
+const char *note_value_until(char out[NOTE_VALUE], int64_t ns); /* 0: "" */
+
+/* May the holder of this role write such a note, so that it counts? */
+bool note_role_may(const char *role, enum note_op op);
+const char *note_op_name(enum note_op op);
+/* The role of the key in use. */
+bool note_may(struct repo *r, enum note_op op);
 
 /* Apply to a snapshot the notes that are its own (others are passed over). */
 void note_fold(const struct note_list *l, struct snapshot *s);

@@ -248,7 +248,7 @@ static int parse_directory(struct repo *r, const struct domain *d, enum format_t
 	buf_put_span(&covered, header);
 	buf_put(&covered, payload.p, frames_end);
 	envelope_sign_text(r->config.repo, type, buf_span(&covered), text, &n);
-	pub = c.bad ? NULL : config_writer_key(&r->config, signer);
+	pub = c.bad ? NULL : config_writer_key(&r->config, type, signer);
 	if (pub == NULL || cursor_left(&c) != CRYPTO_SIG ||
 	    !crypto_verify(pub, span_of(text, n), payload.p + c.off)) {
 		err_set(e, ERR_CORRUPT, "directory: signature is wrong or of no known writer");

@@ -55,6 +55,7 @@ void repo_close(struct repo *r)
 	free(r->index_ids);
 	free(r->bad_indexes);
 	free(r->cache_dir);
+	free(r->state_dir);
 	free(r);
 }
 
@@ -421,6 +422,31 @@ const char *repo_id_text(const struct repo *r)
 const char *repo_cache_dir(const struct repo *r)
 {
 	return r->cache_dir;
+}
+
+void repo_set_state_dir(struct repo *r, const char *dir)
+{
+	free(r->state_dir);
+	r->state_dir = dir ? mem_strdup(dir) : NULL;
+}
+
+char *repo_state_path(const struct repo *r, const char *name, const char *suffix)
+{
+	struct err ignored;
+
+	if (r->state_dir == NULL || os_mkdirs(r->state_dir, 0700, &ignored) == -1)
+		return NULL;
+	return mem_printf("%s/%s.%s%s", r->state_dir, r->id_text, name, suffix);
+}
+
+bool repo_remembers(const struct repo *r)
+{
+	return r->state_dir != NULL;
+}
+
+uint64_t repo_config_revision(const struct repo *r)
+{
+	return r->config.revision;
 }
 
 int64_t repo_grace_s(const struct repo *r)

@@ -58,7 +58,13 @@ size_t repo_bad_indexes(const struct repo *r);
 struct store *repo_store(struct repo *r);
 struct ctx *repo_set_ctx(struct repo *r, struct ctx *ctx); /* returns the one before */
 const char *repo_url(const struct repo *r);
-const char *repo_id_text(const struct repo *r);   /* 32 hex digits */
+const char *repo_id_text(const struct repo *r); /* 32 hex digits */
+/* Where this machine remembers what it has seen (repo/seen.h); NULL, as at first: nowhere. */
+void repo_set_state_dir(struct repo *r, const char *dir); /* copied */
+bool repo_remembers(const struct repo *r);
+/* A file of this repository's in it, made so that it can be written; new text, or NULL. */
+char *repo_state_path(const struct repo *r, const char *name, const char *suffix);
+uint64_t repo_config_revision(const struct repo *r);
 const char *repo_cache_dir(const struct repo *r); /* ours, or NULL */
 int64_t repo_grace_s(const struct repo *r);
 const char *repo_key_holder(const struct repo *r); /* hex id of the key in use */

@@ -32,6 +32,7 @@ struct repo {
 	const struct seal_key *index_key; /* of domains[own] */
 	char id_text[2 * FORMAT_UID + 1], holder_text[2 * FORMAT_UID + 1];
 	char *cache_dir; /* this repository's, or NULL */
+	char *state_dir; /* all repositories', or NULL */
 
 	pthread_rwlock_t index_lock;
 	struct index_cache *index;         /* NULL until first needed */

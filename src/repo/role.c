@@ -9,9 +9,8 @@ static const struct {
 } roles[ROLES] = {
     [ROLE_FULL] = {"full", ~0U},
     /* Prune moves frames and writes the index anew, in anybody's domain. */
-    [ROLE_MAINTENANCE] = {"maintenance", 1U << FORMAT_INDEX | 1U << FORMAT_PACK |
-					     1U << FORMAT_META | 1U << FORMAT_MARK |
-					     1U << FORMAT_NOTE},
+    [ROLE_MAINTENANCE] = {"maintenance",
+	1U << FORMAT_INDEX | 1U << FORMAT_PACK | 1U << FORMAT_META | 1U << FORMAT_MARK},
     /* In its own domain only; whoever checks a signature checks that too. */
     [ROLE_WRITE] = {"write",
 	1U << FORMAT_INDEX | 1U << FORMAT_PACK | 1U << FORMAT_META | 1U << FORMAT_SNAPSHOT},

@@ -52,6 +52,7 @@ void snapshot_free(struct snapshot *s)
 	}
 	free(s->parts);
 	free_texts(s->excludes, s->nexcludes);
+	free(s->anomalies);
 	free_texts(s->tags, s->ntags);
 	free(s->host);
 	free(s->user);
@@ -65,6 +66,7 @@ void snapshot_list_fini(struct snapshot_list *l)
 	for (size_t i = 0; i < l->n; i++)
 		snapshot_free(l->v[i]);
 	free(l->v);
+	gone_fini(&l->gone);
 	memset(l, 0, sizeof *l);
 }
 
@@ -179,6 +181,7 @@ int snapshot_load_all(struct repo *r, struct snapshot_list *out, struct err *e)
 	if (store_list(r->store, repo_type_folder(FORMAT_SNAPSHOT), visit, &l, e) == -1 ||
 	    note_load_all(r, &notes, e) == -1)
 		goto out;
+	gone_of_notes(&out->gone, &notes);
 	out->v = mem_zalloc(l.n * sizeof *out->v);
 	for (size_t i = 0; i < l.n; i++) {
 		struct snapshot *s;

@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/id.h"
 #include "repo/format.h"
+#include "repo/gone.h"
 
 enum snapshot_strategy { SNAPSHOT_FULL, SNAPSHOT_INCREMENTAL, SNAPSHOT_DIFFERENTIAL };
 enum snapshot_outcome { SNAPSHOT_COMPLETE, SNAPSHOT_INCOMPLETE, SNAPSHOT_FAILED };
@@ -23,7 +24,8 @@ struct snapshot_stats {
 	uint64_t files_new, files_changed, files_unchanged;
 	uint64_t bytes; /* of content, logical */
 	uint64_t bytes_read;
-	uint64_t added_bytes, stored_bytes; /* new content before and after compression */
+	uint64_t added_bytes, stored_bytes;     /* new content before and after compression */
+	uint64_t content_added, content_stored; /* the same without trees */
 	uint64_t errors;
 };
 
@@ -39,6 +41,13 @@ struct snapshot_part {
 		char *path, *message;
 	} * errors;
 	size_t nerrors; /* at most 100 of stats.errors */
+};
+
+/* What was strange about a run, as engine/anomaly.h found; value against usual. */
+struct snapshot_anomaly {
+	char kind[16]; /* "changed", "entropy", "canary" */
+	char message[256];
+	double value, usual;
 };
 
 struct snapshot {
@@ -59,12 +68,24 @@ struct snapshot {
 	size_t nparts;
 	char **excludes;
 	size_t nexcludes;
+	struct snapshot_anomaly *anomalies;
+	size_t nanomalies;
 	/* After folding the notes: */
 	char **tags;
 	size_t ntags;
 	bool forgotten, pinned, held;
-	int64_t due_ns; /* of the forgetting */
+	int64_t forgotten_ns,
+	    due_ns;                 /* when forgotten; from when prune deletes it (store's time) */
+	int64_t held_until_ns;      /* 0: until it is released */
+	int64_t kept_ns;            /* the last pin or hold: when, */
+	uint8_t keeper[FORMAT_UID]; /* and signed by whom */
+	int64_t noted_ns;           /* the newest note's time */
 };
+
+/* Does a pin or a hold keep it from everything? */
+bool snapshot_kept(const struct snapshot *s, int64_t now_ns);
+/* Is it forgotten, due by this (the store's) time, and not kept? */
+bool snapshot_goes(const struct snapshot *s, int64_t now_ns);
 
 void snapshot_free(struct snapshot *s); /* and all it owns; NULL does nothing */
 
@@ -79,6 +100,7 @@ struct snapshot_list {
 	struct snapshot **v; /* owned */
 	size_t n;
 	size_t damaged;
+	struct gone gone; /* what was deleted rightly */
 };
 int snapshot_load_all(struct repo *r, struct snapshot_list *out, struct err *e);
 void snapshot_list_fini(struct snapshot_list *l);

@@ -2,6 +2,7 @@
 #include "repo/snapshot_json.h"
 
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,11 +29,13 @@ static const struct stat_field {
     F(bytes_read),
     F(added_bytes),
     F(stored_bytes),
+    F(content_added),
+    F(content_stored),
     F(errors),
 #undef F
 };
 
-enum { NSTATS = sizeof stat_fields / sizeof *stat_fields, PARTS_MAX = 4096 };
+enum { NSTATS = sizeof stat_fields / sizeof *stat_fields, PARTS_MAX = 4096, ANOMALIES_MAX = 100 };
 
 /* A byte string: text where it is UTF-8, else {"b64": ...}. */
 static json_t *bytes_json(const char *s)
@@ -124,6 +127,20 @@ static json_t *part_json(const struct snapshot_part *p)
 	return o;
 }
 
+static json_t *anomalies_json(const struct snapshot *s)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < s->nanomalies; i++) {
+		const struct snapshot_anomaly *a = &s->anomalies[i];
+
+		json_array_append_new(
+		    list, json_pack("{s:s,s:o,s:f,s:f}", "kind", a->kind, "message",
+			      bytes_json(a->message), "value", a->value, "usual", a->usual));
+	}
+	return list;
+}
+
 static char *dump_free(json_t *o, bool whole)
 {
 	char *s = whole ? json_dumps(o, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
@@ -162,6 +179,7 @@ void snapshot_json_encode(const struct snapshot *s, char **head, char **facts)
 	json_object_set_new(h, "roots", roots);
 	json_object_set_new(f, "parts", parts);
 	json_object_set_new(f, "excludes", list_json(s->excludes, s->nexcludes));
+	json_object_set_new(f, "anomalies", anomalies_json(s));
 	json_object_set_new(f, "declaration", json_null());
 	*head = dump_free(h, ok);
 	*facts = dump_free(f, ok);
@@ -263,6 +281,31 @@ static bool decode_part(const json_t *o, struct snapshot_part *p)
 	       decode_errors(json_object_get(o, "errors"), p);
 }
 
+/* What is malformed is left out: nothing depends on it. */
+static void decode_anomalies(const json_t *list, struct snapshot *s)
+{
+	size_t n = json_array_size(list);
+
+	if (n > ANOMALIES_MAX)
+		n = ANOMALIES_MAX;
+	s->anomalies = mem_zalloc((n + 1) * sizeof *s->anomalies);
+	for (size_t i = 0; i < n; i++) {
+		const json_t *o = json_array_get(list, i);
+		struct snapshot_anomaly *a = &s->anomalies[s->nanomalies];
+		char *message = json_bytes(json_object_get(o, "message"));
+		const char *kind = json_string_value(json_object_get(o, "kind"));
+
+		if (kind != NULL && message != NULL) {
+			snprintf(a->kind, sizeof a->kind, "%s", kind);
+			snprintf(a->message, sizeof a->message, "%s", message);
+			a->value = json_number_value(json_object_get(o, "value"));
+			a->usual = json_number_value(json_object_get(o, "usual"));
+			s->nanomalies++;
+		}
+		free(message);
+	}
+}
+
 static bool decode_facts(const json_t *f, struct snapshot *s)
 {
 	const json_t *parts = json_object_get(f, "parts");
@@ -276,6 +319,7 @@ static bool decode_facts(const json_t *f, struct snapshot *s)
 		if (!decode_part(json_array_get(parts, i), &s->parts[i]))
 			return false;
 	}
+	decode_anomalies(json_object_get(f, "anomalies"), s);
 	return json_list(json_object_get(f, "excludes"), &s->excludes, &s->nexcludes);
 }
 

@@ -187,14 +187,36 @@ static void forget_indexed(struct writer *w, uint32_t upto)
 	}
 }
 
+/*
+ * An index that is late must not name packs that prune took for garbage
+ * meanwhile: others would rely on them.  So they are looked at before the put,
+ * and after it, for a run may sleep in between.
+ */
+static int put_index(struct writer *w, struct span payload, int64_t since_ns,
+    const struct id *packs, size_t npacks, struct id *id, struct err *e)
+{
+	char name[REPO_NAME_MAX];
+	struct err ignored;
+
+	if (writer_packs_kept(w, since_ns, packs, npacks, e) == -1 ||
+	    repo_put_index(w->repo, w->domain->tag, payload, id, e) == -1)
+		return -1;
+	if (writer_packs_kept(w, since_ns, packs, npacks, e) == 0)
+		return 0;
+	store_del(w->repo->store, repo_object_name(name, FORMAT_INDEX, id), &ignored);
+	return -1;
+}
+
 /* Make durable what is closed, name it in an index object. */
 static int flush_index(struct writer *w, struct err *e)
 {
 	struct index_builder *full = NULL;
 	const struct index_origin origin = {w->domain->tag, domain_tag(w->repo->keys->holder)};
 	struct buf payload = {0};
-	struct id id;
+	struct id id, *packs;
+	int64_t since_ns;
 	uint32_t upto;
+	size_t npacks;
 	int rc = -1, added;
 
 	pthread_mutex_lock(&w->flush_lock);
@@ -202,7 +224,11 @@ static int flush_index(struct writer *w, struct err *e)
 	full = w->builder;
 	w->builder = index_builder_new();
 	w->builder_bytes = 0;
+	since_ns = w->last_index_ns;
 	w->last_index_ns = writer_boot_ns(w);
+	npacks = w->own_packs.n - w->own_indexed;
+	packs = mem_dup(w->own_packs.v + w->own_indexed, npacks * sizeof *packs);
+	w->own_indexed = w->own_packs.n;
 	upto = atomic_load(&w->next_pack);
 	pthread_mutex_unlock(&w->index_lock);
 
@@ -214,7 +240,7 @@ static int flush_index(struct writer *w, struct err *e)
 	if (store_sync(w->repo->store, e) == -1)
 		goto out;
 	index_builder_finish(full, &payload);
-	if (repo_put_index(w->repo, w->domain->tag, buf_span(&payload), &id, e) == -1)
+	if (put_index(w, buf_span(&payload), since_ns, packs, npacks, &id, e) == -1)
 		goto out;
 	pthread_rwlock_wrlock(&w->repo->index_lock);
 	added = index_cache_add(w->repo->index, &id, &origin, buf_span(&payload), e);
@@ -233,6 +259,7 @@ static int flush_index(struct writer *w, struct err *e)
 out:
 	pthread_mutex_unlock(&w->flush_lock);
 	index_builder_free(full);
+	free(packs);
 	buf_fini(&payload);
 	return rc;
 }

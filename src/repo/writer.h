@@ -38,6 +38,7 @@ struct writer_params {
 struct writer_stats {
 	_Atomic uint64_t blobs, added_bytes; /* new, plaintext */
 	_Atomic uint64_t content_added;      /* of those, content */
+	_Atomic uint64_t content_stored;     /* its frames as stored */
 	_Atomic uint64_t stored_bytes;       /* frames as stored */
 	_Atomic uint64_t object_bytes;       /* every object written */
 };

@@ -25,20 +25,27 @@ static int pack_safe(struct writer *w, const struct mark_set *marks, int64_t bef
 	return store_stat(w->repo->store, repo_object_name(name, type, id), &st, e);
 }
 
+static int own_packs_safe(struct writer *w, const struct mark_set *marks, int64_t before_ns,
+    const struct id *ids, size_t n, struct err *e)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct err ignored;
+
+		/* Content or trees: the folder tells. */
+		if (pack_safe(w, marks, before_ns, FORMAT_PACK, &ids[i], &ignored) == -1 &&
+		    pack_safe(w, marks, before_ns, FORMAT_META, &ids[i], e) == -1)
+			return -1;
+	}
+	return 0;
+}
+
 static int all_packs_safe(
     struct writer *w, const struct mark_set *marks, int64_t before_ns, struct err *e)
 {
 	if (w->generation != repo_index_generation(w->repo))
 		return err_set(e, ERR_BUSY, "the index changed under this run");
-	for (size_t i = 0; i < w->own_packs.n; i++) {
-		const struct id *id = &w->own_packs.v[i];
-		struct err ignored;
-
-		/* Content or trees: the folder tells. */
-		if (pack_safe(w, marks, before_ns, FORMAT_PACK, id, &ignored) == -1 &&
-		    pack_safe(w, marks, before_ns, FORMAT_META, id, e) == -1)
-			return -1;
-	}
+	if (own_packs_safe(w, marks, before_ns, w->own_packs.v, w->own_packs.n, e) == -1)
+		return -1;
 	for (uint32_t i = 0; i < w->nrelied; i++) {
 		struct index_cache_pack p;
 
@@ -51,13 +58,37 @@ static int all_packs_safe(
 	return 0;
 }
 
-/* Did the run take so long that marks made meanwhile may have been executed? */
+/* So long ago that marks made since may have been executed? */
+static bool long_ago(struct writer *w, int64_t since_ns)
+{
+	/* A tenth is left for clocks that differ and listings that lag. */
+	return writer_boot_ns(w) - since_ns >= w->repo->config.grace_s * 900000000;
+}
+
 static bool took_long(struct writer *w)
 {
-	int64_t took = writer_boot_ns(w) - w->begin_ns;
+	return long_ago(w, w->begin_ns);
+}
 
-	/* A tenth is left for clocks that differ and listings that lag. */
-	return took >= w->repo->config.grace_s * 900000000;
+int writer_packs_kept(
+    struct writer *w, int64_t since_ns, const struct id *ids, size_t n, struct err *e)
+{
+	struct mark_set now;
+	int64_t store_ns;
+	int rc;
+
+	if (!long_ago(w, since_ns))
+		return 0;
+	if (mark_load(w->repo, &now, e) == -1)
+		return -1;
+	rc = repo_store_now(w->repo, &store_ns, e);
+	if (rc == 0)
+		rc = own_packs_safe(
+		    w, &now, store_ns - w->repo->config.grace_s * 900000000, ids, n, e);
+	mark_set_fini(&now);
+	if (rc == -1)
+		err_hint(e, "this run slept too long; run it again");
+	return rc;
 }
 
 /*
@@ -101,7 +132,6 @@ int writer_commit(struct writer *w, struct snapshot *s, struct err *e)
 	if (snapshot_put(w->repo, s, e) == -1)
 		goto out;
 	atomic_fetch_add(&w->stats.object_bytes, s->object_size);
-	client.sequence = s->sequence;
 	if (look_at_marks(w, true, e) == -1) {
 		struct err ignored;
 
@@ -109,9 +139,9 @@ int writer_commit(struct writer *w, struct snapshot *s, struct err *e)
 		snapshot_del(w->repo, &s->id, &ignored);
 		err_wrap(e, "the snapshot is void");
 		err_hint(e, "run the backup again; what was stored is reused");
-		client_save(&client, &ignored);
-		goto out;
+		goto out; /* its number is used again: no gap */
 	}
+	client.sequence = s->sequence;
 	client.has_last = true;
 	client.last = s->id;
 	if (client_save(&client, e) == -1)

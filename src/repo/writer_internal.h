@@ -43,6 +43,7 @@ struct writer {
 	uint64_t builder_bytes;
 	int64_t last_index_ns;
 	struct id_list own_packs;
+	size_t own_indexed; /* of these, how many an index names */
 	_Atomic uint32_t next_pack;
 
 	pthread_mutex_t flush_lock; /* one index at a time */
@@ -69,5 +70,12 @@ int writer_append(struct writer *w, struct pack_frame *frame, const struct pack_
 bool writer_claim(struct writer *w, const struct id *id);
 
 int64_t writer_boot_ns(struct writer *w);
+
+/*
+ * These packs of our own, begun at `since_ns` or later, are all still there: a
+ * prune may have taken for garbage what no index names for longer than the grace.
+ */
+int writer_packs_kept(
+    struct writer *w, int64_t since_ns, const struct id *ids, size_t n, struct err *e);
 
 #endif

@@ -90,6 +90,8 @@ static int seal_frame(struct writer_lane *l, enum format_purpose kind, struct sp
 
 	f.stored = (uint32_t)(c.n + FORMAT_BOX);
 	atomic_fetch_add_explicit(&w->stats.stored_bytes, f.stored, memory_order_relaxed);
+	if (kind == PURPOSE_CONTENT)
+		atomic_fetch_add_explicit(&w->stats.content_stored, f.stored, memory_order_relaxed);
 	atomic_fetch_add_explicit(
 	    &w->repo->ctx->progress.stored_bytes, f.stored, memory_order_relaxed);
 	if (w->params.dry_run)

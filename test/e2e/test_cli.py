@@ -206,7 +206,7 @@ def test_one_of_a_thing_is_no_plural(repo, tree, base):
     repo.backup(tree.path)
     out = repo("restore", "latest", "--target", base / "out", "--verify").out
     assert "1 file," in out and "Verified: 1 file\n" in out
-    repo("forget", "latest")
+    repo("forget", "--now", "latest")
     out = repo("prune", "-n").out
     assert "Snapshots that would go: 1" in out and " 1 packs" not in out
     assert "%" not in repo("stats").out

@@ -35,7 +35,7 @@ def test_three_backups_two_restores_and_a_prune_at_once(repo, base, rng, caches)
                 tree.file(f"d{k % 4}/f{rng.randrange(150)}", rng.randbytes(rng.randrange(30_000)))
             # What two write at once, and what was just forgotten, is wanted again.
             tree.file("shared", b"%d" % n * 200_000)
-        repo("forget", *gone)
+        repo("forget", "--now", *gone)
         jobs = [(["backup", "--json", t.path], None) for t in trees[:3]]
         jobs += [(["restore", still, "--target", base / f"out{n}-{k}"], None) for k in range(2)]
         jobs += [(["prune", "--repack", "--max-unused", "0%"], None)]
@@ -83,7 +83,7 @@ def test_pruners_that_hardly_wait_delete_nothing_that_is_acknowledged(hf, base, 
                 shutil.rmtree(base / "new")
         repo.check_clean()
         items = repo("--json", "snapshots").json("item")
-        repo("forget", *rng.sample([i["snapshot"] for i in items], min(2, len(items))))
+        repo("forget", "--now", *rng.sample([i["snapshot"] for i in items], min(2, len(items))))
 
 
 def test_eight_first_backups_of_the_same_tree_at_once(repo, tree, base, rng):

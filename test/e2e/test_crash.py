@@ -118,7 +118,7 @@ def test_a_forget_killed_at_any_moment_loses_nothing_it_did_not_forget(world):
         longest = longest or lasts(world, ["forget", "--dry-run", *victims]) * 1.5
         for v in victims:
             del world.promised[v]  # from here on both answers are right
-        world.kill(["forget", *victims], longest)
+        world.kill(["forget", "--now", *victims], longest)
         world.judge()
 
 
@@ -131,7 +131,7 @@ def test_a_prune_killed_at_any_moment_loses_nothing(world):
         victims = world.rng.sample(sorted(world.promised), len(world.promised) - 1)[:2]
         for v in victims:
             del world.promised[v]
-        world.repo("forget", *victims)
+        world.repo("forget", "--now", *victims)
         how = world.rng.choice([["prune"], ["prune", "--exclusive"], ["prune", "--exclusive", "--repack", "--max-unused", "0%"]])
         longest = longest or 0.25
         world.kill(how, longest)

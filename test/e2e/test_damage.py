@@ -34,12 +34,12 @@ def used(hf, tree, rng):
     remember(repo, tree)
     repo.backup(tree.path)
     repo("tag", "--add", "kept", first)
-    repo("forget", second)
+    repo("forget", "--now", second)
     other = tree.path + b"-other"
     os.mkdir(other)
     with open(other + b"/f", "wb") as f:
         f.write(rng.randbytes(200_000))
-    repo("forget", repo.backup(other))
+    repo("forget", "--now", repo.backup(other))
     deadline = time.monotonic() + 30
     while not repo.objects("marks") and time.monotonic() < deadline:
         repo("prune")  # marks once what was forgotten is due

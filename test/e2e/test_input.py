@@ -116,7 +116,7 @@ def json_lines(r, kinds):
 @pytest.mark.parametrize("args", [
     ["backup", "TREE"], ["backup", "-n", "TREE"], ["snapshots"], ["ls", "latest"], ["ls", "-R", "-l", "latest"], ["find", "*b*"],
     ["diff", "FIRST", "SECOND"], ["restore", "latest", "--target", "OUT"], ["restore", "latest", "--target", "OUT", "-n"],
-    ["check"], ["check", "--read-data"], ["forget", "--keep-last", "1", "-n"], ["forget", "FIRST"], ["prune"], ["prune", "-n"],
+    ["check"], ["check", "--read-data"], ["forget", "--keep-last", "1", "-n"], ["forget", "FIRST"], ["forget", "--undo", "FIRST"], ["tag", "--pin", "--hold", "FIRST"], ["prune"], ["prune", "-n"],
     ["stats"], ["tag", "--add", "x", "FIRST"], ["key", "list"], ["key", "add", "--new-key-file", "NEW"], ["repair"], ["repair", "-n"],
     ["cache"], ["version"]], ids=lambda a: "-".join(a[:3]).replace("/", ""))
 def test_json_is_json_on_success_and_on_error(filled, tree, base, args):

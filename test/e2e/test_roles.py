@@ -323,3 +323,29 @@ def test_lost_keys_come_back_with_the_secret_sheet(filled, base):
     os.remove(filled.repo + "/config")
     filled("key", "import", sheet)
     filled("check")
+
+
+def test_a_note_or_mark_signed_by_a_write_key_is_not_heard(filled, holder):
+    """It has every key that a note or a mark is sealed with; its signature is good for neither."""
+    rr = write_repo.rr
+    forger = write_repo.Forger(filled.repo, holder("write").key_file)
+    snapshot = os.path.basename(filled.objects("snapshots")[0])
+    old = "2026-01-01T00:00:00.000000000Z"
+
+    def kept():
+        return [i.get("snapshot") for i in filled("--json", "snapshots", rc=None).json("item")]
+
+    note = {"snapshot": snapshot, "op": "forget", "time": old, "value": old, "signer": forger.signer.hex()}
+    data = forger.envelope(rr.NOTE, [forger.sealed[2]],
+                           [(9, *forger.run[2], rr.canonical(note)), (11, *forger.run[2], None)])
+    os.makedirs(filled.repo + "/notes", exist_ok=True)
+    with open(f"{filled.repo}/notes/{snapshot}.{rr.sha256(data).hex()}", "wb") as f:
+        f.write(data)
+    assert snapshot in kept()
+    mark = forger.id, forger.mark_key
+    pack = bytes.fromhex(os.path.basename(filled.objects("packs")[0]))
+    forger.put("marks", forger.envelope(rr.MARK, [], [(10, *mark, write_repo.varint(1) + pack), (11, *mark, None)]))
+    r = filled("check", rc=20)
+    assert "notes/" in r.err + r.out and "marks/" in r.err + r.out and forger.signer.hex()[:8] in r.err + r.out, r
+    filled("prune", "--exclusive", rc=None)
+    assert snapshot in kept()

@@ -91,7 +91,7 @@ static int do_backup(struct t *t, struct repo *r, struct err *e)
 
 static int do_forget(struct t *t, struct repo *r, struct err *e)
 {
-	return note_put(r, &t->first, NOTE_FORGET, "2020-01-01T00:00:00Z", e);
+	return note_put(r, &t->first, NOTE_FORGET, "0", e);
 }
 
 static int do_prune(struct t *t, struct repo *r, struct err *e)

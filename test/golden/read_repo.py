@@ -40,7 +40,7 @@ VER = b"\0"
 BLOB_MAX, PACK_MAX = 8 << 20, 80 << 20
 INDEX, SNAPSHOT, NOTE, MARK, KEY, CONTENT_PACK, META_PACK = range(1, 8)
 CONTENT, NAMES, REFS = 1, 2, 3
-MAY_SIGN = {"full": range(1, 8), "maintenance": (INDEX, CONTENT_PACK, META_PACK, MARK, NOTE),
+MAY_SIGN = {"full": range(1, 8), "maintenance": (INDEX, CONTENT_PACK, META_PACK, MARK),
             "write": (INDEX, CONTENT_PACK, META_PACK, SNAPSHOT)}
 FILE, DIRECTORY, SYMLINK, FIFO, CHARDEV, BLOCKDEV = range(1, 7)
 

@@ -76,7 +76,7 @@ def test_second_reader_restores_what_a_prune_left(hf, tree, base, rng, holder, i
         old.append(hf.backup(tree.path))
     os.unlink(tree.at("sub/dir/file"))
     newest = hf.backup(tree.path)
-    hf("forget", *old)
+    hf("forget", "--now", *old)
     before = hf.size()
     hf("prune", "--exclusive", "--repack", "--max-unused", "0%")
     assert hf.size() < before

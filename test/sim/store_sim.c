@@ -247,14 +247,14 @@ struct verdict {
 };
 
 /* Mostly as the weather is, now and then minutes; a sleeper sleeps through graces. */
-static void pass_time(struct sim_store *s)
+static void pass_time(struct sim_store *s, unsigned sleep)
 {
 	const struct sim_weather *w = &s->place->weather;
 	int64_t ns = (int64_t)turns_below((uint64_t)w->pace_ns + 1);
 
 	if (turns_chance(20))
 		ns = (int64_t)turns_below(600000) * MS;
-	if (turns_chance(w->sleep)) {
+	if (turns_chance(sleep)) {
 		ns = (int64_t)turns_below((uint64_t)w->grace_ns * 7 / 2);
 		sim_place_note(s->place, "%s sleeps", s->by->name);
 	}
@@ -267,6 +267,12 @@ static int die(struct sim_store *s, struct err *e)
 	return err_set(e, ERR_FAILED, "the simulated process has crashed");
 }
 
+static bool telling(const char *op, const char *key)
+{
+	return strcmp(op, "put") == 0 &&
+	       (strncmp(key, "index/", 6) == 0 || strncmp(key, "snapshots/", 10) == 0);
+}
+
 /* Others run; then: does it go well? */
 static struct verdict arrive(struct sim_store *s, const char *op, const char *key)
 {
@@ -274,8 +280,9 @@ static struct verdict arrive(struct sim_store *s, const char *op, const char *ke
 	const struct sim_weather *w = &s->place->weather;
 	struct verdict v = {ERR_NONE, false, false};
 
+	/* The worst moments to sleep at are before others are told of something. */
 	if (!s->by->dead)
-		pass_time(s);
+		pass_time(s, telling(op, key) ? w->sleep * 10 : w->sleep);
 	if (s->by->dead)
 		return (struct verdict){ERR_FAILED, false, false};
 	s->place->ops++;
@@ -308,7 +315,7 @@ static int depart(struct sim_store *s, struct verdict v, int rc, struct err *e)
 	if (rc == 0 && v.kind)
 		return fail(s, v, e);
 	if (!s->by->dead && turns_chance(300))
-		pass_time(s);
+		pass_time(s, s->place->weather.sleep);
 	return rc;
 }
 
@@ -451,7 +458,7 @@ static int sim_list(
 		return fail(s, v, e);
 	if ((mid = middle(s, prefix))) {
 		take_part(s, prefix, NULL, mid, &l);
-		pass_time(s);
+		pass_time(s, s->place->weather.sleep);
 		take_part(s, prefix, mid, NULL, &l);
 	} else {
 		take_part(s, prefix, NULL, NULL, &l);
@@ -546,7 +553,7 @@ static void sim_close(struct store *st)
 
 	for (size_t i = 0; i < s->nheld; i++) {
 		if (!s->by->dead && !crash) {
-			pass_time(s);
+			pass_time(s, s->place->weather.sleep);
 			effect_del(s->place, s->held_back[i], &ignored);
 			sim_place_note(s->place, "%s del %s", s->by->name, s->held_back[i]);
 		}

@@ -143,11 +143,91 @@ static void reason_never_overflows(void **state)
 	assert_true(memchr(d.reason, 0, sizeof d.reason) != NULL);
 }
 
+/* ---- A group's rhythm. */
+
+enum { MANY = 400 };
+
+struct flood {
+	struct snapshot s[MANY];
+	const struct snapshot *v[MANY];
+	size_t n;
+	uint64_t sequence[2];
+};
+
+/* `count` more by client 0 or 1, each so long after the last, of which every `kept`th is there. */
+static void come(struct flood *f, unsigned client, size_t count, int64_t every_s, unsigned kept)
+{
+	int64_t last = f->n ? f->s[f->n - 1].stored_ns : 1000 * DAY;
+
+	for (size_t i = 1; i <= count; i++) {
+		f->sequence[client]++;
+		if (i % kept)
+			continue;
+		f->s[f->n] = (struct snapshot){
+		    .stored_ns = last + (int64_t)i * every_s * 1000000000,
+		    .sequence = f->sequence[client],
+		    .client = {(uint8_t)client}};
+		f->v[f->n] = &f->s[f->n];
+		f->n++;
+	}
+}
+
+static size_t burst(struct flood *f)
+{
+	return forget_rhythm(f->v, f->n).burst;
+}
+
+static void a_flood_in_a_group_is_seen(void **state)
+{
+	enum { DAILY = 86400 };
+
+	for (unsigned client = 0; client < 2; client++) {
+		struct flood f = {.n = 0};
+		struct forget_rhythm r;
+
+		come(&f, 0, 30, DAILY, 1);
+		assert_int_equal(burst(&f), 0);
+		come(&f, client, 50, 60, 1);
+		r = forget_rhythm(f.v, f.n);
+		assert_int_equal(r.burst, 51); /* with the one before */
+		assert_true(r.usual_ns == DAY);
+	}
+}
+
+static void an_ordinary_group_is_no_flood(void **state)
+{
+	struct flood f = {.n = 0};
+
+	/* Every quarter of an hour, thinned as rules do: months, days, then all. */
+	come(&f, 0, 96 * 30 * 6, 900, 96 * 30);
+	come(&f, 0, 96 * 30, 900, 96);
+	come(&f, 0, 96, 900, 1);
+	assert_int_equal(burst(&f), 0);
+	/* A few by hand in one interval. */
+	f = (struct flood){.n = 0};
+	come(&f, 0, 20, 86400, 1);
+	come(&f, 0, 4, 600, 1);
+	come(&f, 0, 20, 86400, 1);
+	assert_int_equal(burst(&f), 0);
+	/* Copied without its times, within a second; then daily. */
+	f = (struct flood){.n = 0};
+	come(&f, 0, 100, 0, 1);
+	come(&f, 0, 30, 86400, 1);
+	assert_int_equal(burst(&f), 0);
+	/* Too few to have a rhythm. */
+	f = (struct flood){.n = 0};
+	come(&f, 0, 3, 86400, 1);
+	come(&f, 0, 50, 60, 1);
+	assert_int_equal(burst(&f), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(policy_keeps_what_its_rules_say),
 	    cmocka_unit_test(reason_never_overflows),
+	    cmocka_unit_test(a_flood_in_a_group_is_seen),
+	    cmocka_unit_test(an_ordinary_group_is_no_flood),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -57,8 +57,12 @@ static void a_config_comes_back(void **state)
 	assert_int_equal(got.revision, 2);
 	assert_int_equal(got.chunk_avg, c.chunk_avg);
 	assert_int_equal(got.grace_s, 86400);
-	assert_memory_equal(config_writer_key(&got, writer), writer_key, CRYPTO_KEY);
-	assert_null(config_writer_key(&got, root_public));
+	assert_memory_equal(
+	    config_writer_key(&got, FORMAT_SNAPSHOT, writer), writer_key, CRYPTO_KEY);
+	assert_null(config_writer_key(&got, FORMAT_SNAPSHOT, root_public));
+	/* A write key can neither mark packs nor forget snapshots. */
+	assert_null(config_writer_key(&got, FORMAT_MARK, writer));
+	assert_null(config_writer_key(&got, FORMAT_NOTE, writer));
 	config_fini(&got);
 	config_fini(&c);
 	buf_fini(&text);
@@ -169,7 +173,7 @@ static void unknown_fields_survive_a_rewrite(void **state)
 	assert_int_equal(again.revision, 4);
 	assert_int_equal(again.nwriters, 2);
 	/* What a removed writer signed stays valid. */
-	assert_non_null(config_writer_key(&again, writer));
+	assert_non_null(config_writer_key(&again, FORMAT_SNAPSHOT, writer));
 	config_fini(&again);
 	config_fini(&c);
 	buf_fini(&text);

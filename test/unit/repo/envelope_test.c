@@ -37,12 +37,14 @@ static void end(struct t *t)
 	buf_fini(&t->object);
 }
 
-static const uint8_t *known_writer(const void *arg, const uint8_t signer[FORMAT_UID])
+static const uint8_t *known_writer(
+    const void *arg, enum format_type type, const uint8_t signer[FORMAT_UID])
 {
 	return memcmp(signer, writer_id, FORMAT_UID) == 0 ? arg : NULL;
 }
 
-static const uint8_t *no_writer(const void *arg, const uint8_t signer[FORMAT_UID])
+static const uint8_t *no_writer(
+    const void *arg, enum format_type type, const uint8_t signer[FORMAT_UID])
 {
 	return NULL;
 }

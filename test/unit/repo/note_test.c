@@ -1,7 +1,12 @@
 /* note: a snapshot's state is the fold of its notes, in order of time, then id. */
+#include <stdlib.h>
+#include <time.h>
+
 #include "make_snapshot.h"
 
 #include "repo/note.h"
+
+static const int64_t SECOND = 1000000000;
 
 struct ticking {
 	struct clock clock;
@@ -60,6 +65,14 @@ static const struct snapshot *folded(struct t *t, struct snapshot_list *l)
 	return NULL;
 }
 
+static int64_t real_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return ts.tv_sec * SECOND + ts.tv_nsec;
+}
+
 static void tags_come_and_go(void **state)
 {
 	const struct snapshot *s;
@@ -100,14 +113,14 @@ static void the_last_of_forget_and_release_counts(void **state)
 	begin(&t);
 	for (int i = 0; i < 6; i++) {
 		if (i % 2 == 0)
-			put_note(&t, NOTE_FORGET,
-			    i == 0 ? "2026-11-22T00:00:00Z" : "2026-11-23T00:00:00Z");
+			put_note(&t, NOTE_FORGET, i == 0 ? "3600" : "86400");
 		else
 			put_note(&t, NOTE_RELEASE, "");
 		s = folded(&t, &l);
 		assert_int_equal(s->forgotten, i % 2 == 0);
+		/* Due by the store's clock, not by ours, which is a year behind. */
 		if (i == 2)
-			assert_true(s->due_ns == 1795392000LL * 1000000000);
+			assert_true(llabs(s->due_ns - real_now() - 86400 * SECOND) < 600 * SECOND);
 		snapshot_list_fini(&l);
 	}
 	repo_close(t.r);
@@ -124,12 +137,12 @@ static void times_order_notes_not_their_arrival(void **state)
 	t.clock.now += 1000000000;
 	put_note(&t, NOTE_RELEASE, "");
 	t.clock.now -= 1000000000;
-	put_note(&t, NOTE_FORGET, "2026-11-22T00:00:00Z");
+	put_note(&t, NOTE_FORGET, "86400");
 	s = folded(&t, &l);
 	assert_false(s->forgotten);
 	snapshot_list_fini(&l);
 	t.clock.now += 2000000000;
-	put_note(&t, NOTE_FORGET, "2026-11-22T00:00:00Z");
+	put_note(&t, NOTE_FORGET, "86400");
 	s = folded(&t, &l);
 	assert_true(s->forgotten);
 	snapshot_list_fini(&l);
@@ -151,6 +164,84 @@ static void pins_and_holds(void **state)
 	put_note(&t, NOTE_UNPIN, "");
 	s = folded(&t, &l);
 	assert_true(!s->pinned && s->held);
+	snapshot_list_fini(&l);
+	repo_close(t.r);
+}
+
+/* A note dated in the future is as old as its object: it outdoes nothing that comes later. */
+static void a_note_from_the_future_counts_from_when_it_was_stored(void **state)
+{
+	const struct snapshot *s;
+	struct snapshot_list l;
+	struct t t;
+	struct err e;
+
+	begin(&t);
+	t.clock.now += 50 * 365 * 86400 * SECOND;
+	put_note(&t, NOTE_FORGET, "60");
+	s = folded(&t, &l);
+	assert_true(s->forgotten && s->due_ns < real_now() + 120 * SECOND);
+	t.clock.now = 1763700000000000000;
+	OK(note_add(t.r, s, NOTE_RELEASE, "", &e)); /* dated after what it saw */
+	snapshot_list_fini(&l);
+	s = folded(&t, &l);
+	assert_false(s->forgotten);
+	snapshot_list_fini(&l);
+	repo_close(t.r);
+}
+
+static void only_a_full_holder_takes_a_protection_away(void **state)
+{
+	static const enum note_op denied[] = {NOTE_FORGET, NOTE_UNPIN, NOTE_UNHOLD, NOTE_UNTAG};
+	const struct snapshot *s;
+	struct snapshot_list l;
+	struct t t;
+	struct err e;
+
+	begin(&t);
+	put_note(&t, NOTE_PIN, "");
+	put_note(&t, NOTE_HOLD, "");
+	json_object_set_new(json_array_get(json_object_get(t.r->config.json, "writers"), 0), "role",
+	    json_string("write"));
+	put_note(&t, NOTE_TAG, "by anybody");
+	for (size_t i = 0; i < sizeof denied / sizeof *denied; i++)
+		put_note(&t, denied[i], denied[i] == NOTE_UNTAG ? "one" : "0");
+	s = folded(&t, &l);
+	assert_true(s->pinned && s->held && !s->forgotten);
+	assert_int_equal(s->ntags, 3);
+	assert_int_equal(t.events.n[EVENT_FINDING], 4);
+	FAILS(note_add(t.r, s, NOTE_UNPIN, "", &e), ERR_WRONG_KEY);
+	snapshot_list_fini(&l);
+	assert_true(note_role_may("maintenance", NOTE_FORGET));
+	assert_false(note_role_may("maintenance", NOTE_UNPIN));
+	assert_false(note_role_may("nobody", NOTE_TAG));
+	repo_close(t.r);
+}
+
+static void a_hold_never_becomes_shorter_and_ends_by_itself(void **state)
+{
+	const int64_t end = 1798761600 * SECOND; /* 2027-01-01 */
+	const struct snapshot *s;
+	struct snapshot_list l;
+	struct t t;
+
+	begin(&t);
+	put_note(&t, NOTE_FORGET, "0");
+	put_note(&t, NOTE_HOLD, "2027-01-01T00:00:00Z");
+	put_note(&t, NOTE_HOLD, "2026-12-01T00:00:00Z");
+	s = folded(&t, &l);
+	assert_true(s->held_until_ns == end);
+	assert_true(snapshot_kept(s, end - 1) && !snapshot_goes(s, end - 1));
+	assert_true(!snapshot_kept(s, end) && snapshot_goes(s, end));
+	snapshot_list_fini(&l);
+	put_note(&t, NOTE_HOLD, "");
+	put_note(&t, NOTE_HOLD, "2027-01-01T00:00:00Z");
+	s = folded(&t, &l);
+	assert_true(s->held_until_ns == 0 && snapshot_kept(s, INT64_MAX));
+	snapshot_list_fini(&l);
+	put_note(&t, NOTE_UNHOLD, "");
+	s = folded(&t, &l);
+	assert_true(snapshot_goes(s, INT64_MAX));
 	snapshot_list_fini(&l);
 	repo_close(t.r);
 }
@@ -185,7 +276,7 @@ static void a_damaged_note_keeps_its_snapshot(void **state)
 	begin(&t);
 	put_note(&t, NOTE_TAG, "x");
 	OK(store_list(t.r->store, "notes/", first_key, key, &e));
-	put_note(&t, NOTE_FORGET, "2026-11-22T00:00:00Z");
+	put_note(&t, NOTE_FORGET, "86400");
 	OK(store_stat(t.r->store, key, &st, &e));
 	for (size_t i = 0; i < st.size; i += 7) {
 		memset(&t.events, 0, sizeof t.events);
@@ -212,7 +303,7 @@ static void a_note_of_another_snapshot_is_damage(void **state)
 	struct t t;
 
 	begin(&t);
-	put_note(&t, NOTE_FORGET, "2026-11-22T00:00:00Z");
+	put_note(&t, NOTE_FORGET, "86400");
 	OK(store_list(t.r->store, "notes/", first_key, key, &e));
 	OK(store_get_all(t.r->store, key, FORMAT_SMALL_MAX, &b, &e));
 	snprintf(moved, sizeof moved, "notes/%s%s", id_hex(hex, &t.other), key + 70);
@@ -255,6 +346,9 @@ int main(void)
 	    cmocka_unit_test(the_last_of_forget_and_release_counts),
 	    cmocka_unit_test(times_order_notes_not_their_arrival),
 	    cmocka_unit_test(pins_and_holds),
+	    cmocka_unit_test(a_note_from_the_future_counts_from_when_it_was_stored),
+	    cmocka_unit_test(only_a_full_holder_takes_a_protection_away),
+	    cmocka_unit_test(a_hold_never_becomes_shorter_and_ends_by_itself),
 	    cmocka_unit_test(a_value_that_is_not_text_is_refused),
 	    cmocka_unit_test(a_damaged_note_keeps_its_snapshot),
 	    cmocka_unit_test(a_note_of_another_snapshot_is_damage),

@@ -1,0 +1,320 @@
+/* history: see history.h. */
+#include "engine/history.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hex.h"
+#include "base/mem.h"
+#include "repo/client.h"
+#include "repo/gone.h"
+#include "repo/note.h"
+#include "repo/repo_object.h"
+#include "repo/seen.h"
+
+struct looking {
+	struct repo *repo;
+	struct ctx *ctx;
+	const struct snapshot_list *all;
+	struct seen seen;     /* before we looked */
+	enum event_id as;     /* how to tell what is found */
+	bool gaps;            /* tell every missing number, not only those we had seen */
+	struct gone *missing; /* or collect them; NULL: don't */
+	uint64_t found;
+};
+
+/* The newest of each client, as the list has them and as we have seen them. */
+static void newest_of_clients(struct looking *l, struct seen *out)
+{
+	memset(out, 0, sizeof *out);
+	for (size_t i = 0; i < l->seen.nclients; i++)
+		seen_add_client(out, l->seen.clients[i].client, l->seen.clients[i].sequence);
+	for (size_t i = 0; i < l->all->n; i++)
+		seen_add_client(out, l->all->v[i]->client, l->all->v[i]->sequence);
+}
+
+static int by_number(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+/* Numbers of a client that are there, in order; how many. */
+static size_t numbers(
+    struct looking *l, const uint8_t client[FORMAT_UID], uint64_t *out, const struct snapshot **one)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < l->all->n; i++)
+		if (memcmp(l->all->v[i]->client, client, FORMAT_UID) == 0) {
+			*one = l->all->v[i];
+			out[n++] = l->all->v[i]->sequence;
+		}
+	if (n > 1)
+		qsort(out, n, sizeof *out, by_number);
+	return n;
+}
+
+static void tell_missing(struct looking *l, const uint8_t client[FORMAT_UID],
+    const struct snapshot *one, uint64_t from, uint64_t to)
+{
+	char c[2 * FORMAT_UID + 1], s[2 * FORMAT_UID + 1] = "?", range[48];
+
+	if (from == to)
+		snprintf(range, sizeof range, "number %llu", (unsigned long long)from);
+	else
+		snprintf(range, sizeof range, "numbers %llu to %llu", (unsigned long long)from,
+		    (unsigned long long)to);
+	if (one != NULL)
+		hex_encode(s, one->signer, FORMAT_UID);
+	event_emit(l->ctx, l->as, span_str("snapshots"),
+	    "%s of client %.8s (host %s, signer %.8s) %s missing, and no prune deleted %s", range,
+	    hex_encode(c, client, FORMAT_UID), one ? one->host : "?", s, from == to ? "is" : "are",
+	    from == to ? "it" : "them");
+	l->found++;
+	if (l->missing != NULL)
+		gone_add(l->missing, client, from, to);
+}
+
+/* What is missing between two numbers (exclusive), in stretches. */
+static void between(struct looking *l, const uint8_t client[FORMAT_UID], const struct snapshot *one,
+    uint64_t after, uint64_t before)
+{
+	uint64_t at = after + 1;
+
+	while (at < before) {
+		const struct gone_range *g = gone_find(&l->all->gone, client, at);
+		uint64_t end;
+
+		if (g != NULL) {
+			at = g->to + 1;
+			continue;
+		}
+		end = gone_next(&l->all->gone, client, at, before);
+		tell_missing(l, client, one, at, end - 1);
+		at = end;
+	}
+}
+
+static void judge_client(struct looking *l, const struct seen_client *c, uint64_t *have)
+{
+	const struct snapshot *one = NULL;
+	size_t n = numbers(l, c->client, have, &one);
+	uint64_t last = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (l->gaps)
+			between(l, c->client, one, last, have[i]);
+		last = have[i];
+	}
+	between(l, c->client, one, last, c->sequence + 1);
+}
+
+static void judge_config(struct looking *l)
+{
+	uint64_t is = repo_config_revision(l->repo);
+
+	if (is >= l->seen.revision)
+		return;
+	event_emit(l->ctx, l->as, span_str("config"),
+	    "has revision %llu, and this machine has seen %llu: it was set back to an older state",
+	    (unsigned long long)is, (unsigned long long)l->seen.revision);
+	l->found++;
+}
+
+static bool listed(const struct id_list *l, const struct id *id)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (id_eq(&l->v[i], id))
+			return true;
+	return false;
+}
+
+/* A key object that was gone is there again: only an older state brings it back. */
+static void judge_keys(struct looking *l, const struct id_list *now)
+{
+	char name[REPO_NAME_MAX];
+
+	for (size_t i = 0; i < l->seen.nkeys; i++)
+		if (l->seen.keys[i].gone && listed(now, &l->seen.keys[i].id)) {
+			event_emit(l->ctx, l->as,
+			    span_str(repo_object_name(name, FORMAT_KEY, &l->seen.keys[i].id)),
+			    "was removed, and is there again: keys were set back to an older "
+			    "state");
+			l->found++;
+		}
+}
+
+static void remember_keys(struct seen *s, const struct id_list *now)
+{
+	for (size_t i = 0; i < s->nkeys; i++)
+		if (!s->keys[i].gone && !listed(now, &s->keys[i].id))
+			s->changed = s->keys[i].gone = true;
+	for (size_t i = 0; i < now->n; i++) {
+		size_t j = 0;
+
+		while (j < s->nkeys && !id_eq(&s->keys[j].id, &now->v[i]))
+			j++;
+		if (j < s->nkeys)
+			continue;
+		s->keys = mem_realloc(s->keys, (s->nkeys + 1) * sizeof *s->keys);
+		s->keys[s->nkeys++] = (struct seen_key){now->v[i], false};
+		s->changed = true;
+	}
+}
+
+/* Judge by what was seen before, and then remember what is there. */
+static int look(struct looking *l, struct err *e)
+{
+	uint64_t *have = mem_alloc((l->all->n + 1) * sizeof *have);
+	struct id_list keys = {0};
+	struct seen newest;
+	struct client own;
+	int rc = -1;
+
+	seen_read(l->repo, &l->seen);
+	/* What this machine wrote it has seen, too. */
+	if (client_open(l->repo, &own, e) == 0) {
+		if (own.sequence > 0)
+			seen_add_client(&l->seen, own.id, own.sequence);
+		client_close(&own);
+	}
+	newest_of_clients(l, &newest);
+	judge_config(l);
+	for (size_t i = 0; i < newest.nclients && l->all->damaged == 0; i++)
+		judge_client(l, &newest.clients[i], have);
+	if (repo_list_ids(l->repo, FORMAT_KEY, &keys, e) == -1)
+		goto out;
+	judge_keys(l, &keys);
+	for (size_t i = 0; i < newest.nclients; i++)
+		seen_add_client(&l->seen, newest.clients[i].client, newest.clients[i].sequence);
+	seen_add_revision(&l->seen, repo_config_revision(l->repo));
+	remember_keys(&l->seen, &keys);
+	rc = l->seen.changed ? seen_write(l->repo, &l->seen, e) : 0;
+out:
+	id_list_fini(&keys);
+	seen_fini(&newest);
+	seen_fini(&l->seen);
+	free(have);
+	return rc;
+}
+
+static void tell_hint(struct looking *l)
+{
+	if (l->found > 0)
+		event_emit(l->ctx, EVENT_NOTICE, span_of(NULL, 0),
+		    "if you know why, 'holdfast repair snapshots' takes the present state for "
+		    "right; "
+		    "if not, somebody deleted backups: keep a copy of the store, look at its logs");
+}
+
+void history_look(struct repo *r, const struct snapshot_list *all, struct ctx *ctx)
+{
+	struct looking l = {.repo = r, .ctx = ctx, .all = all, .as = EVENT_WARNING};
+	struct err e;
+
+	if (!repo_remembers(r))
+		return;
+	if (look(&l, &e) == -1)
+		event_emit(ctx, EVENT_WARNING, span_of(NULL, 0), "%s", e.msg);
+	tell_hint(&l);
+}
+
+void history_look_back(struct repo *r, struct ctx *ctx)
+{
+	char name[REPO_NAME_MAX];
+	struct snapshot_list all = {0};
+	struct looking l = {.repo = r, .ctx = ctx, .all = &all, .as = EVENT_WARNING};
+	struct store_stat st;
+	struct client own;
+	struct err e;
+
+	if (!repo_remembers(r) || client_open(r, &own, &e) == -1)
+		return;
+	client_close(&own);
+	if (own.has_last &&
+	    store_stat(
+		repo_store(r), repo_object_name(name, FORMAT_SNAPSHOT, &own.last), &st, &e) == -1 &&
+	    e.kind == ERR_ABSENT) {
+		/* Pruned, perhaps: only the whole list tells.  Who may not read it is told nothing.
+		 */
+		if (snapshot_load_all(r, &all, &e) == 0)
+			history_look(r, &all, ctx);
+		snapshot_list_fini(&all);
+		return;
+	}
+	seen_read(r, &l.seen);
+	judge_config(&l);
+	seen_fini(&l.seen);
+	tell_hint(&l);
+}
+
+int history_check(struct repo *r, const struct snapshot_list *all, struct ctx *ctx,
+    uint64_t *findings, struct err *e)
+{
+	struct gone missing = {0};
+	struct ctx quiet = {.clock = ctx->clock};
+	struct looking l = {
+	    .repo = r, .ctx = &quiet, .all = all, .as = EVENT_FINDING, .gaps = true};
+	struct snapshot_list again = {0};
+	int rc = look(&l, e);
+
+	if (rc == 0 && l.found > 0) {
+		/* A backup or prune that ran while we listed shows half of itself: look twice. */
+		rc = snapshot_load_all(r, &again, e);
+		l = (struct looking){
+		    .repo = r, .ctx = ctx, .all = &again, .as = EVENT_FINDING, .gaps = true};
+		if (rc == 0)
+			rc = look(&l, e);
+		snapshot_list_fini(&again);
+		tell_hint(&l);
+	}
+	*findings += l.found;
+	gone_fini(&missing);
+	return rc;
+}
+
+/* Everything that is missing is gone now. */
+static int record(struct repo *r, struct gone *missing, struct err *e)
+{
+	struct note_list notes;
+	int rc;
+
+	if (note_load_all(r, &notes, e) == -1)
+		return -1;
+	gone_of_notes(missing, &notes);
+	rc = gone_put(r, missing, e);
+	if (rc == 0)
+		rc = gone_sweep(r, &notes, e);
+	note_list_fini(&notes);
+	return rc;
+}
+
+int history_accept(struct repo *r, struct ctx *ctx, bool dry_run, uint64_t *accepted, struct err *e)
+{
+	struct gone missing = {0};
+	struct snapshot_list all;
+	struct looking l = {.repo = r,
+	    .ctx = ctx,
+	    .all = &all,
+	    .as = EVENT_NOTICE,
+	    .gaps = true,
+	    .missing = &missing};
+	struct seen none = {0};
+	int rc;
+
+	if (snapshot_load_all(r, &all, e) == -1)
+		return -1;
+	rc = look(&l, e);
+	*accepted = l.found;
+	if (rc == 0 && !dry_run && missing.n > 0)
+		rc = record(r, &missing, e);
+	/* Begin to remember anew. */
+	if (rc == 0 && !dry_run && l.found > 0)
+		rc = seen_write(r, &none, e);
+	gone_fini(&missing);
+	snapshot_list_fini(&all);
+	return rc;
+}

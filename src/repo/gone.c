@@ -1,0 +1,137 @@
+/* gone: see gone.h.  The value is "<client>:<from>-<to>,...;<client>:..."; see format.md 8. */
+#include "repo/gone.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hex.h"
+#include "base/mem.h"
+#include "repo/note.h"
+#include "repo/repo_internal.h"
+
+static const struct id nobody;
+
+void gone_fini(struct gone *g)
+{
+	free(g->v);
+	memset(g, 0, sizeof *g);
+}
+
+void gone_add(struct gone *g, const uint8_t client[FORMAT_UID], uint64_t from, uint64_t to)
+{
+	g->v = mem_realloc(g->v, (g->n + 1) * sizeof *g->v);
+	memcpy(g->v[g->n].client, client, FORMAT_UID);
+	g->v[g->n].from = from;
+	g->v[g->n++].to = to;
+}
+
+const struct gone_range *gone_find(
+    const struct gone *g, const uint8_t client[FORMAT_UID], uint64_t sequence)
+{
+	for (size_t i = 0; i < g->n; i++)
+		if (memcmp(g->v[i].client, client, FORMAT_UID) == 0 && sequence >= g->v[i].from &&
+		    sequence <= g->v[i].to)
+			return &g->v[i];
+	return NULL;
+}
+
+uint64_t gone_next(
+    const struct gone *g, const uint8_t client[FORMAT_UID], uint64_t at, uint64_t end)
+{
+	for (size_t i = 0; i < g->n; i++)
+		if (memcmp(g->v[i].client, client, FORMAT_UID) == 0 && g->v[i].from >= at &&
+		    g->v[i].from < end)
+			end = g->v[i].from;
+	return end;
+}
+
+/* What is malformed says nothing: then a gap is told that was none. */
+static void parse(struct gone *g, const char *text)
+{
+	char *copy = mem_strdup(text), *save = NULL;
+
+	for (char *c = strtok_r(copy, ";", &save); c; c = strtok_r(NULL, ";", &save)) {
+		char *colon = strchr(c, ':'), *at;
+		uint8_t client[FORMAT_UID];
+
+		if (colon == NULL || colon - c != 2 * FORMAT_UID)
+			break;
+		*colon = '\0';
+		if (!hex_decode(client, FORMAT_UID, c))
+			break;
+		for (at = colon + 1; *at >= '0' && *at <= '9';) {
+			uint64_t from = strtoull(at, &at, 10), to = from;
+
+			if (*at == '-')
+				to = strtoull(at + 1, &at, 10);
+			if (from > 0 && to >= from && to < UINT64_MAX)
+				gone_add(g, client, from, to);
+			at += *at == ',';
+		}
+	}
+	free(copy);
+}
+
+void gone_of_notes(struct gone *g, const struct note_list *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (!l->v[i].damaged && !l->v[i].denied && l->v[i].op == NOTE_GONE)
+			parse(g, l->v[i].value);
+}
+
+static int order(const void *a, const void *b)
+{
+	const struct gone_range *x = a, *y = b;
+	int c = memcmp(x->client, y->client, FORMAT_UID);
+
+	return c ? c : (x->from > y->from) - (x->from < y->from);
+}
+
+/* In order, each number once. */
+static void join(struct gone *g)
+{
+	size_t n = 0;
+
+	if (g->n > 1)
+		qsort(g->v, g->n, sizeof *g->v, order);
+	for (size_t i = 0; i < g->n; i++) {
+		struct gone_range *last = n ? &g->v[n - 1] : NULL;
+
+		if (last && memcmp(last->client, g->v[i].client, FORMAT_UID) == 0 &&
+		    g->v[i].from - 1 <= last->to) {
+			if (g->v[i].to > last->to)
+				last->to = g->v[i].to;
+			continue;
+		}
+		g->v[n++] = g->v[i];
+	}
+	g->n = n;
+}
+
+int gone_put(struct repo *r, struct gone *g, struct err *e)
+{
+	struct buf b = {0};
+	char hex[2 * FORMAT_UID + 1];
+	int rc;
+
+	join(g);
+	for (size_t i = 0; i < g->n; i++) {
+		const struct gone_range *x = &g->v[i];
+
+		if (i == 0 || memcmp(x->client, g->v[i - 1].client, FORMAT_UID) != 0)
+			buf_printf(
+			    &b, "%s%s:", i ? ";" : "", hex_encode(hex, x->client, FORMAT_UID));
+		else
+			buf_printf(&b, ",");
+		buf_printf(&b, "%llu-%llu", (unsigned long long)x->from, (unsigned long long)x->to);
+	}
+	rc = note_put(r, &nobody, NOTE_GONE, buf_cstr(&b), e);
+	buf_fini(&b);
+	return rc == -1 ? err_wrap(e, "say which snapshots are gone") : 0;
+}
+
+int gone_sweep(struct repo *r, const struct note_list *l, struct err *e)
+{
+	return note_del_all(r, l, &nobody, e);
+}

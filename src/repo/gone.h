@@ -1,0 +1,45 @@
+/*
+ * gone: which snapshots were deleted rightly: by prune after a forget, or by repair.
+ * Heads count a client's snapshots; a number that is missing and not gone was
+ * deleted by somebody else.  It is a note on no snapshot (format.md 8).
+ *
+ * Threads: one owner.
+ */
+#ifndef HF_REPO_GONE_H
+#define HF_REPO_GONE_H
+
+#include "repo/format.h"
+#include "repo/repo.h"
+
+struct note_list;
+
+struct gone_range {
+	uint8_t client[FORMAT_UID];
+	uint64_t from, to; /* both included */
+};
+
+struct gone {
+	struct gone_range *v;
+	size_t n;
+};
+
+void gone_fini(struct gone *g);
+void gone_add(struct gone *g, const uint8_t client[FORMAT_UID], uint64_t from, uint64_t to);
+/* The range that this number is in, or NULL. */
+const struct gone_range *gone_find(
+    const struct gone *g, const uint8_t client[FORMAT_UID], uint64_t sequence);
+/* The first number from `at` on that is gone; `end` if there is none before. */
+uint64_t gone_next(
+    const struct gone *g, const uint8_t client[FORMAT_UID], uint64_t at, uint64_t end);
+
+/* All that the notes say, added. */
+void gone_of_notes(struct gone *g, const struct note_list *l);
+
+/*
+ * Write it as one note, durably; then gone_sweep deletes the notes that `g` was made
+ * of.  In between what g names may be deleted.
+ */
+int gone_put(struct repo *r, struct gone *g, struct err *e);
+int gone_sweep(struct repo *r, const struct note_list *l, struct err *e);
+
+#endif

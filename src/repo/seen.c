@@ -1,0 +1,147 @@
+/* seen: see seen.h.  Lines: "sum HEX" of what follows; "config N", "client HEX N", "key HEX
+ * here|gone". */
+#include "repo/seen.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hex.h"
+#include "base/mem.h"
+#include "os/os.h"
+#include "repo/repo_internal.h"
+
+enum { SEEN_MAX = 16 << 20, SUM_LINE = 4 + 64 + 1 };
+
+void seen_fini(struct seen *s)
+{
+	free(s->clients);
+	free(s->keys);
+	memset(s, 0, sizeof *s);
+}
+
+uint64_t seen_sequence(const struct seen *s, const uint8_t client[FORMAT_UID])
+{
+	for (size_t i = 0; i < s->nclients; i++)
+		if (memcmp(s->clients[i].client, client, FORMAT_UID) == 0)
+			return s->clients[i].sequence;
+	return 0;
+}
+
+void seen_add_client(struct seen *s, const uint8_t client[FORMAT_UID], uint64_t sequence)
+{
+	size_t i = 0;
+
+	while (i < s->nclients && memcmp(s->clients[i].client, client, FORMAT_UID) != 0)
+		i++;
+	if (i == s->nclients) {
+		s->clients = mem_realloc(s->clients, ++s->nclients * sizeof *s->clients);
+		memcpy(s->clients[i].client, client, FORMAT_UID);
+		s->clients[i].sequence = 0;
+	}
+	if (sequence <= s->clients[i].sequence)
+		return;
+	s->clients[i].sequence = sequence;
+	s->changed = true;
+}
+
+void seen_add_revision(struct seen *s, uint64_t revision)
+{
+	if (revision <= s->revision)
+		return;
+	s->revision = revision;
+	s->changed = true;
+}
+
+static void parse_line(struct seen *s, char *line)
+{
+	char *save = NULL, *word = strtok_r(line, " ", &save), *a = strtok_r(NULL, " ", &save);
+	char *b = strtok_r(NULL, " ", &save);
+	uint8_t client[FORMAT_UID];
+	struct id id;
+
+	if (word == NULL || a == NULL)
+		return;
+	if (strcmp(word, "config") == 0)
+		seen_add_revision(s, strtoull(a, NULL, 10));
+	else if (b == NULL)
+		return;
+	else if (strcmp(word, "client") == 0 && strlen(a) == sizeof client * 2 &&
+		 hex_decode(client, sizeof client, a))
+		seen_add_client(s, client, strtoull(b, NULL, 10));
+	else if (strcmp(word, "key") == 0 && strlen(a) == ID_HEX - 1 && id_parse(&id, a)) {
+		s->keys = mem_realloc(s->keys, (s->nkeys + 1) * sizeof *s->keys);
+		s->keys[s->nkeys++] = (struct seen_key){id, strcmp(b, "gone") == 0};
+	}
+}
+
+static char *place(struct repo *r)
+{
+	return mem_printf("%s/%s.seen", r->state_dir, r->id_text);
+}
+
+static void sum_line(struct span body, char out[SUM_LINE + 1])
+{
+	uint8_t h[32];
+	char hex[65];
+
+	crypto_sha256(body, h);
+	snprintf(out, SUM_LINE + 1, "sum %s\n", hex_encode(hex, h, sizeof h));
+}
+
+static bool sum_fits(const struct buf *text)
+{
+	char sum[SUM_LINE + 1];
+
+	if (text->n < SUM_LINE)
+		return false;
+	sum_line(span_of(text->p + SUM_LINE, text->n - SUM_LINE), sum);
+	return memcmp(text->p, sum, SUM_LINE) == 0;
+}
+
+void seen_read(struct repo *r, struct seen *out)
+{
+	struct buf text = {0};
+	char *path, *save = NULL;
+	struct err ignored;
+
+	memset(out, 0, sizeof *out);
+	if (r->state_dir == NULL)
+		return;
+	path = place(r);
+	if (os_read_file(path, SEEN_MAX, &text, &ignored) == 0 && sum_fits(&text))
+		for (char *l = strtok_r((char *)buf_cstr(&text), "\n", &save); l;
+		     l = strtok_r(NULL, "\n", &save))
+			parse_line(out, l);
+	out->changed = false;
+	buf_fini(&text);
+	free(path);
+}
+
+int seen_write(struct repo *r, const struct seen *s, struct err *e)
+{
+	char hex[ID_HEX], sum[SUM_LINE + 1] = "", *path;
+	struct buf b = {0};
+	int rc;
+
+	if (r->state_dir == NULL)
+		return 0;
+	buf_put(&b, sum, SUM_LINE);
+	buf_printf(&b, "config %llu\n", (unsigned long long)s->revision);
+	for (size_t i = 0; i < s->nclients; i++)
+		buf_printf(&b, "client %s %llu\n",
+		    hex_encode(hex, s->clients[i].client, FORMAT_UID),
+		    (unsigned long long)s->clients[i].sequence);
+	for (size_t i = 0; i < s->nkeys; i++)
+		buf_printf(&b, "key %s %s\n", id_hex(hex, &s->keys[i].id),
+		    s->keys[i].gone ? "gone" : "here");
+	sum_line(span_of(b.p + SUM_LINE, b.n - SUM_LINE), sum);
+	memcpy(b.p, sum, SUM_LINE);
+	path = place(r);
+	rc = os_mkdirs(r->state_dir, 0700, e);
+	if (rc == 0)
+		rc = os_file_replace(path, buf_span(&b), 0600, e);
+	free(path);
+	buf_fini(&b);
+	return rc == -1 ? err_wrap(e, "remember what was seen of the repository") : 0;
+}

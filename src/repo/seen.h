@@ -1,0 +1,47 @@
+/*
+ * seen: what this machine has seen of a repository: the newest revision of config,
+ * each client's newest snapshot, key objects there and gone.  A store that is
+ * set back to an older state does not know what we have seen.
+ *
+ * It is a text file in the state folder, not in the cache; damaged (it has a
+ * sum) or lost it begins anew.  Two that write it at once: one of them is kept,
+ * and both are true.
+ *
+ * Threads: one owner.
+ */
+#ifndef HF_REPO_SEEN_H
+#define HF_REPO_SEEN_H
+
+#include "base/id.h"
+#include "repo/format.h"
+#include "repo/repo.h"
+
+struct seen_client {
+	uint8_t client[FORMAT_UID];
+	uint64_t sequence;
+};
+
+struct seen_key {
+	struct id id;
+	bool gone;
+};
+
+struct seen {
+	uint64_t revision;
+	struct seen_client *clients;
+	size_t nclients;
+	struct seen_key *keys;
+	size_t nkeys;
+	bool changed; /* since it was read */
+};
+
+void seen_read(struct repo *r, struct seen *out); /* empty where nothing is remembered */
+int seen_write(struct repo *r, const struct seen *s, struct err *e); /* no state folder: nothing */
+void seen_fini(struct seen *s);
+
+uint64_t seen_sequence(const struct seen *s, const uint8_t client[FORMAT_UID]);
+/* Remember the newer of both. */
+void seen_add_client(struct seen *s, const uint8_t client[FORMAT_UID], uint64_t sequence);
+void seen_add_revision(struct seen *s, uint64_t revision);
+
+#endif
