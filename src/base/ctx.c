@@ -43,6 +43,20 @@ void event_emit(struct ctx *ctx, enum event_id id, struct span path, const char 
 	ctx->sink(ctx, &(struct event){id, path, text});
 }
 
+void ctx_done(struct ctx *ctx, uint64_t size, uint64_t bytes, bool whole, int64_t busy_ns)
+{
+	struct progress_class *c = &ctx->progress.class[eta_class_of(size)];
+
+	atomic_fetch_add_explicit(&ctx->progress.bytes, bytes, memory_order_relaxed);
+	atomic_fetch_add_explicit(&c->bytes, bytes, memory_order_relaxed);
+	if (busy_ns > 0)
+		atomic_fetch_add_explicit(&c->busy_ns, (uint64_t)busy_ns, memory_order_relaxed);
+	if (!whole)
+		return;
+	atomic_fetch_add_explicit(&ctx->progress.files, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&c->files, 1, memory_order_relaxed);
+}
+
 int ctx_check(struct ctx *ctx, struct err *e)
 {
 	if (atomic_load_explicit(&ctx->cancel, memory_order_relaxed))

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/eta.h"
 #include "base/span.h"
 
 struct ctx;
@@ -59,15 +60,22 @@ struct clock {
 	int64_t (*mono_ns)(struct clock *); /* only differences count; includes suspension */
 };
 
+/* As struct eta_class, while it is counted. */
+struct progress_class {
+	_Atomic uint64_t files, bytes, total_files, total_bytes, busy_ns;
+};
+
 struct progress {
 	_Atomic uint64_t files, dirs, bytes;       /* done */
 	_Atomic uint64_t total_files, total_bytes; /* known so far */
 	_Atomic bool total_known;                  /* the totals are final */
 	_Atomic uint64_t errors;
-	_Atomic uint64_t stored_bytes; /* new in the repository */
-	_Atomic(const char *) phase;   /* static text, may be NULL */
-	atomic_flag item_busy;         /* guards item */
-	char item[256];                /* current path, for eyes */
+	_Atomic uint64_t stored_bytes;            /* new in the repository */
+	_Atomic(const char *) phase;              /* static text, may be NULL */
+	_Atomic unsigned threads;                 /* that work on files; 0: no classes */
+	struct progress_class class[ETA_CLASSES]; /* files by size, where they are counted so */
+	atomic_flag item_busy;                    /* guards item */
+	char item[256];                           /* current path, for eyes */
 };
 
 struct ctx {
@@ -84,6 +92,10 @@ void event_emit(struct ctx *ctx, enum event_id id, struct span path, const char 
 
 /* -1 with ERR_CANCELLED once somebody asked to stop, else 0. */
 int ctx_check(struct ctx *ctx, struct err *e);
+
+/* A file of `size` bytes: bytes of it done, the file itself done or not, in so much of a thread's
+ * time. */
+void ctx_done(struct ctx *ctx, uint64_t size, uint64_t bytes, bool whole, int64_t busy_ns);
 
 /*
  * Show this path as the current item, unless somebody is looking at it just

@@ -21,13 +21,14 @@ static double amount(uint64_t files, uint64_t bytes)
 
 double eta_total(const struct eta_input *in)
 {
-	double busy = 0, done = 0, files = 0, all_files = 0, work = 0, unit, idle;
+	double busy = 0, done = 0, all = 0, files = 0, all_files = 0, work = 0, unit, idle;
 
 	for (int i = 0; i < ETA_CLASSES; i++) {
 		const struct eta_class *c = &in->class[i];
 
 		busy += c->busy;
 		done += amount(c->files, c->bytes);
+		all += amount(c->total_files, c->total_bytes);
 		files += (double)c->files;
 		all_files += (double)(c->files > c->total_files ? c->files : c->total_files);
 	}
@@ -37,13 +38,13 @@ double eta_total(const struct eta_input *in)
 	for (int i = 0; i < ETA_CLASSES; i++) {
 		const struct eta_class *c = &in->class[i];
 		double here = amount(c->files, c->bytes);
-		double all = amount(c->total_files, c->total_bytes);
+		double whole = amount(c->total_files, c->total_bytes);
 
 		/* A class of which little was seen costs what all do. */
-		work += (all > here ? all : here) * (c->busy + unit * enough) / (here + enough);
+		work += (whole > here ? whole : here) * (c->busy + unit * enough) / (here + enough);
 	}
 	idle = in->seconds * in->threads - busy;
 	if (idle > 0)
-		work += files > 0 ? idle * all_files / files : idle;
+		work += idle * (files > 0 ? all_files / files : all / done);
 	return work / in->threads > in->seconds ? work / in->threads : in->seconds;
 }

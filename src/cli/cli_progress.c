@@ -28,10 +28,48 @@ struct progress_thread {
 struct look {
 	uint64_t files, bytes, total_files, total_bytes, errors, stored;
 	bool known;
-	double seconds;
+	double seconds, left; /* left: -1 where it isn't known */
 	const char *phase;
 	char item[256];
 };
+
+/* Share done, or -1 while that isn't known. */
+static double share(const struct look *l)
+{
+	double v = -1;
+
+	if (!l->known)
+		return -1;
+	if (l->total_bytes)
+		v = (double)l->bytes / (double)l->total_bytes;
+	else if (l->total_files)
+		v = (double)l->files / (double)l->total_files;
+	return v > 1 ? 1 : v;
+}
+
+static double by_class(const struct progress *p, double seconds)
+{
+	struct eta_input in = {.seconds = seconds, .threads = p->threads};
+
+	for (int i = 0; i < ETA_CLASSES; i++) {
+		const struct progress_class *c = &p->class[i];
+
+		in.class[i] = (struct eta_class){
+		    c->files, c->bytes, c->total_files, c->total_bytes, (double)c->busy_ns / 1e9};
+	}
+	return eta_total(&in);
+}
+
+/* Seconds left: by classes of files where they are counted, else by the share done. */
+static double forecast(const struct progress *p, const struct look *l)
+{
+	double done = share(l), total;
+
+	if (done <= 0.005 || l->seconds < 2)
+		return -1;
+	total = p->threads ? by_class(p, l->seconds) : l->seconds / done;
+	return total < l->seconds ? -1 : total - l->seconds;
+}
 
 static void look(struct progress_thread *t, struct look *l)
 {
@@ -47,21 +85,8 @@ static void look(struct progress_thread *t, struct look *l)
 	l->known = p->total_known;
 	l->phase = p->phase;
 	l->seconds = (double)(ctx->clock->mono_ns(ctx->clock) - t->begun_ns) / 1e9;
+	l->left = forecast(p, l);
 	ctx_item_get(ctx, l->item, sizeof l->item);
-}
-
-/* Share done, or -1 while that isn't known. */
-static double share(const struct look *l)
-{
-	double v = -1;
-
-	if (!l->known)
-		return -1;
-	if (l->total_bytes)
-		v = (double)l->bytes / (double)l->total_bytes;
-	else if (l->total_files)
-		v = (double)l->files / (double)l->total_files;
-	return v > 1 ? 1 : v;
 }
 
 static void compose(struct buf *b, const struct look *l)
@@ -84,8 +109,8 @@ static void compose(struct buf *b, const struct look *l)
 		buf_printf(b, " of %s", text_bytes(t, l->total_bytes));
 	if (l->seconds >= 1 && l->bytes)
 		buf_printf(b, ", %s/s", text_bytes(t, (uint64_t)((double)l->bytes / l->seconds)));
-	if (done > 0.005 && l->seconds >= 2)
-		buf_printf(b, ", %s left", text_seconds(t, (1 - done) / done * l->seconds));
+	if (l->left >= 0)
+		buf_printf(b, ", %s left", text_seconds(t, l->left));
 	else
 		buf_printf(b, ", %s", text_seconds(t, l->seconds));
 	if (l->errors)
@@ -112,6 +137,7 @@ static void tell_json(struct progress_thread *t, const struct look *l)
 	out_json_u64(o, "stored_bytes", l->stored);
 	out_json_u64(o, "errors", l->errors);
 	json_object_set_new(o, "seconds", json_real(l->seconds));
+	json_object_set_new(o, "seconds_left", l->left < 0 ? json_null() : json_real(l->left));
 	if (l->item[0])
 		out_json_path(o, "item", span_str(l->item));
 	out_json(t->c, "status", o);

@@ -3,6 +3,7 @@
  * how much there is to do.  It tells nothing and its failures don't matter.
  */
 #include <stdlib.h>
+#include <time.h>
 
 #include "base/mem.h"
 #include "engine/backup_internal.h"
@@ -28,6 +29,8 @@ static void count_dir(struct backup *b, struct source_dir *d, unsigned depth)
 		if (st.type == ENTRY_FILE) {
 			atomic_fetch_add(&p->total_files, 1);
 			atomic_fetch_add(&p->total_bytes, st.size);
+			atomic_fetch_add(&p->class[eta_class_of(st.size)].total_files, 1);
+			atomic_fetch_add(&p->class[eta_class_of(st.size)].total_bytes, st.size);
 		} else if (st.type == ENTRY_DIR && depth < ENTRY_DEPTH_MAX &&
 			   (sub = ops->enter(d, name, &st, &e)) != NULL) {
 			count_dir(b, sub, depth + 1);
@@ -52,8 +55,26 @@ static void count_all(void *backup)
 		atomic_store(&b->ctx->progress.total_known, true);
 }
 
+/* Short runs need no forecast, and shall not pay for one. */
+static void wait_a_while(struct backup *b)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += b->p->count_after_s;
+	pthread_mutex_lock(&b->queue_lock);
+	while (
+	    !b->count_stop && pthread_cond_timedwait(&b->count_wake, &b->queue_lock, &until) == 0)
+		;
+	pthread_mutex_unlock(&b->queue_lock);
+}
+
 void *backup_count_main(void *backup)
 {
-	os_call_deep(count_all, backup);
+	struct backup *b = backup;
+
+	wait_a_while(b);
+	if (!b->count_stop)
+		os_call_deep(count_all, b);
 	return NULL;
 }

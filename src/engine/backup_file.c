@@ -14,6 +14,15 @@ struct window {
 	bool eof;
 };
 
+void backup_account(struct bworker *w, uint64_t size, uint64_t bytes, bool whole)
+{
+	struct clock *clock = w->b->clock;
+	int64_t now = clock->mono_ns(clock);
+
+	ctx_done(w->b->ctx, size, bytes, whole, now - w->mark_ns);
+	w->mark_ns = now;
+}
+
 /* Read on until `want` bytes are there, in one piece, or the end. */
 static int fill_window(
     struct bworker *w, struct source_reader *r, struct window *win, size_t want, struct err *e)
@@ -37,8 +46,7 @@ static int fill_window(
 		win->eof = got == 0;
 		win->end += (size_t)got;
 		atomic_fetch_add_explicit(&w->b->bytes_read, (uint64_t)got, memory_order_relaxed);
-		atomic_fetch_add_explicit(
-		    &w->b->ctx->progress.bytes, (uint64_t)got, memory_order_relaxed);
+		backup_account(w, r->st.size, (uint64_t)got, false);
 	}
 	return 0;
 }
@@ -205,7 +213,7 @@ static void tell(struct bworker *w, struct bdir *d, struct bentry *en, const cha
 				  : en->known || en->was_racy ? &b->files_changed
 							      : &b->files_new,
 	    1, memory_order_relaxed);
-	atomic_fetch_add_explicit(&b->ctx->progress.files, 1, memory_order_relaxed);
+	backup_account(w, en->st.size, 0, true);
 }
 
 void backup_file(struct bworker *w, struct btask t)
@@ -217,6 +225,8 @@ void backup_file(struct bworker *w, struct btask t)
 	struct err e;
 
 	err_clear(&e);
+	w->mark_ns = b->clock->mono_ns(b->clock);
+	w->size = en->st.size;
 	ctx_item(b->ctx, span_str(path));
 	if (backup_stopping(b)) {
 		en->skip = true;
@@ -291,6 +301,16 @@ static void files_done(struct backup *b)
 	pthread_mutex_unlock(&b->queue_lock);
 }
 
+/* A chunk of another worker's file, which waits for it: its size stays as it is. */
+static void help(struct bworker *w, struct bworker *reader, struct bchunk *chunk)
+{
+	uint64_t size = reader->size;
+
+	w->mark_ns = w->b->clock->mono_ns(w->b->clock);
+	backup_share_store(w, reader, chunk);
+	backup_account(w, size, 0, false);
+}
+
 void *backup_worker_main(void *bworker)
 {
 	struct bworker *w = bworker;
@@ -303,7 +323,7 @@ void *backup_worker_main(void *bworker)
 		if (work.n > 0)
 			files_done(w->b);
 		else
-			backup_share_store(w, work.reader, work.chunk);
+			help(w, work.reader, work.chunk);
 	}
 	err_clear(&e);
 	/* Also after a failure: what is gathered is indexed and reused. */

@@ -78,6 +78,7 @@ struct btask {
 struct backup {
 	struct repo *repo;
 	struct ctx *ctx;
+	struct clock *clock;
 	const struct backup_params *p;
 	struct source *source;
 	struct writer *writer;
@@ -102,6 +103,7 @@ struct backup {
 	struct source *counted; /* for backup_count; NULL: don't */
 	struct ctx count_ctx;   /* its own, without a sink */
 	_Atomic bool count_stop;
+	pthread_cond_t count_wake; /* with queue_lock */
 
 	_Atomic bool failed;
 	pthread_mutex_t result_lock; /* guards what follows */
@@ -139,6 +141,8 @@ struct bworker {
 	struct buf hold;  /* strings of the entry at hand */
 	struct buf blobs; /* ids of the tree's own blobs */
 	uint8_t *data;    /* DATA_MAX bytes, made at first use */
+	uint64_t size;    /* of the file at hand, as the walk saw it */
+	int64_t mark_ns;  /* when the work on a file was last accounted for */
 	struct bshare share;
 	pthread_t thread;
 };
@@ -168,6 +172,10 @@ void backup_problem(struct backup *b, const char *path, const struct err *e);
 
 /* "/dir/name", new text. */
 char *backup_path(const struct bdir *d, const struct bentry *en);
+
+/* backup_file.c: tell progress of bytes of a file of this size, and the time since the last word.
+ */
+void backup_account(struct bworker *w, uint64_t size, uint64_t bytes, bool whole);
 
 void backup_fingerprint(struct backup *b, struct span s, uint8_t out[FILE_CACHE_FP]);
 

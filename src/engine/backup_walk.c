@@ -312,13 +312,6 @@ static void enqueue(struct backup *b, struct bdir *d, size_t slot)
 	pthread_mutex_unlock(&b->queue_lock);
 }
 
-static void count_file(struct backup *b, const struct bentry *en)
-{
-	atomic_fetch_add_explicit(&b->ctx->progress.files, 1, memory_order_relaxed);
-	if (en->same)
-		atomic_fetch_add_explicit(&b->files_unchanged, 1, memory_order_relaxed);
-}
-
 static void walk_dir(
     struct bworker *w, struct source_dir *src, struct bdir *parent, size_t slot, unsigned depth);
 
@@ -371,11 +364,10 @@ static void settle(struct bworker *w, struct bdir *d, size_t i, unsigned depth)
 		forget_ids(en);
 	}
 	if (en->same) {
-		count_file(b, en);
+		atomic_fetch_add_explicit(&b->files_unchanged, 1, memory_order_relaxed);
 		atomic_fetch_add_explicit(&b->files, 1, memory_order_relaxed);
 		atomic_fetch_add_explicit(&b->bytes, en->st.size, memory_order_relaxed);
-		atomic_fetch_add_explicit(
-		    &b->ctx->progress.bytes, en->st.size, memory_order_relaxed);
+		ctx_done(b->ctx, en->st.size, en->st.size, true, 0);
 		backup_dir_done(w, d);
 		return;
 	}

@@ -252,6 +252,7 @@ static int run_threads(struct backup *b, struct err *e)
 			pthread_create(&counter, NULL, backup_count_main, b) == 0;
 	int rc = 0;
 
+	b->ctx->progress.threads = n;
 	worker_init(&walker, b);
 	b->workers = mem_zalloc(n * sizeof *b->workers);
 	for (; b->nworkers < n; b->nworkers++)
@@ -276,7 +277,10 @@ static int run_threads(struct backup *b, struct err *e)
 		worker_fini(&b->workers[i]);
 	if (writer_lane_flush(walker.lane, e) == -1)
 		backup_fail(b, e);
+	pthread_mutex_lock(&b->queue_lock);
 	b->count_stop = true;
+	pthread_cond_signal(&b->count_wake);
+	pthread_mutex_unlock(&b->queue_lock);
 	if (counting)
 		pthread_join(counter, NULL);
 	worker_fini(&walker);
@@ -403,6 +407,7 @@ static void init_locks(struct backup *b)
 	pthread_cond_init(&b->queue_more, NULL);
 	pthread_cond_init(&b->queue_less, NULL);
 	pthread_cond_init(&b->chunk_done, NULL);
+	pthread_cond_init(&b->count_wake, NULL);
 }
 
 static void backup_free(struct backup *b)
@@ -423,6 +428,7 @@ static void backup_free(struct backup *b)
 	pthread_cond_destroy(&b->queue_more);
 	pthread_cond_destroy(&b->queue_less);
 	pthread_cond_destroy(&b->chunk_done);
+	pthread_cond_destroy(&b->count_wake);
 	free(b);
 }
 
@@ -440,6 +446,7 @@ int op_backup(struct repo *r, const struct backup_params *p, struct ctx *ctx,
 	memset(out, 0, sizeof *out);
 	b->repo = r;
 	b->ctx = ctx;
+	b->clock = clock;
 	b->p = p;
 	init_locks(b);
 	/* A file that waits holds its directory's descriptor. */

@@ -33,7 +33,8 @@ struct backup_params {
 	enum codec_id codec;
 	int level;
 	unsigned jobs;               /* 0: one a core */
-	bool count;                  /* walk ahead, so that progress knows the totals */
+	bool count;                  /* walk twice, to know how much there is */
+	unsigned count_after_s;      /* once the run has lasted that long */
 	bool dry_run;                /* reads and counts, stores nothing */
 	const char *const *canaries; /* absolute; told when one changes or goes */
 	size_t ncanaries;

@@ -116,7 +116,7 @@ LONG = {
     "check": ["check", "--read-data", "--limit-download", "256"],
     "repair": ["repair", "--limit-download", "256"],
     "prune": ["prune", "--exclusive", "--max-unused", "0%", "--repack", "--limit-download", "256"],
-    "forget": ["forget", "--keep-last", "1", "--prune", "--exclusive", "--max-unused", "0%", "--repack", "--limit-download", "256"],
+    "forget": ["forget", "--now", "--keep-last", "1", "--prune", "--exclusive", "--max-unused", "0%", "--repack", "--limit-download", "256"],
 }
 
 
@@ -131,7 +131,7 @@ def test_sigusr1_prints_progress_and_ctrl_c_stops_cleanly(repo, data, base, rng,
             os.unlink(data + b"/d%d/f%d" % (i % 3, i))
         repo.backup(data)
         if command == "prune":
-            repo("forget", old)
+            repo("forget", "--now", old)
     if command == "restore":
         args += ["--target", base / "out"]
     p = repo.start(*args)
