@@ -340,6 +340,62 @@ static void marked_packs_are_absent_for_a_new_writer(void **state)
 	repo_close(t.r);
 }
 
+/* ---- A run that sleeps. */
+
+static int64_t boot_ns;
+
+static int64_t boot_now(struct clock *c)
+{
+	return boot_ns;
+}
+
+/* Before the index is put, graces pass; a prune takes the pack that none names. */
+static enum err_kind sleep_before_index(void *arg, const char *op, const char *key, bool *after)
+{
+	struct t *other = arg;
+	char name[REPO_NAME_MAX];
+	struct id_list packs;
+	struct err e;
+
+	if (strcmp(op, "put") != 0 || strncmp(key, "index/", 6) != 0)
+		return ERR_NONE;
+	packs = make_list(other->r, FORMAT_PACK);
+	assert_int_equal(packs.n, 1);
+	OK(store_del(other->r->store, repo_object_name(name, FORMAT_PACK, &packs.v[0]), &e));
+	id_list_fini(&packs);
+	boot_ns += 3 * 86400 * INT64_C(1000000000);
+	return ERR_NONE;
+}
+
+static void a_late_index_names_no_pack_that_prune_took(void **state)
+{
+	struct writer_params p = {CODEC_NONE, 0, false};
+	struct clock clock = {boot_now, boot_now};
+	struct repo_cred cred = make_cred();
+	struct t t;
+	struct store_fault_plan fp = {sleep_before_index, &t};
+	struct writer_lane *l;
+	struct writer *w;
+	struct repo *r;
+	struct id id;
+	struct err e;
+
+	begin(&t);
+	t.ctx.clock = &clock;
+	OK(repo_open(
+	    store_fault_new(make_store(t.place, false), &fp), &cred, NULL, &t.ctx, &r, &e));
+	OK(writer_begin(r, &p, &w, &e));
+	l = writer_lane_new(w);
+	OK(writer_add(l, PURPOSE_CONTENT, span_str("a blob"), &id, NULL, &e));
+	OK(writer_lane_flush(l, &e));
+	assert_int_equal(writer_finish(w, &e), -1);
+	assert_int_equal(make_count(t.r, "index/"), 0);
+	writer_lane_free(l);
+	writer_free(w);
+	repo_close(r);
+	repo_close(t.r);
+}
+
 /* ---- Stores that fail. */
 
 struct plan {
@@ -465,6 +521,7 @@ int main(void)
 	    cmocka_unit_test(a_run_given_up_leaves_no_object),
 	    cmocka_unit_test(lanes_that_race_store_each_blob_once),
 	    cmocka_unit_test(marked_packs_are_absent_for_a_new_writer),
+	    cmocka_unit_test(a_late_index_names_no_pack_that_prune_took),
 	    cmocka_unit_test(a_failed_append_never_makes_a_damaged_pack),
 	    cmocka_unit_test(a_run_that_lost_a_blob_makes_no_snapshot),
 	};
