@@ -12,6 +12,12 @@
  * file's bounds, and verifies the blocks that it touches for the first time.
  * What fails is ERR_CORRUPT.  Ordinals here count from 0 in the level.
  *
+ * A file that is cut short, or whose disk fails, while it is mapped ends the
+ * program by SIGBUS.  Levels are never written again once they are named, so
+ * only somebody else can do that; nothing is lost but the run, as by a power
+ * cut, and the next one finds that the level is no level and makes it anew.
+ * Reading it through system calls would cost every lookup several.
+ *
  * Threads: an open level is const but for its bitmap of verified blocks,
  * which is atomic: any.  A builder has one owner.
  */

@@ -16,7 +16,7 @@ enum { SLOTS = 8, KEEP_BYTES = 12 << 20, PLACES_MAX = 64, PLACES_DOMAIN = 4 };
 enum { NEAR = 4 };
 
 /* Each search touches pages all over the index cache; who follows its neighbour, few. */
-enum { COST_SEARCH = 64, COST_NEAR = 1, TRIM_AT = 2048 };
+enum { COST_SEARCH = 16, COST_NEAR = 1, TRIM_AT = 2048 };
 
 struct slot {
 	struct buf plain;
