@@ -48,7 +48,7 @@ static inline void transpose(vec v[8])
 	}
 }
 
-#include "crypto/blake3_template.h"
+#include "crypto/blake3_template.inc"
 
 void blake3_many_avx2(const struct blake3_job *job, uint8_t *out)
 {

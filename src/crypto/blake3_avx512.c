@@ -46,7 +46,7 @@ static inline void transpose(vec v[16])
 	}
 }
 
-#include "crypto/blake3_template.h"
+#include "crypto/blake3_template.inc"
 
 void blake3_many_avx512(const struct blake3_job *job, uint8_t *out)
 {

@@ -55,7 +55,7 @@ static inline void transpose(vec v[4])
 	v[3] = __builtin_shufflevector(c, d, 2, 3, 6, 7);
 }
 
-#include "crypto/blake3_template.h"
+#include "crypto/blake3_template.inc"
 
 void blake3_many_vec4(const struct blake3_job *job, uint8_t *out)
 {

@@ -234,7 +234,7 @@ static int flush_index(struct writer *w, struct err *e)
 	since_ns = w->last_index_ns;
 	w->last_index_ns = writer_boot_ns(w);
 	npacks = w->own_packs.n - w->own_indexed;
-	packs = mem_dup(w->own_packs.v + w->own_indexed, npacks * sizeof *packs);
+	packs = npacks ? mem_dup(w->own_packs.v + w->own_indexed, npacks * sizeof *packs) : NULL;
 	w->own_indexed = w->own_packs.n;
 	upto = atomic_load(&w->next_pack);
 	pthread_mutex_unlock(&w->index_lock);
