@@ -436,6 +436,7 @@ void writer_fingerprint(struct repo *r, struct span s, uint8_t out[16])
 {
 	uint8_t h[32];
 
-	crypto_mac3(repo_own_domain(r)->id_key, s, span_of(NULL, 0), span_of(NULL, 0), h);
+	crypto_mac3(
+	    repo_own_domain(r)->id_key, span_str("holdfast/0 fingerprint"), s, span_of(NULL, 0), h);
 	memcpy(out, h, 16);
 }
