@@ -386,7 +386,8 @@ static int run(struct backup *b, struct snapshot *s, struct backup_result *out, 
 	s->end_ns = clock->wall_ns(clock);
 	out->stats = s->parts[0].stats;
 	out->outcome = s->parts[0].outcome;
-	out->anomalies = mem_dup(s->anomalies, s->nanomalies * sizeof *s->anomalies);
+	if (s->nanomalies > 0)
+		out->anomalies = mem_dup(s->anomalies, s->nanomalies * sizeof *s->anomalies);
 	out->nanomalies = s->nanomalies;
 	if (b->p->dry_run)
 		return 0;

@@ -14,6 +14,7 @@
 #include "engine/parity_look.h"
 #include "engine/select.h"
 #include "os/os.h"
+#include "repo/domain.h"
 #include "repo/key.h"
 #include "repo/mark.h"
 #include "repo/reader.h"
@@ -39,8 +40,9 @@ static void hurt(struct check *c, const char *path, const char *why)
 
 	c->hurt = true;
 	c->out->hurt_paths++;
-	event_emit(c->ctx, EVENT_SNAPSHOT_HURT, span_str(path), "snapshot %.8s: %s",
-	    id_hex(hex, &c->snapshot->id), why);
+	event_emit(c->ctx, EVENT_SNAPSHOT_HURT, span_str(path), "snapshot %.8s, signed by %s: %s",
+	    id_hex(hex, &c->snapshot->id),
+	    repo_signer_text(c->repo, domain_tag(c->snapshot->signer)), why);
 }
 
 static bool check_content(

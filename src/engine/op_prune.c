@@ -313,6 +313,7 @@ static void prune_fini(struct prune *pr)
 	note_list_fini(&pr->notes);
 	reach_free(pr->reach);
 	idmap_free(pr->packs);
+	free(pr->held);
 }
 
 int op_prune(struct repo *r, const struct prune_params *p, struct ctx *ctx,
