@@ -457,7 +457,8 @@ int op_backup(struct repo *r, const struct backup_params *p, struct ctx *ctx,
 	writer_fingerprint(r, span_str("file cache 1"), b->sip[1]);
 	if (p->stdin_name == NULL && backup_paths_gather(b, &paths, e) == -1)
 		goto out;
-	history_look_back(r, ctx);
+	if (history_look_back(r, ctx, e) == -1)
+		goto out;
 	/* Marks are listed before anything is looked up (format.md 10). */
 	if (writer_begin(r, &wp, &b->writer, e) == -1 || open_source(b, &paths, e) == -1)
 		goto out;

@@ -278,9 +278,14 @@ def test_a_rollback_is_noticed(three, tree, what):
         err = three(*args, rc=rc).err
         assert all(s in err for s in said) and "repair snapshots" in err, err
     if what in ("config", "the whole store"):
-        assert "set back" in three("backup", tree.path).err
+        assert "set back" in three("backup", tree.path, rc=1).err
     three("repair", "snapshots")
     three.check_clean()
+
+
+def test_check_needs_no_memory(three):
+    r = three("check", env={"HOLDFAST_STATE_DIR": "/proc/nope"})
+    assert "warning" in r.err and "remember" in r.err, r
 
 
 def test_a_signer_who_is_no_writer_is_named(three, hf, tree, base):
