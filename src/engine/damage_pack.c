@@ -83,7 +83,8 @@ static int get(struct damage_pack *d, uint64_t off, size_t n, struct span *out, 
 
 		if (want > rest)
 			want = (size_t)rest;
-		memmove(d->window.p, d->window.p + skip, left);
+		if (left > 0)
+			memmove(d->window.p, d->window.p + skip, left);
 		d->window.n = left;
 		d->window_off = off;
 		if (read_more(d, want - left, e) == -1 &&
