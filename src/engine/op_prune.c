@@ -105,8 +105,7 @@ static int remove_stray_notes(struct prune *pr, struct err *e)
 		char name[REPO_NAME_MAX];
 		struct store_stat st;
 
-		if (n->op == NOTE_GONE ||
-		    (i > 0 && id_eq(&n->snapshot, &pr->notes.v[i - 1].snapshot)))
+		if (gone_is(n) || (i > 0 && id_eq(&n->snapshot, &pr->notes.v[i - 1].snapshot)))
 			continue;
 		/* Asked, not looked up: the snapshot may be newer than our list. */
 		repo_object_name(name, FORMAT_SNAPSHOT, &n->snapshot);

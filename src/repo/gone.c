@@ -12,6 +12,11 @@
 
 static const struct id nobody;
 
+bool gone_is(const struct note *n)
+{
+	return id_eq(&n->snapshot, &nobody);
+}
+
 void gone_fini(struct gone *g)
 {
 	free(g->v);
@@ -115,6 +120,8 @@ int gone_put(struct repo *r, struct gone *g, struct err *e)
 	char hex[2 * FORMAT_UID + 1];
 	int rc;
 
+	if (!note_may(r, NOTE_GONE))
+		return err_set(e, ERR_WRONG_KEY, "this key's role does not allow 'gone'");
 	join(g);
 	for (size_t i = 0; i < g->n; i++) {
 		const struct gone_range *x = &g->v[i];

@@ -11,23 +11,29 @@
 #include "repo/repo_internal.h"
 #include "repo/repo_parity.h"
 
+enum {
+	FULL = 1 << ROLE_FULL,
+	PRUNERS = FULL | 1 << ROLE_MAINTENANCE,
+	ANYBODY = PRUNERS | 1 << ROLE_WRITE,
+};
+
 /*
  * What a note does to its snapshot's safety decides who may write it: everybody may
  * protect, who prunes may forget, and only full holders take a protection away.
  */
 static const struct {
 	const char *name;
-	bool write, maintenance;
+	unsigned roles; /* a bit for each */
 } ops[NOTE_OPS] = {
-    [NOTE_TAG] = {"tag", true, true},
-    [NOTE_UNTAG] = {"untag", false, false},
-    [NOTE_FORGET] = {"forget", false, true},
-    [NOTE_RELEASE] = {"release", false, true},
-    [NOTE_PIN] = {"pin", true, true},
-    [NOTE_UNPIN] = {"unpin", false, false},
-    [NOTE_HOLD] = {"hold", true, true},
-    [NOTE_UNHOLD] = {"unhold", false, false},
-    [NOTE_GONE] = {"gone", false, true},
+    [NOTE_TAG] = {"tag", ANYBODY},
+    [NOTE_UNTAG] = {"untag", FULL},
+    [NOTE_FORGET] = {"forget", PRUNERS},
+    [NOTE_RELEASE] = {"release", PRUNERS},
+    [NOTE_PIN] = {"pin", ANYBODY},
+    [NOTE_UNPIN] = {"unpin", FULL},
+    [NOTE_HOLD] = {"hold", ANYBODY},
+    [NOTE_UNHOLD] = {"unhold", FULL},
+    [NOTE_GONE] = {"gone", PRUNERS},
 };
 
 const char *note_op_name(enum note_op op)
@@ -35,36 +41,16 @@ const char *note_op_name(enum note_op op)
 	return ops[op].name;
 }
 
-bool note_role_may(const char *role, enum note_op op)
+bool note_role_may(enum role role, enum note_op op)
 {
-	if (strcmp(role, "full") == 0)
-		return true;
-	return strcmp(role, "maintenance") == 0 ? ops[op].maintenance
-						: strcmp(role, "write") == 0 && ops[op].write;
-}
-
-/* "" for who is no writer. */
-static const char *role_of(const struct config *c, const uint8_t signer[FORMAT_UID])
-{
-	char hex[2 * FORMAT_UID + 1];
-	const json_t *w;
-	size_t i;
-
-	hex_encode(hex, signer, FORMAT_UID);
-	json_array_foreach(json_object_get(c->json, "writers"), i, w)
-	{
-		const char *id = json_string_value(json_object_get(w, "id"));
-		const char *role = json_string_value(json_object_get(w, "role"));
-
-		if (id != NULL && role != NULL && strcmp(id, hex) == 0)
-			return role;
-	}
-	return "";
+	return ops[op].roles >> role & 1;
 }
 
 bool note_may(struct repo *r, enum note_op op)
 {
-	return note_role_may(role_of(&r->config, r->keys->holder), op);
+	const struct config_writer *w = config_writer(&r->config, r->keys->holder);
+
+	return w != NULL && note_role_may(w->role, op);
 }
 
 const char *note_value_delay(char out[NOTE_VALUE], int64_t delay_ns)
@@ -218,16 +204,17 @@ static int order(const void *a, const void *b)
 	return c ? c : id_cmp(&x->id, &y->id);
 }
 
+/* Its signer was found in config: a note carries no other's signature. */
 static void judge_right(struct repo *r, struct note *n)
 {
-	const char *role = role_of(&r->config, n->signer);
+	enum role role = config_writer(&r->config, n->signer)->role;
 	char name[REPO_NAME_MAX], hex[2 * FORMAT_UID + 1];
 
 	n->denied = n->op < NOTE_OPS && !note_role_may(role, n->op);
 	if (n->denied)
 		event_emit(r->ctx, EVENT_FINDING, span_str(note_name(name, &n->snapshot, &n->id)),
 		    "'%s' signed by %.8s, whose role (%s) does not allow it: left out of account",
-		    ops[n->op].name, hex_encode(hex, n->signer, FORMAT_UID), role);
+		    ops[n->op].name, hex_encode(hex, n->signer, FORMAT_UID), role_name(role));
 }
 
 int note_load_all(struct repo *r, struct note_list *out, struct err *e)

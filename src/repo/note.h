@@ -8,6 +8,7 @@
 #define HF_REPO_NOTE_H
 
 #include "repo/repo.h"
+#include "repo/role.h"
 #include "repo/snapshot.h"
 
 enum note_op {
@@ -62,7 +63,7 @@ const char *note_value_delay(char out[NOTE_VALUE], int64_t delay_ns);
 const char *note_value_until(char out[NOTE_VALUE], int64_t ns); /* 0: "" */
 
 /* May the holder of this role write such a note, so that it counts? */
-bool note_role_may(const char *role, enum note_op op);
+bool note_role_may(enum role role, enum note_op op);
 const char *note_op_name(enum note_op op);
 /* The role of the key in use. */
 bool note_may(struct repo *r, enum note_op op);

@@ -1,4 +1,5 @@
 """Attacks by who holds a key or the store's deletion right: on retention, on the newest snapshots, on the past."""
+import hashlib
 import os
 import shutil
 import time
@@ -213,6 +214,22 @@ def test_the_next_backup_notices_that_the_last_one_is_gone(three, tree):
     os.unlink(f"{three.repo}/snapshots/{three.ids[2]}")
     assert "number 3 of client" in three("backup", tree.path).err
     assert "number 3 of client" in three("check", rc=20, env=other_machine(three)).err
+
+
+def test_junk_among_the_notes_makes_prune_forget_nothing_that_it_deleted(three):
+    """The record of what was deleted rightly is notes on no snapshot; one that is junk is no such record."""
+    three("forget", "--now", "--keep-last", "1")
+    three("prune", "--exclusive")
+    record = three.objects("notes")
+    junk = f"{three.repo}/notes/{'0' * 64}.{hashlib.sha256(b'junk').hexdigest()}"
+    with open(junk, "wb") as f:
+        f.write(b"junk")
+    three("prune", "--exclusive")
+    assert set(record) <= set(three.objects("notes"))
+    r = three("check", rc=20)
+    assert "no prune deleted" not in r.err and os.path.basename(junk)[-64:] in r.err, r
+    os.unlink(junk)
+    three.check_clean()
 
 
 def test_a_damaged_memory_is_none_and_no_false_alarm(three, tree, rng):
