@@ -231,6 +231,8 @@ static void both_families_of_hashes_are_known_and_no_other(void **state)
 	assert_non_null(strstr(e.hint, "newer"));
 }
 
+#define ZEROS "\"0000000000000000000000000000000000000000000000000000000000000000\""
+
 static void what_is_missing_or_malformed_is_named(void **state)
 {
 	static const struct {
@@ -249,6 +251,9 @@ static void what_is_missing_or_malformed_is_named(void **state)
 	    {"grace", "1e3", ERR_CORRUPT},
 	    {"repository", "\"00\"", ERR_CORRUPT},
 	    {"content", "null", ERR_CORRUPT},
+	    /* Points of small order: what is sealed to them anybody opens. */
+	    {"content", ZEROS, ERR_CORRUPT},
+	    {"structure", ZEROS, ERR_CORRUPT},
 	    {"domains", "[]", ERR_CORRUPT},
 	    {"domains", "{}", ERR_CORRUPT},
 	    {"writers", "{}", ERR_CORRUPT},
