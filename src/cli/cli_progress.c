@@ -203,6 +203,13 @@ static void *run(void *arg)
 	return NULL;
 }
 
+static void thread_free(struct progress_thread *t)
+{
+	pthread_cond_destroy(&t->wake);
+	pthread_mutex_destroy(&t->lock);
+	free(t);
+}
+
 void progress_start(struct cli *c)
 {
 	struct progress_thread *t = mem_zalloc(sizeof *t);
@@ -216,7 +223,7 @@ void progress_start(struct cli *c)
 	pthread_cond_init(&t->wake, &attr);
 	pthread_condattr_destroy(&attr);
 	if (pthread_create(&t->thread, NULL, run, t) != 0) {
-		free(t);
+		thread_free(t);
 		return;
 	}
 	c->progress = t;
@@ -233,9 +240,7 @@ void progress_stop(struct cli *c)
 	pthread_cond_signal(&t->wake);
 	pthread_mutex_unlock(&t->lock);
 	pthread_join(t->thread, NULL);
-	pthread_cond_destroy(&t->wake);
-	pthread_mutex_destroy(&t->lock);
-	free(t);
+	thread_free(t);
 	c->progress = NULL;
 	out_draw(c, "");
 }

@@ -133,7 +133,9 @@ static void report_text(struct cli *c, const struct backup_result *r)
 	out_text(c, "\nAdded:     %s, stored as %s\n", text_bytes(a, s->added_bytes),
 	    text_bytes(b, s->stored_bytes));
 	if (r->resumed_bytes)
-		out_text(c, "Resumed:   %s were stored already by a run that did not finish\n",
+		out_text(c,
+		    "Resumed:   %s of what was read were stored already by a run that did not "
+		    "finish\n",
 		    text_bytes(a, r->resumed_bytes));
 	if (s->errors)
 		out_text(c, "Errors:    %s\n", text_count(a, s->errors));

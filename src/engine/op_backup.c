@@ -386,7 +386,8 @@ static int run(struct backup *b, struct snapshot *s, struct backup_result *out, 
 	s->end_ns = clock->wall_ns(clock);
 	out->stats = s->parts[0].stats;
 	out->outcome = s->parts[0].outcome;
-	out->anomalies = mem_dup(s->anomalies, s->nanomalies * sizeof *s->anomalies);
+	if (s->nanomalies > 0)
+		out->anomalies = mem_dup(s->anomalies, s->nanomalies * sizeof *s->anomalies);
 	out->nanomalies = s->nanomalies;
 	if (b->p->dry_run)
 		return 0;
@@ -456,7 +457,8 @@ int op_backup(struct repo *r, const struct backup_params *p, struct ctx *ctx,
 	writer_fingerprint(r, span_str("file cache 1"), b->sip[1]);
 	if (p->stdin_name == NULL && backup_paths_gather(b, &paths, e) == -1)
 		goto out;
-	history_look_back(r, ctx);
+	if (history_look_back(r, ctx, e) == -1)
+		goto out;
 	/* Marks are listed before anything is looked up (format.md 10). */
 	if (writer_begin(r, &wp, &b->writer, e) == -1 || open_source(b, &paths, e) == -1)
 		goto out;

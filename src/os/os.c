@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <linux/openat2.h>
+#include <poll.h>
 #include <stdatomic.h>
 #include <sys/syscall.h>
 
@@ -197,6 +198,15 @@ ssize_t os_read(int fd, void *buf, size_t n)
 	ssize_t rc;
 
 	TRY(rc, read(fd, buf, n));
+	return rc;
+}
+
+int os_readable(int fd, int ms)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	int rc;
+
+	TRY(rc, poll(&p, 1, ms));
 	return rc;
 }
 

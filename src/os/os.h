@@ -42,6 +42,8 @@ int os_ftruncate(int fd, off_t n);
 int os_fstat(int fd, struct stat *st);
 int os_fstatat(int dir, const char *path, struct stat *st, int flags);
 ssize_t os_read(int fd, void *buf, size_t n);
+/* 1 once reading fd would not wait (data, its end or an error); 0 after so many ms; -1. */
+int os_readable(int fd, int ms);
 ssize_t os_pread(int fd, void *buf, size_t n, off_t off);
 int os_write_all(int fd, const void *p, size_t n);             /* 0 or -1 */
 int os_pwrite_all(int fd, const void *p, size_t n, off_t off); /* 0 or -1 */
