@@ -245,7 +245,7 @@ static void worker_fini(struct bworker *w)
 /* The walker is this thread; workers read. */
 static int run_threads(struct backup *b, struct err *e)
 {
-	unsigned n = b->p->jobs ? b->p->jobs : os_cpus(), started = 0;
+	unsigned n = os_workers(b->p->jobs), started = 0;
 	struct bworker walker;
 	pthread_t counter;
 	bool counting = b->counted != NULL &&
@@ -462,7 +462,8 @@ int op_backup(struct repo *r, const struct backup_params *p, struct ctx *ctx,
 	writer_fingerprint(r, span_str("file cache 1"), b->sip[1]);
 	if (p->stdin_name == NULL && backup_paths_gather(b, &paths, e) == -1)
 		goto out;
-	history_look_back(r, ctx);
+	if (history_look_back(r, ctx, e) == -1)
+		goto out;
 	/* Marks are listed before anything is looked up (format.md 10). */
 	if (writer_begin(r, &wp, &b->writer, e) == -1 || open_source(b, &paths, e) == -1)
 		goto out;

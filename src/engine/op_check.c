@@ -216,7 +216,7 @@ int op_check(struct repo *r, const struct check_params *p, struct ctx *ctx,
 	if (check_objects(&c, &snapshots, e) == -1)
 		goto out;
 	c.reader = reader_new(r);
-	if (parity_check(r, c.damage, dp.read_data, ctx, e) == -1)
+	if (parity_check(r, c.damage, dp.read_data, ctx, &out->warnings, e) == -1)
 		goto out;
 	for (size_t i = 0; i < snapshots.n && !atomic_load(&ctx->cancel); i++)
 		check_snapshot(&c, snapshots.v[i]);

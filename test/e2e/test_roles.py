@@ -171,6 +171,30 @@ def test_rotating_keys_needs_nobodys_password(filled, holder, tree):
     assert stays("check", "--read-data").rc == 0
 
 
+def test_a_config_set_back_is_built_on_by_nobody_who_saw_the_newer(filled, holder, tree, base):
+    """A machine with a write key reads no snapshot, and remembers config all the same."""
+    config, w = filled.repo + "/config", holder("write")
+    with open(config, "rb") as f:
+        old = f.read()
+    backup(w, tree.path)
+    filled("key", "rotate")
+    backup(w, tree.path)
+    with open(config, "rb") as f:
+        new = f.read()
+    os.chmod(config, 0o600)
+    with open(config, "wb") as f:
+        f.write(old)
+    for run in (w("backup", tree.path, rc=1), filled("backup", tree.path, rc=1), filled("key", "rotate", rc=1),
+                filled("key", "add", "--new-key-file", base / "k", rc=1), filled("key", "remove", w.key, rc=1)):
+        assert "set back" in run.err and "repair snapshots" in run.err, run
+    with open(config, "rb") as f:
+        assert f.read() == old, "nobody signed the older one anew"
+    with open(config, "wb") as f:
+        f.write(new)
+    backup(w, tree.path)
+    filled("key", "rotate")
+
+
 def test_key_list_says_what_each_may_do(repo, holder):
     h, _ = holder("write", "--label", "db1"), holder("maintenance")
     repo("key", "remove", h.key)
@@ -430,22 +454,56 @@ def test_lost_keys_come_back_with_the_secret_sheet(filled, base):
     filled("check")
 
 
+def forged_note(filled, thief, snapshot, op, value):
+    """A note with the signature of a write key, right but for its holder's role."""
+    rr = write_repo.rr
+    forger = write_repo.Forger(filled.repo, thief.key_file)
+    note = {"snapshot": snapshot, "op": op, "time": "2026-01-01T00:00:00.000000000Z", "value": value,
+            "signer": forger.signer.hex()}
+    data = forger.envelope(rr.NOTE, [forger.sealed[2]],
+                           [(9, *forger.run[2], rr.canonical(note)), (11, *forger.run[2], None)])
+    os.makedirs(filled.repo + "/notes", exist_ok=True)
+    with open(f"{filled.repo}/notes/{snapshot}.{forger.object_hash(data).hex()}", "wb") as f:
+        f.write(data)
+    return forger
+
+
+def test_maintenance_prunes_what_was_forgotten_and_check_is_clean(filled, holder, tree):
+    m = holder("maintenance")
+    filled.backup(tree.path)
+    filled("forget", "--keep-last", "1", "--now")
+    m("prune")
+    assert len(filled.objects("snapshots")) == 1
+    m("check")
+    filled.check_clean()
+
+
+def test_a_note_beyond_a_write_keys_rights_blocks_no_forget_and_a_protection_counts(filled, holder, tree):
+    thief = holder("write")
+    first = os.path.basename(filled.objects("snapshots")[0])
+    filled.backup(tree.path)
+    for op, value in (("release", ""), ("forget", "0"), ("unpin", "")):
+        signer = forged_note(filled, thief, first, op, value).signer.hex()
+        r = filled("check", rc=20)
+        assert f"'{op}' signed by {signer[:8]}" in r.out + r.err, r
+    forged_note(filled, thief, first, "tag", "theirs")
+    item = next(i for i in filled("--json", "snapshots").json("item") if i.get("snapshot") == first)
+    assert item["tags"] == ["theirs"], item
+    filled("forget", "--now", first)
+    filled("prune", "--exclusive")
+    assert len(filled.objects("snapshots")) == 1
+    filled.check_clean()
+
+
 def test_a_note_or_mark_signed_by_a_write_key_is_not_heard(filled, holder):
     """It has every key that a note or a mark is sealed with; its signature is good for neither."""
     rr = write_repo.rr
-    forger = write_repo.Forger(filled.repo, holder("write").key_file)
     snapshot = os.path.basename(filled.objects("snapshots")[0])
-    old = "2026-01-01T00:00:00.000000000Z"
 
     def kept():
         return [i.get("snapshot") for i in filled("--json", "snapshots", rc=None).json("item")]
 
-    note = {"snapshot": snapshot, "op": "forget", "time": old, "value": old, "signer": forger.signer.hex()}
-    data = forger.envelope(rr.NOTE, [forger.sealed[2]],
-                           [(9, *forger.run[2], rr.canonical(note)), (11, *forger.run[2], None)])
-    os.makedirs(filled.repo + "/notes", exist_ok=True)
-    with open(f"{filled.repo}/notes/{snapshot}.{rr.sha256(data).hex()}", "wb") as f:
-        f.write(data)
+    forger = forged_note(filled, holder("write"), snapshot, "forget", "0")
     assert snapshot in kept()
     mark = forger.id, forger.mark_key
     pack = bytes.fromhex(os.path.basename(filled.objects("packs")[0]))
