@@ -167,7 +167,7 @@ const struct opt_def opt_table[] = {
         "write the manual pages into this folder"},
     /* limits */
     {"jobs", 'j', OPT_JOBS, OPT_LIMITS, "N", NULL, NULL, WORKERS, AT(jobs), 0, NULL,
-        "how many threads work (one a processor)"},
+        "how many threads work (one a processor, at most 8)"},
     {"limit-upload", 0, OPT_RATE, OPT_LIMITS, "RATE", NULL, NULL, REPO, AT(limit_upload), 0, NULL,
         "write to the repository no faster than this: KiB/s, or with a unit, like 20MB"},
     {"limit-download", 0, OPT_RATE, OPT_LIMITS, "RATE", NULL, NULL, REPO, AT(limit_download), 0, NULL,

@@ -245,7 +245,7 @@ static void worker_fini(struct bworker *w)
 /* The walker is this thread; workers read. */
 static int run_threads(struct backup *b, struct err *e)
 {
-	unsigned n = b->p->jobs ? b->p->jobs : os_cpus(), started = 0;
+	unsigned n = os_workers(b->p->jobs), started = 0;
 	struct bworker walker;
 	pthread_t counter;
 	bool counting = b->counted != NULL &&
