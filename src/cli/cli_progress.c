@@ -190,6 +190,7 @@ static void *run(void *arg)
 
 	for (unsigned n = 1; tick(t); n++) {
 		if (c->ask && atomic_exchange(c->ask, false)) {
+			c->ctx->progress.wanted = true;
 			tell(t, false);
 		} else if (c->out.json) {
 			if (n % TICKS_JSON == 0 && !c->out.quiet)
@@ -203,6 +204,13 @@ static void *run(void *arg)
 	return NULL;
 }
 
+static void thread_free(struct progress_thread *t)
+{
+	pthread_cond_destroy(&t->wake);
+	pthread_mutex_destroy(&t->lock);
+	free(t);
+}
+
 void progress_start(struct cli *c)
 {
 	struct progress_thread *t = mem_zalloc(sizeof *t);
@@ -210,13 +218,14 @@ void progress_start(struct cli *c)
 
 	t->c = c;
 	t->begun_ns = c->ctx->clock->mono_ns(c->ctx->clock);
+	c->ctx->progress.wanted = c->out.err_tty || c->out.json;
 	pthread_mutex_init(&t->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&t->wake, &attr);
 	pthread_condattr_destroy(&attr);
 	if (pthread_create(&t->thread, NULL, run, t) != 0) {
-		free(t);
+		thread_free(t);
 		return;
 	}
 	c->progress = t;
@@ -233,9 +242,7 @@ void progress_stop(struct cli *c)
 	pthread_cond_signal(&t->wake);
 	pthread_mutex_unlock(&t->lock);
 	pthread_join(t->thread, NULL);
-	pthread_cond_destroy(&t->wake);
-	pthread_mutex_destroy(&t->lock);
-	free(t);
+	thread_free(t);
 	c->progress = NULL;
 	out_draw(c, "");
 }

@@ -9,10 +9,7 @@
 #include "os/os.h"
 #include "source/exclude.h"
 
-enum {
-	PATHS_MAX = 256 << 20,
-	COUNT_AFTER_S = 5, /* where nobody watches, but somebody may ask by SIGUSR1 */
-};
+enum { PATHS_MAX = 256 << 20 };
 
 /* The paths to back up, from the arguments and from files. */
 struct paths {
@@ -133,7 +130,9 @@ static void report_text(struct cli *c, const struct backup_result *r)
 	out_text(c, "\nAdded:     %s, stored as %s\n", text_bytes(a, s->added_bytes),
 	    text_bytes(b, s->stored_bytes));
 	if (r->resumed_bytes)
-		out_text(c, "Resumed:   %s were stored already by a run that did not finish\n",
+		out_text(c,
+		    "Resumed:   %s of what was read were stored already by a run that did not "
+		    "finish\n",
 		    text_bytes(a, r->resumed_bytes));
 	if (s->errors)
 		out_text(c, "Errors:    %s\n", text_count(a, s->errors));
@@ -173,8 +172,7 @@ static void fill(
 	    .codec = o->compression.id,
 	    .level = o->compression.level,
 	    .jobs = (unsigned)o->jobs,
-	    .count = true,
-	    .count_after_s = c->out.err_tty || c->out.json ? 1 : COUNT_AFTER_S,
+	    .count = !o->no_scan && !c->out.quiet,
 	    .dry_run = o->dry_run,
 	    .canaries = o->canaries.v,
 	    .ncanaries = o->canaries.n,

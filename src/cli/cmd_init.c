@@ -82,7 +82,9 @@ static int refuse_full(const char *url, struct err *e)
 /* The choices of --object-hash and --blob-id have the same order. */
 static enum crypto_family family(int choice)
 {
-	return choice == 2 ? CRYPTO_SHA2 : CRYPTO_BLAKE3;
+	static const enum crypto_family families[] = {CRYPTO_BLAKE3, CRYPTO_SHA2};
+
+	return families[choice - 1];
 }
 
 int cmd_init(struct cli *c, struct err *e)

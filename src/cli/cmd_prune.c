@@ -51,6 +51,7 @@ static void report_json(struct cli *c, const struct prune_result *r)
 	out_json_u64(o, "bytes_repacked", r->bytes_repacked);
 	out_json_u64(o, "bytes_live", r->bytes_live);
 	out_json_u64(o, "bytes_dead", r->bytes_dead);
+	out_json_u64(o, "domains_held", r->domains_held);
 	out_json_u64(o, "waiting", r->waiting);
 	if (r->next_ns)
 		out_json_time(o, "next", r->next_ns);
@@ -130,5 +131,13 @@ int cmd_prune(struct cli *c, struct err *e)
 		report_json(c, &r);
 	else
 		report(c, &r);
+	if (r.domains_held) {
+		err_set(e, ERR_INCOMPLETE, "prune: of %llu %s nothing was pruned",
+		    (unsigned long long)r.domains_held,
+		    text_plural(r.domains_held, "domain", "domains"));
+		return err_hint(e,
+		    "'holdfast check' names what suffers; forget that snapshot, or let 'holdfast "
+		    "repair snapshots' save what can be read of it, and prune again");
+	}
 	return 0;
 }

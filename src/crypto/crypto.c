@@ -355,6 +355,15 @@ int crypto_x25519(
 	return rc;
 }
 
+bool crypto_x25519_good(const uint8_t pub[CRYPTO_KEY])
+{
+	/* Any private key tells: every one is a multiple of the cofactor. */
+	const uint8_t priv[CRYPTO_KEY] = {1};
+	uint8_t shared[CRYPTO_KEY];
+
+	return crypto_x25519(priv, pub, shared) == 0;
+}
+
 void crypto_sign_public(const uint8_t priv[CRYPTO_KEY], uint8_t pub[CRYPTO_KEY])
 {
 	public_of(EVP_PKEY_ED25519, priv, pub);

@@ -74,6 +74,9 @@ void crypto_aead_seal(struct crypto_aead *a, const uint8_t key[CRYPTO_KEY], stru
 int crypto_aead_open(struct crypto_aead *a, const uint8_t key[CRYPTO_KEY], struct span aad,
     struct span in, const uint8_t tag[CRYPTO_TAG], uint8_t *out);
 
+/* No point of small order, with which everybody knows the shared secret? */
+bool crypto_x25519_good(const uint8_t pub[CRYPTO_KEY]);
+
 /* X25519: a public key from a private one; the shared secret (-1: bad point). */
 void crypto_x25519_public(const uint8_t priv[CRYPTO_KEY], uint8_t pub[CRYPTO_KEY]);
 int crypto_x25519(

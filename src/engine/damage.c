@@ -14,6 +14,7 @@
 #include "repo/repo_object.h"
 
 struct pack_state {
+	uint8_t type;  /* of the folder it lies in */
 	uint64_t size; /* in the store; 0 and !present: missing */
 	bool present, indexed, bad;
 	bool fits; /* some index has its size right */
@@ -100,7 +101,7 @@ static int usable_place(void *arg, const struct index_place *at, struct err *e)
 	if (index_cache_pack(repo_index(d->repo), at->pack, &p, e) == -1)
 		return -1;
 	s = idmap_get(d->packs, &p.id);
-	if (s != NULL && s->present)
+	if (s != NULL && s->present && s->type == p.type)
 		*usable = true;
 	return 0;
 }
@@ -178,6 +179,7 @@ static int take_pack(void *arg, enum format_type type, const struct id *id,
 	struct pack_state *s = state_of(arg, id);
 
 	s->present = true;
+	s->type = (uint8_t)type;
 	s->size = st->size;
 	return 0;
 }
@@ -211,6 +213,8 @@ static void judge_presence(struct damage *d, const struct index_cache_pack *p)
 			? repo_signer_text(d->repo, p->origin.signer)
 			: "");
 		damage_object(d, name, why);
+	} else if (s->type != p->type) {
+		tell_lie(d, p->origin.signer, name, "it is in the other folder");
 	} else if (s->size != p->size) {
 		snprintf(why, sizeof why, "has %llu bytes, the index says %llu",
 		    (unsigned long long)s->size, (unsigned long long)p->size);
@@ -235,7 +239,7 @@ static int check_presence(struct damage *d, struct err *e)
 		s = state_of(d, &p.id);
 		d->counts.packs += !s->indexed;
 		s->indexed = true;
-		s->fits = s->fits || s->size == p.size;
+		s->fits = s->fits || (s->type == p.type && s->size == p.size);
 	}
 	for (uint32_t i = 0; i < d->npacks; i++) {
 		if (index_cache_pack(repo_index(d->repo), i, &p, e) == -1)
@@ -315,7 +319,7 @@ static void read_pack(struct damage *d, struct damage_pack *dp, uint32_t ordinal
 	}
 	repo_object_name(name, (enum format_type)p.type, &p.id);
 	s = idmap_get(d->packs, &p.id);
-	if (s == NULL || !s->present)
+	if (s == NULL || !s->present || s->type != p.type)
 		return;
 	reading.domain = p.origin.domain;
 	rc = damage_pack_read(dp, ordinal, s->size, bad_blob, &reading, &lie, &e);
@@ -358,7 +362,7 @@ static void *read_main(void *arg)
 
 static int read_all(struct damage *d, struct err *e)
 {
-	unsigned n = d->p->jobs ? d->p->jobs : os_cpus(), started = 0;
+	unsigned n = os_workers(d->p->jobs), started = 0;
 	pthread_t *t = mem_zalloc(n * sizeof *t);
 
 	for (uint32_t i = 0; i < d->npacks; i++) {

@@ -50,6 +50,17 @@ static int put_index(struct rewriting *x, struct err *e)
 	return rc;
 }
 
+/* Does a pack of that id lie in the other folder? */
+static bool lies_elsewhere(struct rewriting *x, const struct index_pack *p)
+{
+	enum format_type other = p->type == FORMAT_PACK ? FORMAT_META : FORMAT_PACK;
+	char name[REPO_NAME_MAX];
+	struct store_stat st;
+	struct err e;
+
+	return store_stat(repo_store(x->repo), repo_object_name(name, other, &p->id), &st, &e) == 0;
+}
+
 /*
  * What a write key claims of a pack is believed by its own domain only.  Under
  * our signature its lies would be ours: they are left behind.  1 true, 0 not, -1.
@@ -62,9 +73,11 @@ static int is_true(struct rewriting *x, const struct index_pack *p, struct err *
 	if (pack_read_directory(x->repo, (enum format_type)p->type, &p->id, p->size, &x->own,
 		&x->hold, &own, e) == -1) {
 		/* Gone or damaged is no lie; check tells of it. */
-		return e->kind == ERR_CORRUPT || e->kind == ERR_ABSENT ? 1 : -1;
-	}
-	if (own.origin.domain == x->domain && pack_dir_equal(&x->own, p->dir))
+		if (e->kind == ERR_CORRUPT || (e->kind == ERR_ABSENT && !lies_elsewhere(x, p)))
+			return 1;
+		if (e->kind != ERR_ABSENT)
+			return -1;
+	} else if (own.origin.domain == x->domain && pack_dir_equal(&x->own, p->dir))
 		return 1;
 	repo_warn(x->repo, repo_object_name(name, (enum format_type)p->type, &p->id),
 	    "an index of a write key is wrong about this; what it says is left out");

@@ -14,6 +14,7 @@
 #include "engine/parity_look.h"
 #include "engine/select.h"
 #include "os/os.h"
+#include "repo/domain.h"
 #include "repo/key.h"
 #include "repo/mark.h"
 #include "repo/reader.h"
@@ -39,8 +40,9 @@ static void hurt(struct check *c, const char *path, const char *why)
 
 	c->hurt = true;
 	c->out->hurt_paths++;
-	event_emit(c->ctx, EVENT_SNAPSHOT_HURT, span_str(path), "snapshot %.8s: %s",
-	    id_hex(hex, &c->snapshot->id), why);
+	event_emit(c->ctx, EVENT_SNAPSHOT_HURT, span_str(path), "snapshot %.8s, signed by %s: %s",
+	    id_hex(hex, &c->snapshot->id),
+	    repo_signer_text(c->repo, domain_tag(c->snapshot->signer)), why);
 }
 
 static bool check_content(
@@ -227,7 +229,7 @@ int op_check(struct repo *r, const struct check_params *p, struct ctx *ctx,
 	if (check_objects(&c, &snapshots, e) == -1)
 		goto out;
 	c.reader = reader_new(r);
-	if (parity_check(r, c.damage, dp.read_data, ctx, e) == -1)
+	if (parity_check(r, c.damage, dp.read_data, ctx, &out->warnings, e) == -1)
 		goto out;
 	for (size_t i = 0; i < snapshots.n && !atomic_load(&ctx->cancel); i++)
 		check_snapshot(&c, snapshots.v[i]);

@@ -20,6 +20,7 @@ struct look {
 	struct ctx *ctx;
 	struct damage *damage;
 	bool read_data;
+	uint64_t *lacking;
 	struct named *v;
 	size_t n;
 	struct idmap *ids; /* of the other side: parity's, or objects' */
@@ -116,9 +117,11 @@ static void check_one(struct look *l, const struct named *n)
 	repo_parity_name(name, n->name, &n->id);
 	if (idmap_get(l->ids, &n->id) == NULL) {
 		/* Deleted since it was listed, or lost: told by others. */
-		if (!is_gone(l, n->name))
-			damage_object(
-			    l->damage, name, "is missing; holdfast repair makes it again");
+		if (!is_gone(l, n->name)) {
+			++*l->lacking;
+			event_emit(l->ctx, EVENT_WARNING, span_str(name),
+			    "is missing; holdfast repair makes it again");
+		}
 		return;
 	}
 	if (repo_get_left(l->repo, name, l->read_data ? PARITY_BYTES_MAX : PARITY_BLOCK_MAX, &bytes,
@@ -137,9 +140,11 @@ static void check_one(struct look *l, const struct named *n)
 	buf_fini(&bytes);
 }
 
-int parity_check(struct repo *r, struct damage *d, bool read_data, struct ctx *ctx, struct err *e)
+int parity_check(struct repo *r, struct damage *d, bool read_data, struct ctx *ctx,
+    uint64_t *lacking, struct err *e)
 {
-	struct look l = {.repo = r, .ctx = ctx, .damage = d, .read_data = read_data};
+	struct look l = {
+	    .repo = r, .ctx = ctx, .damage = d, .read_data = read_data, .lacking = lacking};
 	int rc = -1;
 
 	if (repo_parity(r) == 0)

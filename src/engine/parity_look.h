@@ -11,9 +11,11 @@
 
 /*
  * Is there parity for every object that is in use, and is it sound: its
- * beginning, or with read_data all of it?  Findings go to damage_object.
+ * beginning, or with read_data all of it?  Findings go to damage_object; where
+ * there is none nothing is lost yet: a warning, counted in `lacking`.
  */
-int parity_check(struct repo *r, struct damage *d, bool read_data, struct ctx *ctx, struct err *e);
+int parity_check(struct repo *r, struct damage *d, bool read_data, struct ctx *ctx,
+    uint64_t *lacking, struct err *e);
 
 /*
  * Delete parity whose object is gone, if stored before that time: a writer

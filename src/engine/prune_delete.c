@@ -13,8 +13,8 @@ static bool doomed(void *arg, const struct id *pack)
 	const struct prune *pr = arg;
 	const struct ppack *pk = idmap_get(pr->packs, pack);
 
-	/* An index may name a pack that is not there: not worth keeping. */
-	return pk != NULL && (pk->doomed || !pk->present);
+	/* An index may name a pack that is not there: kept only if it may come back. */
+	return pk != NULL && (pk->doomed || (!pk->present && !pk->held));
 }
 
 /*

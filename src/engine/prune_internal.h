@@ -21,6 +21,7 @@
 struct ppack {
 	uint8_t type; /* FORMAT_PACK, FORMAT_META */
 	bool present, indexed, marked, live, repack, doomed;
+	bool held; /* of a domain of which nothing is pruned */
 	uint64_t size;
 	int64_t stored_ns;
 	uint64_t live_bytes, dead_bytes; /* of its frames, as stored */
@@ -39,13 +40,17 @@ struct prune {
 	struct reach *reach;
 	uint64_t generation; /* of the index that reach and ordinals count by */
 	struct idmap *packs; /* id -> struct ppack */
-	int64_t now_ns;      /* the store's */
+	uint64_t *held;      /* domains with snapshots that cannot be walked */
+	size_t nheld;
+	int64_t now_ns; /* the store's */
 	int64_t grace_ns;
 	int64_t began_ns; /* boot time */
 };
 
 /* Load marks, snapshots, what they reach, and every pack's state. */
 int prune_plan(struct prune *pr, struct err *e);
+
+bool prune_holds(const struct prune *pr, uint64_t domain);
 
 /* Choose packs to repack, and copy what lives in them. */
 void prune_choose(struct prune *pr);

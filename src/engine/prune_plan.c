@@ -4,6 +4,8 @@
 
 #include "base/mem.h"
 #include "engine/prune_internal.h"
+#include "repo/domain.h"
+#include "repo/pack.h"
 
 static int take_pack(void *arg, enum format_type type, const struct id *id,
     const struct store_stat *st, struct err *e)
@@ -18,18 +20,52 @@ static int take_pack(void *arg, enum format_type type, const struct id *id,
 	return 0;
 }
 
+bool prune_holds(const struct prune *pr, uint64_t domain)
+{
+	for (size_t i = 0; i < pr->nheld; i++)
+		if (pr->held[i] == domain)
+			return true;
+	return false;
+}
+
 /*
- * Reaching must be complete: what cannot be walked may need anything.
+ * What cannot be walked may need anything of its domain, so all of that stays.
+ * No more than that: one key's holder can make such a snapshot on purpose, and
+ * must not stop the prune of everybody.
  */
-static int refuse_missing(
+static void hold(
+    struct prune *pr, uint64_t domain, const char *object, const char *signer, const char *why)
+{
+	event_emit(pr->ctx, EVENT_WARNING, span_str(object),
+	    "signed by %s: %s; nothing of its domain is pruned", signer, why);
+	if (prune_holds(pr, domain))
+		return;
+	pr->held = mem_realloc(pr->held, (pr->nheld + 1) * sizeof *pr->held);
+	pr->held[pr->nheld++] = domain;
+	pr->out->domains_held++;
+}
+
+struct walk {
+	struct prune *pr;
+	const struct snapshot *snapshot;
+	bool told;
+};
+
+static int hold_snapshot(
     void *arg, enum format_purpose kind, const struct id *id, const struct err *why, struct err *e)
 {
-	(void)arg;
+	struct walk *w = arg;
+	char name[REPO_NAME_MAX];
+
 	(void)kind;
 	(void)id;
-	*e = *why;
-	err_wrap(e, "a snapshot needs what cannot be read; nothing is pruned");
-	return err_hint(e, "holdfast check names what suffers, holdfast repair saves the rest");
+	(void)e;
+	if (!w->told)
+		hold(w->pr, snapshot_domain(w->snapshot),
+		    repo_object_name(name, FORMAT_SNAPSHOT, &w->snapshot->id),
+		    repo_signer_text(w->pr->repo, domain_tag(w->snapshot->signer)), why->msg);
+	w->told = true;
+	return 0;
 }
 
 static bool is_live(const struct prune *pr, const struct snapshot *s)
@@ -42,18 +78,80 @@ static int reach_all(struct prune *pr, struct err *e)
 	atomic_store(&pr->ctx->progress.phase, "finding what is needed");
 	for (size_t i = 0; i < pr->snapshots.n; i++) {
 		struct snapshot *s = pr->snapshots.v[i];
+		struct walk w = {pr, s, false};
 
 		if (!is_live(pr, s)) {
 			pr->out->snapshots_removed++;
 			continue;
 		}
 		pr->out->snapshots_kept++;
-		if (reach_snapshot(pr->reach, pr->reader, s, pr->ctx, refuse_missing, pr, e) ==
-			-1 ||
+		if (reach_snapshot(pr->reach, pr->reader, s, pr->ctx, hold_snapshot, &w, e) == -1 ||
 		    ctx_check(pr->ctx, e) == -1)
 			return -1;
 	}
 	return 0;
+}
+
+/* Is that pack there, where this index says it is? */
+static bool is_there(const struct prune *pr, const struct index_cache_pack *p)
+{
+	const struct ppack *pk = idmap_get(pr->packs, &p->id);
+
+	return pk != NULL && pk->present && pk->type == p->type;
+}
+
+/* Snapshots that need a pack which is not there cannot be walked either. */
+static int hold_lost(struct prune *pr, struct err *e)
+{
+	uint32_t n = index_cache_packs(repo_index(pr->repo));
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct index_cache_pack p;
+		char name[REPO_NAME_MAX];
+		bool needed = false;
+
+		if (index_cache_pack(repo_index(pr->repo), i, &p, e) == -1)
+			return -1;
+		if (is_there(pr, &p))
+			continue;
+		for (uint64_t j = 0; j < p.nblobs && !needed; j++)
+			needed = reach_has(pr->reach, p.first_blob + j);
+		if (needed)
+			hold(pr, p.origin.domain,
+			    repo_object_name(name, (enum format_type)p.type, &p.id),
+			    repo_signer_text(pr->repo, p.origin.signer),
+			    "a pack that snapshots need is missing");
+	}
+	return 0;
+}
+
+/* A pack in no index may be what a held snapshot lacks: its own directory says whose it is. */
+static int hold_unindexed(struct prune *pr, struct err *e)
+{
+	struct pack_dir dir = {0};
+	struct buf bytes = {0};
+	struct ppack *pk;
+	struct id id;
+	size_t pos = 0;
+	int rc = 0;
+
+	while (pr->nheld > 0 && rc == 0 && (pk = idmap_next(pr->packs, &pos, &id)) != NULL) {
+		struct index_pack own;
+
+		if (!pk->present || pk->indexed)
+			continue;
+		if (pack_read_directory(pr->repo, (enum format_type)pk->type, &id, pk->size, &dir,
+			&bytes, &own, e) == 0)
+			pk->held = prune_holds(pr, own.origin.domain);
+		else if (e->kind == ERR_CORRUPT || e->kind == ERR_ABSENT)
+			pk->held = true;
+		else
+			rc = -1;
+		pk->live = pk->live || pk->held;
+	}
+	pack_dir_fini(&dir);
+	buf_fini(&bytes);
+	return rc;
 }
 
 /* Frames with nothing live are dead; others live whole. */
@@ -62,11 +160,18 @@ static int weigh_pack(struct prune *pr, uint32_t ordinal, struct pack_dir *dir, 
 	struct index_cache_pack p;
 	struct index_pack desc;
 	struct ppack *pk;
+	bool held;
 
 	if (index_cache_pack(repo_index(pr->repo), ordinal, &p, e) == -1 ||
 	    index_cache_pack_dir(repo_index(pr->repo), ordinal, dir, &desc, e) == -1)
 		return -1;
 	pk = idmap_put(pr->packs, &p.id, NULL);
+	/* Who is wrong about its folder knows nothing of the pack. */
+	if (pk->present && pk->type != p.type)
+		return 0;
+	held = prune_holds(pr, p.origin.domain);
+	pk->held = pk->held || held;
+	pk->live = pk->live || held;
 	/* Named twice: what lives by either name lives. */
 	if (pk->indexed)
 		pk->live_bytes = pk->dead_bytes = pk->dead_plain = 0;
@@ -81,7 +186,7 @@ static int weigh_pack(struct prune *pr, uint32_t ordinal, struct pack_dir *dir, 
 
 			*(on ? &live : &dead) += dir->blobs[f->first + j].len;
 		}
-		if (live > 0 || (f->plain == 0 && dead == 0)) {
+		if (live > 0 || held || (f->plain == 0 && dead == 0)) {
 			pk->live = pk->live || live > 0;
 			pk->live_bytes += f->stored;
 			pk->dead_plain += dead;
@@ -106,12 +211,10 @@ static int weigh_all(struct prune *pr, struct err *e)
 		index_cache_trim(repo_index(pr->repo));
 	}
 	pack_dir_fini(&dir);
+	if (rc == 0)
+		rc = hold_unindexed(pr, e);
 	while (rc == 0 && (pk = idmap_next(pr->packs, &pos, &id)) != NULL) {
 		pk->marked = mark_has_pack(&pr->marks, &id);
-		if (pk->live && !pk->present)
-			return err_set(e, ERR_CORRUPT,
-				   "a pack that snapshots need is missing; nothing is pruned"),
-			       err_hint(e, "holdfast check names what suffers");
 		pr->out->bytes_live += pk->live_bytes;
 		pr->out->bytes_dead += pk->dead_bytes;
 	}
@@ -131,8 +234,7 @@ int prune_plan(struct prune *pr, struct err *e)
 			return err_set(e, ERR_CORRUPT, "a mark is damaged; nothing is pruned"),
 			       err_hint(
 				   e, "remove the damaged object below marks/ and prune again");
-	if (snapshot_load_all(pr->repo, &pr->snapshots, e) == -1 ||
-	    note_load_all(pr->repo, &pr->notes, e) == -1)
+	if (snapshot_load_noted(pr->repo, &pr->snapshots, &pr->notes, e) == -1)
 		return -1;
 	if (pr->snapshots.damaged > 0)
 		return err_set(e, ERR_CORRUPT, "a snapshot cannot be read; nothing is pruned"),
@@ -146,7 +248,8 @@ int prune_plan(struct prune *pr, struct err *e)
 	mark_hide(pr->repo, &pr->marks);
 	pr->generation = repo_index_generation(pr->repo);
 	pr->reach = reach_new(pr->repo);
-	if (repo_list_packs(pr->repo, take_pack, pr, e) == -1 || reach_all(pr, e) == -1)
+	if (repo_list_packs(pr->repo, take_pack, pr, e) == -1 || reach_all(pr, e) == -1 ||
+	    hold_lost(pr, e) == -1)
 		return -1;
 	return weigh_all(pr, e);
 }

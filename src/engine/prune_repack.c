@@ -41,7 +41,7 @@ void prune_choose(struct prune *pr)
 	struct id id;
 
 	while ((pk = idmap_next(pr->packs, &pos, &id)) != NULL) {
-		if (!pk->live || !pk->present || pk->marked)
+		if (!pk->live || !pk->present || pk->marked || pk->held)
 			continue;
 		small[pk->type] += pk->size < SMALL_PACK;
 		dead += gain(pr, pk);

@@ -86,10 +86,11 @@ static int look_at(struct repair *rp, const char *object, const struct id *id, s
 	bool sound;
 	int rc = repo_get_left(rp->repo, object, FORMAT_SMALL_MAX, &bytes, e);
 
-	if (rc == -1) {
+	if (rc == -1 && bytes.n == 0) {
 		rc = e->kind == ERR_ABSENT ? 0 : -1; /* pruned meanwhile */
 		goto out;
 	}
+	rc = 0;
 	atomic_fetch_add(&rp->ctx->progress.bytes, bytes.n);
 	atomic_fetch_add(&rp->ctx->progress.files, 1);
 	repo_object_id(rp->repo, buf_span(&bytes), &got);
@@ -112,7 +113,7 @@ static int repair_config(struct repair *rp, struct err *e)
 	int rc = -1;
 
 	repo_config_text(rp->repo, &text);
-	if (repo_get_left(rp->repo, "config", FORMAT_SMALL_MAX, &now, e) == -1)
+	if (repo_get_left(rp->repo, "config", FORMAT_SMALL_MAX, &now, e) == -1 && now.n == 0)
 		goto out;
 	crypto_sha256(buf_span(&text), id.b);
 	rc = 0;

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <linux/openat2.h>
+#include <poll.h>
 #include <stdatomic.h>
 #include <sys/syscall.h>
 
@@ -144,6 +145,22 @@ int os_fsync(int fd)
 	return rc;
 }
 
+int os_close_written(int fd)
+{
+	bool lost = fault();
+	int no = errno;
+
+	if (close(fd) == -1 && errno != EINTR)
+		return -1;
+	errno = no;
+	return lost ? -1 : 0;
+}
+
+void os_forget(int fd)
+{
+	(void)!posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+}
+
 int os_syncfs(int fd)
 {
 	int rc;
@@ -181,6 +198,15 @@ ssize_t os_read(int fd, void *buf, size_t n)
 	ssize_t rc;
 
 	TRY(rc, read(fd, buf, n));
+	return rc;
+}
+
+int os_readable(int fd, int ms)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	int rc;
+
+	TRY(rc, poll(&p, 1, ms));
 	return rc;
 }
 

@@ -21,8 +21,10 @@ int os_ioprio_best(int level)
 int os_set_nice(int nice, struct err *e)
 {
 	if (setpriority(PRIO_PROCESS, 0, nice) == -1) {
+		int no = errno;
+
 		err_sys(e, "set priority %d", nice);
-		return errno == EACCES || errno == EPERM
+		return no == EACCES || no == EPERM
 			   ? err_hint(e, "only root may ask for more than it was started with")
 			   : -1;
 	}

@@ -121,7 +121,7 @@ static bool parse_writer(const struct config *c, const json_t *w, struct config_
 	    (!get_hex(w, "domain", out->domain, FORMAT_UID) || !has_domain(c, out->domain)))
 		return false;
 	if (!get_hex(w, "id", out->id, FORMAT_UID) || !get_hex(w, "key", out->key, CRYPTO_KEY) ||
-	    !get_hex(w, "own", out->own, CRYPTO_KEY))
+	    !get_hex(w, "own", out->own, CRYPTO_KEY) || !crypto_x25519_good(out->own))
 		return false;
 	set_text(out, json_string_value(json_object_get(w, "label")));
 	return true;
@@ -226,7 +226,8 @@ static int parse_fields(struct config *c, struct err *e)
 		return bad(e, "repository");
 	if (!get_hex(o, "root", c->root, CRYPTO_KEY) ||
 	    !get_hex(o, "content", c->content, CRYPTO_KEY) ||
-	    !get_hex(o, "structure", c->structure, CRYPTO_KEY))
+	    !get_hex(o, "structure", c->structure, CRYPTO_KEY) || !crypto_x25519_good(c->content) ||
+	    !crypto_x25519_good(c->structure))
 		return bad(e, "public keys");
 	if (parse_domains(c, json_object_get(o, "domains"), e) == -1 ||
 	    parse_epochs(c, json_object_get(o, "epochs"), e) == -1 ||

@@ -54,7 +54,9 @@ static struct crypto_mac *labelled(
 void domain_macs(
     const struct domain *d, enum crypto_family blob_id, struct crypto_mac *mac[BLOB_KINDS])
 {
-	mac[PURPOSE_CONTENT - 1] = d->has_ids ? crypto_mac_new(blob_id, d->id_key) : NULL;
+	/* Never the id key itself: one key, one algorithm. */
+	mac[PURPOSE_CONTENT - 1] = d->has_ids ? labelled(blob_id, d->id_key, "holdfast/0 content")
+					      : NULL;
 	mac[PURPOSE_NAMES - 1] = d->has_ids ? labelled(blob_id, d->id_key, "holdfast/0 names")
 					    : NULL;
 	mac[PURPOSE_REFS - 1] = labelled(blob_id, d->index_key.key, "holdfast/0 refs");

@@ -1,6 +1,7 @@
 /* epoch: see epoch.h. */
 #include "repo/epoch.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "repo/key.h"
@@ -62,10 +63,10 @@ void epoch_grant(const struct key_bundle *k, bool content, const uint8_t holder[
 	crypto_x25519_public(once, ephemeral);
 	memcpy(plain, k->structure, CRYPTO_KEY);
 	memcpy(plain + CRYPTO_KEY, k->content, CRYPTO_KEY);
-	/* The holder's key is in a config that the root key signed: it is a good one. */
-	if (grant_key(once, own_public, ephemeral, own_public, holder, &key) == 0)
-		put_box(
-		    k->repo, &key, k->epoch, span_of(plain, n), buf_extend(out, n + FORMAT_BOX));
+	/* config_parse refuses keys with which this fails. */
+	if (grant_key(once, own_public, ephemeral, own_public, holder, &key) == -1)
+		abort();
+	put_box(k->repo, &key, k->epoch, span_of(plain, n), buf_extend(out, n + FORMAT_BOX));
 	crypto_wipe(once, sizeof once);
 	crypto_wipe(plain, sizeof plain);
 	crypto_wipe(&key, sizeof key);

@@ -11,6 +11,7 @@
 #include "repo/format.h"
 #include "repo/repo.h"
 
+struct note;
 struct note_list;
 
 struct gone_range {
@@ -32,6 +33,8 @@ const struct gone_range *gone_find(
 uint64_t gone_next(
     const struct gone *g, const uint8_t client[FORMAT_UID], uint64_t at, uint64_t end);
 
+/* Is it on no snapshot?  Its name tells, of a damaged one too. */
+bool gone_is(const struct note *n);
 /* All that the notes say, added. */
 void gone_of_notes(struct gone *g, const struct note_list *l);
 
@@ -39,7 +42,9 @@ void gone_of_notes(struct gone *g, const struct note_list *l);
  * Write it as one note, durably; then gone_sweep deletes the notes that `g` was made
  * of.  In between what g names may be deleted.
  */
-int gone_put(struct repo *r, struct gone *g, struct err *e);
+int gone_put(struct repo *r, struct gone *g, struct id *note, struct err *e);
+/* Nothing was deleted after all: take that note back. */
+int gone_withdraw(struct repo *r, const struct id *note, struct err *e);
 int gone_sweep(struct repo *r, const struct note_list *l, struct err *e);
 
 #endif

@@ -8,8 +8,17 @@
 
 #include "base/hex.h"
 #include "base/mem.h"
+#include "repo/gone.h"
 #include "repo/repo_internal.h"
 #include "repo/repo_parity.h"
+
+static const int64_t PRUNE_NS = 3600 * INT64_C(1000000000); /* from `gone` to deleted, at most */
+
+enum {
+	FULL = 1 << ROLE_FULL,
+	PRUNERS = FULL | 1 << ROLE_MAINTENANCE,
+	ANYBODY = PRUNERS | 1 << ROLE_WRITE,
+};
 
 /*
  * What a note does to its snapshot's safety decides who may write it: everybody may
@@ -17,17 +26,18 @@
  */
 static const struct {
 	const char *name;
-	bool write, maintenance;
+	unsigned roles; /* a bit for each */
+	bool protects;
 } ops[NOTE_OPS] = {
-    [NOTE_TAG] = {"tag", true, true},
-    [NOTE_UNTAG] = {"untag", false, false},
-    [NOTE_FORGET] = {"forget", false, true},
-    [NOTE_RELEASE] = {"release", false, true},
-    [NOTE_PIN] = {"pin", true, true},
-    [NOTE_UNPIN] = {"unpin", false, false},
-    [NOTE_HOLD] = {"hold", true, true},
-    [NOTE_UNHOLD] = {"unhold", false, false},
-    [NOTE_GONE] = {"gone", false, true},
+    [NOTE_TAG] = {"tag", ANYBODY},
+    [NOTE_UNTAG] = {"untag", FULL},
+    [NOTE_FORGET] = {"forget", PRUNERS},
+    [NOTE_RELEASE] = {"release", PRUNERS, true},
+    [NOTE_PIN] = {"pin", ANYBODY, true},
+    [NOTE_UNPIN] = {"unpin", FULL},
+    [NOTE_HOLD] = {"hold", ANYBODY, true},
+    [NOTE_UNHOLD] = {"unhold", FULL},
+    [NOTE_GONE] = {"gone", PRUNERS},
 };
 
 const char *note_op_name(enum note_op op)
@@ -35,36 +45,16 @@ const char *note_op_name(enum note_op op)
 	return ops[op].name;
 }
 
-bool note_role_may(const char *role, enum note_op op)
+bool note_role_may(enum role role, enum note_op op)
 {
-	if (strcmp(role, "full") == 0)
-		return true;
-	return strcmp(role, "maintenance") == 0 ? ops[op].maintenance
-						: strcmp(role, "write") == 0 && ops[op].write;
-}
-
-/* "" for who is no writer. */
-static const char *role_of(const struct config *c, const uint8_t signer[FORMAT_UID])
-{
-	char hex[2 * FORMAT_UID + 1];
-	const json_t *w;
-	size_t i;
-
-	hex_encode(hex, signer, FORMAT_UID);
-	json_array_foreach(json_object_get(c->json, "writers"), i, w)
-	{
-		const char *id = json_string_value(json_object_get(w, "id"));
-		const char *role = json_string_value(json_object_get(w, "role"));
-
-		if (id != NULL && role != NULL && strcmp(id, hex) == 0)
-			return role;
-	}
-	return "";
+	return ops[op].roles >> role & 1;
 }
 
 bool note_may(struct repo *r, enum note_op op)
 {
-	return note_role_may(role_of(&r->config, r->keys->holder), op);
+	const struct config_writer *w = config_writer(&r->config, r->keys->holder);
+
+	return w != NULL && note_role_may(w->role, op);
 }
 
 const char *note_value_delay(char out[NOTE_VALUE], int64_t delay_ns)
@@ -218,16 +208,17 @@ static int order(const void *a, const void *b)
 	return c ? c : id_cmp(&x->id, &y->id);
 }
 
+/* Its signer was found in config: a note carries no other's signature. */
 static void judge_right(struct repo *r, struct note *n)
 {
-	const char *role = role_of(&r->config, n->signer);
+	enum role role = config_writer(&r->config, n->signer)->role;
 	char name[REPO_NAME_MAX], hex[2 * FORMAT_UID + 1];
 
 	n->denied = n->op < NOTE_OPS && !note_role_may(role, n->op);
 	if (n->denied)
 		event_emit(r->ctx, EVENT_FINDING, span_str(note_name(name, &n->snapshot, &n->id)),
 		    "'%s' signed by %.8s, whose role (%s) does not allow it: left out of account",
-		    ops[n->op].name, hex_encode(hex, n->signer, FORMAT_UID), role);
+		    ops[n->op].name, hex_encode(hex, n->signer, FORMAT_UID), role_name(role));
 }
 
 int note_load_all(struct repo *r, struct note_list *out, struct err *e)
@@ -262,7 +253,7 @@ out:
 }
 
 static int put(struct repo *r, const struct id *snapshot, enum note_op op, const char *value,
-    int64_t time_ns, struct err *e)
+    int64_t time_ns, struct id *id, struct err *e)
 {
 	struct seal_key *key = mem_zalloc(sizeof *key);
 	uint8_t sealed[FORMAT_SEALED_KEY];
@@ -270,7 +261,6 @@ static int put(struct repo *r, const struct id *snapshot, enum note_op op, const
 	char hex[ID_HEX], now[40], name[REPO_NAME_MAX], *text;
 	struct sealer sealer;
 	struct buf object = {0};
-	struct id id;
 	json_t *o;
 	int rc;
 
@@ -289,8 +279,8 @@ static int put(struct repo *r, const struct id *snapshot, enum note_op op, const
 	envelope_begin(&object, FORMAT_NOTE, keys, 1);
 	envelope_section(&sealer, &object, key, PURPOSE_NOTE, span_str(text));
 	envelope_sign(&sealer, &object, key, r->keys->holder, r->keys->signing);
-	repo_object_id(r, buf_span(&object), &id);
-	rc = repo_put_named(r, note_name(name, snapshot, &id), buf_span(&object), e);
+	repo_object_id(r, buf_span(&object), id);
+	rc = repo_put_named(r, note_name(name, snapshot, id), buf_span(&object), e);
 	sealer_fini(&sealer);
 	buf_fini(&object);
 	crypto_wipe(key, sizeof *key);
@@ -302,7 +292,53 @@ static int put(struct repo *r, const struct id *snapshot, enum note_op op, const
 int note_put(
     struct repo *r, const struct id *snapshot, enum note_op op, const char *value, struct err *e)
 {
-	return put(r, snapshot, op, value, repo_now(r), e);
+	struct id id;
+
+	return put(r, snapshot, op, value, repo_now(r), &id, e);
+}
+
+int note_put_id(struct repo *r, const struct id *snapshot, enum note_op op, const char *value,
+    struct id *id, struct err *e)
+{
+	return put(r, snapshot, op, value, repo_now(r), id, e);
+}
+
+/*
+ * A prune says what it will delete, then looks for notes that came; who protects puts its
+ * note, then looks here: one of the two sees the other.  An old `gone` note on a snapshot
+ * that is there is of a prune that was cut short, and long over.
+ */
+static int no_prune_is_at_it(struct repo *r, const struct snapshot *s, struct err *e)
+{
+	struct note_list l;
+	struct gone gone = {0};
+	int64_t newest = 0;
+	bool busy = false;
+
+	if (note_list_names(r, &l, e) == -1)
+		return -1;
+	for (size_t i = 0; i < l.n; i++)
+		if (l.v[i].stored_ns > newest)
+			newest = l.v[i].stored_ns;
+	for (size_t i = 0; i < l.n; i++) {
+		struct note *n = &l.v[i];
+		struct err why = {0};
+
+		n->damaged = !gone_is(n) || newest - n->stored_ns > PRUNE_NS ||
+			     load_one(r, n, &why) == -1;
+		if (!n->damaged)
+			judge_right(r, n);
+		else if (why.kind != ERR_NONE && why.kind != ERR_CORRUPT)
+			busy = true; /* its place is taken by another; or we cannot tell */
+	}
+	gone_of_notes(&gone, &l);
+	note_list_fini(&l);
+	busy = busy || gone_find(&gone, s->client, s->sequence) != NULL;
+	gone_fini(&gone);
+	if (!busy)
+		return 0;
+	err_set(e, ERR_BUSY, "a prune may be deleting it, or gave up just now");
+	return err_hint(e, "look whether it is still there in a while, and run this again");
 }
 
 int note_add(
@@ -311,17 +347,18 @@ int note_add(
 	int64_t now = repo_now(r);
 	char name[REPO_NAME_MAX];
 	struct store_stat st;
+	struct id id;
 
 	if (!note_may(r, op))
 		return err_set(
 		    e, ERR_WRONG_KEY, "this key's role does not allow '%s'", ops[op].name);
 	if (now <= s->noted_ns)
 		now = s->noted_ns + 1;
-	if (put(r, &s->id, op, value, now, e) == -1)
+	if (put(r, &s->id, op, value, now, &id, e) == -1)
 		return -1;
 	/* A prune may have been quicker. */
 	if (store_stat(r->store, repo_object_name(name, FORMAT_SNAPSHOT, &s->id), &st, e) == 0)
-		return 0;
+		return ops[op].protects ? no_prune_is_at_it(r, s, e) : 0;
 	return e->kind == ERR_ABSENT ? err_set(e, ERR_ABSENT, "a prune deleted it meanwhile") : -1;
 }
 

@@ -8,6 +8,7 @@
 #define HF_REPO_NOTE_H
 
 #include "repo/repo.h"
+#include "repo/role.h"
 #include "repo/snapshot.h"
 
 enum note_op {
@@ -49,9 +50,12 @@ void note_list_fini(struct note_list *l);
 int note_put(
     struct repo *r, const struct id *snapshot, enum note_op op, const char *value, struct err *e);
 
+int note_put_id(struct repo *r, const struct id *snapshot, enum note_op op, const char *value,
+    struct id *id, struct err *e); /* and its id */
+
 /*
  * The same on a snapshot as it was loaded: dated after every note that it shows, whatever
- * this machine's clock says; ERR_ABSENT if it is gone by now.
+ * this machine's clock says; ERR_ABSENT if it is gone by now, ERR_BUSY if a prune may be at it.
  */
 int note_add(
     struct repo *r, const struct snapshot *s, enum note_op op, const char *value, struct err *e);
@@ -62,7 +66,7 @@ const char *note_value_delay(char out[NOTE_VALUE], int64_t delay_ns);
 const char *note_value_until(char out[NOTE_VALUE], int64_t ns); /* 0: "" */
 
 /* May the holder of this role write such a note, so that it counts? */
-bool note_role_may(const char *role, enum note_op op);
+bool note_role_may(enum role role, enum note_op op);
 const char *note_op_name(enum note_op op);
 /* The role of the key in use. */
 bool note_may(struct repo *r, enum note_op op);

@@ -327,8 +327,29 @@ static void note_bad_index(struct repo *r, const struct id *id, const struct err
 	    "%s", why->msg);
 }
 
-/* Make the cache hold what index/ lists; damaged objects are left out. */
-static int sync_index(struct repo *r, struct err *e)
+/* What the cache holds may have been damaged in the store since: read it once more. */
+static int reread_indexes(
+    struct repo *r, const struct id_list *ids, struct fetching *f, struct err *e)
+{
+	struct buf object = {0};
+	int rc = 0;
+
+	for (size_t i = 0; i < ids->n && rc == 0; i++) {
+		rc = repo_get_object(r, FORMAT_INDEX, &ids->v[i], &object, e);
+		if (rc == -1) {
+			f->bad = ids->v[i];
+			f->failed = true;
+		}
+	}
+	buf_fini(&object);
+	return rc;
+}
+
+/*
+ * Make the cache hold what index/ lists; damaged objects are left out: those
+ * that are fetched, and `all` of them if that is asked for.
+ */
+static int sync_index(struct repo *r, bool all, struct err *e)
 {
 	struct id_list ids = {0};
 	int rc = -1;
@@ -342,7 +363,8 @@ static int sync_index(struct repo *r, struct err *e)
 			goto out;
 		for (size_t i = 0; i < r->nbad_indexes; i++)
 			remove_id(&ids, &r->bad_indexes[i]);
-		if (index_cache_sync(r->index, ids.v, ids.n, fetch_index, &f, e) == 0)
+		if ((!all || reread_indexes(r, &ids, &f, e) == 0) &&
+		    index_cache_sync(r->index, ids.v, ids.n, fetch_index, &f, e) == 0)
 			break;
 		if (f.failed && (e->kind == ERR_CORRUPT || e->kind == ERR_FOREIGN))
 			note_bad_index(r, &f.bad, e);
@@ -375,13 +397,13 @@ int repo_index_load(struct repo *r, bool again, struct err *e)
 			goto out;
 	}
 	atomic_fetch_add(&r->index_generation, 1);
-	rc = sync_index(r, e);
+	rc = sync_index(r, again, e);
 	/* Who asks again has a reason to distrust what is here. */
 	if (rc == 0 && again)
 		rc = index_cache_verify(r->index, e);
 	/* I5: a damaged cache is dropped and made again. */
 	if (rc == -1 && e->kind == ERR_CORRUPT && index_cache_drop(r->index, e) == 0)
-		rc = sync_index(r, e);
+		rc = sync_index(r, false, e);
 	if (rc == -1)
 		err_wrap(e, "load index");
 out:

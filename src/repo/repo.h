@@ -50,7 +50,7 @@ int repo_key_file_parse(struct span text, uint8_t key[32], struct err *e);
 
 /*
  * The index, loaded at first need (one LIST of index/), or loaded again, with
- * every block of the local cache checked.
+ * every object read and every block of the local cache checked.
  * Damaged index objects are told as EVENT_OBJECT_DAMAGED and left out.
  */
 int repo_index_load(struct repo *r, bool again, struct err *e);

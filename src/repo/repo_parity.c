@@ -68,10 +68,15 @@ int repo_del_named(struct repo *r, const char *object, struct err *e)
 {
 	char name[REPO_NAME_MAX];
 
-	/* First: what was meant to be gone, a key say, must not be made again from it. */
-	if (r->config.parity && store_del(r->store, repo_parity_name(name, object, NULL), e) == -1)
+	/* A key that was meant to be gone must not be made again from its parity. */
+	bool first = strncmp(object, "keys/", 5) == 0;
+
+	if (r->config.parity == 0)
+		return store_del(r->store, object, e);
+	repo_parity_name(name, object, NULL);
+	if (store_del(r->store, first ? name : object, e) == -1)
 		return -1;
-	return store_del(r->store, object, e);
+	return store_del(r->store, first ? object : name, e);
 }
 
 struct names {
@@ -126,20 +131,28 @@ int repo_put_config(struct repo *r, struct span text, unsigned flags, struct err
 enum { PIECE = 4096, STRETCH = 1 << 20 };
 
 /* A device that fails gives an error for its bad sectors, not zeros. */
-static bool left_of(struct repo *r, const char *object, uint64_t off, uint8_t *p, size_t n)
+static bool is_bad_sector(const struct err *e)
 {
-	struct err e;
+	return e->kind == ERR_IO || e->kind == ERR_CORRUPT;
+}
+
+/* Was any of it read?  `e` is the last failure; one that is no bad sector's ends it. */
+static bool left_of(
+    struct repo *r, const char *object, uint64_t off, uint8_t *p, size_t n, struct err *e)
+{
 	bool any = false;
 
-	if (store_get(r->store, object, off, p, n, &e) == 0)
+	err_clear(e);
+	if (store_get(r->store, object, off, p, n, e) == 0)
 		return true;
-	if (n <= PIECE) {
-		memset(p, 0, n);
+	memset(p, 0, n);
+	if (n <= PIECE || !is_bad_sector(e))
 		return false;
+	for (size_t at = 0, step = n > STRETCH ? STRETCH : PIECE; at < n; at += step) {
+		any = left_of(r, object, off + at, p + at, n - at < step ? n - at : step, e) || any;
+		if (e->kind != ERR_NONE && !is_bad_sector(e))
+			return false;
 	}
-	for (size_t at = 0, step = n > STRETCH ? STRETCH : PIECE; at < n; at += step)
-		if (left_of(r, object, off + at, p + at, n - at < step ? n - at : step))
-			any = true;
 	return any;
 }
 
@@ -153,8 +166,19 @@ int repo_get_left(struct repo *r, const char *object, uint64_t max, struct buf *
 		return -1;
 	n = st.size < max ? st.size : max;
 	buf_reserve(out, n + 1);
-	left_of(r, object, 0, buf_extend(out, n), n);
-	return 0;
+	if (left_of(r, object, 0, buf_extend(out, n), n, e))
+		return 0;
+	if (!is_bad_sector(e))
+		buf_reset(out);
+	return -1;
+}
+
+/* A small object may lie in one bad sector: its parity makes all of it again. */
+static bool get_to_mend(struct repo *r, const char *object, uint64_t max, struct buf *out)
+{
+	struct err e;
+
+	return repo_get_left(r, object, max, out, &e) == 0 || out->n > 0;
 }
 
 /* Config's is SHA-256: what else names objects is only known once config was read. */
@@ -232,10 +256,13 @@ const char *repo_mended_name(struct repo *r, size_t i)
 bool repo_mend_object(
     struct repo *r, const char *object, const struct id *id, uint64_t max, struct buf *out)
 {
+	char name[REPO_NAME_MAX];
+	struct store_stat st;
 	struct err e;
 
-	if (repo_get_left(r, object, max, out, &e) == -1 ||
-	    !repo_mend_bytes(r, object, id, out, NULL))
+	/* Most damage is found where there is no parity: then nothing more is read. */
+	if (store_stat(r->store, repo_parity_name(name, object, id), &st, &e) == -1 ||
+	    !get_to_mend(r, object, max, out) || !repo_mend_bytes(r, object, id, out, NULL))
 		return false;
 	note_mended(r, object);
 	return true;
@@ -284,8 +311,7 @@ static bool mend_config_by(struct repo *r, const char *name, struct config *out)
 	struct buf text = {0};
 	struct err e;
 	struct id id;
-	bool ok = repo_name_id(name, &id) &&
-		  repo_get_left(r, "config", CONFIG_MAX, &text, &e) == 0 &&
+	bool ok = repo_name_id(name, &id) && get_to_mend(r, "config", CONFIG_MAX, &text) &&
 		  repo_mend_bytes(r, "config", &id, &text, NULL) &&
 		  config_parse(buf_span(&text), out, &e) == 0;
 

@@ -2,9 +2,9 @@
  * repo_parity: objects and their parity together.  Whatever puts or deletes
  * an object does it by these, and whatever finds one damaged asks here.
  *
- * Order: parity is durable before its object, and goes before it, so that a
- * crash leaves parity without an object (garbage, for prune), never an object
- * without parity.  Without a share in config nothing is written or asked.
+ * Order: parity is durable before its object, and goes after it (a key's
+ * before it), so that a crash leaves parity without an object (garbage, for
+ * prune).  Without a share in config nothing is written or asked.
  *
  * Threads: any.
  */
@@ -33,7 +33,8 @@ int repo_put_config(struct repo *r, struct span text, unsigned flags, struct err
 
 /*
  * Whatever of an object can be read into out, zeros where a device fails.
- * ERR_ABSENT; other errors only where nothing can be read at all.
+ * ERR_ABSENT; other errors only where nothing can be read at all: a failing
+ * device's (ERR_IO, ERR_CORRUPT) leave zeros in out, others leave it empty.
  */
 int repo_get_left(struct repo *r, const char *object, uint64_t max, struct buf *out, struct err *e);
 

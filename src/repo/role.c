@@ -5,15 +5,16 @@
 
 static const struct {
 	const char *name;
-	unsigned signs; /* a bit for each format_type */
+	unsigned signs; /* a bit for each format_type; what a note may say: note.c */
 } roles[ROLES] = {
     [ROLE_FULL] = {"full", ~0U},
     /* Prune moves frames and writes the index anew, in anybody's domain. */
-    [ROLE_MAINTENANCE] = {"maintenance",
-	1U << FORMAT_INDEX | 1U << FORMAT_PACK | 1U << FORMAT_META | 1U << FORMAT_MARK},
+    [ROLE_MAINTENANCE] = {"maintenance", 1U << FORMAT_INDEX | 1U << FORMAT_PACK |
+					     1U << FORMAT_META | 1U << FORMAT_MARK |
+					     1U << FORMAT_NOTE},
     /* In its own domain only; whoever checks a signature checks that too. */
-    [ROLE_WRITE] = {"write",
-	1U << FORMAT_INDEX | 1U << FORMAT_PACK | 1U << FORMAT_META | 1U << FORMAT_SNAPSHOT},
+    [ROLE_WRITE] = {"write", 1U << FORMAT_INDEX | 1U << FORMAT_PACK | 1U << FORMAT_META |
+				 1U << FORMAT_SNAPSHOT | 1U << FORMAT_NOTE},
 };
 
 const char *role_name(enum role r)

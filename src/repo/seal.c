@@ -1,6 +1,7 @@
 /* seal: see seal.h and doc/format.md 3. */
 #include "repo/seal.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 void sealer_init(struct sealer *s, const uint8_t repo[FORMAT_UID])
@@ -154,9 +155,9 @@ void seal_data_key_new(const uint8_t repo[FORMAT_UID], enum seal_class class, ui
 	sealed[AT_EPOCH + 1] = (uint8_t)(epoch >> 8);
 	memcpy(sealed + AT_ID, id, FORMAT_UID);
 	crypto_x25519_public(eph, sealed + AT_EPH);
-	/* The recipient is our own repository's key, read from a signed config. */
+	/* config_parse refuses such keys; under one, all the world could open this. */
 	if (crypto_x25519(eph, recipient, shared) == -1)
-		memset(shared, 0, sizeof shared);
+		abort();
 	data_kek(shared, sealed + AT_EPH, recipient, repo, kek);
 	crypto_aead_seal(aead, kek, span_of(aad, data_aad(sealed, repo, aad)), span_of(key, 32),
 	    sealed + AT_CT, sealed + AT_CT + 32);

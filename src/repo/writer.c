@@ -26,6 +26,11 @@ int64_t writer_boot_ns(struct writer *w)
 	return c->mono_ns(c);
 }
 
+bool writer_due(struct writer *w, int64_t since_ns)
+{
+	return writer_boot_ns(w) - since_ns >= INDEX_EVERY_NS;
+}
+
 static void draw_keys(struct writer *w)
 {
 	const struct config *c = &w->repo->config;
@@ -51,7 +56,8 @@ int writer_begin(struct repo *r, const struct writer_params *p, struct writer **
 	w->params = *p;
 	w->domain = d;
 	w->builder = index_builder_new();
-	w->begin_ns = w->last_index_ns = writer_boot_ns(w);
+	w->begin_ns = writer_boot_ns(w);
+	w->last_index_ns = w->begin_ns;
 	pthread_mutex_init(&w->index_lock, NULL);
 	pthread_mutex_init(&w->flush_lock, NULL);
 	for (size_t i = 0; i < SEEN_SHARDS; i++) {
@@ -295,7 +301,7 @@ static int close_pack(struct writer *w, struct open_pack *p, bool *flush, struct
 		w->builder_bytes += desc.size;
 		*flush = *flush || w->builder_bytes >= INDEX_EVERY_BYTES ||
 			 index_builder_blobs(w->builder) >= INDEX_EVERY_BLOBS ||
-			 writer_boot_ns(w) - w->last_index_ns >= INDEX_EVERY_NS;
+			 writer_due(w, w->last_index_ns);
 		pthread_mutex_unlock(&w->index_lock);
 		rc = 0;
 	}
@@ -362,16 +368,6 @@ static int ready_pack(struct writer *w, struct open_pack *p, const uint8_t *seal
 	return pack_writer_open(w->repo, w->domain->tag, p->type, slots, p->nslots, &p->w, e);
 }
 
-static bool index_is_due(struct writer *w)
-{
-	bool due;
-
-	pthread_mutex_lock(&w->index_lock);
-	due = writer_boot_ns(w) - w->last_index_ns >= INDEX_EVERY_NS;
-	pthread_mutex_unlock(&w->index_lock);
-	return due;
-}
-
 int writer_append(struct writer *w, struct pack_frame *frame, const struct pack_blob *blobs,
     const uint8_t *sealed_key, struct span box, struct err *e)
 {
@@ -390,7 +386,8 @@ int writer_append(struct writer *w, struct pack_frame *frame, const struct pack_
 	}
 	note_packed(w, blobs, frame->nblobs, p->number);
 	/* A slow source fills no pack for hours: the clock closes it too (I1). */
-	if ((pack_writer_full(p->w) || index_is_due(w)) && close_pack(w, p, &flush, e) == -1)
+	if ((pack_writer_full(p->w) || writer_due(w, w->last_index_ns)) &&
+	    close_pack(w, p, &flush, e) == -1)
 		goto out;
 	rc = 0;
 out:
@@ -440,6 +437,7 @@ void writer_fingerprint(struct repo *r, struct span s, uint8_t out[16])
 {
 	uint8_t h[32];
 
-	crypto_mac3(repo_own_domain(r)->id_key, s, span_of(NULL, 0), span_of(NULL, 0), h);
+	crypto_mac3(
+	    repo_own_domain(r)->id_key, span_str("holdfast/0 fingerprint"), s, span_of(NULL, 0), h);
 	memcpy(out, h, 16);
 }

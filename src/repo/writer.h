@@ -41,7 +41,7 @@ struct writer_stats {
 	_Atomic uint64_t content_stored;     /* its frames as stored */
 	_Atomic uint64_t stored_bytes;       /* frames as stored */
 	_Atomic uint64_t object_bytes;       /* every object written */
-	_Atomic uint64_t resumed_bytes;      /* content there from a run that did not finish */
+	_Atomic uint64_t resumed_bytes;      /* of content read, there from an unfinished run */
 };
 
 int writer_begin(struct repo *r, const struct writer_params *p, struct writer **out, struct err *e);

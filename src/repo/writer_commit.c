@@ -92,10 +92,11 @@ int writer_packs_kept(
 }
 
 /*
- * The look before the put only notices a store that cannot be listed any
- * more; the one after it decides.
+ * Is all that the run relies on still there?  Asked before the put, so that
+ * nothing void is stored where it can be known, and after it, for a run may
+ * sleep in between.
  */
-static int look_at_marks(struct writer *w, bool decide, struct err *e)
+static int look_at_marks(struct writer *w, struct err *e)
 {
 	struct mark_set now;
 	int64_t store_ns;
@@ -103,7 +104,7 @@ static int look_at_marks(struct writer *w, bool decide, struct err *e)
 
 	if (mark_load(w->repo, &now, e) == -1)
 		return -1;
-	if (decide && took_long(w)) {
+	if (took_long(w)) {
 		rc = repo_store_now(w->repo, &store_ns, e);
 		if (rc == 0)
 			rc = all_packs_safe(
@@ -111,6 +112,39 @@ static int look_at_marks(struct writer *w, bool decide, struct err *e)
 	}
 	mark_set_fini(&now);
 	return rc;
+}
+
+/* The client's sequence goes on after this one. */
+static void remember(struct writer *w, const struct snapshot *s, struct client *client)
+{
+	struct err e;
+
+	client->sequence = s->sequence;
+	client->has_last = true;
+	client->last = s->id;
+	if (client_save(client, &e) == -1)
+		event_emit(w->repo->ctx, EVENT_WARNING, span_of(NULL, 0), "%s", e.msg);
+}
+
+/*
+ * Void: it was never acknowledged, and must not look as if it were.  Its
+ * number is used again, so that there is no gap; unless it stays, for two
+ * snapshots of one number look like a forgery.
+ */
+static void take_back(struct writer *w, const struct snapshot *s, struct client *client)
+{
+	char name[REPO_NAME_MAX];
+	struct store_stat st;
+	struct err e, gone;
+
+	if (snapshot_del(w->repo, &s->id, &e) == 0)
+		return;
+	repo_object_name(name, FORMAT_SNAPSHOT, &s->id);
+	if (store_stat(w->repo->store, name, &st, &gone) == -1 && gone.kind == ERR_ABSENT)
+		return; /* only the answer was lost */
+	event_emit(w->repo->ctx, EVENT_WARNING, span_str(name),
+	    "this snapshot is void, but could not be deleted: %s", e.msg);
+	remember(w, s, client);
 }
 
 int writer_commit(struct writer *w, struct snapshot *s, struct err *e)
@@ -123,8 +157,10 @@ int writer_commit(struct writer *w, struct snapshot *s, struct err *e)
 		    e, ERR_FAILED, "some of this run was not stored; no snapshot is made");
 	if (client_open(w->repo, &client, e) == -1)
 		return -1;
-	if (look_at_marks(w, false, e) == -1)
+	if (look_at_marks(w, e) == -1) {
+		err_hint(e, "run the backup again; what was stored is reused");
 		goto out;
+	}
 	memcpy(s->client, client.id, FORMAT_UID);
 	s->sequence = client.sequence + 1;
 	s->has_previous = client.has_last;
@@ -132,21 +168,14 @@ int writer_commit(struct writer *w, struct snapshot *s, struct err *e)
 	if (snapshot_put(w->repo, s, e) == -1)
 		goto out;
 	atomic_fetch_add(&w->stats.object_bytes, s->object_size);
-	if (look_at_marks(w, true, e) == -1) {
-		struct err ignored;
-
-		/* Void: it was never acknowledged, and must not look as if it were. */
-		snapshot_del(w->repo, &s->id, &ignored);
+	if (look_at_marks(w, e) == -1) {
+		take_back(w, s, &client);
 		err_wrap(e, "the snapshot is void");
 		err_hint(e, "run the backup again; what was stored is reused");
-		goto out; /* its number is used again: no gap */
+		goto out;
 	}
 	writer_journal_end(w);
-	client.sequence = s->sequence;
-	client.has_last = true;
-	client.last = s->id;
-	if (client_save(&client, e) == -1)
-		event_emit(w->repo->ctx, EVENT_WARNING, span_of(NULL, 0), "%s", e->msg);
+	remember(w, s, &client);
 	rc = 0;
 out:
 	client_close(&client);

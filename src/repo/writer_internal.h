@@ -42,10 +42,10 @@ struct writer {
 	pthread_mutex_t index_lock; /* guards what follows */
 	struct index_builder *builder;
 	uint64_t builder_bytes;
-	int64_t last_index_ns;
 	struct id_list own_packs;
 	size_t own_indexed; /* of these, how many an index names */
 	_Atomic uint32_t next_pack;
+	_Atomic int64_t last_index_ns; /* set with the lock, read without */
 
 	pthread_mutex_t flush_lock; /* one index at a time */
 
@@ -85,6 +85,9 @@ void writer_journal_end(struct writer *w);
 bool writer_claim(struct writer *w, const struct id *id);
 
 int64_t writer_boot_ns(struct writer *w);
+
+/* What waits since then, to be stored or named in an index, has waited long enough. */
+bool writer_due(struct writer *w, int64_t since_ns);
 
 /*
  * These packs of our own, begun at `since_ns` or later, are all still there: a

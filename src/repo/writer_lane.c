@@ -18,6 +18,7 @@ struct frame {
 	struct buf plain;
 	struct pack_blob *blobs;
 	size_t n, cap;
+	int64_t since_ns; /* when the first of them came */
 };
 
 struct writer_lane {
@@ -124,6 +125,15 @@ static int flush_frame(struct writer_lane *l, enum format_purpose kind, struct e
 	return rc;
 }
 
+/* A slow source fills no frame for a long time: the clock closes it, as it does packs. */
+static bool waited_long(struct writer_lane *l, const struct frame *f)
+{
+	struct writer *w = l->w;
+
+	return !w->params.dry_run &&
+	       (writer_due(w, w->last_index_ns) || writer_due(w, f->since_ns));
+}
+
 static int gather(struct writer_lane *l, enum format_purpose kind, struct span blob,
     const struct id *id, struct err *e)
 {
@@ -134,9 +144,11 @@ static int gather(struct writer_lane *l, enum format_purpose kind, struct span b
 		f->cap = f->cap ? 2 * f->cap : 256;
 		f->blobs = mem_realloc(f->blobs, f->cap * sizeof *f->blobs);
 	}
+	if (f->n == 0)
+		f->since_ns = writer_boot_ns(l->w);
 	f->blobs[f->n++] = (struct pack_blob){*id, (uint32_t)blob.n};
 	buf_put_span(&f->plain, blob);
-	if (f->plain.n >= aim || f->n == FRAME_BLOBS_MAX)
+	if (f->plain.n >= aim || f->n == FRAME_BLOBS_MAX || waited_long(l, f))
 		return flush_frame(l, kind, e);
 	return 0;
 }

@@ -13,6 +13,8 @@
 #include "os/os.h"
 #include "source/dirlist.h"
 
+enum { LOOK_EVERY_MS = 200 };
+
 struct stream {
 	struct source base;
 	int fd;
@@ -107,6 +109,20 @@ static int stream_open(struct source_dir *d, const char *name, const struct sour
 	return 0;
 }
 
+/* A producer may be silent for hours: the wish to stop is heard meanwhile. */
+static int wait_for_data(struct stream *s, struct err *e)
+{
+	int rc;
+
+	do {
+		if (ctx_check(s->base.ctx, e) == -1)
+			return -1;
+		if ((rc = os_readable(s->fd, LOOK_EVERY_MS)) == -1)
+			return err_sys(e, "/%s: wait for data", s->name);
+	} while (rc == 0);
+	return 0;
+}
+
 static int64_t stream_read(struct source_reader *reader, void *p, size_t n, struct err *e)
 {
 	struct stream_reader *r = (struct stream_reader *)reader;
@@ -114,8 +130,11 @@ static int64_t stream_read(struct source_reader *reader, void *p, size_t n, stru
 	size_t got = 0;
 
 	while (got < n) {
-		ssize_t more = os_read(s->fd, (uint8_t *)p + got, n - got);
+		ssize_t more;
 
+		if (wait_for_data(s, e) == -1)
+			return -1;
+		more = os_read(s->fd, (uint8_t *)p + got, n - got);
 		if (more == -1)
 			return err_sys(e, "/%s: read", s->name);
 		if (more == 0)

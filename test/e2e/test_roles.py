@@ -174,6 +174,30 @@ def test_rotating_keys_needs_nobodys_password(filled, holder, tree):
     assert stays("check", "--read-data").rc == 0
 
 
+def test_a_config_set_back_is_built_on_by_nobody_who_saw_the_newer(filled, holder, tree, base):
+    """A machine with a write key reads no snapshot, and remembers config all the same."""
+    config, w = filled.repo + "/config", holder("write")
+    with open(config, "rb") as f:
+        old = f.read()
+    backup(w, tree.path)
+    filled("key", "rotate")
+    backup(w, tree.path)
+    with open(config, "rb") as f:
+        new = f.read()
+    os.chmod(config, 0o600)
+    with open(config, "wb") as f:
+        f.write(old)
+    for run in (w("backup", tree.path, rc=1), filled("backup", tree.path, rc=1), filled("key", "rotate", rc=1),
+                filled("key", "add", "--new-key-file", base / "k", rc=1), filled("key", "remove", w.key, rc=1)):
+        assert "set back" in run.err and "repair snapshots" in run.err, run
+    with open(config, "rb") as f:
+        assert f.read() == old, "nobody signed the older one anew"
+    with open(config, "wb") as f:
+        f.write(new)
+    backup(w, tree.path)
+    filled("key", "rotate")
+
+
 def test_key_list_says_what_each_may_do(repo, holder):
     h, _ = holder("write", "--label", "db1"), holder("maintenance")
     repo("key", "remove", h.key)
@@ -258,10 +282,10 @@ def lie(thief, filled, wrong=0):
     names = [os.path.basename(p) for p in filled.objects("index")]
     while True:  # a liar wants to be heard first
         data = forger.envelope(rr.INDEX, [], [(6, *own, payload), (11, *own, None)])
-        if rr.sha256(data).hex() < min(names):
+        if forger.object_hash(data).hex() < min(names):
             break
     forger.put("index", data)
-    return forger.signer.hex(), rr.sha256(data).hex()
+    return forger.signer.hex(), forger.object_hash(data).hex()
 
 
 def test_a_lying_index_of_a_stolen_write_key_harms_no_other_domain(filled, holder, tree, base):
@@ -288,6 +312,82 @@ def test_nonsense_signed_by_a_write_key_stops_nobody(filled, holder, tree, base)
     filled("restore", first, "--target", base / "out")
     same_tree(restored(base / "out", tree.path), tree.path)
     filled.backup(tree.path)
+
+
+def test_a_snapshot_of_nothing_stops_only_its_own_domains_prune(filled, holder, tree, base):
+    """Signed by a stolen write key, and without a tree."""
+    thief = holder("write", "--label", "stolen")
+    thief.backup(tree.path)
+    first, own = (filled("--json", "snapshots").json("item")[i]["snapshot"] for i in (0, -1))
+    forged = [write_repo.Forger(filled.repo, thief.key_file).commit(os.urandom(32))]
+    forger = write_repo.Forger(filled.repo, thief.key_file)
+    before = set(filled.objects("packs") + filled.objects("meta"))
+    filled("forget", first, own, "--now")
+    for args in ((), ("--repack",)):
+        r = filled("prune", "--exclusive", *args, rc=3)
+        for name in forged:
+            assert name[:8] in r.err and "stolen" in r.err and forger.signer.hex()[:8] in r.err, r
+        assert "repair snapshots" in r.err, r
+    left = set(filled.objects("packs") + filled.objects("meta"))
+    assert len(left) < len(before), "the others' garbage goes"
+    r = filled("check", rc=20)
+    assert forged[0][:8] in r.out + r.err and "stolen" in r.out + r.err, r
+    filled("forget", *forged, "--now")
+    filled("prune", "--exclusive")
+    assert len(filled.objects("packs") + filled.objects("meta")) < len(left), "what was held goes"
+    filled.check_clean()
+
+
+def test_what_a_held_domain_has_is_kept_though_no_index_names_it(repo, tree, base):
+    """Its index is lost, so nothing of the snapshot can be walked: its packs are in no index, and stay."""
+    tree.file("x", os.urandom(100_000))
+    repo.backup(tree.path)
+    for path in repo.objects("index"):
+        os.remove(path)
+    before = sorted(repo.objects("packs") + repo.objects("meta"))
+    repo("prune", "--exclusive", rc=3)
+    assert sorted(repo.objects("packs") + repo.objects("meta")) == before
+    repo("repair", "index")
+    repo.check_clean()
+    repo("restore", "latest", "--target", base / "out")
+    same_tree(restored(base / "out", tree.path), tree.path)
+
+
+def test_a_pack_that_is_missing_stops_only_its_own_domains_prune(filled, holder, tree):
+    w = holder("write", "--label", "unlucky")
+    before = set(filled.objects("packs"))
+    backup(w, tree.path)
+    lost = sorted(set(filled.objects("packs")) - before)[0]
+    os.remove(lost)
+    first = filled("--json", "snapshots").json("item")[0]["snapshot"]
+    filled("forget", first, "--now")
+    r = filled("prune", "--exclusive", rc=3)
+    assert os.path.basename(lost)[:8] in r.err and "unlucky" in r.err, r
+    assert not before & set(filled.objects("packs")), "nothing else needs the others' packs"
+
+
+def test_an_index_that_lies_about_a_packs_folder_costs_nobody_the_pack(filled, holder, tree, base):
+    thief = holder("write", "--label", "stolen")
+    forger = write_repo.Forger(filled.repo, thief.key_file)
+    payload, listed = b"", filled.objects("packs")
+    for path in listed:
+        varint, size = write_repo.varint, os.path.getsize(path)
+        frame = varint(1) + bytes([3, 0, 0]) + varint(200) + varint(152) + varint(1) + os.urandom(32) + varint(152)
+        payload += bytes.fromhex(os.path.basename(path)) + bytes([write_repo.rr.META_PACK])
+        payload += varint(size) + varint(144) + varint(1) + varint(0) + frame
+    own = forger.own.id, forger.own.index_key
+    payload = write_repo.varint(1) + forger.sealed[2] + write_repo.varint(len(listed)) + payload
+    ident = forger.put("index", forger.envelope(write_repo.rr.INDEX, [], [(6, *own, payload), (11, *own, None)]))
+    for args in ((), ("--read-data",)):
+        r = filled("check", *args, rc=20)
+        assert "stolen" in r.out + r.err and "other folder" in r.out + r.err, r
+    filled("repair", rc=None)
+    filled("prune", "--exclusive", "--max-unused", "0")
+    assert set(listed) <= set(filled.objects("packs"))
+    filled("restore", "latest", "--target", base / "out")
+    same_tree(restored(base / "out", tree.path), tree.path)
+    os.remove(f"{filled.repo}/index/{ident.hex()}")
+    filled.check_clean()
 
 
 def test_nobody_deduplicates_against_a_lying_index(filled, holder, tree, base):
@@ -357,22 +457,56 @@ def test_lost_keys_come_back_with_the_secret_sheet(filled, base):
     filled("check")
 
 
+def forged_note(filled, thief, snapshot, op, value):
+    """A note with the signature of a write key, right but for its holder's role."""
+    rr = write_repo.rr
+    forger = write_repo.Forger(filled.repo, thief.key_file)
+    note = {"snapshot": snapshot, "op": op, "time": "2026-01-01T00:00:00.000000000Z", "value": value,
+            "signer": forger.signer.hex()}
+    data = forger.envelope(rr.NOTE, [forger.sealed[2]],
+                           [(9, *forger.run[2], rr.canonical(note)), (11, *forger.run[2], None)])
+    os.makedirs(filled.repo + "/notes", exist_ok=True)
+    with open(f"{filled.repo}/notes/{snapshot}.{forger.object_hash(data).hex()}", "wb") as f:
+        f.write(data)
+    return forger
+
+
+def test_maintenance_prunes_what_was_forgotten_and_check_is_clean(filled, holder, tree):
+    m = holder("maintenance")
+    filled.backup(tree.path)
+    filled("forget", "--keep-last", "1", "--now")
+    m("prune")
+    assert len(filled.objects("snapshots")) == 1
+    m("check")
+    filled.check_clean()
+
+
+def test_a_note_beyond_a_write_keys_rights_blocks_no_forget_and_a_protection_counts(filled, holder, tree):
+    thief = holder("write")
+    first = os.path.basename(filled.objects("snapshots")[0])
+    filled.backup(tree.path)
+    for op, value in (("release", ""), ("forget", "0"), ("unpin", "")):
+        signer = forged_note(filled, thief, first, op, value).signer.hex()
+        r = filled("check", rc=20)
+        assert f"'{op}' signed by {signer[:8]}" in r.out + r.err, r
+    forged_note(filled, thief, first, "tag", "theirs")
+    item = next(i for i in filled("--json", "snapshots").json("item") if i.get("snapshot") == first)
+    assert item["tags"] == ["theirs"], item
+    filled("forget", "--now", first)
+    filled("prune", "--exclusive")
+    assert len(filled.objects("snapshots")) == 1
+    filled.check_clean()
+
+
 def test_a_note_or_mark_signed_by_a_write_key_is_not_heard(filled, holder):
     """It has every key that a note or a mark is sealed with; its signature is good for neither."""
     rr = write_repo.rr
-    forger = write_repo.Forger(filled.repo, holder("write").key_file)
     snapshot = os.path.basename(filled.objects("snapshots")[0])
-    old = "2026-01-01T00:00:00.000000000Z"
 
     def kept():
         return [i.get("snapshot") for i in filled("--json", "snapshots", rc=None).json("item")]
 
-    note = {"snapshot": snapshot, "op": "forget", "time": old, "value": old, "signer": forger.signer.hex()}
-    data = forger.envelope(rr.NOTE, [forger.sealed[2]],
-                           [(9, *forger.run[2], rr.canonical(note)), (11, *forger.run[2], None)])
-    os.makedirs(filled.repo + "/notes", exist_ok=True)
-    with open(f"{filled.repo}/notes/{snapshot}.{rr.sha256(data).hex()}", "wb") as f:
-        f.write(data)
+    forger = forged_note(filled, holder("write"), snapshot, "forget", "0")
     assert snapshot in kept()
     mark = forger.id, forger.mark_key
     pack = bytes.fromhex(os.path.basename(filled.objects("packs")[0]))

@@ -1,7 +1,11 @@
 """Several workers share a file's chunks; nobody can tell afterwards."""
+import fcntl
 import os
 import signal
 import subprocess
+import termios
+
+import pytest
 
 from conftest import same_tree
 
@@ -16,6 +20,21 @@ def test_a_large_file_is_cut_the_same_by_any_number_of_workers(repo, tree, base,
         assert s["added_bytes"] < 4096, (jobs, s)  # the folders above may be other than they were
     repo("restore", f"latest:{os.fsdecode(tree.path)}", "--target", base / "out")
     same_tree(tree.path, base / "out")
+
+
+@pytest.mark.parametrize("sig", [signal.SIGINT, signal.SIGTERM])
+def test_a_silent_producer_does_not_keep_a_backup_from_stopping(repo, sig):
+    p = repo.start("backup", "--stdin", stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    p.stdin.write(b"some, but not all")
+    p.stdin.flush()
+    while fcntl.ioctl(p.stdin, termios.FIONREAD, bytes(4)) != bytes(4):  # until it was read
+        assert p.poll() is None, p.stderr.read()
+    p.send_signal(sig)
+    try:
+        assert p.wait(timeout=30) == 130  # the pipe is still open
+    finally:
+        p.kill()
+        p.communicate()
 
 
 def test_the_run_after_an_interrupted_one_says_how_much_was_there(repo, rng):

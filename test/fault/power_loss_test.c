@@ -10,6 +10,7 @@
 
 #include "engine/op_prune.h"
 #include "repo/note.h"
+#include "repo/repo_object.h"
 
 /* What was done and not yet synced, newest first. */
 struct undo {
@@ -220,7 +221,7 @@ static int do_backup(struct t *t, struct repo *r, struct err *e)
 
 static int do_forget(struct t *t, struct repo *r, struct err *e)
 {
-	return note_put(r, &t->first, NOTE_FORGET, "2020-01-01T00:00:00Z", e);
+	return note_put(r, &t->first, NOTE_FORGET, "0", e);
 }
 
 static int do_prune(struct t *t, struct repo *r, struct err *e)
@@ -250,6 +251,16 @@ static void begin(struct t *t, bool prune)
 	repo_close(r);
 }
 
+static bool has_first(struct t *t, struct repo *r)
+{
+	char name[REPO_NAME_MAX];
+	struct store_stat st;
+	struct err e;
+
+	repo_object_name(name, FORMAT_SNAPSHOT, &t->first);
+	return store_stat(repo_store(r), name, &st, &e) == 0;
+}
+
 /* Cut at the nth operation: was there an nth? */
 static bool cut_at(operation *op, unsigned nth, uint64_t seed)
 {
@@ -270,6 +281,8 @@ static bool cut_at(operation *op, unsigned nth, uint64_t seed)
 	repo_close(r);
 	r = open_repo(&t.w.ctx, t.place, t.w.cache);
 	world_check(&t.w, r, when);
+	if (op == do_prune && rc == 0)
+		assert_false(has_first(&t, r)); /* else no deletion was ever cut */
 	if (op != do_backup)
 		world_compare(&t.w, r, &t.second, when);
 	world_holds(&t.w, r, when);

@@ -447,9 +447,9 @@ class Repo:
         return plain
 
     def blob_id(self, domain, kind, data):
-        """Names and refs have keys of their own."""
+        """Each kind has a key of its own."""
         if kind == CONTENT:
-            return self.keyed_hash(domain.id_key, data)
+            return self.keyed_hash(mac(domain.id_key, b"holdfast/0 content"), data)
         if kind == NAMES:
             return self.keyed_hash(mac(domain.id_key, b"holdfast/0 names"), data)
         return self.keyed_hash(mac(domain.index_key, b"holdfast/0 refs"), data)

@@ -201,8 +201,7 @@ static void only_a_full_holder_takes_a_protection_away(void **state)
 	begin(&t);
 	put_note(&t, NOTE_PIN, "");
 	put_note(&t, NOTE_HOLD, "");
-	json_object_set_new(json_array_get(json_object_get(t.r->config.json, "writers"), 0), "role",
-	    json_string("write"));
+	t.r->config.writers[0].role = ROLE_WRITE;
 	put_note(&t, NOTE_TAG, "by anybody");
 	for (size_t i = 0; i < sizeof denied / sizeof *denied; i++)
 		put_note(&t, denied[i], denied[i] == NOTE_UNTAG ? "one" : "0");
@@ -212,9 +211,10 @@ static void only_a_full_holder_takes_a_protection_away(void **state)
 	assert_int_equal(t.events.n[EVENT_FINDING], 4);
 	FAILS(note_add(t.r, s, NOTE_UNPIN, "", &e), ERR_WRONG_KEY);
 	snapshot_list_fini(&l);
-	assert_true(note_role_may("maintenance", NOTE_FORGET));
-	assert_false(note_role_may("maintenance", NOTE_UNPIN));
-	assert_false(note_role_may("nobody", NOTE_TAG));
+	assert_true(note_role_may(ROLE_MAINTENANCE, NOTE_FORGET));
+	assert_false(note_role_may(ROLE_MAINTENANCE, NOTE_UNPIN));
+	assert_true(note_role_may(ROLE_MAINTENANCE, NOTE_GONE));
+	assert_false(note_role_may(ROLE_WRITE, NOTE_GONE));
 	repo_close(t.r);
 }
 

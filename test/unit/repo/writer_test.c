@@ -394,6 +394,171 @@ static void a_late_index_names_no_pack_that_prune_took(void **state)
 	repo_close(t.r);
 }
 
+/* Two small blobs in a minute: no frame is full, but what came first is not to be lost. */
+static void a_slow_source_is_indexed_by_the_clock(void **state)
+{
+	struct writer_params p = {CODEC_NONE, 0, false};
+	struct clock clock = {boot_now, boot_now};
+	struct writer_lane *l;
+	struct writer *w;
+	struct id id[3];
+	struct err e;
+	struct t t;
+
+	begin(&t);
+	t.ctx.clock = &clock;
+	OK(writer_begin(t.r, &p, &w, &e));
+	l = writer_lane_new(w);
+	OK(writer_add(l, PURPOSE_CONTENT, span_str("first"), &id[0], NULL, &e));
+	boot_ns += 59 * INT64_C(1000000000);
+	OK(writer_add(l, PURPOSE_CONTENT, span_str("second"), &id[1], NULL, &e));
+	assert_int_equal(make_count(t.r, "index/"), 0);
+	boot_ns += INT64_C(1000000000);
+	OK(writer_add(l, PURPOSE_CONTENT, span_str("third"), &id[2], NULL, &e));
+	assert_int_equal(make_count(t.r, "index/"), 1);
+	writer_lane_free(l); /* as if killed here */
+	writer_free(w);
+	reopen(&t);
+	OK(repo_index_load(t.r, false, &e));
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(index_cache_find_in(repo_index(t.r), repo_own_domain(t.r)->tag,
+				     &id[i], &(struct index_place){0}, &e),
+		    1);
+	repo_close(t.r);
+}
+
+/* ---- A snapshot that is void. */
+
+struct voiding {
+	struct t *other;
+	const char *when; /* the first object so named: graces pass, and the pack goes */
+	bool keep;        /* nothing can be deleted */
+	unsigned puts;    /* of snapshots */
+};
+
+static enum err_kind make_void(void *arg, const char *op, const char *key, bool *after)
+{
+	struct voiding *v = arg;
+	bool snapshot = strncmp(key, "snapshots/", 10) == 0;
+
+	if (v->when != NULL && strcmp(op, "put") == 0 && strncmp(key, v->when, 10) == 0) {
+		v->when = NULL;
+		sleep_before_index(v->other, "put", "index/", after);
+	}
+	v->puts += snapshot && strcmp(op, "put") == 0;
+	return v->keep && snapshot && strcmp(op, "del") == 0 ? ERR_IO : ERR_NONE;
+}
+
+static struct snapshot *some_snapshot(void)
+{
+	struct snapshot *s = mem_zalloc(sizeof *s);
+
+	s->host = mem_strdup("h");
+	s->user = mem_strdup("u");
+	s->parts = mem_zalloc(sizeof *s->parts);
+	s->nparts = 1;
+	s->parts[0].name = mem_strdup("files");
+	s->parts[0].kind = mem_strdup("files");
+	return s;
+}
+
+/* One run of one blob; what commit says, and the number that the snapshot got. */
+static int run_once(struct repo *r, const char *blob, bool sleep, uint64_t *number)
+{
+	struct writer_params p = {CODEC_NONE, 0, false};
+	struct snapshot *s = some_snapshot();
+	struct writer_lane *l;
+	struct writer *w;
+	struct id id;
+	struct err e;
+	int rc;
+
+	OK(writer_begin(r, &p, &w, &e));
+	l = writer_lane_new(w);
+	OK(writer_add(l, PURPOSE_CONTENT, span_str(blob), &id, NULL, &e));
+	OK(writer_lane_flush(l, &e));
+	OK(writer_finish(w, &e));
+	if (sleep) {
+		bool after;
+
+		sleep_before_index(&(struct t){.r = r}, "put", "index/", &after);
+	}
+	rc = writer_commit(w, s, &e);
+	*number = s->sequence;
+	snapshot_free(s);
+	writer_lane_free(l);
+	writer_free(w);
+	return rc;
+}
+
+static void begin_voiding(struct t *t, struct voiding *v, struct clock *clock,
+    struct store_fault_plan *fp, char cache[32], struct repo **r)
+{
+	struct repo_cred cred = make_cred();
+	struct err e;
+
+	begin(t);
+	strcpy(cache, "/tmp/holdfast-void-XXXXXX");
+	assert_non_null(mkdtemp(cache));
+	t->ctx.clock = clock;
+	*fp = (struct store_fault_plan){make_void, v};
+	OK(repo_open(
+	    store_fault_new(make_store(t->place, false), fp), &cred, cache, &t->ctx, r, &e));
+}
+
+static void end_voiding(struct t *t, struct repo *r, const char *cache)
+{
+	char *rm = mem_printf("rm -rf %s", cache);
+
+	repo_close(r);
+	repo_close(t->r);
+	assert_int_equal(system(rm), 0);
+	free(rm);
+}
+
+/* It stays in the store: the next one's number must be another. */
+static void a_void_snapshot_that_stays_is_told_and_keeps_its_number(void **state)
+{
+	for (int keep = 0; keep < 2; keep++) {
+		struct clock clock = {boot_now, boot_now};
+		struct voiding v = {.when = "snapshots/", .keep = keep};
+		struct store_fault_plan fp;
+		uint64_t number;
+		struct repo *r;
+		char cache[32];
+		struct t t;
+
+		begin_voiding(&t, &v, &clock, &fp, cache, &r);
+		v.other = &t;
+		assert_int_equal(run_once(r, "one", false, &number), -1);
+		assert_int_equal(number, 1);
+		assert_int_equal(v.puts, 1);
+		assert_int_equal(make_count(t.r, "snapshots/"), keep);
+		assert_int_equal(t.events.n[EVENT_WARNING], keep);
+		assert_int_equal(run_once(r, "two", false, &number), 0);
+		assert_int_equal(number, 1 + keep);
+		end_voiding(&t, r, cache);
+	}
+}
+
+/* Where it is known before the put, nothing void is put at all. */
+static void a_run_that_slept_before_its_snapshot_puts_none(void **state)
+{
+	struct clock clock = {boot_now, boot_now};
+	struct voiding v = {0};
+	struct store_fault_plan fp;
+	uint64_t number;
+	struct repo *r;
+	char cache[32];
+	struct t t;
+
+	begin_voiding(&t, &v, &clock, &fp, cache, &r);
+	assert_int_equal(run_once(r, "one", true, &number), -1);
+	assert_int_equal(v.puts, 0);
+	assert_int_equal(make_count(t.r, "snapshots/"), 0);
+	end_voiding(&t, r, cache);
+}
+
 /* ---- Stores that fail. */
 
 struct plan {
@@ -476,7 +641,7 @@ static void a_run_that_lost_a_blob_makes_no_snapshot(void **state)
 	struct plan plan = {.after = false};
 	struct store_fault_plan fp = {decide, &plan};
 	uint8_t *big = mem_zalloc(1 << 20);
-	struct snapshot *s = mem_zalloc(sizeof *s);
+	struct snapshot *s = some_snapshot();
 	struct writer_lane *l;
 	struct writer *w;
 	struct repo *r;
@@ -491,12 +656,6 @@ static void a_run_that_lost_a_blob_makes_no_snapshot(void **state)
 	l = writer_lane_new(w);
 	plan.op = "append";
 	FAILS(writer_add(l, PURPOSE_CONTENT, span_of(big, 1 << 20), &id, NULL, &e), ERR_IO);
-	s->host = mem_strdup("h");
-	s->user = mem_strdup("u");
-	s->parts = mem_zalloc(sizeof *s->parts);
-	s->nparts = 1;
-	s->parts[0].name = mem_strdup("files");
-	s->parts[0].kind = mem_strdup("files");
 	OK(writer_finish(w, &e));
 	assert_int_equal(writer_commit(w, s, &e), -1);
 	assert_int_equal(make_count(t.r, "snapshots/"), 0);
@@ -520,6 +679,9 @@ int main(void)
 	    cmocka_unit_test(lanes_that_race_store_each_blob_once),
 	    cmocka_unit_test(marked_packs_are_absent_for_a_new_writer),
 	    cmocka_unit_test(a_late_index_names_no_pack_that_prune_took),
+	    cmocka_unit_test(a_slow_source_is_indexed_by_the_clock),
+	    cmocka_unit_test(a_void_snapshot_that_stays_is_told_and_keeps_its_number),
+	    cmocka_unit_test(a_run_that_slept_before_its_snapshot_puts_none),
 	    cmocka_unit_test(a_failed_append_never_makes_a_damaged_pack),
 	    cmocka_unit_test(a_run_that_lost_a_blob_makes_no_snapshot),
 	};
