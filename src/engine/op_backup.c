@@ -402,13 +402,18 @@ static int run(struct backup *b, struct snapshot *s, struct backup_result *out, 
 
 static void init_locks(struct backup *b)
 {
+	pthread_condattr_t attr;
+
 	pthread_mutex_init(&b->queue_lock, NULL);
 	pthread_mutex_init(&b->cache_lock, NULL);
 	pthread_mutex_init(&b->result_lock, NULL);
 	pthread_cond_init(&b->queue_more, NULL);
 	pthread_cond_init(&b->queue_less, NULL);
 	pthread_cond_init(&b->chunk_done, NULL);
-	pthread_cond_init(&b->count_wake, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&b->count_wake, &attr);
+	pthread_condattr_destroy(&attr);
 }
 
 static void backup_free(struct backup *b)
