@@ -40,9 +40,9 @@ static bool reusable(struct bworker *w, const struct bdir *d)
 	if (!d->same)
 		return false;
 	for (size_t i = 0; i < d->nblobs; i++)
-		if (writer_has(w->b->writer, &d->blobs[i], &e) != 1)
+		if (writer_has(w->b->writer, &d->blobs[i], NULL, &e) != 1)
 			return false;
-	return writer_has(w->b->writer, &d->cached_tree, &e) == 1;
+	return writer_has(w->b->writer, &d->cached_tree, NULL, &e) == 1;
 }
 
 static int add_entry(struct bworker *w, struct bdir *d, struct bentry *en, struct err *e)

@@ -274,7 +274,7 @@ static int list_present(
 	struct presence *p = arg, below = {p->w, p->levels + 1};
 	struct buf copy = {0};
 	struct span blob;
-	int rc = writer_has(p->w->b->writer, id, e);
+	int rc = writer_has(p->w->b->writer, id, NULL, e);
 
 	if (rc != 1)
 		return rc == 0 ? err_set(e, ERR_ABSENT, "gone") : -1;
@@ -297,7 +297,7 @@ static bool present(struct bworker *w, const struct bentry *en)
 	if (en->tag == TREE_LIST)
 		return list_present(&p, PURPOSE_REFS, en->depth, ids, &e) == 0;
 	for (size_t i = 0; i < en->nids; i++)
-		if (writer_has(w->b->writer, &ids[i], &e) != 1)
+		if (writer_has(w->b->writer, &ids[i], NULL, &e) != 1)
 			return false;
 	return true;
 }
