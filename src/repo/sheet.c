@@ -328,41 +328,44 @@ static int refuse_elsewhere(struct store *s, const struct config *sheet, struct 
 }
 
 /* Is there a config by the same root key, and no older?  Another's was put there by somebody. */
-static int refuse_whole(struct store *s, const struct config *sheet, struct err *e)
+static int look_for_config(struct store *s, const struct config *sheet, bool *whole, struct err *e)
 {
 	struct buf text = {0};
 	struct config c;
 	struct err why;
 	int rc = store_get_all(s, "config", CONFIG_MAX, &text, e);
 
+	*whole = false;
 	if (rc == -1 && e->kind == ERR_ABSENT) {
 		rc = 0;
 	} else if (rc == 0 && config_is_signed(buf_span(&text)) &&
 		   config_parse(buf_span(&text), &c, &why) == 0) {
-		if (!crypto_equal(c.root, sheet->root, CRYPTO_KEY))
+		*whole = crypto_equal(c.root, sheet->root, CRYPTO_KEY);
+		if (!*whole)
 			rc = refuse_elsewhere(s, sheet, e);
-		else if (c.revision >= sheet->revision)
-			rc = err_set(e, ERR_EXISTS,
-			    "%s has a config, and it is whole: not replaced", s->url);
+		else
+			*whole = c.revision >= sheet->revision;
 		config_fini(&c);
 	}
 	buf_fini(&text);
 	return rc;
 }
 
-static int import_config(struct store *s, struct span text, struct sheet_import *out, struct err *e)
+/* May this config be put, or is one there, whole? */
+static int check_config(
+    struct store *s, struct span text, struct sheet_import *out, bool *whole, struct err *e)
 {
 	struct config c;
+	int rc;
 
 	if (!config_is_signed(text))
 		return err_set(e, ERR_USAGE, "sheet: its config is not signed by its root key");
 	if (config_parse(text, &c, e) == -1)
 		return -1;
 	out->revision = c.revision;
-	if (refuse_whole(s, &c, e) == 0 && store_put(s, "config", text, 0, e) == 0)
-		out->config = true;
+	rc = look_for_config(s, &c, whole, e);
 	config_fini(&c);
-	return out->config ? 0 : -1;
+	return rc;
 }
 
 /* What names its objects: says the sheet's config, or else the store's; failing both, the default.
@@ -408,9 +411,10 @@ int sheet_import(struct store *s, struct span text, struct sheet_import *out, st
 {
 	struct buf config = {0}, key = {0};
 	int has_config, has_key, rc = -1;
+	bool whole = false;
 
 	memset(out, 0, sizeof *out);
-	/* All is read before anything is written. */
+	/* All is read and looked at before anything is written. */
 	if ((has_config = sheet_decode(SHEET_CONFIG, text, &config, e)) == -1 ||
 	    (has_key = sheet_decode(SHEET_KEY, text, &key, e)) == -1)
 		goto out;
@@ -418,12 +422,21 @@ int sheet_import(struct store *s, struct span text, struct sheet_import *out, st
 		err_set(e, ERR_USAGE, "not a sheet: it has no line that begins with C01");
 		goto out;
 	}
-	/* The key first: config is what makes it a repository. */
-	if ((has_key &&
-		import_key(s, buf_span(&key), object_hash(s, buf_span(&config)), out, e) == -1) ||
-	    (has_config && import_config(s, buf_span(&config), out, e) == -1 &&
-		!(e->kind == ERR_EXISTS && out->key)))
+	if (has_config && check_config(s, buf_span(&config), out, &whole, e) == -1)
 		goto out;
+	/* The key first: config is what makes it a repository. */
+	if (has_key &&
+	    import_key(s, buf_span(&key), object_hash(s, buf_span(&config)), out, e) == -1)
+		goto out;
+	if (whole && !out->key) {
+		err_set(e, ERR_EXISTS, "%s has a config, and it is whole: not replaced", s->url);
+		goto out;
+	}
+	if (has_config && !whole) {
+		if (store_put(s, "config", buf_span(&config), 0, e) == -1)
+			goto out;
+		out->config = true;
+	}
 	rc = 0;
 out:
 	buf_fini(&config);
