@@ -62,17 +62,29 @@ static void describe(struct repo *r, const struct key_info *info, struct repo_ke
 	k->current = memcmp(info->holder, r->keys->holder, FORMAT_UID) == 0;
 }
 
-/* Holders that were removed have no object: config remembers them. */
-static size_t list_removed(struct repo *r, struct repo_key *v)
+static bool is_listed(const struct repo_key *v, size_t n, const char *holder)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(v[i].holder, holder) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * Holders without an object: config remembers those that were removed.  From
+ * others it was taken away, and who has a copy of it can still use that.
+ */
+static size_t list_writers(struct repo *r, struct repo_key *v, size_t n)
 {
 	const struct config *c = &r->config;
-	size_t n = 0;
 
 	for (size_t i = 0; i < c->nwriters; i++) {
 		const struct config_writer *w = &c->writers[i];
+		const char *removed = config_writer_text(c, w->id, "removed");
 		struct repo_key *k = &v[n];
+		char holder[2 * FORMAT_UID + 1];
 
-		if (!w->removed)
+		if (!w->removed && is_listed(v, n, hex_encode(holder, w->id, FORMAT_UID)))
 			continue;
 		hex_encode(k->holder, w->id, FORMAT_UID);
 		if (w->role != ROLE_MAINTENANCE)
@@ -80,8 +92,10 @@ static size_t list_removed(struct repo *r, struct repo_key *v)
 		k->label = mem_strdup(config_writer_text(c, w->id, "label"));
 		k->role = mem_strdup(role_name(w->role));
 		k->created = mem_strdup(config_writer_text(c, w->id, "added"));
-		k->removed = mem_strdup(config_writer_text(c, w->id, "removed"));
-		k->gone = true;
+		k->removed = w->removed ? mem_strdup(removed) : NULL;
+		k->gone = w->removed;
+		k->missing = !w->removed;
+		k->current = !w->removed && memcmp(w->id, r->keys->holder, FORMAT_UID) == 0;
 		n++;
 	}
 	return n;
@@ -113,7 +127,7 @@ int repo_keys_list(struct repo *r, struct repo_key **out, size_t *n, struct err 
 		v[*n].object = ids.v[i];
 		describe(r, &info, &v[(*n)++]);
 	}
-	*n += list_removed(r, v + *n);
+	*n = list_writers(r, v, *n);
 	*out = v;
 	v = NULL;
 	rc = 0;
@@ -324,7 +338,7 @@ static int find_key(
 		char hex[ID_HEX];
 
 		id_hex(hex, &v[i].object);
-		if (!v[i].gone && (strncmp(hex, prefix, strlen(prefix)) == 0 ||
+		if (!v[i].gone && ((!v[i].missing && strncmp(hex, prefix, strlen(prefix)) == 0) ||
 				      strncmp(v[i].holder, prefix, strlen(prefix)) == 0)) {
 			*out = &v[i];
 			hits++;
@@ -355,6 +369,8 @@ static int remove_holder(struct repo *r, const struct repo_key *k, struct err *e
 		if (write_config(r, e) == -1)
 			return -1;
 	}
+	if (k->missing)
+		return 0;
 	return repo_del_named(r, repo_object_name(name, FORMAT_KEY, &k->object), e);
 }
 
@@ -399,7 +415,7 @@ int repo_key_passwd(struct repo *r, const struct repo_cred *cred, struct id *obj
 	    repo_put_object(r, FORMAT_KEY, buf_span(&out), object, e) == -1)
 		goto out;
 	for (size_t i = 0; i < n; i++)
-		if (v[i].current &&
+		if (v[i].current && !v[i].missing &&
 		    repo_del_named(r, repo_object_name(name, FORMAT_KEY, &v[i].object), e) == -1)
 			goto out;
 	rc = 0;

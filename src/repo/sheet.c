@@ -233,7 +233,7 @@ static int put_key(struct repo *r, struct buf *out, struct err *e)
 		goto out;
 	err_set(e, ERR_ABSENT, "the key in use has no object in keys/");
 	for (size_t i = 0; i < n && rc == -1; i++)
-		if (keys[i].current)
+		if (keys[i].current && !keys[i].missing)
 			rc = repo_get_object(r, FORMAT_KEY, &keys[i].object, &object, e);
 	if (rc == 0) {
 		buf_printf(out, "\nThe sealed key of holder %.8s:\n\n", r->holder_text);

@@ -155,6 +155,24 @@ def test_a_removed_key_is_left_out_of_what_comes(filled, holder, tree, base, rol
     assert sum(1 for s in reader.snapshots() for _ in reader.walk(s)) > 40
 
 
+@pytest.mark.parametrize("role", ["write", "full"])
+def test_a_key_whose_thief_deleted_it_can_be_removed(filled, holder, tree, role):
+    """The store forgot it; the thief's copy opens the repository still."""
+    thief = holder(role, "--label", "stolen")
+    stolen = f"{filled.repo}/keys/{thief.key}"
+    copy = open(stolen, "rb").read()
+    os.remove(stolen)
+    item, = (k for k in filled("--json", "key", "list").json("item") if k["label"] == "stolen")
+    assert item["key"] is None and item["kind"] == "missing", item
+    r = filled("check", rc=3)
+    assert item["holder"][:8] in r.err and "stolen" in r.err, r
+    filled("key", "remove", item["holder"][:8])
+    filled.check_clean()
+    with open(stolen, "wb") as f:
+        f.write(copy)
+    assert thief("backup", tree.path, rc=None).rc not in (0, 3)
+
+
 def test_rotating_keys_needs_nobodys_password(filled, holder, tree):
     stays, m, w = holder("full"), holder("maintenance"), holder("write")
     for _ in range(3):
@@ -255,10 +273,9 @@ def lie(thief, filled, wrong=0):
     names = [os.path.basename(p) for p in filled.objects("index")]
     while True:  # a liar wants to be heard first
         data = forger.envelope(rr.INDEX, [], [(6, *own, payload), (11, *own, None)])
-        if rr.sha256(data).hex() < min(names):
+        if forger.object_hash(data).hex() < min(names):
             break
-    forger.put("index", data)
-    return forger.signer.hex(), rr.sha256(data).hex()
+    return forger.signer.hex(), forger.put("index", data).hex()
 
 
 def test_a_lying_index_of_a_stolen_write_key_harms_no_other_domain(filled, holder, tree, base):
