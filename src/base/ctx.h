@@ -69,6 +69,7 @@ struct progress {
 	_Atomic uint64_t files, dirs, bytes;       /* done */
 	_Atomic uint64_t total_files, total_bytes; /* known so far */
 	_Atomic bool total_known;                  /* the totals are final */
+	_Atomic bool wanted;                       /* somebody looks: totals are worth their cost */
 	_Atomic uint64_t errors;
 	_Atomic uint64_t stored_bytes;            /* new in the repository */
 	_Atomic(const char *) phase;              /* static text, may be NULL */

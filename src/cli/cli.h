@@ -154,7 +154,7 @@ struct cli_options {
 	int type, chunker, jobs;
 	struct cli_list canaries;
 	struct cli_list exclude, exclude_file, include, files_from, files_from0;
-	bool exclude_caches, one_file_system, stdin_data, dry_run;
+	bool exclude_caches, one_file_system, stdin_data, dry_run, no_scan;
 	const char *stdin_name;
 	struct cli_codec compression;
 	const char *target;

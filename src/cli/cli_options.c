@@ -41,6 +41,9 @@ const struct opt_def opt_table[] = {
         "leave out folders marked as caches by a CACHEDIR.TAG"},
     {"one-file-system", 'x', OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(BACKUP), AT(one_file_system), 0, NULL,
         "stay on the file systems of the paths given"},
+    {"no-scan", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(BACKUP), AT(no_scan), 0, NULL,
+        "don't count beforehand how much there is; it is counted only where progress is shown (on a terminal, "
+        "with --json) or asked for (SIGUSR1), and not with --quiet"},
     {"files-from", 0, OPT_LIST, OPT_MAIN, "FILE", NULL, NULL, B(BACKUP), AT(files_from), 0, NULL,
         "read more paths from this file, one a line ('-': standard input); empty lines and those that "
         "begin with # are left out"},
@@ -167,7 +170,7 @@ const struct opt_def opt_table[] = {
         "write the manual pages into this folder"},
     /* limits */
     {"jobs", 'j', OPT_JOBS, OPT_LIMITS, "N", NULL, NULL, WORKERS, AT(jobs), 0, NULL,
-        "how many threads work (one a processor)"},
+        "how many threads work (one a processor, at most 8)"},
     {"limit-upload", 0, OPT_RATE, OPT_LIMITS, "RATE", NULL, NULL, REPO, AT(limit_upload), 0, NULL,
         "write to the repository no faster than this: KiB/s, or with a unit, like 20MB"},
     {"limit-download", 0, OPT_RATE, OPT_LIMITS, "RATE", NULL, NULL, REPO, AT(limit_download), 0, NULL,

@@ -190,6 +190,7 @@ static void *run(void *arg)
 
 	for (unsigned n = 1; tick(t); n++) {
 		if (c->ask && atomic_exchange(c->ask, false)) {
+			c->ctx->progress.wanted = true;
 			tell(t, false);
 		} else if (c->out.json) {
 			if (n % TICKS_JSON == 0 && !c->out.quiet)
@@ -217,6 +218,7 @@ void progress_start(struct cli *c)
 
 	t->c = c;
 	t->begun_ns = c->ctx->clock->mono_ns(c->ctx->clock);
+	c->ctx->progress.wanted = c->out.err_tty || c->out.json;
 	pthread_mutex_init(&t->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);

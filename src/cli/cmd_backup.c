@@ -9,10 +9,7 @@
 #include "os/os.h"
 #include "source/exclude.h"
 
-enum {
-	PATHS_MAX = 256 << 20,
-	COUNT_AFTER_S = 5, /* where nobody watches, but somebody may ask by SIGUSR1 */
-};
+enum { PATHS_MAX = 256 << 20 };
 
 /* The paths to back up, from the arguments and from files. */
 struct paths {
@@ -175,8 +172,7 @@ static void fill(
 	    .codec = o->compression.id,
 	    .level = o->compression.level,
 	    .jobs = (unsigned)o->jobs,
-	    .count = true,
-	    .count_after_s = c->out.err_tty || c->out.json ? 1 : COUNT_AFTER_S,
+	    .count = !o->no_scan && !c->out.quiet,
 	    .dry_run = o->dry_run,
 	    .canaries = o->canaries.v,
 	    .ncanaries = o->canaries.n,

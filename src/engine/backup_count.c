@@ -55,17 +55,22 @@ static void count_all(void *backup)
 		atomic_store(&b->ctx->progress.total_known, true);
 }
 
-/* Short runs need no forecast, and shall not pay for one. */
-static void wait_a_while(struct backup *b)
+/*
+ * Short runs need no forecast, and shall not pay for one; nor shall those that
+ * nobody looks at.  Somebody may begin to look at any time.
+ */
+static void wait_until_wanted(struct backup *b)
 {
 	struct timespec until;
 
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += b->p->count_after_s;
+	clock_gettime(CLOCK_MONOTONIC, &until);
 	pthread_mutex_lock(&b->queue_lock);
-	while (
-	    !b->count_stop && pthread_cond_timedwait(&b->count_wake, &b->queue_lock, &until) == 0)
-		;
+	do {
+		until.tv_sec++;
+		while (!b->count_stop &&
+		       pthread_cond_timedwait(&b->count_wake, &b->queue_lock, &until) == 0)
+			;
+	} while (!b->count_stop && !b->ctx->progress.wanted);
 	pthread_mutex_unlock(&b->queue_lock);
 }
 
@@ -73,7 +78,7 @@ void *backup_count_main(void *backup)
 {
 	struct backup *b = backup;
 
-	wait_a_while(b);
+	wait_until_wanted(b);
 	if (!b->count_stop)
 		os_call_deep(count_all, b);
 	return NULL;

@@ -360,7 +360,7 @@ static void *read_main(void *arg)
 
 static int read_all(struct damage *d, struct err *e)
 {
-	unsigned n = d->p->jobs ? d->p->jobs : os_cpus(), started = 0;
+	unsigned n = os_workers(d->p->jobs), started = 0;
 	pthread_t *t = mem_zalloc(n * sizeof *t);
 
 	for (uint32_t i = 0; i < d->npacks; i++) {

@@ -16,6 +16,7 @@
 struct looking {
 	struct repo *repo;
 	struct ctx *ctx;
+	struct ctx *aloud; /* for what is no finding: ctx may be silent */
 	const struct snapshot_list *all;
 	struct seen seen;     /* before we looked */
 	enum event_id as;     /* how to tell what is found */
@@ -172,6 +173,7 @@ static int look(struct looking *l, struct err *e)
 	struct id_list keys = {0};
 	struct seen newest;
 	struct client own;
+	struct err why;
 	int rc = -1;
 
 	seen_read(l->repo, &l->seen);
@@ -190,9 +192,12 @@ static int look(struct looking *l, struct err *e)
 	judge_keys(l, &keys);
 	for (size_t i = 0; i < newest.nclients; i++)
 		seen_add_client(&l->seen, newest.clients[i].client, newest.clients[i].sequence);
-	seen_add_revision(&l->seen, repo_config_revision(l->repo));
+	seen_add_config(&l->seen, l->repo);
 	remember_keys(&l->seen, &keys);
-	rc = l->seen.changed ? seen_write(l->repo, &l->seen, e) : 0;
+	rc = 0;
+	/* What was judged is right, even where nothing can be remembered. */
+	if (l->seen.changed && seen_write(l->repo, &l->seen, &why) == -1)
+		event_emit(l->aloud, EVENT_WARNING, span_of(NULL, 0), "%s", why.msg);
 out:
 	id_list_fini(&keys);
 	seen_fini(&newest);
@@ -212,7 +217,7 @@ static void tell_hint(struct looking *l)
 
 void history_look(struct repo *r, const struct snapshot_list *all, struct ctx *ctx)
 {
-	struct looking l = {.repo = r, .ctx = ctx, .all = all, .as = EVENT_WARNING};
+	struct looking l = {.repo = r, .ctx = ctx, .aloud = ctx, .all = all, .as = EVENT_WARNING};
 	struct err e;
 
 	if (!repo_remembers(r))
@@ -222,57 +227,55 @@ void history_look(struct repo *r, const struct snapshot_list *all, struct ctx *c
 	tell_hint(&l);
 }
 
-void history_look_back(struct repo *r, struct ctx *ctx)
+int history_look_back(struct repo *r, struct ctx *ctx, struct err *e)
 {
 	char name[REPO_NAME_MAX];
 	struct snapshot_list all = {0};
-	struct looking l = {.repo = r, .ctx = ctx, .all = &all, .as = EVENT_WARNING};
 	struct store_stat st;
 	struct client own;
-	struct err e;
+	struct err why;
 
-	if (!repo_remembers(r) || client_open(r, &own, &e) == -1)
-		return;
+	if (seen_own_config(r, e) == -1)
+		return -1;
+	if (!repo_remembers(r) || client_open(r, &own, &why) == -1)
+		return 0;
 	client_close(&own);
-	if (own.has_last &&
-	    store_stat(
-		repo_store(r), repo_object_name(name, FORMAT_SNAPSHOT, &own.last), &st, &e) == -1 &&
-	    e.kind == ERR_ABSENT) {
-		/* Pruned, perhaps: only the whole list tells.  Who may not read it is told nothing.
-		 */
-		if (snapshot_load_all(r, &all, &e) == 0)
-			history_look(r, &all, ctx);
-		snapshot_list_fini(&all);
-		return;
-	}
-	seen_read(r, &l.seen);
-	judge_config(&l);
-	seen_fini(&l.seen);
-	tell_hint(&l);
+	if (!own.has_last ||
+	    store_stat(repo_store(r), repo_object_name(name, FORMAT_SNAPSHOT, &own.last), &st,
+		&why) == 0 ||
+	    why.kind != ERR_ABSENT)
+		return 0;
+	/* Pruned, perhaps: only the whole list tells.  Who may not read it is told nothing. */
+	if (snapshot_load_all(r, &all, &why) == 0)
+		history_look(r, &all, ctx);
+	snapshot_list_fini(&all);
+	return 0;
 }
 
 int history_check(struct repo *r, const struct snapshot_list *all, struct ctx *ctx,
     uint64_t *findings, struct err *e)
 {
-	struct gone missing = {0};
 	struct ctx quiet = {.clock = ctx->clock};
 	struct looking l = {
-	    .repo = r, .ctx = &quiet, .all = all, .as = EVENT_FINDING, .gaps = true};
+	    .repo = r, .ctx = &quiet, .aloud = ctx, .all = all, .as = EVENT_FINDING, .gaps = true};
 	struct snapshot_list again = {0};
 	int rc = look(&l, e);
 
 	if (rc == 0 && l.found > 0) {
 		/* A backup or prune that ran while we listed shows half of itself: look twice. */
 		rc = snapshot_load_all(r, &again, e);
-		l = (struct looking){
-		    .repo = r, .ctx = ctx, .all = &again, .as = EVENT_FINDING, .gaps = true};
+		l = (struct looking){.repo = r,
+		    .ctx = ctx,
+		    .aloud = ctx,
+		    .all = &again,
+		    .as = EVENT_FINDING,
+		    .gaps = true};
 		if (rc == 0)
 			rc = look(&l, e);
 		snapshot_list_fini(&again);
 		tell_hint(&l);
 	}
 	*findings += l.found;
-	gone_fini(&missing);
 	return rc;
 }
 
@@ -280,12 +283,13 @@ int history_check(struct repo *r, const struct snapshot_list *all, struct ctx *c
 static int record(struct repo *r, struct gone *missing, struct err *e)
 {
 	struct note_list notes;
+	struct id note;
 	int rc;
 
 	if (note_load_all(r, &notes, e) == -1)
 		return -1;
 	gone_of_notes(missing, &notes);
-	rc = gone_put(r, missing, e);
+	rc = gone_put(r, missing, &note, e);
 	if (rc == 0)
 		rc = gone_sweep(r, &notes, e);
 	note_list_fini(&notes);
@@ -298,6 +302,7 @@ int history_accept(struct repo *r, struct ctx *ctx, bool dry_run, uint64_t *acce
 	struct snapshot_list all;
 	struct looking l = {.repo = r,
 	    .ctx = ctx,
+	    .aloud = ctx,
 	    .all = &all,
 	    .as = EVENT_NOTICE,
 	    .gaps = true,

@@ -19,8 +19,11 @@
  */
 void history_look(struct repo *r, const struct snapshot_list *all, struct ctx *ctx);
 
-/* Before a backup: config, and the last snapshot of this machine.  One look. */
-void history_look_back(struct repo *r, struct ctx *ctx);
+/*
+ * Before a backup, with any key: a config that was set back is refused and a newer one
+ * remembered (repo/seen.h); then the last snapshot of this machine.  One look.
+ */
+int history_look_back(struct repo *r, struct ctx *ctx, struct err *e);
 
 /* For check: every gap and rollback is told as EVENT_FINDING and counted. */
 int history_check(struct repo *r, const struct snapshot_list *all, struct ctx *ctx,

@@ -245,7 +245,7 @@ static void worker_fini(struct bworker *w)
 /* The walker is this thread; workers read. */
 static int run_threads(struct backup *b, struct err *e)
 {
-	unsigned n = b->p->jobs ? b->p->jobs : os_cpus(), started = 0;
+	unsigned n = os_workers(b->p->jobs), started = 0;
 	struct bworker walker;
 	pthread_t counter;
 	bool counting = b->counted != NULL &&
@@ -402,13 +402,18 @@ static int run(struct backup *b, struct snapshot *s, struct backup_result *out, 
 
 static void init_locks(struct backup *b)
 {
+	pthread_condattr_t attr;
+
 	pthread_mutex_init(&b->queue_lock, NULL);
 	pthread_mutex_init(&b->cache_lock, NULL);
 	pthread_mutex_init(&b->result_lock, NULL);
 	pthread_cond_init(&b->queue_more, NULL);
 	pthread_cond_init(&b->queue_less, NULL);
 	pthread_cond_init(&b->chunk_done, NULL);
-	pthread_cond_init(&b->count_wake, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&b->count_wake, &attr);
+	pthread_condattr_destroy(&attr);
 }
 
 static void backup_free(struct backup *b)
@@ -457,7 +462,8 @@ int op_backup(struct repo *r, const struct backup_params *p, struct ctx *ctx,
 	writer_fingerprint(r, span_str("file cache 1"), b->sip[1]);
 	if (p->stdin_name == NULL && backup_paths_gather(b, &paths, e) == -1)
 		goto out;
-	history_look_back(r, ctx);
+	if (history_look_back(r, ctx, e) == -1)
+		goto out;
 	/* Marks are listed before anything is looked up (format.md 10). */
 	if (writer_begin(r, &wp, &b->writer, e) == -1 || open_source(b, &paths, e) == -1)
 		goto out;

@@ -33,8 +33,7 @@ struct backup_params {
 	enum codec_id codec;
 	int level;
 	unsigned jobs;               /* 0: one a core */
-	bool count;                  /* walk twice, to know how much there is */
-	unsigned count_after_s;      /* once the run has lasted that long */
+	bool count;                  /* walk twice, to know how much there is, once it is wanted */
 	bool dry_run;                /* reads and counts, stores nothing */
 	const char *const *canaries; /* absolute; told when one changes or goes */
 	size_t ncanaries;

@@ -59,7 +59,7 @@ static int second_thoughts(struct prune *pr, struct err *e)
 }
 
 /* Before they go it is written that they are gone rightly. */
-static int record_gone(struct prune *pr, struct err *e)
+static int record_gone(struct prune *pr, struct id *note, struct err *e)
 {
 	struct gone gone = {0};
 	int rc;
@@ -71,17 +71,25 @@ static int record_gone(struct prune *pr, struct err *e)
 		if (snapshot_goes(s, pr->now_ns))
 			gone_add(&gone, s->client, s->sequence, s->sequence);
 	}
-	rc = gone_put(pr->repo, &gone, e);
+	rc = gone_put(pr->repo, &gone, note, e);
 	gone_fini(&gone);
 	return rc;
 }
 
 static int remove_snapshots(struct prune *pr, struct err *e)
 {
+	struct id note;
+	struct err ignored;
+
 	if (pr->out->snapshots_removed == 0)
 		return 0;
-	if (second_thoughts(pr, e) == -1 || record_gone(pr, e) == -1)
+	if (record_gone(pr, &note, e) == -1)
 		return -1;
+	/* In this order: see note_add. */
+	if (second_thoughts(pr, e) == -1) {
+		gone_withdraw(pr->repo, &note, &ignored);
+		return -1;
+	}
 	for (size_t i = 0; i < pr->snapshots.n; i++) {
 		struct snapshot *s = pr->snapshots.v[i];
 		char hex[ID_HEX];

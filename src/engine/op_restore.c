@@ -81,13 +81,14 @@ static int plan_file(struct restore *rs, struct rdir *d, const struct entry *en,
 static int restore_file(struct restore *rs, struct rdir *d, const struct entry *en,
     const struct tree_ref *ref, const char *path, struct err *e)
 {
-	int rc = restore_leave(rs, d->dir, en, ref, path, e);
+	uint64_t size;
+	int rc = restore_leave(rs, d->dir, en, ref, path, &size, e);
 
 	if (rc == -1)
 		return -1;
 	if (rc == 1) {
 		rs->skipped++;
-		rs->skipped_bytes += en->size;
+		rs->skipped_bytes += size;
 		event_emit(rs->ctx, EVENT_FILE_DONE, span_str(path), "left as it is");
 		if (rs->p->overwrite == TARGET_NEVER || rs->p->dry_run)
 			return 0;
@@ -125,7 +126,8 @@ static int make_other(
 static int restore_other(
     struct restore *rs, struct rdir *d, const struct entry *en, const char *path, struct err *e)
 {
-	int rc = restore_leave(rs, d->dir, en, NULL, path, e);
+	uint64_t size;
+	int rc = restore_leave(rs, d->dir, en, NULL, path, &size, e);
 
 	if (rc == -1)
 		return -1;
@@ -325,7 +327,7 @@ static int plan_all(struct restore *rs, const struct tree_path *at, struct err *
 
 static int run_threads(struct restore *rs, const struct tree_path *at, struct err *e)
 {
-	unsigned n = rs->p->jobs ? rs->p->jobs : os_cpus(), started = 0;
+	unsigned n = os_workers(rs->p->jobs), started = 0;
 	pthread_t *t = mem_zalloc(n * sizeof *t);
 	int rc = 0;
 
@@ -373,7 +375,7 @@ static int verify_tree(
 
 			if (verify_tree(rs, &sub, child, in, &why) == -1)
 				restore_problem(rs, child, &why);
-		} else if (en.type == ENTRY_FILE) {
+		} else if (en.type == ENTRY_FILE && !restore_left(rs, child)) {
 			if (restore_verify_file(rs, child + skip, &en, &ref, &why) == -1)
 				restore_problem(rs, child, &why);
 			else
@@ -394,10 +396,11 @@ static int verify_all(struct restore *rs, const struct tree_path *at, struct err
 	const char *prefix = strcmp(rs->p->path, "/") == 0 ? "" : rs->p->path;
 	struct err why;
 
+	restore_left_sort(rs);
 	atomic_store(&rs->ctx->progress.phase, "verifying");
 	if (at->entry.type == ENTRY_DIR)
 		return verify_tree(rs, &at->ref.ids[0], prefix, rs->p->include == NULL, e);
-	if (at->entry.type != ENTRY_FILE)
+	if (at->entry.type != ENTRY_FILE || restore_left(rs, rs->p->path))
 		return 0;
 	if (restore_verify_file(rs, strrchr(rs->p->path, '/') + 1, &at->entry, &at->ref, &why) ==
 	    -1)
@@ -424,6 +427,7 @@ static void fill_result(struct restore *rs, struct restore_result *out)
 static void restore_free(struct restore *rs)
 {
 	restore_links_free(rs);
+	buf_fini(&rs->left);
 	reader_free(rs->reader);
 	pthread_mutex_destroy(&rs->lock);
 	pthread_cond_destroy(&rs->more);
@@ -464,13 +468,13 @@ int op_restore(struct repo *r, const struct restore_params *p, struct ctx *ctx,
 		       : target_open(p->target, p->overwrite, ctx, &rs->target, e) == -1)
 		goto out;
 	rc = run_threads(rs, &at, e);
-	if (rc == 0 && p->verify && !p->dry_run)
-		rc = verify_all(rs, &at, e);
 	/* What is reported as restored survives a power cut. */
 	if (rc == 0 && !p->dry_run) {
 		atomic_store(&ctx->progress.phase, "writing to disk");
 		rc = target_sync(rs->target, e);
 	}
+	if (rc == 0 && p->verify && !p->dry_run)
+		rc = verify_all(rs, &at, e);
 	fill_result(rs, out);
 	if (rs->target != NULL)
 		out->problems += target_problems(rs->target);

@@ -234,8 +234,7 @@ int prune_plan(struct prune *pr, struct err *e)
 			return err_set(e, ERR_CORRUPT, "a mark is damaged; nothing is pruned"),
 			       err_hint(
 				   e, "remove the damaged object below marks/ and prune again");
-	if (snapshot_load_all(pr->repo, &pr->snapshots, e) == -1 ||
-	    note_load_all(pr->repo, &pr->notes, e) == -1)
+	if (snapshot_load_noted(pr->repo, &pr->snapshots, &pr->notes, e) == -1)
 		return -1;
 	if (pr->snapshots.damaged > 0)
 		return err_set(e, ERR_CORRUPT, "a snapshot cannot be read; nothing is pruned"),

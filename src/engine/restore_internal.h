@@ -75,6 +75,7 @@ struct restore {
 	_Atomic bool failed; /* err is set: stop */
 
 	struct rlinks *links; /* restore_links.c */
+	struct buf left;      /* u64 each: hashes of paths, for restore_left */
 	_Atomic uint64_t files, bytes, problems, damaged;
 	uint64_t dirs, others, skipped, skipped_bytes, deleted, verified;
 };
@@ -126,10 +127,15 @@ int restore_dry_open(struct restore *rs, struct err *e); /* refuses as target_op
 /*
  * restore_look.c: leave what is there as it is?  1 yes, 0 no, -1.  What
  * seems to be the same is read and compared where --verify or --overwrite
- * always want that.
+ * always want that.  *size: of what is there.
  */
 int restore_leave(struct restore *rs, struct target_dir *dir, const struct entry *en,
-    const struct tree_ref *ref, const char *path, struct err *e);
+    const struct tree_ref *ref, const char *path, uint64_t *size, struct err *e);
+
+/* What --overwrite never left is not for --verify to judge: add, sort, then ask. */
+void restore_left_add(struct restore *rs, const char *path);
+void restore_left_sort(struct restore *rs);
+bool restore_left(const struct restore *rs, const char *path);
 
 /*
  * restore_verify.c: does the file on disk hold these blobs?  By its path below

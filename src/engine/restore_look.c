@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "engine/restore_internal.h"
 #include "os/os.h"
+#include "repo/siphash.h"
 
 /* Where a path of the snapshot would be. */
 static char *in_target(const struct restore *rs, const char *path)
@@ -79,8 +80,22 @@ static int same_file(struct restore *rs, struct target_dir *dir, const struct en
 	return same_content(rs, dir, en, ref, e);
 }
 
+/* A file of another size may be what a crash left of an earlier restore. */
+static void never_tell(
+    struct restore *rs, const struct entry *en, const struct target_stat *st, const char *path)
+{
+	struct err e;
+
+	err_clear(&e);
+	if (en->type != ENTRY_FILE || st->type != ENTRY_FILE || st->size == en->size)
+		return;
+	err_set(&e, ERR_EXISTS, "left as it is, but it has %llu bytes, in the snapshot %llu",
+	    (unsigned long long)st->size, (unsigned long long)en->size);
+	restore_problem(rs, path, &e);
+}
+
 int restore_leave(struct restore *rs, struct target_dir *dir, const struct entry *en,
-    const struct tree_ref *ref, const char *path, struct err *e)
+    const struct tree_ref *ref, const char *path, uint64_t *size, struct err *e)
 {
 	struct target_stat st;
 	bool linked;
@@ -89,6 +104,11 @@ int restore_leave(struct restore *rs, struct target_dir *dir, const struct entry
 		return 0;
 	if (restore_look(rs, dir, path, &st, e) == -1)
 		return -1;
+	*size = st.size;
+	if (st.exists && rs->p->overwrite == TARGET_NEVER) {
+		never_tell(rs, en, &st, path);
+		restore_left_add(rs, path);
+	}
 	if (!st.exists || rs->p->overwrite == TARGET_NEVER)
 		return st.exists;
 	/* A further name of a file that was dealt with: all that counts is that it is one. */
@@ -97,6 +117,41 @@ int restore_leave(struct restore *rs, struct target_dir *dir, const struct entry
 	if (st.type != en->type || en->type != ENTRY_FILE)
 		return 0;
 	return same_file(rs, dir, en, ref, &st, e);
+}
+
+static uint64_t left_key(const char *path)
+{
+	static const uint8_t key[SIPHASH_KEY];
+
+	return siphash(key, span_str(path));
+}
+
+void restore_left_add(struct restore *rs, const char *path)
+{
+	uint64_t h = left_key(path);
+
+	if (rs->p->verify)
+		buf_put(&rs->left, &h, sizeof h);
+}
+
+static int by_value(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+void restore_left_sort(struct restore *rs)
+{
+	if (rs->left.n > 0)
+		qsort(rs->left.p, rs->left.n / sizeof(uint64_t), sizeof(uint64_t), by_value);
+}
+
+bool restore_left(const struct restore *rs, const char *path)
+{
+	uint64_t h = left_key(path);
+
+	return rs->left.n > 0 && bsearch(&h, rs->left.p, rs->left.n / sizeof h, sizeof h, by_value);
 }
 
 /* Visit the names in a directory that may not be there. */

@@ -1,6 +1,7 @@
 /*
  * restore_verify: reads a restored file back and recomputes every blob's id,
  * so that what is proven is what lies on the disk, not what was sent there.
+ * The target is synced before.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -71,15 +72,13 @@ int restore_verify_fd(
 int restore_verify_file(struct restore *rs, const char *below, const struct entry *en,
     const struct tree_ref *ref, struct err *e)
 {
-	int root = os_open(rs->p->target, O_RDONLY | O_DIRECTORY, 0), fd = -1, rc;
+	int fd = target_read_path(rs->target, below, e), rc;
 
-	if (root != -1)
-		fd = os_open_beneath(root, below, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
 	if (fd == -1)
-		rc = err_sys(e, "open it again");
-	else
-		rc = restore_verify_fd(rs, fd, en, ref, e);
+		return err_wrap(e, "read back");
+	/* It is synced, so the kernel can forget it: what is read now comes from the disk. */
+	os_forget(fd);
+	rc = restore_verify_fd(rs, fd, en, ref, e);
 	os_close(fd);
-	os_close(root);
 	return rc;
 }

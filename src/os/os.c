@@ -145,6 +145,22 @@ int os_fsync(int fd)
 	return rc;
 }
 
+int os_close_written(int fd)
+{
+	bool lost = fault();
+	int no = errno;
+
+	if (close(fd) == -1 && errno != EINTR)
+		return -1;
+	errno = no;
+	return lost ? -1 : 0;
+}
+
+void os_forget(int fd)
+{
+	(void)!posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+}
+
 int os_syncfs(int fd)
 {
 	int rc;

@@ -27,7 +27,8 @@ int os_open(const char *path, int flags, mode_t mode);
 int os_openat(int dir, const char *path, int flags, mode_t mode);
 /* openat2 with RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS. */
 int os_open_beneath(int dir, const char *path, int flags, mode_t mode);
-int os_close(int fd); /* -1 does nothing; keeps errno */
+int os_close(int fd);         /* -1 does nothing; keeps errno */
+int os_close_written(int fd); /* closed in any case; -1: what was written may be lost */
 int os_mkdirat(int dir, const char *path, mode_t mode);
 int os_linkat(int dir, const char *from, int dir2, const char *to);
 int os_renameat(int dir, const char *from, int dir2, const char *to);
@@ -35,7 +36,8 @@ int os_renameat(int dir, const char *from, int dir2, const char *to);
 int os_renameat_new(int dir, const char *from, int dir2, const char *to);
 int os_unlinkat(int dir, const char *path, int flags);
 int os_fsync(int fd);
-int os_syncfs(int fd); /* all of the file system that fd is on */
+int os_syncfs(int fd);  /* all of the file system that fd is on */
+void os_forget(int fd); /* advice: what is synced need not stay in memory */
 int os_ftruncate(int fd, off_t n);
 int os_fstat(int fd, struct stat *st);
 int os_fstatat(int dir, const char *path, struct stat *st, int flags);
@@ -80,12 +82,13 @@ struct clock *os_clock_of(const struct ctx *ctx); /* ctx's, or else the real one
  */
 void os_call_deep(void (*f)(void *), void *arg);
 
-unsigned os_cpus(void);                        /* at least 1; honours affinity */
-const char *os_host(void);                     /* static; "localhost" if unknown */
-void os_user(char *out, size_t n);             /* name of the effective user, or its number */
-mode_t os_umask(void);                         /* the process's file mode creation mask */
-size_t os_nofile(void);                        /* how many descriptors may be open */
-void os_raise_nofile(void);                    /* soft limit of descriptors up to the hard one */
+unsigned os_cpus(void);             /* at least 1; honours affinity */
+unsigned os_workers(unsigned jobs); /* so many if not 0; else a thread a processor, at most 8 */
+const char *os_host(void);          /* static; "localhost" if unknown */
+void os_user(char *out, size_t n);  /* name of the effective user, or its number */
+mode_t os_umask(void);              /* the process's file mode creation mask */
+size_t os_nofile(void);             /* how many descriptors may be open */
+void os_raise_nofile(void);         /* soft limit of descriptors up to the hard one */
 void os_sleep_ns(struct ctx *ctx, int64_t ns); /* ends early on cancel */
 
 /*

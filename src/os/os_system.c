@@ -54,6 +54,14 @@ unsigned os_cpus(void)
 	return n < 1 ? 1 : (unsigned)n;
 }
 
+/* Each has buffers of some MiB, and a disk is busy long before it has more to do. */
+unsigned os_workers(unsigned jobs)
+{
+	unsigned n = os_cpus();
+
+	return jobs ? jobs : n < 8 ? n : 8;
+}
+
 static char host[256];
 
 static void host_find(void)

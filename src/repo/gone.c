@@ -114,7 +114,7 @@ static void join(struct gone *g)
 	g->n = n;
 }
 
-int gone_put(struct repo *r, struct gone *g, struct err *e)
+int gone_put(struct repo *r, struct gone *g, struct id *note, struct err *e)
 {
 	struct buf b = {0};
 	char hex[2 * FORMAT_UID + 1];
@@ -133,9 +133,17 @@ int gone_put(struct repo *r, struct gone *g, struct err *e)
 			buf_printf(&b, ",");
 		buf_printf(&b, "%llu-%llu", (unsigned long long)x->from, (unsigned long long)x->to);
 	}
-	rc = note_put(r, &nobody, NOTE_GONE, buf_cstr(&b), e);
+	rc = note_put_id(r, &nobody, NOTE_GONE, buf_cstr(&b), note, e);
 	buf_fini(&b);
 	return rc == -1 ? err_wrap(e, "say which snapshots are gone") : 0;
+}
+
+int gone_withdraw(struct repo *r, const struct id *note, struct err *e)
+{
+	struct note n = {.id = *note};
+	struct note_list l = {&n, 1};
+
+	return note_del_all(r, &l, &nobody, e);
 }
 
 int gone_sweep(struct repo *r, const struct note_list *l, struct err *e)

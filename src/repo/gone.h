@@ -42,7 +42,9 @@ void gone_of_notes(struct gone *g, const struct note_list *l);
  * Write it as one note, durably; then gone_sweep deletes the notes that `g` was made
  * of.  In between what g names may be deleted.
  */
-int gone_put(struct repo *r, struct gone *g, struct err *e);
+int gone_put(struct repo *r, struct gone *g, struct id *note, struct err *e);
+/* Nothing was deleted after all: take that note back. */
+int gone_withdraw(struct repo *r, const struct id *note, struct err *e);
 int gone_sweep(struct repo *r, const struct note_list *l, struct err *e);
 
 #endif

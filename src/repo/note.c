@@ -8,8 +8,11 @@
 
 #include "base/hex.h"
 #include "base/mem.h"
+#include "repo/gone.h"
 #include "repo/repo_internal.h"
 #include "repo/repo_parity.h"
+
+static const int64_t PRUNE_NS = 3600 * INT64_C(1000000000); /* from `gone` to deleted, at most */
 
 enum {
 	FULL = 1 << ROLE_FULL,
@@ -24,14 +27,15 @@ enum {
 static const struct {
 	const char *name;
 	unsigned roles; /* a bit for each */
+	bool protects;
 } ops[NOTE_OPS] = {
     [NOTE_TAG] = {"tag", ANYBODY},
     [NOTE_UNTAG] = {"untag", FULL},
     [NOTE_FORGET] = {"forget", PRUNERS},
-    [NOTE_RELEASE] = {"release", PRUNERS},
-    [NOTE_PIN] = {"pin", ANYBODY},
+    [NOTE_RELEASE] = {"release", PRUNERS, true},
+    [NOTE_PIN] = {"pin", ANYBODY, true},
     [NOTE_UNPIN] = {"unpin", FULL},
-    [NOTE_HOLD] = {"hold", ANYBODY},
+    [NOTE_HOLD] = {"hold", ANYBODY, true},
     [NOTE_UNHOLD] = {"unhold", FULL},
     [NOTE_GONE] = {"gone", PRUNERS},
 };
@@ -249,7 +253,7 @@ out:
 }
 
 static int put(struct repo *r, const struct id *snapshot, enum note_op op, const char *value,
-    int64_t time_ns, struct err *e)
+    int64_t time_ns, struct id *id, struct err *e)
 {
 	struct seal_key *key = mem_zalloc(sizeof *key);
 	uint8_t sealed[FORMAT_SEALED_KEY];
@@ -257,7 +261,6 @@ static int put(struct repo *r, const struct id *snapshot, enum note_op op, const
 	char hex[ID_HEX], now[40], name[REPO_NAME_MAX], *text;
 	struct sealer sealer;
 	struct buf object = {0};
-	struct id id;
 	json_t *o;
 	int rc;
 
@@ -276,8 +279,8 @@ static int put(struct repo *r, const struct id *snapshot, enum note_op op, const
 	envelope_begin(&object, FORMAT_NOTE, keys, 1);
 	envelope_section(&sealer, &object, key, PURPOSE_NOTE, span_str(text));
 	envelope_sign(&sealer, &object, key, r->keys->holder, r->keys->signing);
-	repo_object_id(r, buf_span(&object), &id);
-	rc = repo_put_named(r, note_name(name, snapshot, &id), buf_span(&object), e);
+	repo_object_id(r, buf_span(&object), id);
+	rc = repo_put_named(r, note_name(name, snapshot, id), buf_span(&object), e);
 	sealer_fini(&sealer);
 	buf_fini(&object);
 	crypto_wipe(key, sizeof *key);
@@ -289,7 +292,53 @@ static int put(struct repo *r, const struct id *snapshot, enum note_op op, const
 int note_put(
     struct repo *r, const struct id *snapshot, enum note_op op, const char *value, struct err *e)
 {
-	return put(r, snapshot, op, value, repo_now(r), e);
+	struct id id;
+
+	return put(r, snapshot, op, value, repo_now(r), &id, e);
+}
+
+int note_put_id(struct repo *r, const struct id *snapshot, enum note_op op, const char *value,
+    struct id *id, struct err *e)
+{
+	return put(r, snapshot, op, value, repo_now(r), id, e);
+}
+
+/*
+ * A prune says what it will delete, then looks for notes that came; who protects puts its
+ * note, then looks here: one of the two sees the other.  An old `gone` note on a snapshot
+ * that is there is of a prune that was cut short, and long over.
+ */
+static int no_prune_is_at_it(struct repo *r, const struct snapshot *s, struct err *e)
+{
+	struct note_list l;
+	struct gone gone = {0};
+	int64_t newest = 0;
+	bool busy = false;
+
+	if (note_list_names(r, &l, e) == -1)
+		return -1;
+	for (size_t i = 0; i < l.n; i++)
+		if (l.v[i].stored_ns > newest)
+			newest = l.v[i].stored_ns;
+	for (size_t i = 0; i < l.n; i++) {
+		struct note *n = &l.v[i];
+		struct err why = {0};
+
+		n->damaged = !gone_is(n) || newest - n->stored_ns > PRUNE_NS ||
+			     load_one(r, n, &why) == -1;
+		if (!n->damaged)
+			judge_right(r, n);
+		else if (why.kind != ERR_NONE && why.kind != ERR_CORRUPT)
+			busy = true; /* its place is taken by another; or we cannot tell */
+	}
+	gone_of_notes(&gone, &l);
+	note_list_fini(&l);
+	busy = busy || gone_find(&gone, s->client, s->sequence) != NULL;
+	gone_fini(&gone);
+	if (!busy)
+		return 0;
+	err_set(e, ERR_BUSY, "a prune may be deleting it, or gave up just now");
+	return err_hint(e, "look whether it is still there in a while, and run this again");
 }
 
 int note_add(
@@ -298,17 +347,18 @@ int note_add(
 	int64_t now = repo_now(r);
 	char name[REPO_NAME_MAX];
 	struct store_stat st;
+	struct id id;
 
 	if (!note_may(r, op))
 		return err_set(
 		    e, ERR_WRONG_KEY, "this key's role does not allow '%s'", ops[op].name);
 	if (now <= s->noted_ns)
 		now = s->noted_ns + 1;
-	if (put(r, &s->id, op, value, now, e) == -1)
+	if (put(r, &s->id, op, value, now, &id, e) == -1)
 		return -1;
 	/* A prune may have been quicker. */
 	if (store_stat(r->store, repo_object_name(name, FORMAT_SNAPSHOT, &s->id), &st, e) == 0)
-		return 0;
+		return ops[op].protects ? no_prune_is_at_it(r, s, e) : 0;
 	return e->kind == ERR_ABSENT ? err_set(e, ERR_ABSENT, "a prune deleted it meanwhile") : -1;
 }
 

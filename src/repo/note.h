@@ -50,9 +50,12 @@ void note_list_fini(struct note_list *l);
 int note_put(
     struct repo *r, const struct id *snapshot, enum note_op op, const char *value, struct err *e);
 
+int note_put_id(struct repo *r, const struct id *snapshot, enum note_op op, const char *value,
+    struct id *id, struct err *e); /* and its id */
+
 /*
  * The same on a snapshot as it was loaded: dated after every note that it shows, whatever
- * this machine's clock says; ERR_ABSENT if it is gone by now.
+ * this machine's clock says; ERR_ABSENT if it is gone by now, ERR_BUSY if a prune may be at it.
  */
 int note_add(
     struct repo *r, const struct snapshot *s, enum note_op op, const char *value, struct err *e);

@@ -14,6 +14,7 @@
 #include "crypto/secret.h"
 #include "repo/repo_internal.h"
 #include "repo/repo_parity.h"
+#include "repo/seen.h"
 
 static const char KEY_FILE_MAGIC[] = "holdfast-key-1 ";
 
@@ -162,7 +163,8 @@ static int reload_config(struct repo *r, struct err *e)
 	    store_get_all(r->store, "config", CONFIG_MAX, &text, e) == -1 ||
 	    config_parse(buf_span(&text), &c, e) == -1)
 		goto out;
-	if (config_verify(&c, r->keys->root_public, e) == -1) {
+	if (config_verify(&c, r->keys->root_public, e) == -1 ||
+	    seen_config(r, c.revision, c.epoch, e) == -1) {
 		config_fini(&c);
 		goto out;
 	}
@@ -188,6 +190,8 @@ static int write_config(struct repo *r, struct err *e)
 	config_sign(&r->config, r->keys->root, &text);
 	rc = repo_put_config(r, buf_span(&text), 0, e);
 	buf_fini(&text);
+	if (rc == 0)
+		rc = seen_own_config(r, e);
 	return rc == 0 ? repo_refresh_keys(r, e) : -1;
 }
 

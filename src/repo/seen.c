@@ -1,5 +1,5 @@
-/* seen: see seen.h.  Lines: "sum HEX" of what follows; "config N", "client HEX N", "key HEX
- * here|gone". */
+/* seen: see seen.h.  Lines: "sum HEX" of what follows; "config N" (its revision), "epoch N",
+ * "client HEX N", "key HEX here|gone". */
 #include "repo/seen.h"
 
 #include <stdio.h>
@@ -45,12 +45,18 @@ void seen_add_client(struct seen *s, const uint8_t client[FORMAT_UID], uint64_t 
 	s->changed = true;
 }
 
-void seen_add_revision(struct seen *s, uint64_t revision)
+static void add(struct seen *s, uint64_t *have, uint64_t now)
 {
-	if (revision <= s->revision)
+	if (now <= *have)
 		return;
-	s->revision = revision;
+	*have = now;
 	s->changed = true;
+}
+
+void seen_add_config(struct seen *s, const struct repo *r)
+{
+	add(s, &s->revision, r->config.revision);
+	add(s, &s->epoch, r->config.epoch);
 }
 
 static void parse_line(struct seen *s, char *line)
@@ -63,7 +69,9 @@ static void parse_line(struct seen *s, char *line)
 	if (word == NULL || a == NULL)
 		return;
 	if (strcmp(word, "config") == 0)
-		seen_add_revision(s, strtoull(a, NULL, 10));
+		add(s, &s->revision, strtoull(a, NULL, 10));
+	else if (strcmp(word, "epoch") == 0)
+		add(s, &s->epoch, strtoull(a, NULL, 10));
 	else if (b == NULL)
 		return;
 	else if (strcmp(word, "client") == 0 && strlen(a) == sizeof client * 2 &&
@@ -127,7 +135,8 @@ int seen_write(struct repo *r, const struct seen *s, struct err *e)
 	if (r->state_dir == NULL)
 		return 0;
 	buf_put(&b, sum, SUM_LINE);
-	buf_printf(&b, "config %llu\n", (unsigned long long)s->revision);
+	buf_printf(&b, "config %llu\nepoch %llu\n", (unsigned long long)s->revision,
+	    (unsigned long long)s->epoch);
 	for (size_t i = 0; i < s->nclients; i++)
 		buf_printf(&b, "client %s %llu\n",
 		    hex_encode(hex, s->clients[i].client, FORMAT_UID),
@@ -144,4 +153,34 @@ int seen_write(struct repo *r, const struct seen *s, struct err *e)
 	free(path);
 	buf_fini(&b);
 	return rc == -1 ? err_wrap(e, "remember what was seen of the repository") : 0;
+}
+
+int seen_config(struct repo *r, uint64_t revision, uint64_t epoch, struct err *e)
+{
+	struct seen s;
+	struct err why;
+	int rc = 0;
+
+	seen_read(r, &s);
+	if (revision < s.revision || epoch < s.epoch) {
+		err_set(e, ERR_FAILED,
+		    "config has revision %llu, and this machine has seen %llu: it was set back to "
+		    "an older state",
+		    (unsigned long long)revision, (unsigned long long)s.revision);
+		rc = err_hint(e,
+		    "if you know why, run 'holdfast repair snapshots' here with a full "
+		    "key, which takes the present state for right; if not, keys that "
+		    "were removed may be valid again: look at the store's logs");
+	}
+	add(&s, &s.revision, revision);
+	add(&s, &s.epoch, epoch);
+	if (rc == 0 && s.changed && seen_write(r, &s, &why) == -1)
+		event_emit(r->ctx, EVENT_WARNING, span_of(NULL, 0), "%s", why.msg);
+	seen_fini(&s);
+	return rc;
+}
+
+int seen_own_config(struct repo *r, struct err *e)
+{
+	return seen_config(r, r->config.revision, r->config.epoch, e);
 }

@@ -1,5 +1,6 @@
 /*
- * seen: what this machine has seen of a repository: the newest revision of config,
+ * seen: what this machine has seen of a repository: the newest revision and
+ * epoch of config,
  * each client's newest snapshot, key objects there and gone.  A store that is
  * set back to an older state does not know what we have seen.
  *
@@ -27,7 +28,7 @@ struct seen_key {
 };
 
 struct seen {
-	uint64_t revision;
+	uint64_t revision, epoch; /* config's */
 	struct seen_client *clients;
 	size_t nclients;
 	struct seen_key *keys;
@@ -42,6 +43,13 @@ void seen_fini(struct seen *s);
 uint64_t seen_sequence(const struct seen *s, const uint8_t client[FORMAT_UID]);
 /* Remember the newer of both. */
 void seen_add_client(struct seen *s, const uint8_t client[FORMAT_UID], uint64_t sequence);
-void seen_add_revision(struct seen *s, uint64_t revision);
+void seen_add_config(struct seen *s, const struct repo *r);
+
+/*
+ * Refuse to build on a config that is older than what this machine has seen (ERR_FAILED);
+ * else remember it, which is told as a warning where it can't be done.
+ */
+int seen_config(struct repo *r, uint64_t revision, uint64_t epoch, struct err *e);
+int seen_own_config(struct repo *r, struct err *e); /* the one in use */
 
 #endif

@@ -170,26 +170,27 @@ static int by_start(const void *a, const void *b)
 	return c ? c : id_cmp(&x->id, &y->id);
 }
 
-int snapshot_load_all(struct repo *r, struct snapshot_list *out, struct err *e)
+int snapshot_load_noted(
+    struct repo *r, struct snapshot_list *out, struct note_list *notes, struct err *e)
 {
 	struct listing l = {.r = r};
-	struct note_list notes = {0};
 	char name[REPO_NAME_MAX];
 	int rc = -1;
 
 	memset(out, 0, sizeof *out);
+	memset(notes, 0, sizeof *notes);
 	/* Notes after snapshots: a note that is seen has its snapshot seen. */
 	if (store_list(r->store, repo_type_folder(FORMAT_SNAPSHOT), visit, &l, e) == -1 ||
-	    note_load_all(r, &notes, e) == -1)
+	    note_load_all(r, notes, e) == -1)
 		goto out;
-	gone_of_notes(&out->gone, &notes);
+	gone_of_notes(&out->gone, notes);
 	out->v = mem_zalloc(l.n * sizeof *out->v);
 	for (size_t i = 0; i < l.n; i++) {
 		struct snapshot *s;
 
 		if (snapshot_load(r, &l.v[i].id, &s, e) == 0) {
 			s->stored_ns = l.v[i].stored_ns;
-			note_fold(&notes, s);
+			note_fold(notes, s);
 			out->v[out->n++] = s;
 			continue;
 		}
@@ -206,10 +207,21 @@ int snapshot_load_all(struct repo *r, struct snapshot_list *out, struct err *e)
 	rc = 0;
 out:
 	free(l.v);
-	note_list_fini(&notes);
-	if (rc == -1)
+	if (rc == -1) {
 		snapshot_list_fini(out);
+		note_list_fini(notes);
+	}
 	return rc;
+}
+
+int snapshot_load_all(struct repo *r, struct snapshot_list *out, struct err *e)
+{
+	struct note_list notes;
+
+	if (snapshot_load_noted(r, out, &notes, e) == -1)
+		return -1;
+	note_list_fini(&notes);
+	return 0;
 }
 
 int snapshot_put(struct repo *r, struct snapshot *s, struct err *e)

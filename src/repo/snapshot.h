@@ -103,6 +103,10 @@ struct snapshot_list {
 	struct gone gone; /* what was deleted rightly */
 };
 int snapshot_load_all(struct repo *r, struct snapshot_list *out, struct err *e);
+/* And the very notes that were folded: what comes later is in none of the snapshots. */
+struct note_list;
+int snapshot_load_noted(
+    struct repo *r, struct snapshot_list *out, struct note_list *notes, struct err *e);
 void snapshot_list_fini(struct snapshot_list *l);
 
 /* One object, verified; without its notes. */

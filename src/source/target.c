@@ -141,19 +141,20 @@ static dev_t dev_of(int fd)
 }
 
 /* A directory that was there may be on another file system, which target_sync must know. */
-static void note_mount(struct target *t, const struct target_dir *d)
+static int note_mount(struct target *t, const struct target_dir *d)
 {
 	bool known = false;
+	int fd = 0;
 
 	pthread_mutex_lock(&t->lock);
 	for (size_t i = 0; i < t->nmounts && !known; i++)
 		known = t->mounts[i].dev == d->dev;
-	if (!known) {
+	if (!known && (fd = os_open_beneath(d->fd, ".", O_RDONLY | O_DIRECTORY, 0)) != -1) {
 		t->mounts = mem_realloc(t->mounts, (t->nmounts + 1) * sizeof *t->mounts);
-		t->mounts[t->nmounts++] = (struct target_mount){
-		    d->dev, os_open_beneath(d->fd, ".", O_RDONLY | O_DIRECTORY, 0)};
+		t->mounts[t->nmounts++] = (struct target_mount){d->dev, fd};
 	}
 	pthread_mutex_unlock(&t->lock);
+	return fd == -1 ? -1 : 0;
 }
 
 int target_sync(struct target *t, struct err *e)
@@ -207,7 +208,11 @@ int target_open(const char *path, enum target_overwrite overwrite, struct ctx *c
 	t->root = dir_new(t, NULL, fd, mem_strdup(""));
 	t->root->existed = true;
 	t->root->dev = dev_of(fd);
-	note_mount(t, t->root);
+	if (note_mount(t, t->root) == -1) {
+		err_sys(e, "%s: open", path);
+		target_close(t);
+		return -1;
+	}
 	t->root->inherits = target_has_default_acl(fd);
 	*out = t;
 	return 0;
@@ -318,8 +323,11 @@ int target_mkdir(
 	d = dir_new(parent->target, parent, fd, path);
 	d->existed = existed;
 	d->dev = existed ? dev_of(fd) : parent->dev;
-	if (d->dev != parent->dev)
-		note_mount(d->target, d);
+	if (d->dev != parent->dev && note_mount(d->target, d) == -1) {
+		err_sys(e, "%s: open", path);
+		target_dir_unref(d);
+		return -1;
+	}
 	d->inherits = existed ? target_has_default_acl(fd) : parent->inherits;
 	if (!existed || t->overwrite != TARGET_NEVER)
 		d->meta = target_entry_copy(en);
@@ -344,10 +352,13 @@ int target_list(struct target_dir *d, int (*visit)(void *, const char *name, str
 		goto out;
 	}
 	for (size_t i = 0; i < names.n; i++) {
-		const char *name = source_name(&names, i), *ours = TARGET_TEMP_PREFIX;
+		const char *name = source_name(&names, i);
+		bool in_use;
 
-		/* Files that are being written just now are nobody's to delete. */
-		if (strncmp(name, ours, strlen(ours)) != 0 && visit(arg, name, e) == -1)
+		pthread_mutex_lock(&d->target->lock);
+		in_use = target_temp_in_use(d, name);
+		pthread_mutex_unlock(&d->target->lock);
+		if (!in_use && visit(arg, name, e) == -1)
 			goto out;
 	}
 	rc = 0;

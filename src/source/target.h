@@ -84,8 +84,12 @@ int target_look(struct target_dir *d, const char *name, struct target_stat *st, 
 /* What is there, opened for reading through no link; -1 with errno. */
 int target_read(struct target_dir *d, const char *name);
 
+/* The same by a path as target_dir_path gives it, which may be longer than PATH_MAX. */
+int target_read_path(struct target *t, const char *path, struct err *e);
+
 /*
- * A regular file: begin makes it with mode 0600; write puts bytes at an offset;
+ * A regular file: begin makes it, under a name for the time being unless it is
+ * small (64 KiB); write puts bytes at an offset;
  * end sets size (holes are what was never written), owner, xattrs, mode and
  * times, and closes; abort closes and removes it.  If the policy says so, a file
  * that is there already is replaced at the end, and anything else, even a
@@ -116,7 +120,10 @@ int target_meta(struct target_dir *d, const struct entry *en, struct err *e);
 /* Remove a name, and what is below it (for --delete). */
 int target_remove(struct target_dir *d, const char *name, struct err *e);
 
-/* Names in a directory, for --delete: visits each but "." and "..". */
+/*
+ * Names in a directory, for --delete: visits each but "." and "..", and those
+ * of files that are being written just now, which target_remove spares too.
+ */
 int target_list(struct target_dir *d, int (*visit)(void *, const char *name, struct err *),
     void *arg, struct err *e);
 

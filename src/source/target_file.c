@@ -4,35 +4,74 @@
  *
  * Most files are small, so what counts is the number of system calls for each:
  * create, write, times, close.  Owner and mode are set only where creation
- * did not give them already.
+ * did not give them already.  A larger file, which takes several writes, has
+ * another name until it is whole; a small one that was cut off by a crash shows
+ * by its size.
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "os/os.h"
 #include "source/target_priv.h"
 
-enum { PREALLOC_FROM = 1 << 20 };
+enum { PREALLOC_FROM = 1 << 20, RENAME_FROM = 64 << 10 };
 
 struct target_file {
 	struct target_dir *dir; /* held */
 	int fd;
 	struct entry *en;
 	char *name;
-	char *temp; /* its name until it is whole, where a good file stands there; else NULL */
+	char *temp;               /* its name until it is whole, NULL: the final one */
+	struct target_file *next; /* of the target's that have such names, under its lock */
 	char *path;
 	unsigned made;        /* enum target_meta_flag: what creation gave it */
 	_Atomic uint64_t end; /* of what was written */
 };
 
+/* From now on until file_free that name is in use. */
+static void take_temp(struct target_file *f)
+{
+	struct target *t = f->dir->target;
+
+	f->temp = target_temp_name(f->name);
+	pthread_mutex_lock(&t->lock);
+	f->next = t->writing;
+	t->writing = f;
+	pthread_mutex_unlock(&t->lock);
+}
+
+static void give_temp(struct target_file *f)
+{
+	struct target *t = f->dir->target;
+	struct target_file **at = &t->writing;
+
+	pthread_mutex_lock(&t->lock);
+	while (*at != f)
+		at = &(*at)->next;
+	*at = f->next;
+	pthread_mutex_unlock(&t->lock);
+	free(f->temp);
+}
+
+bool target_temp_in_use(const struct target_dir *d, const char *name)
+{
+	const struct target_file *f = d->target->writing;
+
+	while (f != NULL && (f->dir != d || strcmp(f->temp, name) != 0))
+		f = f->next;
+	return f != NULL;
+}
+
 static void file_free(struct target_file *f)
 {
 	os_close(f->fd);
+	if (f->temp != NULL)
+		give_temp(f);
 	target_dir_unref(f->dir);
 	free(f->en);
 	free(f->name);
-	free(f->temp);
 	free(f->path);
 	free(f);
 }
@@ -56,10 +95,7 @@ static int make_room(struct target_file *f, struct err *e)
 		return -1;
 	if (!st.exists || st.type != ENTRY_FILE)
 		return target_clear_name(f->dir, f->name, e);
-	/* Always the same name, so that a restore that was killed leaves none behind. */
-	f->temp = target_temp_name(f->name);
-	if (os_unlinkat(f->dir->fd, f->temp, 0) == -1 && errno != ENOENT)
-		return err_sys(e, "remove what an interrupted restore left");
+	take_temp(f);
 	return 0;
 }
 
@@ -94,15 +130,39 @@ static int create(struct target_file *f, const char *name)
 	return 0;
 }
 
+/* Always the same name, so that a restore that was killed leaves none behind. */
+static int create_temp(struct target_file *f, struct err *e)
+{
+	if (create(f, f->temp) == 0)
+		return 0;
+	if (errno != EEXIST)
+		return err_sys(e, "create");
+	if (os_unlinkat(f->dir->fd, f->temp, 0) == -1 && errno != ENOENT)
+		return err_sys(e, "remove what an interrupted restore left");
+	return create(f, f->temp) == 0 ? 0 : err_sys(e, "create");
+}
+
 static int create_somewhere(struct target_file *f, struct err *e)
 {
+	struct target_stat st;
+
+	if (f->en->size >= RENAME_FROM) {
+		if (target_look(f->dir, f->name, &st, e) == -1 ||
+		    (st.exists && make_room(f, e) == -1))
+			return -1;
+		if (f->temp == NULL)
+			take_temp(f);
+		return create_temp(f, e);
+	}
 	if (create(f, f->name) == 0)
 		return 0;
 	if (errno != EEXIST)
 		return err_sys(e, "create");
 	if (make_room(f, e) == -1)
 		return -1;
-	return create(f, name_now(f)) == 0 ? 0 : err_sys(e, "create");
+	if (f->temp != NULL)
+		return create_temp(f, e);
+	return create(f, f->name) == 0 ? 0 : err_sys(e, "create");
 }
 
 /* Remove what we made, unless somebody has put another thing there. */
@@ -136,10 +196,7 @@ int target_file_begin(
 		file_free(f);
 		return -1;
 	}
-	/*
-	 * Advice, so its failure is none of ours.  The size stays 0: a file that
-	 * is found half done after a crash must not look whole.
-	 */
+	/* Advice, so its failure is none of ours. */
 	if (en->size > PREALLOC_FROM && en->nholes == 0)
 		(void)!fallocate(f->fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)en->size);
 	*out = f;
@@ -159,6 +216,19 @@ int target_file_write(struct target_file *f, uint64_t off, struct span data, str
 	return 0;
 }
 
+/* Give it its name, over another only where that is allowed. */
+static int file_rename(const struct target_file *f)
+{
+	int dir = f->dir->fd, rc;
+
+	if (target_replaces(f->dir->target))
+		return os_renameat(dir, f->temp, dir, f->name);
+	rc = os_renameat_new(dir, f->temp, dir, f->name);
+	if (rc == -1 && (errno == EINVAL || errno == ENOSYS))
+		rc = os_renameat(dir, f->temp, dir, f->name); /* not on this file system */
+	return rc;
+}
+
 int target_file_end(struct target_file *f, struct err *e)
 {
 	int fd = f->fd, rc = 0;
@@ -170,13 +240,13 @@ int target_file_end(struct target_file *f, struct err *e)
 		target_apply(f->dir->target, fd, false, f->made, f->en, f->path);
 		/* Some file systems only now say that there is no room. */
 		f->fd = -1;
-		if (os_close(fd) == -1)
+		if (os_close_written(fd) == -1)
 			rc = err_sys(e, "%s: close", f->path);
-		else if (f->temp != NULL &&
-			 os_renameat(f->dir->fd, f->temp, f->dir->fd, f->name) == -1)
-			rc = err_sys(e, "%s: replace", f->path);
-		if (rc == -1 && f->temp != NULL)
-			os_unlinkat(f->dir->fd, f->temp, 0);
+		else if (f->temp != NULL && file_rename(f) == -1)
+			rc = err_sys(e, "%s: give it its name", f->path);
+		/* Its size may be right and its data lost, so it must not stay. */
+		if (rc == -1)
+			os_unlinkat(f->dir->fd, name_now(f), 0);
 	}
 	file_free(f);
 	return rc;

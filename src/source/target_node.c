@@ -1,6 +1,7 @@
 /* target_node: links and devices, and putting things out of the way. */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/sysmacros.h>
 
 #include "base/mem.h"
@@ -82,6 +83,18 @@ static int remove_at(int dir, const char *name, dev_t dev, struct err *e)
 	return rc;
 }
 
+/* What an interrupted restore left; not what a worker began since it was seen. */
+static int remove_temp(struct target_dir *d, const char *name)
+{
+	int rc = 0;
+
+	pthread_mutex_lock(&d->target->lock);
+	if (!target_temp_in_use(d, name))
+		rc = os_unlinkat(d->fd, name, 0);
+	pthread_mutex_unlock(&d->target->lock);
+	return rc;
+}
+
 int target_remove(struct target_dir *d, const char *name, struct err *e)
 {
 	struct stat st;
@@ -90,6 +103,9 @@ int target_remove(struct target_dir *d, const char *name, struct err *e)
 		return -1;
 	if (os_fstat(d->fd, &st) == -1)
 		return err_sys(e, "%s: stat", d->path[0] ? d->path : "/");
+	if (strncmp(name, TARGET_TEMP_PREFIX, strlen(TARGET_TEMP_PREFIX)) == 0 &&
+	    remove_temp(d, name) == 0)
+		return 0;
 	if (remove_at(d->fd, name, st.st_dev, e) == -1)
 		return err_wrap(e, "%s%s%s", d->path, d->path[0] ? "/" : "", name);
 	return 0;
@@ -335,6 +351,21 @@ out:
 	free(leaf);
 	free(to);
 	return rc;
+}
+
+int target_read_path(struct target *t, const char *path, struct err *e)
+{
+	char *leaf = NULL;
+	int dir = open_parent(t, path, &leaf, e), fd;
+
+	if (dir == -1)
+		return -1;
+	fd = os_open_beneath(dir, leaf, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0);
+	if (fd == -1)
+		err_sys(e, "open");
+	os_close(dir);
+	free(leaf);
+	return fd;
 }
 
 bool target_linked(struct target_dir *d, const char *name, const char *path)

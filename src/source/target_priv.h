@@ -16,12 +16,13 @@ struct target {
 	bool root_user;
 	mode_t umask;
 	atomic_flag owner_told; /* that owners can't be set, once is enough */
-	pthread_mutex_t lock;   /* guards mounts */
+	pthread_mutex_t lock;   /* guards mounts and writing */
 	struct target_mount {
 		dev_t dev;
 		int fd;
 	} * mounts; /* file systems that we were led into, to be synced */
 	size_t nmounts;
+	struct target_file *writing; /* those with a name for the time being */
 };
 
 struct target_dir {
@@ -80,6 +81,9 @@ void target_apply(struct target *t, int fd, bool by_path, unsigned flags, const 
 
 /* New text: what `name` is called until it is whole.  Always the same. */
 char *target_temp_name(const char *name);
+
+/* Is a file being written under that name?  With the target's lock held. */
+bool target_temp_in_use(const struct target_dir *d, const char *name);
 
 /* Is there a default ACL on this directory? */
 bool target_has_default_acl(int fd);

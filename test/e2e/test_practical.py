@@ -154,6 +154,41 @@ def test_sigusr1_prints_progress_and_ctrl_c_stops_cleanly(repo, data, base, rng,
         repo.check_clean()
 
 
+def lists_of(repo, folder, trace, *args):
+    """How often a folder is listed during a backup of 6 seconds, which is long enough for a forecast."""
+    need("strace")
+    argv = ["strace", "-f", "-qq", "-y", "-e", "trace=getdents64", "-o", trace]
+    p = subprocess.run(argv + repo.argv("backup", *args, "--limit-upload", "1MiB"), env=repo.environment(),
+                       stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    assert p.returncode == 0, p.stderr
+    with open(trace, "rb") as f:
+        lines = [line for line in f if b"<" + folder + b">" in line]
+    return sum(line.rstrip().endswith(b"= 0") for line in lines)  # each listing ends so
+
+
+@pytest.mark.parametrize("args, times", [([], 1), (["--json"], 2), (["--json", "--no-scan"], 1), (["--quiet"], 1)])
+def test_the_source_is_walked_twice_only_where_somebody_looks(repo, data, base, args, times):
+    assert lists_of(repo, data + b"/d1", base / "trace", *args, data) == times
+
+
+def test_who_asks_by_sigusr1_learns_how_much_there_is(repo, data):
+    p = repo.start("backup", data, "--limit-upload", "256")
+    wait_until(lambda: catches(p.pid, signal.SIGUSR1))
+    said = b""
+    os.set_blocking(p.stderr.fileno(), False)
+
+    def told():
+        nonlocal said
+        assert p.poll() is None, (p.returncode, said)
+        p.send_signal(signal.SIGUSR1)
+        said += p.stderr.read() or b""
+        return b" of 30 files" in said
+
+    wait_until(told)
+    os.set_blocking(p.stderr.fileno(), True)
+    stop(p)
+
+
 def test_an_interrupted_backup_says_what_it_kept(repo, data):
     p = repo.start("backup", data, "--limit-upload", "512")
     wait_until(lambda: catches(p.pid, signal.SIGINT) and repo.size() > MIB)

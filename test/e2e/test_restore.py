@@ -59,9 +59,19 @@ def test_a_killed_restore_goes_on_and_nothing_half_done_looks_whole(repo, some, 
         p.wait()
         got = files(out)
         interrupted += got != want
-        whole = [name for name in got if got[name] == want[name]]
+        whole = [name for name in got if got[name] == want.get(name)]
         for name in whole:
             assert content(os.path.join(out, name)) == content(os.path.join(some.path, name)), name
+        cut = [name for name in got if name in want and got[name][0] != want[name][0]]
+        assert b"d3/big" not in cut
+        never = shutil.copytree(out, out + b"-never", symlinks=True)
+        s = onto(repo, some, never, "--overwrite", "never", "--delete", rc=3 if cut else 0).summary
+        assert s["problems"] == len(cut)
+        got = files(never)
+        assert {name: st[0] for name, st in got.items() if name not in cut} == \
+            {name: st[0] for name, st in want.items() if name not in cut}
+        assert content(os.path.join(never, b"d3/big")) == content(os.path.join(some.path, b"d3/big"))
+        shutil.rmtree(never)
         s = onto(repo, some, out, "--overwrite", "if-changed").summary
         assert s["files_skipped"] >= len(whole)
         assert s["files"] + s["files_skipped"] == len(want)
@@ -70,6 +80,47 @@ def test_a_killed_restore_goes_on_and_nothing_half_done_looks_whole(repo, some, 
         assert onto(repo, some, out, "--overwrite", "if-changed").summary["files"] == 0
         shutil.rmtree(out)
     assert interrupted > 0
+
+
+def test_never_tells_of_a_file_of_another_size_and_verifies_only_its_own(repo, some, base):
+    out = os.fsencode(base / "out")
+    onto(repo, some, out)
+    os.truncate(os.path.join(out, b"d1/f1"), 5)
+    with open(os.path.join(out, b"d2/f2"), "r+b") as f:
+        f.write(b"mine")
+    os.unlink(os.path.join(out, b"d3/f3"))
+    r = onto(repo, some, out, "--overwrite", "never", "--verify", rc=3)
+    assert (r.out + r.err).count("left as it is, but it has 5 bytes") == 1
+    s = r.summary
+    assert (s["problems"], s["files"], s["verified"]) == (1, 1, 1)
+    sizes = {name: st[0] for name, st in files(out).items() if name != b"d3/f3"}
+    assert s["bytes_skipped"] == sum(sizes.values())
+
+
+def test_verify_reads_from_the_disk_after_the_sync(repo, some, base):
+    need("strace")
+    out, trace = base / "out", base / "trace"
+    argv = ["strace", "-f", "-qq", "-e", "trace=syncfs,fadvise64", "-o", str(trace)]
+    subprocess.run(argv + repo.argv("restore", "latest", "--target", out, "--verify"), env=repo.environment(),
+                   stdout=subprocess.DEVNULL, check=True)
+    calls = [line.split(None, 1)[1] for line in trace.read_text().splitlines()]
+    synced = [i for i, call in enumerate(calls) if call.startswith("syncfs(")]
+    forgot = [i for i, call in enumerate(calls) if "POSIX_FADV_DONTNEED" in call]
+    assert len(forgot) == len(files(some.path)) and synced and synced[0] < forgot[0]
+
+
+def test_verify_reads_paths_longer_than_path_max(repo, tree, base):
+    fd = os.open(tree.path, os.O_RDONLY)
+    for _ in range(30):
+        os.mkdir("d" * 200, dir_fd=fd)
+        down = os.open("d" * 200, os.O_RDONLY, dir_fd=fd)
+        os.close(fd)
+        fd = down
+    with open(os.open("f", os.O_WRONLY | os.O_CREAT, dir_fd=fd), "wb") as f:
+        f.write(b"deep")
+    os.close(fd)
+    repo.backup(tree.path)
+    assert onto(repo, tree, base / "out", "--verify").summary["verified"] == 1
 
 
 def test_always_reads_what_is_there_and_writes_only_what_differs(repo, some, base):

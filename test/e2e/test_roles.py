@@ -189,6 +189,30 @@ def test_rotating_keys_needs_nobodys_password(filled, holder, tree):
     assert stays("check", "--read-data").rc == 0
 
 
+def test_a_config_set_back_is_built_on_by_nobody_who_saw_the_newer(filled, holder, tree, base):
+    """A machine with a write key reads no snapshot, and remembers config all the same."""
+    config, w = filled.repo + "/config", holder("write")
+    with open(config, "rb") as f:
+        old = f.read()
+    backup(w, tree.path)
+    filled("key", "rotate")
+    backup(w, tree.path)
+    with open(config, "rb") as f:
+        new = f.read()
+    os.chmod(config, 0o600)
+    with open(config, "wb") as f:
+        f.write(old)
+    for run in (w("backup", tree.path, rc=1), filled("backup", tree.path, rc=1), filled("key", "rotate", rc=1),
+                filled("key", "add", "--new-key-file", base / "k", rc=1), filled("key", "remove", w.key, rc=1)):
+        assert "set back" in run.err and "repair snapshots" in run.err, run
+    with open(config, "rb") as f:
+        assert f.read() == old, "nobody signed the older one anew"
+    with open(config, "wb") as f:
+        f.write(new)
+    backup(w, tree.path)
+    filled("key", "rotate")
+
+
 def test_key_list_says_what_each_may_do(repo, holder):
     h, _ = holder("write", "--label", "db1"), holder("maintenance")
     repo("key", "remove", h.key)

@@ -227,7 +227,8 @@ static void run_backup(struct actor *a, struct repo *r, struct sim_process *p)
 static int restore_equal(struct history *h, struct repo *r, struct ctx *ctx, const struct id *id,
     const struct content *c, unsigned host, struct err *e)
 {
-	char *out = mem_printf("%s/out", base), *src = source_of(host);
+	/* A folder for each: readers take turns in the middle of it. */
+	char *out = mem_printf("%s/out%u", base, h->restores), *src = source_of(host);
 	struct restore_params p = {.path = src, .target = out, .jobs = 1};
 	struct restore_result res;
 	struct snapshot *s = NULL;

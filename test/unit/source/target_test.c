@@ -685,12 +685,11 @@ static void a_big_file_without_holes_never_looks_whole_before_its_end(void **sta
 	OK(f, target_look(root, "f", &st, &f->e));
 	assert_false(st.exists);
 	OK(f, target_file_begin(root, &en, &out, &f->e));
-	OK(f, target_look(root, "f", &st, &f->e));
-	assert_true(st.exists);
-	assert_int_equal(st.size, 0);
-	assert_int_equal(st.mode, 0600);
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 3; i++) {
+		OK(f, target_look(root, "f", &st, &f->e));
+		assert_false(st.exists);
 		OK(f, target_file_write(out, (uint64_t)i << 20, span_of(block, 1 << 20), &f->e));
+	}
 	OK(f, target_file_end(out, &f->e));
 	OK(f, target_look(root, "f", &st, &f->e));
 	assert_int_equal(st.size, 3 << 20);
@@ -723,6 +722,87 @@ static void a_full_disk_fails_the_file_and_leaves_nothing(void **state)
 	assert_false(there(f, "t/f"));
 	assert_int_equal(open_fds(), fds);
 	target_dir_unref(root);
+	target_close(t);
+}
+
+static void an_error_of_close_leaves_no_file_that_looks_whole(void **state)
+{
+	struct fix *f = *state;
+	struct target *t = topen(f, "t", TARGET_REFUSE);
+	struct target_dir *root = target_root(t);
+	char *big = mem_zalloc(64 << 10);
+
+	for (int i = 0; i < 2; i++) {
+		struct entry en = file_entry("f", i ? 64 << 10 : 4);
+		struct target_file *out;
+
+		OK(f, target_file_begin(root, &en, &out, &f->e));
+		OK(f, target_file_write(out, 0, span_of(big, en.size), &f->e));
+		os_fault_arm(1, EIO);
+		assert_int_equal(target_file_end(out, &f->e), -1);
+		assert_true(os_fault_fired());
+		assert_non_null(strstr(f->e.msg, "f: close"));
+		assert_int_equal(rmdir(at(f, "t")), 0);
+		assert_int_equal(mkdir(at(f, "t"), 0755), 0);
+		target_dir_unref(root);
+		target_close(t);
+		t = topen(f, "t", TARGET_REFUSE);
+		root = target_root(t);
+	}
+	target_dir_unref(root);
+	target_close(t);
+	free(big);
+}
+
+static int remove_it(void *arg, const char *name, struct err *e)
+{
+	return target_remove(arg, name, e);
+}
+
+static void leftovers_are_removed_and_files_being_written_spared(void **state)
+{
+	struct fix *f = *state;
+	struct target *t = topen(f, "t", TARGET_ALWAYS);
+	struct target_dir *root = target_root(t);
+	struct entry en = file_entry("f", 64 << 10);
+	char *big = mem_zalloc(64 << 10);
+	struct target_file *out;
+
+	put(f, "t/.holdfast-part-0123456789abcdef", "left by a restore that was killed");
+	OK(f, target_file_begin(root, &en, &out, &f->e));
+	assert_true(there(f, "t/.holdfast-part-af63db4c8601ead9"));
+	OK(f, target_list(root, remove_it, root, &f->e));
+	OK(f, target_remove(root, ".holdfast-part-af63db4c8601ead9", &f->e));
+	assert_false(there(f, "t/.holdfast-part-0123456789abcdef"));
+	OK(f, target_file_write(out, 0, span_of(big, 64 << 10), &f->e));
+	OK(f, target_file_end(out, &f->e));
+	assert_true(there(f, "t/f"));
+	target_dir_unref(root);
+	target_close(t);
+	free(big);
+}
+
+static void a_folder_that_cannot_be_opened_for_syncing_is_an_error(void **state)
+{
+	struct fix *f = *state;
+	struct target *t;
+	unsigned n, failed = 0;
+
+	for (n = 1; n < 50; n++) {
+		os_fault_arm(n, EMFILE);
+		if (target_open(at(f, "t"), TARGET_ALWAYS, &f->ctx, &t, &f->e) == -1) {
+			assert_true(os_fault_fired());
+			failed++;
+			continue;
+		}
+		if (!os_fault_fired())
+			break;
+		/* What is no error does not show at the end either. */
+		OK(f, target_sync(t, &f->e));
+		target_close(t);
+	}
+	assert_true(n < 50 && failed >= 2);
+	OK(f, target_sync(t, &f->e));
 	target_close(t);
 }
 
@@ -801,6 +881,9 @@ int main(void)
 	    T(delete_takes_all_below_and_follows_nothing),
 	    T(a_big_file_without_holes_never_looks_whole_before_its_end),
 	    T(a_full_disk_fails_the_file_and_leaves_nothing),
+	    T(an_error_of_close_leaves_no_file_that_looks_whole),
+	    T(leftovers_are_removed_and_files_being_written_spared),
+	    T(a_folder_that_cannot_be_opened_for_syncing_is_an_error),
 	    T(a_directory_removed_meanwhile_fails_cleanly),
 	    T(others_owners_are_told_only_once_without_root),
 	};
