@@ -24,6 +24,7 @@ enum err_kind {
 	ERR_ABSENT,        /* the thing asked for isn't there */
 	ERR_EXISTS,        /* something is there already */
 	ERR_CORRUPT,       /* stored bytes are damaged or hostile */
+	ERR_FOREIGN,       /* whole, but of a signer or keys that config does not know */
 	ERR_BUSY,          /* somebody else is at it */
 	ERR_UNREACHABLE,   /* no answer from the other side */
 	ERR_DENIED,        /* refused by the system or the store */

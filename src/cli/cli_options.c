@@ -155,6 +155,8 @@ const struct opt_def opt_table[] = {
     {"prune", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(FORGET), AT(prune), 0, NULL, "prune afterwards"},
     {"exclusive", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(PRUNE) | B(FORGET), AT(exclusive), 0, NULL,
         "nobody else uses the repository: prune deletes at once"},
+    {"accept-history", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(REPAIR), AT(accept_history), OPT_NO_ENV, NULL,
+        "with snapshots: what is missing or was set back is right, and no finding any more"},
     {"repack", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(PRUNE) | B(FORGET), AT(repack), 0, NULL,
         "take compressed frames apart too: what is unused in a frame that is partly in use is freed "
         "only so"},

@@ -141,7 +141,11 @@ const struct cmd_def cmd_table[CMD_COUNT] = {
 	"What parity (init --parity, --add-parity) can mend is put back bit for bit. Then index "
 	"writes again the lists of what is stored where, from what is stored. snapshots "
 	"replaces snapshots that damage reaches by ones without the files that are lost, each of "
-	"which is reported. Without a word: both. Keep a copy of the repository first if you "
+	"which is reported. Without a word: both. What is "
+	"whole, "
+	"but of keys that config does not know, is never touched. snapshots --accept-history takes "
+	"what check finds missing or set back for right, and does so only then. Keep a copy of the "
+	"repository first if you "
 	"can.",
 	CMD_REPO | CMD_OPENS, 0, 1, "index|snapshots", "3", cmd_repair,
 	{{"holdfast -r /srv/backup repair --dry-run", "shows what would be done"},

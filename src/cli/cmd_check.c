@@ -80,7 +80,8 @@ int cmd_check(struct cli *c, struct err *e)
 		    (unsigned long long)r.findings, text_plural(r.findings, "finding", "findings"));
 		return err_hint(e,
 		    "keep a copy of the store and look at who could delete or write there; when "
-		    "you know why, 'holdfast repair snapshots' takes what is there for right");
+		    "you know why, 'holdfast repair snapshots --accept-history' takes what is "
+		    "there for right");
 	}
 	if (r.warnings)
 		return err_set(e, ERR_INCOMPLETE, "check: %llu %s", (unsigned long long)r.warnings,

@@ -8,7 +8,7 @@
 #include "repo/sheet.h"
 #include "store/store.h"
 
-enum { SHEET_MAX = 8 << 20 };
+enum { SHEET_MAX = 16 << 20 };
 
 static int write_file(const char *path, struct span text, struct err *e)
 {

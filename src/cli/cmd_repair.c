@@ -53,7 +53,9 @@ static void report_json(struct cli *c, const struct repair_result *r)
 
 int cmd_repair(struct cli *c, struct err *e)
 {
-	struct repair_params p = {.dry_run = c->opt.dry_run, .jobs = (unsigned)c->opt.jobs};
+	struct repair_params p = {.dry_run = c->opt.dry_run,
+	    .accept_history = c->opt.accept_history,
+	    .jobs = (unsigned)c->opt.jobs};
 	struct repair_result r = {0};
 	int rc;
 
@@ -66,6 +68,10 @@ int cmd_repair(struct cli *c, struct err *e)
 	if (c->args.n) {
 		p.index = strcmp(c->args.v[0], "index") == 0;
 		p.snapshots = !p.index;
+	}
+	if (p.accept_history && !p.snapshots) {
+		err_set(e, ERR_USAGE, "repair: --accept-history goes with the word snapshots");
+		return err_hint(e, "holdfast repair snapshots --accept-history");
 	}
 	progress_start(c);
 	rc = op_repair(c->repo, &p, c->ctx, &r, e);

@@ -309,7 +309,7 @@ static void read_pack(struct damage *d, struct damage_pack *dp, uint32_t ordinal
 	struct pack_state *s;
 	char name[REPO_NAME_MAX];
 	struct err e;
-	bool lie;
+	bool lie, foreign;
 	int rc;
 
 	err_clear(&e);
@@ -326,7 +326,9 @@ static void read_pack(struct damage *d, struct damage_pack *dp, uint32_t ordinal
 	pthread_mutex_lock(&d->lock);
 	d->counts.packs_read++;
 	d->counts.bytes_read += s->size;
-	s->bad = s->bad || (rc == -1 && !lie);
+	foreign = rc == -1 && e.kind == ERR_FOREIGN;
+	d->counts.foreign_packs += foreign;
+	s->bad = s->bad || (rc == -1 && !lie && !foreign);
 	pthread_mutex_unlock(&d->lock);
 	atomic_fetch_add(&d->ctx->progress.bytes, s->size);
 	atomic_fetch_add(&d->ctx->progress.files, 1);
@@ -334,7 +336,7 @@ static void read_pack(struct damage *d, struct damage_pack *dp, uint32_t ordinal
 		return;
 	if (lie)
 		tell_lie(d, p.origin.signer, name, e.msg);
-	else if (e.kind == ERR_CORRUPT || e.kind == ERR_IO || e.kind == ERR_ABSENT)
+	else if (foreign || e.kind == ERR_CORRUPT || e.kind == ERR_IO || e.kind == ERR_ABSENT)
 		damage_object(d, name, e.msg);
 	else
 		take_err(d, &e);

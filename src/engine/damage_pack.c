@@ -203,6 +203,15 @@ static void doubt_sealed(
 	}
 }
 
+/* As it was written, with keys that are not in our config. */
+static bool is_foreign(const struct damage_pack *d, const struct index_pack *p)
+{
+	for (size_t i = 0; i < p->nslots; i++)
+		if (!repo_knows_epoch(d->repo, p->slots[i]))
+			return true;
+	return false;
+}
+
 static void begin(struct damage_pack *d, const struct index_pack *p, uint64_t size)
 {
 	repo_object_name(d->name, (enum format_type)p->type, &p->id);
@@ -240,6 +249,8 @@ int damage_pack_read(struct damage_pack *d, uint32_t ordinal, uint64_t size,
 	}
 	if (check_name(d, &p, &why) == -1)
 		doubt_sealed(d, bad, arg);
+	else if (first.kind != ERR_NONE && is_foreign(d, &p))
+		repo_foreign(&first, "its keys are of an epoch that config does not know");
 	else
 		(void)!check_directory(d, &p, lie, &why);
 	if (why.kind != ERR_NONE && (first.kind == ERR_NONE || *lie))

@@ -210,7 +210,8 @@ static void tell_hint(struct looking *l)
 {
 	if (l->found > 0)
 		event_emit(l->ctx, EVENT_NOTICE, span_of(NULL, 0),
-		    "if you know why, 'holdfast repair snapshots' takes the present state for "
+		    "if you know why, 'holdfast repair snapshots --accept-history' takes the "
+		    "present state for "
 		    "right; "
 		    "if not, somebody deleted backups: keep a copy of the store, look at its logs");
 }

@@ -190,19 +190,32 @@ static int check_holders(struct check *c, struct err *e)
 	return 0;
 }
 
+/* Damaged, or of a newer config than this one. */
+static void check_bad_index(struct check *c, const struct id *id)
+{
+	struct index_origin origin;
+	struct buf payload = {0};
+	char name[REPO_NAME_MAX];
+	struct err e;
+	bool foreign = repo_index_payload(c->repo, id, &payload, &origin, &e) == -1 &&
+		       e.kind == ERR_FOREIGN;
+
+	damage_object(c->damage, repo_object_name(name, FORMAT_INDEX, id),
+	    foreign ? e.msg
+		    : "cannot be read; holdfast repair index makes a new one from the packs");
+	buf_fini(&payload);
+}
+
 /* Small objects of every kind: each is read whole. */
 static int check_objects(struct check *c, struct snapshot_list *snapshots, struct err *e)
 {
 	struct mark_set marks;
-	char name[REPO_NAME_MAX];
 
 	for (size_t i = 0; i < repo_mended(c->repo); i++)
 		damage_object(
 		    c->damage, repo_mended_name(c->repo, i), "is damaged; its parity mends it");
 	for (size_t i = 0; i < repo_bad_indexes(c->repo); i++)
-		damage_object(c->damage,
-		    repo_object_name(name, FORMAT_INDEX, repo_bad_index(c->repo, i)),
-		    "cannot be read; holdfast repair index makes a new one from the packs");
+		check_bad_index(c, repo_bad_index(c->repo, i));
 	if (check_keys(c, e) == -1 || check_holders(c, e) == -1 ||
 	    mark_load(c->repo, &marks, e) == -1)
 		return -1;

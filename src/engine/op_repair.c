@@ -33,26 +33,49 @@ int repair_writer(struct repair *rp, uint64_t domain, struct err *e)
 	return 0;
 }
 
+/*
+ * What was saved counts, what is left is lost.  Snapshots before the index: one
+ * that ends meanwhile must not be judged by an index that came before it.
+ */
+static int look_again(struct repair *rp, struct err *e)
+{
+	uint64_t n;
+
+	damage_free(rp->damage);
+	rp->damage = NULL;
+	reader_free(rp->reader);
+	rp->reader = NULL;
+	if (repair_writer_end(rp, e) == -1 || repair_foreign(rp, &n, e) == -1)
+		return -1;
+	if (n > 0)
+		return repair_refuse(n, e);
+	if (repair_snapshots_load(rp, e) == -1 ||
+	    damage_scan(rp->repo, &(struct damage_params){0}, rp->ctx, &rp->damage, e) == -1)
+		return -1;
+	if (repo_foreign_indexes(rp->repo) > 0)
+		return repair_refuse(repo_foreign_indexes(rp->repo), e);
+	rp->reader = reader_new(rp->repo);
+	return 0;
+}
+
 static int mend(struct repair *rp, struct err *e)
 {
 	struct damage_params dp = {.read_data = true, .jobs = rp->p->jobs};
 	int rc = -1;
 
-	if (damage_scan(rp->repo, &dp, rp->ctx, &rp->damage, e) == -1)
-		return -1;
-	rp->reader = reader_new(rp->repo);
-	if (repair_packs(rp, e) == -1)
+	if ((rp->p->dry_run && repair_snapshots_load(rp, e) == -1) ||
+	    damage_scan(rp->repo, &dp, rp->ctx, &rp->damage, e) == -1)
 		goto out;
-	/* Look again: what was saved counts, what is left is lost. */
-	if (!rp->p->dry_run) {
-		damage_free(rp->damage);
-		rp->damage = NULL;
-		if (damage_scan(rp->repo, &(struct damage_params){0}, rp->ctx, &rp->damage, e) ==
-		    -1)
-			goto out;
+	if (damage_counts(rp->damage)->foreign_packs > 0) {
+		repair_refuse(damage_counts(rp->damage)->foreign_packs, e);
+		goto out;
 	}
+	rp->reader = reader_new(rp->repo);
+	if (repair_packs(rp, e) == -1 || (!rp->p->dry_run && look_again(rp, e) == -1))
+		goto out;
 	rc = repair_snapshots(rp, e);
 out:
+	snapshot_list_fini(&rp->snapshots);
 	writer_lane_free(rp->lane);
 	writer_free(rp->writer);
 	reader_free(rp->reader);
@@ -65,15 +88,20 @@ int op_repair(struct repo *r, const struct repair_params *p, struct ctx *ctx,
 {
 	struct repair rp = {.repo = r, .ctx = ctx, .p = p, .out = out};
 	bool all = !p->index && !p->snapshots;
+	uint64_t foreign = 0;
 	int rc = 0;
 
 	memset(out, 0, sizeof *out);
-	if (repo_need(r, all || p->snapshots, e) == -1)
+	if (repo_need(r, all || p->snapshots, e) == -1 || repair_look_back(&rp, e) == -1)
 		return -1;
 	rp.bad_packs = idmap_new(0);
 	rp.mended = idmap_new(sizeof(struct mended));
 	if (all)
 		rc = repair_parity(&rp, e);
+	if (rc == 0)
+		rc = repair_foreign(&rp, &foreign, e);
+	if (rc == 0 && foreign > 0 && !p->index)
+		rc = repair_refuse(foreign, e);
 	if (rc == 0 && (all || p->index))
 		rc = repair_index(&rp, e);
 	if (rc == 0 && (all || p->snapshots))

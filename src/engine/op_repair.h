@@ -10,6 +10,9 @@
  * that are gone.  snapshots: every snapshot that reaches lost blobs gets a
  * successor without the entries that cannot be read (each told to the sink),
  * and is forgotten; unreadable snapshot objects are removed.
+ *
+ * What is whole, and only our config is too old for (ERR_FOREIGN), is never
+ * deleted: then snapshots and packs are left as they are.
  */
 #ifndef HF_ENGINE_OP_REPAIR_H
 #define HF_ENGINE_OP_REPAIR_H
@@ -19,8 +22,9 @@
 struct repair_params {
 	bool index, snapshots; /* neither: both */
 	bool dry_run;
-	unsigned parity; /* keep it from now on, of this share in thousandths; 0: as it is */
-	unsigned jobs;   /* threads that read packs; 0: one a core */
+	bool accept_history; /* with snapshots: take what is there for right (history.h) */
+	unsigned parity;     /* keep it from now on, of this share in thousandths; 0: as it is */
+	unsigned jobs;       /* threads that read packs; 0: one a core */
 };
 
 struct repair_result {

@@ -135,12 +135,26 @@ out:
 	return rc;
 }
 
+/* Whole, and only our config is too old for it; or it can be read by now. */
+static bool is_foreign(struct repair *rp, const struct id *id)
+{
+	struct index_origin origin;
+	struct buf payload = {0};
+	struct err e;
+	bool sound = repo_index_payload(rp->repo, id, &payload, &origin, &e) == 0;
+
+	buf_fini(&payload);
+	return sound || e.kind != ERR_CORRUPT;
+}
+
 /* Damaged index objects go after what they may have named is named again. */
 static int remove_bad(struct repair *rp, struct err *e)
 {
 	char name[REPO_NAME_MAX];
 
 	for (size_t i = 0; i < repo_bad_indexes(rp->repo); i++) {
+		if (is_foreign(rp, repo_bad_index(rp->repo, i)))
+			continue;
 		repo_object_name(name, FORMAT_INDEX, repo_bad_index(rp->repo, i));
 		if (!rp->p->dry_run && repo_del_named(rp->repo, name, e) == -1)
 			return -1;

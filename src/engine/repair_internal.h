@@ -3,6 +3,7 @@
  *
  *   op_repair.c        the order: parity, index, packs, snapshots
  *   repair_parity.c    what parity makes good is mended bit for bit
+ *   repair_foreign.c   what config is too old for is left alone
  *   repair_index.c     packs that no index names are named, others dropped
  *   repair_packs.c     what is readable in damaged packs is stored anew
  *   repair_snapshots.c snapshots without what is lost
@@ -14,6 +15,7 @@
 #include "engine/op_repair.h"
 #include "repo/reader.h"
 #include "repo/repo_object.h"
+#include "repo/snapshot.h"
 #include "repo/tree.h"
 #include "repo/writer.h"
 
@@ -32,18 +34,29 @@ struct repair {
 	struct reader *reader;
 	struct writer *writer;
 	struct writer_lane *lane;
-	uint64_t domain;         /* the writer's */
-	struct idmap *bad_packs; /* id -> nothing */
-	struct idmap *mended;    /* old tree -> struct mended */
+	uint64_t domain;                /* the writer's */
+	struct idmap *bad_packs;        /* id -> nothing */
+	struct idmap *mended;           /* old tree -> struct mended */
+	struct snapshot_list snapshots; /* listed before the index that they are judged by */
 };
 
 /* Make writer and lane ones of this domain; what another took is finished first. */
 int repair_writer(struct repair *rp, uint64_t domain, struct err *e);
 int repair_writer_end(struct repair *rp, struct err *e);
 
+/*
+ * Is config as new as what is there?  Refused where this machine has seen a
+ * newer one; and of objects that it is too old for (ERR_FOREIGN), though read
+ * anew, *n are told.  No writer is open.
+ */
+int repair_look_back(struct repair *rp, struct err *e);
+int repair_foreign(struct repair *rp, uint64_t *n, struct err *e);
+int repair_refuse(uint64_t n, struct err *e); /* to judge anything by such a config; -1 */
+
 int repair_parity(struct repair *rp, struct err *e);
 int repair_index(struct repair *rp, struct err *e);
 int repair_packs(struct repair *rp, struct err *e);
+int repair_snapshots_load(struct repair *rp, struct err *e);
 int repair_snapshots(struct repair *rp, struct err *e);
 
 #endif

@@ -171,7 +171,8 @@ static int remove_unreadable(struct repair *rp, struct err *e)
 			snapshot_free(s);
 			continue;
 		}
-		if (e->kind == ERR_ABSENT)
+		/* What only our config is too old for is as good as ever. */
+		if (e->kind == ERR_ABSENT || e->kind == ERR_FOREIGN)
 			continue;
 		if (e->kind != ERR_CORRUPT)
 			goto out;
@@ -188,31 +189,32 @@ out:
 	return rc;
 }
 
+int repair_snapshots_load(struct repair *rp, struct err *e)
+{
+	return remove_unreadable(rp, e) == -1 ? -1 : snapshot_load_all(rp->repo, &rp->snapshots, e);
+}
+
 int repair_snapshots(struct repair *rp, struct err *e)
 {
-	struct snapshot_list l = {0};
-	int rc = -1;
+	struct snapshot_list *l = &rp->snapshots;
 
 	atomic_store(&rp->ctx->progress.phase, "mending snapshots");
-	if (remove_unreadable(rp, e) == -1 || snapshot_load_all(rp->repo, &l, e) == -1)
-		goto out;
-	for (size_t i = 0; i < l.n; i++) {
+	for (size_t i = 0; i < l->n; i++) {
 		bool hurt, lost;
 
-		if (l.v[i]->forgotten)
+		if (l->v[i]->forgotten)
 			continue;
 		rp->out->snapshots_checked++;
-		if (ctx_check(rp->ctx, e) == -1 || mend_parts(rp, l.v[i], &hurt, &lost, e) == -1)
-			goto out;
+		if (ctx_check(rp->ctx, e) == -1 || mend_parts(rp, l->v[i], &hurt, &lost, e) == -1)
+			return -1;
 		if (!hurt)
 			continue;
 		rp->out->snapshots_rewritten++;
-		if (replace(rp, l.v[i], lost, e) == -1)
-			goto out;
+		if (replace(rp, l->v[i], lost, e) == -1)
+			return -1;
 	}
-	/* What was removed here, or was missing before, is no finding any more. */
-	rc = history_accept(rp->repo, rp->ctx, rp->p->dry_run, &rp->out->gaps_accepted, e);
-out:
-	snapshot_list_fini(&l);
-	return rc;
+	/* What is missing, here or before, is a finding until somebody says that it is right. */
+	if (!rp->p->accept_history)
+		return 0;
+	return history_accept(rp->repo, rp->ctx, rp->p->dry_run, &rp->out->gaps_accepted, e);
 }

@@ -318,6 +318,8 @@ static void note_bad_index(struct repo *r, const struct id *id, const struct err
 {
 	char name[REPO_NAME_MAX];
 
+	r->nforeign += why->kind == ERR_FOREIGN;
+
 	r->bad_indexes = mem_realloc(
 	    r->bad_indexes, (r->nbad_indexes + 1) * sizeof *r->bad_indexes);
 	r->bad_indexes[r->nbad_indexes++] = *id;
@@ -352,7 +354,7 @@ static int sync_index(struct repo *r, bool all, struct err *e)
 	struct id_list ids = {0};
 	int rc = -1;
 
-	r->nbad_indexes = 0;
+	r->nbad_indexes = r->nforeign = 0;
 	for (int tries = 0;;) {
 		struct fetching f = {.r = r};
 
@@ -364,7 +366,7 @@ static int sync_index(struct repo *r, bool all, struct err *e)
 		if ((!all || reread_indexes(r, &ids, &f, e) == 0) &&
 		    index_cache_sync(r->index, ids.v, ids.n, fetch_index, &f, e) == 0)
 			break;
-		if (f.failed && e->kind == ERR_CORRUPT)
+		if (f.failed && (e->kind == ERR_CORRUPT || e->kind == ERR_FOREIGN))
 			note_bad_index(r, &f.bad, e);
 		/* A prune may replace an index between our listing and our fetching. */
 		else if (e->kind != ERR_ABSENT || ++tries > 10)
@@ -423,6 +425,11 @@ uint64_t repo_index_generation(const struct repo *r)
 size_t repo_bad_indexes(const struct repo *r)
 {
 	return r->nbad_indexes;
+}
+
+size_t repo_foreign_indexes(const struct repo *r)
+{
+	return r->nforeign;
 }
 
 size_t repo_index_objects(const struct repo *r)

@@ -57,6 +57,18 @@ int repo_index_load(struct repo *r, bool again, struct err *e);
 struct index_cache *repo_index(struct repo *r);       /* after repo_index_load */
 uint64_t repo_index_generation(const struct repo *r); /* rises when ordinals may change */
 size_t repo_bad_indexes(const struct repo *r);
+size_t repo_foreign_indexes(const struct repo *r); /* those of them that config is too old for */
+
+/*
+ * Read config anew, whatever changed in it: holders, domains, epochs.  The
+ * caller has no writer or reader open.  ERR_FOREIGN if it is older than ours.
+ */
+int repo_reload_config(struct repo *r, struct err *e);
+
+/* ERR_FOREIGN, with what to do.  Returns -1. */
+int repo_foreign(struct err *e, const char *why);
+/* Could a data key of this epoch be ours? */
+bool repo_knows_epoch(const struct repo *r, const uint8_t *sealed_key);
 
 struct store *repo_store(struct repo *r);
 struct ctx *repo_set_ctx(struct repo *r, struct ctx *ctx); /* returns the one before */

@@ -39,8 +39,8 @@ struct repo {
 	_Atomic uint64_t index_generation; /* rises when ordinals may have changed */
 	struct id *index_ids;              /* the objects that it holds */
 	size_t nindex_ids;
-	struct id *bad_indexes; /* damaged ones, left out */
-	size_t nbad_indexes;
+	struct id *bad_indexes;        /* damaged ones, left out */
+	size_t nbad_indexes, nforeign; /* foreign ones among the bad: ERR_FOREIGN */
 
 	pthread_mutex_t mend_lock; /* guards the names of what was read through damage */
 	char **mended;
@@ -77,6 +77,13 @@ const struct domain *repo_own_domain(const struct repo *r);
  */
 int repo_accept(const struct repo *r, const uint8_t signer[FORMAT_UID], enum format_type type,
     const uint8_t *domain, struct err *e);
+
+/*
+ * After an object whose bytes have its name's hash was refused: if its signer is
+ * nobody whom config knows (zeros: it did not come to that), or its keys are not
+ * among ours (repo_foreign), that is no damage.  e becomes ERR_FOREIGN.  Returns -1.
+ */
+int repo_judge_signer(const struct repo *r, const uint8_t signer[FORMAT_UID], struct err *e);
 
 /* The opened data key of a sealed one, cached; NULL with e set. */
 const struct seal_key *repo_data_key(

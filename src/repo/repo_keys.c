@@ -182,6 +182,32 @@ out:
 	return rc;
 }
 
+int repo_reload_config(struct repo *r, struct err *e)
+{
+	struct buf text = {0};
+	struct config c;
+	int rc = -1;
+
+	if (store_get_all(r->store, "config", CONFIG_MAX, &text, e) == -1 ||
+	    config_parse(buf_span(&text), &c, e) == -1)
+		goto out;
+	if (config_verify(&c, r->keys->root_public, e) == -1) {
+		config_fini(&c);
+		goto out;
+	}
+	if (c.revision < r->config.revision || c.epoch < r->config.epoch) {
+		config_fini(&c);
+		repo_foreign(e, "it was set back while we worked");
+		goto out;
+	}
+	config_fini(&r->config);
+	r->config = c;
+	rc = repo_refresh_keys(r, e);
+out:
+	buf_fini(&text);
+	return rc;
+}
+
 static int write_config(struct repo *r, struct err *e)
 {
 	struct buf text = {0};

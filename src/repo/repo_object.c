@@ -183,7 +183,7 @@ static int open_index(struct repo *r, struct sealer *sealer, const struct envelo
     struct buf *out, struct index_origin *origin, struct err *e)
 {
 	const struct domain *d = domain_of(r, sealer, env);
-	uint8_t signer[FORMAT_UID];
+	uint8_t signer[FORMAT_UID] = {0};
 
 	if (d == NULL && r->keys->role == ROLE_WRITE) {
 		/* Another domain's: to us it says nothing (no keys, no packs). */
@@ -193,10 +193,11 @@ static int open_index(struct repo *r, struct sealer *sealer, const struct envelo
 		return 0;
 	}
 	if (d == NULL)
-		return err_set(e, ERR_CORRUPT, "seal is broken (authentication failed)");
+		return repo_foreign(e, "no domain that config knows opens it");
 	if (envelope_verify(sealer, env, &d->index_key, config_writer_key, &r->config, signer, e) ==
-		-1 ||
-	    repo_accept(r, signer, FORMAT_INDEX, d->id, e) == -1)
+	    -1)
+		return repo_judge_signer(r, signer, e);
+	if (repo_accept(r, signer, FORMAT_INDEX, d->id, e) == -1)
 		return -1;
 	*origin = (struct index_origin){d->tag, domain_tag(signer)};
 	if (envelope_open(sealer, env, 0, &d->index_key, PURPOSE_INDEX, out, e) == -1)
@@ -264,6 +265,13 @@ size_t repo_domains(const struct repo *r)
 uint64_t repo_domain_tag(const struct repo *r, size_t i)
 {
 	return r->domains[i].tag;
+}
+
+bool repo_knows_epoch(const struct repo *r, const uint8_t *sealed_key)
+{
+	unsigned epoch = seal_data_key_epoch(sealed_key);
+
+	return epoch >= 1 && epoch <= r->nepochs;
 }
 
 /* The private and public key that a sealed data key is for; NULL with e set. */

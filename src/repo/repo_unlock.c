@@ -154,6 +154,25 @@ int repo_accept(const struct repo *r, const uint8_t signer[FORMAT_UID], enum for
 	return 0;
 }
 
+int repo_foreign(struct err *e, const char *why)
+{
+	err_set(e, ERR_FOREIGN, "config is older than this object, or it is another's: %s", why);
+	return err_hint(e, "put the newest config back, or import a newer sheet with key import");
+}
+
+int repo_judge_signer(const struct repo *r, const uint8_t signer[FORMAT_UID], struct err *e)
+{
+	static const uint8_t none[FORMAT_UID];
+	char why[80], hex[2 * FORMAT_UID + 1];
+
+	if (e->kind != ERR_CORRUPT || memcmp(signer, none, FORMAT_UID) == 0 ||
+	    config_writer(&r->config, signer) != NULL)
+		return -1;
+	snprintf(why, sizeof why, "signed by %.8s, who is no writer that config knows",
+	    hex_encode(hex, signer, FORMAT_UID));
+	return repo_foreign(e, why);
+}
+
 static const struct config_writer *signer_of(const struct repo *r, uint64_t signer)
 {
 	for (size_t i = 0; i < r->config.nwriters; i++)

@@ -11,7 +11,14 @@
 #include "codec/codec.h"
 #include "repo/repo_internal.h"
 
-enum { LINE = 30, LINE_MAX = 64, LINES = 999, CHECK = 4, HEAD = 17, BYTES_MAX = 1 << 20 };
+enum {
+	LINE = 30,
+	LINE_MAX = 64,
+	CHECK = 4,
+	HEAD = 17,
+	BYTES_MAX = CONFIG_MAX,
+	LINES = (HEAD + BYTES_MAX) / LINE + 1
+};
 
 static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
@@ -222,6 +229,18 @@ static const char head[] =
     "whenever keys were added, removed or rotated.\n"
     "\n";
 
+/* What is printed must come back one day: better told now that it would not. */
+static int read_back(char block, struct span bytes, const struct buf *sheet, struct err *e)
+{
+	struct buf got = {0};
+	int rc = sheet_decode(block, buf_span(sheet), &got, e);
+
+	if (rc == 1 && (got.n != bytes.n || memcmp(got.p, bytes.p, got.n) != 0))
+		rc = err_set(e, ERR_BUG, "reads as something else");
+	buf_fini(&got);
+	return rc == 1 ? 0 : err_wrap(e, "this sheet could not be read again");
+}
+
 static int put_key(struct repo *r, struct buf *out, struct err *e)
 {
 	struct repo_key *keys = NULL;
@@ -238,6 +257,7 @@ static int put_key(struct repo *r, struct buf *out, struct err *e)
 	if (rc == 0) {
 		buf_printf(out, "\nThe sealed key of holder %.8s:\n\n", r->holder_text);
 		sheet_encode(SHEET_KEY, buf_span(&object), out);
+		rc = read_back(SHEET_KEY, buf_span(&object), out, e);
 	}
 out:
 	repo_keys_free(keys, n);
@@ -261,7 +281,8 @@ int sheet_export(struct repo *r, bool key, struct buf *out, struct err *e)
 		buf_printf(out, head, r->id_text, r->store->url, (unsigned long long)c.revision,
 		    c.epoch, c.nwriters, now);
 		sheet_encode(SHEET_CONFIG, buf_span(&text), out);
-		if (key)
+		rc = read_back(SHEET_CONFIG, buf_span(&text), out, e);
+		if (rc == 0 && key)
 			rc = put_key(r, out, e);
 	}
 	config_fini(&c);
@@ -270,17 +291,61 @@ out:
 	return rc;
 }
 
-/* Is there a config that is better than none? */
-static int refuse_whole(struct store *s, struct err *e)
+struct belonging {
+	struct store *store;
+	const struct config *sheet;
+	bool any, ours; /* key objects; one of a holder that the sheet knows */
+};
+
+static int look_at_key(void *arg, const char *key, const struct store_stat *st, struct err *e)
+{
+	struct belonging *b = arg;
+	struct buf object = {0};
+	struct key_info info;
+	struct err ignored;
+
+	if (store_get_all(b->store, key, FORMAT_SMALL_MAX, &object, &ignored) == 0 &&
+	    key_read_info(buf_span(&object), &info, &ignored) == 0) {
+		b->any = true;
+		b->ours = b->ours || config_writer(b->sheet, info.holder) != NULL;
+	}
+	buf_fini(&object);
+	return 0;
+}
+
+/* A config of another root key was swapped in, unless it is the sheet that is of elsewhere. */
+static int refuse_elsewhere(struct store *s, const struct config *sheet, struct err *e)
+{
+	struct belonging b = {s, sheet, false, false};
+
+	if (store_list(s, repo_type_folder(FORMAT_KEY), look_at_key, &b, e) == -1)
+		return -1;
+	if (!b.any || b.ours)
+		return 0;
+	err_set(e, ERR_EXISTS, "%s has a config and keys, none of them of this sheet: not replaced",
+	    s->url);
+	return err_hint(e, "is this the sheet of this repository?");
+}
+
+/* Is there a config by the same root key, and no older?  Another's was put there by somebody. */
+static int refuse_whole(struct store *s, const struct config *sheet, struct err *e)
 {
 	struct buf text = {0};
+	struct config c;
+	struct err why;
 	int rc = store_get_all(s, "config", CONFIG_MAX, &text, e);
 
-	if (rc == -1 && e->kind == ERR_ABSENT)
+	if (rc == -1 && e->kind == ERR_ABSENT) {
 		rc = 0;
-	else if (rc == 0 && config_is_signed(buf_span(&text)))
-		rc = err_set(
-		    e, ERR_EXISTS, "%s has a config, and it is whole: not replaced", s->url);
+	} else if (rc == 0 && config_is_signed(buf_span(&text)) &&
+		   config_parse(buf_span(&text), &c, &why) == 0) {
+		if (!crypto_equal(c.root, sheet->root, CRYPTO_KEY))
+			rc = refuse_elsewhere(s, sheet, e);
+		else if (c.revision >= sheet->revision)
+			rc = err_set(e, ERR_EXISTS,
+			    "%s has a config, and it is whole: not replaced", s->url);
+		config_fini(&c);
+	}
 	buf_fini(&text);
 	return rc;
 }
@@ -294,11 +359,10 @@ static int import_config(struct store *s, struct span text, struct sheet_import 
 	if (config_parse(text, &c, e) == -1)
 		return -1;
 	out->revision = c.revision;
+	if (refuse_whole(s, &c, e) == 0 && store_put(s, "config", text, 0, e) == 0)
+		out->config = true;
 	config_fini(&c);
-	if (refuse_whole(s, e) == -1 || store_put(s, "config", text, 0, e) == -1)
-		return -1;
-	out->config = true;
-	return 0;
+	return out->config ? 0 : -1;
 }
 
 /* What names its objects: says the sheet's config, or else the store's; failing both, the default.

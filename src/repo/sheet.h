@@ -32,7 +32,7 @@ int sheet_export(struct repo *r, bool key, struct buf *out, struct err *e);
 
 /*
  * Put back what a store lacks of what the sheet holds.  A config that is
- * there and whole is not replaced: ERR_EXISTS.
+ * there, whole, of the same root key and no older is not replaced: ERR_EXISTS.
  */
 struct sheet_import {
 	bool config, key; /* put back */

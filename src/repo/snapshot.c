@@ -78,7 +78,7 @@ static int open_sections(
 	bool full = r->keys->role == ROLE_FULL;
 	const struct seal_key *structure, *content = NULL;
 	struct buf head = {0}, facts = {0};
-	uint8_t signer[FORMAT_UID];
+	uint8_t signer[FORMAT_UID] = {0};
 	struct sealer sealer;
 	int rc = -1;
 
@@ -88,10 +88,17 @@ static int open_sections(
 		goto out;
 	}
 	if ((structure = repo_data_key(r, env->keys, e)) == NULL ||
-	    (full && (content = repo_data_key(r, env->keys + FORMAT_SEALED_KEY, e)) == NULL) ||
-	    envelope_verify(&sealer, env, structure, config_writer_key, &r->config, signer, e) ==
-		-1 ||
-	    envelope_open(&sealer, env, 0, structure, PURPOSE_HEAD, &head, e) == -1 ||
+	    (full && (content = repo_data_key(r, env->keys + FORMAT_SEALED_KEY, e)) == NULL)) {
+		if (e->kind == ERR_CORRUPT)
+			repo_foreign(e, "none of the keys that config has opens it");
+		goto out;
+	}
+	if (envelope_verify(&sealer, env, structure, config_writer_key, &r->config, signer, e) ==
+	    -1) {
+		repo_judge_signer(r, signer, e);
+		goto out;
+	}
+	if (envelope_open(&sealer, env, 0, structure, PURPOSE_HEAD, &head, e) == -1 ||
 	    (full && envelope_open(&sealer, env, 1, content, PURPOSE_FACTS, &facts, e) == -1) ||
 	    snapshot_json_decode(
 		buf_span(&head), full ? buf_span(&facts) : span_of(NULL, 0), s, e) == -1)
@@ -196,8 +203,9 @@ int snapshot_load_noted(
 		}
 		if (e->kind == ERR_ABSENT)
 			continue;
-		if (e->kind != ERR_CORRUPT && e->kind != ERR_UNSUPPORTED)
+		if (e->kind != ERR_CORRUPT && e->kind != ERR_FOREIGN && e->kind != ERR_UNSUPPORTED)
 			goto out;
+		out->foreign += e->kind == ERR_FOREIGN;
 		out->damaged++;
 		event_emit(r->ctx, EVENT_OBJECT_DAMAGED,
 		    span_str(repo_object_name(name, FORMAT_SNAPSHOT, &l.v[i].id)), "%s", e->msg);

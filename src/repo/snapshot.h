@@ -99,8 +99,8 @@ struct repo;
 struct snapshot_list {
 	struct snapshot **v; /* owned */
 	size_t n;
-	size_t damaged;
-	struct gone gone; /* what was deleted rightly */
+	size_t damaged, foreign; /* foreign ones among the damaged: ERR_FOREIGN */
+	struct gone gone;        /* what was deleted rightly */
 };
 int snapshot_load_all(struct repo *r, struct snapshot_list *out, struct err *e);
 /* And the very notes that were folded: what comes later is in none of the snapshots. */

@@ -45,12 +45,16 @@ static void draw_keys(struct writer *w)
 
 int writer_begin(struct repo *r, const struct writer_params *p, struct writer **out, struct err *e)
 {
+	const struct domain *d = p->domain ? repo_domain(r, p->domain) : repo_own_domain(r);
 	struct writer *w;
 
+	/* The local cache, or a snapshot, may name one that an older config lacks. */
+	if (d == NULL)
+		return repo_foreign(e, "of a domain that config does not know");
 	w = mem_zalloc(sizeof *w);
 	w->repo = r;
 	w->params = *p;
-	w->domain = p->domain ? repo_domain(r, p->domain) : repo_own_domain(r);
+	w->domain = d;
 	w->builder = index_builder_new();
 	w->begin_ns = writer_boot_ns(w);
 	w->last_index_ns = w->begin_ns;

@@ -340,7 +340,7 @@ def test_overwrite_does_what_it_says(filled, tree, base):
     same_tree(tree.path, out)
     (out / "a").write_text("mine")
     (out / "extra").write_text("extra")
-    filled("restore", spec, "--target", out, "--overwrite", "never")
+    filled("restore", spec, "--target", out, "--overwrite", "never", rc=3)
     assert (out / "a").read_text() == "mine"
     filled("restore", spec, "--target", out, "--overwrite", "if-changed", "-n", "--delete")
     assert (out / "a").read_text() == "mine" and (out / "extra").exists()

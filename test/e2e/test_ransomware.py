@@ -196,9 +196,9 @@ def test_a_snapshot_deleted_behind_our_back_is_a_finding_for_everybody(three):
     assert "number 2 of client" in r.err and signer in r.err and "--json" not in r.err, r
     summary = three("--json", "check", rc=20, env=other_machine(three)).summary
     assert summary["findings"] == 1 and summary["damaged_objects"] == 0
-    three("repair", "snapshots", "--dry-run")
+    three("repair", "snapshots", "--accept-history", "--dry-run")
     three("check", rc=20)
-    three("repair", "snapshots")
+    three("repair", "snapshots", "--accept-history")
     three.check_clean()
 
 
@@ -276,10 +276,10 @@ def test_a_rollback_is_noticed(three, tree, what):
             "the whole store": ["config", "there again", "number 4"]}[what]
     for args, rc in ((["snapshots"], 0), (["check"], 20)):
         err = three(*args, rc=rc).err
-        assert all(s in err for s in said) and "repair snapshots" in err, err
+        assert all(s in err for s in said) and "repair snapshots --accept-history" in err, err
     if what in ("config", "the whole store"):
         assert "set back" in three("backup", tree.path, rc=1).err
-    three("repair", "snapshots")
+    three("repair", "snapshots", "--accept-history")
     three.check_clean()
 
 

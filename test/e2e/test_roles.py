@@ -1,5 +1,8 @@
 """Keys and roles: what a write and a maintenance key can do, what they cannot, and what stays of a removed one."""
+import json
 import os
+import shutil
+import signal
 import sys
 
 import pytest
@@ -529,3 +532,102 @@ def test_a_note_or_mark_signed_by_a_write_key_is_not_heard(filled, holder):
     assert "notes/" in r.err + r.out and "marks/" in r.err + r.out and forger.signer.hex()[:8] in r.err + r.out, r
     filled("prune", "--exclusive", rc=None)
     assert snapshot in kept()
+
+
+# ---- A config that is older than what is there.
+
+def everything(hf):
+    return {p for f in ("snapshots", "index", "packs", "meta", "notes") for p in hf.objects(f)}
+
+
+@pytest.mark.parametrize("rotated", [False, True])
+def test_repair_deletes_nothing_that_only_its_config_is_too_old_for(filled, holder, tree, base, rotated):
+    sheet, config = str(base / "sheet.txt"), filled.repo + "/config"
+    filled("key", "export", "--output", sheet)
+    other = holder("full")
+    tree.file("new", os.urandom(300000))
+    backup(other, tree.path)
+    if rotated:
+        filled("key", "rotate")
+        tree.file("newer", os.urandom(300000))
+        backup(filled, tree.path)
+    newest = open(config, "rb").read()
+    os.remove(config)
+    filled("key", "import", sheet)
+    shutil.rmtree(base / "cache")
+    had = everything(filled)
+    for word in ([], ["snapshots"], ["snapshots", "--accept-history"]):
+        r = filled("repair", *word, rc=1)
+        assert "older than" in r.err and "import a newer sheet" in r.err, r
+        assert everything(filled) == had
+    filled("repair", "index", rc=None)
+    assert had <= everything(filled)
+    assert "config is older than this object" in filled("check", "--read-data", rc=20).err
+    with open(config, "wb") as f:
+        f.write(newest)
+    assert had <= everything(filled)
+    filled.check_clean()
+
+
+def test_a_backup_by_a_key_added_during_repair_survives_it(filled, holder, tree):
+    tree.file("more", os.urandom(2 << 20))
+    filled.backup(tree.path)
+    p = filled.start("--json", "repair", "--limit-download", "2M")
+    for line in p.stdout:
+        if "checking" in json.loads(line).get("phase", ""):
+            break
+    os.kill(p.pid, signal.SIGSTOP)
+    h = holder("write")
+    tree.file("x", os.urandom(100000))
+    made = backup(h, tree.path).summary["snapshot"]
+    os.kill(p.pid, signal.SIGCONT)
+    out, err = p.communicate(timeout=120)
+    assert p.returncode == 0, (out, err)
+    assert made in [s["snapshot"] for s in filled("--json", "snapshots").json("item")]
+    filled.check_clean()
+
+
+def test_repair_refuses_by_a_config_older_than_it_has_seen(filled, holder):
+    config = filled.repo + "/config"
+    old = open(config, "rb").read()
+    holder("write")
+    filled("check")
+    with open(config, "wb") as f:
+        f.write(old)
+    for word in ([], ["index"], ["snapshots"]):
+        r = filled("repair", *word, rc=1)
+        assert "this machine has seen" in r.err and "--accept-history" in r.err, r
+    filled("repair", "snapshots", "--accept-history")
+    filled("repair")
+
+
+def test_repair_survives_a_cache_that_knows_more_than_config(filled, holder, tree, base):
+    sheet = str(base / "sheet.txt")
+    filled("key", "export", "--output", sheet)
+    h = holder("write")
+    backup(h, tree.path)
+    backup(filled, tree.path)
+    filled("stats")
+    shutil.rmtree(base / "state")
+    os.remove(filled.repo + "/config")
+    filled("key", "import", sheet)
+    had = everything(filled)
+    assert "older than" in filled("repair", "snapshots", rc=1).err
+    assert everything(filled) == had
+
+
+def test_a_sheet_replaces_a_swapped_or_older_config_and_no_other(filled, holder, base):
+    config, sheet = filled.repo + "/config", str(base / "sheet.txt")
+    old = open(config, "rb").read()
+    holder("write")
+    filled("key", "export", "--output", sheet)
+    newest = open(config, "rb").read()
+    os.mkdir(base / "else")
+    elsewhere = Holdfast(base / "else").init()
+    for bad in (old, open(elsewhere.repo + "/config", "rb").read()):
+        with open(config, "wb") as f:
+            f.write(bad)
+        filled("key", "import", sheet)
+        assert open(config, "rb").read() == newest
+    assert "not replaced" in filled("key", "import", sheet, rc=1).err
+    assert "not replaced" in elsewhere("key", "import", sheet, rc=1).err

@@ -1,0 +1,105 @@
+/*
+ * repair_foreign: see repair_internal.h.  By an older config what is good
+ * looks like damage; and what is lost for good by mending that is worse.
+ */
+#include "engine/repair_internal.h"
+#include "repo/seen.h"
+
+int repair_look_back(struct repair *rp, struct err *e)
+{
+	uint64_t is = repo_config_revision(rp->repo);
+	struct seen seen;
+
+	if (rp->p->accept_history)
+		return 0;
+	seen_read(rp->repo, &seen);
+	if (seen.revision > is) {
+		err_set(e, ERR_FOREIGN,
+		    "repair: config has revision %llu, and this machine has seen %llu",
+		    (unsigned long long)is, (unsigned long long)seen.revision);
+		err_hint(e,
+		    "put the newest config back, or import a newer sheet with key import; if this "
+		    "one is right: holdfast repair snapshots --accept-history");
+		seen_fini(&seen);
+		return -1;
+	}
+	seen_fini(&seen);
+	return 0;
+}
+
+int repair_refuse(uint64_t n, struct err *e)
+{
+	err_set(e, ERR_FOREIGN,
+	    "repair: config is older than %llu object(s) here: what is lost cannot be told by it",
+	    (unsigned long long)n);
+	return err_hint(e,
+	    "put the newest config back, or import a newer sheet with key import; what nobody "
+	    "who had a key wrote can be deleted by hand");
+}
+
+/* The local cache may know more than config does. */
+static int in_cache(struct repair *rp, uint64_t *n, struct err *e)
+{
+	struct index_cache *c = repo_index(rp->repo);
+
+	for (uint32_t i = 0; i < index_cache_packs(c); i++) {
+		struct index_cache_pack p;
+		size_t k = 0;
+
+		if (index_cache_pack(c, i, &p, e) == -1)
+			return -1;
+		while (
+		    k < repo_domains(rp->repo) && repo_domain_tag(rp->repo, k) != p.origin.domain)
+			k++;
+		*n += k == repo_domains(rp->repo) ||
+		      repo_signer_role(rp->repo, p.origin.signer) == ROLES;
+	}
+	return 0;
+}
+
+static int in_snapshots(struct repair *rp, bool tell, uint64_t *n, struct err *e)
+{
+	struct id_list ids = {0};
+	char name[REPO_NAME_MAX];
+	int rc = -1;
+
+	if (repo_list_ids(rp->repo, FORMAT_SNAPSHOT, &ids, e) == -1)
+		goto out;
+	for (size_t i = 0; i < ids.n; i++) {
+		struct snapshot *s;
+
+		if (snapshot_load(rp->repo, &ids.v[i], &s, e) == 0) {
+			snapshot_free(s);
+		} else if (e->kind == ERR_FOREIGN) {
+			(*n)++;
+			if (tell)
+				repo_warn(rp->repo,
+				    repo_object_name(name, FORMAT_SNAPSHOT, &ids.v[i]), e->msg);
+		} else if (e->kind != ERR_CORRUPT && e->kind != ERR_ABSENT) {
+			goto out;
+		}
+	}
+	rc = 0;
+out:
+	id_list_fini(&ids);
+	return rc;
+}
+
+static int count(struct repair *rp, bool tell, uint64_t *n, struct err *e)
+{
+	*n = 0;
+	if (repo_index_load(rp->repo, true, e) == -1)
+		return -1;
+	*n = repo_foreign_indexes(rp->repo);
+	return in_cache(rp, n, e) == -1 ? -1 : in_snapshots(rp, tell, n, e);
+}
+
+/* Another holder may have changed config since we read it: once more, then. */
+int repair_foreign(struct repair *rp, uint64_t *n, struct err *e)
+{
+	if (count(rp, false, n, e) == -1)
+		return -1;
+	if (*n == 0)
+		return 0;
+	return repo_reload_config(rp->repo, e) == -1 ? -1 : count(rp, true, n, e);
+}
