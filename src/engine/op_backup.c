@@ -391,7 +391,8 @@ static int run(struct backup *b, struct snapshot *s, struct backup_result *out, 
 	out->nanomalies = s->nanomalies;
 	if (b->p->dry_run)
 		return 0;
-	if (writer_commit(b->writer, s, e) == -1)
+	/* Asked to stop while the last packs went out: they are kept, the snapshot is not made. */
+	if (ctx_check(b->ctx, e) == -1 || writer_commit(b->writer, s, e) == -1)
 		return -1;
 	out->has_snapshot = true;
 	out->snapshot = s->id;

@@ -168,8 +168,8 @@ int seen_config(struct repo *r, uint64_t revision, uint64_t epoch, struct err *e
 		    "an older state",
 		    (unsigned long long)revision, (unsigned long long)s.revision);
 		rc = err_hint(e,
-		    "if you know why, run 'holdfast repair snapshots' here with a full "
-		    "key, which takes the present state for right; if not, keys that "
+		    "if you know why, run 'holdfast repair snapshots --accept-history' here "
+		    "with a full key, which takes the present state for right; if not, keys that "
 		    "were removed may be valid again: look at the store's logs");
 	}
 	add(&s, &s.revision, revision);

@@ -91,11 +91,13 @@ def test_every_thread_has_the_priorities_asked_for(repo, data):
         if t != p.pid:
             assert os.getpriority(os.PRIO_PROCESS, t) == 11
             assert ioprio(t) == (2, 6)
-    stop(p)
+    p.kill()
+    p.communicate()
     p = repo.start("backup", data, "--ionice", "idle", "--limit-upload", "64", "--jobs", "1")
     wait_until(lambda: len(threads(p.pid)) >= 3)
     assert all(ioprio(t)[0] == 3 for t in threads(p.pid))
-    stop(p)
+    p.kill()
+    p.communicate()
 
 
 def test_more_priority_than_one_may_have_is_refused(repo, data):

@@ -555,6 +555,7 @@ def test_repair_deletes_nothing_that_only_its_config_is_too_old_for(filled, hold
     os.remove(config)
     filled("key", "import", sheet)
     shutil.rmtree(base / "cache")
+    shutil.rmtree(base / "state")  # who has seen the newer config is refused before
     had = everything(filled)
     for word in ([], ["snapshots"], ["snapshots", "--accept-history"]):
         r = filled("repair", *word, rc=1)
