@@ -12,9 +12,9 @@
 #include "base/hex.h"
 #include "base/mem.h"
 #include "crypto/secret.h"
+#include "repo/config_lease.h"
 #include "repo/repo_internal.h"
 #include "repo/repo_parity.h"
-#include "repo/seen.h"
 
 static const char KEY_FILE_MAGIC[] = "holdfast-key-1 ";
 
@@ -150,87 +150,6 @@ void repo_keys_free(struct repo_key *k, size_t n)
 	free(k);
 }
 
-/* ---- Changing config: only who has the root key can. */
-
-/* Read config anew (another holder may have changed it) and verify it. */
-static int reload_config(struct repo *r, struct err *e)
-{
-	struct buf text = {0};
-	struct config c;
-	int rc = -1;
-
-	if (repo_need(r, true, e) == -1 ||
-	    store_get_all(r->store, "config", CONFIG_MAX, &text, e) == -1 ||
-	    config_parse(buf_span(&text), &c, e) == -1)
-		goto out;
-	if (config_verify(&c, r->keys->root_public, e) == -1 ||
-	    seen_config(r, c.revision, c.epoch, e) == -1) {
-		config_fini(&c);
-		goto out;
-	}
-	if (c.epoch != r->config.epoch) {
-		config_fini(&c);
-		err_set(e, ERR_BUSY, "the repository's keys were changed just now");
-		err_hint(e, "run this again");
-		goto out;
-	}
-	config_fini(&r->config);
-	r->config = c;
-	rc = 0;
-out:
-	buf_fini(&text);
-	return rc;
-}
-
-int repo_reload_config(struct repo *r, struct err *e)
-{
-	struct buf text = {0};
-	struct config c;
-	int rc = -1;
-
-	if (store_get_all(r->store, "config", CONFIG_MAX, &text, e) == -1 ||
-	    config_parse(buf_span(&text), &c, e) == -1)
-		goto out;
-	if (config_verify(&c, r->keys->root_public, e) == -1) {
-		config_fini(&c);
-		goto out;
-	}
-	if (c.revision < r->config.revision || c.epoch < r->config.epoch) {
-		config_fini(&c);
-		repo_foreign(e, "it was set back while we worked");
-		goto out;
-	}
-	config_fini(&r->config);
-	r->config = c;
-	rc = repo_refresh_keys(r, e);
-out:
-	buf_fini(&text);
-	return rc;
-}
-
-static int write_config(struct repo *r, struct err *e)
-{
-	struct buf text = {0};
-	int rc;
-
-	config_sign(&r->config, r->keys->root, &text);
-	rc = repo_put_config(r, buf_span(&text), 0, e);
-	buf_fini(&text);
-	if (rc == 0)
-		rc = seen_own_config(r, e);
-	return rc == 0 ? repo_refresh_keys(r, e) : -1;
-}
-
-int repo_set_parity(struct repo *r, unsigned share, struct err *e)
-{
-	if (reload_config(r, e) == -1)
-		return -1;
-	if (r->config.parity == share)
-		return 0;
-	config_set_parity(&r->config, share);
-	return write_config(r, e);
-}
-
 /* ---- Add. */
 
 static bool begins(const uint8_t id[FORMAT_UID], const char *prefix)
@@ -281,19 +200,18 @@ static int choose_domain(
 	return 0;
 }
 
-int repo_key_add(struct repo *r, const struct repo_key_params *p, struct id *object, struct err *e)
+/* In config, and sealed into `out`: what the holder is given. */
+static int make_holder(struct repo *r, const struct repo_key_params *p,
+    const uint8_t domain[FORMAT_UID], struct buf *out, struct err *e)
 {
 	struct key_bundle *k = secret_new(sizeof *k);
 	struct domain *d = secret_new(sizeof *d);
-	uint8_t sign[CRYPTO_KEY], own[CRYPTO_KEY], domain[FORMAT_UID];
+	uint8_t sign[CRYPTO_KEY], own[CRYPTO_KEY];
 	const char *label = p->label ? p->label : "";
-	struct buf out = {0};
 	char now[40];
-	int rc = -1;
+	int rc;
 
 	repo_time_text(repo_now(r), now);
-	if (reload_config(r, e) == -1 || choose_domain(r, p, domain, e) == -1)
-		goto out;
 	domain_init(d, r->keys, domain);
 	key_bundle_for(r->keys, p->role, d, k);
 	crypto_sign_public(k->signing, sign);
@@ -305,13 +223,25 @@ int repo_key_add(struct repo *r, const struct repo_key_params *p, struct id *obj
 					  .domain = p->role == ROLE_MAINTENANCE ? NULL : domain,
 					  .label = label,
 					  .when = now});
-	if (key_seal(k, &p->cred, label, now, &out, e) == -1 || write_config(r, e) == -1 ||
-	    repo_put_object(r, FORMAT_KEY, buf_span(&out), object, e) == -1)
-		goto out;
-	rc = 0;
-out:
+	rc = key_seal(k, &p->cred, label, now, out, e);
 	secret_free(k);
 	secret_free(d);
+	return rc;
+}
+
+int repo_key_add(struct repo *r, const struct repo_key_params *p, struct id *object, struct err *e)
+{
+	uint8_t domain[FORMAT_UID];
+	struct config_lease l;
+	struct buf out = {0};
+	int rc = -1;
+
+	if (repo_config_begin(r, &l, e) == -1)
+		return -1;
+	if (choose_domain(r, p, domain, e) == 0 && make_holder(r, p, domain, &out, e) == 0 &&
+	    repo_config_commit(r, &l, e) == 0)
+		rc = repo_put_object(r, FORMAT_KEY, buf_span(&out), object, e);
+	repo_config_abort(&l);
 	buf_fini(&out);
 	return rc;
 }
@@ -351,12 +281,19 @@ static void new_epoch(struct repo *r)
 
 int repo_key_rotate(struct repo *r, struct err *e)
 {
-	if (reload_config(r, e) == -1)
+	struct config_lease l;
+	int rc = -1;
+
+	if (repo_config_begin(r, &l, e) == -1)
 		return -1;
-	if (r->config.epoch == UINT16_MAX)
-		return err_set(e, ERR_FAILED, "the keys were rotated too often");
-	new_epoch(r);
-	return write_config(r, e);
+	if (r->config.epoch == UINT16_MAX) {
+		err_set(e, ERR_FAILED, "the keys were rotated too often");
+	} else {
+		new_epoch(r);
+		rc = repo_config_commit(r, &l, e);
+	}
+	repo_config_abort(&l);
+	return rc;
 }
 
 static int find_key(
@@ -386,21 +323,23 @@ static int remove_holder(struct repo *r, const struct repo_key *k, struct err *e
 	const struct config_writer *w;
 	uint8_t holder[FORMAT_UID];
 	char name[REPO_NAME_MAX], now[40];
+	struct config_lease l;
+	int rc = 0;
 
 	repo_time_text(repo_now(r), now);
 	hex_decode(holder, FORMAT_UID, k->holder);
-	if (reload_config(r, e) == -1)
+	if (repo_config_begin(r, &l, e) == -1)
 		return -1;
 	if (config_remove_writer(&r->config, holder, now)) {
 		w = config_writer(&r->config, holder);
 		/* A write key could never read: what it knew, others' keys don't hang on. */
 		if (w->role != ROLE_WRITE && r->config.epoch < UINT16_MAX)
 			new_epoch(r);
-		if (write_config(r, e) == -1)
-			return -1;
+		rc = repo_config_commit(r, &l, e);
 	}
-	if (k->missing)
-		return 0;
+	repo_config_abort(&l);
+	if (rc == -1 || k->missing)
+		return rc;
 	return repo_del_named(r, repo_object_name(name, FORMAT_KEY, &k->object), e);
 }
 

@@ -9,6 +9,7 @@
 #include "base/cursor.h"
 #include "base/mem.h"
 #include "codec/codec.h"
+#include "repo/config_lease.h"
 #include "repo/repo_internal.h"
 
 enum {
@@ -350,8 +351,10 @@ static int refuse_whole(struct store *s, const struct config *sheet, struct err 
 	return rc;
 }
 
-static int import_config(struct store *s, struct span text, struct sheet_import *out, struct err *e)
+static int import_config(
+    struct store *s, struct span text, struct ctx *ctx, struct sheet_import *out, struct err *e)
 {
+	struct config_lease l;
 	struct config c;
 
 	if (!config_is_signed(text))
@@ -359,8 +362,11 @@ static int import_config(struct store *s, struct span text, struct sheet_import 
 	if (config_parse(text, &c, e) == -1)
 		return -1;
 	out->revision = c.revision;
-	if (refuse_whole(s, &c, e) == 0 && store_put(s, "config", text, 0, e) == 0)
-		out->config = true;
+	if (config_lease_begin(&l, s, ctx, config_lease_stored, s, e) == 0) {
+		out->config = refuse_whole(s, &c, e) == 0 && config_lease_check(&l, e) == 0 &&
+			      store_put(s, "config", text, 0, e) == 0;
+		config_lease_end(&l, out->config);
+	}
 	config_fini(&c);
 	return out->config ? 0 : -1;
 }
@@ -404,7 +410,8 @@ static int import_key(struct store *s, struct span object, enum crypto_family ha
 	return 0;
 }
 
-int sheet_import(struct store *s, struct span text, struct sheet_import *out, struct err *e)
+int sheet_import(
+    struct store *s, struct span text, struct ctx *ctx, struct sheet_import *out, struct err *e)
 {
 	struct buf config = {0}, key = {0};
 	int has_config, has_key, rc = -1;
@@ -421,7 +428,7 @@ int sheet_import(struct store *s, struct span text, struct sheet_import *out, st
 	/* The key first: config is what makes it a repository. */
 	if ((has_key &&
 		import_key(s, buf_span(&key), object_hash(s, buf_span(&config)), out, e) == -1) ||
-	    (has_config && import_config(s, buf_span(&config), out, e) == -1 &&
+	    (has_config && import_config(s, buf_span(&config), ctx, out, e) == -1 &&
 		!(e->kind == ERR_EXISTS && out->key)))
 		goto out;
 	rc = 0;

@@ -632,3 +632,42 @@ def test_a_sheet_replaces_a_swapped_or_older_config_and_no_other(filled, holder,
         assert open(config, "rb").read() == newest
     assert "not replaced" in filled("key", "import", sheet, rc=1).err
     assert "not replaced" in elsewhere("key", "import", sheet, rc=1).err
+
+
+# ---- Two change config at once.
+
+def test_changes_of_config_at_once_undo_none_of_each_other(filled, holder, base):
+    gone = holder("write")
+    runs = [filled.start("key", "add", "--role", role, "--new-key-file", base / f"{role}-{i}.key", "--label", f"{role}-{i}")
+            for i in range(3) for role in ("full", "maintenance", "write")]
+    runs += [filled.start("key", "rotate"), filled.start("key", "remove", gone.key),
+             filled.start("repair", "--add-parity", "10%")]
+    for p in runs:
+        out, err = p.communicate(timeout=120)
+        assert p.returncode == 0, (p.args, out, err)
+    keys = {k["label"]: k for k in filled("--json", "key", "list").json("item")}
+    config = json.load(open(filled.repo + "/config", encoding="ascii"))
+    assert config["epoch"] == 2 and config["parity"] == 100
+    for i in range(3):
+        for role in ("full", "maintenance", "write"):
+            k = keys.pop(f"{role}-{i}")
+            assert k["key"] and k["role"] == role and not k.get("removed"), k
+    assert len([k for k in keys.values() if k.get("removed")]) == 1
+    for i in range(3):
+        for role in ("full", "maintenance"):
+            filled("check", env={"HOLDFAST_KEY_FILE": f"{base}/{role}-{i}.key"})
+    assert not filled.objects("leases")
+
+
+def test_who_crashed_while_changing_config_stops_others_for_a_minute_only(repo, base):
+    lease = f"{repo.repo}/leases/config.{json.load(open(repo.repo + '/config'))['revision']}.0"
+    os.makedirs(os.path.dirname(lease), exist_ok=True)
+    with open(lease, "wb") as f:
+        f.write(b"cut off")
+    r = repo("key", "add", "--new-key-file", base / "a.key", rc=11)
+    assert "somebody else is changing" in r.err and "in a minute" in r.err, r
+    assert repo("--json", "key", "rotate", rc=11).error["kind"] == "busy"
+    when = os.stat(lease).st_mtime_ns - 61 * 10**9
+    os.utime(lease, ns=(when, when))
+    repo("key", "add", "--new-key-file", base / "a.key")
+    assert not repo.objects("leases") and len(repo("--json", "key", "list").json("item")) == 2
