@@ -117,7 +117,7 @@ static void judge_config(struct looking *l)
 {
 	uint64_t is = repo_config_revision(l->repo);
 
-	if (is >= l->seen.revision)
+	if (!seen_newer_config(l->repo, &l->seen))
 		return;
 	event_emit(l->ctx, l->as, span_str("config"),
 	    "has revision %llu, and this machine has seen %llu: it was set back to an older state",

@@ -4,6 +4,7 @@
  */
 #include "engine/op_check.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -166,6 +167,29 @@ out:
 	return rc;
 }
 
+/* A key that its thief deleted opens everything still: its holder must be removed. */
+static int check_holders(struct check *c, struct err *e)
+{
+	struct repo_key *v;
+	char name[64];
+	size_t n;
+
+	if (repo_keys_list(c->repo, &v, &n, e) == -1)
+		return e->kind == ERR_UNSUPPORTED ? 0 : -1; /* told by check_keys */
+	for (size_t i = 0; i < n; i++) {
+		if (!v[i].missing)
+			continue;
+		c->out->warnings++;
+		snprintf(name, sizeof name, "key of holder %.8s", v[i].holder);
+		event_emit(c->ctx, EVENT_WARNING, span_str(name),
+		    "is missing (%s, %s); if nobody removed it on purpose, holdfast key remove "
+		    "%.8s ends what a copy of it may do",
+		    v[i].role, v[i].label, v[i].holder);
+	}
+	repo_keys_free(v, n);
+	return 0;
+}
+
 /* Damaged, or of a newer config than this one. */
 static void check_bad_index(struct check *c, const struct id *id)
 {
@@ -192,7 +216,8 @@ static int check_objects(struct check *c, struct snapshot_list *snapshots, struc
 		    c->damage, repo_mended_name(c->repo, i), "is damaged; its parity mends it");
 	for (size_t i = 0; i < repo_bad_indexes(c->repo); i++)
 		check_bad_index(c, repo_bad_index(c->repo, i));
-	if (check_keys(c, e) == -1 || mark_load(c->repo, &marks, e) == -1)
+	if (check_keys(c, e) == -1 || check_holders(c, e) == -1 ||
+	    mark_load(c->repo, &marks, e) == -1)
 		return -1;
 	mark_set_fini(&marks);
 	return snapshot_load_all(c->repo, snapshots, e);

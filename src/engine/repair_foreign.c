@@ -13,7 +13,7 @@ int repair_look_back(struct repair *rp, struct err *e)
 	if (rp->p->accept_history)
 		return 0;
 	seen_read(rp->repo, &seen);
-	if (seen.revision > is) {
+	if (seen_newer_config(rp->repo, &seen)) {
 		err_set(e, ERR_FOREIGN,
 		    "repair: config has revision %llu, and this machine has seen %llu",
 		    (unsigned long long)is, (unsigned long long)seen.revision);

@@ -104,32 +104,43 @@ out:
 	return rc;
 }
 
-/* Config: what was read, mended if need be, when the repository was opened, is what belongs there.
- */
+/* What was read, mended, when the repository was opened, is what belongs there.  0 also if nothing
+ * was to be done: then *whole is false. */
+static int put_back_config(struct repair *rp, bool *whole, struct err *e)
+{
+	bool mended = rp->p->dry_run;
+
+	*whole = false;
+	/* Another holder may have changed it since; that is no damage. */
+	if (!repo_was_mended(rp->repo, "config"))
+		return 0;
+	if (!mended && repo_put_back_config(rp->repo, &mended, e) == -1)
+		return -1;
+	*whole = mended;
+	if (!mended)
+		return 0;
+	rp->out->objects_repaired++;
+	event_emit(rp->ctx, EVENT_OBJECT_REPAIRED, span_str("config"), "%s",
+	    rp->p->dry_run ? "would be mended, bit for bit" : "mended, bit for bit");
+	return 0;
+}
+
 static int repair_config(struct repair *rp, struct err *e)
 {
 	struct buf text = {0}, now = {0};
+	bool whole = true;
 	struct id id;
 	int rc = -1;
 
 	repo_config_text(rp->repo, &text);
 	if (repo_get_left(rp->repo, "config", FORMAT_SMALL_MAX, &now, e) == -1 && now.n == 0)
 		goto out;
-	crypto_sha256(buf_span(&text), id.b);
 	rc = 0;
-	if (now.n != text.n || memcmp(now.p, text.p, text.n) != 0) {
-		/* Another holder may have changed it since; that is no damage. */
-		if (!repo_was_mended(rp->repo, "config"))
-			goto out;
-		rp->out->objects_repaired++;
-		if (!rp->p->dry_run)
-			rc = store_put_repair(repo_store(rp->repo), "config", buf_span(&text), e);
-		if (rc == 0)
-			event_emit(rp->ctx, EVENT_OBJECT_REPAIRED, span_str("config"), "%s",
-			    rp->p->dry_run ? "would be mended, bit for bit"
-					   : "mended, bit for bit");
-	}
-	if (rc == 0 && rp->p->parity != 0 && !rp->p->dry_run)
+	if (now.n != text.n || memcmp(now.p, text.p, text.n) != 0)
+		rc = put_back_config(rp, &whole, e);
+	if (rc == -1 || !whole)
+		goto out;
+	if (rp->p->parity != 0 && !rp->p->dry_run)
 		rc = repo_set_parity(rp->repo, rp->p->parity, e);
 	if (rc == 0) {
 		buf_reset(&text);

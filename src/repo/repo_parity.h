@@ -60,6 +60,9 @@ bool repo_was_mended(struct repo *r, const char *object);
 /* The text of config as it was read and verified, or mended. */
 void repo_config_text(struct repo *r, struct buf *out);
 
+/* Put it back where what is stored is not whole; `*mended` says whether that was so. */
+int repo_put_back_config(struct repo *r, bool *mended, struct err *e);
+
 /*
  * Stored config text that does not hold: mended, if a parity of config leads
  * to one that does (signed by its own root), the one of the highest revision.

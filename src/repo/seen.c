@@ -155,6 +155,22 @@ int seen_write(struct repo *r, const struct seen *s, struct err *e)
 	return rc == -1 ? err_wrap(e, "remember what was seen of the repository") : 0;
 }
 
+/* What was seen was stored before: another process may have changed config since it was read. */
+static bool is_older(struct repo *r, const struct seen *s, uint64_t revision, uint64_t epoch)
+{
+	struct err ignored;
+
+	if (revision >= s->revision && epoch >= s->epoch)
+		return false;
+	return repo_peek_config(r, &revision, &epoch, &ignored) == -1 || revision < s->revision ||
+	       epoch < s->epoch;
+}
+
+bool seen_newer_config(struct repo *r, const struct seen *s)
+{
+	return is_older(r, s, r->config.revision, r->config.epoch);
+}
+
 int seen_config(struct repo *r, uint64_t revision, uint64_t epoch, struct err *e)
 {
 	struct seen s;
@@ -162,7 +178,7 @@ int seen_config(struct repo *r, uint64_t revision, uint64_t epoch, struct err *e
 	int rc = 0;
 
 	seen_read(r, &s);
-	if (revision < s.revision || epoch < s.epoch) {
+	if (is_older(r, &s, revision, epoch)) {
 		err_set(e, ERR_FAILED,
 		    "config has revision %llu, and this machine has seen %llu: it was set back to "
 		    "an older state",

@@ -45,6 +45,9 @@ uint64_t seen_sequence(const struct seen *s, const uint8_t client[FORMAT_UID]);
 void seen_add_client(struct seen *s, const uint8_t client[FORMAT_UID], uint64_t sequence);
 void seen_add_config(struct seen *s, const struct repo *r);
 
+/* Is the config in use, and the one in the store, older than what was seen? */
+bool seen_newer_config(struct repo *r, const struct seen *s);
+
 /*
  * Refuse to build on a config that is older than what this machine has seen (ERR_FAILED);
  * else remember it, which is told as a warning where it can't be done.

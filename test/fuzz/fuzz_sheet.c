@@ -98,6 +98,7 @@ static void import(struct span s)
 	struct span config = nul ? span_of(s.p, (size_t)(nul - s.p)) : s;
 	struct span key = nul ? span_of(nul + 1, s.n - config.n - 1) : span_of(NULL, 0);
 	struct buf sheet = {0}, back = {0};
+	static struct ctx ctx;
 	struct sheet_import done;
 	struct store *store;
 	struct err e = {0};
@@ -113,7 +114,7 @@ static void import(struct span s)
 		abort();
 	if (store_mem_open("sheet", true, &store, &e) == -1)
 		abort();
-	rc = sheet_import(store, buf_span(&sheet), &done, &e);
+	rc = sheet_import(store, buf_span(&sheet), &ctx, &done, &e);
 	outcome(rc, &e);
 	if (store_list(store, "", take, &keys, &e) == -1)
 		abort();

@@ -48,9 +48,9 @@ static void a_sheet_of_elsewhere_puts_no_key_back(void **state)
 
 	repo_close(make_with_sheet(a, &sheet));
 	r = make_with_sheet(b, &ours);
-	FAILS(sheet_import(r->store, buf_span(&sheet), &done, &e), ERR_EXISTS);
+	FAILS(sheet_import(r->store, buf_span(&sheet), r->ctx, &done, &e), ERR_EXISTS);
 	assert_int_equal(make_count(r, "keys/"), 1);
-	FAILS(sheet_import(r->store, buf_span(&ours), &done, &e), ERR_EXISTS);
+	FAILS(sheet_import(r->store, buf_span(&ours), r->ctx, &done, &e), ERR_EXISTS);
 	repo_close(r);
 	buf_fini(&sheet);
 	buf_fini(&ours);
@@ -63,13 +63,14 @@ static void an_unsigned_config_leaves_the_store_as_it_was(void **state)
 	struct store *s = make_store("unsigned", true);
 	size_t n = 0;
 	char place[32];
+	struct ctx ctx = {.clock = NULL};
 	struct err e;
 
 	repo_close(make_with_sheet(place, &sheet));
 	sheet_encode(SHEET_CONFIG, span_str("{}"), &text);
 	/* The key's lines of the sheet, and another's config. */
 	buf_put_span(&text, span_str(strstr(buf_cstr(&sheet), "\nK01")));
-	FAILS(sheet_import(s, buf_span(&text), &done, &e), ERR_USAGE);
+	FAILS(sheet_import(s, buf_span(&text), &ctx, &done, &e), ERR_USAGE);
 	OK(store_list(s, "", make_count_visit, &n, &e));
 	assert_int_equal(n, 0);
 	store_close(s);
