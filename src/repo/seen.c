@@ -1,5 +1,5 @@
 /* seen: see seen.h.  Lines: "sum HEX" of what follows; "config N" (its revision), "epoch N",
- * "client HEX N", "key HEX here|gone". */
+ * "author SIGNER CLIENT N", "key HEX here|gone". */
 #include "repo/seen.h"
 
 #include <stdio.h>
@@ -20,24 +20,15 @@ void seen_fini(struct seen *s)
 	memset(s, 0, sizeof *s);
 }
 
-uint64_t seen_sequence(const struct seen *s, const uint8_t client[FORMAT_UID])
-{
-	for (size_t i = 0; i < s->nclients; i++)
-		if (memcmp(s->clients[i].client, client, FORMAT_UID) == 0)
-			return s->clients[i].sequence;
-	return 0;
-}
-
-void seen_add_client(struct seen *s, const uint8_t client[FORMAT_UID], uint64_t sequence)
+void seen_add_client(struct seen *s, const struct author *by, uint64_t sequence)
 {
 	size_t i = 0;
 
-	while (i < s->nclients && memcmp(s->clients[i].client, client, FORMAT_UID) != 0)
+	while (i < s->nclients && author_cmp(&s->clients[i].by, by) != 0)
 		i++;
 	if (i == s->nclients) {
 		s->clients = mem_realloc(s->clients, ++s->nclients * sizeof *s->clients);
-		memcpy(s->clients[i].client, client, FORMAT_UID);
-		s->clients[i].sequence = 0;
+		s->clients[i] = (struct seen_client){*by, 0};
 	}
 	if (sequence <= s->clients[i].sequence)
 		return;
@@ -59,11 +50,16 @@ void seen_add_config(struct seen *s, const struct repo *r)
 	add(s, &s->epoch, r->config.epoch);
 }
 
+static bool parse_uid(const char *hex, uint8_t out[FORMAT_UID])
+{
+	return strlen(hex) == 2 * FORMAT_UID && hex_decode(out, FORMAT_UID, hex);
+}
+
 static void parse_line(struct seen *s, char *line)
 {
 	char *save = NULL, *word = strtok_r(line, " ", &save), *a = strtok_r(NULL, " ", &save);
-	char *b = strtok_r(NULL, " ", &save);
-	uint8_t client[FORMAT_UID];
+	char *b = strtok_r(NULL, " ", &save), *c = strtok_r(NULL, " ", &save);
+	struct author by;
 	struct id id;
 
 	if (word == NULL || a == NULL)
@@ -74,9 +70,9 @@ static void parse_line(struct seen *s, char *line)
 		add(s, &s->epoch, strtoull(a, NULL, 10));
 	else if (b == NULL)
 		return;
-	else if (strcmp(word, "client") == 0 && strlen(a) == sizeof client * 2 &&
-		 hex_decode(client, sizeof client, a))
-		seen_add_client(s, client, strtoull(b, NULL, 10));
+	else if (strcmp(word, "author") == 0 && c != NULL && parse_uid(a, by.signer) &&
+		 parse_uid(b, by.client))
+		seen_add_client(s, &by, strtoull(c, NULL, 10));
 	else if (strcmp(word, "key") == 0 && strlen(a) == ID_HEX - 1 && id_parse(&id, a)) {
 		s->keys = mem_realloc(s->keys, (s->nkeys + 1) * sizeof *s->keys);
 		s->keys[s->nkeys++] = (struct seen_key){id, strcmp(b, "gone") == 0};
@@ -126,6 +122,14 @@ void seen_read(struct repo *r, struct seen *out)
 	free(path);
 }
 
+static void put_author(struct buf *b, const struct seen_client *c)
+{
+	char signer[2 * FORMAT_UID + 1], client[2 * FORMAT_UID + 1];
+
+	buf_printf(b, "author %s %s %llu\n", hex_encode(signer, c->by.signer, FORMAT_UID),
+	    hex_encode(client, c->by.client, FORMAT_UID), (unsigned long long)c->sequence);
+}
+
 int seen_write(struct repo *r, const struct seen *s, struct err *e)
 {
 	char hex[ID_HEX], sum[SUM_LINE + 1] = "", *path;
@@ -138,9 +142,7 @@ int seen_write(struct repo *r, const struct seen *s, struct err *e)
 	buf_printf(&b, "config %llu\nepoch %llu\n", (unsigned long long)s->revision,
 	    (unsigned long long)s->epoch);
 	for (size_t i = 0; i < s->nclients; i++)
-		buf_printf(&b, "client %s %llu\n",
-		    hex_encode(hex, s->clients[i].client, FORMAT_UID),
-		    (unsigned long long)s->clients[i].sequence);
+		put_author(&b, &s->clients[i]);
 	for (size_t i = 0; i < s->nkeys; i++)
 		buf_printf(&b, "key %s %s\n", id_hex(hex, &s->keys[i].id),
 		    s->keys[i].gone ? "gone" : "here");

@@ -1,7 +1,7 @@
 /*
  * seen: what this machine has seen of a repository: the newest revision and
  * epoch of config,
- * each client's newest snapshot, key objects there and gone.  A store that is
+ * each author's newest snapshot (author.h), key objects there and gone.  A store that is
  * set back to an older state does not know what we have seen.
  *
  * It is a text file in the state folder, not in the cache; damaged (it has a
@@ -14,11 +14,11 @@
 #define HF_REPO_SEEN_H
 
 #include "base/id.h"
-#include "repo/format.h"
+#include "repo/author.h"
 #include "repo/repo.h"
 
 struct seen_client {
-	uint8_t client[FORMAT_UID];
+	struct author by;
 	uint64_t sequence;
 };
 
@@ -40,9 +40,8 @@ void seen_read(struct repo *r, struct seen *out); /* empty where nothing is reme
 int seen_write(struct repo *r, const struct seen *s, struct err *e); /* no state folder: nothing */
 void seen_fini(struct seen *s);
 
-uint64_t seen_sequence(const struct seen *s, const uint8_t client[FORMAT_UID]);
 /* Remember the newer of both. */
-void seen_add_client(struct seen *s, const uint8_t client[FORMAT_UID], uint64_t sequence);
+void seen_add_client(struct seen *s, const struct author *by, uint64_t sequence);
 void seen_add_config(struct seen *s, const struct repo *r);
 
 /* Is the config in use, and the one in the store, older than what was seen? */

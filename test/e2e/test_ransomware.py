@@ -2,11 +2,15 @@
 import hashlib
 import os
 import shutil
+import sys
 import time
 
 import pytest
 
-from conftest import restored, same_tree
+from conftest import ROOT, restored, same_tree
+
+sys.path.insert(0, os.path.join(ROOT, "test/golden"))
+import write_repo  # noqa: E402
 
 DAY = 86400
 
@@ -202,6 +206,35 @@ def test_a_snapshot_deleted_behind_our_back_is_a_finding_for_everybody(three):
     three.check_clean()
 
 
+def test_a_write_key_makes_and_hides_no_gap_in_the_name_of_anothers_client(three, tree):
+    """The numbers of a client are its signer's own: a stolen key that uses another's client id is named itself."""
+    three("key", "add", "--role", "write", "--new-key-file", three.base + "/thief")
+    owner = write_repo.Forger(three.repo, three.key_file)
+    heads = {head["sequence"]: head for _, head, _ in owner.snapshots()}
+    forge = lambda n: write_repo.Forger(three.repo, three.base + "/thief").commit(
+        os.urandom(32), client=heads[1]["client"], sequence=n)
+    victim, thief = heads[1]["signer"][:8], write_repo.Forger(three.repo, three.base + "/thief").signer.hex()[:8]
+    told = lambda: {l.split("(")[0].split()[1]: l.split("signer ")[1][:8]
+                    for l in three("check", rc=20, env=other_machine(three)).err.splitlines() if "no prune deleted" in l}
+    forge(9)
+    assert set(told().values()) == {thief}, "the victim's numbers end with 3"
+    os.unlink(f"{three.repo}/snapshots/{three.ids[1]}")
+    forge(2)
+    found = [l for l in three("check", rc=20, env=other_machine(three)).err.splitlines() if "number 2 of client" in l]
+    assert len(found) == 1 and f"signer {victim}" in found[0], found
+
+
+def test_two_keys_on_one_machine_number_their_own_snapshots(three, tree):
+    three("key", "add", "--new-key-file", three.base + "/second")
+    for key in ("second", "key", "second"):
+        three.backup(tree.path, env={"HOLDFAST_KEY_FILE": f"{three.base}/{key}"})
+    three.check_clean()
+    three("check", env=other_machine(three))
+    three("forget", "--now", "--keep-last", "1")
+    three("prune", "--exclusive")
+    three("check", env=other_machine(three))
+
+
 def test_the_newest_snapshot_deleted_is_noticed_by_who_has_seen_it(three):
     three.check_clean()
     os.unlink(f"{three.repo}/snapshots/{three.ids[2]}")
@@ -236,7 +269,7 @@ def test_a_damaged_memory_is_none_and_no_false_alarm(three, tree, rng):
     three.check_clean()
     for d in ("state", "cache"):
         for folder, _, names in os.walk(f"{three.base}/{d}"):
-            for path in [os.path.join(folder, n) for n in names if n.endswith((".seen", ".runs")) or n == "client"]:
+            for path in [os.path.join(folder, n) for n in names if n.endswith((".seen", ".runs")) or n.startswith("client")]:
                 data = bytearray(open(path, "rb").read())
                 for _ in range(10):
                     data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
