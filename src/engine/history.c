@@ -23,6 +23,8 @@ struct looking {
 	bool gaps;            /* tell every missing number, not only those we had seen */
 	struct gone *missing; /* or collect them; NULL: don't */
 	uint64_t found;
+	bool elsewhere;  /* seen so far at another place only: */
+	char where[128]; /* there */
 };
 
 /* The newest of each author, as the list has them and as we have seen them. */
@@ -125,8 +127,10 @@ static void judge_config(struct looking *l)
 	if (!seen_newer_config(l->repo, &l->seen))
 		return;
 	event_emit(l->ctx, l->as, span_str("config"),
-	    "has revision %llu, and this machine has seen %llu: it was set back to an older state",
-	    (unsigned long long)is, (unsigned long long)l->seen.revision);
+	    "has revision %llu, and this machine has seen %llu%s: it %s", (unsigned long long)is,
+	    (unsigned long long)l->seen.revision, l->seen.elsewhere ? " elsewhere" : "",
+	    l->seen.elsewhere ? "is an older copy, or was set back"
+			      : "was set back to an older state");
 	l->found++;
 }
 
@@ -201,7 +205,14 @@ static int look(struct looking *l, struct err *e)
 	remember_keys(&l->seen, &keys);
 	rc = 0;
 	/* What was judged is right, even where nothing can be remembered. */
-	if (l->seen.changed && seen_write(l->repo, &l->seen, &why) == -1)
+	l->elsewhere = l->seen.elsewhere != NULL;
+	if (l->elsewhere)
+		snprintf(l->where, sizeof l->where, "%s", l->seen.elsewhere);
+	if (l->found == 0 && l->all->damaged == 0)
+		seen_settle(&l->seen);
+	/* A copy that lacks what the other has is no successor of it. */
+	if (l->seen.changed && l->seen.elsewhere == NULL &&
+	    seen_write(l->repo, &l->seen, &why) == -1)
 		event_emit(l->aloud, EVENT_WARNING, span_of(NULL, 0), "%s", why.msg);
 out:
 	id_list_fini(&keys);
@@ -213,12 +224,21 @@ out:
 
 static void tell_hint(struct looking *l)
 {
-	if (l->found > 0)
+	if (l->found == 0)
+		return;
+	if (l->elsewhere)
+		event_emit(l->ctx, EVENT_NOTICE, span_of(NULL, 0),
+		    "new here: this machine knows a newer state of this repository at %s. If this "
+		    "is "
+		    "an older copy of that, 'holdfast repair snapshots --accept-history' lets it "
+		    "go "
+		    "its own way; if it was moved here, somebody set it back",
+		    l->where);
+	else
 		event_emit(l->ctx, EVENT_NOTICE, span_of(NULL, 0),
 		    "if you know why, 'holdfast repair snapshots --accept-history' takes the "
-		    "present state for "
-		    "right; "
-		    "if not, somebody deleted backups: keep a copy of the store, look at its logs");
+		    "present state for right; if not, somebody deleted backups: keep a copy of the "
+		    "store, look at its logs");
 }
 
 void history_look(struct repo *r, const struct snapshot_list *all, struct ctx *ctx)
@@ -313,7 +333,6 @@ int history_accept(struct repo *r, struct ctx *ctx, bool dry_run, uint64_t *acce
 	    .as = EVENT_NOTICE,
 	    .gaps = true,
 	    .missing = &missing};
-	struct seen none = {0};
 	int rc;
 
 	if (snapshot_load_all(r, &all, e) == -1)
@@ -324,7 +343,7 @@ int history_accept(struct repo *r, struct ctx *ctx, bool dry_run, uint64_t *acce
 		rc = record(r, &missing, e);
 	/* Begin to remember anew. */
 	if (rc == 0 && !dry_run && l.found > 0)
-		rc = seen_write(r, &none, e);
+		rc = seen_forget(r, e);
 	gone_fini(&missing);
 	snapshot_list_fini(&all);
 	return rc;

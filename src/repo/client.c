@@ -55,7 +55,7 @@ int client_open(struct repo *r, struct client *c, struct err *e)
 	crypto_random(c->author.client, FORMAT_UID);
 	if (r->cache_dir == NULL)
 		return 0;
-	path = mem_printf("%s/client.%.8s", r->cache_dir, r->holder_text);
+	path = mem_printf("%s/client.%.8s.%s", r->cache_dir, r->holder_text, r->place_text);
 	if (os_mkdirs(r->cache_dir, 0700, e) == 0)
 		c->fd = os_open(path, O_RDWR | O_CREAT, 0600);
 	free(path);

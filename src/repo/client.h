@@ -1,7 +1,7 @@
 /*
- * client: what this machine remembers, for each key, of a repository between runs: its
- * client id, the sequence of its snapshots, the last one.  Lost, it
- * starts a new client id.
+ * client: what this machine remembers, for each key and each copy of a
+ * repository, between runs: its client id, the sequence of its snapshots, the
+ * last one.  Lost, it starts a new client id.
  *
  * Threads: one owner; processes exclude each other by a lock on the file
  * from open to close.

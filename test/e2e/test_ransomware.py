@@ -320,6 +320,59 @@ def test_a_rollback_is_noticed(three, tree, what):
     three.check_clean()
 
 
+def at(hf, path):
+    """The same machine and key, for the repository at another path."""
+    other = type(hf).__new__(type(hf))
+    other.__dict__ = {**hf.__dict__, "repo": path}
+    return other
+
+
+def test_a_copy_goes_its_own_way_and_is_no_rollback(three, tree):
+    three.check_clean()
+    copy = at(three, copy_of(three, "copy"))
+    assert "warning" not in copy("snapshots").err
+    copy.check_clean()
+    for n in range(2):
+        for hf in (copy, three):
+            tree.file("f", os.urandom(10_000))
+            hf.backup(tree.path)
+            three("key", "add", "--new-key-file", f"{three.base}/k{n}{hf is copy}")
+            for who in (copy, three):
+                assert "missing" not in who("snapshots").err
+                who.check_clean()
+                who("check", env=other_machine(three))
+                shutil.rmtree(three.base + "/other-state")
+    # A link to it, or another way to write its path, is no other place.
+    os.symlink(copy.repo, three.base + "/link")
+    os.unlink(f"{copy.repo}/snapshots/{copy.backup(tree.path)}")
+    assert "no prune deleted" in at(three, three.base + "/link/../link")("check", rc=20).err
+
+
+def test_an_older_copy_is_told_as_one_and_has_a_way_out(three, tree):
+    old = at(three, copy_of(three))
+    three.backup(tree.path)
+    three("key", "add", "--new-key-file", three.base + "/second")
+    three.check_clean()
+    for run in (old("snapshots"), old("check", rc=20), old("check", rc=20)):
+        assert "older copy" in run.err and f"fs:{three.repo}" in run.err and "number 4" in run.err, run
+    for args in (["backup", tree.path], ["key", "rotate"], ["repair"]):
+        r = old(*args, rc=1)
+        assert "--accept-history" in r.err and ("older copy" in r.err or three.repo in r.err), r
+    three.check_clean()
+    old("repair", "snapshots", "--accept-history")
+    old.check_clean()
+    for hf in (old, three):
+        hf.backup(tree.path)
+        hf.check_clean()
+    # From here on the copy is remembered for itself.
+    set_back(old, copy_of(old, "older"), "config")
+    mark = copy_of(old, "mark")
+    old("key", "rotate")
+    set_back(old, mark, "config")
+    assert "set back" in old("backup", tree.path, rc=1).err
+    three.check_clean()
+
+
 def test_check_needs_no_memory(three):
     r = three("check", env={"HOLDFAST_STATE_DIR": "/proc/nope"})
     assert "warning" in r.err and "remember" in r.err, r
