@@ -15,8 +15,9 @@ int repair_look_back(struct repair *rp, struct err *e)
 	seen_read(rp->repo, &seen);
 	if (seen_newer_config(rp->repo, &seen)) {
 		err_set(e, ERR_FOREIGN,
-		    "repair: config has revision %llu, and this machine has seen %llu",
-		    (unsigned long long)is, (unsigned long long)seen.revision);
+		    "repair: config has revision %llu, and this machine has seen %llu%s%.200s",
+		    (unsigned long long)is, (unsigned long long)seen.revision,
+		    seen.elsewhere ? " at " : "", seen.elsewhere ? seen.elsewhere : "");
 		err_hint(e,
 		    "put the newest config back, or import a newer sheet with key import; if this "
 		    "one is right: holdfast repair snapshots --accept-history");

@@ -31,8 +31,9 @@ struct repo {
 	size_t nepochs;
 	const struct seal_key *index_key; /* of domains[own] */
 	char id_text[2 * FORMAT_UID + 1], holder_text[2 * FORMAT_UID + 1];
-	char *cache_dir; /* this repository's, or NULL */
-	char *state_dir; /* all repositories', or NULL */
+	char place_text[17]; /* of where it lies: a copy elsewhere is remembered apart */
+	char *cache_dir;     /* this repository's, or NULL */
+	char *state_dir;     /* all repositories', or NULL */
 
 	pthread_rwlock_t index_lock;
 	struct index_cache *index;         /* NULL until first needed */

@@ -161,7 +161,7 @@ int writer_commit(struct writer *w, struct snapshot *s, struct err *e)
 		err_hint(e, "run the backup again; what was stored is reused");
 		goto out;
 	}
-	memcpy(s->client, client.id, FORMAT_UID);
+	memcpy(s->client, client.author.client, FORMAT_UID);
 	s->sequence = client.sequence + 1;
 	s->has_previous = client.has_last;
 	s->previous = client.last;
