@@ -231,6 +231,17 @@ static int check_history(struct check *c, const struct snapshot_list *snapshots,
 	return history_check(c->repo, snapshots, c->ctx, &c->out->findings, e);
 }
 
+static void take_counts(struct check_result *out, const struct damage_counts *n)
+{
+	out->packs = n->packs;
+	out->packs_read = n->packs_read;
+	out->indexes = n->indexes;
+	out->blobs = n->blobs;
+	out->bytes_read = n->bytes_read;
+	out->unreferenced_packs = n->unreferenced_packs;
+	out->damaged_objects = n->objects;
+}
+
 int op_check(struct repo *r, const struct check_params *p, struct ctx *ctx,
     struct check_result *out, struct err *e)
 {
@@ -261,13 +272,7 @@ int op_check(struct repo *r, const struct check_params *p, struct ctx *ctx,
 	rc = ctx_check(ctx, e);
 	if (rc == 0)
 		rc = check_history(&c, &snapshots, e);
-	out->packs = damage_counts(c.damage)->packs;
-	out->packs_read = damage_counts(c.damage)->packs_read;
-	out->indexes = damage_counts(c.damage)->indexes;
-	out->blobs = damage_counts(c.damage)->blobs;
-	out->bytes_read = damage_counts(c.damage)->bytes_read;
-	out->unreferenced_packs = damage_counts(c.damage)->unreferenced_packs;
-	out->damaged_objects = damage_counts(c.damage)->objects;
+	take_counts(out, damage_counts(c.damage));
 	out->seconds = (double)(clock->mono_ns(clock) - began) / 1e9;
 out:
 	repo_set_ctx(r, outer);

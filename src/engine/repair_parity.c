@@ -3,31 +3,12 @@
  * have its hash is mended by its parity and put back, bit for bit; parity
  * that is missing or damaged is made again from sound objects.
  */
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/mem.h"
-#include "crypto/crypto.h"
 #include "engine/repair_internal.h"
+#include "repo/name_list.h"
 #include "repo/parity.h"
 #include "repo/repo_parity.h"
-
-struct names {
-	char **v;
-	size_t n;
-};
-
-static int take(void *arg, const char *key, const struct store_stat *st, struct err *e)
-{
-	struct names *l = arg;
-	struct id id;
-
-	if (!repo_name_id(key, &id))
-		return 0;
-	l->v = mem_realloc(l->v, (l->n + 1) * sizeof *l->v);
-	l->v[l->n++] = mem_strdup(key);
-	return 0;
-}
 
 static int mend(struct repair *rp, const char *object, const struct id *id, struct buf *bytes,
     bool *sound, struct err *e)
@@ -146,7 +127,7 @@ static int repair_config(struct repair *rp, struct err *e)
 	if (rc == 0 && whole) {
 		buf_reset(&text);
 		repo_config_text(rp->repo, &text);
-		crypto_sha256(buf_span(&text), id.b);
+		repo_config_id(buf_span(&text), &id);
 		rc = keep_parity(rp, "config", &id, buf_span(&text), e);
 	}
 out:
@@ -163,10 +144,8 @@ static int any_name(void *arg, const char *key, const struct store_stat *st, str
 
 int repair_parity(struct repair *rp, struct err *e)
 {
-	static const char *const folders[] = {
-	    "keys/", "sealed/", "index/", "snapshots/", "notes/", "marks/", "meta/", "packs/"};
 	bool any = rp->p->parity != 0 || repo_parity(rp->repo) != 0;
-	struct names l = {0};
+	struct name_list l = {0};
 	int rc = -1;
 
 	if (!any && store_list(repo_store(rp->repo), "parity/", any_name, &any, e) == -1)
@@ -176,20 +155,18 @@ int repair_parity(struct repair *rp, struct err *e)
 	atomic_store(&rp->ctx->progress.phase, "mending by parity");
 	if (repair_config(rp, e) == -1)
 		goto out;
-	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
-		if (store_list(repo_store(rp->repo), folders[i], take, &l, e) == -1)
-			goto out;
+	if (name_list_objects(repo_store(rp->repo), true, name_list_take, &l, e) == -1)
+		goto out;
 	for (size_t i = 0; i < l.n; i++) {
 		struct id id;
 
-		repo_name_id(l.v[i], &id);
+		if (!repo_name_id(l.v[i], &id))
+			continue;
 		if (ctx_check(rp->ctx, e) == -1 || look_at(rp, l.v[i], &id, e) == -1)
 			goto out;
 	}
 	rc = 0;
 out:
-	for (size_t i = 0; i < l.n; i++)
-		free(l.v[i]);
-	free(l.v);
+	name_list_fini(&l);
 	return rc;
 }

@@ -7,10 +7,10 @@
 
 #include "base/buf.h"
 #include "base/hex.h"
-#include "base/mem.h"
 #include "crypto/crypto.h"
 #include "os/os.h"
 #include "repo/config.h"
+#include "repo/name_list.h"
 #include "repo/repo_object.h"
 #include "store/store.h"
 
@@ -170,8 +170,7 @@ int config_lease_check(const struct config_lease *l, struct err *e)
 
 struct over {
 	const struct config_lease *mine;
-	char **v;
-	size_t n;
+	struct name_list names;
 };
 
 static int take_over(void *arg, const char *key, const struct store_stat *st, struct err *e)
@@ -180,13 +179,9 @@ static int take_over(void *arg, const char *key, const struct store_stat *st, st
 	uint64_t revision;
 	unsigned number;
 
-	(void)st;
-	(void)e;
 	if (!parse_name(key, &revision, &number) || revision > o->mine->revision)
 		return 0;
-	o->v = mem_realloc(o->v, (o->n + 1) * sizeof *o->v);
-	o->v[o->n++] = mem_strdup(key);
-	return 0;
+	return name_list_take(&o->names, key, st, e);
 }
 
 /* Of revisions that are past: what crashes left, too. */
@@ -196,11 +191,9 @@ static void sweep(struct config_lease *l)
 	struct err ignored;
 
 	store_list(l->store, FOLDER, take_over, &o, &ignored);
-	for (size_t i = 0; i < o.n; i++) {
-		store_del(l->store, o.v[i], &ignored);
-		free(o.v[i]);
-	}
-	free(o.v);
+	for (size_t i = 0; i < o.names.n; i++)
+		store_del(l->store, o.names.v[i], &ignored);
+	name_list_fini(&o.names);
 }
 
 void config_lease_end(struct config_lease *l, bool replaced)

@@ -169,26 +169,38 @@ static void cut_label(char out[128], const char *label)
 	out[n] = '\0';
 }
 
+static void new_info(const struct key_bundle *k, const struct repo_cred *cred, const char *label,
+    const char *created, struct key_info *out)
+{
+	uint8_t hint[32];
+
+	*out = (struct key_info){.role = k->role,
+	    .key_file = cred->key_file,
+	    .n = SCRYPT_N,
+	    .r = SCRYPT_R,
+	    .p = SCRYPT_P,
+	    .nsalt = 32};
+	memcpy(out->holder, k->holder, FORMAT_UID);
+	cut_label(out->label, label);
+	snprintf(out->created, sizeof out->created, "%s", created);
+	crypto_random(out->salt, out->nsalt);
+	if (cred->key_file) {
+		key_file_hint(cred->secret, hint);
+		memcpy(out->hint, hint, sizeof out->hint);
+	}
+}
+
 int key_seal(const struct key_bundle *k, const struct repo_cred *cred, const char *label,
     const char *created, struct buf *out, struct err *e)
 {
-	struct key_info info = {.n = SCRYPT_N, .r = SCRYPT_R, .p = SCRYPT_P, .nsalt = 32};
+	struct key_info info;
 	struct seal_key kek;
 	struct sealer sealer;
 	uint8_t raw[32], h[32];
 	char *clear = NULL, *secret = NULL;
 	int rc = -1;
 
-	memcpy(info.holder, k->holder, FORMAT_UID);
-	cut_label(info.label, label);
-	info.role = k->role;
-	snprintf(info.created, sizeof info.created, "%s", created);
-	info.key_file = cred->key_file;
-	crypto_random(info.salt, info.nsalt);
-	if (cred->key_file) {
-		key_file_hint(cred->secret, h);
-		memcpy(info.hint, h, sizeof info.hint);
-	}
+	new_info(k, cred, label, created, &info);
 	sealer_init(&sealer, k->repo);
 	if (derive(cred, &info, raw, e) == -1)
 		goto out;
