@@ -108,7 +108,7 @@ static int index_strays(struct scan *s, const struct mark_set *marks, struct err
 			continue;
 		if (pack_read_directory(rp->repo, (enum format_type)f->type, &id, f->size, &dir,
 			&hold, &p, e) == -1) {
-			if (e->kind != ERR_CORRUPT)
+			if (!repo_is_bad(e))
 				goto out;
 			rp->out->packs_unreadable++;
 			event_emit(rp->ctx, EVENT_OBJECT_DAMAGED,

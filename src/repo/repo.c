@@ -154,7 +154,7 @@ static int unlock(struct repo *r, const struct repo_cred *cred, struct err *e)
 			continue;
 		}
 		/* What could not be read is not damaged; another key may fit yet. */
-		if (e->kind != ERR_CORRUPT && e->kind != ERR_UNSUPPORTED) {
+		if (!repo_is_bad(e)) {
 			hard = *e;
 			continue;
 		}
@@ -279,7 +279,7 @@ static int sync_index(struct repo *r, bool all, struct err *e)
 		if ((!all || reread_indexes(r, &ids, &f, e) == 0) &&
 		    index_cache_sync(r->index, ids.v, ids.n, fetch_index, &f, e) == 0)
 			break;
-		if (f.failed && (e->kind == ERR_CORRUPT || e->kind == ERR_FOREIGN))
+		if (f.failed && repo_is_bad(e))
 			note_bad_index(r, &f.bad, e);
 		/* A prune may replace an index between our listing and our fetching. */
 		else if (e->kind != ERR_ABSENT || ++tries > 10)
