@@ -4,6 +4,7 @@
  */
 #include "engine/op_check.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -167,6 +168,29 @@ out:
 	return rc;
 }
 
+/* A key that its thief deleted opens everything still: its holder must be removed. */
+static int check_holders(struct check *c, struct err *e)
+{
+	struct repo_key *v;
+	char name[64];
+	size_t n;
+
+	if (repo_keys_list(c->repo, &v, &n, e) == -1)
+		return e->kind == ERR_UNSUPPORTED ? 0 : -1; /* told by check_keys */
+	for (size_t i = 0; i < n; i++) {
+		if (!v[i].missing)
+			continue;
+		c->out->warnings++;
+		snprintf(name, sizeof name, "key of holder %.8s", v[i].holder);
+		event_emit(c->ctx, EVENT_WARNING, span_str(name),
+		    "is missing (%s, %s); if nobody removed it on purpose, holdfast key remove "
+		    "%.8s ends what a copy of it may do",
+		    v[i].role, v[i].label, v[i].holder);
+	}
+	repo_keys_free(v, n);
+	return 0;
+}
+
 /* Damaged, or of a newer config than this one. */
 static void check_bad_index(struct check *c, const struct id *id)
 {
@@ -193,7 +217,8 @@ static int check_objects(struct check *c, struct snapshot_list *snapshots, struc
 		    c->damage, repo_mended_name(c->repo, i), "is damaged; its parity mends it");
 	for (size_t i = 0; i < repo_bad_indexes(c->repo); i++)
 		check_bad_index(c, repo_bad_index(c->repo, i));
-	if (check_keys(c, e) == -1 || mark_load(c->repo, &marks, e) == -1)
+	if (check_keys(c, e) == -1 || check_holders(c, e) == -1 ||
+	    mark_load(c->repo, &marks, e) == -1)
 		return -1;
 	mark_set_fini(&marks);
 	return snapshot_load_all(c->repo, snapshots, e);
@@ -205,6 +230,17 @@ static int check_history(struct check *c, const struct snapshot_list *snapshots,
 	for (size_t i = 0; i < snapshots->n; i++)
 		c->out->warnings += select_warn_future(c->ctx, snapshots->v[i]);
 	return history_check(c->repo, snapshots, c->ctx, &c->out->findings, e);
+}
+
+static void take_counts(struct check_result *out, const struct damage_counts *n)
+{
+	out->packs = n->packs;
+	out->packs_read = n->packs_read;
+	out->indexes = n->indexes;
+	out->blobs = n->blobs;
+	out->bytes_read = n->bytes_read;
+	out->unreferenced_packs = n->unreferenced_packs;
+	out->damaged_objects = n->objects;
 }
 
 int op_check(struct repo *r, const struct check_params *p, struct ctx *ctx,
@@ -240,14 +276,8 @@ int op_check(struct repo *r, const struct check_params *p, struct ctx *ctx,
 	rc = ctx_check(ctx, e);
 	if (rc == 0)
 		rc = check_history(&c, &snapshots, e);
-	out->packs = damage_counts(c.damage)->packs;
-	out->packs_read = damage_counts(c.damage)->packs_read;
-	out->indexes = damage_counts(c.damage)->indexes;
-	out->blobs = damage_counts(c.damage)->blobs;
-	out->bytes_read = damage_counts(c.damage)->bytes_read;
-	out->unreferenced_packs = damage_counts(c.damage)->unreferenced_packs;
+	take_counts(out, damage_counts(c.damage));
 	out->late_packs = repo_late_gone(r);
-	out->damaged_objects = damage_counts(c.damage)->objects;
 	out->seconds = (double)(clock->mono_ns(clock) - began) / 1e9;
 out:
 	repo_set_ctx(r, outer);

@@ -68,8 +68,10 @@ static int record_gone(struct prune *pr, struct id *note, struct err *e)
 	for (size_t i = 0; i < pr->snapshots.n; i++) {
 		const struct snapshot *s = pr->snapshots.v[i];
 
+		struct author by = snapshot_author(s);
+
 		if (snapshot_goes(s, pr->now_ns))
-			gone_add(&gone, s->client, s->sequence, s->sequence);
+			gone_add(&gone, &by, s->sequence, s->sequence);
 	}
 	rc = gone_put(pr->repo, &gone, note, e);
 	gone_fini(&gone);

@@ -13,10 +13,11 @@ int repair_look_back(struct repair *rp, struct err *e)
 	if (rp->p->accept_history)
 		return 0;
 	seen_read(rp->repo, &seen);
-	if (seen.revision > is) {
+	if (seen_newer_config(rp->repo, &seen)) {
 		err_set(e, ERR_FOREIGN,
-		    "repair: config has revision %llu, and this machine has seen %llu",
-		    (unsigned long long)is, (unsigned long long)seen.revision);
+		    "repair: config has revision %llu, and this machine has seen %llu%s%.200s",
+		    (unsigned long long)is, (unsigned long long)seen.revision,
+		    seen.elsewhere ? " at " : "", seen.elsewhere ? seen.elsewhere : "");
 		err_hint(e,
 		    "put the newest config back, or import a newer sheet with key import; if this "
 		    "one is right: holdfast repair snapshots --accept-history");
@@ -57,32 +58,22 @@ static int in_cache(struct repair *rp, uint64_t *n, struct err *e)
 	return 0;
 }
 
-static int in_snapshots(struct repair *rp, bool tell, uint64_t *n, struct err *e)
+struct telling {
+	bool tell;
+	uint64_t *n;
+};
+
+static int take_foreign(
+    struct repair *rp, const struct id *id, const char *name, void *arg, struct err *why)
 {
-	struct id_list ids = {0};
-	char name[REPO_NAME_MAX];
-	int rc = -1;
+	struct telling *t = arg;
 
-	if (repo_list_ids(rp->repo, FORMAT_SNAPSHOT, &ids, e) == -1)
-		goto out;
-	for (size_t i = 0; i < ids.n; i++) {
-		struct snapshot *s;
-
-		if (snapshot_load(rp->repo, &ids.v[i], &s, e) == 0) {
-			snapshot_free(s);
-		} else if (e->kind == ERR_FOREIGN) {
-			(*n)++;
-			if (tell)
-				repo_warn(rp->repo,
-				    repo_object_name(name, FORMAT_SNAPSHOT, &ids.v[i]), e->msg);
-		} else if (e->kind != ERR_CORRUPT && e->kind != ERR_ABSENT) {
-			goto out;
-		}
-	}
-	rc = 0;
-out:
-	id_list_fini(&ids);
-	return rc;
+	if (why->kind != ERR_FOREIGN)
+		return why->kind == ERR_CORRUPT ? 0 : -1;
+	++*t->n;
+	if (t->tell)
+		repo_warn(rp->repo, name, why->msg);
+	return 0;
 }
 
 static int count(struct repair *rp, bool tell, uint64_t *n, struct err *e)
@@ -91,7 +82,9 @@ static int count(struct repair *rp, bool tell, uint64_t *n, struct err *e)
 	if (repo_index_load(rp->repo, true, e) == -1)
 		return -1;
 	*n = repo_foreign_indexes(rp->repo);
-	return in_cache(rp, n, e) == -1 ? -1 : in_snapshots(rp, tell, n, e);
+	if (in_cache(rp, n, e) == -1)
+		return -1;
+	return repair_bad_snapshots(rp, take_foreign, &(struct telling){tell, n}, e);
 }
 
 /* Another holder may have changed config since we read it: once more, then. */

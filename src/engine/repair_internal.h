@@ -59,4 +59,12 @@ int repair_packs(struct repair *rp, struct err *e);
 int repair_snapshots_load(struct repair *rp, struct err *e);
 int repair_snapshots(struct repair *rp, struct err *e);
 
+/*
+ * Visit each snapshot that is there and does not load; `why` is ERR_CORRUPT, ERR_FOREIGN
+ * or what ended the reading: visit returns -1 to end with `why` as it left it.
+ */
+typedef int repair_bad_visit(
+    struct repair *rp, const struct id *id, const char *name, void *arg, struct err *why);
+int repair_bad_snapshots(struct repair *rp, repair_bad_visit *visit, void *arg, struct err *e);
+
 #endif

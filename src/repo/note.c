@@ -312,6 +312,7 @@ int note_put_id(struct repo *r, const struct id *snapshot, enum note_op op, cons
 static int no_prune_is_at_it(struct repo *r, const struct snapshot *s, struct err *e)
 {
 	struct note_list l;
+	struct author by = snapshot_author(s);
 	struct gone gone = {0};
 	int64_t newest = 0;
 	bool busy = false;
@@ -334,7 +335,7 @@ static int no_prune_is_at_it(struct repo *r, const struct snapshot *s, struct er
 	}
 	gone_of_notes(&gone, &l);
 	note_list_fini(&l);
-	busy = busy || gone_find(&gone, s->client, s->sequence) != NULL;
+	busy = busy || gone_find(&gone, &by, s->sequence) != NULL;
 	gone_fini(&gone);
 	if (!busy)
 		return 0;

@@ -1,6 +1,6 @@
 /*
- * repo: opening and making a repository, and its index.  Keys of other
- * holders are in repo_keys.c.
+ * repo: opening and making a repository, and its index.  How config is read and
+ * changed is in repo_config.c, keys of other holders in repo_keys.c.
  */
 #include "repo/repo.h"
 
@@ -130,93 +130,6 @@ out:
 	return rc;
 }
 
-/* A broken config alone: without keys and snapshots it is some other program's file. */
-static bool is_foreign(struct repo *r)
-{
-	static const enum format_type types[] = {FORMAT_KEY, FORMAT_SNAPSHOT};
-	struct id_list ids = {0};
-	struct err ignored;
-	bool foreign = true;
-
-	for (size_t i = 0; i < sizeof types / sizeof *types && foreign; i++)
-		foreign = repo_list_ids(r, types[i], &ids, &ignored) == 0 && ids.n == 0;
-	id_list_fini(&ids);
-	return foreign;
-}
-
-static int not_ours(struct repo *r, struct err *e)
-{
-	err_set(e, ERR_NO_REPOSITORY, "%s is not a repository: its config is another program's",
-	    r->store->url);
-	return err_hint(e, "is this the right folder? a repository has keys/ beside its config");
-}
-
-/* By its parity, if it has one. */
-static bool mended_config(struct repo *r)
-{
-	config_fini(&r->config);
-	return repo_mend_config(r, &r->config);
-}
-
-/* Nothing was ever here, or the one file was lost that a sheet brings back. */
-static void no_config(struct repo *r, struct err *e)
-{
-	bool empty = is_foreign(r);
-
-	err_set(e, ERR_NO_REPOSITORY, "%s holds no repository (no config)", r->store->url);
-	if (empty)
-		err_hint(e, "to make one: holdfast -r %s init", r->store->url);
-	else
-		err_hint(e,
-		    "its other objects are there: config was lost. With the sheet that key "
-		    "export printed: holdfast -r %s key import SHEET",
-		    r->store->url);
-}
-
-static void damaged_config(struct err *e)
-{
-	err_set(e, ERR_CORRUPT, "config: signature is wrong");
-	err_hint(e, "config was changed or damaged: restore it from a copy, or from its sheet with "
-		    "key import");
-}
-
-static int load_config(struct repo *r, struct err *e)
-{
-	struct buf text = {0};
-	int rc = -1;
-
-	if (store_get_all(r->store, "config", CONFIG_MAX, &text, e) == -1) {
-		if (e->kind == ERR_ABSENT) {
-			no_config(r, e);
-		} else if (mended_config(r)) {
-			rc = 0;
-		} else if (e->kind == ERR_CORRUPT && is_foreign(r)) {
-			not_ours(r, e);
-		}
-		goto out;
-	}
-	/* By its own root key first: damage to config must not pass for a wrong key. */
-	if (config_parse(buf_span(&text), &r->config, e) == -1 ||
-	    config_verify(&r->config, r->config.root, e) == -1) {
-		if (mended_config(r)) {
-			rc = 0;
-			goto out;
-		}
-		/* Nor for another version: only what is signed is worth believing. */
-		if (e->kind == ERR_UNSUPPORTED && !config_is_signed(buf_span(&text)))
-			damaged_config(e);
-		if (e->kind == ERR_CORRUPT && is_foreign(r))
-			not_ours(r, e);
-		else
-			err_wrap(e, "%s", r->store->url);
-		goto out;
-	}
-	rc = 0;
-out:
-	buf_fini(&text);
-	return rc;
-}
-
 /* Try the credential on every key; a damaged one is told and passed over. */
 static int unlock(struct repo *r, const struct repo_cred *cred, struct err *e)
 {
@@ -272,7 +185,7 @@ int repo_open(struct store *s, const struct repo_cred *cred, const char *cache_d
 {
 	struct repo *r = repo_alloc(s, ctx);
 
-	if (load_config(r, e) == -1 || unlock(r, cred, e) == -1)
+	if (repo_load_config(r, e) == -1 || unlock(r, cred, e) == -1)
 		goto out;
 	if (config_verify(&r->config, r->keys->root_public, e) == -1) {
 		err_wrap(e, "%s", s->url);

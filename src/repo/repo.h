@@ -113,6 +113,7 @@ struct repo_key {
 	bool key_file; /* else passphrase */
 	bool current;  /* the one that opened r */
 	bool gone;     /* removed: no object any more, and `removed` says when */
+	bool missing;  /* not removed, but its object is not there, or damaged */
 };
 int repo_keys_list(struct repo *r, struct repo_key **out, size_t *n, struct err *e);
 void repo_keys_free(struct repo_key *k, size_t n);

@@ -274,23 +274,28 @@ int64_t repo_now(struct repo *r)
 	return c->wall_ns(c);
 }
 
-int repo_store_now(struct repo *r, int64_t *ns, struct err *e)
+int repo_store_clock(struct store *s, int64_t *ns, struct err *e)
 {
 	struct store_stat st;
 	char name[64], hex[33];
 	uint8_t id[16];
-	int rc = store_fs_now(r->store, ns, e);
+	int rc = store_fs_now(s, ns, e);
 
 	if (rc != 0)
 		return rc == 1 ? 0 : -1;
 	rc = -1;
 	crypto_random(id, sizeof id);
 	snprintf(name, sizeof name, "leases/%s", hex_encode(hex, id, sizeof id));
-	if (store_put(r->store, name, span_str("clock\n"), 0, e) == -1)
+	if (store_put(s, name, span_str("clock\n"), 0, e) == -1)
 		return -1;
-	if (store_stat(r->store, name, &st, e) == 0) {
+	if (store_stat(s, name, &st, e) == 0) {
 		*ns = st.mtime_ns;
 		rc = 0;
 	}
-	return store_del(r->store, name, e) == -1 ? -1 : rc;
+	return store_del(s, name, e) == -1 ? -1 : rc;
+}
+
+int repo_store_now(struct repo *r, int64_t *ns, struct err *e)
+{
+	return repo_store_clock(r->store, ns, e);
 }

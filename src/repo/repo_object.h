@@ -77,5 +77,6 @@ int64_t repo_now(struct repo *r); /* wall clock of ctx, or the machine's */
 
 /* The store's clock, by writing a small object and looking at its time. */
 int repo_store_now(struct repo *r, int64_t *ns, struct err *e);
+int repo_store_clock(struct store *s, int64_t *ns, struct err *e);
 
 #endif

@@ -281,6 +281,11 @@ int snapshot_del(struct repo *r, const struct id *id, struct err *e)
 	return repo_del_named(r, repo_object_name(name, FORMAT_SNAPSHOT, id), e);
 }
 
+struct author snapshot_author(const struct snapshot *s)
+{
+	return author_of(s->signer, s->client);
+}
+
 uint64_t snapshot_domain(const struct snapshot *s)
 {
 	return domain_tag(s->domain);

@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/id.h"
 #include "repo/format.h"
+#include "repo/author.h"
 #include "repo/gone.h"
 #include "repo/pruned.h"
 
@@ -122,6 +123,9 @@ int snapshot_load(struct repo *r, const struct id *id, struct snapshot **out, st
  */
 int snapshot_put(struct repo *r, struct snapshot *s, struct err *e);
 int snapshot_del(struct repo *r, const struct id *id, struct err *e);
+
+/* Whose numbers it has. */
+struct author snapshot_author(const struct snapshot *s);
 
 /* Its domain, as readers and indexes know it. */
 uint64_t snapshot_domain(const struct snapshot *s);

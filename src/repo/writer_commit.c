@@ -51,7 +51,7 @@ static void take_back(struct writer *w, const struct snapshot *s, struct client 
 static int put_once(
     struct writer *w, struct snapshot *s, const struct client *client, struct err *e)
 {
-	memcpy(s->client, client->id, FORMAT_UID);
+	memcpy(s->client, client->author.client, FORMAT_UID);
 	s->sequence = client->sequence + 1;
 	s->has_previous = client->has_last;
 	s->previous = client->last;

@@ -237,7 +237,7 @@ class Repo:
         if kdf["name"] == "scrypt":
             need(password is not None, "takes a password")
             n, r, p = kdf["n"], kdf["r"], kdf["p"]
-            need(n <= 1 << 20 and n & (n - 1) == 0 and r <= 32 and p <= 16 and n * r <= 1 << 23, "scrypt limits")
+            need(n & (n - 1) == 0 and r <= 32 and p <= 16 and n * r <= 1 << 20 and n * r * p <= 1 << 22, "scrypt limits")
             kek = Scrypt(bytes.fromhex(kdf["salt"]), 32, n, r, p).derive(password)
         else:
             need(kdf["name"] == "key-file" and key_file is not None, "takes a key file")
