@@ -157,7 +157,7 @@ static int check_keys(struct check *c, struct err *e)
 		if (repo_get_object(c->repo, FORMAT_KEY, &ids.v[i], &object, e) == 0 &&
 		    key_read_info(buf_span(&object), &info, e) == 0)
 			continue;
-		if (e->kind != ERR_CORRUPT && e->kind != ERR_UNSUPPORTED)
+		if (!repo_is_bad(e))
 			goto out;
 		damage_object(c->damage, repo_object_name(name, FORMAT_KEY, &ids.v[i]), e->msg);
 	}
@@ -176,7 +176,7 @@ static int check_holders(struct check *c, struct err *e)
 	size_t n;
 
 	if (repo_keys_list(c->repo, &v, &n, e) == -1)
-		return e->kind == ERR_UNSUPPORTED ? 0 : -1; /* told by check_keys */
+		return -1;
 	for (size_t i = 0; i < n; i++) {
 		if (!v[i].missing)
 			continue;

@@ -106,7 +106,7 @@ static int index_stray(struct strays *x, const struct id *id, const struct found
 
 	if (pack_read_directory(
 		rp->repo, (enum format_type)f->type, id, f->size, &x->dir, &x->hold, &p, e) == -1) {
-		if (e->kind != ERR_CORRUPT)
+		if (!repo_is_bad(e))
 			return -1;
 		rp->out->packs_unreadable++;
 		event_emit(rp->ctx, EVENT_OBJECT_DAMAGED,

@@ -101,7 +101,7 @@ int mark_load(struct repo *r, struct mark_set *out, struct err *e)
 			out->v[i--] = out->v[--out->n];
 			continue;
 		}
-		if (e->kind != ERR_CORRUPT)
+		if (!repo_is_bad(e))
 			goto out;
 		event_emit(r->ctx, EVENT_OBJECT_DAMAGED,
 		    span_str(repo_object_name(name, FORMAT_MARK, &m->id)), "%s", e->msg);

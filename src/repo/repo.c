@@ -154,7 +154,7 @@ static int unlock(struct repo *r, const struct repo_cred *cred, struct err *e)
 			continue;
 		}
 		/* What could not be read is not damaged; another key may fit yet. */
-		if (e->kind != ERR_CORRUPT && e->kind != ERR_UNSUPPORTED) {
+		if (!repo_is_bad(e)) {
 			hard = *e;
 			continue;
 		}

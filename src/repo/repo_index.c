@@ -247,7 +247,7 @@ static int sync_index(struct repo *r, bool all, struct err *e)
 		if ((!all || reread_indexes(r, &ids, &f, e) == 0) &&
 		    index_cache_sync(r->index, ids.v, ids.n, fetch_index, &f, e) == 0)
 			break;
-		if (f.failed && (e->kind == ERR_CORRUPT || e->kind == ERR_FOREIGN))
+		if (f.failed && repo_is_bad(e))
 			note_bad_index(r, &f.bad, e);
 		/* A prune may replace an index between our listing and our fetching. */
 		else if (e->kind != ERR_ABSENT || ++tries > 10)

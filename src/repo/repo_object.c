@@ -13,6 +13,11 @@
 #include "repo/repo_parity.h"
 #include "store/store_drivers.h"
 
+bool repo_is_bad(const struct err *e)
+{
+	return e->kind == ERR_CORRUPT || e->kind == ERR_FOREIGN;
+}
+
 void id_list_add(struct id_list *l, const struct id *id)
 {
 	if (l->n == l->cap) {

@@ -10,6 +10,9 @@
 #include "repo/index_cache.h"
 #include "repo/repo.h"
 
+/* Are the bytes at fault (damaged, junk, or foreign), and not the reading of them? */
+bool repo_is_bad(const struct err *e);
+
 /* A growing list of ids. */
 struct id_list {
 	struct id *v;

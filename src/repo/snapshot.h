@@ -104,7 +104,8 @@ struct snapshot_list {
 	struct snapshot **v; /* owned */
 	size_t n;
 	size_t damaged, foreign; /* foreign ones among the damaged: ERR_FOREIGN */
-	struct gone gone;        /* what was deleted rightly */
+	size_t junk; /* with the right hash, and wrong: no snapshot of anybody's; told as damaged */
+	struct gone gone; /* what was deleted rightly */
 	struct pruned_list pruned;
 };
 int snapshot_load_all(struct repo *r, struct snapshot_list *out, struct err *e);
