@@ -164,7 +164,7 @@ struct cli_options {
 	int keep_last, keep_hourly, keep_daily, keep_weekly, keep_monthly, keep_yearly;
 	struct calendar_duration keep_within;
 	struct cli_list keep_tags;
-	bool prune, exclusive, repack, accept_history;
+	bool prune, exclusive, repack, accept_history, drop_foreign;
 	double max_unused;
 	/* looking */
 	bool read_data, long_list, recursive, ignore_case, allow_other;

@@ -142,8 +142,8 @@ const struct cmd_def cmd_table[CMD_COUNT] = {
 	"writes again the lists of what is stored where, from what is stored. snapshots "
 	"replaces snapshots that damage reaches by ones without the files that are lost, each of "
 	"which is reported. Without a word: both. What is "
-	"whole, "
-	"but of keys that config does not know, is never touched. snapshots --accept-history takes "
+	"whole, but of keys that config does not know, is left alone, unless --drop-foreign says "
+	"that there is no newer config. snapshots --accept-history takes "
 	"what check finds missing or set back for right, and does so only then. Keep a copy of the "
 	"repository first if you "
 	"can.",

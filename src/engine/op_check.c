@@ -14,6 +14,7 @@
 #include "engine/history.h"
 #include "engine/parity_look.h"
 #include "engine/select.h"
+#include "engine/void.h"
 #include "os/os.h"
 #include "repo/domain.h"
 #include "repo/key.h"
@@ -108,7 +109,7 @@ static void refs_hurt(void *arg, const char *why)
 static void check_snapshot(struct check *c, const struct snapshot *s)
 {
 	/* What is due is only waiting for prune; until then it can be brought back. */
-	if (snapshot_goes(s, repo_now(c->repo)))
+	if (s->is_void || snapshot_goes(s, repo_now(c->repo)))
 		return;
 	c->snapshot = s;
 	c->hurt = false;
@@ -156,7 +157,7 @@ static int check_keys(struct check *c, struct err *e)
 		if (repo_get_object(c->repo, FORMAT_KEY, &ids.v[i], &object, e) == 0 &&
 		    key_read_info(buf_span(&object), &info, e) == 0)
 			continue;
-		if (e->kind != ERR_CORRUPT && e->kind != ERR_UNSUPPORTED)
+		if (!repo_is_bad(e))
 			goto out;
 		damage_object(c->damage, repo_object_name(name, FORMAT_KEY, &ids.v[i]), e->msg);
 	}
@@ -175,7 +176,7 @@ static int check_holders(struct check *c, struct err *e)
 	size_t n;
 
 	if (repo_keys_list(c->repo, &v, &n, e) == -1)
-		return e->kind == ERR_UNSUPPORTED ? 0 : -1; /* told by check_keys */
+		return -1;
 	for (size_t i = 0; i < n; i++) {
 		if (!v[i].missing)
 			continue;
@@ -197,7 +198,7 @@ static void check_bad_index(struct check *c, const struct id *id)
 	struct buf payload = {0};
 	char name[REPO_NAME_MAX];
 	struct err e;
-	bool foreign = repo_index_payload(c->repo, id, &payload, &origin, &e) == -1 &&
+	bool foreign = repo_index_payload(c->repo, id, &payload, &origin, NULL, &e) == -1 &&
 		       e.kind == ERR_FOREIGN;
 
 	damage_object(c->damage, repo_object_name(name, FORMAT_INDEX, id),
@@ -267,12 +268,16 @@ int op_check(struct repo *r, const struct check_params *p, struct ctx *ctx,
 	c.reader = reader_new(r);
 	if (parity_check(r, c.damage, dp.read_data, ctx, &out->warnings, e) == -1)
 		goto out;
+	if (void_judge(r, &snapshots, ctx, &out->void_snapshots, e) == -1)
+		goto out;
+	out->warnings += out->void_snapshots;
 	for (size_t i = 0; i < snapshots.n && !atomic_load(&ctx->cancel); i++)
 		check_snapshot(&c, snapshots.v[i]);
 	rc = ctx_check(ctx, e);
 	if (rc == 0)
 		rc = check_history(&c, &snapshots, e);
 	take_counts(out, damage_counts(c.damage));
+	out->late_packs = repo_late_gone(r);
 	out->seconds = (double)(clock->mono_ns(clock) - began) / 1e9;
 out:
 	repo_set_ctx(r, outer);

@@ -51,6 +51,7 @@ int repair_writer_end(struct repair *rp, struct err *e);
  */
 int repair_look_back(struct repair *rp, struct err *e);
 int repair_foreign(struct repair *rp, uint64_t *n, struct err *e);
+int repair_drop_foreign(struct repair *rp, uint64_t *n, struct err *e); /* asked for; *n are left */
 int repair_refuse(uint64_t n, struct err *e); /* to judge anything by such a config; -1 */
 
 int repair_parity(struct repair *rp, struct err *e);

@@ -119,11 +119,12 @@ static int repair_config(struct repair *rp, struct err *e)
 	rc = 0;
 	if (now.n != text.n || memcmp(now.p, text.p, text.n) != 0)
 		rc = put_back_config(rp, &whole, e);
-	if (rc == -1 || !whole)
-		goto out;
-	if (rp->p->parity != 0 && !rp->p->dry_run)
+	/* Of the config as it is now, whoever changed it since. */
+	if (rc == 0 && rp->p->parity != 0 && !rp->p->dry_run) {
 		rc = repo_set_parity(rp->repo, rp->p->parity, e);
-	if (rc == 0) {
+		whole = true;
+	}
+	if (rc == 0 && whole) {
 		buf_reset(&text);
 		repo_config_text(rp->repo, &text);
 		repo_config_id(buf_span(&text), &id);

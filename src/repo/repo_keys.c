@@ -119,7 +119,7 @@ int repo_keys_list(struct repo *r, struct repo_key **out, size_t *n, struct err 
 
 		if (repo_get_object(r, FORMAT_KEY, &ids.v[i], &object, e) == -1 ||
 		    key_read_info(buf_span(&object), &info, e) == -1) {
-			if (e->kind != ERR_CORRUPT)
+			if (!repo_is_bad(e))
 				goto out;
 			event_emit(r->ctx, EVENT_OBJECT_DAMAGED,
 			    span_str(repo_object_name(name, FORMAT_KEY, &ids.v[i])), "%s", e->msg);
