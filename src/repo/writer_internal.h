@@ -65,6 +65,8 @@ struct writer {
 	char *journal;    /* NULL: none */
 	uint8_t *resumed; /* by pack ordinal, nrelied of them: of an unfinished run; or NULL */
 
+	bool increment; /* see writer_increment */
+
 	_Atomic bool broken; /* something claimed was not stored */
 
 	uint8_t *copy_keys; /* sealed, of frames to be copied */
