@@ -63,7 +63,7 @@ struct cmd_def {
 	unsigned flags;
 	int min_args, max_args;
 	const char *words; /* what the first argument may be: "list|add", or NULL */
-	const char *exits; /* statuses besides 0, 1, 2 and 130, and those of CMD_REPO */
+	const char *exits; /* statuses besides 0, 1, 2 and 130; and 3, 10, 12 and 20 of CMD_OPENS */
 	int (*run)(struct cli *c, struct err *e);
 	struct {
 		const char *line, *what;
@@ -164,7 +164,7 @@ struct cli_options {
 	int keep_last, keep_hourly, keep_daily, keep_weekly, keep_monthly, keep_yearly;
 	struct calendar_duration keep_within;
 	struct cli_list keep_tags;
-	bool prune, exclusive, repack, accept_history;
+	bool prune, exclusive, repack, accept_history, drop_foreign;
 	double max_unused;
 	/* looking */
 	bool read_data, long_list, recursive, ignore_case, allow_other;

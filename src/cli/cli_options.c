@@ -53,7 +53,7 @@ const struct opt_def opt_table[] = {
         "store standard input as one file"},
     {"stdin-name", 0, OPT_STRING, OPT_MAIN, "NAME", "stdin", NULL, B(BACKUP), AT(stdin_name), 0, NULL,
         "name of that file"},
-    {"compression", 0, OPT_CODEC, OPT_MAIN, "CODEC[:LEVEL]", "zstd:3", NULL, B(BACKUP), AT(compression), 0,
+    {"compression", 0, OPT_CODEC, OPT_MAIN, "CODEC[:LEVEL]", "zstd", NULL, B(BACKUP), AT(compression), 0,
         NULL, "zstd, lz4, gzip, brotli or none"},
     {"canary", 0, OPT_LIST, OPT_MAIN, "FILE", NULL, NULL, B(BACKUP), AT(canaries), OPT_NO_ENV, NULL,
         "warn when this file, which nobody should touch, was changed or is not there"},
@@ -157,6 +157,9 @@ const struct opt_def opt_table[] = {
         "nobody else uses the repository: prune deletes at once"},
     {"accept-history", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(REPAIR), AT(accept_history), OPT_NO_ENV, NULL,
         "with snapshots: what is missing or was set back is right, and no finding any more"},
+    {"drop-foreign", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(REPAIR), AT(drop_foreign), OPT_NO_ENV, NULL,
+        "config is the newest there is: remove snapshots and indexes of writers and keys that it "
+        "does not know"},
     {"repack", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(PRUNE) | B(FORGET), AT(repack), 0, NULL,
         "take compressed frames apart too: what is unused in a frame that is partly in use is freed "
         "only so"},

@@ -36,18 +36,24 @@ static void clear_line(struct cli *c)
 	c->out.drawn = false;
 }
 
+__attribute__((format(printf, 2, 0))) static void put_stdout(
+    struct cli *c, const char *fmt, va_list ap)
+{
+	pthread_mutex_lock(&lock);
+	clear_line(c);
+	vprintf(fmt, ap);
+	pthread_mutex_unlock(&lock);
+}
+
 void out_text(struct cli *c, const char *fmt, ...)
 {
 	va_list ap;
 
 	if (c->out.json || c->out.quiet)
 		return;
-	pthread_mutex_lock(&lock);
-	clear_line(c);
 	va_start(ap, fmt);
-	vprintf(fmt, ap);
+	put_stdout(c, fmt, ap);
 	va_end(ap);
-	pthread_mutex_unlock(&lock);
 }
 
 void out_list(struct cli *c, const char *fmt, ...)
@@ -56,12 +62,9 @@ void out_list(struct cli *c, const char *fmt, ...)
 
 	if (c->out.json)
 		return;
-	pthread_mutex_lock(&lock);
-	clear_line(c);
 	va_start(ap, fmt);
-	vprintf(fmt, ap);
+	put_stdout(c, fmt, ap);
 	va_end(ap);
-	pthread_mutex_unlock(&lock);
 }
 
 static void put_stderr(struct cli *c, const char *prefix, const char *text)

@@ -109,10 +109,23 @@ static int set_limit(const struct opt_def *o, const char *text, void *at, struct
 	return rc == 0 ? 0 : err_wrap(e, "--%s", o->name);
 }
 
+static int set_time(const struct opt_def *o, const char *text, void *at, struct err *e)
+{
+	struct cli_time *t = at;
+	int rc = o->type == OPT_DURATION ? calendar_parse_duration(text, at, e)
+		 : o->type == OPT_WITHIN ? calendar_parse_within(text, at, e)
+					 : calendar_parse_time(text, &t->t, e);
+
+	if (rc == -1)
+		return err_wrap(e, "--%s", o->name);
+	if (o->type == OPT_TIME)
+		t->set = true;
+	return 0;
+}
+
 int opt_set(const struct opt_def *o, const char *text, struct cli_options *opt, struct err *e)
 {
 	void *at = (char *)opt + o->at;
-	struct cli_time *t = at;
 
 	switch (o->type) {
 	case OPT_FLAG:
@@ -134,18 +147,9 @@ int opt_set(const struct opt_def *o, const char *text, struct cli_options *opt, 
 	case OPT_CODEC:
 		return set_codec(o, text, at, e);
 	case OPT_DURATION:
-		if (calendar_parse_duration(text, at, e) == -1)
-			return err_wrap(e, "--%s", o->name);
-		return 0;
 	case OPT_WITHIN:
-		if (calendar_parse_within(text, at, e) == -1)
-			return err_wrap(e, "--%s", o->name);
-		return 0;
 	case OPT_TIME:
-		if (calendar_parse_time(text, &t->t, e) == -1)
-			return err_wrap(e, "--%s", o->name);
-		t->set = true;
-		return 0;
+		return set_time(o, text, at, e);
 	case OPT_RATE:
 	case OPT_NICE:
 	case OPT_IONICE:

@@ -87,51 +87,58 @@ static enum crypto_family family(int choice)
 	return families[choice - 1];
 }
 
+/* What needs neither store nor key to be refused. */
+static int check_options(struct cli *c, const char *url, unsigned *parity, struct err *e)
+{
+	if (pick_parity(c, "--parity", parity, e) == -1)
+		return -1;
+	if (c->opt.grace.months)
+		return err_set(
+		    e, ERR_USAGE, "--grace: months and years have no fixed length; use days");
+	if (c->opt.grace.ns < CALENDAR_SECOND) {
+		err_set(e, ERR_USAGE, "--grace: it must be a second at least");
+		return err_hint(e, "prune --exclusive deletes at once");
+	}
+	return refuse_full(url, e);
+}
+
+/* The place, and what opens it: a key file first, lest a folder is left where it can't be. */
+static int open_both(
+    struct cli *c, const char *url, struct store **s, struct cred *cred, bool *made, struct err *e)
+{
+	if (c->opt.new_key_file && cred_new(c, cred, e) == -1)
+		return -1;
+	*made = c->opt.new_key_file != NULL;
+	if (cli_store_open(c, url, true, s, e) == -1)
+		return -1;
+	if (*made || cred_new(c, cred, e) == 0)
+		return 0;
+	store_close(*s);
+	return -1;
+}
+
 int cmd_init(struct cli *c, struct err *e)
 {
 	struct repo_init_params p = {.label = c->opt.label,
 	    .object_hash = family(c->opt.object_hash),
-	    .blob_id = family(c->opt.blob_id)};
+	    .blob_id = family(c->opt.blob_id),
+	    .grace_s = c->opt.grace.ns / CALENDAR_SECOND};
 	const char *url = cli_repo_url(c, e), *durability;
-	struct store *s = NULL;
+	struct store *s;
 	struct cred cred = {0};
 	char *cache = NULL;
-	bool key_file, made = false;
+	bool made = false;
 	int rc = -1;
 
-	if (url == NULL)
+	if (url == NULL || check_options(c, url, &p.parity, e) == -1 ||
+	    open_both(c, url, &s, &cred, &made, e) == -1)
 		goto out;
-	if (pick_parity(c, "--parity", &p.parity, e) == -1)
-		goto out;
-	if (c->opt.grace.months) {
-		err_set(e, ERR_USAGE, "--grace: months and years have no fixed length; use days");
-		goto out;
-	}
-	if (c->opt.grace.ns < CALENDAR_SECOND) {
-		err_set(e, ERR_USAGE, "--grace: it must be a second at least");
-		err_hint(e, "prune --exclusive deletes at once");
-		goto out;
-	}
-	if (refuse_full(url, e) == -1)
-		goto out;
-	/* The key file first: where it can't be, no folder is left behind. */
-	if (c->opt.new_key_file && cred_new(c, &cred, e) == -1)
-		goto out;
-	made = c->opt.new_key_file != NULL;
-	if (cli_store_open(c, url, true, &s, e) == -1)
-		goto out;
-	if (!made && cred_new(c, &cred, e) == -1) {
-		store_close(s);
-		goto out;
-	}
 	durability = s->ops->durability;
-	key_file = cred.cred.key_file;
 	p.cred = cred.cred;
-	p.grace_s = c->opt.grace.ns / CALENDAR_SECOND;
 	cache = cli_cache_dir(c);
 	rc = repo_init(s, &p, cache, c->ctx, &c->repo, e);
 	if (rc == 0)
-		report(c, durability, key_file);
+		report(c, durability, cred.cred.key_file);
 out:
 	if (rc == -1 && made)
 		os_unlinkat(AT_FDCWD, c->opt.new_key_file, 0);

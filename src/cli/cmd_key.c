@@ -9,7 +9,7 @@ static void print_json(struct cli *c, const struct repo_key *k)
 {
 	json_t *o = json_object();
 
-	if (k->gone)
+	if (k->gone || k->missing)
 		json_object_set_new(o, "key", json_null());
 	else
 		out_json_id(o, "key", &k->object);
@@ -21,6 +21,8 @@ static void print_json(struct cli *c, const struct repo_key *k)
 	out_json_str(o, "created", k->created);
 	if (k->gone)
 		out_json_str(o, "removed", k->removed);
+	else if (k->missing)
+		out_json_str(o, "kind", "missing");
 	else
 		out_json_str(o, "kind", k->key_file ? "key-file" : "password");
 	json_object_set_new(o, "current", json_boolean(k->current));
@@ -44,13 +46,14 @@ static void put_row(struct cli *c, struct text_table *t, const struct repo_key *
 
 	snprintf(holder, sizeof holder, "%.8s", k->holder);
 	snprintf(domain, sizeof domain, "%.8s", k->domain);
-	text_row(t,
-	    (const char *[]){k->current ? "*" : "", k->gone ? "" : text_id(id, &k->object), holder,
-		k->gone       ? ""
-		: k->key_file ? "key file"
-			      : "password",
-		out_str(c, k->role), domain, local(k->created, when), local(k->removed, gone),
-		out_str(c, k->label)});
+	text_row(t, (const char *[]){k->current ? "*" : "",
+			k->gone || k->missing ? "" : text_id(id, &k->object), holder,
+			k->gone       ? ""
+			: k->missing  ? "missing"
+			: k->key_file ? "key file"
+				      : "password",
+			out_str(c, k->role), domain, local(k->created, when),
+			local(k->removed, gone), out_str(c, k->label)});
 }
 
 static int key_list(struct cli *c, struct err *e)

@@ -52,6 +52,7 @@ static void report_json(struct cli *c, const struct prune_result *r)
 	out_json_u64(o, "bytes_live", r->bytes_live);
 	out_json_u64(o, "bytes_dead", r->bytes_dead);
 	out_json_u64(o, "domains_held", r->domains_held);
+	out_json_u64(o, "passed_over", r->passed_over);
 	out_json_u64(o, "waiting", r->waiting);
 	if (r->next_ns)
 		out_json_time(o, "next", r->next_ns);
@@ -109,6 +110,27 @@ static void show_table(struct showing *sh)
 	buf_fini(&b);
 }
 
+/* What was left as it is, and what clears that. */
+static int judge(const struct prune_result *r, struct err *e)
+{
+	if (r->domains_held) {
+		err_set(e, ERR_INCOMPLETE, "prune: of %llu %s nothing was pruned",
+		    (unsigned long long)r->domains_held,
+		    text_plural(r->domains_held, "domain", "domains"));
+		return err_hint(e,
+		    "'holdfast check' names what suffers; forget that snapshot, or let 'holdfast "
+		    "repair snapshots' save what can be read of it, and prune again");
+	}
+	if (r->passed_over == 0)
+		return 0;
+	err_set(e, ERR_INCOMPLETE, "prune: passed over %llu %s that cannot be read",
+	    (unsigned long long)r->passed_over, text_plural(r->passed_over, "object", "objects"));
+	return err_hint(e,
+	    "'holdfast check' names them; 'holdfast repair' removes snapshots, indexes and packs "
+	    "that are damaged or nonsense, with --drop-foreign nobody's too; marks go by "
+	    "themselves");
+}
+
 int cmd_prune(struct cli *c, struct err *e)
 {
 	struct showing sh = {c, {.align = "<<><", .ncols = 4, .head = true}};
@@ -131,13 +153,5 @@ int cmd_prune(struct cli *c, struct err *e)
 		report_json(c, &r);
 	else
 		report(c, &r);
-	if (r.domains_held) {
-		err_set(e, ERR_INCOMPLETE, "prune: of %llu %s nothing was pruned",
-		    (unsigned long long)r.domains_held,
-		    text_plural(r.domains_held, "domain", "domains"));
-		return err_hint(e,
-		    "'holdfast check' names what suffers; forget that snapshot, or let 'holdfast "
-		    "repair snapshots' save what can be read of it, and prune again");
-	}
-	return 0;
+	return judge(&r, e);
 }

@@ -55,6 +55,7 @@ int cmd_repair(struct cli *c, struct err *e)
 {
 	struct repair_params p = {.dry_run = c->opt.dry_run,
 	    .accept_history = c->opt.accept_history,
+	    .drop_foreign = c->opt.drop_foreign,
 	    .jobs = (unsigned)c->opt.jobs};
 	struct repair_result r = {0};
 	int rc;

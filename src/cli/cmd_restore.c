@@ -70,10 +70,28 @@ static int make_include(struct cli *c, struct exclude **out, struct err *e)
 	return 0;
 }
 
+/* Do it, and say how it went. */
+static int run(struct cli *c, const struct restore_params *p, struct err *e)
+{
+	struct restore_result r = {0};
+	int rc;
+
+	progress_start(c);
+	rc = op_restore(c->repo, p, c->ctx, &r, e);
+	progress_stop(c);
+	if (rc == -1 && e->kind == ERR_CANCELLED && e->hint[0] == '\0')
+		err_hint(e, "what is restored stays: again with --overwrite if-changed goes on");
+	if (rc == -1)
+		return -1;
+	pick_warn_idle(c, p->include, true);
+	pick_warn_idle(c, p->exclude, false);
+	report(c, p->snapshot, &r);
+	return outcome(&r, e);
+}
+
 int cmd_restore(struct cli *c, struct err *e)
 {
 	struct restore_params p;
-	struct restore_result r = {0};
 	struct snapshot *s = NULL;
 	struct exclude *include = NULL, *exclude = NULL;
 	char *path = NULL;
@@ -99,17 +117,7 @@ int cmd_restore(struct cli *c, struct err *e)
 	    .dry_run = c->opt.dry_run,
 	    .jobs = (unsigned)c->opt.jobs,
 	};
-	progress_start(c);
-	rc = op_restore(c->repo, &p, c->ctx, &r, e);
-	progress_stop(c);
-	if (rc == -1 && e->kind == ERR_CANCELLED && e->hint[0] == '\0')
-		err_hint(e, "what is restored stays: again with --overwrite if-changed goes on");
-	if (rc == 0) {
-		pick_warn_idle(c, include, true);
-		pick_warn_idle(c, exclude, false);
-		report(c, s, &r);
-		rc = outcome(&r, e);
-	}
+	rc = run(c, &p, e);
 out:
 	exclude_free(include);
 	exclude_free(exclude);

@@ -23,16 +23,21 @@ struct looking {
 	bool gaps;            /* tell every missing number, not only those we had seen */
 	struct gone *missing; /* or collect them; NULL: don't */
 	uint64_t found;
+	bool elsewhere;  /* seen so far at another place only: */
+	char where[128]; /* there */
 };
 
-/* The newest of each client, as the list has them and as we have seen them. */
+/* The newest of each author, as the list has them and as we have seen them. */
 static void newest_of_clients(struct looking *l, struct seen *out)
 {
 	memset(out, 0, sizeof *out);
 	for (size_t i = 0; i < l->seen.nclients; i++)
-		seen_add_client(out, l->seen.clients[i].client, l->seen.clients[i].sequence);
-	for (size_t i = 0; i < l->all->n; i++)
-		seen_add_client(out, l->all->v[i]->client, l->all->v[i]->sequence);
+		seen_add_client(out, &l->seen.clients[i].by, l->seen.clients[i].sequence);
+	for (size_t i = 0; i < l->all->n; i++) {
+		struct author by = snapshot_author(l->all->v[i]);
+
+		seen_add_client(out, &by, l->all->v[i]->sequence);
+	}
 }
 
 static int by_number(const void *a, const void *b)
@@ -42,59 +47,61 @@ static int by_number(const void *a, const void *b)
 	return (*x > *y) - (*x < *y);
 }
 
-/* Numbers of a client that are there, in order; how many. */
+/* Numbers of an author that are there, in order; how many. */
 static size_t numbers(
-    struct looking *l, const uint8_t client[FORMAT_UID], uint64_t *out, const struct snapshot **one)
+    struct looking *l, const struct author *by, uint64_t *out, const struct snapshot **one)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < l->all->n; i++)
-		if (memcmp(l->all->v[i]->client, client, FORMAT_UID) == 0) {
-			*one = l->all->v[i];
-			out[n++] = l->all->v[i]->sequence;
-		}
+	for (size_t i = 0; i < l->all->n; i++) {
+		struct author its = snapshot_author(l->all->v[i]);
+
+		if (author_cmp(&its, by) != 0)
+			continue;
+		*one = l->all->v[i];
+		out[n++] = l->all->v[i]->sequence;
+	}
 	if (n > 1)
 		qsort(out, n, sizeof *out, by_number);
 	return n;
 }
 
-static void tell_missing(struct looking *l, const uint8_t client[FORMAT_UID],
-    const struct snapshot *one, uint64_t from, uint64_t to)
+static void tell_missing(struct looking *l, const struct author *by, const struct snapshot *one,
+    uint64_t from, uint64_t to)
 {
-	char c[2 * FORMAT_UID + 1], s[2 * FORMAT_UID + 1] = "?", range[48];
+	char c[2 * FORMAT_UID + 1], s[2 * FORMAT_UID + 1], range[48];
 
 	if (from == to)
 		snprintf(range, sizeof range, "number %llu", (unsigned long long)from);
 	else
 		snprintf(range, sizeof range, "numbers %llu to %llu", (unsigned long long)from,
 		    (unsigned long long)to);
-	if (one != NULL)
-		hex_encode(s, one->signer, FORMAT_UID);
 	event_emit(l->ctx, l->as, span_str("snapshots"),
 	    "%s of client %.8s (host %s, signer %.8s) %s missing, and no prune deleted %s", range,
-	    hex_encode(c, client, FORMAT_UID), one ? one->host : "?", s, from == to ? "is" : "are",
+	    hex_encode(c, by->client, FORMAT_UID), one ? one->host : "?",
+	    hex_encode(s, by->signer, FORMAT_UID), from == to ? "is" : "are",
 	    from == to ? "it" : "them");
 	l->found++;
 	if (l->missing != NULL)
-		gone_add(l->missing, client, from, to);
+		gone_add(l->missing, by, from, to);
 }
 
 /* What is missing between two numbers (exclusive), in stretches. */
-static void between(struct looking *l, const uint8_t client[FORMAT_UID], const struct snapshot *one,
+static void between(struct looking *l, const struct author *by, const struct snapshot *one,
     uint64_t after, uint64_t before)
 {
 	uint64_t at = after + 1;
 
 	while (at < before) {
-		const struct gone_range *g = gone_find(&l->all->gone, client, at);
+		const struct gone_range *g = gone_find(&l->all->gone, by, at);
 		uint64_t end;
 
 		if (g != NULL) {
 			at = g->to + 1;
 			continue;
 		}
-		end = gone_next(&l->all->gone, client, at, before);
-		tell_missing(l, client, one, at, end - 1);
+		end = gone_next(&l->all->gone, by, at, before);
+		tell_missing(l, by, one, at, end - 1);
 		at = end;
 	}
 }
@@ -102,26 +109,28 @@ static void between(struct looking *l, const uint8_t client[FORMAT_UID], const s
 static void judge_client(struct looking *l, const struct seen_client *c, uint64_t *have)
 {
 	const struct snapshot *one = NULL;
-	size_t n = numbers(l, c->client, have, &one);
+	size_t n = numbers(l, &c->by, have, &one);
 	uint64_t last = 0;
 
 	for (size_t i = 0; i < n; i++) {
 		if (l->gaps)
-			between(l, c->client, one, last, have[i]);
+			between(l, &c->by, one, last, have[i]);
 		last = have[i];
 	}
-	between(l, c->client, one, last, c->sequence + 1);
+	between(l, &c->by, one, last, c->sequence + 1);
 }
 
 static void judge_config(struct looking *l)
 {
 	uint64_t is = repo_config_revision(l->repo);
 
-	if (is >= l->seen.revision)
+	if (!seen_newer_config(l->repo, &l->seen))
 		return;
 	event_emit(l->ctx, l->as, span_str("config"),
-	    "has revision %llu, and this machine has seen %llu: it was set back to an older state",
-	    (unsigned long long)is, (unsigned long long)l->seen.revision);
+	    "has revision %llu, and this machine has seen %llu%s: it %s", (unsigned long long)is,
+	    (unsigned long long)l->seen.revision, l->seen.elsewhere ? " elsewhere" : "",
+	    l->seen.elsewhere ? "is an older copy, or was set back"
+			      : "was set back to an older state");
 	l->found++;
 }
 
@@ -180,7 +189,7 @@ static int look(struct looking *l, struct err *e)
 	/* What this machine wrote it has seen, too. */
 	if (client_open(l->repo, &own, e) == 0) {
 		if (own.sequence > 0)
-			seen_add_client(&l->seen, own.id, own.sequence);
+			seen_add_client(&l->seen, &own.author, own.sequence);
 		client_close(&own);
 	}
 	newest_of_clients(l, &newest);
@@ -191,12 +200,19 @@ static int look(struct looking *l, struct err *e)
 		goto out;
 	judge_keys(l, &keys);
 	for (size_t i = 0; i < newest.nclients; i++)
-		seen_add_client(&l->seen, newest.clients[i].client, newest.clients[i].sequence);
+		seen_add_client(&l->seen, &newest.clients[i].by, newest.clients[i].sequence);
 	seen_add_config(&l->seen, l->repo);
 	remember_keys(&l->seen, &keys);
 	rc = 0;
 	/* What was judged is right, even where nothing can be remembered. */
-	if (l->seen.changed && seen_write(l->repo, &l->seen, &why) == -1)
+	l->elsewhere = l->seen.elsewhere != NULL;
+	if (l->elsewhere)
+		snprintf(l->where, sizeof l->where, "%s", l->seen.elsewhere);
+	if (l->found == 0 && l->all->damaged == 0)
+		seen_settle(&l->seen);
+	/* A copy that lacks what the other has is no successor of it. */
+	if (l->seen.changed && l->seen.elsewhere == NULL &&
+	    seen_write(l->repo, &l->seen, &why) == -1)
 		event_emit(l->aloud, EVENT_WARNING, span_of(NULL, 0), "%s", why.msg);
 out:
 	id_list_fini(&keys);
@@ -208,12 +224,21 @@ out:
 
 static void tell_hint(struct looking *l)
 {
-	if (l->found > 0)
+	if (l->found == 0)
+		return;
+	if (l->elsewhere)
+		event_emit(l->ctx, EVENT_NOTICE, span_of(NULL, 0),
+		    "new here: this machine knows a newer state of this repository at %s. If this "
+		    "is "
+		    "an older copy of that, 'holdfast repair snapshots --accept-history' lets it "
+		    "go "
+		    "its own way; if it was moved here, somebody set it back",
+		    l->where);
+	else
 		event_emit(l->ctx, EVENT_NOTICE, span_of(NULL, 0),
 		    "if you know why, 'holdfast repair snapshots --accept-history' takes the "
-		    "present state for "
-		    "right; "
-		    "if not, somebody deleted backups: keep a copy of the store, look at its logs");
+		    "present state for right; if not, somebody deleted backups: keep a copy of the "
+		    "store, look at its logs");
 }
 
 void history_look(struct repo *r, const struct snapshot_list *all, struct ctx *ctx)
@@ -308,7 +333,6 @@ int history_accept(struct repo *r, struct ctx *ctx, bool dry_run, uint64_t *acce
 	    .as = EVENT_NOTICE,
 	    .gaps = true,
 	    .missing = &missing};
-	struct seen none = {0};
 	int rc;
 
 	if (snapshot_load_all(r, &all, e) == -1)
@@ -319,7 +343,7 @@ int history_accept(struct repo *r, struct ctx *ctx, bool dry_run, uint64_t *acce
 		rc = record(r, &missing, e);
 	/* Begin to remember anew. */
 	if (rc == 0 && !dry_run && l.found > 0)
-		rc = seen_write(r, &none, e);
+		rc = seen_forget(r, e);
 	gone_fini(&missing);
 	snapshot_list_fini(&all);
 	return rc;

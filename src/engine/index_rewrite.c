@@ -1,6 +1,7 @@
 /* index_rewrite: see index_rewrite.h. */
 #include "engine/index_rewrite.h"
 
+#include "engine/pack_sound.h"
 #include "repo/index.h"
 #include "repo/pack.h"
 #include "repo/repo_object.h"
@@ -42,6 +43,7 @@ static int put_index(struct rewriting *x, struct err *e)
 	if (index_builder_packs(x->builder) == 0)
 		return 0;
 	index_builder_finish(x->builder, &payload);
+	index_set_deadline(&payload, x->w->deadline_ns);
 	rc = repo_put_index(x->repo, x->domain, buf_span(&payload), &id, e);
 	buf_fini(&payload);
 	if (rc == 0)
@@ -61,27 +63,51 @@ static bool lies_elsewhere(struct rewriting *x, const struct index_pack *p)
 	return store_stat(repo_store(x->repo), repo_object_name(name, other, &p->id), &st, &e) == 0;
 }
 
+/* Is the pack itself as the claim has it?  1, 0, -1. */
+static int fits(struct rewriting *x, const struct index_pack *p, uint64_t size, struct err *e)
+{
+	struct index_pack own;
+
+	if (size == p->size) {
+		if (pack_read_directory(x->repo, (enum format_type)p->type, &p->id, p->size,
+			&x->own, &x->hold, &own, e) == 0)
+			return own.origin.domain == x->domain && pack_dir_equal(&x->own, p->dir);
+		if (!repo_is_bad(e))
+			return -1;
+	}
+	/* Damage is no lie, and check tells of it: what is left may still be read by this claim.
+	 * But a pack that is as it was put never was what this says. */
+	switch (pack_sound(x->repo, (enum format_type)p->type, &p->id, e)) {
+	case -1:
+		return -1;
+	case 0:
+		return 1;
+	default:
+		return 0;
+	}
+}
+
 /*
  * What a write key claims of a pack is believed by its own domain only.  Under
  * our signature its lies would be ours: they are left behind.  1 true, 0 not, -1.
  */
 static int is_true(struct rewriting *x, const struct index_pack *p, struct err *e)
 {
-	struct index_pack own;
 	char name[REPO_NAME_MAX];
+	struct store_stat st;
+	int rc;
 
-	if (pack_read_directory(x->repo, (enum format_type)p->type, &p->id, p->size, &x->own,
-		&x->hold, &own, e) == -1) {
-		/* Gone or damaged is no lie; check tells of it. */
-		if (e->kind == ERR_CORRUPT || (e->kind == ERR_ABSENT && !lies_elsewhere(x, p)))
-			return 1;
-		if (e->kind != ERR_ABSENT)
-			return -1;
-	} else if (own.origin.domain == x->domain && pack_dir_equal(&x->own, p->dir))
-		return 1;
-	repo_warn(x->repo, repo_object_name(name, (enum format_type)p->type, &p->id),
-	    "an index of a write key is wrong about this; what it says is left out");
-	return 0;
+	repo_object_name(name, (enum format_type)p->type, &p->id);
+	if (store_stat(repo_store(x->repo), name, &st, e) == 0)
+		rc = fits(x, p, st.size, e);
+	else
+		rc = e->kind == ERR_ABSENT ? !lies_elsewhere(x, p) : -1; /* gone is no lie */
+	if (rc == -1 && e->kind == ERR_ABSENT)
+		return 1; /* just now */
+	if (rc == 0)
+		repo_warn(x->repo, name,
+		    "an index of a write key is wrong about this; what it says is left out");
+	return rc;
 }
 
 static int keep(void *arg, const struct index_pack *p, struct err *e)
@@ -110,16 +136,17 @@ static int write_new(struct rewriting *x, struct err *e)
 
 	for (size_t i = 0; i < repo_index_objects(x->repo); i++) {
 		const struct id *id = repo_index_object(x->repo, i);
+		uint64_t gone;
 
-		x->drops = false;
 		x->blobs = 0;
-		if (repo_index_payload(x->repo, id, &payload, &origin, e) == -1) {
+		if (repo_index_payload(x->repo, id, &payload, &origin, &gone, e) == -1) {
 			if (e->kind == ERR_ABSENT)
 				continue; /* another prune replaced it */
 			goto out;
 		}
 		if (origin.domain != x->domain)
 			continue;
+		x->drops = gone > 0; /* it came late, and names what is not there */
 		x->unsure = repo_signer_role(x->repo, origin.signer) == ROLE_WRITE;
 		if (index_decode(buf_span(&payload), look, x, e) == -1)
 			goto out;

@@ -241,6 +241,20 @@ static void worker_fini(struct bworker *w)
 	free(w->data);
 }
 
+/* Nothing more comes: let them finish what there is. */
+static void end_workers(struct backup *b, unsigned started)
+{
+	pthread_mutex_lock(&b->queue_lock);
+	b->walked = true;
+	pthread_cond_broadcast(&b->queue_more);
+	pthread_mutex_unlock(&b->queue_lock);
+	for (unsigned i = 0; i < started; i++)
+		pthread_join(b->workers[i].thread, NULL);
+	for (unsigned i = 0; i < b->nworkers; i++)
+		worker_fini(&b->workers[i]);
+	free(b->workers);
+}
+
 /* The walker is this thread; workers read. */
 static int run_threads(struct backup *b, struct err *e)
 {
@@ -266,14 +280,7 @@ static int run_threads(struct backup *b, struct err *e)
 		rc = backup_walk(&walker, e);
 	if (rc == -1)
 		backup_fail(b, e);
-	pthread_mutex_lock(&b->queue_lock);
-	b->walked = true;
-	pthread_cond_broadcast(&b->queue_more);
-	pthread_mutex_unlock(&b->queue_lock);
-	for (unsigned i = 0; i < started; i++)
-		pthread_join(b->workers[i].thread, NULL);
-	for (unsigned i = 0; i < n; i++)
-		worker_fini(&b->workers[i]);
+	end_workers(b, started);
 	if (writer_lane_flush(walker.lane, e) == -1)
 		backup_fail(b, e);
 	pthread_mutex_lock(&b->queue_lock);
@@ -283,7 +290,6 @@ static int run_threads(struct backup *b, struct err *e)
 	if (counting)
 		pthread_join(counter, NULL);
 	worker_fini(&walker);
-	free(b->workers);
 	return 0;
 }
 
@@ -442,21 +448,13 @@ static void backup_free(struct backup *b)
 	free(b);
 }
 
-int op_backup(struct repo *r, const struct backup_params *p, struct ctx *ctx,
-    struct backup_result *out, struct err *e)
+static struct backup *backup_new(struct repo *r, const struct backup_params *p, struct ctx *ctx)
 {
 	struct backup *b = mem_zalloc(sizeof *b);
-	struct writer_params wp = {p->codec, p->level, p->dry_run};
-	struct clock *clock = os_clock_of(ctx);
-	int64_t began = clock->mono_ns(clock);
-	struct bpaths paths = {0};
-	struct snapshot *s = NULL;
-	int rc = -1;
 
-	memset(out, 0, sizeof *out);
 	b->repo = r;
 	b->ctx = ctx;
-	b->clock = clock;
+	b->clock = os_clock_of(ctx);
 	b->p = p;
 	init_locks(b);
 	/* A file that waits holds its directory's descriptor. */
@@ -464,6 +462,20 @@ int op_backup(struct repo *r, const struct backup_params *p, struct ctx *ctx,
 	writer_chunker(r, p->fixed ? CHUNKER_FIXED : CHUNKER_GEAR, &b->chunker);
 	writer_fingerprint(r, span_str("file cache 0"), b->sip[0]);
 	writer_fingerprint(r, span_str("file cache 1"), b->sip[1]);
+	return b;
+}
+
+int op_backup(struct repo *r, const struct backup_params *p, struct ctx *ctx,
+    struct backup_result *out, struct err *e)
+{
+	struct backup *b = backup_new(r, p, ctx);
+	struct writer_params wp = {p->codec, p->level, p->dry_run};
+	int64_t began = b->clock->mono_ns(b->clock);
+	struct bpaths paths = {0};
+	struct snapshot *s = NULL;
+	int rc = -1;
+
+	memset(out, 0, sizeof *out);
 	if (p->stdin_name == NULL && backup_paths_gather(b, &paths, e) == -1)
 		goto out;
 	if (history_look_back(r, ctx, e) == -1)
@@ -473,6 +485,8 @@ int op_backup(struct repo *r, const struct backup_params *p, struct ctx *ctx,
 		goto out;
 	s = new_snapshot(b, &paths);
 	open_cache(b, s);
+	if (s->has_parent)
+		writer_increment(b->writer);
 	create_cache(b, s);
 	keep_journal(b, s);
 	rc = run(b, s, out, e);
@@ -480,7 +494,7 @@ int op_backup(struct repo *r, const struct backup_params *p, struct ctx *ctx,
 	out->parent = s->parent;
 	out->resumed_bytes = writer_stats(b->writer)->resumed_bytes;
 	out->repo_bytes = writer_stats(b->writer)->object_bytes;
-	out->seconds = (double)(clock->mono_ns(clock) - began) / 1e9;
+	out->seconds = (double)(b->clock->mono_ns(b->clock) - began) / 1e9;
 out:
 	snapshot_free(s);
 	backup_paths_fini(&paths);

@@ -4,6 +4,7 @@
  */
 #include "engine/op_check.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +14,7 @@
 #include "engine/history.h"
 #include "engine/parity_look.h"
 #include "engine/select.h"
+#include "engine/void.h"
 #include "os/os.h"
 #include "repo/domain.h"
 #include "repo/key.h"
@@ -107,7 +109,7 @@ static void refs_hurt(void *arg, const char *why)
 static void check_snapshot(struct check *c, const struct snapshot *s)
 {
 	/* What is due is only waiting for prune; until then it can be brought back. */
-	if (snapshot_goes(s, repo_now(c->repo)))
+	if (s->is_void || snapshot_goes(s, repo_now(c->repo)))
 		return;
 	c->snapshot = s;
 	c->hurt = false;
@@ -155,7 +157,7 @@ static int check_keys(struct check *c, struct err *e)
 		if (repo_get_object(c->repo, FORMAT_KEY, &ids.v[i], &object, e) == 0 &&
 		    key_read_info(buf_span(&object), &info, e) == 0)
 			continue;
-		if (e->kind != ERR_CORRUPT && e->kind != ERR_UNSUPPORTED)
+		if (!repo_is_bad(e))
 			goto out;
 		damage_object(c->damage, repo_object_name(name, FORMAT_KEY, &ids.v[i]), e->msg);
 	}
@@ -166,6 +168,29 @@ out:
 	return rc;
 }
 
+/* A key that its thief deleted opens everything still: its holder must be removed. */
+static int check_holders(struct check *c, struct err *e)
+{
+	struct repo_key *v;
+	char name[64];
+	size_t n;
+
+	if (repo_keys_list(c->repo, &v, &n, e) == -1)
+		return -1;
+	for (size_t i = 0; i < n; i++) {
+		if (!v[i].missing)
+			continue;
+		c->out->warnings++;
+		snprintf(name, sizeof name, "key of holder %.8s", v[i].holder);
+		event_emit(c->ctx, EVENT_WARNING, span_str(name),
+		    "is missing (%s, %s); if nobody removed it on purpose, holdfast key remove "
+		    "%.8s ends what a copy of it may do",
+		    v[i].role, v[i].label, v[i].holder);
+	}
+	repo_keys_free(v, n);
+	return 0;
+}
+
 /* Damaged, or of a newer config than this one. */
 static void check_bad_index(struct check *c, const struct id *id)
 {
@@ -173,7 +198,7 @@ static void check_bad_index(struct check *c, const struct id *id)
 	struct buf payload = {0};
 	char name[REPO_NAME_MAX];
 	struct err e;
-	bool foreign = repo_index_payload(c->repo, id, &payload, &origin, &e) == -1 &&
+	bool foreign = repo_index_payload(c->repo, id, &payload, &origin, NULL, &e) == -1 &&
 		       e.kind == ERR_FOREIGN;
 
 	damage_object(c->damage, repo_object_name(name, FORMAT_INDEX, id),
@@ -192,7 +217,8 @@ static int check_objects(struct check *c, struct snapshot_list *snapshots, struc
 		    c->damage, repo_mended_name(c->repo, i), "is damaged; its parity mends it");
 	for (size_t i = 0; i < repo_bad_indexes(c->repo); i++)
 		check_bad_index(c, repo_bad_index(c->repo, i));
-	if (check_keys(c, e) == -1 || mark_load(c->repo, &marks, e) == -1)
+	if (check_keys(c, e) == -1 || check_holders(c, e) == -1 ||
+	    mark_load(c->repo, &marks, e) == -1)
 		return -1;
 	mark_set_fini(&marks);
 	return snapshot_load_all(c->repo, snapshots, e);
@@ -204,6 +230,17 @@ static int check_history(struct check *c, const struct snapshot_list *snapshots,
 	for (size_t i = 0; i < snapshots->n; i++)
 		c->out->warnings += select_warn_future(c->ctx, snapshots->v[i]);
 	return history_check(c->repo, snapshots, c->ctx, &c->out->findings, e);
+}
+
+static void take_counts(struct check_result *out, const struct damage_counts *n)
+{
+	out->packs = n->packs;
+	out->packs_read = n->packs_read;
+	out->indexes = n->indexes;
+	out->blobs = n->blobs;
+	out->bytes_read = n->bytes_read;
+	out->unreferenced_packs = n->unreferenced_packs;
+	out->damaged_objects = n->objects;
 }
 
 int op_check(struct repo *r, const struct check_params *p, struct ctx *ctx,
@@ -231,18 +268,16 @@ int op_check(struct repo *r, const struct check_params *p, struct ctx *ctx,
 	c.reader = reader_new(r);
 	if (parity_check(r, c.damage, dp.read_data, ctx, &out->warnings, e) == -1)
 		goto out;
+	if (void_judge(r, &snapshots, ctx, &out->void_snapshots, e) == -1)
+		goto out;
+	out->warnings += out->void_snapshots;
 	for (size_t i = 0; i < snapshots.n && !atomic_load(&ctx->cancel); i++)
 		check_snapshot(&c, snapshots.v[i]);
 	rc = ctx_check(ctx, e);
 	if (rc == 0)
 		rc = check_history(&c, &snapshots, e);
-	out->packs = damage_counts(c.damage)->packs;
-	out->packs_read = damage_counts(c.damage)->packs_read;
-	out->indexes = damage_counts(c.damage)->indexes;
-	out->blobs = damage_counts(c.damage)->blobs;
-	out->bytes_read = damage_counts(c.damage)->bytes_read;
-	out->unreferenced_packs = damage_counts(c.damage)->unreferenced_packs;
-	out->damaged_objects = damage_counts(c.damage)->objects;
+	take_counts(out, damage_counts(c.damage));
+	out->late_packs = repo_late_gone(r);
 	out->seconds = (double)(clock->mono_ns(clock) - began) / 1e9;
 out:
 	repo_set_ctx(r, outer);

@@ -42,10 +42,12 @@ struct prune_params {
 
 struct prune_result {
 	uint64_t snapshots_kept, snapshots_removed;
+	uint64_t snapshots_void; /* among the removed, mostly: see void.h */
 	uint64_t packs_kept, packs_marked, packs_deleted, packs_unmarked, packs_repacked;
 	uint64_t bytes_marked, bytes_deleted, bytes_repacked;
 	uint64_t bytes_live, bytes_dead; /* stored bytes of frames */
 	uint64_t waiting;                /* packs that nothing needs, whose grace is not over */
+	uint64_t passed_over;            /* objects that nobody can make sense of */
 	uint64_t domains_held; /* nothing of them is pruned: a snapshot cannot be walked */
 	int64_t next_ns;       /* store time from when a prune goes on with them; 0 none */
 	double seconds;

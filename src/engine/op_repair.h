@@ -11,8 +11,8 @@
  * successor without the entries that cannot be read (each told to the sink),
  * and is forgotten; unreadable snapshot objects are removed.
  *
- * What is whole, and only our config is too old for (ERR_FOREIGN), is never
- * deleted: then snapshots and packs are left as they are.
+ * What is whole, and only our config is too old for (ERR_FOREIGN), is not
+ * deleted unless that is asked for: then snapshots and packs are left as they are.
  */
 #ifndef HF_ENGINE_OP_REPAIR_H
 #define HF_ENGINE_OP_REPAIR_H
@@ -23,6 +23,7 @@ struct repair_params {
 	bool index, snapshots; /* neither: both */
 	bool dry_run;
 	bool accept_history; /* with snapshots: take what is there for right (history.h) */
+	bool drop_foreign;   /* config is the newest there is: what it does not know goes */
 	unsigned parity;     /* keep it from now on, of this share in thousandths; 0: as it is */
 	unsigned jobs;       /* threads that read packs; 0: one a core */
 };

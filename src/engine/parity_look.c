@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "crypto/crypto.h"
+#include "repo/name_list.h"
 #include "repo/parity.h"
 #include "repo/repo_parity.h"
 
@@ -49,17 +49,6 @@ static int take_id(void *arg, const char *key, const struct store_stat *st, stru
 	return 0;
 }
 
-static int each_folder(struct look *l, store_visit *visit, bool packs, struct err *e)
-{
-	static const char *const folders[] = {
-	    "keys/", "sealed/", "index/", "snapshots/", "notes/", "marks/", "meta/", "packs/"};
-
-	for (size_t i = 0; i < (packs ? 8 : 6); i++)
-		if (store_list(repo_store(l->repo), folders[i], visit, l, e) == -1)
-			return -1;
-	return 0;
-}
-
 /* Config's id is that of its bytes as they should be. */
 static struct id config_id(struct repo *r)
 {
@@ -67,7 +56,7 @@ static struct id config_id(struct repo *r)
 	struct id id;
 
 	repo_config_text(r, &text);
-	crypto_sha256(buf_span(&text), id.b);
+	repo_config_id(buf_span(&text), &id);
 	buf_fini(&text);
 	return id;
 }
@@ -152,8 +141,8 @@ int parity_check(struct repo *r, struct damage *d, bool read_data, struct ctx *c
 	atomic_store(&ctx->progress.phase, "checking parity");
 	l.ids = idmap_new(0);
 	/* Objects before parity: what has its object has its parity already. */
-	if (each_folder(&l, take_named, false, e) == -1 || take_packs(&l, e) == -1 ||
-	    store_list(repo_store(r), "parity/", take_id, &l, e) == -1)
+	if (name_list_objects(repo_store(r), false, take_named, &l, e) == -1 ||
+	    take_packs(&l, e) == -1 || store_list(repo_store(r), "parity/", take_id, &l, e) == -1)
 		goto out;
 	check_one(&l, &(struct named){.name = (char[]){"config"}, .id = config_id(r)});
 	for (size_t i = 0; i < l.n; i++) {
@@ -183,7 +172,7 @@ int parity_sweep(
 	idmap_put(l.ids, &config, NULL);
 	/* Parity before objects: what is listed now has its object by then. */
 	if (store_list(repo_store(r), "parity/", take_named, &l, e) == -1 ||
-	    each_folder(&l, take_id, true, e) == -1)
+	    name_list_objects(repo_store(r), true, take_id, &l, e) == -1)
 		goto out;
 	for (size_t i = 0; i < l.n; i++) {
 		if (idmap_get(l.ids, &l.v[i].id) != NULL || l.v[i].stored_ns > before_ns)

@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "engine/prune_internal.h"
+#include "engine/void.h"
 #include "repo/domain.h"
 #include "repo/pack.h"
 
@@ -85,6 +86,8 @@ static int reach_all(struct prune *pr, struct err *e)
 			continue;
 		}
 		pr->out->snapshots_kept++;
+		if (s->is_void)
+			continue; /* pinned: what it still has is its own affair */
 		if (reach_snapshot(pr->reach, pr->reader, s, pr->ctx, hold_snapshot, &w, e) == -1 ||
 		    ctx_check(pr->ctx, e) == -1)
 			return -1;
@@ -143,7 +146,7 @@ static int hold_unindexed(struct prune *pr, struct err *e)
 		if (pack_read_directory(pr->repo, (enum format_type)pk->type, &id, pk->size, &dir,
 			&bytes, &own, e) == 0)
 			pk->held = prune_holds(pr, own.origin.domain);
-		else if (e->kind == ERR_CORRUPT || e->kind == ERR_ABSENT)
+		else if (repo_is_bad(e) || e->kind == ERR_ABSENT)
 			pk->held = true;
 		else
 			rc = -1;
@@ -219,32 +222,60 @@ static int weigh_all(struct prune *pr, struct err *e)
 	return rc;
 }
 
+/*
+ * A mark that cannot be read marks nothing: its packs are marked anew, and it
+ * goes when it is so old that it would go anyhow.
+ */
+static int load_marks(struct prune *pr, struct err *e)
+{
+	if (mark_load(pr->repo, &pr->marks, e) == -1)
+		return -1;
+	for (size_t i = 0; i < pr->marks.n; i++)
+		pr->out->passed_over += pr->marks.v[i].packs == NULL;
+	return 0;
+}
+
+/*
+ * A snapshot that may be one, were it mended or config newer, may need anything.
+ * One that is as it was put, and wrong, can never be restored: it needs nothing.
+ */
+static int load_snapshots(struct prune *pr, struct err *e)
+{
+	const struct snapshot_list *l = &pr->snapshots;
+
+	if (snapshot_load_noted(pr->repo, &pr->snapshots, &pr->notes, e) == -1)
+		return -1;
+	pr->out->passed_over += l->junk;
+	if (l->damaged == 0)
+		return 0;
+	err_set(
+	    e, ERR_CORRUPT, "%zu of the snapshots cannot be read; nothing is pruned", l->damaged);
+	if (l->foreign > 0)
+		return err_hint(e,
+		    "config is older than they are: put the newest back, or import a newer sheet "
+		    "with key import. If there is no newer one they are nobody's, and 'holdfast "
+		    "repair snapshots --drop-foreign' removes them");
+	return err_hint(e,
+	    "'holdfast repair' mends them where there is parity; 'holdfast repair snapshots' "
+	    "removes what cannot be read");
+}
+
 int prune_plan(struct prune *pr, struct err *e)
 {
 	/*
 	 * The order matters: marks first, then (after whatever made them is
 	 * the grace old) the snapshots that may have come to need their packs.
 	 */
-	if (mark_load(pr->repo, &pr->marks, e) == -1)
+	if (load_marks(pr, e) == -1 || load_snapshots(pr, e) == -1 ||
+	    repo_index_load(pr->repo, true, e) == -1)
 		return -1;
-	for (size_t i = 0; i < pr->marks.n; i++)
-		if (pr->marks.v[i].packs == NULL)
-			return err_set(e, ERR_CORRUPT, "a mark is damaged; nothing is pruned"),
-			       err_hint(
-				   e, "remove the damaged object below marks/ and prune again");
-	if (snapshot_load_noted(pr->repo, &pr->snapshots, &pr->notes, e) == -1)
-		return -1;
-	if (pr->snapshots.damaged > 0)
-		return err_set(e, ERR_CORRUPT, "a snapshot cannot be read; nothing is pruned"),
-		       err_hint(e, "holdfast repair snapshots removes what cannot be read");
-	if (repo_index_load(pr->repo, true, e) == -1)
-		return -1;
-	if (repo_bad_indexes(pr->repo) > 0)
-		return err_set(e, ERR_CORRUPT, "an index is damaged; nothing is pruned"),
-		       err_hint(e, "holdfast repair index makes a new one from the packs");
+	/* As good as deleted: what snapshots need of such an index holds their domain. */
+	pr->out->passed_over += repo_bad_indexes(pr->repo);
 	/* A copy in a marked pack counts only where there is no other. */
 	mark_hide(pr->repo, &pr->marks);
 	pr->generation = repo_index_generation(pr->repo);
+	if (void_judge(pr->repo, &pr->snapshots, pr->ctx, &pr->out->snapshots_void, e) == -1)
+		return -1;
 	pr->reach = reach_new(pr->repo);
 	if (repo_list_packs(pr->repo, take_pack, pr, e) == -1 || reach_all(pr, e) == -1 ||
 	    hold_lost(pr, e) == -1)

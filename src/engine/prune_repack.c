@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "crypto/crypto.h"
+#include "engine/pack_sound.h"
 #include "engine/prune_internal.h"
 #include "repo/writer.h"
 
@@ -141,7 +142,7 @@ static int copy_frame(struct copying *c, const struct index_cache_pack *p,
 	if ((c->opens || f->kind == PURPOSE_REFS) &&
 	    reader_unseal(
 		c->pr->reader, f, desc->slots[f->slot], buf_span(&c->box), &c->plain, e) == -1)
-		return err_wrap(e, "%s: frame at %llu", name, (unsigned long long)off);
+		return err_wrap(e, "frame at %llu", (unsigned long long)off);
 	atomic_fetch_add(&c->pr->ctx->progress.bytes, f->stored);
 	if (!whole && c->pr->p->repack)
 		return split_frame(c, p, desc, f, e);
@@ -152,37 +153,53 @@ static int copy_frame(struct copying *c, const struct index_cache_pack *p,
 /* Where seals cannot be opened, the pack's own hash tells. */
 static int is_sound(struct copying *c, const struct index_cache_pack *p, struct err *e)
 {
-	char name[REPO_NAME_MAX];
-	struct id got;
+	int rc = pack_sound(c->pr->repo, (enum format_type)p->type, &p->id, e);
 
-	repo_object_name(name, (enum format_type)p->type, &p->id);
-	buf_reset(&c->plain);
-	if (store_get_all(repo_store(c->pr->repo), name, FORMAT_PACK_MAX, &c->plain, e) == -1)
-		return -1;
-	repo_object_id(c->pr->repo, buf_span(&c->plain), &got);
-	if (id_eq(&got, &p->id))
-		return 0;
-	return err_set(e, ERR_CORRUPT, "%s: its bytes do not have the hash in its name", name);
+	return rc == 0   ? err_set(e, ERR_CORRUPT, "its bytes do not have the hash in its name")
+	       : rc == 1 ? 0
+			 : -1;
 }
 
-static int copy_pack(struct copying *c, uint32_t ordinal, struct err *e)
+static int copy_frames(
+    struct copying *c, uint32_t ordinal, const struct index_cache_pack *p, struct err *e)
 {
-	struct index_cache_pack p;
 	struct index_pack desc;
 	uint64_t off;
 
-	if (index_cache_pack(repo_index(c->pr->repo), ordinal, &p, e) == -1 ||
-	    index_cache_pack_dir(repo_index(c->pr->repo), ordinal, &c->dir, &desc, e) == -1)
+	if (index_cache_pack_dir(repo_index(c->pr->repo), ordinal, &c->dir, &desc, e) == -1)
 		return -1;
-	if (!c->opens && is_sound(c, &p, e) == -1)
+	if (!c->opens && is_sound(c, p, e) == -1)
 		return -1;
 	off = desc.first_off;
 	for (size_t i = 0; i < c->dir.nframes; i++) {
-		if (copy_frame(c, &p, &desc, &c->dir.frames[i], off, e) == -1)
+		if (copy_frame(c, p, &desc, &c->dir.frames[i], off, e) == -1)
 			return -1;
 		off += c->dir.frames[i].stored;
 	}
 	return ctx_check(c->pr->ctx, e);
+}
+
+/* Who wrote nonsense into a pack, or lost some of it, stops the repacking of that one only. */
+static int copy_pack(struct copying *c, uint32_t ordinal, struct err *e)
+{
+	struct index_cache_pack p;
+	char name[REPO_NAME_MAX];
+	struct ppack *pk;
+
+	if (index_cache_pack(repo_index(c->pr->repo), ordinal, &p, e) == -1)
+		return -1;
+	if (copy_frames(c, ordinal, &p, e) == 0)
+		return 0;
+	if (!repo_is_bad(e) && e->kind != ERR_ABSENT)
+		return -1;
+	pk = idmap_get(c->pr->packs, &p.id);
+	pk->repack = false;
+	c->pr->out->passed_over++;
+	event_emit(c->pr->ctx, EVENT_WARNING,
+	    span_str(repo_object_name(name, (enum format_type)p.type, &p.id)),
+	    "indexed by %s: %s; it stays as it is", repo_signer_text(c->pr->repo, p.origin.signer),
+	    e->msg);
+	return 0;
 }
 
 static bool has_key(const struct buf *keys, const uint8_t *key)
@@ -243,8 +260,7 @@ static void hide_going(struct prune *pr)
 /* One domain's packs become packs of the same domain. */
 static int repack_domain(struct copying *c, struct err *e)
 {
-	struct writer_params wp = {
-	    .codec = CODEC_ZSTD, .level = codec_info(CODEC_ZSTD)->dflt, .domain = c->domain};
+	struct writer_params wp = {.codec = CODEC_ZSTD, .level = CODEC_AUTO, .domain = c->domain};
 	int rc = -1;
 
 	buf_reset(&c->keys);

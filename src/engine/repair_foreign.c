@@ -3,6 +3,7 @@
  * looks like damage; and what is lost for good by mending that is worse.
  */
 #include "engine/repair_internal.h"
+#include "repo/repo_parity.h"
 #include "repo/seen.h"
 
 int repair_look_back(struct repair *rp, struct err *e)
@@ -13,10 +14,11 @@ int repair_look_back(struct repair *rp, struct err *e)
 	if (rp->p->accept_history)
 		return 0;
 	seen_read(rp->repo, &seen);
-	if (seen.revision > is) {
+	if (seen_newer_config(rp->repo, &seen)) {
 		err_set(e, ERR_FOREIGN,
-		    "repair: config has revision %llu, and this machine has seen %llu",
-		    (unsigned long long)is, (unsigned long long)seen.revision);
+		    "repair: config has revision %llu, and this machine has seen %llu%s%.200s",
+		    (unsigned long long)is, (unsigned long long)seen.revision,
+		    seen.elsewhere ? " at " : "", seen.elsewhere ? seen.elsewhere : "");
 		err_hint(e,
 		    "put the newest config back, or import a newer sheet with key import; if this "
 		    "one is right: holdfast repair snapshots --accept-history");
@@ -33,8 +35,9 @@ int repair_refuse(uint64_t n, struct err *e)
 	    "repair: config is older than %llu object(s) here: what is lost cannot be told by it",
 	    (unsigned long long)n);
 	return err_hint(e,
-	    "put the newest config back, or import a newer sheet with key import; what nobody "
-	    "who had a key wrote can be deleted by hand");
+	    "put the newest config back, or import a newer sheet with key import. If there is no "
+	    "newer one, they are nobody's: 'holdfast repair snapshots --drop-foreign' removes "
+	    "them");
 }
 
 /* The local cache may know more than config does. */
@@ -57,32 +60,22 @@ static int in_cache(struct repair *rp, uint64_t *n, struct err *e)
 	return 0;
 }
 
-static int in_snapshots(struct repair *rp, bool tell, uint64_t *n, struct err *e)
+struct telling {
+	bool tell;
+	uint64_t *n;
+};
+
+static int take_foreign(
+    struct repair *rp, const struct id *id, const char *name, void *arg, struct err *why)
 {
-	struct id_list ids = {0};
-	char name[REPO_NAME_MAX];
-	int rc = -1;
+	struct telling *t = arg;
 
-	if (repo_list_ids(rp->repo, FORMAT_SNAPSHOT, &ids, e) == -1)
-		goto out;
-	for (size_t i = 0; i < ids.n; i++) {
-		struct snapshot *s;
-
-		if (snapshot_load(rp->repo, &ids.v[i], &s, e) == 0) {
-			snapshot_free(s);
-		} else if (e->kind == ERR_FOREIGN) {
-			(*n)++;
-			if (tell)
-				repo_warn(rp->repo,
-				    repo_object_name(name, FORMAT_SNAPSHOT, &ids.v[i]), e->msg);
-		} else if (e->kind != ERR_CORRUPT && e->kind != ERR_ABSENT) {
-			goto out;
-		}
-	}
-	rc = 0;
-out:
-	id_list_fini(&ids);
-	return rc;
+	if (why->kind != ERR_FOREIGN)
+		return why->kind == ERR_CORRUPT ? 0 : -1;
+	++*t->n;
+	if (t->tell)
+		repo_warn(rp->repo, name, why->msg);
+	return 0;
 }
 
 static int count(struct repair *rp, bool tell, uint64_t *n, struct err *e)
@@ -91,7 +84,9 @@ static int count(struct repair *rp, bool tell, uint64_t *n, struct err *e)
 	if (repo_index_load(rp->repo, true, e) == -1)
 		return -1;
 	*n = repo_foreign_indexes(rp->repo);
-	return in_cache(rp, n, e) == -1 ? -1 : in_snapshots(rp, tell, n, e);
+	if (in_cache(rp, n, e) == -1)
+		return -1;
+	return repair_bad_snapshots(rp, take_foreign, &(struct telling){tell, n}, e);
 }
 
 /* Another holder may have changed config since we read it: once more, then. */
@@ -102,4 +97,63 @@ int repair_foreign(struct repair *rp, uint64_t *n, struct err *e)
 	if (*n == 0)
 		return 0;
 	return repo_reload_config(rp->repo, e) == -1 ? -1 : count(rp, true, n, e);
+}
+
+/* ---- Who says that config is the newest there is may have the rest removed. */
+
+static int drop(
+    struct repair *rp, enum format_type type, const struct id *id, uint64_t *removed, struct err *e)
+{
+	char name[REPO_NAME_MAX];
+
+	repo_object_name(name, type, id);
+	if (!rp->p->dry_run && repo_del_named(rp->repo, name, e) == -1)
+		return -1;
+	(*removed)++;
+	event_emit(rp->ctx, EVENT_OBJECT_REMOVED, span_str(name), "of nobody whom config knows");
+	return 0;
+}
+
+static int drop_snapshots(struct repair *rp, struct err *e)
+{
+	struct id_list ids = {0};
+	int rc = repo_list_ids(rp->repo, FORMAT_SNAPSHOT, &ids, e);
+
+	for (size_t i = 0; i < ids.n && rc == 0; i++) {
+		struct snapshot *s;
+
+		if (snapshot_load(rp->repo, &ids.v[i], &s, e) == 0)
+			snapshot_free(s);
+		else if (e->kind == ERR_FOREIGN)
+			rc = drop(rp, FORMAT_SNAPSHOT, &ids.v[i], &rp->out->snapshots_removed, e);
+		else if (e->kind != ERR_CORRUPT && e->kind != ERR_ABSENT)
+			rc = -1;
+	}
+	id_list_fini(&ids);
+	return rc;
+}
+
+static int drop_indexes(struct repair *rp, struct err *e)
+{
+	struct buf payload = {0};
+	int rc = 0;
+
+	for (size_t i = 0; i < repo_bad_indexes(rp->repo) && rc == 0; i++) {
+		struct id id = *repo_bad_index(rp->repo, i);
+		struct index_origin origin;
+
+		if (repo_index_payload(rp->repo, &id, &payload, &origin, NULL, e) == -1 &&
+		    e->kind == ERR_FOREIGN)
+			rc = drop(rp, FORMAT_INDEX, &id, &rp->out->indexes_removed, e);
+	}
+	buf_fini(&payload);
+	return rc;
+}
+
+int repair_drop_foreign(struct repair *rp, uint64_t *n, struct err *e)
+{
+	if ((!rp->p->index && drop_snapshots(rp, e) == -1) || drop_indexes(rp, e) == -1)
+		return -1;
+	*n = 0;
+	return rp->p->dry_run ? 0 : count(rp, true, n, e);
 }

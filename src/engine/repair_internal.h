@@ -51,6 +51,7 @@ int repair_writer_end(struct repair *rp, struct err *e);
  */
 int repair_look_back(struct repair *rp, struct err *e);
 int repair_foreign(struct repair *rp, uint64_t *n, struct err *e);
+int repair_drop_foreign(struct repair *rp, uint64_t *n, struct err *e); /* asked for; *n are left */
 int repair_refuse(uint64_t n, struct err *e); /* to judge anything by such a config; -1 */
 
 int repair_parity(struct repair *rp, struct err *e);
@@ -58,5 +59,13 @@ int repair_index(struct repair *rp, struct err *e);
 int repair_packs(struct repair *rp, struct err *e);
 int repair_snapshots_load(struct repair *rp, struct err *e);
 int repair_snapshots(struct repair *rp, struct err *e);
+
+/*
+ * Visit each snapshot that is there and does not load; `why` is ERR_CORRUPT, ERR_FOREIGN
+ * or what ended the reading: visit returns -1 to end with `why` as it left it.
+ */
+typedef int repair_bad_visit(
+    struct repair *rp, const struct id *id, const char *name, void *arg, struct err *why);
+int repair_bad_snapshots(struct repair *rp, repair_bad_visit *visit, void *arg, struct err *e);
 
 #endif

@@ -3,31 +3,12 @@
  * have its hash is mended by its parity and put back, bit for bit; parity
  * that is missing or damaged is made again from sound objects.
  */
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/mem.h"
-#include "crypto/crypto.h"
 #include "engine/repair_internal.h"
+#include "repo/name_list.h"
 #include "repo/parity.h"
 #include "repo/repo_parity.h"
-
-struct names {
-	char **v;
-	size_t n;
-};
-
-static int take(void *arg, const char *key, const struct store_stat *st, struct err *e)
-{
-	struct names *l = arg;
-	struct id id;
-
-	if (!repo_name_id(key, &id))
-		return 0;
-	l->v = mem_realloc(l->v, (l->n + 1) * sizeof *l->v);
-	l->v[l->n++] = mem_strdup(key);
-	return 0;
-}
 
 static int mend(struct repair *rp, const char *object, const struct id *id, struct buf *bytes,
     bool *sound, struct err *e)
@@ -104,37 +85,49 @@ out:
 	return rc;
 }
 
-/* Config: what was read, mended if need be, when the repository was opened, is what belongs there.
- */
+/* What was read, mended, when the repository was opened, is what belongs there.  0 also if nothing
+ * was to be done: then *whole is false. */
+static int put_back_config(struct repair *rp, bool *whole, struct err *e)
+{
+	bool mended = rp->p->dry_run;
+
+	*whole = false;
+	/* Another holder may have changed it since; that is no damage. */
+	if (!repo_was_mended(rp->repo, "config"))
+		return 0;
+	if (!mended && repo_put_back_config(rp->repo, &mended, e) == -1)
+		return -1;
+	*whole = mended;
+	if (!mended)
+		return 0;
+	rp->out->objects_repaired++;
+	event_emit(rp->ctx, EVENT_OBJECT_REPAIRED, span_str("config"), "%s",
+	    rp->p->dry_run ? "would be mended, bit for bit" : "mended, bit for bit");
+	return 0;
+}
+
 static int repair_config(struct repair *rp, struct err *e)
 {
 	struct buf text = {0}, now = {0};
+	bool whole = true;
 	struct id id;
 	int rc = -1;
 
 	repo_config_text(rp->repo, &text);
 	if (repo_get_left(rp->repo, "config", FORMAT_SMALL_MAX, &now, e) == -1 && now.n == 0)
 		goto out;
-	crypto_sha256(buf_span(&text), id.b);
 	rc = 0;
-	if (now.n != text.n || memcmp(now.p, text.p, text.n) != 0) {
-		/* Another holder may have changed it since; that is no damage. */
-		if (!repo_was_mended(rp->repo, "config"))
-			goto out;
-		rp->out->objects_repaired++;
-		if (!rp->p->dry_run)
-			rc = store_put_repair(repo_store(rp->repo), "config", buf_span(&text), e);
-		if (rc == 0)
-			event_emit(rp->ctx, EVENT_OBJECT_REPAIRED, span_str("config"), "%s",
-			    rp->p->dry_run ? "would be mended, bit for bit"
-					   : "mended, bit for bit");
-	}
-	if (rc == 0 && rp->p->parity != 0 && !rp->p->dry_run)
+	if (now.n != text.n || memcmp(now.p, text.p, text.n) != 0)
+		rc = put_back_config(rp, &whole, e);
+	/* Of the config as it is now, whoever changed it since. */
+	if (rc == 0 && rp->p->parity != 0 && !rp->p->dry_run) {
 		rc = repo_set_parity(rp->repo, rp->p->parity, e);
-	if (rc == 0) {
+		whole = true;
+	}
+	if (rc == 0 && whole) {
 		buf_reset(&text);
 		repo_config_text(rp->repo, &text);
-		crypto_sha256(buf_span(&text), id.b);
+		repo_config_id(buf_span(&text), &id);
 		rc = keep_parity(rp, "config", &id, buf_span(&text), e);
 	}
 out:
@@ -151,10 +144,8 @@ static int any_name(void *arg, const char *key, const struct store_stat *st, str
 
 int repair_parity(struct repair *rp, struct err *e)
 {
-	static const char *const folders[] = {
-	    "keys/", "sealed/", "index/", "snapshots/", "notes/", "marks/", "meta/", "packs/"};
 	bool any = rp->p->parity != 0 || repo_parity(rp->repo) != 0;
-	struct names l = {0};
+	struct name_list l = {0};
 	int rc = -1;
 
 	if (!any && store_list(repo_store(rp->repo), "parity/", any_name, &any, e) == -1)
@@ -164,20 +155,18 @@ int repair_parity(struct repair *rp, struct err *e)
 	atomic_store(&rp->ctx->progress.phase, "mending by parity");
 	if (repair_config(rp, e) == -1)
 		goto out;
-	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
-		if (store_list(repo_store(rp->repo), folders[i], take, &l, e) == -1)
-			goto out;
+	if (name_list_objects(repo_store(rp->repo), true, name_list_take, &l, e) == -1)
+		goto out;
 	for (size_t i = 0; i < l.n; i++) {
 		struct id id;
 
-		repo_name_id(l.v[i], &id);
+		if (!repo_name_id(l.v[i], &id))
+			continue;
 		if (ctx_check(rp->ctx, e) == -1 || look_at(rp, l.v[i], &id, e) == -1)
 			goto out;
 	}
 	rc = 0;
 out:
-	for (size_t i = 0; i < l.n; i++)
-		free(l.v[i]);
-	free(l.v);
+	name_list_fini(&l);
 	return rc;
 }

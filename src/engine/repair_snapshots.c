@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "engine/history.h"
 #include "engine/repair_internal.h"
+#include "engine/void.h"
 #include "repo/note.h"
 
 static void tell_lost(struct repair *rp, const char *path, const char *why)
@@ -156,54 +157,64 @@ static int replace(struct repair *rp, struct snapshot *s, bool lost, struct err 
 	return 0;
 }
 
-static int remove_unreadable(struct repair *rp, struct err *e)
+int repair_bad_snapshots(struct repair *rp, repair_bad_visit *visit, void *arg, struct err *e)
 {
 	struct id_list ids = {0};
 	char name[REPO_NAME_MAX];
-	int rc = -1;
+	int rc = repo_list_ids(rp->repo, FORMAT_SNAPSHOT, &ids, e);
 
-	if (repo_list_ids(rp->repo, FORMAT_SNAPSHOT, &ids, e) == -1)
-		goto out;
-	for (size_t i = 0; i < ids.n; i++) {
+	for (size_t i = 0; i < ids.n && rc == 0; i++) {
 		struct snapshot *s;
 
 		if (snapshot_load(rp->repo, &ids.v[i], &s, e) == 0) {
 			snapshot_free(s);
 			continue;
 		}
-		/* What only our config is too old for is as good as ever. */
-		if (e->kind == ERR_ABSENT || e->kind == ERR_FOREIGN)
+		if (e->kind == ERR_ABSENT)
 			continue;
-		if (e->kind != ERR_CORRUPT)
-			goto out;
 		repo_object_name(name, FORMAT_SNAPSHOT, &ids.v[i]);
-		event_emit(rp->ctx, EVENT_OBJECT_DAMAGED, span_str(name), "%s", e->msg);
-		if (!rp->p->dry_run && snapshot_del(rp->repo, &ids.v[i], e) == -1)
-			goto out;
-		rp->out->snapshots_removed++;
-		event_emit(rp->ctx, EVENT_OBJECT_REMOVED, span_str(name), "unreadable snapshot");
+		rc = visit(rp, &ids.v[i], name, arg, e);
 	}
-	rc = 0;
-out:
 	id_list_fini(&ids);
 	return rc;
 }
 
+static int remove_unreadable(
+    struct repair *rp, const struct id *id, const char *name, void *arg, struct err *why)
+{
+	/* What only our config is too old for is as good as ever. */
+	if (why->kind == ERR_FOREIGN)
+		return 0;
+	if (why->kind != ERR_CORRUPT)
+		return -1;
+	event_emit(rp->ctx, EVENT_OBJECT_DAMAGED, span_str(name), "%s", why->msg);
+	if (!rp->p->dry_run && snapshot_del(rp->repo, id, why) == -1)
+		return -1;
+	rp->out->snapshots_removed++;
+	event_emit(rp->ctx, EVENT_OBJECT_REMOVED, span_str(name), "unreadable snapshot");
+	return 0;
+}
+
 int repair_snapshots_load(struct repair *rp, struct err *e)
 {
-	return remove_unreadable(rp, e) == -1 ? -1 : snapshot_load_all(rp->repo, &rp->snapshots, e);
+	if (repair_bad_snapshots(rp, remove_unreadable, NULL, e) == -1)
+		return -1;
+	return snapshot_load_all(rp->repo, &rp->snapshots, e);
 }
 
 int repair_snapshots(struct repair *rp, struct err *e)
 {
 	struct snapshot_list *l = &rp->snapshots;
+	uint64_t voids;
 
 	atomic_store(&rp->ctx->progress.phase, "mending snapshots");
+	if (void_judge(rp->repo, l, rp->ctx, &voids, e) == -1)
+		return -1;
 	for (size_t i = 0; i < l->n; i++) {
 		bool hurt, lost;
 
-		if (l->v[i]->forgotten)
-			continue;
+		if (l->v[i]->forgotten || l->v[i]->is_void)
+			continue; /* prune removes them */
 		rp->out->snapshots_checked++;
 		if (ctx_check(rp->ctx, e) == -1 || mend_parts(rp, l->v[i], &hurt, &lost, e) == -1)
 			return -1;

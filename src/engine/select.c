@@ -11,6 +11,7 @@
 #include "base/hex.h"
 #include "base/mem.h"
 #include "engine/history.h"
+#include "engine/void.h"
 
 static const int64_t FUTURE_NS = 300 * CALENDAR_SECOND;
 
@@ -85,22 +86,28 @@ int select_all(struct repo *r, const struct select_filter *f, struct ctx *ctx,
     struct select_list *out, struct err *e)
 {
 	struct snapshot_list all;
+	uint64_t voids;
 	size_t n = 0;
 
 	memset(out, 0, sizeof *out);
 	if (snapshot_load_all(r, &all, e) == -1)
 		return -1;
 	history_look(r, &all, ctx);
+	if (void_judge(r, &all, ctx, &voids, e) == -1) {
+		snapshot_list_fini(&all);
+		return -1;
+	}
 	for (size_t i = 0; i < all.n; i++) {
-		if (passes(all.v[i], f)) {
+		if (!all.v[i]->is_void && passes(all.v[i], f)) {
 			select_warn_future(ctx, all.v[i]);
 			all.v[n++] = all.v[i];
 		} else {
 			snapshot_free(all.v[i]);
 		}
 	}
-	*out = (struct select_list){all.v, n, all.damaged};
+	*out = (struct select_list){all.v, n, all.damaged + all.junk};
 	gone_fini(&all.gone);
+	pruned_list_fini(&all.pruned);
 	return 0;
 }
 
@@ -327,6 +334,7 @@ int select_one(struct repo *r, const char *text, const struct select_filter *f, 
 	struct snapshot_list all = {0};
 	struct snapshot **v = NULL, *chosen = NULL;
 	struct spec p;
+	uint64_t voids;
 	size_t n = 0;
 	int rc = -1;
 
@@ -335,15 +343,17 @@ int select_one(struct repo *r, const char *text, const struct select_filter *f, 
 	if (snapshot_load_all(r, &all, e) == -1)
 		goto out;
 	history_look(r, &all, ctx);
+	if (void_judge(r, &all, ctx, &voids, e) == -1)
+		goto out;
 	v = mem_alloc(all.n * sizeof *v);
 	for (size_t i = 0; i < all.n; i++) {
-		if (!fits(all.v[i], &p, f))
+		if (!fits(all.v[i], &p, f) || (all.v[i]->is_void && p.kind != SPEC_ID))
 			continue;
 		select_warn_future(ctx, all.v[i]);
 		if (p.kind == SPEC_ID || !select_from_future(all.v[i]))
 			v[n++] = all.v[i];
 	}
-	if (choose(&p, v, n, all.damaged, one_group, text, &chosen, e) == -1)
+	if (choose(&p, v, n, all.damaged + all.junk, one_group, text, &chosen, e) == -1)
 		goto out;
 	for (size_t i = 0; i < all.n; i++)
 		if (all.v[i] == chosen)

@@ -105,6 +105,7 @@ int os_ioprio_best(int level); /* 0 to 7 */
  * Places (3-interface.md): root's are /var/cache/holdfast and so on, others
  * the XDG folders; HOLDFAST_CACHE_DIR and the like override.  New text.
  */
+char *os_real_path(const char *path); /* from the root, without links; NULL if it isn't there */
 char *os_cache_dir(void);
 char *os_state_dir(void);
 

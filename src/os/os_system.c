@@ -126,6 +126,11 @@ void os_sleep_ns(struct ctx *ctx, int64_t ns)
 	}
 }
 
+char *os_real_path(const char *path)
+{
+	return realpath(path, NULL);
+}
+
 /* The home directory: what the user says, else what the system says. */
 static char *home_dir(void)
 {

@@ -38,7 +38,7 @@ static void parse(struct client *c, char *text)
 	    !hex_decode(uid, sizeof uid, id) || is == NULL ||
 	    strcmp(is, line_sum(id, strtoull(sequence, NULL, 10), last, sum)) != 0)
 		return;
-	memcpy(c->id, uid, sizeof uid);
+	memcpy(c->author.client, uid, sizeof uid);
 	c->sequence = strtoull(sequence, NULL, 10);
 	c->has_last = strlen(last) == ID_HEX - 1 && id_parse(&c->last, last);
 }
@@ -51,10 +51,11 @@ int client_open(struct repo *r, struct client *c, struct err *e)
 
 	memset(c, 0, sizeof *c);
 	c->fd = -1;
-	crypto_random(c->id, sizeof c->id);
+	memcpy(c->author.signer, r->keys->holder, FORMAT_UID);
+	crypto_random(c->author.client, FORMAT_UID);
 	if (r->cache_dir == NULL)
 		return 0;
-	path = mem_printf("%s/client", r->cache_dir);
+	path = mem_printf("%s/client.%.8s.%s", r->cache_dir, r->holder_text, r->place_text);
 	if (os_mkdirs(r->cache_dir, 0700, e) == 0)
 		c->fd = os_open(path, O_RDWR | O_CREAT, 0600);
 	free(path);
@@ -79,7 +80,7 @@ int client_save(struct client *c, struct err *e)
 		return 0;
 	if (c->has_last)
 		id_hex(last, &c->last);
-	hex_encode(id, c->id, sizeof c->id);
+	hex_encode(id, c->author.client, FORMAT_UID);
 	n = snprintf(text, sizeof text, "%s %llu %s %s\n", id, (unsigned long long)c->sequence,
 	    last, line_sum(id, c->sequence, last, sum));
 	if (os_pwrite_all(c->fd, text, (size_t)n, 0) == -1 || os_ftruncate(c->fd, n) == -1 ||

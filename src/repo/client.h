@@ -1,7 +1,7 @@
 /*
- * client: what this machine remembers of a repository between runs: its
- * client id, the sequence of its snapshots, the last one, and the newest
- * revision of config it has seen.  Lost, it starts a new client id.
+ * client: what this machine remembers, for each key and each copy of a
+ * repository, between runs: its client id, the sequence of its snapshots, the
+ * last one.  Lost, it starts a new client id.
  *
  * Threads: one owner; processes exclude each other by a lock on the file
  * from open to close.
@@ -10,11 +10,12 @@
 #define HF_REPO_CLIENT_H
 
 #include "base/id.h"
+#include "repo/author.h"
 #include "repo/repo.h"
 
 struct client {
-	uint8_t id[16];
-	uint64_t sequence; /* of the last snapshot; 0: none yet */
+	struct author author; /* the holder of the key in use, and this machine's memory of it */
+	uint64_t sequence;    /* of the last snapshot; 0: none yet */
 	bool has_last;
 	struct id last;
 	int fd; /* -1: no cache folder, nothing is remembered */

@@ -77,8 +77,9 @@ int envelope_parse_header(
 	if (cursor_u8(&c) != 0 || c.bad || memcmp(magic.p, MAGIC, 8) != 0)
 		return err_set(e, ERR_CORRUPT, "not an object of a repository (bad header)");
 	if (version != FORMAT_VERSION) {
-		err_set(e, ERR_UNSUPPORTED, "object of format version %u", version);
-		return err_hint(e, "a newer holdfast wrote it; use that one");
+		err_set(e, ERR_FOREIGN, "object of format version %u; config says %u", version,
+		    FORMAT_VERSION);
+		return err_hint(e, "put the newest config back, if there is a newer one");
 	}
 	if (got != type)
 		return err_set(e, ERR_CORRUPT, "object is of type %u, not %u", got, type);

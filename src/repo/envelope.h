@@ -32,7 +32,7 @@ struct envelope {
 	struct span object;
 };
 
-/* Header only, which packs share.  Unknown versions are ERR_UNSUPPORTED. */
+/* Header only, which packs share.  Of another version than config's: ERR_FOREIGN. */
 int envelope_parse_header(
     struct span object, enum format_type type, struct envelope *out, struct err *e);
 

@@ -1,4 +1,5 @@
-/* gone: see gone.h.  The value is "<client>:<from>-<to>,...;<client>:..."; see format.md 8. */
+/* gone: see gone.h.  The value is "<signer>.<client>:<from>-<to>,...;..."; see
+ * format.md 8. */
 #include "repo/gone.h"
 
 #include <stdio.h>
@@ -23,32 +24,66 @@ void gone_fini(struct gone *g)
 	memset(g, 0, sizeof *g);
 }
 
-void gone_add(struct gone *g, const uint8_t client[FORMAT_UID], uint64_t from, uint64_t to)
+void gone_add(struct gone *g, const struct author *by, uint64_t from, uint64_t to)
 {
 	g->v = mem_realloc(g->v, (g->n + 1) * sizeof *g->v);
-	memcpy(g->v[g->n].client, client, FORMAT_UID);
+	g->v[g->n].by = *by;
 	g->v[g->n].from = from;
 	g->v[g->n++].to = to;
 }
 
-const struct gone_range *gone_find(
-    const struct gone *g, const uint8_t client[FORMAT_UID], uint64_t sequence)
+const struct gone_range *gone_find(const struct gone *g, const struct author *by, uint64_t sequence)
 {
 	for (size_t i = 0; i < g->n; i++)
-		if (memcmp(g->v[i].client, client, FORMAT_UID) == 0 && sequence >= g->v[i].from &&
+		if (author_cmp(&g->v[i].by, by) == 0 && sequence >= g->v[i].from &&
 		    sequence <= g->v[i].to)
 			return &g->v[i];
 	return NULL;
 }
 
-uint64_t gone_next(
-    const struct gone *g, const uint8_t client[FORMAT_UID], uint64_t at, uint64_t end)
+uint64_t gone_next(const struct gone *g, const struct author *by, uint64_t at, uint64_t end)
 {
 	for (size_t i = 0; i < g->n; i++)
-		if (memcmp(g->v[i].client, client, FORMAT_UID) == 0 && g->v[i].from >= at &&
-		    g->v[i].from < end)
+		if (author_cmp(&g->v[i].by, by) == 0 && g->v[i].from >= at && g->v[i].from < end)
 			end = g->v[i].from;
 	return end;
+}
+
+enum { AUTHOR_TEXT = 4 * FORMAT_UID + 1 };
+
+static char *author_text(char out[AUTHOR_TEXT + 1], const struct author *by)
+{
+	hex_encode(out, by->signer, FORMAT_UID);
+	out[2 * FORMAT_UID] = '.';
+	hex_encode(out + 2 * FORMAT_UID + 1, by->client, FORMAT_UID);
+	return out;
+}
+
+static bool parse_author(const char *text, struct author *out)
+{
+	char signer[2 * FORMAT_UID + 1];
+
+	if (strlen(text) != AUTHOR_TEXT || text[2 * FORMAT_UID] != '.')
+		return false;
+	memcpy(signer, text, 2 * FORMAT_UID);
+	signer[2 * FORMAT_UID] = '\0';
+	return hex_decode(out->signer, FORMAT_UID, signer) &&
+	       hex_decode(out->client, FORMAT_UID, text + 2 * FORMAT_UID + 1);
+}
+
+static void parse_ranges(struct gone *g, const struct author *by, const char *text)
+{
+	char *at = (char *)(uintptr_t)text;
+
+	while (*at >= '0' && *at <= '9') {
+		uint64_t from = strtoull(at, &at, 10), to = from;
+
+		if (*at == '-')
+			to = strtoull(at + 1, &at, 10);
+		if (from > 0 && to >= from && to < UINT64_MAX)
+			gone_add(g, by, from, to);
+		at += *at == ',';
+	}
 }
 
 /* What is malformed says nothing: then a gap is told that was none. */
@@ -57,23 +92,15 @@ static void parse(struct gone *g, const char *text)
 	char *copy = mem_strdup(text), *save = NULL;
 
 	for (char *c = strtok_r(copy, ";", &save); c; c = strtok_r(NULL, ";", &save)) {
-		char *colon = strchr(c, ':'), *at;
-		uint8_t client[FORMAT_UID];
+		char *colon = strchr(c, ':');
+		struct author by;
 
-		if (colon == NULL || colon - c != 2 * FORMAT_UID)
+		if (colon == NULL)
 			break;
 		*colon = '\0';
-		if (!hex_decode(client, FORMAT_UID, c))
+		if (!parse_author(c, &by))
 			break;
-		for (at = colon + 1; *at >= '0' && *at <= '9';) {
-			uint64_t from = strtoull(at, &at, 10), to = from;
-
-			if (*at == '-')
-				to = strtoull(at + 1, &at, 10);
-			if (from > 0 && to >= from && to < UINT64_MAX)
-				gone_add(g, client, from, to);
-			at += *at == ',';
-		}
+		parse_ranges(g, &by, colon + 1);
 	}
 	free(copy);
 }
@@ -88,7 +115,7 @@ void gone_of_notes(struct gone *g, const struct note_list *l)
 static int order(const void *a, const void *b)
 {
 	const struct gone_range *x = a, *y = b;
-	int c = memcmp(x->client, y->client, FORMAT_UID);
+	int c = author_cmp(&x->by, &y->by);
 
 	return c ? c : (x->from > y->from) - (x->from < y->from);
 }
@@ -103,7 +130,7 @@ static void join(struct gone *g)
 	for (size_t i = 0; i < g->n; i++) {
 		struct gone_range *last = n ? &g->v[n - 1] : NULL;
 
-		if (last && memcmp(last->client, g->v[i].client, FORMAT_UID) == 0 &&
+		if (last && author_cmp(&last->by, &g->v[i].by) == 0 &&
 		    g->v[i].from - 1 <= last->to) {
 			if (g->v[i].to > last->to)
 				last->to = g->v[i].to;
@@ -117,7 +144,7 @@ static void join(struct gone *g)
 int gone_put(struct repo *r, struct gone *g, struct id *note, struct err *e)
 {
 	struct buf b = {0};
-	char hex[2 * FORMAT_UID + 1];
+	char who[AUTHOR_TEXT + 1];
 	int rc;
 
 	if (!note_may(r, NOTE_GONE))
@@ -126,9 +153,8 @@ int gone_put(struct repo *r, struct gone *g, struct id *note, struct err *e)
 	for (size_t i = 0; i < g->n; i++) {
 		const struct gone_range *x = &g->v[i];
 
-		if (i == 0 || memcmp(x->client, g->v[i - 1].client, FORMAT_UID) != 0)
-			buf_printf(
-			    &b, "%s%s:", i ? ";" : "", hex_encode(hex, x->client, FORMAT_UID));
+		if (i == 0 || author_cmp(&x->by, &g->v[i - 1].by) != 0)
+			buf_printf(&b, "%s%s:", i ? ";" : "", author_text(who, &x->by));
 		else
 			buf_printf(&b, ",");
 		buf_printf(&b, "%llu-%llu", (unsigned long long)x->from, (unsigned long long)x->to);
@@ -148,5 +174,13 @@ int gone_withdraw(struct repo *r, const struct id *note, struct err *e)
 
 int gone_sweep(struct repo *r, const struct note_list *l, struct err *e)
 {
-	return note_del_all(r, l, &nobody, e);
+	for (size_t i = 0; i < l->n; i++) {
+		const struct note *n = &l->v[i];
+
+		/* Other notes on no snapshot are none of ours (pruned.h). */
+		if (gone_is(n) && (n->damaged || n->op == NOTE_GONE) &&
+		    gone_withdraw(r, &n->id, e) == -1)
+			return -1;
+	}
+	return 0;
 }

@@ -1,6 +1,6 @@
 /*
  * gone: which snapshots were deleted rightly: by prune after a forget, or by repair.
- * Heads count a client's snapshots; a number that is missing and not gone was
+ * Heads count an author's snapshots (author.h); a number that is missing and not gone was
  * deleted by somebody else.  It is a note on no snapshot (format.md 8).
  *
  * Threads: one owner.
@@ -8,14 +8,14 @@
 #ifndef HF_REPO_GONE_H
 #define HF_REPO_GONE_H
 
-#include "repo/format.h"
+#include "repo/author.h"
 #include "repo/repo.h"
 
 struct note;
 struct note_list;
 
 struct gone_range {
-	uint8_t client[FORMAT_UID];
+	struct author by;
 	uint64_t from, to; /* both included */
 };
 
@@ -25,13 +25,12 @@ struct gone {
 };
 
 void gone_fini(struct gone *g);
-void gone_add(struct gone *g, const uint8_t client[FORMAT_UID], uint64_t from, uint64_t to);
+void gone_add(struct gone *g, const struct author *by, uint64_t from, uint64_t to);
 /* The range that this number is in, or NULL. */
 const struct gone_range *gone_find(
-    const struct gone *g, const uint8_t client[FORMAT_UID], uint64_t sequence);
+    const struct gone *g, const struct author *by, uint64_t sequence);
 /* The first number from `at` on that is gone; `end` if there is none before. */
-uint64_t gone_next(
-    const struct gone *g, const uint8_t client[FORMAT_UID], uint64_t at, uint64_t end);
+uint64_t gone_next(const struct gone *g, const struct author *by, uint64_t at, uint64_t end);
 
 /* Is it on no snapshot?  Its name tells, of a damaged one too. */
 bool gone_is(const struct note *n);

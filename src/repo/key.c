@@ -46,6 +46,12 @@ enum { NFIELDS = sizeof fields / sizeof *fields };
 static const uint64_t SCRYPT_N = 32768;
 enum { SCRYPT_R = 8, SCRYPT_P = 3 };
 
+/*
+ * What a stored object may ask of us, whoever wrote it: memory is 128 bytes times the
+ * first, 128 MiB; time goes with the second, five times what ours costs.
+ */
+enum { SCRYPT_NR_MAX = 1 << 20, SCRYPT_NRP_MAX = 1 << 22 };
+
 /* What follows from what is stored, where the role has it. */
 static void derive_masters(struct key_bundle *k)
 {
@@ -163,26 +169,38 @@ static void cut_label(char out[128], const char *label)
 	out[n] = '\0';
 }
 
+static void new_info(const struct key_bundle *k, const struct repo_cred *cred, const char *label,
+    const char *created, struct key_info *out)
+{
+	uint8_t hint[32];
+
+	*out = (struct key_info){.role = k->role,
+	    .key_file = cred->key_file,
+	    .n = SCRYPT_N,
+	    .r = SCRYPT_R,
+	    .p = SCRYPT_P,
+	    .nsalt = 32};
+	memcpy(out->holder, k->holder, FORMAT_UID);
+	cut_label(out->label, label);
+	snprintf(out->created, sizeof out->created, "%s", created);
+	crypto_random(out->salt, out->nsalt);
+	if (cred->key_file) {
+		key_file_hint(cred->secret, hint);
+		memcpy(out->hint, hint, sizeof out->hint);
+	}
+}
+
 int key_seal(const struct key_bundle *k, const struct repo_cred *cred, const char *label,
     const char *created, struct buf *out, struct err *e)
 {
-	struct key_info info = {.n = SCRYPT_N, .r = SCRYPT_R, .p = SCRYPT_P, .nsalt = 32};
+	struct key_info info;
 	struct seal_key kek;
 	struct sealer sealer;
 	uint8_t raw[32], h[32];
 	char *clear = NULL, *secret = NULL;
 	int rc = -1;
 
-	memcpy(info.holder, k->holder, FORMAT_UID);
-	cut_label(info.label, label);
-	info.role = k->role;
-	snprintf(info.created, sizeof info.created, "%s", created);
-	info.key_file = cred->key_file;
-	crypto_random(info.salt, info.nsalt);
-	if (cred->key_file) {
-		key_file_hint(cred->secret, h);
-		memcpy(info.hint, h, sizeof info.hint);
-	}
+	new_info(k, cred, label, created, &info);
 	sealer_init(&sealer, k->repo);
 	if (derive(cred, &info, raw, e) == -1)
 		goto out;
@@ -229,30 +247,35 @@ static bool get_bytes(const json_t *o, const char *key, uint8_t *out, size_t n)
 	return s != NULL && strlen(s) == 2 * n && hex_decode(out, n, s);
 }
 
-static bool parse_scrypt(const json_t *kdf, struct key_info *out)
+/* NULL, or what is wrong. */
+static const char *parse_scrypt(const json_t *kdf, struct key_info *out)
 {
+	static const char malformed[] = "key bundle is malformed";
 	json_int_t n = json_integer_value(json_object_get(kdf, "n"));
 	json_int_t r = json_integer_value(json_object_get(kdf, "r"));
 	json_int_t p = json_integer_value(json_object_get(kdf, "p"));
 	const char *salt = json_string_value(json_object_get(kdf, "salt"));
 
 	/* Limits of format.md: a hostile bundle must not eat the machine. */
-	if (n < 2 || n > 1 << 20 || (n & (n - 1)) || r < 1 || r > 32 || p < 1 || p > 16 ||
-	    n * r > 1 << 23 || salt == NULL)
-		return false;
+	if (n < 2 || (n & (n - 1)) || r < 1 || p < 1 || salt == NULL)
+		return malformed;
+	if (n > SCRYPT_NR_MAX || r > 32 || p > 16 || n * r > SCRYPT_NR_MAX ||
+	    n * r * p > SCRYPT_NRP_MAX)
+		return "key bundle asks for more work than any password may cost";
 	out->nsalt = strlen(salt) / 2;
 	if (out->nsalt < 8 || out->nsalt > sizeof out->salt || strlen(salt) % 2)
-		return false;
+		return malformed;
 	out->n = (uint64_t)n;
 	out->r = (uint32_t)r;
 	out->p = (uint32_t)p;
-	return hex_decode(out->salt, out->nsalt, salt);
+	return hex_decode(out->salt, out->nsalt, salt) ? NULL : malformed;
 }
 
 static int parse_info(struct span text, struct key_info *out, struct err *e)
 {
 	json_t *o = json_loadb((const char *)text.p, text.n, JSON_REJECT_DUPLICATES, NULL);
 	json_t *kdf = json_object_get(o, "kdf");
+	const char *why = NULL;
 	char name[16] = "", role[16] = "";
 	bool ok;
 
@@ -265,11 +288,15 @@ static int parse_info(struct span text, struct key_info *out, struct err *e)
 	if (ok && strcmp(name, "key-file") == 0) {
 		out->key_file = true;
 		ok = get_bytes(kdf, "hint", out->hint, sizeof out->hint);
-	} else if (ok) {
-		ok = strcmp(name, "scrypt") == 0 && parse_scrypt(kdf, out);
+	} else if (ok && strcmp(name, "scrypt") == 0) {
+		why = parse_scrypt(kdf, out);
+	} else {
+		ok = false;
 	}
 	json_decref(o);
-	return ok ? 0 : err_set(e, ERR_CORRUPT, "key bundle is malformed");
+	if (ok && why == NULL)
+		return 0;
+	return err_set(e, ERR_CORRUPT, "%s", why ? why : "key bundle is malformed");
 }
 
 int key_read_info(struct span object, struct key_info *out, struct err *e)

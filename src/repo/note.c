@@ -38,6 +38,7 @@ static const struct {
     [NOTE_HOLD] = {"hold", ANYBODY, true},
     [NOTE_UNHOLD] = {"unhold", FULL},
     [NOTE_GONE] = {"gone", PRUNERS},
+    [NOTE_PRUNED] = {"pruned", PRUNERS},
 };
 
 const char *note_op_name(enum note_op op)
@@ -238,7 +239,7 @@ int note_load_all(struct repo *r, struct note_list *out, struct err *e)
 			out->v[i--] = out->v[--out->n];
 			continue;
 		}
-		if (e->kind != ERR_CORRUPT)
+		if (!repo_is_bad(e))
 			goto out;
 		n->damaged = true;
 		event_emit(r->ctx, EVENT_OBJECT_DAMAGED,
@@ -311,6 +312,7 @@ int note_put_id(struct repo *r, const struct id *snapshot, enum note_op op, cons
 static int no_prune_is_at_it(struct repo *r, const struct snapshot *s, struct err *e)
 {
 	struct note_list l;
+	struct author by = snapshot_author(s);
 	struct gone gone = {0};
 	int64_t newest = 0;
 	bool busy = false;
@@ -328,12 +330,12 @@ static int no_prune_is_at_it(struct repo *r, const struct snapshot *s, struct er
 			     load_one(r, n, &why) == -1;
 		if (!n->damaged)
 			judge_right(r, n);
-		else if (why.kind != ERR_NONE && why.kind != ERR_CORRUPT)
+		else if (why.kind != ERR_NONE && !repo_is_bad(&why))
 			busy = true; /* its place is taken by another; or we cannot tell */
 	}
 	gone_of_notes(&gone, &l);
 	note_list_fini(&l);
-	busy = busy || gone_find(&gone, s->client, s->sequence) != NULL;
+	busy = busy || gone_find(&gone, &by, s->sequence) != NULL;
 	gone_fini(&gone);
 	if (!busy)
 		return 0;

@@ -264,16 +264,37 @@ static int check_layout(
 	return off == end ? 0 : err_set(e, ERR_CORRUPT, "frames do not fill the pack");
 }
 
+/* What c has left are signer and signature, of the header and all that c has read. */
+static int check_signer(struct repo *r, const struct domain *d, enum format_type type,
+    struct span header, struct cursor *c, struct index_origin *out, struct err *e)
+{
+	size_t n, frames_end = c->off;
+	const uint8_t *pub, *signer = cursor_bytes(c, FORMAT_UID).p;
+	struct buf covered = {0};
+	uint8_t text[80];
+
+	buf_put_span(&covered, header);
+	buf_put(&covered, c->p, frames_end);
+	envelope_sign_text(r->config.repo, type, buf_span(&covered), text, &n);
+	buf_fini(&covered);
+	pub = c->bad ? NULL : config_writer_key(&r->config, type, signer);
+	if (pub == NULL || cursor_left(c) != CRYPTO_SIG ||
+	    !crypto_verify(pub, span_of(text, n), c->p + c->off))
+		return err_set(
+		    e, ERR_CORRUPT, "directory: signature is wrong or of no known writer");
+	if (repo_accept(r, signer, type, d->id, e) == -1)
+		return err_wrap(e, "directory");
+	*out = (struct index_origin){d->tag, domain_tag(signer)};
+	return 0;
+}
+
 static int parse_directory(struct repo *r, const struct domain *d, enum format_type type,
     struct span header, struct span box, uint64_t at, struct sealer *sealer, struct pack_dir *dir,
     struct index_pack *out, struct err *e)
 {
-	struct buf plain = {0}, covered = {0};
-	const uint8_t *pub, *signer;
-	uint8_t text[80];
+	struct buf plain = {0};
 	struct cursor c;
 	struct span payload;
-	size_t n, frames_end;
 	int rc = -1;
 
 	if (seal_open(sealer, &d->index_key, PURPOSE_DIRECTORY, box,
@@ -288,29 +309,13 @@ static int parse_directory(struct repo *r, const struct domain *d, enum format_t
 		goto out;
 	}
 	c = cursor_of(payload);
-	if (pack_dir_decode(&c, dir, e) == -1)
+	if (pack_dir_decode(&c, dir, e) == -1 ||
+	    check_signer(r, d, type, header, &c, &out->origin, e) == -1)
 		goto out;
-	frames_end = c.off;
-	signer = cursor_bytes(&c, FORMAT_UID).p;
-	buf_put_span(&covered, header);
-	buf_put(&covered, payload.p, frames_end);
-	envelope_sign_text(r->config.repo, type, buf_span(&covered), text, &n);
-	pub = c.bad ? NULL : config_writer_key(&r->config, type, signer);
-	if (pub == NULL || cursor_left(&c) != CRYPTO_SIG ||
-	    !crypto_verify(pub, span_of(text, n), payload.p + c.off)) {
-		err_set(e, ERR_CORRUPT, "directory: signature is wrong or of no known writer");
-		goto out;
-	}
-	if (repo_accept(r, signer, type, d->id, e) == -1) {
-		err_wrap(e, "directory");
-		goto out;
-	}
-	out->origin = (struct index_origin){d->tag, domain_tag(signer)};
 	out->dir = dir;
 	rc = check_layout(dir, out, at, e);
 out:
 	buf_fini(&plain);
-	buf_fini(&covered);
 	return rc;
 }
 

@@ -1,6 +1,6 @@
 /*
- * repo: opening and making a repository, and its index.  Keys of other
- * holders are in repo_keys.c.
+ * repo: opening and making a repository, and its index.  How config is read and
+ * changed is in repo_config.c, keys of other holders in repo_keys.c.
  */
 #include "repo/repo.h"
 
@@ -130,93 +130,6 @@ out:
 	return rc;
 }
 
-/* A broken config alone: without keys and snapshots it is some other program's file. */
-static bool is_foreign(struct repo *r)
-{
-	static const enum format_type types[] = {FORMAT_KEY, FORMAT_SNAPSHOT};
-	struct id_list ids = {0};
-	struct err ignored;
-	bool foreign = true;
-
-	for (size_t i = 0; i < sizeof types / sizeof *types && foreign; i++)
-		foreign = repo_list_ids(r, types[i], &ids, &ignored) == 0 && ids.n == 0;
-	id_list_fini(&ids);
-	return foreign;
-}
-
-static int not_ours(struct repo *r, struct err *e)
-{
-	err_set(e, ERR_NO_REPOSITORY, "%s is not a repository: its config is another program's",
-	    r->store->url);
-	return err_hint(e, "is this the right folder? a repository has keys/ beside its config");
-}
-
-/* By its parity, if it has one. */
-static bool mended_config(struct repo *r)
-{
-	config_fini(&r->config);
-	return repo_mend_config(r, &r->config);
-}
-
-/* Nothing was ever here, or the one file was lost that a sheet brings back. */
-static void no_config(struct repo *r, struct err *e)
-{
-	bool empty = is_foreign(r);
-
-	err_set(e, ERR_NO_REPOSITORY, "%s holds no repository (no config)", r->store->url);
-	if (empty)
-		err_hint(e, "to make one: holdfast -r %s init", r->store->url);
-	else
-		err_hint(e,
-		    "its other objects are there: config was lost. With the sheet that key "
-		    "export printed: holdfast -r %s key import SHEET",
-		    r->store->url);
-}
-
-static void damaged_config(struct err *e)
-{
-	err_set(e, ERR_CORRUPT, "config: signature is wrong");
-	err_hint(e, "config was changed or damaged: restore it from a copy, or from its sheet with "
-		    "key import");
-}
-
-static int load_config(struct repo *r, struct err *e)
-{
-	struct buf text = {0};
-	int rc = -1;
-
-	if (store_get_all(r->store, "config", CONFIG_MAX, &text, e) == -1) {
-		if (e->kind == ERR_ABSENT) {
-			no_config(r, e);
-		} else if (mended_config(r)) {
-			rc = 0;
-		} else if (e->kind == ERR_CORRUPT && is_foreign(r)) {
-			not_ours(r, e);
-		}
-		goto out;
-	}
-	/* By its own root key first: damage to config must not pass for a wrong key. */
-	if (config_parse(buf_span(&text), &r->config, e) == -1 ||
-	    config_verify(&r->config, r->config.root, e) == -1) {
-		if (mended_config(r)) {
-			rc = 0;
-			goto out;
-		}
-		/* Nor for another version: only what is signed is worth believing. */
-		if (e->kind == ERR_UNSUPPORTED && !config_is_signed(buf_span(&text)))
-			damaged_config(e);
-		if (e->kind == ERR_CORRUPT && is_foreign(r))
-			not_ours(r, e);
-		else
-			err_wrap(e, "%s", r->store->url);
-		goto out;
-	}
-	rc = 0;
-out:
-	buf_fini(&text);
-	return rc;
-}
-
 /* Try the credential on every key; a damaged one is told and passed over. */
 static int unlock(struct repo *r, const struct repo_cred *cred, struct err *e)
 {
@@ -241,7 +154,7 @@ static int unlock(struct repo *r, const struct repo_cred *cred, struct err *e)
 			continue;
 		}
 		/* What could not be read is not damaged; another key may fit yet. */
-		if (e->kind != ERR_CORRUPT && e->kind != ERR_UNSUPPORTED) {
+		if (!repo_is_bad(e)) {
 			hard = *e;
 			continue;
 		}
@@ -272,7 +185,7 @@ int repo_open(struct store *s, const struct repo_cred *cred, const char *cache_d
 {
 	struct repo *r = repo_alloc(s, ctx);
 
-	if (load_config(r, e) == -1 || unlock(r, cred, e) == -1)
+	if (repo_load_config(r, e) == -1 || unlock(r, cred, e) == -1)
 		goto out;
 	if (config_verify(&r->config, r->keys->root_public, e) == -1) {
 		err_wrap(e, "%s", s->url);
@@ -285,166 +198,6 @@ int repo_open(struct store *s, const struct repo_cred *cred, const char *cache_d
 out:
 	repo_close(r);
 	return -1;
-}
-
-struct fetching {
-	struct repo *r;
-	struct id bad;
-	bool failed;
-};
-
-static int fetch_index(
-    void *arg, const struct id *id, struct buf *out, struct index_origin *origin, struct err *e)
-{
-	struct fetching *f = arg;
-
-	if (repo_index_payload(f->r, id, out, origin, e) == 0)
-		return 0;
-	f->bad = *id;
-	f->failed = true;
-	return -1;
-}
-
-static void remove_id(struct id_list *l, const struct id *id)
-{
-	for (size_t i = 0; i < l->n; i++)
-		if (id_eq(&l->v[i], id)) {
-			l->v[i] = l->v[--l->n];
-			return;
-		}
-}
-
-static void note_bad_index(struct repo *r, const struct id *id, const struct err *why)
-{
-	char name[REPO_NAME_MAX];
-
-	r->nforeign += why->kind == ERR_FOREIGN;
-
-	r->bad_indexes = mem_realloc(
-	    r->bad_indexes, (r->nbad_indexes + 1) * sizeof *r->bad_indexes);
-	r->bad_indexes[r->nbad_indexes++] = *id;
-	event_emit(r->ctx, EVENT_OBJECT_DAMAGED, span_str(repo_object_name(name, FORMAT_INDEX, id)),
-	    "%s", why->msg);
-}
-
-/* What the cache holds may have been damaged in the store since: read it once more. */
-static int reread_indexes(
-    struct repo *r, const struct id_list *ids, struct fetching *f, struct err *e)
-{
-	struct buf object = {0};
-	int rc = 0;
-
-	for (size_t i = 0; i < ids->n && rc == 0; i++) {
-		rc = repo_get_object(r, FORMAT_INDEX, &ids->v[i], &object, e);
-		if (rc == -1) {
-			f->bad = ids->v[i];
-			f->failed = true;
-		}
-	}
-	buf_fini(&object);
-	return rc;
-}
-
-/*
- * Make the cache hold what index/ lists; damaged objects are left out: those
- * that are fetched, and `all` of them if that is asked for.
- */
-static int sync_index(struct repo *r, bool all, struct err *e)
-{
-	struct id_list ids = {0};
-	int rc = -1;
-
-	r->nbad_indexes = r->nforeign = 0;
-	for (int tries = 0;;) {
-		struct fetching f = {.r = r};
-
-		ids.n = 0;
-		if (repo_list_ids(r, FORMAT_INDEX, &ids, e) == -1)
-			goto out;
-		for (size_t i = 0; i < r->nbad_indexes; i++)
-			remove_id(&ids, &r->bad_indexes[i]);
-		if ((!all || reread_indexes(r, &ids, &f, e) == 0) &&
-		    index_cache_sync(r->index, ids.v, ids.n, fetch_index, &f, e) == 0)
-			break;
-		if (f.failed && (e->kind == ERR_CORRUPT || e->kind == ERR_FOREIGN))
-			note_bad_index(r, &f.bad, e);
-		/* A prune may replace an index between our listing and our fetching. */
-		else if (e->kind != ERR_ABSENT || ++tries > 10)
-			goto out;
-	}
-	free(r->index_ids);
-	r->index_ids = ids.v;
-	r->nindex_ids = ids.n;
-	return 0;
-out:
-	id_list_fini(&ids);
-	return rc;
-}
-
-int repo_index_load(struct repo *r, bool again, struct err *e)
-{
-	char *dir = NULL;
-	int rc = 0;
-
-	pthread_rwlock_wrlock(&r->index_lock);
-	if (r->index != NULL && !again)
-		goto out;
-	if (r->index == NULL) {
-		if (r->cache_dir != NULL)
-			dir = mem_printf("%s/index", r->cache_dir);
-		rc = index_cache_open(dir, r->keys->index_key, r->ctx, &r->index, e);
-		if (rc == -1)
-			goto out;
-	}
-	atomic_fetch_add(&r->index_generation, 1);
-	rc = sync_index(r, again, e);
-	/* Who asks again has a reason to distrust what is here. */
-	if (rc == 0 && again)
-		rc = index_cache_verify(r->index, e);
-	/* I5: a damaged cache is dropped and made again. */
-	if (rc == -1 && e->kind == ERR_CORRUPT && index_cache_drop(r->index, e) == 0)
-		rc = sync_index(r, false, e);
-	if (rc == -1)
-		err_wrap(e, "load index");
-out:
-	pthread_rwlock_unlock(&r->index_lock);
-	free(dir);
-	return rc;
-}
-
-struct index_cache *repo_index(struct repo *r)
-{
-	return r->index;
-}
-
-uint64_t repo_index_generation(const struct repo *r)
-{
-	return atomic_load(&r->index_generation);
-}
-
-size_t repo_bad_indexes(const struct repo *r)
-{
-	return r->nbad_indexes;
-}
-
-size_t repo_foreign_indexes(const struct repo *r)
-{
-	return r->nforeign;
-}
-
-size_t repo_index_objects(const struct repo *r)
-{
-	return r->nindex_ids;
-}
-
-const struct id *repo_index_object(const struct repo *r, size_t i)
-{
-	return &r->index_ids[i];
-}
-
-const struct id *repo_bad_index(const struct repo *r, size_t i)
-{
-	return &r->bad_indexes[i];
 }
 
 struct store *repo_store(struct repo *r)
@@ -504,6 +257,16 @@ uint64_t repo_config_revision(const struct repo *r)
 int64_t repo_grace_s(const struct repo *r)
 {
 	return r->config.grace_s;
+}
+
+int64_t repo_lease_ns(const struct repo *r)
+{
+	return r->config.grace_s * 800000000;
+}
+
+int64_t repo_lag_ns(const struct repo *r)
+{
+	return r->config.grace_s * 100000000;
 }
 
 const char *repo_key_holder(const struct repo *r)

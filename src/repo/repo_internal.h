@@ -31,8 +31,9 @@ struct repo {
 	size_t nepochs;
 	const struct seal_key *index_key; /* of domains[own] */
 	char id_text[2 * FORMAT_UID + 1], holder_text[2 * FORMAT_UID + 1];
-	char *cache_dir; /* this repository's, or NULL */
-	char *state_dir; /* all repositories', or NULL */
+	char place_text[17]; /* of where it lies: a copy elsewhere is remembered apart */
+	char *cache_dir;     /* this repository's, or NULL */
+	char *state_dir;     /* all repositories', or NULL */
 
 	pthread_rwlock_t index_lock;
 	struct index_cache *index;         /* NULL until first needed */
@@ -41,6 +42,7 @@ struct repo {
 	size_t nindex_ids;
 	struct id *bad_indexes;        /* damaged ones, left out */
 	size_t nbad_indexes, nforeign; /* foreign ones among the bad: ERR_FOREIGN */
+	uint64_t late_gone;            /* see repo_late_gone */
 
 	pthread_mutex_t mend_lock; /* guards the names of what was read through damage */
 	char **mended;
@@ -62,6 +64,22 @@ int repo_put_object(
 struct repo_epoch {
 	uint8_t content[CRYPTO_KEY], structure[CRYPTO_KEY];
 };
+
+/* Read config, mended by its parity if need be, as far as it can be judged without a key. */
+int repo_load_config(struct repo *r, struct err *e);
+
+/* Revision and epoch of what is stored just now; nothing of r changes. */
+int repo_peek_config(struct repo *r, uint64_t *revision, uint64_t *epoch, struct err *e);
+
+/*
+ * Change config: after begin r->config is the newest and no other holder
+ * replaces it (ERR_BUSY if one did not end); commit signs and puts what the
+ * caller made of it.  abort after either, also after commit.
+ */
+struct config_lease;
+int repo_config_begin(struct repo *r, struct config_lease *l, struct err *e);
+int repo_config_commit(struct repo *r, struct config_lease *l, struct err *e);
+void repo_config_abort(struct config_lease *l);
 
 /* After a bundle was opened and config verified: all that follows from both. */
 int repo_refresh_keys(struct repo *r, struct err *e); /* after config changed */

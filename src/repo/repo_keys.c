@@ -12,9 +12,9 @@
 #include "base/hex.h"
 #include "base/mem.h"
 #include "crypto/secret.h"
+#include "repo/config_lease.h"
 #include "repo/repo_internal.h"
 #include "repo/repo_parity.h"
-#include "repo/seen.h"
 
 static const char KEY_FILE_MAGIC[] = "holdfast-key-1 ";
 
@@ -63,17 +63,29 @@ static void describe(struct repo *r, const struct key_info *info, struct repo_ke
 	k->current = memcmp(info->holder, r->keys->holder, FORMAT_UID) == 0;
 }
 
-/* Holders that were removed have no object: config remembers them. */
-static size_t list_removed(struct repo *r, struct repo_key *v)
+static bool is_listed(const struct repo_key *v, size_t n, const char *holder)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(v[i].holder, holder) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * Holders without an object: config remembers those that were removed.  From
+ * others it was taken away, and who has a copy of it can still use that.
+ */
+static size_t list_writers(struct repo *r, struct repo_key *v, size_t n)
 {
 	const struct config *c = &r->config;
-	size_t n = 0;
 
 	for (size_t i = 0; i < c->nwriters; i++) {
 		const struct config_writer *w = &c->writers[i];
+		const char *removed = config_writer_text(c, w->id, "removed");
 		struct repo_key *k = &v[n];
+		char holder[2 * FORMAT_UID + 1];
 
-		if (!w->removed)
+		if (!w->removed && is_listed(v, n, hex_encode(holder, w->id, FORMAT_UID)))
 			continue;
 		hex_encode(k->holder, w->id, FORMAT_UID);
 		if (w->role != ROLE_MAINTENANCE)
@@ -81,8 +93,10 @@ static size_t list_removed(struct repo *r, struct repo_key *v)
 		k->label = mem_strdup(config_writer_text(c, w->id, "label"));
 		k->role = mem_strdup(role_name(w->role));
 		k->created = mem_strdup(config_writer_text(c, w->id, "added"));
-		k->removed = mem_strdup(config_writer_text(c, w->id, "removed"));
-		k->gone = true;
+		k->removed = w->removed ? mem_strdup(removed) : NULL;
+		k->gone = w->removed;
+		k->missing = !w->removed;
+		k->current = !w->removed && memcmp(w->id, r->keys->holder, FORMAT_UID) == 0;
 		n++;
 	}
 	return n;
@@ -105,7 +119,7 @@ int repo_keys_list(struct repo *r, struct repo_key **out, size_t *n, struct err 
 
 		if (repo_get_object(r, FORMAT_KEY, &ids.v[i], &object, e) == -1 ||
 		    key_read_info(buf_span(&object), &info, e) == -1) {
-			if (e->kind != ERR_CORRUPT)
+			if (!repo_is_bad(e))
 				goto out;
 			event_emit(r->ctx, EVENT_OBJECT_DAMAGED,
 			    span_str(repo_object_name(name, FORMAT_KEY, &ids.v[i])), "%s", e->msg);
@@ -114,7 +128,7 @@ int repo_keys_list(struct repo *r, struct repo_key **out, size_t *n, struct err 
 		v[*n].object = ids.v[i];
 		describe(r, &info, &v[(*n)++]);
 	}
-	*n += list_removed(r, v + *n);
+	*n = list_writers(r, v, *n);
 	*out = v;
 	v = NULL;
 	rc = 0;
@@ -134,87 +148,6 @@ void repo_keys_free(struct repo_key *k, size_t n)
 		free(k[i].removed);
 	}
 	free(k);
-}
-
-/* ---- Changing config: only who has the root key can. */
-
-/* Read config anew (another holder may have changed it) and verify it. */
-static int reload_config(struct repo *r, struct err *e)
-{
-	struct buf text = {0};
-	struct config c;
-	int rc = -1;
-
-	if (repo_need(r, true, e) == -1 ||
-	    store_get_all(r->store, "config", CONFIG_MAX, &text, e) == -1 ||
-	    config_parse(buf_span(&text), &c, e) == -1)
-		goto out;
-	if (config_verify(&c, r->keys->root_public, e) == -1 ||
-	    seen_config(r, c.revision, c.epoch, e) == -1) {
-		config_fini(&c);
-		goto out;
-	}
-	if (c.epoch != r->config.epoch) {
-		config_fini(&c);
-		err_set(e, ERR_BUSY, "the repository's keys were changed just now");
-		err_hint(e, "run this again");
-		goto out;
-	}
-	config_fini(&r->config);
-	r->config = c;
-	rc = 0;
-out:
-	buf_fini(&text);
-	return rc;
-}
-
-int repo_reload_config(struct repo *r, struct err *e)
-{
-	struct buf text = {0};
-	struct config c;
-	int rc = -1;
-
-	if (store_get_all(r->store, "config", CONFIG_MAX, &text, e) == -1 ||
-	    config_parse(buf_span(&text), &c, e) == -1)
-		goto out;
-	if (config_verify(&c, r->keys->root_public, e) == -1) {
-		config_fini(&c);
-		goto out;
-	}
-	if (c.revision < r->config.revision || c.epoch < r->config.epoch) {
-		config_fini(&c);
-		repo_foreign(e, "it was set back while we worked");
-		goto out;
-	}
-	config_fini(&r->config);
-	r->config = c;
-	rc = repo_refresh_keys(r, e);
-out:
-	buf_fini(&text);
-	return rc;
-}
-
-static int write_config(struct repo *r, struct err *e)
-{
-	struct buf text = {0};
-	int rc;
-
-	config_sign(&r->config, r->keys->root, &text);
-	rc = repo_put_config(r, buf_span(&text), 0, e);
-	buf_fini(&text);
-	if (rc == 0)
-		rc = seen_own_config(r, e);
-	return rc == 0 ? repo_refresh_keys(r, e) : -1;
-}
-
-int repo_set_parity(struct repo *r, unsigned share, struct err *e)
-{
-	if (reload_config(r, e) == -1)
-		return -1;
-	if (r->config.parity == share)
-		return 0;
-	config_set_parity(&r->config, share);
-	return write_config(r, e);
 }
 
 /* ---- Add. */
@@ -267,19 +200,18 @@ static int choose_domain(
 	return 0;
 }
 
-int repo_key_add(struct repo *r, const struct repo_key_params *p, struct id *object, struct err *e)
+/* In config, and sealed into `out`: what the holder is given. */
+static int make_holder(struct repo *r, const struct repo_key_params *p,
+    const uint8_t domain[FORMAT_UID], struct buf *out, struct err *e)
 {
 	struct key_bundle *k = secret_new(sizeof *k);
 	struct domain *d = secret_new(sizeof *d);
-	uint8_t sign[CRYPTO_KEY], own[CRYPTO_KEY], domain[FORMAT_UID];
+	uint8_t sign[CRYPTO_KEY], own[CRYPTO_KEY];
 	const char *label = p->label ? p->label : "";
-	struct buf out = {0};
 	char now[40];
-	int rc = -1;
+	int rc;
 
 	repo_time_text(repo_now(r), now);
-	if (reload_config(r, e) == -1 || choose_domain(r, p, domain, e) == -1)
-		goto out;
 	domain_init(d, r->keys, domain);
 	key_bundle_for(r->keys, p->role, d, k);
 	crypto_sign_public(k->signing, sign);
@@ -291,13 +223,25 @@ int repo_key_add(struct repo *r, const struct repo_key_params *p, struct id *obj
 					  .domain = p->role == ROLE_MAINTENANCE ? NULL : domain,
 					  .label = label,
 					  .when = now});
-	if (key_seal(k, &p->cred, label, now, &out, e) == -1 || write_config(r, e) == -1 ||
-	    repo_put_object(r, FORMAT_KEY, buf_span(&out), object, e) == -1)
-		goto out;
-	rc = 0;
-out:
+	rc = key_seal(k, &p->cred, label, now, out, e);
 	secret_free(k);
 	secret_free(d);
+	return rc;
+}
+
+int repo_key_add(struct repo *r, const struct repo_key_params *p, struct id *object, struct err *e)
+{
+	uint8_t domain[FORMAT_UID];
+	struct config_lease l;
+	struct buf out = {0};
+	int rc = -1;
+
+	if (repo_config_begin(r, &l, e) == -1)
+		return -1;
+	if (choose_domain(r, p, domain, e) == 0 && make_holder(r, p, domain, &out, e) == 0 &&
+	    repo_config_commit(r, &l, e) == 0)
+		rc = repo_put_object(r, FORMAT_KEY, buf_span(&out), object, e);
+	repo_config_abort(&l);
 	buf_fini(&out);
 	return rc;
 }
@@ -337,12 +281,19 @@ static void new_epoch(struct repo *r)
 
 int repo_key_rotate(struct repo *r, struct err *e)
 {
-	if (reload_config(r, e) == -1)
+	struct config_lease l;
+	int rc = -1;
+
+	if (repo_config_begin(r, &l, e) == -1)
 		return -1;
-	if (r->config.epoch == UINT16_MAX)
-		return err_set(e, ERR_FAILED, "the keys were rotated too often");
-	new_epoch(r);
-	return write_config(r, e);
+	if (r->config.epoch == UINT16_MAX) {
+		err_set(e, ERR_FAILED, "the keys were rotated too often");
+	} else {
+		new_epoch(r);
+		rc = repo_config_commit(r, &l, e);
+	}
+	repo_config_abort(&l);
+	return rc;
 }
 
 static int find_key(
@@ -354,7 +305,7 @@ static int find_key(
 		char hex[ID_HEX];
 
 		id_hex(hex, &v[i].object);
-		if (!v[i].gone && (strncmp(hex, prefix, strlen(prefix)) == 0 ||
+		if (!v[i].gone && ((!v[i].missing && strncmp(hex, prefix, strlen(prefix)) == 0) ||
 				      strncmp(v[i].holder, prefix, strlen(prefix)) == 0)) {
 			*out = &v[i];
 			hits++;
@@ -372,19 +323,23 @@ static int remove_holder(struct repo *r, const struct repo_key *k, struct err *e
 	const struct config_writer *w;
 	uint8_t holder[FORMAT_UID];
 	char name[REPO_NAME_MAX], now[40];
+	struct config_lease l;
+	int rc = 0;
 
 	repo_time_text(repo_now(r), now);
 	hex_decode(holder, FORMAT_UID, k->holder);
-	if (reload_config(r, e) == -1)
+	if (repo_config_begin(r, &l, e) == -1)
 		return -1;
 	if (config_remove_writer(&r->config, holder, now)) {
 		w = config_writer(&r->config, holder);
 		/* A write key could never read: what it knew, others' keys don't hang on. */
 		if (w->role != ROLE_WRITE && r->config.epoch < UINT16_MAX)
 			new_epoch(r);
-		if (write_config(r, e) == -1)
-			return -1;
+		rc = repo_config_commit(r, &l, e);
 	}
+	repo_config_abort(&l);
+	if (rc == -1 || k->missing)
+		return rc;
 	return repo_del_named(r, repo_object_name(name, FORMAT_KEY, &k->object), e);
 }
 
@@ -429,7 +384,7 @@ int repo_key_passwd(struct repo *r, const struct repo_cred *cred, struct id *obj
 	    repo_put_object(r, FORMAT_KEY, buf_span(&out), object, e) == -1)
 		goto out;
 	for (size_t i = 0; i < n; i++)
-		if (v[i].current &&
+		if (v[i].current && !v[i].missing &&
 		    repo_del_named(r, repo_object_name(name, FORMAT_KEY, &v[i].object), e) == -1)
 			goto out;
 	rc = 0;

@@ -10,6 +10,9 @@
 #include "repo/index_cache.h"
 #include "repo/repo.h"
 
+/* Are the bytes at fault (damaged, junk, or foreign), and not the reading of them? */
+bool repo_is_bad(const struct err *e);
+
 /* A growing list of ids. */
 struct id_list {
 	struct id *v;
@@ -45,9 +48,11 @@ int repo_get_object(
 /*
  * Payload of an index object, verified, and whose it is; and a new index
  * object.  To a write key, other domains' index objects are empty (origin 0).
+ * If it was stored after its deadline, packs that are not there are left out:
+ * *gone of them (may be NULL).
  */
 int repo_index_payload(struct repo *r, const struct id *id, struct buf *out,
-    struct index_origin *origin, struct err *e);
+    struct index_origin *origin, uint64_t *gone, struct err *e);
 int repo_put_index(
     struct repo *r, uint64_t domain, struct span payload, struct id *id, struct err *e);
 
@@ -75,5 +80,6 @@ int64_t repo_now(struct repo *r); /* wall clock of ctx, or the machine's */
 
 /* The store's clock, by writing a small object and looking at its time. */
 int repo_store_now(struct repo *r, int64_t *ns, struct err *e);
+int repo_store_clock(struct store *s, int64_t *ns, struct err *e);
 
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "repo/name_list.h"
 #include "repo/parity.h"
 #include "repo/repo_internal.h"
 
@@ -26,6 +27,12 @@ const char *repo_parity_name(char out[REPO_NAME_MAX], const char *object, const 
 	else
 		snprintf(out, REPO_NAME_MAX, "parity/%.*s%s", (int)(slash - object), object, leaf);
 	return out;
+}
+
+/* Always SHA-256: what else names objects is only known once config was read. */
+void repo_config_id(struct span text, struct id *id)
+{
+	crypto_sha256(text, id->b);
 }
 
 unsigned repo_parity(const struct repo *r)
@@ -79,37 +86,16 @@ int repo_del_named(struct repo *r, const char *object, struct err *e)
 	return store_del(r->store, first ? object : name, e);
 }
 
-struct names {
-	char **v;
-	size_t n;
-};
-
-static int take_name(void *arg, const char *key, const struct store_stat *st, struct err *e)
-{
-	struct names *l = arg;
-
-	l->v = mem_realloc(l->v, (l->n + 1) * sizeof *l->v);
-	l->v[l->n++] = mem_strdup(key);
-	return 0;
-}
-
-static void names_fini(struct names *l)
-{
-	for (size_t i = 0; i < l->n; i++)
-		free(l->v[i]);
-	free(l->v);
-}
-
 static int drop_old_config_parity(struct repo *r, const struct id *keep, struct err *e)
 {
-	struct names l = {0};
+	struct name_list l = {0};
 	struct id id;
-	int rc = store_list(r->store, "parity/config/", take_name, &l, e);
+	int rc = store_list(r->store, "parity/config/", name_list_take, &l, e);
 
 	for (size_t i = 0; i < l.n && rc == 0; i++)
 		if (repo_name_id(l.v[i], &id) && !id_eq(&id, keep))
 			rc = store_del(r->store, l.v[i], e);
-	names_fini(&l);
+	name_list_fini(&l);
 	return rc;
 }
 
@@ -119,7 +105,7 @@ int repo_put_config(struct repo *r, struct span text, unsigned flags, struct err
 
 	if (r->config.parity == 0)
 		return store_put(r->store, "config", text, flags, e);
-	crypto_sha256(text, id.b);
+	repo_config_id(text, &id);
 	if (repo_put_parity(r, "config", &id, text, e) == -1 ||
 	    store_put(r->store, "config", text, flags, e) == -1)
 		return -1;
@@ -181,14 +167,13 @@ static bool get_to_mend(struct repo *r, const char *object, uint64_t max, struct
 	return repo_get_left(r, object, max, out, &e) == 0 || out->n > 0;
 }
 
-/* Config's is SHA-256: what else names objects is only known once config was read. */
 static bool has_id(
     const struct repo *r, const char *object, const struct buf *bytes, const struct id *id)
 {
 	struct id got;
 
 	if (strcmp(object, "config") == 0)
-		crypto_sha256(buf_span(bytes), got.b);
+		repo_config_id(buf_span(bytes), &got);
 	else
 		repo_object_id(r, buf_span(bytes), &got);
 	return id_eq(&got, id);
@@ -325,11 +310,11 @@ static bool mend_config_by(struct repo *r, const char *name, struct config *out)
 
 bool repo_mend_config(struct repo *r, struct config *out)
 {
-	struct names l = {0};
+	struct name_list l = {0};
 	struct err e;
 	bool any = false;
 
-	if (store_list(r->store, "parity/config/", take_name, &l, &e) == -1)
+	if (store_list(r->store, "parity/config/", name_list_take, &l, &e) == -1)
 		l.n = 0;
 	for (size_t i = 0; i < l.n; i++) {
 		struct config c;
@@ -345,7 +330,7 @@ bool repo_mend_config(struct repo *r, struct config *out)
 		*out = c;
 		any = true;
 	}
-	names_fini(&l);
+	name_list_fini(&l);
 	if (any)
 		note_mended(r, "config");
 	return any;

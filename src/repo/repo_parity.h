@@ -17,6 +17,9 @@
 /* "parity/packs/<id>" of "packs/ab/<id>"; `id` names config's, and may be NULL otherwise. */
 const char *repo_parity_name(char out[REPO_NAME_MAX], const char *object, const struct id *id);
 
+/* The id that config's parity goes by: of its text, for config has none in its name. */
+void repo_config_id(struct span text, struct id *id);
+
 /* The id that an object's name ends with; false for config. */
 bool repo_name_id(const char *object, struct id *id);
 
@@ -59,6 +62,9 @@ bool repo_was_mended(struct repo *r, const char *object);
 
 /* The text of config as it was read and verified, or mended. */
 void repo_config_text(struct repo *r, struct buf *out);
+
+/* Put it back where what is stored is not whole; `*mended` says whether that was so. */
+int repo_put_back_config(struct repo *r, bool *mended, struct err *e);
 
 /*
  * Stored config text that does not hold: mended, if a parity of config leads

@@ -4,11 +4,13 @@
  * are good for what.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/hex.h"
 #include "base/mem.h"
 #include "crypto/secret.h"
+#include "os/os.h"
 #include "repo/repo_internal.h"
 
 /* Is the holder still one, in the role its bundle says? */
@@ -110,6 +112,17 @@ int repo_refresh_keys(struct repo *r, struct err *e)
 	return 0;
 }
 
+static void name_place(struct repo *r)
+{
+	const char *url = r->store->url;
+	char *path = strncmp(url, "fs:", 3) == 0 ? os_real_path(url + 3) : NULL;
+	uint8_t h[32];
+
+	crypto_sha256(span_str(path ? path : url), h);
+	hex_encode(r->place_text, h, (sizeof r->place_text - 1) / 2);
+	free(path);
+}
+
 int repo_unlocked(struct repo *r, const char *cache_dir, struct err *e)
 {
 	if (repo_refresh_keys(r, e) == -1)
@@ -117,6 +130,7 @@ int repo_unlocked(struct repo *r, const char *cache_dir, struct err *e)
 	seal_key_init(r->mark_key, r->config.repo, r->keys->mark_key);
 	hex_encode(r->id_text, r->config.repo, FORMAT_UID);
 	hex_encode(r->holder_text, r->keys->holder, FORMAT_UID);
+	name_place(r);
 	/* Holders that see different things must not share what they remember. */
 	if (cache_dir != NULL && r->keys->role == ROLE_FULL)
 		r->cache_dir = mem_printf("%s/%s", cache_dir, r->id_text);

@@ -179,7 +179,7 @@ int seal_data_key_open(const uint8_t repo[FORMAT_UID], const uint8_t priv[CRYPTO
 	int rc = -1;
 
 	if (sealed[0] != KEM_X25519) {
-		err_set(e, ERR_UNSUPPORTED, "data key sealed by unknown method %u", sealed[0]);
+		err_set(e, ERR_CORRUPT, "data key sealed by unknown method %u", sealed[0]);
 		return -1;
 	}
 	aead = crypto_aead_new();

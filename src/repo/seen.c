@@ -1,5 +1,6 @@
-/* seen: see seen.h.  Lines: "sum HEX" of what follows; "config N" (its revision), "epoch N",
- * "client HEX N", "key HEX here|gone". */
+/* seen: see seen.h.  Lines: "sum HEX" of what follows; for each place "at HEX URL" (or
+ * "new HEX URL": only its config was looked at yet), then "config N" (its revision), "epoch N",
+ * "author SIGNER CLIENT N", "key HEX here|gone". */
 #include "repo/seen.h"
 
 #include <stdio.h>
@@ -13,31 +14,31 @@
 
 enum { SEEN_MAX = 16 << 20, SUM_LINE = 4 + 64 + 1 };
 
+void seen_settle(struct seen *s)
+{
+	s->changed = s->changed || s->elsewhere != NULL;
+	free(s->elsewhere);
+	s->elsewhere = NULL;
+}
+
 void seen_fini(struct seen *s)
 {
 	free(s->clients);
 	free(s->keys);
+	free(s->elsewhere);
+	free(s->rest);
 	memset(s, 0, sizeof *s);
 }
 
-uint64_t seen_sequence(const struct seen *s, const uint8_t client[FORMAT_UID])
-{
-	for (size_t i = 0; i < s->nclients; i++)
-		if (memcmp(s->clients[i].client, client, FORMAT_UID) == 0)
-			return s->clients[i].sequence;
-	return 0;
-}
-
-void seen_add_client(struct seen *s, const uint8_t client[FORMAT_UID], uint64_t sequence)
+void seen_add_client(struct seen *s, const struct author *by, uint64_t sequence)
 {
 	size_t i = 0;
 
-	while (i < s->nclients && memcmp(s->clients[i].client, client, FORMAT_UID) != 0)
+	while (i < s->nclients && author_cmp(&s->clients[i].by, by) != 0)
 		i++;
 	if (i == s->nclients) {
 		s->clients = mem_realloc(s->clients, ++s->nclients * sizeof *s->clients);
-		memcpy(s->clients[i].client, client, FORMAT_UID);
-		s->clients[i].sequence = 0;
+		s->clients[i] = (struct seen_client){*by, 0};
 	}
 	if (sequence <= s->clients[i].sequence)
 		return;
@@ -59,11 +60,29 @@ void seen_add_config(struct seen *s, const struct repo *r)
 	add(s, &s->epoch, r->config.epoch);
 }
 
+static void add_key(struct seen *s, const struct id *id, bool gone)
+{
+	size_t i = 0;
+
+	while (i < s->nkeys && !id_eq(&s->keys[i].id, id))
+		i++;
+	if (i == s->nkeys) {
+		s->keys = mem_realloc(s->keys, ++s->nkeys * sizeof *s->keys);
+		s->keys[i] = (struct seen_key){*id, false};
+	}
+	s->keys[i].gone = s->keys[i].gone || gone;
+}
+
+static bool parse_uid(const char *hex, uint8_t out[FORMAT_UID])
+{
+	return strlen(hex) == 2 * FORMAT_UID && hex_decode(out, FORMAT_UID, hex);
+}
+
 static void parse_line(struct seen *s, char *line)
 {
 	char *save = NULL, *word = strtok_r(line, " ", &save), *a = strtok_r(NULL, " ", &save);
-	char *b = strtok_r(NULL, " ", &save);
-	uint8_t client[FORMAT_UID];
+	char *b = strtok_r(NULL, " ", &save), *c = strtok_r(NULL, " ", &save);
+	struct author by;
 	struct id id;
 
 	if (word == NULL || a == NULL)
@@ -74,16 +93,14 @@ static void parse_line(struct seen *s, char *line)
 		add(s, &s->epoch, strtoull(a, NULL, 10));
 	else if (b == NULL)
 		return;
-	else if (strcmp(word, "client") == 0 && strlen(a) == sizeof client * 2 &&
-		 hex_decode(client, sizeof client, a))
-		seen_add_client(s, client, strtoull(b, NULL, 10));
-	else if (strcmp(word, "key") == 0 && strlen(a) == ID_HEX - 1 && id_parse(&id, a)) {
-		s->keys = mem_realloc(s->keys, (s->nkeys + 1) * sizeof *s->keys);
-		s->keys[s->nkeys++] = (struct seen_key){id, strcmp(b, "gone") == 0};
-	}
+	else if (strcmp(word, "author") == 0 && c != NULL && parse_uid(a, by.signer) &&
+		 parse_uid(b, by.client))
+		seen_add_client(s, &by, strtoull(c, NULL, 10));
+	else if (strcmp(word, "key") == 0 && strlen(a) == ID_HEX - 1 && id_parse(&id, a))
+		add_key(s, &id, strcmp(b, "gone") == 0);
 }
 
-static char *place(struct repo *r)
+static char *file_name(struct repo *r)
 {
 	return mem_printf("%s/%s.seen", r->state_dir, r->id_text);
 }
@@ -107,23 +124,71 @@ static bool sum_fits(const struct buf *text)
 	return memcmp(text->p, sum, SUM_LINE) == 0;
 }
 
+/* A line that begins a place: its HEX, and behind that its URL; NULL. */
+static const char *place_of(const char *line)
+{
+	const char *hex = strncmp(line, "at ", 3) == 0    ? line + 3
+			  : strncmp(line, "new ", 4) == 0 ? line + 4
+							  : NULL;
+
+	return hex != NULL && strchr(hex, ' ') != NULL ? hex : NULL;
+}
+
+static void read_text(struct repo *r, char *text, struct seen *out)
+{
+	char *mine = mem_printf("\nat %s ", r->place_text), *save = NULL;
+	bool known = strstr(text, mine) != NULL, here = false, begun = known;
+	size_t n = strlen(r->place_text);
+	struct buf rest = {0};
+
+	for (char *l = strtok_r(text, "\n", &save); l; l = strtok_r(NULL, "\n", &save)) {
+		const char *hex = place_of(l);
+
+		if (hex != NULL)
+			here = strncmp(hex, r->place_text, n) == 0 && hex[n] == ' ';
+		if (hex != NULL && !here && !known) {
+			free(out->elsewhere);
+			out->elsewhere = mem_strdup(strchr(hex, ' ') + 1);
+		}
+		begun = begun || here;
+		if (!here)
+			buf_printf(&rest, "%s\n", l);
+		if (here || !known)
+			parse_line(out, l);
+	}
+	out->changed = !begun;
+	out->rest = mem_strdup(buf_cstr(&rest));
+	buf_fini(&rest);
+	free(mine);
+}
+
 void seen_read(struct repo *r, struct seen *out)
 {
 	struct buf text = {0};
-	char *path, *save = NULL;
 	struct err ignored;
+	char *path;
 
 	memset(out, 0, sizeof *out);
 	if (r->state_dir == NULL)
 		return;
-	path = place(r);
-	if (os_read_file(path, SEEN_MAX, &text, &ignored) == 0 && sum_fits(&text))
-		for (char *l = strtok_r((char *)buf_cstr(&text), "\n", &save); l;
-		     l = strtok_r(NULL, "\n", &save))
-			parse_line(out, l);
-	out->changed = false;
+	path = file_name(r);
+	if (os_read_file(path, SEEN_MAX, &text, &ignored) == 0 && sum_fits(&text)) {
+		char *copy = mem_strdup(buf_cstr(&text));
+
+		/* From the end of the first line, the sum's. */
+		read_text(r, copy + SUM_LINE - 1, out);
+		free(copy);
+	}
 	buf_fini(&text);
 	free(path);
+}
+
+static void put_author(struct buf *b, const struct seen_client *c)
+{
+	char signer[2 * FORMAT_UID + 1], client[2 * FORMAT_UID + 1];
+
+	buf_printf(b, "author %s %s %llu\n", hex_encode(signer, c->by.signer, FORMAT_UID),
+	    hex_encode(client, c->by.client, FORMAT_UID), (unsigned long long)c->sequence);
 }
 
 int seen_write(struct repo *r, const struct seen *s, struct err *e)
@@ -135,24 +200,65 @@ int seen_write(struct repo *r, const struct seen *s, struct err *e)
 	if (r->state_dir == NULL)
 		return 0;
 	buf_put(&b, sum, SUM_LINE);
-	buf_printf(&b, "config %llu\nepoch %llu\n", (unsigned long long)s->revision,
-	    (unsigned long long)s->epoch);
-	for (size_t i = 0; i < s->nclients; i++)
-		buf_printf(&b, "client %s %llu\n",
-		    hex_encode(hex, s->clients[i].client, FORMAT_UID),
-		    (unsigned long long)s->clients[i].sequence);
-	for (size_t i = 0; i < s->nkeys; i++)
+	buf_printf(&b, "%s%s %s %s\nconfig %llu\nepoch %llu\n", s->rest ? s->rest : "",
+	    s->elsewhere ? "new" : "at", r->place_text, r->store->url,
+	    (unsigned long long)s->revision, (unsigned long long)s->epoch);
+	for (size_t i = 0; i < s->nclients && s->elsewhere == NULL; i++)
+		put_author(&b, &s->clients[i]);
+	for (size_t i = 0; i < s->nkeys && s->elsewhere == NULL; i++)
 		buf_printf(&b, "key %s %s\n", id_hex(hex, &s->keys[i].id),
 		    s->keys[i].gone ? "gone" : "here");
 	sum_line(span_of(b.p + SUM_LINE, b.n - SUM_LINE), sum);
 	memcpy(b.p, sum, SUM_LINE);
-	path = place(r);
+	path = file_name(r);
 	rc = os_mkdirs(r->state_dir, 0700, e);
 	if (rc == 0)
 		rc = os_file_replace(path, buf_span(&b), 0600, e);
 	free(path);
 	buf_fini(&b);
 	return rc == -1 ? err_wrap(e, "remember what was seen of the repository") : 0;
+}
+
+/* What was seen was stored before: another process may have changed config since it was read. */
+static bool is_older(struct repo *r, const struct seen *s, uint64_t revision, uint64_t epoch)
+{
+	struct err ignored;
+
+	if (revision >= s->revision && epoch >= s->epoch)
+		return false;
+	return repo_peek_config(r, &revision, &epoch, &ignored) == -1 || revision < s->revision ||
+	       epoch < s->epoch;
+}
+
+bool seen_newer_config(struct repo *r, const struct seen *s)
+{
+	return is_older(r, s, r->config.revision, r->config.epoch);
+}
+
+int seen_forget(struct repo *r, struct err *e)
+{
+	struct seen now, none = {0};
+	int rc;
+
+	seen_read(r, &now);
+	none.rest = now.rest;
+	rc = seen_write(r, &none, e);
+	seen_fini(&now);
+	return rc;
+}
+
+int seen_hint(const struct seen *s, struct err *e)
+{
+	if (s->elsewhere != NULL)
+		return err_hint(e,
+		    "new here: this machine knows a newer state of it at %.100s. If this is an "
+		    "older copy of that: 'holdfast repair snapshots --accept-history' here, with a "
+		    "full key, lets it go its own way; if it was moved here, it was set back",
+		    s->elsewhere);
+	return err_hint(e,
+	    "if you know why, run 'holdfast repair snapshots --accept-history' here "
+	    "with a full key, which takes the present state for right; if not, keys that "
+	    "were removed may be valid again: look at the store's logs");
 }
 
 int seen_config(struct repo *r, uint64_t revision, uint64_t epoch, struct err *e)
@@ -162,15 +268,14 @@ int seen_config(struct repo *r, uint64_t revision, uint64_t epoch, struct err *e
 	int rc = 0;
 
 	seen_read(r, &s);
-	if (revision < s.revision || epoch < s.epoch) {
+	if (is_older(r, &s, revision, epoch)) {
 		err_set(e, ERR_FAILED,
-		    "config has revision %llu, and this machine has seen %llu: it was set back to "
-		    "an older state",
-		    (unsigned long long)revision, (unsigned long long)s.revision);
-		rc = err_hint(e,
-		    "if you know why, run 'holdfast repair snapshots --accept-history' here "
-		    "with a full key, which takes the present state for right; if not, keys that "
-		    "were removed may be valid again: look at the store's logs");
+		    "config has revision %llu, and this machine has seen %llu%s: it %s",
+		    (unsigned long long)revision, (unsigned long long)s.revision,
+		    s.elsewhere ? " elsewhere" : "",
+		    s.elsewhere ? "is an older copy, or was set back"
+				: "was set back to an older state");
+		rc = seen_hint(&s, e);
 	}
 	add(&s, &s.revision, revision);
 	add(&s, &s.epoch, epoch);

@@ -9,6 +9,7 @@
 #include "base/cursor.h"
 #include "base/mem.h"
 #include "codec/codec.h"
+#include "repo/config_lease.h"
 #include "repo/repo_internal.h"
 
 enum {
@@ -252,7 +253,7 @@ static int put_key(struct repo *r, struct buf *out, struct err *e)
 		goto out;
 	err_set(e, ERR_ABSENT, "the key in use has no object in keys/");
 	for (size_t i = 0; i < n && rc == -1; i++)
-		if (keys[i].current)
+		if (keys[i].current && !keys[i].missing)
 			rc = repo_get_object(r, FORMAT_KEY, &keys[i].object, &object, e);
 	if (rc == 0) {
 		buf_printf(out, "\nThe sealed key of holder %.8s:\n\n", r->holder_text);
@@ -327,42 +328,66 @@ static int refuse_elsewhere(struct store *s, const struct config *sheet, struct 
 	return err_hint(e, "is this the sheet of this repository?");
 }
 
-/* Is there a config by the same root key, and no older?  Another's was put there by somebody. */
-static int refuse_whole(struct store *s, const struct config *sheet, struct err *e)
+struct import {
+	struct store *store;
+	struct ctx *ctx;
+	struct sheet_import *out;
+	struct config_lease lease; /* held from looking at config until it is put */
+	bool whole;                /* a config is there, by the same root key and no older */
+};
+
+/* Another root key's config was put there by somebody, or we are elsewhere. */
+static int look_at_config(struct import *im, const struct config *sheet, struct err *e)
 {
 	struct buf text = {0};
 	struct config c;
 	struct err why;
-	int rc = store_get_all(s, "config", CONFIG_MAX, &text, e);
+	int rc = store_get_all(im->store, "config", CONFIG_MAX, &text, e);
 
 	if (rc == -1 && e->kind == ERR_ABSENT) {
 		rc = 0;
 	} else if (rc == 0 && config_is_signed(buf_span(&text)) &&
 		   config_parse(buf_span(&text), &c, &why) == 0) {
-		if (!crypto_equal(c.root, sheet->root, CRYPTO_KEY))
-			rc = refuse_elsewhere(s, sheet, e);
-		else if (c.revision >= sheet->revision)
-			rc = err_set(e, ERR_EXISTS,
-			    "%s has a config, and it is whole: not replaced", s->url);
+		if (crypto_equal(c.root, sheet->root, CRYPTO_KEY))
+			im->whole = c.revision >= sheet->revision;
+		else
+			rc = refuse_elsewhere(im->store, sheet, e);
 		config_fini(&c);
 	}
 	buf_fini(&text);
 	return rc;
 }
 
-static int import_config(struct store *s, struct span text, struct sheet_import *out, struct err *e)
+/* May this config be put?  Then it is our turn to. */
+static int check_config(struct import *im, struct span text, struct err *e)
 {
 	struct config c;
+	int rc;
 
 	if (!config_is_signed(text))
 		return err_set(e, ERR_USAGE, "sheet: its config is not signed by its root key");
 	if (config_parse(text, &c, e) == -1)
 		return -1;
-	out->revision = c.revision;
-	if (refuse_whole(s, &c, e) == 0 && store_put(s, "config", text, 0, e) == 0)
-		out->config = true;
+	im->out->revision = c.revision;
+	rc = config_lease_begin(&im->lease, im->store, im->ctx, config_lease_stored, im->store, e);
+	if (rc == 0)
+		rc = look_at_config(im, &c, e);
 	config_fini(&c);
-	return out->config ? 0 : -1;
+	return rc;
+}
+
+static int put_config(struct import *im, struct span text, struct err *e)
+{
+	if (im->whole && im->out->key)
+		return 0;
+	if (im->whole)
+		return err_set(e, ERR_EXISTS, "%s has a config, and it is whole: not replaced",
+		    im->store->url);
+	if (config_lease_check(&im->lease, e) == -1 ||
+	    store_put(im->store, "config", text, 0, e) == -1)
+		return -1;
+	im->out->config = true;
+	return 0;
 }
 
 /* What names its objects: says the sheet's config, or else the store's; failing both, the default.
@@ -404,13 +429,15 @@ static int import_key(struct store *s, struct span object, enum crypto_family ha
 	return 0;
 }
 
-int sheet_import(struct store *s, struct span text, struct sheet_import *out, struct err *e)
+int sheet_import(
+    struct store *s, struct span text, struct ctx *ctx, struct sheet_import *out, struct err *e)
 {
+	struct import im = {.store = s, .ctx = ctx, .out = out};
 	struct buf config = {0}, key = {0};
 	int has_config, has_key, rc = -1;
 
 	memset(out, 0, sizeof *out);
-	/* All is read before anything is written. */
+	/* All is read and looked at before anything is written. */
 	if ((has_config = sheet_decode(SHEET_CONFIG, text, &config, e)) == -1 ||
 	    (has_key = sheet_decode(SHEET_KEY, text, &key, e)) == -1)
 		goto out;
@@ -418,14 +445,15 @@ int sheet_import(struct store *s, struct span text, struct sheet_import *out, st
 		err_set(e, ERR_USAGE, "not a sheet: it has no line that begins with C01");
 		goto out;
 	}
-	/* The key first: config is what makes it a repository. */
-	if ((has_key &&
-		import_key(s, buf_span(&key), object_hash(s, buf_span(&config)), out, e) == -1) ||
-	    (has_config && import_config(s, buf_span(&config), out, e) == -1 &&
-		!(e->kind == ERR_EXISTS && out->key)))
+	if (has_config && check_config(&im, buf_span(&config), e) == -1)
 		goto out;
-	rc = 0;
+	/* The key first: config is what makes it a repository. */
+	if (has_key &&
+	    import_key(s, buf_span(&key), object_hash(s, buf_span(&config)), out, e) == -1)
+		goto out;
+	rc = has_config ? put_config(&im, buf_span(&config), e) : 0;
 out:
+	config_lease_end(&im.lease, out->config);
 	buf_fini(&config);
 	buf_fini(&key);
 	return rc;

@@ -10,6 +10,7 @@
 #define HF_REPO_SHEET_H
 
 #include "base/buf.h"
+#include "base/ctx.h"
 #include "base/err.h"
 
 /* Lines of a block: its letter and number, groups of letters, a checksum. */
@@ -38,6 +39,7 @@ struct sheet_import {
 	bool config, key; /* put back */
 	unsigned long long revision;
 };
-int sheet_import(struct store *s, struct span text, struct sheet_import *out, struct err *e);
+int sheet_import(
+    struct store *s, struct span text, struct ctx *ctx, struct sheet_import *out, struct err *e);
 
 #endif

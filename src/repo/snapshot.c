@@ -68,6 +68,7 @@ void snapshot_list_fini(struct snapshot_list *l)
 		snapshot_free(l->v[i]);
 	free(l->v);
 	gone_fini(&l->gone);
+	pruned_list_fini(&l->pruned);
 	memset(l, 0, sizeof *l);
 }
 
@@ -115,7 +116,9 @@ out:
 	return rc;
 }
 
-int snapshot_load(struct repo *r, const struct id *id, struct snapshot **out, struct err *e)
+/* `*as_put`: its bytes have the hash in its name. */
+static int load(
+    struct repo *r, const struct id *id, struct snapshot **out, bool *as_put, struct err *e)
 {
 	struct snapshot *s = mem_zalloc(sizeof *s);
 	struct buf object = {0};
@@ -124,7 +127,8 @@ int snapshot_load(struct repo *r, const struct id *id, struct snapshot **out, st
 	int rc = -1;
 
 	s->id = *id;
-	if (repo_get_object(r, FORMAT_SNAPSHOT, id, &object, e) == -1)
+	*as_put = repo_get_object(r, FORMAT_SNAPSHOT, id, &object, e) == 0;
+	if (!*as_put)
 		goto out;
 	s->object_size = object.n;
 	if (envelope_parse(buf_span(&object), FORMAT_SNAPSHOT, 3, &env, e) == -1 ||
@@ -139,6 +143,13 @@ out:
 	buf_fini(&object);
 	snapshot_free(s);
 	return rc;
+}
+
+int snapshot_load(struct repo *r, const struct id *id, struct snapshot **out, struct err *e)
+{
+	bool as_put;
+
+	return load(r, id, out, &as_put, e);
 }
 
 struct found {
@@ -191,11 +202,13 @@ int snapshot_load_noted(
 	    note_load_all(r, notes, e) == -1)
 		goto out;
 	gone_of_notes(&out->gone, notes);
+	pruned_of_notes(&out->pruned, notes);
 	out->v = mem_zalloc(l.n * sizeof *out->v);
 	for (size_t i = 0; i < l.n; i++) {
 		struct snapshot *s;
+		bool as_put;
 
-		if (snapshot_load(r, &l.v[i].id, &s, e) == 0) {
+		if (load(r, &l.v[i].id, &s, &as_put, e) == 0) {
 			s->stored_ns = l.v[i].stored_ns;
 			note_fold(notes, s);
 			out->v[out->n++] = s;
@@ -203,10 +216,14 @@ int snapshot_load_noted(
 		}
 		if (e->kind == ERR_ABSENT)
 			continue;
-		if (e->kind != ERR_CORRUPT && e->kind != ERR_FOREIGN && e->kind != ERR_UNSUPPORTED)
+		if (!repo_is_bad(e))
 			goto out;
+		/* What is as it was put, and still wrong, was never a snapshot. */
+		if (as_put && e->kind == ERR_CORRUPT)
+			out->junk++;
+		else
+			out->damaged++;
 		out->foreign += e->kind == ERR_FOREIGN;
-		out->damaged++;
 		event_emit(r->ctx, EVENT_OBJECT_DAMAGED,
 		    span_str(repo_object_name(name, FORMAT_SNAPSHOT, &l.v[i].id)), "%s", e->msg);
 	}
@@ -277,6 +294,11 @@ int snapshot_del(struct repo *r, const struct id *id, struct err *e)
 	char name[REPO_NAME_MAX];
 
 	return repo_del_named(r, repo_object_name(name, FORMAT_SNAPSHOT, id), e);
+}
+
+struct author snapshot_author(const struct snapshot *s)
+{
+	return author_of(s->signer, s->client);
 }
 
 uint64_t snapshot_domain(const struct snapshot *s)

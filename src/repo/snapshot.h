@@ -11,7 +11,9 @@
 #include "base/err.h"
 #include "base/id.h"
 #include "repo/format.h"
+#include "repo/author.h"
 #include "repo/gone.h"
+#include "repo/pruned.h"
 
 enum snapshot_strategy { SNAPSHOT_FULL, SNAPSHOT_INCREMENTAL, SNAPSHOT_DIFFERENTIAL };
 enum snapshot_outcome { SNAPSHOT_COMPLETE, SNAPSHOT_INCOMPLETE, SNAPSHOT_FAILED };
@@ -61,6 +63,7 @@ struct snapshot {
 	bool has_previous, has_parent;
 	struct id previous, parent;
 	int64_t start_ns, end_ns;
+	int64_t deadline_ns; /* by when it had to be stored (the store's clock); else it is void */
 	char *host, *user, *system; /* system NULL if none */
 	char *producer;
 	enum snapshot_strategy strategy;
@@ -80,11 +83,12 @@ struct snapshot {
 	int64_t kept_ns;            /* the last pin or hold: when, */
 	uint8_t keeper[FORMAT_UID]; /* and signed by whom */
 	int64_t noted_ns;           /* the newest note's time */
+	bool is_void;               /* stored too late, and what it needs is gone: engine/void.h */
 };
 
 /* Does a pin or a hold keep it from everything? */
 bool snapshot_kept(const struct snapshot *s, int64_t now_ns);
-/* Is it forgotten, due by this (the store's) time, and not kept? */
+/* Is it void, or forgotten and due by this (the store's) time, and not kept? */
 bool snapshot_goes(const struct snapshot *s, int64_t now_ns);
 
 void snapshot_free(struct snapshot *s); /* and all it owns; NULL does nothing */
@@ -100,7 +104,9 @@ struct snapshot_list {
 	struct snapshot **v; /* owned */
 	size_t n;
 	size_t damaged, foreign; /* foreign ones among the damaged: ERR_FOREIGN */
-	struct gone gone;        /* what was deleted rightly */
+	size_t junk; /* with the right hash, and wrong: no snapshot of anybody's; told as damaged */
+	struct gone gone; /* what was deleted rightly */
+	struct pruned_list pruned;
 };
 int snapshot_load_all(struct repo *r, struct snapshot_list *out, struct err *e);
 /* And the very notes that were folded: what comes later is in none of the snapshots. */
@@ -118,6 +124,9 @@ int snapshot_load(struct repo *r, const struct id *id, struct snapshot **out, st
  */
 int snapshot_put(struct repo *r, struct snapshot *s, struct err *e);
 int snapshot_del(struct repo *r, const struct id *id, struct err *e);
+
+/* Whose numbers it has. */
+struct author snapshot_author(const struct snapshot *s);
 
 /* Its domain, as readers and indexes know it. */
 uint64_t snapshot_domain(const struct snapshot *s);

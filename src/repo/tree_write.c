@@ -6,9 +6,9 @@
 #include "repo/tree.h"
 
 enum {
-	LEAF_MIN = 32 << 10, /* bytes of entries before a leaf may be cut */
+	LEAF_MIN = 2 << 10, /* bytes of entries before a leaf may be cut */
 	LEAF_MAX = 512 << 10,
-	LEAF_BITS = 6,
+	LEAF_BITS = 4,
 	LIST_MIN = 256, /* ids before a list or node may be cut */
 	LIST_MAX = FORMAT_LIST_INLINE,
 	LEVELS = FORMAT_LIST_DEPTH,

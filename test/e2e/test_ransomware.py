@@ -2,11 +2,15 @@
 import hashlib
 import os
 import shutil
+import sys
 import time
 
 import pytest
 
-from conftest import restored, same_tree
+from conftest import ROOT, restored, same_tree
+
+sys.path.insert(0, os.path.join(ROOT, "test/golden"))
+import write_repo  # noqa: E402
 
 DAY = 86400
 
@@ -202,6 +206,35 @@ def test_a_snapshot_deleted_behind_our_back_is_a_finding_for_everybody(three):
     three.check_clean()
 
 
+def test_a_write_key_makes_and_hides_no_gap_in_the_name_of_anothers_client(three, tree):
+    """The numbers of a client are its signer's own: a stolen key that uses another's client id is named itself."""
+    three("key", "add", "--role", "write", "--new-key-file", three.base + "/thief")
+    owner = write_repo.Forger(three.repo, three.key_file)
+    heads = {head["sequence"]: head for _, head, _ in owner.snapshots()}
+    forge = lambda n: write_repo.Forger(three.repo, three.base + "/thief").commit(
+        os.urandom(32), client=heads[1]["client"], sequence=n)
+    victim, thief = heads[1]["signer"][:8], write_repo.Forger(three.repo, three.base + "/thief").signer.hex()[:8]
+    told = lambda: {l.split("(")[0].split()[1]: l.split("signer ")[1][:8]
+                    for l in three("check", rc=20, env=other_machine(three)).err.splitlines() if "no prune deleted" in l}
+    forge(9)
+    assert set(told().values()) == {thief}, "the victim's numbers end with 3"
+    os.unlink(f"{three.repo}/snapshots/{three.ids[1]}")
+    forge(2)
+    found = [l for l in three("check", rc=20, env=other_machine(three)).err.splitlines() if "number 2 of client" in l]
+    assert len(found) == 1 and f"signer {victim}" in found[0], found
+
+
+def test_two_keys_on_one_machine_number_their_own_snapshots(three, tree):
+    three("key", "add", "--new-key-file", three.base + "/second")
+    for key in ("second", "key", "second"):
+        three.backup(tree.path, env={"HOLDFAST_KEY_FILE": f"{three.base}/{key}"})
+    three.check_clean()
+    three("check", env=other_machine(three))
+    three("forget", "--now", "--keep-last", "1")
+    three("prune", "--exclusive")
+    three("check", env=other_machine(three))
+
+
 def test_the_newest_snapshot_deleted_is_noticed_by_who_has_seen_it(three):
     three.check_clean()
     os.unlink(f"{three.repo}/snapshots/{three.ids[2]}")
@@ -236,7 +269,7 @@ def test_a_damaged_memory_is_none_and_no_false_alarm(three, tree, rng):
     three.check_clean()
     for d in ("state", "cache"):
         for folder, _, names in os.walk(f"{three.base}/{d}"):
-            for path in [os.path.join(folder, n) for n in names if n.endswith((".seen", ".runs")) or n == "client"]:
+            for path in [os.path.join(folder, n) for n in names if n.endswith((".seen", ".runs")) or n.startswith("client")]:
                 data = bytearray(open(path, "rb").read())
                 for _ in range(10):
                     data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
@@ -280,6 +313,63 @@ def test_a_rollback_is_noticed(three, tree, what):
     if what in ("config", "the whole store"):
         assert "set back" in three("backup", tree.path, rc=1).err
     three("repair", "snapshots", "--accept-history")
+    # By the older config the second is a holder again, whose key is not there: to be removed once more.
+    if what == "config":
+        assert second["holder"][:8] in three("check", rc=3).err
+        three("key", "remove", second["holder"])
+    three.check_clean()
+
+
+def at(hf, path):
+    """The same machine and key, for the repository at another path."""
+    other = type(hf).__new__(type(hf))
+    other.__dict__ = {**hf.__dict__, "repo": path}
+    return other
+
+
+def test_a_copy_goes_its_own_way_and_is_no_rollback(three, tree):
+    three.check_clean()
+    copy = at(three, copy_of(three, "copy"))
+    assert "warning" not in copy("snapshots").err
+    copy.check_clean()
+    for n in range(2):
+        for hf in (copy, three):
+            tree.file("f", os.urandom(10_000))
+            hf.backup(tree.path)
+            three("key", "add", "--new-key-file", f"{three.base}/k{n}{hf is copy}")
+            for who in (copy, three):
+                assert "missing" not in who("snapshots").err
+                who.check_clean()
+                who("check", env=other_machine(three))
+                shutil.rmtree(three.base + "/other-state")
+    # A link to it, or another way to write its path, is no other place.
+    os.symlink(copy.repo, three.base + "/link")
+    os.unlink(f"{copy.repo}/snapshots/{copy.backup(tree.path)}")
+    assert "no prune deleted" in at(three, three.base + "/link/../link")("check", rc=20).err
+
+
+def test_an_older_copy_is_told_as_one_and_has_a_way_out(three, tree):
+    old = at(three, copy_of(three))
+    three.backup(tree.path)
+    three("key", "add", "--new-key-file", three.base + "/second")
+    three.check_clean()
+    for run in (old("snapshots"), old("check", rc=20), old("check", rc=20)):
+        assert "older copy" in run.err and f"fs:{three.repo}" in run.err and "number 4" in run.err, run
+    for args in (["backup", tree.path], ["key", "rotate"], ["repair"]):
+        r = old(*args, rc=1)
+        assert "--accept-history" in r.err and ("older copy" in r.err or three.repo in r.err), r
+    three.check_clean()
+    old("repair", "snapshots", "--accept-history")
+    old.check_clean()
+    for hf in (old, three):
+        hf.backup(tree.path)
+        hf.check_clean()
+    # From here on the copy is remembered for itself.
+    set_back(old, copy_of(old, "older"), "config")
+    mark = copy_of(old, "mark")
+    old("key", "rotate")
+    set_back(old, mark, "config")
+    assert "set back" in old("backup", tree.path, rc=1).err
     three.check_clean()
 
 

@@ -158,6 +158,24 @@ def test_a_removed_key_is_left_out_of_what_comes(filled, holder, tree, base, rol
     assert sum(1 for s in reader.snapshots() for _ in reader.walk(s)) > 40
 
 
+@pytest.mark.parametrize("role", ["write", "full"])
+def test_a_key_whose_thief_deleted_it_can_be_removed(filled, holder, tree, role):
+    """The store forgot it; the thief's copy opens the repository still."""
+    thief = holder(role, "--label", "stolen")
+    stolen = f"{filled.repo}/keys/{thief.key}"
+    copy = open(stolen, "rb").read()
+    os.remove(stolen)
+    item, = (k for k in filled("--json", "key", "list").json("item") if k["label"] == "stolen")
+    assert item["key"] is None and item["kind"] == "missing", item
+    r = filled("check", rc=3)
+    assert item["holder"][:8] in r.err and "stolen" in r.err, r
+    filled("key", "remove", item["holder"][:8])
+    filled.check_clean()
+    with open(stolen, "wb") as f:
+        f.write(copy)
+    assert thief("backup", tree.path, rc=None).rc not in (0, 3)
+
+
 def test_rotating_keys_needs_nobodys_password(filled, holder, tree):
     stays, m, w = holder("full"), holder("maintenance"), holder("write")
     for _ in range(3):
@@ -275,7 +293,7 @@ def lie(thief, filled, wrong=0):
         listed += bytes([what, 0, 1]) + write_repo.varint(60) + write_repo.varint(n) + write_repo.varint(1)
         listed += ident + write_repo.varint(n)
     size = max(os.path.getsize(os.path.join(os.fsencode(filled.repo), pack)), 144 + 60 * len(blobs) + wrong)
-    payload = write_repo.varint(1) + forger.sealed[1] + write_repo.varint(1)
+    payload = write_repo.IN_TIME + write_repo.varint(1) + forger.sealed[1] + write_repo.varint(1)
     payload += bytes.fromhex(pack[-64:].decode()) + bytes([kind]) + write_repo.varint(size)
     payload += write_repo.varint(144) + write_repo.varint(1) + write_repo.varint(0) + listed
     own = forger.own.id, forger.own.index_key
@@ -284,8 +302,7 @@ def lie(thief, filled, wrong=0):
         data = forger.envelope(rr.INDEX, [], [(6, *own, payload), (11, *own, None)])
         if forger.object_hash(data).hex() < min(names):
             break
-    forger.put("index", data)
-    return forger.signer.hex(), forger.object_hash(data).hex()
+    return forger.signer.hex(), forger.put("index", data).hex()
 
 
 def test_a_lying_index_of_a_stolen_write_key_harms_no_other_domain(filled, holder, tree, base):
@@ -376,7 +393,7 @@ def test_an_index_that_lies_about_a_packs_folder_costs_nobody_the_pack(filled, h
         payload += bytes.fromhex(os.path.basename(path)) + bytes([write_repo.rr.META_PACK])
         payload += varint(size) + varint(144) + varint(1) + varint(0) + frame
     own = forger.own.id, forger.own.index_key
-    payload = write_repo.varint(1) + forger.sealed[2] + write_repo.varint(len(listed)) + payload
+    payload = write_repo.IN_TIME + write_repo.varint(1) + forger.sealed[2] + write_repo.varint(len(listed)) + payload
     ident = forger.put("index", forger.envelope(write_repo.rr.INDEX, [], [(6, *own, payload), (11, *own, None)]))
     for args in ((), ("--read-data",)):
         r = filled("check", *args, rc=20)
@@ -615,3 +632,42 @@ def test_a_sheet_replaces_a_swapped_or_older_config_and_no_other(filled, holder,
         assert open(config, "rb").read() == newest
     assert "not replaced" in filled("key", "import", sheet, rc=1).err
     assert "not replaced" in elsewhere("key", "import", sheet, rc=1).err
+
+
+# ---- Two change config at once.
+
+def test_changes_of_config_at_once_undo_none_of_each_other(filled, holder, base):
+    gone = holder("write")
+    runs = [filled.start("key", "add", "--role", role, "--new-key-file", base / f"{role}-{i}.key", "--label", f"{role}-{i}")
+            for i in range(3) for role in ("full", "maintenance", "write")]
+    runs += [filled.start("key", "rotate"), filled.start("key", "remove", gone.key),
+             filled.start("repair", "--add-parity", "10%")]
+    for p in runs:
+        out, err = p.communicate(timeout=120)
+        assert p.returncode == 0, (p.args, out, err)
+    keys = {k["label"]: k for k in filled("--json", "key", "list").json("item")}
+    config = json.load(open(filled.repo + "/config", encoding="ascii"))
+    assert config["epoch"] == 2 and config["parity"] == 100
+    for i in range(3):
+        for role in ("full", "maintenance", "write"):
+            k = keys.pop(f"{role}-{i}")
+            assert k["key"] and k["role"] == role and not k.get("removed"), k
+    assert len([k for k in keys.values() if k.get("removed")]) == 1
+    for i in range(3):
+        for role in ("full", "maintenance"):
+            filled("check", env={"HOLDFAST_KEY_FILE": f"{base}/{role}-{i}.key"})
+    assert not filled.objects("leases")
+
+
+def test_who_crashed_while_changing_config_stops_others_for_a_minute_only(repo, base):
+    lease = f"{repo.repo}/leases/config.{json.load(open(repo.repo + '/config'))['revision']}.0"
+    os.makedirs(os.path.dirname(lease), exist_ok=True)
+    with open(lease, "wb") as f:
+        f.write(b"cut off")
+    r = repo("key", "add", "--new-key-file", base / "a.key", rc=11)
+    assert "somebody else is changing" in r.err and "in a minute" in r.err, r
+    assert repo("--json", "key", "rotate", rc=11).error["kind"] == "busy"
+    when = os.stat(lease).st_mtime_ns - 61 * 10**9
+    os.utime(lease, ns=(when, when))
+    repo("key", "add", "--new-key-file", base / "a.key")
+    assert not repo.objects("leases") and len(repo("--json", "key", "list").json("item")) == 2

@@ -93,6 +93,7 @@ static void who_protects_what_a_prune_is_deleting_is_told(void **state)
 	struct world w;
 	struct id note;
 	char place[32];
+	struct author by;
 	struct repo *r;
 	struct err e;
 
@@ -100,7 +101,8 @@ static void who_protects_what_a_prune_is_deleting_is_told(void **state)
 	r = make_repo(&w.ctx, place, w.cache);
 	OK(world_backup(&w, r, &res, &e));
 	OK(snapshot_load_all(r, &l, &e));
-	gone_add(&gone, l.v[0]->client, l.v[0]->sequence, l.v[0]->sequence);
+	by = snapshot_author(l.v[0]);
+	gone_add(&gone, &by, l.v[0]->sequence, l.v[0]->sequence);
 	OK(gone_put(r, &gone, &note, &e));
 	OK(note_add(r, l.v[0], NOTE_TAG, "x", &e));
 	FAILS(note_add(r, l.v[0], NOTE_PIN, "", &e), ERR_BUSY);

@@ -77,6 +77,27 @@ static void use(struct index_level *l)
 	pack_dir_fini(&dir);
 }
 
+/* Two of it become one, whatever it says, or that is refused. */
+static void merge(struct index_level *l)
+{
+	struct index_level *both[2] = {l, l}, *merged;
+	struct err e = {0};
+	int fd = memfd_create("merged", MFD_CLOEXEC);
+
+	if (index_level_merge(both, 2, fd, key, &e) == -1) {
+		if (e.kind != ERR_CORRUPT)
+			abort();
+		close(fd);
+		return;
+	}
+	if ((merged = index_level_open(fd, key, &e)) != NULL) {
+		if (index_level_verify(merged, &e) == -1)
+			abort();
+		use(merged);
+	}
+	index_level_close(merged);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
 	struct index_level *l;
@@ -97,6 +118,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	if (write(fd, f, good.n) == (ssize_t)good.n &&
 	    (l = index_level_open(fd, key, &e)) != NULL) {
 		use(l);
+		merge(l);
 		index_level_close(l);
 	}
 	free(f);

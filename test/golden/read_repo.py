@@ -237,7 +237,7 @@ class Repo:
         if kdf["name"] == "scrypt":
             need(password is not None, "takes a password")
             n, r, p = kdf["n"], kdf["r"], kdf["p"]
-            need(n <= 1 << 20 and n & (n - 1) == 0 and r <= 32 and p <= 16 and n * r <= 1 << 23, "scrypt limits")
+            need(n & (n - 1) == 0 and r <= 32 and p <= 16 and n * r <= 1 << 20 and n * r * p <= 1 << 22, "scrypt limits")
             kek = Scrypt(bytes.fromhex(kdf["salt"]), 32, n, r, p).derive(password)
         else:
             need(kdf["name"] == "key-file" and key_file is not None, "takes a key file")
@@ -394,6 +394,7 @@ class Repo:
                 continue
             (payload,) = self.sections(data, INDEX, [], [(6, 0), (11, 0)], f"index/{name}", domain)
             c = Cursor(payload)
+            c.u64()  # the deadline: packs that are not there are passed over anyway
             keys = [c.take(132) for _ in range(c.varint())]
             for _ in range(c.varint()):
                 ident, kind, _size, offset = c.take(32), c.u8(), c.varint(), c.varint()

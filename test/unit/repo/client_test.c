@@ -43,7 +43,7 @@ static void what_is_saved_comes_back(void **state)
 	OK(client_save(&c, &e));
 	client_close(&c);
 	OK(client_open(t.r, &again, &e));
-	assert_memory_equal(again.id, c.id, sizeof c.id);
+	assert_memory_equal(&again.author, &c.author, sizeof c.author);
 	assert_true(again.sequence == UINT64_MAX);
 	assert_true(again.has_last);
 	assert_true(id_eq(&again.last, &c.last));
@@ -70,7 +70,7 @@ static void without_a_cache_it_is_a_new_client_each_time(void **state)
 	OK(client_save(&a, &e));
 	client_close(&a);
 	OK(client_open(t.r, &b, &e));
-	assert_memory_not_equal(a.id, b.id, sizeof a.id);
+	assert_memory_not_equal(a.author.client, b.author.client, FORMAT_UID);
 	client_close(&b);
 	end(&t);
 }
@@ -83,12 +83,14 @@ static void anything_else_in_the_file_is_no_memory(void **state)
 
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		struct client c;
+		char name[32];
 		struct err e;
 		struct t t;
 
 		begin(&t, true);
 		assert_int_equal(os_mkdirs(repo_cache_dir(t.r), 0700, &e), 0);
-		dir_write(repo_cache_dir(t.r), "client", rows[i]);
+		snprintf(name, sizeof name, "client.%.8s", repo_key_holder(t.r));
+		dir_write(repo_cache_dir(t.r), name, rows[i]);
 		OK(client_open(t.r, &c, &e));
 		assert_int_equal(c.sequence, 0);
 		assert_false(c.has_last);

@@ -71,7 +71,7 @@ static void assert_refused(struct t *t, struct span object)
 	memcpy(copy, object.p, object.n);
 	err_clear(&t->e);
 	assert_int_equal(read_all(t, span_of(copy, object.n), &payload), -1);
-	assert_true(t->e.kind == ERR_CORRUPT || t->e.kind == ERR_UNSUPPORTED);
+	assert_true(t->e.kind == ERR_CORRUPT || t->e.kind == ERR_FOREIGN);
 	free(copy);
 	buf_fini(&payload);
 }
@@ -146,7 +146,7 @@ static void another_version_is_told_from_damage(void **state)
 	begin(&t, 20);
 	t.object.p[8] = 1;
 	assert_int_equal(envelope_parse(buf_span(&t.object), FORMAT_NOTE, 2, &env, &t.e), -1);
-	assert_int_equal(t.e.kind, ERR_UNSUPPORTED);
+	assert_int_equal(t.e.kind, ERR_FOREIGN);
 	end(&t);
 }
 

@@ -191,7 +191,7 @@ static void every_flipped_bit_breaks_a_data_key(void **state)
 		d.sealed[i / 8] ^= (uint8_t)(1 << i % 8);
 		assert_int_equal(
 		    seal_data_key_open(repo_a, d.priv, d.pub, d.sealed, &got, &d.e), -1);
-		assert_int_equal(d.e.kind, i < 8 ? ERR_UNSUPPORTED : ERR_CORRUPT);
+		assert_int_equal(d.e.kind, ERR_CORRUPT);
 		d.sealed[i / 8] ^= (uint8_t)(1 << i % 8);
 	}
 }

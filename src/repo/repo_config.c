@@ -1,0 +1,235 @@
+/*
+ * repo_config: `config` of an open repository: read, read anew, changed.
+ *
+ * Everything else is immutable; config is replaced whole, by one holder at a
+ * time (config_lease.h), who reads it once more before: nobody's change is
+ * undone by another's.
+ */
+#include <string.h>
+
+#include "repo/config_lease.h"
+#include "repo/repo_internal.h"
+#include "repo/repo_parity.h"
+#include "repo/seen.h"
+
+/* ---- Read first. */
+
+/* A broken config alone: without keys and snapshots it is some other program's file. */
+static bool is_foreign(struct repo *r)
+{
+	static const enum format_type types[] = {FORMAT_KEY, FORMAT_SNAPSHOT};
+	struct id_list ids = {0};
+	struct err ignored;
+	bool foreign = true;
+
+	for (size_t i = 0; i < sizeof types / sizeof *types && foreign; i++)
+		foreign = repo_list_ids(r, types[i], &ids, &ignored) == 0 && ids.n == 0;
+	id_list_fini(&ids);
+	return foreign;
+}
+
+static int not_ours(struct repo *r, struct err *e)
+{
+	err_set(e, ERR_NO_REPOSITORY, "%s is not a repository: its config is another program's",
+	    r->store->url);
+	return err_hint(e, "is this the right folder? a repository has keys/ beside its config");
+}
+
+/* By its parity, if it has one. */
+static bool mended_config(struct repo *r)
+{
+	config_fini(&r->config);
+	return repo_mend_config(r, &r->config);
+}
+
+/* Nothing was ever here, or the one file was lost that a sheet brings back. */
+static void no_config(struct repo *r, struct err *e)
+{
+	bool empty = is_foreign(r);
+
+	err_set(e, ERR_NO_REPOSITORY, "%s holds no repository (no config)", r->store->url);
+	if (empty)
+		err_hint(e, "to make one: holdfast -r %s init", r->store->url);
+	else
+		err_hint(e,
+		    "its other objects are there: config was lost. With the sheet that key "
+		    "export printed: holdfast -r %s key import SHEET",
+		    r->store->url);
+}
+
+static void damaged_config(struct err *e)
+{
+	err_set(e, ERR_CORRUPT, "config: signature is wrong");
+	err_hint(e, "config was changed or damaged: restore it from a copy, or from its sheet with "
+		    "key import");
+}
+
+int repo_load_config(struct repo *r, struct err *e)
+{
+	struct buf text = {0};
+	int rc = -1;
+
+	if (store_get_all(r->store, "config", CONFIG_MAX, &text, e) == -1) {
+		if (e->kind == ERR_ABSENT) {
+			no_config(r, e);
+		} else if (mended_config(r)) {
+			rc = 0;
+		} else if (e->kind == ERR_CORRUPT && is_foreign(r)) {
+			not_ours(r, e);
+		}
+		goto out;
+	}
+	/* By its own root key first: damage to config must not pass for a wrong key. */
+	if (config_parse(buf_span(&text), &r->config, e) == -1 ||
+	    config_verify(&r->config, r->config.root, e) == -1) {
+		if (mended_config(r)) {
+			rc = 0;
+			goto out;
+		}
+		/* Nor for another version: only what is signed is worth believing. */
+		if (e->kind == ERR_UNSUPPORTED && !config_is_signed(buf_span(&text)))
+			damaged_config(e);
+		if (e->kind == ERR_CORRUPT && is_foreign(r))
+			not_ours(r, e);
+		else
+			err_wrap(e, "%s", r->store->url);
+		goto out;
+	}
+	rc = 0;
+out:
+	buf_fini(&text);
+	return rc;
+}
+
+/* ---- Read anew: another holder may have changed it. */
+
+static int read_config(struct repo *r, struct config *out, struct err *e)
+{
+	struct buf text = {0};
+	int rc = -1;
+
+	if (store_get_all(r->store, "config", CONFIG_MAX, &text, e) == -1 ||
+	    config_parse(buf_span(&text), out, e) == -1)
+		goto out;
+	rc = config_verify(out, r->keys->root_public, e);
+	if (rc == -1)
+		config_fini(out);
+out:
+	buf_fini(&text);
+	return rc;
+}
+
+int repo_peek_config(struct repo *r, uint64_t *revision, uint64_t *epoch, struct err *e)
+{
+	struct config c;
+
+	if (read_config(r, &c, e) == -1)
+		return -1;
+	*revision = c.revision;
+	*epoch = c.epoch;
+	config_fini(&c);
+	return 0;
+}
+
+static int adopt(struct repo *r, const struct config *c, struct err *e)
+{
+	config_fini(&r->config);
+	r->config = *c;
+	return repo_refresh_keys(r, e);
+}
+
+int repo_reload_config(struct repo *r, struct err *e)
+{
+	struct config c;
+
+	if (read_config(r, &c, e) == -1)
+		return -1;
+	if (c.revision < r->config.revision || c.epoch < r->config.epoch) {
+		config_fini(&c);
+		return repo_foreign(e, "it was set back while we worked");
+	}
+	return adopt(r, &c, e);
+}
+
+/* ---- Changing config: only who has the root key can. */
+
+static int read_to_change(void *arg, uint64_t *revision, struct err *e)
+{
+	struct repo *r = arg;
+	struct config c;
+
+	if (read_config(r, &c, e) == -1)
+		return -1;
+	if (seen_config(r, c.revision, c.epoch, e) == -1) {
+		config_fini(&c);
+		return -1;
+	}
+	*revision = c.revision;
+	return adopt(r, &c, e);
+}
+
+int repo_config_begin(struct repo *r, struct config_lease *l, struct err *e)
+{
+	*l = (struct config_lease){0};
+	if (repo_need(r, true, e) == -1)
+		return -1;
+	return config_lease_begin(l, r->store, r->ctx, read_to_change, r, e);
+}
+
+int repo_config_commit(struct repo *r, struct config_lease *l, struct err *e)
+{
+	struct buf text = {0};
+	int rc = -1;
+
+	config_sign(&r->config, r->keys->root, &text);
+	if (config_lease_check(l, e) == 0 && repo_put_config(r, buf_span(&text), 0, e) == 0) {
+		config_lease_end(l, true);
+		rc = seen_own_config(r, e) == -1 ? -1 : repo_refresh_keys(r, e);
+	}
+	buf_fini(&text);
+	return rc;
+}
+
+void repo_config_abort(struct config_lease *l)
+{
+	config_lease_end(l, false);
+}
+
+int repo_set_parity(struct repo *r, unsigned share, struct err *e)
+{
+	struct config_lease l;
+	int rc = 0;
+
+	if (repo_config_begin(r, &l, e) == -1)
+		return -1;
+	if (r->config.parity != share) {
+		config_set_parity(&r->config, share);
+		rc = repo_config_commit(r, &l, e);
+	}
+	repo_config_abort(&l);
+	return rc;
+}
+
+int repo_put_back_config(struct repo *r, bool *mended, struct err *e)
+{
+	struct config_lease l;
+	struct buf text = {0};
+	int rc = -1;
+
+	*mended = false;
+	if (config_lease_begin(&l, r->store, r->ctx, config_lease_stored, r->store, e) == -1)
+		return -1;
+	/* Whole by now: another mended or replaced it. */
+	if (l.revision > 0) {
+		rc = 0;
+		goto out;
+	}
+	config_text(&r->config, &text);
+	if (config_lease_check(&l, e) == 0)
+		rc = store_put_repair(r->store, "config", buf_span(&text), e);
+	*mended = rc == 0;
+out:
+	config_lease_end(&l, *mended);
+	buf_fini(&text);
+	return rc;
+}

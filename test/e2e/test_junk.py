@@ -1,0 +1,161 @@
+"""Junk in a repository's folders, put there by a write key's holder or whoever can write to the store: whom it
+stops, and what clears it."""
+import os
+import shutil
+import sys
+
+import pytest
+
+from conftest import ROOT, restored, same_tree
+
+sys.path.insert(0, os.path.join(ROOT, "test/golden"))
+import write_repo  # noqa: E402
+
+rr, varint = write_repo.rr, write_repo.varint
+TYPES = {"index": rr.INDEX, "snapshots": rr.SNAPSHOT, "marks": rr.MARK}
+
+
+@pytest.fixture
+def used(repo, tree):
+    """Two snapshots, of which the first is forgotten and due: there is something to prune. .kept is the other."""
+    tree.file("old", os.urandom(400_000))
+    first = repo.backup(tree.path)
+    os.unlink(tree.at("old"))
+    tree.file("new", os.urandom(300_000))
+    repo.kept = repo.backup(tree.path)
+    repo("forget", "--now", first)
+    return repo
+
+
+@pytest.fixture
+def thief(used):
+    """What makes objects with a write key that was stolen."""
+    path = used.base + "/thief.key"
+    used("key", "add", "--role", "write", "--label", "stolen", "--new-key-file", path)
+    return lambda: write_repo.Forger(used.repo, path)
+
+
+def whole(used, tree, base):
+    used("restore", used.kept, "--target", base / "out")
+    same_tree(restored(base / "out", tree.path), tree.path)
+
+
+def told(run, names):
+    text = run.err + run.out
+    assert all(n[:16] in text for n in names), (names, run)
+
+
+@pytest.mark.parametrize("folder", TYPES)
+def test_junk_of_the_right_name_stops_nobody(used, thief, tree, base, folder):
+    """It is as it was put, and no such object: no repair, no newer config could make it one."""
+    forger, kind = thief(), TYPES[folder]
+    head = b"HOLDFAST\0" + bytes([kind])
+    key = forger.own.id, forger.own.index_key
+    rubbish = [b"", b"junk", os.urandom(5000), head, head + b"\0\0" + os.urandom(300), head + b"\2\0" + os.urandom(264)]
+    if folder == "index":  # by its own key, and nonsense
+        rubbish.append(forger.envelope(kind, [], [(6, *key, os.urandom(100)), (11, *key, None)]))
+    if folder == "snapshots":
+        rubbish.append(forger.envelope(kind, [forger.sealed[2], forger.sealed[1]], [
+            (7, *forger.run[2], b"{}"), (8, *forger.run[1], b"{}"), (11, *forger.run[2], None)]))
+        rubbish.append(rubbish[-1][:-1] + bytes([rubbish[-1][-1] ^ 1]))
+    names = [forger.put(folder, junk).hex() for junk in rubbish]
+    with open(f"{used.repo}/{folder}/README", "wb") as f:
+        f.write(b"hello")
+    used.backup(tree.path)
+    packs = set(used.objects("packs"))
+    told(used("check", rc=20), names)
+    r = used("prune", "--exclusive", rc=3)
+    assert f"passed over {len(names)} objects" in r.err and "holdfast repair" in r.err, r
+    assert len(set(used.objects("packs")) & packs) < len(packs), "what nothing needs went"
+    whole(used, tree, base)
+    if folder == "marks":
+        assert not [n for n in names if os.path.exists(f"{used.repo}/marks/{n}")], "prune removed them"
+    else:
+        used("repair", rc=3 if folder == "snapshots" else 0)
+    used("prune", "--exclusive")
+    used.check_clean()
+    assert os.path.exists(f"{used.repo}/{folder}/README"), "what is no object of ours is left alone"
+
+
+@pytest.mark.parametrize("folder", ["index", "snapshots", "marks", "notes", "keys", "packs"])
+def test_an_object_of_another_version_stops_no_backup(used, thief, tree, folder):
+    """config says what version its objects are of."""
+    data = b"HOLDFAST\x09" + bytes([1]) + os.urandom(400)
+    ident = thief().put(folder, data).hex()
+    if folder == "notes":
+        os.rename(f"{used.repo}/notes/{ident}", f"{used.repo}/notes/{used.kept}.{ident}")
+    used.backup(tree.path)
+    assert used("snapshots", rc=None).rc in (0, 3)
+    r = used("check", rc=None)
+    assert r.rc in (3, 20) or folder == "packs", r
+    r = used("prune", "--exclusive", rc=None)
+    assert r.rc in (0, 3) or folder == "snapshots" and "--drop-foreign" in r.err, r
+
+
+def test_a_damaged_snapshot_stops_prune_and_the_hint_says_what_clears_it(used, tree):
+    victim = f"{used.repo}/snapshots/{used.kept}"
+    with open(victim, "r+b") as f:
+        f.seek(300)
+        byte = f.read(1)[0]
+        f.seek(300)
+        f.write(bytes([byte ^ 1]))
+    before = used.objects("packs")
+    r = used("prune", "--exclusive", rc=20)
+    assert "repair snapshots" in r.err and used.objects("packs") == before, r
+    used("repair", "snapshots", rc=3)
+    used("prune", "--exclusive")
+    assert used.objects("packs") != before
+
+
+def test_nobodys_snapshot_stops_prune_and_the_hint_says_what_clears_it(used, hf, tree, base):
+    """It could be of a writer whom a newer config knows: only somebody who knows better may have it removed."""
+    os.mkdir(base / "second")
+    other = type(hf)(base / "second").init()
+    alien = other.backup(tree.path)
+    for folder in ("snapshots", "index"):
+        for path in other.objects(folder):
+            shutil.copy(path, f"{used.repo}/{folder}")
+    before = used.objects("packs")
+    r = used("prune", "--exclusive", rc=20)
+    assert "repair snapshots --drop-foreign" in r.err and used.objects("packs") == before, r
+    r = used("repair", rc=1)
+    assert "repair snapshots --drop-foreign" in r.err and os.path.exists(f"{used.repo}/snapshots/{alien}"), r
+    used("repair", "snapshots", "--drop-foreign", "--dry-run", rc=3)
+    assert os.path.exists(f"{used.repo}/snapshots/{alien}")
+    used("repair", "snapshots", "--drop-foreign", rc=3)
+    used("prune", "--exclusive")
+    used.check_clean()
+    whole(used, tree, base)
+
+
+def test_nonsense_in_a_pack_stops_the_repacking_of_no_other(used, thief, tree, base):
+    """A frame that cannot be decompressed, in use, in a pack that is mostly not."""
+    forger = thief()
+    lie = forger.add(rr.CONTENT, b"x" * 1000, codec=1, stored=b"no zstd")
+    forger.add(rr.CONTENT, os.urandom(1 << 20))
+    entry = b"\1\0" + varint(1) + b"f" + varint(0o644) + b"\0\0\0\0" + varint(1000)
+    forger.commit(forger.directory([(entry, b"\2" + varint(1) + lie)]))
+    packs = set(used.objects("packs"))
+    r = used("prune", "--exclusive", "--max-unused", "0", rc=3)
+    assert "stolen" in r.err and "it stays as it is" in r.err, r
+    assert len(set(used.objects("packs")) & packs) < len(packs), "what nothing needs went"
+    whole(used, tree, base)
+
+
+@pytest.mark.parametrize("wrong", [-1, 1])
+def test_a_lie_about_a_packs_size_is_not_signed_by_who_prunes(used, thief, tree, wrong):
+    forger = thief()
+    forger.commit(forger.directory([]))
+    pack = next(f.pack for f, _, _ in thief().blobs.values())
+    size = os.path.getsize(os.path.join(os.fsencode(used.repo), pack))
+    frame = varint(1) + bytes([3, 0, 0]) + varint(60) + varint(12) + varint(1) + os.urandom(32) + varint(12)
+    one = lambda ident, n: ident + bytes([rr.META_PACK]) + varint(n) + varint(144) + varint(1) + varint(0) + frame
+    # The second is not there: so prune writes the index anew.
+    payload = varint(1) + forger.sealed[2] + varint(2) + one(bytes.fromhex(pack[-64:].decode()), size + wrong)
+    payload += one(os.urandom(32), 10_000)
+    own = forger.own.id, forger.own.index_key
+    forger.put("index", forger.envelope(rr.INDEX, [], [(6, *own, payload), (11, *own, None)]))
+    used("prune", "--exclusive", rc=None)
+    r = used("check", rc=None)
+    full = write_repo.Forger(used.repo, used.key_file).signer.hex()[:8]
+    assert f"signed by {full}" not in r.err and "index says" not in r.err, r
