@@ -61,10 +61,10 @@ keep(struct forget_decision *d, const char *fmt, ...)
 	d->keep = true;
 }
 
-/* Does it count?  One dated after it was stored lies about its time. */
+/* One dated after it was stored lies about its time, one that is late about its signer. */
 static bool counts(const struct snapshot *s)
 {
-	return !select_from_future(s);
+	return select_counts(s);
 }
 
 static void keep_last(

@@ -124,7 +124,7 @@ static bool complete(const struct snapshot *s)
 	for (size_t i = 0; i < s->nparts; i++)
 		if (s->parts[i].outcome != SNAPSHOT_COMPLETE)
 			return false;
-	return !select_from_future(s);
+	return select_counts(s);
 }
 
 /* No rule drops the newest recovery point of a group. */
