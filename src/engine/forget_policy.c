@@ -208,6 +208,8 @@ void forget_decide(const struct forget_policy *p, const struct snapshot *const *
 		if (counts(group[i]))
 			keep_tags(p, group[i], &out[i]);
 		else
-			keep(&out[i], "dated later than it was stored: no rule counts it");
+			keep(&out[i], "%s: no rule counts it",
+			    group[i]->late ? "came after its signer was removed"
+					   : "dated later than it was stored");
 	}
 }

@@ -142,7 +142,7 @@ static void spare_newest(struct forget_decision *d, size_t n)
 static void hold_back(
     struct forgetting *f, struct forget_decision *d, const struct snapshot *const *group, size_t n)
 {
-	struct forget_rhythm r = forget_rhythm(group, n);
+	struct forget_rhythm r = forget_rhythm(&f->p->policy, group, n);
 	char from[CALENDAR_TEXT], to[CALENDAR_TEXT];
 	bool any = false;
 
