@@ -17,6 +17,9 @@ static void report(struct cli *c, const struct check_result *r)
 	if (r->unreferenced_packs)
 		out_text(c, "In no index, so that prune removes them: %s\n",
 		    text_amount(a, r->unreferenced_packs, "pack", "packs"));
+	if (r->late_packs)
+		out_text(c, "Gone, and named only by an index that came too late: %s\n",
+		    text_amount(a, r->late_packs, "pack", "packs"));
 	if (r->damaged_objects || r->hurt_snapshots)
 		out_text(c, "Damaged: %s; reached by it: %s, %s\n",
 		    text_amount(a, r->damaged_objects, "object", "objects"),
@@ -40,9 +43,11 @@ static void report_json(struct cli *c, const struct check_result *r)
 	out_json_u64(o, "blobs", r->blobs);
 	out_json_u64(o, "bytes_read", r->bytes_read);
 	out_json_u64(o, "unreferenced_packs", r->unreferenced_packs);
+	out_json_u64(o, "late_packs", r->late_packs);
 	out_json_u64(o, "damaged_objects", r->damaged_objects);
 	out_json_u64(o, "hurt_snapshots", r->hurt_snapshots);
 	out_json_u64(o, "hurt_paths", r->hurt_paths);
+	out_json_u64(o, "void_snapshots", r->void_snapshots);
 	out_json_u64(o, "findings", r->findings);
 	out_json_u64(o, "warnings", r->warnings);
 	json_object_set_new(o, "seconds", json_real(r->seconds));
@@ -83,8 +88,11 @@ int cmd_check(struct cli *c, struct err *e)
 		    "you know why, 'holdfast repair snapshots --accept-history' takes what is "
 		    "there for right");
 	}
-	if (r.warnings)
-		return err_set(e, ERR_INCOMPLETE, "check: %llu %s", (unsigned long long)r.warnings,
-		    text_plural(r.warnings, "warning", "warnings"));
-	return 0;
+	if (r.warnings == 0)
+		return 0;
+	err_set(e, ERR_INCOMPLETE, "check: %llu %s", (unsigned long long)r.warnings,
+	    text_plural(r.warnings, "warning", "warnings"));
+	if (r.void_snapshots)
+		err_hint(e, "'holdfast prune' removes void snapshots; run their backup again");
+	return -1;
 }

@@ -43,6 +43,7 @@ static int put_index(struct rewriting *x, struct err *e)
 	if (index_builder_packs(x->builder) == 0)
 		return 0;
 	index_builder_finish(x->builder, &payload);
+	index_set_deadline(&payload, x->w->deadline_ns);
 	rc = repo_put_index(x->repo, x->domain, buf_span(&payload), &id, e);
 	buf_fini(&payload);
 	if (rc == 0)
@@ -135,16 +136,17 @@ static int write_new(struct rewriting *x, struct err *e)
 
 	for (size_t i = 0; i < repo_index_objects(x->repo); i++) {
 		const struct id *id = repo_index_object(x->repo, i);
+		uint64_t gone;
 
-		x->drops = false;
 		x->blobs = 0;
-		if (repo_index_payload(x->repo, id, &payload, &origin, e) == -1) {
+		if (repo_index_payload(x->repo, id, &payload, &origin, &gone, e) == -1) {
 			if (e->kind == ERR_ABSENT)
 				continue; /* another prune replaced it */
 			goto out;
 		}
 		if (origin.domain != x->domain)
 			continue;
+		x->drops = gone > 0; /* it came late, and names what is not there */
 		x->unsure = repo_signer_role(x->repo, origin.signer) == ROLE_WRITE;
 		if (index_decode(buf_span(&payload), look, x, e) == -1)
 			goto out;

@@ -15,6 +15,8 @@ struct index_rewrite {
 	/* After the new ones are there, before the old ones go; -1: undo it.  May be NULL. */
 	int (*still)(void *arg, struct err *e);
 	void *arg;
+	int64_t deadline_ns; /* for the new ones: the store's time when packs were listed, and a
+				lease */
 	uint64_t written, removed; /* objects; set here */
 };
 

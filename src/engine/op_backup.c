@@ -482,6 +482,8 @@ int op_backup(struct repo *r, const struct backup_params *p, struct ctx *ctx,
 		goto out;
 	s = new_snapshot(b, &paths);
 	open_cache(b, s);
+	if (s->has_parent)
+		writer_increment(b->writer);
 	create_cache(b, s);
 	keep_journal(b, s);
 	rc = run(b, s, out, e);

@@ -14,6 +14,7 @@
 #include "engine/history.h"
 #include "engine/parity_look.h"
 #include "engine/select.h"
+#include "engine/void.h"
 #include "os/os.h"
 #include "repo/domain.h"
 #include "repo/key.h"
@@ -108,7 +109,7 @@ static void refs_hurt(void *arg, const char *why)
 static void check_snapshot(struct check *c, const struct snapshot *s)
 {
 	/* What is due is only waiting for prune; until then it can be brought back. */
-	if (snapshot_goes(s, repo_now(c->repo)))
+	if (s->is_void || snapshot_goes(s, repo_now(c->repo)))
 		return;
 	c->snapshot = s;
 	c->hurt = false;
@@ -197,7 +198,7 @@ static void check_bad_index(struct check *c, const struct id *id)
 	struct buf payload = {0};
 	char name[REPO_NAME_MAX];
 	struct err e;
-	bool foreign = repo_index_payload(c->repo, id, &payload, &origin, &e) == -1 &&
+	bool foreign = repo_index_payload(c->repo, id, &payload, &origin, NULL, &e) == -1 &&
 		       e.kind == ERR_FOREIGN;
 
 	damage_object(c->damage, repo_object_name(name, FORMAT_INDEX, id),
@@ -272,12 +273,16 @@ int op_check(struct repo *r, const struct check_params *p, struct ctx *ctx,
 	c.reader = reader_new(r);
 	if (parity_check(r, c.damage, dp.read_data, ctx, &out->warnings, e) == -1)
 		goto out;
+	if (void_judge(r, &snapshots, ctx, &out->void_snapshots, e) == -1)
+		goto out;
+	out->warnings += out->void_snapshots;
 	for (size_t i = 0; i < snapshots.n && !atomic_load(&ctx->cancel); i++)
 		check_snapshot(&c, snapshots.v[i]);
 	rc = ctx_check(ctx, e);
 	if (rc == 0)
 		rc = check_history(&c, &snapshots, e);
 	take_counts(out, damage_counts(c.damage));
+	out->late_packs = repo_late_gone(r);
 	out->seconds = (double)(clock->mono_ns(clock) - began) / 1e9;
 out:
 	repo_set_ctx(r, outer);

@@ -102,7 +102,7 @@ static int remove_snapshots(struct prune *pr, struct err *e)
 		    note_del_all(pr->repo, &pr->notes, &s->id, e) == -1)
 			return -1;
 		event_emit(pr->ctx, EVENT_OBJECT_REMOVED, span_str(id_hex(hex, &s->id)),
-		    "snapshot was forgotten");
+		    s->is_void ? "snapshot was void" : "snapshot was forgotten");
 	}
 	return gone_sweep(pr->repo, &pr->notes, e);
 }
@@ -246,7 +246,7 @@ static bool any_doomed(const struct prune *pr)
 	while ((pk = idmap_next(pr->packs, &pos, &id)) != NULL)
 		if (pk->doomed)
 			return true;
-	return repo_index_objects(pr->repo) > 16;
+	return repo_index_objects(pr->repo) > 16 || repo_late_gone(pr->repo) > 0;
 }
 
 static void count_doomed(struct prune *pr)

@@ -42,6 +42,7 @@ struct prune_params {
 
 struct prune_result {
 	uint64_t snapshots_kept, snapshots_removed;
+	uint64_t snapshots_void; /* among the removed, mostly: see void.h */
 	uint64_t packs_kept, packs_marked, packs_deleted, packs_unmarked, packs_repacked;
 	uint64_t bytes_marked, bytes_deleted, bytes_repacked;
 	uint64_t bytes_live, bytes_dead; /* stored bytes of frames */

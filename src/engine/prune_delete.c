@@ -56,6 +56,18 @@ static int spare_unmarked(struct prune *pr, struct err *e)
 	return 0;
 }
 
+static bool any_packs(const struct prune *pr)
+{
+	struct ppack *pk;
+	struct id id;
+	size_t pos = 0;
+
+	while ((pk = idmap_next(pr->packs, &pos, &id)) != NULL)
+		if (pk->doomed && pk->present)
+			return true;
+	return false;
+}
+
 static int delete_packs(struct prune *pr, struct err *e)
 {
 	char name[REPO_NAME_MAX];
@@ -79,11 +91,19 @@ static int delete_packs(struct prune *pr, struct err *e)
 
 int prune_delete_doomed(struct prune *pr, struct err *e)
 {
-	struct index_rewrite w = {.drop = doomed, .still = still_fresh, .arg = pr};
+	struct index_rewrite w = {.drop = doomed,
+	    .still = still_fresh,
+	    .arg = pr,
+	    .deadline_ns = pr->now_ns + repo_lease_ns(pr->repo)};
 
 	/* Repacking wrote indexes that this must see too. */
 	if (repo_index_load(pr->repo, true, e) == -1 || spare_unmarked(pr, e) == -1 ||
-	    still_fresh(pr, e) == -1 || index_rewrite(pr->repo, &w, e) == -1)
+	    still_fresh(pr, e) == -1)
 		return -1;
-	return delete_packs(pr, e);
+	/* Before anything goes: who comes too late for it must be known by that. */
+	if (any_packs(pr) && pruned_put(pr->repo, pr->now_ns, &pr->snapshots, e) == -1)
+		return -1;
+	if (index_rewrite(pr->repo, &w, e) == -1 || delete_packs(pr, e) == -1)
+		return -1;
+	return any_packs(pr) ? pruned_sweep(pr->repo, pr->now_ns, &pr->snapshots.pruned, e) : 0;
 }

@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "engine/prune_internal.h"
+#include "engine/void.h"
 #include "repo/domain.h"
 #include "repo/pack.h"
 
@@ -85,6 +86,8 @@ static int reach_all(struct prune *pr, struct err *e)
 			continue;
 		}
 		pr->out->snapshots_kept++;
+		if (s->is_void)
+			continue; /* pinned: what it still has is its own affair */
 		if (reach_snapshot(pr->reach, pr->reader, s, pr->ctx, hold_snapshot, &w, e) == -1 ||
 		    ctx_check(pr->ctx, e) == -1)
 			return -1;
@@ -273,6 +276,8 @@ int prune_plan(struct prune *pr, struct err *e)
 	/* A copy in a marked pack counts only where there is no other. */
 	mark_hide(pr->repo, &pr->marks);
 	pr->generation = repo_index_generation(pr->repo);
+	if (void_judge(pr->repo, &pr->snapshots, pr->ctx, &pr->out->snapshots_void, e) == -1)
+		return -1;
 	pr->reach = reach_new(pr->repo);
 	if (repo_list_packs(pr->repo, take_pack, pr, e) == -1 || reach_all(pr, e) == -1 ||
 	    hold_lost(pr, e) == -1)

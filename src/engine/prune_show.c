@@ -37,8 +37,12 @@ static int show_snapshots(struct prune *pr, struct err *e)
 		if (!snapshot_goes(s, pr->now_ns))
 			continue;
 		repo_object_name(it.object, FORMAT_SNAPSHOT, &s->id);
-		snprintf(it.why, sizeof it.why, "of %s, forgotten, due since %s", s->host,
-		    calendar_format_local(when, s->due_ns));
+		if (s->is_void)
+			snprintf(
+			    it.why, sizeof it.why, "of %s, void: it was stored too late", s->host);
+		else
+			snprintf(it.why, sizeof it.why, "of %s, forgotten, due since %s", s->host,
+			    calendar_format_local(when, s->due_ns));
 		if (show(pr, &it, e) == -1)
 			return -1;
 	}

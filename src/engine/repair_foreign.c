@@ -142,7 +142,7 @@ static int drop_indexes(struct repair *rp, struct err *e)
 		struct id id = *repo_bad_index(rp->repo, i);
 		struct index_origin origin;
 
-		if (repo_index_payload(rp->repo, &id, &payload, &origin, e) == -1 &&
+		if (repo_index_payload(rp->repo, &id, &payload, &origin, NULL, e) == -1 &&
 		    e->kind == ERR_FOREIGN)
 			rc = drop(rp, FORMAT_INDEX, &id, &rp->out->indexes_removed, e);
 	}

@@ -18,6 +18,7 @@ struct found {
 struct scan {
 	struct repair *rp;
 	struct idmap *packs; /* id -> struct found */
+	int64_t deadline_ns; /* of indexes that name them */
 };
 
 static int take_pack(void *arg, enum format_type type, const struct id *id,
@@ -59,8 +60,9 @@ static bool gone(void *arg, const struct id *pack)
 
 enum { BLOBS_MAX = 200000 }; /* in one index object, as writers do */
 
-static int put_builder(struct repair *rp, uint64_t domain, struct index_builder *b, struct err *e)
+static int put_builder(struct scan *s, uint64_t domain, struct index_builder *b, struct err *e)
 {
+	struct repair *rp = s->rp;
 	struct buf payload = {0};
 	struct id made;
 	int rc = 0;
@@ -68,6 +70,7 @@ static int put_builder(struct repair *rp, uint64_t domain, struct index_builder 
 	if (index_builder_packs(b) == 0)
 		return 0;
 	index_builder_finish(b, &payload);
+	index_set_deadline(&payload, s->deadline_ns);
 	if (!rp->p->dry_run) {
 		rc = repo_put_index(rp->repo, domain, buf_span(&payload), &made, e);
 		rp->out->indexes_written++;
@@ -85,53 +88,62 @@ static size_t place_of(const struct repo *r, uint64_t domain)
 	return i;
 }
 
-/* Read the directory of each pack that no index names; an index for each domain. */
+/* What naming the packs that no index names takes. */
+struct strays {
+	struct scan *scan;
+	struct index_builder **builders; /* a domain each */
+	struct pack_dir dir;
+	struct buf hold;
+};
+
+/* By its own directory. */
+static int index_stray(struct strays *x, const struct id *id, const struct found *f, struct err *e)
+{
+	struct repair *rp = x->scan->rp;
+	struct index_builder *own;
+	struct index_pack p;
+	char name[REPO_NAME_MAX];
+
+	if (pack_read_directory(
+		rp->repo, (enum format_type)f->type, id, f->size, &x->dir, &x->hold, &p, e) == -1) {
+		if (!repo_is_bad(e))
+			return -1;
+		rp->out->packs_unreadable++;
+		event_emit(rp->ctx, EVENT_OBJECT_DAMAGED,
+		    span_str(repo_object_name(name, (enum format_type)f->type, id)), "%s", e->msg);
+		return 0;
+	}
+	rp->out->packs_indexed++;
+	own = x->builders[place_of(rp->repo, p.origin.domain)];
+	index_builder_add(own, &p);
+	return index_builder_blobs(own) < BLOBS_MAX ? 0
+						    : put_builder(x->scan, p.origin.domain, own, e);
+}
+
+/* Every pack that no index names; an index for each domain. */
 static int index_strays(struct scan *s, const struct mark_set *marks, struct err *e)
 {
-	struct repair *rp = s->rp;
-	size_t domains = repo_domains(rp->repo);
-	struct index_builder **b = mem_zalloc(domains * sizeof *b), *own;
-	struct pack_dir dir = {0};
-	struct buf hold = {0};
+	struct repo *r = s->rp->repo;
+	struct strays x = {.scan = s};
 	struct found *f;
 	struct id id;
 	size_t pos = 0;
-	int rc = -1;
+	int rc = 0;
 
-	for (size_t i = 0; i < domains; i++)
-		b[i] = index_builder_new();
-	while ((f = idmap_next(s->packs, &pos, &id)) != NULL) {
-		struct index_pack p;
-		char name[REPO_NAME_MAX];
-
-		if (f->indexed || mark_has_pack(marks, &id))
-			continue;
-		if (pack_read_directory(rp->repo, (enum format_type)f->type, &id, f->size, &dir,
-			&hold, &p, e) == -1) {
-			if (!repo_is_bad(e))
-				goto out;
-			rp->out->packs_unreadable++;
-			event_emit(rp->ctx, EVENT_OBJECT_DAMAGED,
-			    span_str(repo_object_name(name, (enum format_type)f->type, &id)), "%s",
-			    e->msg);
-			continue;
-		}
-		rp->out->packs_indexed++;
-		own = b[place_of(rp->repo, p.origin.domain)];
-		index_builder_add(own, &p);
-		if (index_builder_blobs(own) >= BLOBS_MAX &&
-		    put_builder(rp, p.origin.domain, own, e) == -1)
-			goto out;
+	x.builders = mem_zalloc(repo_domains(r) * sizeof *x.builders);
+	for (size_t i = 0; i < repo_domains(r); i++)
+		x.builders[i] = index_builder_new();
+	while (rc == 0 && (f = idmap_next(s->packs, &pos, &id)) != NULL)
+		if (!f->indexed && !mark_has_pack(marks, &id))
+			rc = index_stray(&x, &id, f, e);
+	for (size_t i = 0; i < repo_domains(r); i++) {
+		if (rc == 0)
+			rc = put_builder(s, repo_domain_tag(r, i), x.builders[i], e);
+		index_builder_free(x.builders[i]);
 	}
-	rc = 0;
-	for (size_t i = 0; i < domains && rc == 0; i++)
-		rc = put_builder(rp, repo_domain_tag(rp->repo, i), b[i], e);
-out:
-	for (size_t i = 0; i < domains; i++)
-		index_builder_free(b[i]);
-	free(b);
-	pack_dir_fini(&dir);
-	buf_fini(&hold);
+	free(x.builders);
+	pack_dir_fini(&x.dir);
+	buf_fini(&x.hold);
 	return rc;
 }
 
@@ -141,7 +153,7 @@ static bool is_foreign(struct repair *rp, const struct id *id)
 	struct index_origin origin;
 	struct buf payload = {0};
 	struct err e;
-	bool sound = repo_index_payload(rp->repo, id, &payload, &origin, &e) == 0;
+	bool sound = repo_index_payload(rp->repo, id, &payload, &origin, NULL, &e) == 0;
 
 	buf_fini(&payload);
 	return sound || e.kind != ERR_CORRUPT;
@@ -166,12 +178,16 @@ static int remove_bad(struct repair *rp, struct err *e)
 
 int repair_index(struct repair *rp, struct err *e)
 {
-	struct scan s = {rp, idmap_new(sizeof(struct found))};
+	struct scan s = {rp, idmap_new(sizeof(struct found)), 0};
 	struct index_rewrite w = {.drop = gone, .arg = &s};
 	struct mark_set marks = {0};
 	int rc = -1;
 
 	atomic_store(&rp->ctx->progress.phase, "reading directories of packs");
+	if (!rp->p->dry_run && repo_store_now(rp->repo, &s.deadline_ns, e) == -1)
+		goto out;
+	s.deadline_ns += repo_lease_ns(rp->repo);
+	w.deadline_ns = s.deadline_ns;
 	if (repo_index_load(rp->repo, true, e) == -1 || mark_load(rp->repo, &marks, e) == -1 ||
 	    repo_list_packs(rp->repo, take_pack, &s, e) == -1 || note_indexed(&s, e) == -1 ||
 	    index_strays(&s, &marks, e) == -1 || remove_bad(rp, e) == -1)

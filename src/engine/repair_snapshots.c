@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "engine/history.h"
 #include "engine/repair_internal.h"
+#include "engine/void.h"
 #include "repo/note.h"
 
 static void tell_lost(struct repair *rp, const char *path, const char *why)
@@ -204,13 +205,16 @@ int repair_snapshots_load(struct repair *rp, struct err *e)
 int repair_snapshots(struct repair *rp, struct err *e)
 {
 	struct snapshot_list *l = &rp->snapshots;
+	uint64_t voids;
 
 	atomic_store(&rp->ctx->progress.phase, "mending snapshots");
+	if (void_judge(rp->repo, l, rp->ctx, &voids, e) == -1)
+		return -1;
 	for (size_t i = 0; i < l->n; i++) {
 		bool hurt, lost;
 
-		if (l->v[i]->forgotten)
-			continue;
+		if (l->v[i]->forgotten || l->v[i]->is_void)
+			continue; /* prune removes them */
 		rp->out->snapshots_checked++;
 		if (ctx_check(rp->ctx, e) == -1 || mend_parts(rp, l->v[i], &hurt, &lost, e) == -1)
 			return -1;

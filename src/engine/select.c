@@ -11,6 +11,7 @@
 #include "base/hex.h"
 #include "base/mem.h"
 #include "engine/history.h"
+#include "engine/void.h"
 #include "repo/domain.h"
 #include "repo/repo_object.h"
 
@@ -104,14 +105,19 @@ int select_all(struct repo *r, const struct select_filter *f, struct ctx *ctx,
     struct select_list *out, struct err *e)
 {
 	struct snapshot_list all;
+	uint64_t voids;
 	size_t n = 0;
 
 	memset(out, 0, sizeof *out);
 	if (snapshot_load_all(r, &all, e) == -1)
 		return -1;
 	history_look(r, &all, ctx);
+	if (void_judge(r, &all, ctx, &voids, e) == -1) {
+		snapshot_list_fini(&all);
+		return -1;
+	}
 	for (size_t i = 0; i < all.n; i++) {
-		if (passes(all.v[i], f)) {
+		if (!all.v[i]->is_void && passes(all.v[i], f)) {
 			select_warn_future(ctx, all.v[i]);
 			select_tell_late(r, ctx, EVENT_WARNING, all.v[i]);
 			all.v[n++] = all.v[i];
@@ -121,6 +127,7 @@ int select_all(struct repo *r, const struct select_filter *f, struct ctx *ctx,
 	}
 	*out = (struct select_list){all.v, n, all.damaged + all.junk};
 	gone_fini(&all.gone);
+	pruned_list_fini(&all.pruned);
 	return 0;
 }
 
@@ -347,6 +354,7 @@ int select_one(struct repo *r, const char *text, const struct select_filter *f, 
 	struct snapshot_list all = {0};
 	struct snapshot **v = NULL, *chosen = NULL;
 	struct spec p;
+	uint64_t voids;
 	size_t n = 0;
 	int rc = -1;
 
@@ -355,9 +363,11 @@ int select_one(struct repo *r, const char *text, const struct select_filter *f, 
 	if (snapshot_load_all(r, &all, e) == -1)
 		goto out;
 	history_look(r, &all, ctx);
+	if (void_judge(r, &all, ctx, &voids, e) == -1)
+		goto out;
 	v = mem_alloc(all.n * sizeof *v);
 	for (size_t i = 0; i < all.n; i++) {
-		if (!fits(all.v[i], &p, f))
+		if (!fits(all.v[i], &p, f) || (all.v[i]->is_void && p.kind != SPEC_ID))
 			continue;
 		select_warn_future(ctx, all.v[i]);
 		select_tell_late(r, ctx, EVENT_WARNING, all.v[i]);

@@ -22,7 +22,8 @@ struct select_list {
 	size_t damaged; /* objects that could not be read (told to the sink) */
 };
 
-/* Every snapshot that passes; damaged ones are counted, and told as EVENT_OBJECT_DAMAGED. */
+/* Every snapshot that passes and is not void (void.h); damaged ones are counted, and told as
+ * EVENT_OBJECT_DAMAGED. */
 int select_all(struct repo *r, const struct select_filter *f, struct ctx *ctx,
     struct select_list *out, struct err *e);
 void select_list_fini(struct select_list *l);

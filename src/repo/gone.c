@@ -174,5 +174,13 @@ int gone_withdraw(struct repo *r, const struct id *note, struct err *e)
 
 int gone_sweep(struct repo *r, const struct note_list *l, struct err *e)
 {
-	return note_del_all(r, l, &nobody, e);
+	for (size_t i = 0; i < l->n; i++) {
+		const struct note *n = &l->v[i];
+
+		/* Other notes on no snapshot are none of ours (pruned.h). */
+		if (gone_is(n) && (n->damaged || n->op == NOTE_GONE) &&
+		    gone_withdraw(r, &n->id, e) == -1)
+			return -1;
+	}
+	return 0;
 }

@@ -1,13 +1,16 @@
 /* index: see index.h. */
 #include "repo/index.h"
 
+#include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 
 enum {
 	COMMITMENT = 100, /* where a sealed key's commitment is: 32 uniform bytes */
 	PACK_BYTES_MIN = ID_SIZE + 1 + 1 + 1 + 1 + 1,
+	DEADLINE = 8, /* bytes that a payload begins with */
 };
 
 struct index_builder {
@@ -76,7 +79,8 @@ size_t index_builder_blobs(const struct index_builder *b)
 
 void index_builder_finish(struct index_builder *b, struct buf *out)
 {
-	buf_reserve(out, b->keys.n + b->packs.n + 20);
+	buf_reserve(out, DEADLINE + b->keys.n + b->packs.n + 20);
+	buf_put_zeros(out, DEADLINE);
 	buf_put_varint(out, b->nkeys);
 	buf_put(out, b->keys.p, b->keys.n);
 	buf_put_varint(out, b->npacks);
@@ -86,6 +90,23 @@ void index_builder_finish(struct index_builder *b, struct buf *out)
 	idmap_free(b->places);
 	b->places = idmap_new(sizeof(uint64_t));
 	b->nkeys = b->npacks = b->nblobs = 0;
+}
+
+int64_t index_deadline(struct span payload)
+{
+	struct cursor c = cursor_of(payload);
+
+	return (int64_t)cursor_u64(&c);
+}
+
+void index_set_deadline(struct buf *payload, int64_t ns)
+{
+	struct buf b = {0};
+
+	assert(payload->n >= DEADLINE);
+	buf_put_u64(&b, (uint64_t)ns);
+	memcpy(payload->p, b.p, DEADLINE);
+	buf_fini(&b);
 }
 
 static int check_pack(const struct index_pack *p, struct err *e)
@@ -135,6 +156,7 @@ static int decode_pack(
 int index_decode(struct span payload, index_visit *visit, void *arg, struct err *e)
 {
 	struct cursor c = cursor_of(payload);
+	bool dated = cursor_u64(&c) <= INT64_MAX;
 	size_t nkeys = cursor_count(&c, FORMAT_SEALED_KEY, SIZE_MAX);
 	struct span keys = cursor_bytes(&c, nkeys * FORMAT_SEALED_KEY);
 	size_t npacks = cursor_count(&c, PACK_BYTES_MIN, SIZE_MAX);
@@ -142,7 +164,7 @@ int index_decode(struct span payload, index_visit *visit, void *arg, struct err 
 	struct index_pack p;
 	int rc = -1;
 
-	if (c.bad || payload.n > FORMAT_SMALL_MAX)
+	if (c.bad || !dated || payload.n > FORMAT_SMALL_MAX)
 		return err_set(e, ERR_CORRUPT, "index: bad counts");
 	for (size_t i = 0; i < npacks; i++) {
 		if (decode_pack(&c, keys, &p, &dir, e) == -1) {

@@ -34,8 +34,15 @@ void index_builder_free(struct index_builder *b);
 void index_builder_add(struct index_builder *b, const struct index_pack *p); /* copies */
 size_t index_builder_packs(const struct index_builder *b);
 size_t index_builder_blobs(const struct index_builder *b);
-/* The payload appended to out; the builder is empty afterwards. */
+/* The payload appended to out, with the deadline 0; the builder is empty afterwards. */
 void index_builder_finish(struct index_builder *b, struct buf *out);
+
+/*
+ * By when (the store's clock, ns) the object must be stored; what is stored later
+ * may name packs that prune took, and is believed only of those that are there.
+ */
+int64_t index_deadline(struct span payload); /* of a payload that index_decode took */
+void index_set_deadline(struct buf *payload, int64_t ns);
 
 /* Visit each pack of a payload; what is visited lives until the next one. */
 typedef int index_visit(void *arg, const struct index_pack *p, struct err *e);

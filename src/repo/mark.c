@@ -115,16 +115,20 @@ out:
 	return rc;
 }
 
-bool mark_has_pack_since(const struct mark_set *m, const struct id *pack, int64_t ns)
+bool mark_oldest(const struct mark_set *m, const struct id *pack, int64_t *ns)
 {
 	const int64_t *t = m->oldest ? idmap_get(m->oldest, pack) : NULL;
 
-	return t != NULL && *t <= ns;
+	if (t != NULL)
+		*ns = *t;
+	return t != NULL;
 }
 
 bool mark_has_pack(const struct mark_set *m, const struct id *pack)
 {
-	return mark_has_pack_since(m, pack, INT64_MAX);
+	int64_t ns;
+
+	return mark_oldest(m, pack, &ns);
 }
 
 bool mark_has(const struct mark_set *m, const struct id *mark)

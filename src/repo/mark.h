@@ -28,9 +28,8 @@ void mark_set_fini(struct mark_set *m);
  * with no packs. */
 int mark_load(struct repo *r, struct mark_set *out, struct err *e);
 
-/* Does any mark name this pack? */
-bool mark_has_pack_since(
-    const struct mark_set *m, const struct id *pack, int64_t ns); /* one made at ns or before? */
+/* Does any mark name this pack?  And since when. */
+bool mark_oldest(const struct mark_set *m, const struct id *pack, int64_t *ns);
 bool mark_has_pack(const struct mark_set *m, const struct id *pack);
 bool mark_has(const struct mark_set *m, const struct id *mark);
 

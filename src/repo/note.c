@@ -38,6 +38,7 @@ static const struct {
     [NOTE_HOLD] = {"hold", ANYBODY, true},
     [NOTE_UNHOLD] = {"unhold", FULL},
     [NOTE_GONE] = {"gone", PRUNERS},
+    [NOTE_PRUNED] = {"pruned", PRUNERS},
 };
 
 const char *note_op_name(enum note_op op)

@@ -20,7 +20,8 @@ enum note_op {
 	NOTE_UNPIN,
 	NOTE_HOLD, /* value: "" or until when, RFC 3339 */
 	NOTE_UNHOLD,
-	NOTE_GONE, /* on no snapshot: see gone.h */
+	NOTE_GONE,   /* on no snapshot: see gone.h */
+	NOTE_PRUNED, /* on no snapshot: see pruned.h */
 	NOTE_OPS
 };
 

@@ -75,6 +75,7 @@ static void apply(struct snapshot *s, const struct note *n)
 		s->held = false;
 		break;
 	case NOTE_GONE:
+	case NOTE_PRUNED:
 	case NOTE_OPS:
 		break; /* an op of a later version: not ours to judge */
 	}
@@ -116,5 +117,5 @@ bool snapshot_kept(const struct snapshot *s, int64_t now_ns)
 
 bool snapshot_goes(const struct snapshot *s, int64_t now_ns)
 {
-	return s->forgotten && s->due_ns <= now_ns && !snapshot_kept(s, now_ns);
+	return (s->is_void || (s->forgotten && s->due_ns <= now_ns)) && !snapshot_kept(s, now_ns);
 }

@@ -200,166 +200,6 @@ out:
 	return -1;
 }
 
-struct fetching {
-	struct repo *r;
-	struct id bad;
-	bool failed;
-};
-
-static int fetch_index(
-    void *arg, const struct id *id, struct buf *out, struct index_origin *origin, struct err *e)
-{
-	struct fetching *f = arg;
-
-	if (repo_index_payload(f->r, id, out, origin, e) == 0)
-		return 0;
-	f->bad = *id;
-	f->failed = true;
-	return -1;
-}
-
-static void remove_id(struct id_list *l, const struct id *id)
-{
-	for (size_t i = 0; i < l->n; i++)
-		if (id_eq(&l->v[i], id)) {
-			l->v[i] = l->v[--l->n];
-			return;
-		}
-}
-
-static void note_bad_index(struct repo *r, const struct id *id, const struct err *why)
-{
-	char name[REPO_NAME_MAX];
-
-	r->nforeign += why->kind == ERR_FOREIGN;
-
-	r->bad_indexes = mem_realloc(
-	    r->bad_indexes, (r->nbad_indexes + 1) * sizeof *r->bad_indexes);
-	r->bad_indexes[r->nbad_indexes++] = *id;
-	event_emit(r->ctx, EVENT_OBJECT_DAMAGED, span_str(repo_object_name(name, FORMAT_INDEX, id)),
-	    "%s", why->msg);
-}
-
-/* What the cache holds may have been damaged in the store since: read it once more. */
-static int reread_indexes(
-    struct repo *r, const struct id_list *ids, struct fetching *f, struct err *e)
-{
-	struct buf object = {0};
-	int rc = 0;
-
-	for (size_t i = 0; i < ids->n && rc == 0; i++) {
-		rc = repo_get_object(r, FORMAT_INDEX, &ids->v[i], &object, e);
-		if (rc == -1) {
-			f->bad = ids->v[i];
-			f->failed = true;
-		}
-	}
-	buf_fini(&object);
-	return rc;
-}
-
-/*
- * Make the cache hold what index/ lists; damaged objects are left out: those
- * that are fetched, and `all` of them if that is asked for.
- */
-static int sync_index(struct repo *r, bool all, struct err *e)
-{
-	struct id_list ids = {0};
-	int rc = -1;
-
-	r->nbad_indexes = r->nforeign = 0;
-	for (int tries = 0;;) {
-		struct fetching f = {.r = r};
-
-		ids.n = 0;
-		if (repo_list_ids(r, FORMAT_INDEX, &ids, e) == -1)
-			goto out;
-		for (size_t i = 0; i < r->nbad_indexes; i++)
-			remove_id(&ids, &r->bad_indexes[i]);
-		if ((!all || reread_indexes(r, &ids, &f, e) == 0) &&
-		    index_cache_sync(r->index, ids.v, ids.n, fetch_index, &f, e) == 0)
-			break;
-		if (f.failed && repo_is_bad(e))
-			note_bad_index(r, &f.bad, e);
-		/* A prune may replace an index between our listing and our fetching. */
-		else if (e->kind != ERR_ABSENT || ++tries > 10)
-			goto out;
-	}
-	free(r->index_ids);
-	r->index_ids = ids.v;
-	r->nindex_ids = ids.n;
-	return 0;
-out:
-	id_list_fini(&ids);
-	return rc;
-}
-
-int repo_index_load(struct repo *r, bool again, struct err *e)
-{
-	char *dir = NULL;
-	int rc = 0;
-
-	pthread_rwlock_wrlock(&r->index_lock);
-	if (r->index != NULL && !again)
-		goto out;
-	if (r->index == NULL) {
-		if (r->cache_dir != NULL)
-			dir = mem_printf("%s/index", r->cache_dir);
-		rc = index_cache_open(dir, r->keys->index_key, r->ctx, &r->index, e);
-		if (rc == -1)
-			goto out;
-	}
-	atomic_fetch_add(&r->index_generation, 1);
-	rc = sync_index(r, again, e);
-	/* Who asks again has a reason to distrust what is here. */
-	if (rc == 0 && again)
-		rc = index_cache_verify(r->index, e);
-	/* I5: a damaged cache is dropped and made again. */
-	if (rc == -1 && e->kind == ERR_CORRUPT && index_cache_drop(r->index, e) == 0)
-		rc = sync_index(r, false, e);
-	if (rc == -1)
-		err_wrap(e, "load index");
-out:
-	pthread_rwlock_unlock(&r->index_lock);
-	free(dir);
-	return rc;
-}
-
-struct index_cache *repo_index(struct repo *r)
-{
-	return r->index;
-}
-
-uint64_t repo_index_generation(const struct repo *r)
-{
-	return atomic_load(&r->index_generation);
-}
-
-size_t repo_bad_indexes(const struct repo *r)
-{
-	return r->nbad_indexes;
-}
-
-size_t repo_foreign_indexes(const struct repo *r)
-{
-	return r->nforeign;
-}
-
-size_t repo_index_objects(const struct repo *r)
-{
-	return r->nindex_ids;
-}
-
-const struct id *repo_index_object(const struct repo *r, size_t i)
-{
-	return &r->index_ids[i];
-}
-
-const struct id *repo_bad_index(const struct repo *r, size_t i)
-{
-	return &r->bad_indexes[i];
-}
-
 struct store *repo_store(struct repo *r)
 {
 	return r->store;
@@ -417,6 +257,16 @@ uint64_t repo_config_revision(const struct repo *r)
 int64_t repo_grace_s(const struct repo *r)
 {
 	return r->config.grace_s;
+}
+
+int64_t repo_lease_ns(const struct repo *r)
+{
+	return r->config.grace_s * 800000000;
+}
+
+int64_t repo_lag_ns(const struct repo *r)
+{
+	return r->config.grace_s * 100000000;
 }
 
 const char *repo_key_holder(const struct repo *r)

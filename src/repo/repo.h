@@ -58,6 +58,12 @@ struct index_cache *repo_index(struct repo *r);       /* after repo_index_load *
 uint64_t repo_index_generation(const struct repo *r); /* rises when ordinals may change */
 size_t repo_bad_indexes(const struct repo *r);
 size_t repo_foreign_indexes(const struct repo *r); /* those of them that config is too old for */
+/*
+ * Packs that index objects name which came after their deadline, and that are
+ * not there: left out of the loaded index; no damage, but garbage for prune.
+ * All of them only where it was loaded again.
+ */
+uint64_t repo_late_gone(const struct repo *r);
 
 /*
  * Read config anew, whatever changed in it: holders, domains, epochs.  The
@@ -82,6 +88,12 @@ char *repo_state_path(const struct repo *r, const char *name, const char *suffix
 uint64_t repo_config_revision(const struct repo *r);
 const char *repo_cache_dir(const struct repo *r); /* ours, or NULL */
 int64_t repo_grace_s(const struct repo *r);
+/*
+ * Of the grace, what a writer may count on after it looked (0.8); and what is left
+ * for listings that lag and clocks that differ (0.1, at either end).
+ */
+int64_t repo_lease_ns(const struct repo *r);
+int64_t repo_lag_ns(const struct repo *r);
 const char *repo_key_holder(const struct repo *r); /* hex id of the key in use */
 
 /* What the key in use may do. */

@@ -42,6 +42,7 @@ struct repo {
 	size_t nindex_ids;
 	struct id *bad_indexes;        /* damaged ones, left out */
 	size_t nbad_indexes, nforeign; /* foreign ones among the bad: ERR_FOREIGN */
+	uint64_t late_gone;            /* see repo_late_gone */
 
 	pthread_mutex_t mend_lock; /* guards the names of what was read through damage */
 	char **mended;

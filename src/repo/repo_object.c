@@ -11,6 +11,7 @@
 #include "os/os.h"
 #include "repo/repo_internal.h"
 #include "repo/repo_parity.h"
+#include "store/store_drivers.h"
 
 bool repo_is_bad(const struct err *e)
 {
@@ -163,100 +164,6 @@ int repo_get_object(
 	return repo_get_named(r, repo_object_name(name, type, id), id, out, e);
 }
 
-/* The domain whose index key opens the object's signature; NULL if it is none of ours. */
-static const struct domain *domain_of(
-    const struct repo *r, struct sealer *sealer, const struct envelope *env)
-{
-	const struct domain *found = NULL;
-	struct buf ignored = {0};
-	struct err e;
-
-	for (size_t i = 0; i < r->ndomains && found == NULL; i++)
-		if (envelope_open(sealer, env, env->nsections - 1, &r->domains[i].index_key,
-			PURPOSE_SIGNATURE, &ignored, &e) == 0)
-			found = &r->domains[i];
-	buf_fini(&ignored);
-	return found;
-}
-
-static int any_pack(void *arg, const struct index_pack *p, struct err *e)
-{
-	return 0;
-}
-
-static int open_index(struct repo *r, struct sealer *sealer, const struct envelope *env,
-    struct buf *out, struct index_origin *origin, struct err *e)
-{
-	const struct domain *d = domain_of(r, sealer, env);
-	uint8_t signer[FORMAT_UID] = {0};
-
-	if (d == NULL && r->keys->role == ROLE_WRITE) {
-		/* Another domain's: to us it says nothing (no keys, no packs). */
-		buf_reset(out);
-		buf_put_zeros(out, 2);
-		*origin = (struct index_origin){0, 0};
-		return 0;
-	}
-	if (d == NULL)
-		return repo_foreign(e, "no domain that config knows opens it");
-	if (envelope_verify(sealer, env, &d->index_key, config_writer_key, &r->config, signer, e) ==
-	    -1)
-		return repo_judge_signer(r, signer, e);
-	if (repo_accept(r, signer, FORMAT_INDEX, d->id, e) == -1)
-		return -1;
-	*origin = (struct index_origin){d->tag, domain_tag(signer)};
-	if (envelope_open(sealer, env, 0, &d->index_key, PURPOSE_INDEX, out, e) == -1)
-		return -1;
-	/* Nonsense, well signed, must cost its signer's domain an index, and nobody more. */
-	if (index_decode(buf_span(out), any_pack, NULL, e) == -1)
-		return err_wrap(e, "signed by %s", repo_signer_text(r, origin->signer));
-	return 0;
-}
-
-int repo_index_payload(struct repo *r, const struct id *id, struct buf *out,
-    struct index_origin *origin, struct err *e)
-{
-	struct buf object = {0};
-	struct envelope env;
-	struct sealer sealer;
-	char name[REPO_NAME_MAX];
-	int rc = -1;
-
-	sealer_init(&sealer, r->config.repo);
-	if (repo_get_object(r, FORMAT_INDEX, id, &object, e) == -1)
-		goto out;
-	if (envelope_parse(buf_span(&object), FORMAT_INDEX, 2, &env, e) == -1 ||
-	    open_index(r, &sealer, &env, out, origin, e) == -1) {
-		err_wrap(e, "%s", repo_object_name(name, FORMAT_INDEX, id));
-		goto out;
-	}
-	rc = 0;
-out:
-	buf_fini(&object);
-	sealer_fini(&sealer);
-	return rc;
-}
-
-int repo_put_index(
-    struct repo *r, uint64_t domain, struct span payload, struct id *id, struct err *e)
-{
-	const struct domain *d = repo_domain(r, domain);
-	struct buf object = {0};
-	struct sealer sealer;
-	int rc;
-
-	if (d == NULL)
-		return err_set(e, ERR_BUG, "index object for an unknown domain");
-	sealer_init(&sealer, r->config.repo);
-	envelope_begin(&object, FORMAT_INDEX, NULL, 0);
-	envelope_section(&sealer, &object, &d->index_key, PURPOSE_INDEX, payload);
-	envelope_sign(&sealer, &object, &d->index_key, r->keys->holder, r->keys->signing);
-	rc = repo_put_object(r, FORMAT_INDEX, buf_span(&object), id, e);
-	sealer_fini(&sealer);
-	buf_fini(&object);
-	return rc;
-}
-
 void repo_warn(struct repo *r, const char *name, const char *why)
 {
 	event_emit(r->ctx, EVENT_WARNING, span_str(name), "%s", why);
@@ -377,8 +284,11 @@ int repo_store_clock(struct store *s, int64_t *ns, struct err *e)
 	struct store_stat st;
 	char name[64], hex[33];
 	uint8_t id[16];
-	int rc = -1;
+	int rc = store_fs_now(s, ns, e);
 
+	if (rc != 0)
+		return rc == 1 ? 0 : -1;
+	rc = -1;
 	crypto_random(id, sizeof id);
 	snprintf(name, sizeof name, "leases/%s", hex_encode(hex, id, sizeof id));
 	if (store_put(s, name, span_str("clock\n"), 0, e) == -1)

@@ -48,9 +48,11 @@ int repo_get_object(
 /*
  * Payload of an index object, verified, and whose it is; and a new index
  * object.  To a write key, other domains' index objects are empty (origin 0).
+ * If it was stored after its deadline, packs that are not there are left out:
+ * *gone of them (may be NULL).
  */
 int repo_index_payload(struct repo *r, const struct id *id, struct buf *out,
-    struct index_origin *origin, struct err *e);
+    struct index_origin *origin, uint64_t *gone, struct err *e);
 int repo_put_index(
     struct repo *r, uint64_t domain, struct span payload, struct id *id, struct err *e);
 

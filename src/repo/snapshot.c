@@ -69,6 +69,7 @@ void snapshot_list_fini(struct snapshot_list *l)
 		snapshot_free(l->v[i]);
 	free(l->v);
 	gone_fini(&l->gone);
+	pruned_list_fini(&l->pruned);
 	memset(l, 0, sizeof *l);
 }
 
@@ -202,6 +203,7 @@ int snapshot_load_noted(
 	    note_load_all(r, notes, e) == -1)
 		goto out;
 	gone_of_notes(&out->gone, notes);
+	pruned_of_notes(&out->pruned, notes);
 	out->v = mem_zalloc(l.n * sizeof *out->v);
 	for (size_t i = 0; i < l.n; i++) {
 		struct snapshot *s;

@@ -13,6 +13,7 @@
 #include "repo/format.h"
 #include "repo/author.h"
 #include "repo/gone.h"
+#include "repo/pruned.h"
 
 enum snapshot_strategy { SNAPSHOT_FULL, SNAPSHOT_INCREMENTAL, SNAPSHOT_DIFFERENTIAL };
 enum snapshot_outcome { SNAPSHOT_COMPLETE, SNAPSHOT_INCOMPLETE, SNAPSHOT_FAILED };
@@ -63,6 +64,7 @@ struct snapshot {
 	bool has_previous, has_parent;
 	struct id previous, parent;
 	int64_t start_ns, end_ns;
+	int64_t deadline_ns; /* by when it had to be stored (the store's clock); else it is void */
 	char *host, *user, *system; /* system NULL if none */
 	char *producer;
 	enum snapshot_strategy strategy;
@@ -82,11 +84,12 @@ struct snapshot {
 	int64_t kept_ns;            /* the last pin or hold: when, */
 	uint8_t keeper[FORMAT_UID]; /* and signed by whom */
 	int64_t noted_ns;           /* the newest note's time */
+	bool is_void;               /* stored too late, and what it needs is gone: engine/void.h */
 };
 
 /* Does a pin or a hold keep it from everything? */
 bool snapshot_kept(const struct snapshot *s, int64_t now_ns);
-/* Is it forgotten, due by this (the store's) time, and not kept? */
+/* Is it void, or forgotten and due by this (the store's) time, and not kept? */
 bool snapshot_goes(const struct snapshot *s, int64_t now_ns);
 
 void snapshot_free(struct snapshot *s); /* and all it owns; NULL does nothing */
@@ -104,6 +107,7 @@ struct snapshot_list {
 	size_t damaged, foreign; /* foreign ones among the damaged: ERR_FOREIGN */
 	size_t junk; /* with the right hash, and wrong: no snapshot of anybody's; told as damaged */
 	struct gone gone; /* what was deleted rightly */
+	struct pruned_list pruned;
 };
 int snapshot_load_all(struct repo *r, struct snapshot_list *out, struct err *e);
 /* And the very notes that were folded: what comes later is in none of the snapshots. */

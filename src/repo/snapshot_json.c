@@ -169,6 +169,7 @@ void snapshot_json_encode(const struct snapshot *s, char **head, char **facts)
 	json_object_set_new(h, "parent", id_json(s->has_parent, &s->parent));
 	json_object_set_new(h, "start", time_json(s->start_ns));
 	json_object_set_new(h, "end", time_json(s->end_ns));
+	json_object_set_new(h, "deadline", time_json(s->deadline_ns));
 	json_object_set_new(h, "strategy", json_string(snapshot_strategy_name(s->strategy)));
 	json_object_set_new(h, "tags", list_json(s->tags, s->ntags));
 	json_object_set_new(h, "producer", json_string("holdfast " HF_VERSION));
@@ -237,6 +238,7 @@ static bool decode_head(const json_t *h, struct snapshot *s)
 	       get_id(json_object_get(h, "previous"), &s->has_previous, &s->previous) &&
 	       get_id(json_object_get(h, "parent"), &s->has_parent, &s->parent) &&
 	       get_time(h, "start", &s->start_ns) && get_time(h, "end", &s->end_ns) &&
+	       get_time(h, "deadline", &s->deadline_ns) &&
 	       json_list(json_object_get(h, "tags"), &s->tags, &s->ntags);
 }
 

@@ -6,7 +6,7 @@
 #include "repo/tree.h"
 
 enum {
-	LEAF_MIN = 32 << 10, /* bytes of entries before a leaf may be cut */
+	LEAF_MIN = 2 << 10, /* bytes of entries before a leaf may be cut */
 	LEAF_MAX = 512 << 10,
 	LIST_MIN = 256, /* ids before a list or node may be cut */
 	LIST_MAX = FORMAT_LIST_INLINE,
@@ -341,7 +341,7 @@ static bool name_cut(struct span name)
 
 	for (size_t i = 0; i < name.n; i++)
 		h = (h ^ name.p[i]) * 0x100000001b3;
-	return (h & 0x3f) == 0;
+	return (h & 0x0f) == 0;
 }
 
 int tree_writer_add(

@@ -10,7 +10,6 @@
 #include "base/mem.h"
 #include "crypto/secret.h"
 #include "os/os.h"
-#include "repo/repo_parity.h"
 #include "repo/writer_internal.h"
 
 static const int64_t INDEX_EVERY_NS = 60 * 1000000000LL;
@@ -56,8 +55,7 @@ int writer_begin(struct repo *r, const struct writer_params *p, struct writer **
 	w->params = *p;
 	w->domain = d;
 	w->builder = index_builder_new();
-	w->begin_ns = writer_boot_ns(w);
-	w->last_index_ns = w->begin_ns;
+	w->last_index_ns = writer_boot_ns(w);
 	pthread_mutex_init(&w->index_lock, NULL);
 	pthread_mutex_init(&w->flush_lock, NULL);
 	for (size_t i = 0; i < SEEN_SHARDS; i++) {
@@ -70,10 +68,12 @@ int writer_begin(struct repo *r, const struct writer_params *p, struct writer **
 	}
 	draw_keys(w);
 	/* Marks before the index: what is marked later was not relied on yet. */
-	if (mark_load(r, &w->marks, e) == -1 || repo_index_load(r, false, e) == -1) {
+	if ((!p->dry_run && writer_now(w, &w->begun, e) == -1) ||
+	    mark_load(r, &w->marks, e) == -1 || repo_index_load(r, false, e) == -1) {
 		writer_free(w);
 		return -1;
 	}
+	w->told = w->flushed = w->begun;
 	w->nrelied = index_cache_packs(r->index);
 	w->relied = mem_zalloc(w->nrelied);
 	w->generation = repo_index_generation(r);
@@ -117,11 +117,6 @@ struct writer_stats *writer_stats(struct writer *w)
 	return &w->stats;
 }
 
-static struct seen_shard *shard_of(struct writer *w, const struct id *id)
-{
-	return &w->seen[id->b[0] % SEEN_SHARDS];
-}
-
 /*
  * Where the cache is damaged the blob counts as absent: it is stored once
  * more, which costs space until the next prune, and nothing else (I5).
@@ -145,7 +140,7 @@ int writer_in_index(struct writer *w, const struct id *id, struct index_place *a
 
 int writer_has(struct writer *w, const struct id *id, struct err *e)
 {
-	struct seen_shard *s = shard_of(w, id);
+	struct seen_shard *s = writer_shard(w, id);
 	struct index_place at;
 	int rc = writer_in_index(w, id, &at, e);
 
@@ -159,7 +154,7 @@ int writer_has(struct writer *w, const struct id *id, struct err *e)
 
 bool writer_claim(struct writer *w, const struct id *id)
 {
-	struct seen_shard *s = shard_of(w, id);
+	struct seen_shard *s = writer_shard(w, id);
 	bool was;
 
 	pthread_mutex_lock(&s->lock);
@@ -172,7 +167,7 @@ bool writer_claim(struct writer *w, const struct id *id)
 static void note_packed(struct writer *w, const struct pack_blob *blobs, size_t n, uint32_t number)
 {
 	for (size_t i = 0; i < n; i++) {
-		struct seen_shard *s = shard_of(w, &blobs[i].id);
+		struct seen_shard *s = writer_shard(w, &blobs[i].id);
 		uint32_t *v;
 
 		pthread_mutex_lock(&s->lock);
@@ -180,107 +175,6 @@ static void note_packed(struct writer *w, const struct pack_blob *blobs, size_t 
 		*v = number;
 		pthread_mutex_unlock(&s->lock);
 	}
-}
-
-/* What the index answers now need not be remembered here. */
-static void forget_indexed(struct writer *w, uint32_t upto)
-{
-	for (size_t i = 0; i < SEEN_SHARDS; i++) {
-		struct seen_shard *s = &w->seen[i];
-		struct idmap *fresh = idmap_new(sizeof(uint32_t));
-		struct id id;
-		size_t pos = 0;
-		uint32_t *v;
-
-		pthread_mutex_lock(&s->lock);
-		while ((v = idmap_next(s->map, &pos, &id)) != NULL)
-			if (*v == 0 || *v > upto ||
-			    index_cache_find_in(w->repo->index, w->domain->tag, &id,
-				&(struct index_place){0}, &(struct err){0}) != 1)
-				*(uint32_t *)idmap_put(fresh, &id, NULL) = *v;
-		idmap_free(s->map);
-		s->map = fresh;
-		pthread_mutex_unlock(&s->lock);
-	}
-}
-
-/*
- * An index that is late must not name packs that prune took for garbage
- * meanwhile: others would rely on them.  So they are looked at before the put,
- * and after it, for a run may sleep in between.
- */
-static int put_index(struct writer *w, struct span payload, int64_t since_ns,
-    const struct id *packs, size_t npacks, struct id *id, struct err *e)
-{
-	char name[REPO_NAME_MAX];
-	struct err ignored;
-
-	if (writer_packs_kept(w, since_ns, packs, npacks, e) == -1 ||
-	    repo_put_index(w->repo, w->domain->tag, payload, id, e) == -1)
-		return -1;
-	if (writer_packs_kept(w, since_ns, packs, npacks, e) == 0)
-		return 0;
-	repo_del_named(w->repo, repo_object_name(name, FORMAT_INDEX, id), &ignored);
-	return -1;
-}
-
-/* Make durable what is closed, name it in an index object. */
-static int flush_index(struct writer *w, struct err *e)
-{
-	struct index_builder *full = NULL;
-	const struct index_origin origin = {w->domain->tag, domain_tag(w->repo->keys->holder)};
-	struct buf payload = {0};
-	struct id id, *packs;
-	int64_t since_ns;
-	uint32_t upto;
-	size_t npacks;
-	int rc = -1, added;
-
-	pthread_mutex_lock(&w->flush_lock);
-	pthread_mutex_lock(&w->index_lock);
-	full = w->builder;
-	w->builder = index_builder_new();
-	w->builder_bytes = 0;
-	since_ns = w->last_index_ns;
-	w->last_index_ns = writer_boot_ns(w);
-	npacks = w->own_packs.n - w->own_indexed;
-	packs = npacks ? mem_dup(w->own_packs.v + w->own_indexed, npacks * sizeof *packs) : NULL;
-	w->own_indexed = w->own_packs.n;
-	upto = atomic_load(&w->next_pack);
-	pthread_mutex_unlock(&w->index_lock);
-
-	if (index_builder_packs(full) == 0) {
-		rc = 0;
-		goto out;
-	}
-	/* I1: packs first, in one pass. */
-	if (store_sync(w->repo->store, e) == -1)
-		goto out;
-	index_builder_finish(full, &payload);
-	if (put_index(w, buf_span(&payload), since_ns, packs, npacks, &id, e) == -1)
-		goto out;
-	pthread_rwlock_wrlock(&w->repo->index_lock);
-	added = index_cache_add(w->repo->index, &id, &origin, buf_span(&payload), e);
-	pthread_rwlock_unlock(&w->repo->index_lock);
-	if (added == -1) {
-		/* Not the repository's damage, whatever the cache says of itself. */
-		if (e->kind == ERR_CORRUPT)
-			e->kind = ERR_IO;
-		err_wrap(e, "local index cache");
-		err_hint(e, "what was stored is kept; run this again");
-		goto out;
-	}
-	atomic_fetch_add(&w->stats.object_bytes, payload.n);
-	forget_indexed(w, upto);
-	index_cache_trim(w->repo->index);
-	writer_journal(w, packs, npacks);
-	rc = 0;
-out:
-	pthread_mutex_unlock(&w->flush_lock);
-	index_builder_free(full);
-	free(packs);
-	buf_fini(&payload);
-	return rc;
 }
 
 /* The pack's lock is held. */
@@ -393,7 +287,7 @@ int writer_append(struct writer *w, struct pack_frame *frame, const struct pack_
 out:
 	pthread_mutex_unlock(&p->lock);
 	if (rc == 0 && flush)
-		rc = flush_index(w, e);
+		rc = writer_flush_index(w, e);
 	if (rc == -1)
 		atomic_store(&w->broken, true);
 	return rc;
@@ -419,7 +313,7 @@ int writer_finish(struct writer *w, struct err *e)
 			atomic_store(&w->broken, true);
 			return -1;
 		}
-	if (flush_index(w, e) == 0)
+	if (writer_flush_index(w, e) == 0)
 		return 0;
 	atomic_store(&w->broken, true);
 	return -1;

@@ -30,7 +30,7 @@ struct writer_lane;
 
 struct writer_params {
 	enum codec_id codec;
-	int level;
+	int level;       /* of the codec, or CODEC_AUTO */
 	bool dry_run;    /* everything but storing */
 	uint64_t domain; /* tag: whose blobs these are; 0: the key's own */
 };
@@ -54,6 +54,9 @@ struct writer_stats *writer_stats(struct writer *w);
  * resumed_bytes stays 0.
  */
 void writer_resume(struct writer *w, const char *journal);
+
+/* Most of what comes is stored already: what is not is compressed harder.  Before any lane. */
+void writer_increment(struct writer *w);
 
 struct writer_lane *writer_lane_new(struct writer *w);
 void writer_lane_free(struct writer_lane *l);

@@ -1,7 +1,12 @@
 /*
- * writer_internal: what writer.c (the run), writer_lane.c (blobs to frames),
- * writer_resume.c (runs that did not finish) and writer_commit.c (the end)
- * share.
+ * writer_internal: what the files of a writer share.
+ *
+ *   writer.c         the run: data keys, what was seen, open packs
+ *   writer_lane.c    blobs to frames
+ *   writer_index.c   packs made durable and named in an index
+ *   writer_resume.c  runs that did not finish
+ *   writer_lease.c   for how long what was looked at may be counted on
+ *   writer_commit.c  the snapshot
  */
 #ifndef HF_REPO_WRITER_INTERNAL_H
 #define HF_REPO_WRITER_INTERNAL_H
@@ -12,6 +17,12 @@
 #include "repo/writer.h"
 
 enum { SEEN_SHARDS = 16, WRITER_SLOTS_MAX = FORMAT_KEYS_MAX };
+enum { WRITER_TRIES = 3 }; /* of a put that came too late */
+
+/* One moment by the store's clock and by ours (boot time, read before). */
+struct writer_moment {
+	int64_t store_ns, boot_ns;
+};
 
 /* Where a blob of this run is: 0 in a lane's frame, else the pack's number. */
 struct seen_shard {
@@ -45,7 +56,8 @@ struct writer {
 	struct id_list own_packs;
 	size_t own_indexed; /* of these, how many an index names */
 	_Atomic uint32_t next_pack;
-	_Atomic int64_t last_index_ns; /* set with the lock, read without */
+	_Atomic int64_t last_index_ns;      /* set with the lock, read without */
+	struct writer_moment told, flushed; /* the newest that was asked; as of the last flush */
 
 	pthread_mutex_t flush_lock; /* one index at a time */
 
@@ -53,15 +65,17 @@ struct writer {
 	char *journal;    /* NULL: none */
 	uint8_t *resumed; /* by pack ordinal, nrelied of them: of an unfinished run; or NULL */
 
+	bool increment; /* see writer_increment */
+
 	_Atomic bool broken; /* something claimed was not stored */
 
 	uint8_t *copy_keys; /* sealed, of frames to be copied */
 	size_t ncopy_keys;
 
 	/* For prune's sake. */
-	int64_t begin_ns;        /* boot time */
-	struct mark_set marks;   /* as first listed */
-	_Atomic uint8_t *relied; /* by pack ordinal at the start */
+	struct writer_moment begun; /* before marks were listed */
+	struct mark_set marks;      /* as first listed */
+	_Atomic uint8_t *relied;    /* by pack ordinal at the start */
 	uint32_t nrelied;
 	uint64_t generation;        /* of the index that `relied` counts by */
 	_Atomic bool cache_damaged; /* made anew when the run is over */
@@ -89,11 +103,32 @@ int64_t writer_boot_ns(struct writer *w);
 /* What waits since then, to be stored or named in an index, has waited long enough. */
 bool writer_due(struct writer *w, int64_t since_ns);
 
+/* Make what is closed durable, and name it in an index object. */
+int writer_flush_index(struct writer *w, struct err *e);
+
+static inline struct seen_shard *writer_shard(struct writer *w, const struct id *id)
+{
+	return &w->seen[id->b[0] % SEEN_SHARDS];
+}
+
 /*
- * These packs of our own, begun at `since_ns` or later, are all still there: a
- * prune may have taken for garbage what no index names for longer than the grace.
+ * The lease (format.md 10).  What was there and unmarked at a moment cannot be
+ * deleted before the grace is over: what is put by then, and visible, protects it.
  */
-int writer_packs_kept(
-    struct writer *w, int64_t since_ns, const struct id *ids, size_t n, struct err *e);
+int writer_now(struct writer *w, struct writer_moment *out, struct err *e);
+/* By our clock alone, has most of the lease gone since? */
+bool writer_long_ago(struct writer *w, const struct writer_moment *since);
+
+/*
+ * Look anew: are these packs of our own (and, `relied`, all that the run relies
+ * on) there, and in no mark that may be executed?  Then *base is now, and *deadline
+ * by when what needs them must be stored.
+ */
+int writer_look(struct writer *w, const struct id *own, size_t nown, bool relied,
+    struct writer_moment *base, int64_t *deadline, struct err *e);
+
+/* What was put just now with this deadline, is it there in time?  1, 0, -1 nobody knows. */
+int writer_in_time(
+    struct writer *w, const struct writer_moment *base, int64_t deadline, struct err *e);
 
 #endif

@@ -21,6 +21,12 @@ int store_fs_open(const char *path, bool create, struct store **out, struct err 
  */
 int store_tmp_sweep(struct store *s, int64_t older_than_ns, uint64_t *removed, struct err *e);
 
+/*
+ * The clock of an fs store, by the time of a nameless file: nothing is synced.
+ * 1, 0 another driver (whoever asks puts an object and looks at it), -1.
+ */
+int store_fs_now(struct store *s, int64_t *ns, struct err *e);
+
 /* mem: objects in memory; "mem:NAME" is shared in the process by its name. */
 int store_mem_open(const char *name, bool create, struct store **out, struct err *e);
 

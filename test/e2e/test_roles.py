@@ -319,7 +319,7 @@ def lie(thief, filled, wrong=0):
         listed += bytes([what, 0, 1]) + write_repo.varint(60) + write_repo.varint(n) + write_repo.varint(1)
         listed += ident + write_repo.varint(n)
     size = max(os.path.getsize(os.path.join(os.fsencode(filled.repo), pack)), 144 + 60 * len(blobs) + wrong)
-    payload = write_repo.varint(1) + forger.sealed[1] + write_repo.varint(1)
+    payload = write_repo.IN_TIME + write_repo.varint(1) + forger.sealed[1] + write_repo.varint(1)
     payload += bytes.fromhex(pack[-64:].decode()) + bytes([kind]) + write_repo.varint(size)
     payload += write_repo.varint(144) + write_repo.varint(1) + write_repo.varint(0) + listed
     own = forger.own.id, forger.own.index_key
@@ -419,7 +419,7 @@ def test_an_index_that_lies_about_a_packs_folder_costs_nobody_the_pack(filled, h
         payload += bytes.fromhex(os.path.basename(path)) + bytes([write_repo.rr.META_PACK])
         payload += varint(size) + varint(144) + varint(1) + varint(0) + frame
     own = forger.own.id, forger.own.index_key
-    payload = write_repo.varint(1) + forger.sealed[2] + write_repo.varint(len(listed)) + payload
+    payload = write_repo.IN_TIME + write_repo.varint(1) + forger.sealed[2] + write_repo.varint(len(listed)) + payload
     ident = forger.put("index", forger.envelope(write_repo.rr.INDEX, [], [(6, *own, payload), (11, *own, None)]))
     for args in ((), ("--read-data",)):
         r = filled("check", *args, rc=20)

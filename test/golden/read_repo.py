@@ -394,6 +394,7 @@ class Repo:
                 continue
             (payload,) = self.sections(data, INDEX, [], [(6, 0), (11, 0)], f"index/{name}", domain)
             c = Cursor(payload)
+            c.u64()  # the deadline: packs that are not there are passed over anyway
             keys = [c.take(132) for _ in range(c.varint())]
             for _ in range(c.varint()):
                 ident, kind, _size, offset = c.take(32), c.u8(), c.varint(), c.varint()

@@ -13,6 +13,8 @@ import read_repo as rr
 
 SEED = 32  # bytes of a secret
 
+IN_TIME = struct.pack("<Q", 2**62)  # the deadline of an index that is never late
+
 
 def varint(n):
     out = bytearray()
@@ -155,11 +157,11 @@ class Forger(rr.Repo):
     def commit(self, root, start="2026-01-01T00:00:00.000000000Z", **claims):
         """Write packs, index and a snapshot of the tree root, whose head makes these claims; its id as hex."""
         packs = [self.pack(kind) for kind in self.pending if self.pending[kind]]
-        payload = varint(2) + self.sealed[1] + self.sealed[2] + varint(len(packs)) + b"".join(packs)
+        payload = IN_TIME + varint(2) + self.sealed[1] + self.sealed[2] + varint(len(packs)) + b"".join(packs)
         index = self.own.id, self.own.index_key
         self.put("index", self.envelope(rr.INDEX, [], [(6, *index, payload), (11, *index, None)]))
         head = {"signer": self.signer.hex(), "domain": self.own.id.hex(), "client": "ab" * 16, "sequence": 1, "previous": None, "parent": None,
-                "start": start, "end": start, "host": "forger", "user": "forger", "system": None,
+                "start": start, "end": start, "deadline": "2180-01-01T00:00:00.000000000Z", "host": "forger", "user": "forger", "system": None,
                 "group": "cd" * 16, "strategy": "full", "tags": [], "roots": [root.hex()], "producer": "forger"} | claims
         part = {"name": "files", "kind": "files", "paths": ["/"], "tree": root.hex(), "outcome": "complete",
                 "statistics": {}, "facts": {}, "errors": []}

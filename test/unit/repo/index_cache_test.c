@@ -308,6 +308,7 @@ static void a_pack_is_told_as_it_was_indexed(void **state)
 	assert_int_equal(index_cache_pack_dir(c, PACKS, &dir, &p, &e), -1);
 	index_builder_finish(b, &is);
 	make_payload(0, PACKS, BLOBS, &was);
+	index_set_deadline(&is, index_deadline(buf_span(&was)));
 	assert_true(span_eq(buf_span(&was), buf_span(&is)));
 	index_builder_free(b);
 	pack_dir_fini(&dir);
