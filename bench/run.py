@@ -16,6 +16,7 @@ README.md says how it measures and which traps it goes around.
 import json
 import os
 import shutil
+import stat
 import subprocess
 import sys
 import time
@@ -63,6 +64,25 @@ def free(path):
 def is_tmpfs(path):
     with open("/proc/mounts") as f:
         return any(line.split()[1:3] == [path, "tmpfs"] for line in f)
+
+
+def facts(path):
+    """What of an entry must come back, beside its content."""
+    st = os.lstat(path)
+    return {"type and mode": st.st_mode, "owner": (st.st_uid, st.st_gid), "mtime": st.st_mtime_ns,
+            "links": 0 if stat.S_ISDIR(st.st_mode) else st.st_nlink, "device": st.st_rdev}
+
+
+def differing(one, other):
+    """Each entry below the two folders that is not the same in both, as text; not the folders themselves."""
+    for folder, dirs, files in os.walk(one):
+        for name in dirs + files:
+            a = os.path.join(folder, name)
+            b = os.path.join(other, os.path.relpath(a, one))
+            here, there = facts(a), facts(b) if os.path.lexists(b) else {}
+            wrong = [k for k in here if here[k] != there.get(k)]
+            if wrong:
+                yield f"{a}: {', '.join(wrong)}: {[here[k] for k in wrong]}, not {[there.get(k) for k in wrong]}"
 
 
 class Round:
@@ -117,10 +137,10 @@ class Round:
     def compare(self, tool, root):
         done = subprocess.run(["diff", "-r", "--no-dereference", self.corpus.data, root], stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, encoding="utf-8", errors="replace")
-        same = done.returncode == 0
-        self.results.compared(self.corpus.name, tool.name, same)
-        if not same:
-            self.results.note(f"{tool.name}, {self.corpus.name}: restored differently: {done.stdout[:300].strip()!r}")
+        wrong = done.stdout[:300].strip() or next(differing(self.corpus.data, root), "")
+        self.results.compared(self.corpus.name, tool.name, not wrong)
+        if wrong:
+            self.results.note(f"{tool.name}, {self.corpus.name}: restored differently: {wrong!r}")
 
     def parts(self, program):
         if not os.access(program, os.X_OK):

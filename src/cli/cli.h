@@ -63,7 +63,7 @@ struct cmd_def {
 	unsigned flags;
 	int min_args, max_args;
 	const char *words; /* what the first argument may be: "list|add", or NULL */
-	const char *exits; /* statuses besides 0, 1, 2 and 130, and those of CMD_REPO */
+	const char *exits; /* statuses besides 0, 1, 2 and 130; and 3, 10, 12 and 20 of CMD_OPENS */
 	int (*run)(struct cli *c, struct err *e);
 	struct {
 		const char *line, *what;

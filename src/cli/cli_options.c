@@ -53,7 +53,7 @@ const struct opt_def opt_table[] = {
         "store standard input as one file"},
     {"stdin-name", 0, OPT_STRING, OPT_MAIN, "NAME", "stdin", NULL, B(BACKUP), AT(stdin_name), 0, NULL,
         "name of that file"},
-    {"compression", 0, OPT_CODEC, OPT_MAIN, "CODEC[:LEVEL]", "zstd:3", NULL, B(BACKUP), AT(compression), 0,
+    {"compression", 0, OPT_CODEC, OPT_MAIN, "CODEC[:LEVEL]", "zstd", NULL, B(BACKUP), AT(compression), 0,
         NULL, "zstd, lz4, gzip, brotli or none"},
     {"canary", 0, OPT_LIST, OPT_MAIN, "FILE", NULL, NULL, B(BACKUP), AT(canaries), OPT_NO_ENV, NULL,
         "warn when this file, which nobody should touch, was changed or is not there"},

@@ -27,7 +27,7 @@ const struct cmd_def cmd_table[CMD_COUNT] = {
 	"3.\n\nPatterns follow gitignore's rules, with absolute paths; those of --exclude are "
 	"tried after those in files, so they have the last word. Interrupted, it keeps what is "
 	"stored, so that the next run goes on from there.",
-	CMD_REPO | CMD_OPENS, 0, ANY, NULL, "3", cmd_backup,
+	CMD_REPO | CMD_OPENS, 0, ANY, NULL, "11", cmd_backup,
 	{{"holdfast -r /srv/backup backup /etc /home", "two folders, one snapshot"},
 	    {"holdfast backup --system www -e '*.tmp' -x /srv/www", "named, without some files"},
 	    {"pg_dump shop | holdfast backup --stdin --stdin-name shop.sql",
@@ -37,7 +37,7 @@ const struct cmd_def cmd_table[CMD_COUNT] = {
     [CMD_SNAPSHOTS] = {CMD_SNAPSHOTS, "snapshots", "[SNAPSHOT...]", "List snapshots",
 	"Lists snapshots, oldest first. Options choose which; several of them must all fit. The "
 	"state says what is pinned, held, in the trash, or dated later than it was stored.",
-	CMD_REPO | CMD_OPENS, 0, ANY, NULL, "3", cmd_snapshots,
+	CMD_REPO | CMD_OPENS, 0, ANY, NULL, NULL, cmd_snapshots,
 	{{"holdfast -r /srv/backup snapshots", "all of them"},
 	    {"holdfast snapshots --host db1 --latest 3", "the last three of each group on db1"},
 	    {"holdfast snapshots --trash", "what was forgotten and can be brought back"}}},
@@ -54,7 +54,7 @@ const struct cmd_def cmd_table[CMD_COUNT] = {
 	    {"holdfast find -i 'report*' --newer 2026-11-01", "changed since that day"}}},
     [CMD_CAT] = {CMD_CAT, "cat", "SNAPSHOT:PATH", "Print a file's content",
 	"Writes the content of one file to standard output.\n\n" ABOUT_SNAPSHOT,
-	CMD_REPO | CMD_OPENS, 1, 1, NULL, "20", cmd_cat,
+	CMD_REPO | CMD_OPENS, 1, 1, NULL, NULL, cmd_cat,
 	{{"holdfast cat latest:/etc/fstab", "as it was in the newest snapshot"}}},
     [CMD_DIFF] = {CMD_DIFF, "diff", "SNAPSHOT[:PATH] SNAPSHOT[:PATH]", "Compare two snapshots",
 	"Prints what differs: + added, - removed, M content modified, T another type of thing, "
@@ -68,7 +68,7 @@ const struct cmd_def cmd_table[CMD_COUNT] = {
 	"so.\n\nWhat cannot be restored is reported, the rest is restored, and the exit status is "
 	"3; "
 	"or 20 where stored data is damaged.\n\n" ABOUT_SNAPSHOT,
-	CMD_REPO | CMD_OPENS, 1, 1, NULL, "3 20", cmd_restore,
+	CMD_REPO | CMD_OPENS, 1, 1, NULL, NULL, cmd_restore,
 	{{"holdfast -r /srv/backup restore latest --target /tmp/back", "everything"},
 	    {"holdfast restore latest:/etc --target /tmp/etc", "one folder's content"},
 	    {"holdfast restore 1a2b3c4d --target / --overwrite if-changed --include /home/eve",
@@ -82,7 +82,7 @@ const struct cmd_def cmd_table[CMD_COUNT] = {
 	"Verifies that everything that snapshots need is there and that what lists it is intact; "
 	"with --read-data also that every stored byte is what it was. Damage is reported with the "
 	"snapshots and files that it reaches, and the exit status is 20.",
-	CMD_REPO | CMD_OPENS, 0, 0, NULL, "3 20", cmd_check,
+	CMD_REPO | CMD_OPENS, 0, 0, NULL, NULL, cmd_check,
 	{{"holdfast -r /srv/backup check", "quickly"}, {"holdfast check --read-data", "every byte"},
 	    {"holdfast check --read-data-subset 5%", "a part, chosen anew each time"}}},
     [CMD_FORGET] = {CMD_FORGET, "forget", "[SNAPSHOT...]", "Drop snapshots by rules or by name",
@@ -92,7 +92,7 @@ const struct cmd_def cmd_table[CMD_COUNT] = {
 	"restored or brought back; the first prune after that frees its space.\n\nWhat is pinned "
 	"or held (see tag) is never dropped, nor by a rule the newest complete snapshot of a "
 	"group. N may be \"unlimited\".",
-	CMD_REPO | CMD_OPENS, 0, ANY, NULL, "3", cmd_forget,
+	CMD_REPO | CMD_OPENS, 0, ANY, NULL, "11", cmd_forget,
 	{{"holdfast forget --keep-daily 7 --keep-weekly 5 --dry-run", "shows what would go"},
 	    {"holdfast forget --keep-within 1y6mo --prune", "and frees the space"},
 	    {"holdfast forget 1a2b3c4d", "one of them"},
@@ -101,7 +101,7 @@ const struct cmd_def cmd_table[CMD_COUNT] = {
 	"Works beside running backups: what nothing needs is first marked, and deleted by a prune "
 	"after the grace time (a day, unless init said otherwise). With --exclusive it is deleted "
 	"at once, which is safe only while nobody else uses the repository.",
-	CMD_REPO | CMD_OPENS, 0, 0, NULL, "3 11", cmd_prune,
+	CMD_REPO | CMD_OPENS, 0, 0, NULL, "11", cmd_prune,
 	{{"holdfast -r /srv/backup prune --dry-run", "shows what would be freed, and why"}}},
     [CMD_STATS] = {CMD_STATS, "stats", "", "Measure the repository",
 	"Counts what is stored, how large it is, and what the chosen snapshots would be if "
@@ -112,7 +112,7 @@ const struct cmd_def cmd_table[CMD_COUNT] = {
 	"Changes the tags of snapshots, pins them or puts them on a legal hold: forget refuses "
 	"what "
 	"is pinned or held, and prune never deletes it.\n\n" ABOUT_SNAPSHOT,
-	CMD_REPO | CMD_OPENS, 1, ANY, NULL, NULL, cmd_tag,
+	CMD_REPO | CMD_OPENS, 1, ANY, NULL, "11", cmd_tag,
 	{{"holdfast tag --add keep --remove test latest", "both at once"},
 	    {"holdfast tag --pin 1a2b3c4d", "keeps it until it is unpinned"},
 	    {"holdfast tag --hold --until 2027-12-31 1a2b3c4d",
@@ -126,10 +126,11 @@ const struct cmd_def cmd_table[CMD_COUNT] = {
 	"use), after which what comes is sealed with new keys that the removed one lacks; rotate "
 	"makes new keys without removing anybody. passwd gives the one in use a new password or "
 	"key file.\n\nexport prints a sheet with which import brings a lost config back: print it "
-	"after every change of keys. With --secret it has the sealed key too, for when keys/ is "
+	"after every change of keys (a machine that used the repository keeps one too, as *.config "
+	"in its state folder). With --secret it has the sealed key too, for when keys/ is "
 	"lost.\n\nThe new password comes from --new-key-file (made here), "
 	"--new-password-file, or a prompt.",
-	CMD_REPO | CMD_OPENS, 1, 2, "list|add|remove|rotate|passwd|export|import", NULL, cmd_key,
+	CMD_REPO | CMD_OPENS, 1, 2, "list|add|remove|rotate|passwd|export|import", "11", cmd_key,
 	{{"holdfast key list", "who has one"},
 	    {"holdfast key add --new-key-file /root/holdfast.key --label db1",
 		"a key file for a machine"},
@@ -147,7 +148,7 @@ const struct cmd_def cmd_table[CMD_COUNT] = {
 	"what check finds missing or set back for right, and does so only then. Keep a copy of the "
 	"repository first if you "
 	"can.",
-	CMD_REPO | CMD_OPENS, 0, 1, "index|snapshots", "3", cmd_repair,
+	CMD_REPO | CMD_OPENS, 0, 1, "index|snapshots", "11", cmd_repair,
 	{{"holdfast -r /srv/backup repair --dry-run", "shows what would be done"},
 	    {"holdfast repair --add-parity 10%", "and from now on keeps parity"}}},
     [CMD_CACHE] = {CMD_CACHE, "cache", "[dir | clear]", "Show or clear the local cache",
@@ -177,7 +178,7 @@ const struct cmd_exit cmd_exits[] = {
     {10, "there is no repository"},
     {11, "the repository or a resource is busy"},
     {12, "wrong password or key"},
-    {20, "damage was found"},
+    {20, "damage or tampering was found"},
     {130, "interrupted"},
 };
 const size_t cmd_exits_count = sizeof cmd_exits / sizeof *cmd_exits;
@@ -196,7 +197,7 @@ bool cmd_exit_applies(const struct cmd_def *c, int status)
 
 	if (status <= 2 || status == 130)
 		return true;
-	if (c->flags & CMD_OPENS && (status == 3 || status == 10 || status == 12))
+	if (c->flags & CMD_OPENS && (status == 3 || status == 10 || status == 12 || status == 20))
 		return true;
 	while (*p) {
 		char *end;

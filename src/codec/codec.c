@@ -48,7 +48,7 @@ bool codec_parse(const char *s, enum codec_id *id, int *level)
 			continue;
 		if (s[n] == '\0') {
 			*id = t->id;
-			*level = t->dflt;
+			*level = CODEC_AUTO;
 			return true;
 		}
 		if (s[n + 1] == '\0')
@@ -134,15 +134,27 @@ static bool looks_random(struct span in)
 	return true;
 }
 
+/*
+ * Level 3 has tables of 2^17 and 2^16 words, 768 KiB, which miss a second-level
+ * cache of 1 MiB so often that half of them take 15 to 20 % less time, for
+ * 0.3 to 0.6 % more bytes (bench/NOTES.md).
+ */
+enum { LARGE_HASH_LOG = 16, LARGE_CHAIN_LOG = 15 };
+
 /* Each returns the length, or 0 if it could not. */
 static size_t zstd_pack(struct codec *c, int level, struct span in, uint8_t *out)
 {
 	size_t n;
 
+	const bool large = level == CODEC_AUTO_LARGE;
+
 	if (c->zc == NULL)
 		c->zc = mem_checked(ZSTD_createCCtx());
-	/* Cheap when it is what it was. */
-	ZSTD_CCtx_setParameter(c->zc, ZSTD_c_compressionLevel, level);
+	/* Cheap when it is what it was.  0: what the level has. */
+	ZSTD_CCtx_setParameter(
+	    c->zc, ZSTD_c_compressionLevel, level < 0 ? table[CODEC_ZSTD].dflt : level);
+	ZSTD_CCtx_setParameter(c->zc, ZSTD_c_hashLog, large ? LARGE_HASH_LOG : 0);
+	ZSTD_CCtx_setParameter(c->zc, ZSTD_c_chainLog, large ? LARGE_CHAIN_LOG : 0);
 	n = ZSTD_compress2(c->zc, out, codec_bound(in.n), in.p, in.n);
 	return ZSTD_isError(n) ? 0 : n;
 }
@@ -204,7 +216,9 @@ size_t codec_compress(struct codec *c, enum codec_id id, int level, struct span 
 {
 	size_t n = 0;
 
-	assert(codec_info(id) && level >= table[id].min && level <= table[id].max);
+	assert(codec_info(id) && level >= CODEC_AUTO_LARGE && level <= table[id].max);
+	if (level < 0 && id != CODEC_ZSTD)
+		level = table[id].dflt;
 	if (id == CODEC_NONE || looks_random(in))
 		return 0;
 	switch (id) {

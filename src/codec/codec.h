@@ -20,12 +20,21 @@ struct codec_info {
 
 const struct codec_info *codec_info(enum codec_id id); /* NULL if unknown */
 
-/* "zstd", "zstd:9", "none"...; false if it is not that. */
+/* For a level: none was named.  The default one is meant, or what fits the data better. */
+enum { CODEC_AUTO = -1 };
+
+/* "zstd" (its level is CODEC_AUTO), "zstd:9", "none"...; false if it is not that. */
 bool codec_parse(const char *s, enum codec_id *id, int *level);
 
 struct codec;
 struct codec *codec_new(void);
 void codec_free(struct codec *c);
+
+/*
+ * CODEC_AUTO for one large piece of a file: the default, but zstd's tables are
+ * made to stay in a core's second-level cache.
+ */
+enum { CODEC_AUTO_LARGE = -2 };
 
 /* The most that compressing n bytes can take. */
 size_t codec_bound(size_t n);

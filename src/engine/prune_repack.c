@@ -285,8 +285,7 @@ static void hide_going(struct prune *pr)
 /* One domain's packs become packs of the same domain. */
 static int repack_domain(struct copying *c, struct err *e)
 {
-	struct writer_params wp = {
-	    .codec = CODEC_ZSTD, .level = codec_info(CODEC_ZSTD)->dflt, .domain = c->domain};
+	struct writer_params wp = {.codec = CODEC_ZSTD, .level = CODEC_AUTO, .domain = c->domain};
 	int rc = -1;
 
 	buf_reset(&c->keys);

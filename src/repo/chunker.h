@@ -30,7 +30,7 @@ struct chunker {
 };
 
 enum {
-	CHUNKER_MIN = 256 << 10,
+	CHUNKER_MIN = 512 << 10,
 	CHUNKER_AVG = 1 << 20,
 	CHUNKER_MAX = 4 << 20,
 };

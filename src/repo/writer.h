@@ -22,6 +22,7 @@
 #include "codec/codec.h"
 #include "repo/chunker.h"
 #include "repo/format.h"
+#include "repo/index_cache.h"
 #include "repo/repo.h"
 #include "repo/snapshot.h"
 
@@ -30,7 +31,7 @@ struct writer_lane;
 
 struct writer_params {
 	enum codec_id codec;
-	int level;
+	int level;       /* of the codec, or CODEC_AUTO */
 	bool dry_run;    /* everything but storing */
 	uint64_t domain; /* tag: whose blobs these are; 0: the key's own */
 };
@@ -55,6 +56,9 @@ struct writer_stats *writer_stats(struct writer *w);
  */
 void writer_resume(struct writer *w, const char *journal);
 
+/* Most of what comes is stored already: what is not is compressed harder.  Before any lane. */
+void writer_increment(struct writer *w);
+
 struct writer_lane *writer_lane_new(struct writer *w);
 void writer_lane_free(struct writer_lane *l);
 
@@ -69,8 +73,11 @@ int writer_tree_put(
 /* Seal what the lane has gathered. */
 int writer_lane_flush(struct writer_lane *l, struct err *e);
 
-/* Is this blob in the repository or in this run?  1, 0, -1; counts as relied on. */
-int writer_has(struct writer *w, const struct id *id, struct err *e);
+/*
+ * Is this blob in the repository or in this run?  1, 0, -1; counts as relied on.
+ * `near` helps who asks in about the order of storing: see index_cache_find_near; or NULL.
+ */
+int writer_has(struct writer *w, const struct id *id, struct index_near *near, struct err *e);
 
 /*
  * Copy a sealed frame from elsewhere, unchanged (prune).  A pack's header

@@ -13,6 +13,10 @@
 
 enum { BIND = 46 }; /* bytes of a frame's bind before the ids */
 enum { FRAME_BLOBS_MAX = 1024, KINDS = BLOB_KINDS };
+enum {
+	INCREMENT_MAX = 32 << 20, /* new bytes of a run that are compressed harder */
+	INCREMENT_LEVEL = 7,
+};
 
 struct frame {
 	struct buf plain;
@@ -30,7 +34,13 @@ struct writer_lane {
 	struct buf box, bind;
 	uint8_t random[32]; /* with the counter: a frame's own salt */
 	uint64_t counter;
+	struct index_near near; /* what is read again was stored in about this order */
 };
+
+void writer_increment(struct writer *w)
+{
+	w->increment = true;
+}
 
 struct writer_lane *writer_lane_new(struct writer *w)
 {
@@ -60,8 +70,23 @@ void writer_lane_free(struct writer_lane *l)
 	free(l);
 }
 
+/*
+ * If nobody named a level: a nightly increment is small, and kept for long, so
+ * it is worth more of the processor than the terabytes of a first run.
+ */
+static int level_of(const struct writer *w, size_t nblobs)
+{
+	const struct writer_params *p = &w->params;
+
+	if (p->level != CODEC_AUTO)
+		return p->level;
+	if (w->increment && p->codec == CODEC_ZSTD && w->stats.added_bytes <= INCREMENT_MAX)
+		return INCREMENT_LEVEL;
+	return nblobs == 1 ? CODEC_AUTO_LARGE : CODEC_AUTO;
+}
+
 /* Compress, to where it will be sealed; what does not shrink is stored as it is. */
-static struct span pack_plain(struct writer_lane *l, struct span plain, uint8_t *codec)
+static struct span pack_plain(struct writer_lane *l, int level, struct span plain, uint8_t *codec)
 {
 	size_t n = 0;
 
@@ -72,7 +97,7 @@ static struct span pack_plain(struct writer_lane *l, struct span plain, uint8_t 
 	buf_reserve(&l->box, FORMAT_BOX + codec_bound(plain.n));
 	out = l->box.p + FORMAT_BOX_HEAD;
 	if (l->w->params.codec != CODEC_NONE)
-		n = codec_compress(l->codec, l->w->params.codec, l->w->params.level, plain, out);
+		n = codec_compress(l->codec, l->w->params.codec, level, plain, out);
 	if (n == 0)
 		return plain;
 	*codec = (uint8_t)l->w->params.codec;
@@ -86,7 +111,8 @@ static int seal_frame(struct writer_lane *l, enum format_purpose kind, struct sp
 	bool refs = kind == PURPOSE_REFS;
 	struct pack_frame f = {
 	    .kind = (uint8_t)kind, .plain = (uint32_t)plain.n, .nblobs = (uint32_t)n};
-	struct span c = pack_plain(l, plain, &f.codec);
+	const int level = level_of(w, n);
+	struct span c = pack_plain(l, level, plain, &f.codec);
 	struct span ids;
 
 	f.stored = (uint32_t)(c.n + FORMAT_BOX);
@@ -102,7 +128,7 @@ static int seal_frame(struct writer_lane *l, enum format_purpose kind, struct sp
 	buf_put_u64(&l->bind, l->counter++);
 	/* Compressed otherwise, the same blobs are another plaintext. */
 	buf_put_u8(&l->bind, f.codec);
-	buf_put_u8(&l->bind, (uint8_t)w->params.level);
+	buf_put_u8(&l->bind, (uint8_t)level);
 	buf_put_u32(&l->bind, f.stored);
 	for (size_t i = 0; i < n; i++)
 		buf_put(&l->bind, &blobs[i].id, ID_SIZE);
@@ -155,16 +181,17 @@ static int gather(struct writer_lane *l, enum format_purpose kind, struct span b
 
 /* As writer_has; content that an unfinished run left is counted. */
 static int has_already(
-    struct writer *w, enum format_purpose kind, const struct id *id, struct err *e)
+    struct writer_lane *l, enum format_purpose kind, const struct id *id, struct err *e)
 {
+	struct writer *w = l->w;
 	struct index_place at;
 	int rc;
 
 	if (w->resumed == NULL || kind != PURPOSE_CONTENT)
-		return writer_has(w, id, e);
-	rc = writer_in_index(w, id, &at, e);
+		return writer_has(w, id, &l->near, e);
+	rc = writer_in_index(w, id, &l->near, &at, e);
 	if (rc == 0)
-		return writer_has(w, id, e);
+		return writer_has(w, id, &l->near, e);
 	if (rc == 1 && at.pack < w->nrelied && w->resumed[at.pack])
 		atomic_fetch_add_explicit(
 		    &w->stats.resumed_bytes, at.blob_len, memory_order_relaxed);
@@ -182,7 +209,7 @@ int writer_add(struct writer_lane *l, enum format_purpose kind, struct span blob
 	crypto_mac(l->mac[kind - 1], blob, id->b);
 	if (added != NULL)
 		*added = false;
-	has = has_already(w, kind, id, e);
+	has = has_already(l, kind, id, e);
 	if (has != 0)
 		return has == 1 ? 0 : -1;
 	if (writer_claim(w, id))

@@ -1,5 +1,6 @@
 """What makes it bearable to live with: limits, priorities, progress when asked, a clean stop, installing."""
 import os
+import random
 import re
 import signal
 import subprocess
@@ -200,6 +201,22 @@ def test_an_interrupted_backup_says_what_it_kept(repo, data):
     assert kept > MIB
     assert repo("--json", "backup", data).summary["added_bytes"] < 6 * MIB
     repo.check_clean()
+
+
+def test_what_an_increment_adds_is_compressed_harder_unless_a_level_is_named(repo, base):
+    words = open(os.path.join(ROOT, "README.md")).read().split()
+    rng = random.Random(1)
+    stored = {}
+    for level in ("zstd", "zstd:3"):
+        folder = os.path.join(base, level)
+        os.mkdir(folder)
+        for name in ("first", "second"):
+            with open(os.path.join(folder, name), "w") as f:
+                f.write(" ".join(rng.choice(words) for _ in range(300000)))
+            done = repo("--json", "backup", "--compression", level, folder).summary
+            stored[level, name] = done["stored_bytes"] / done["added_bytes"]
+    assert stored["zstd", "second"] < 0.97 * stored["zstd:3", "second"]
+    assert 0.99 < stored["zstd", "first"] / stored["zstd:3", "first"] < 1.03
 
 
 def installed(base, *args):

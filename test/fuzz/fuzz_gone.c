@@ -22,8 +22,8 @@ static void of_texts(char *text, size_t n, struct gone *out)
 static bool same(const struct gone *a, const struct gone *b)
 {
 	for (size_t i = 0; i < a->n && i < b->n; i++)
-		if (memcmp(a->v[i].client, b->v[i].client, FORMAT_UID) != 0 ||
-		    a->v[i].from != b->v[i].from || a->v[i].to != b->v[i].to)
+		if (author_cmp(&a->v[i].by, &b->v[i].by) != 0 || a->v[i].from != b->v[i].from ||
+		    a->v[i].to != b->v[i].to)
 			return false;
 	return a->n == b->n;
 }
@@ -35,9 +35,9 @@ static void check_joined(const struct gone *g)
 		const struct gone_range *x = &g->v[i];
 
 		if (x->from == 0 || x->from > x->to || x->to == UINT64_MAX ||
-		    gone_find(g, x->client, x->from) != x || gone_find(g, x->client, x->to) != x ||
-		    gone_find(g, x->client, x->to + 1) != NULL ||
-		    gone_next(g, x->client, x->from, UINT64_MAX) != x->from)
+		    gone_find(g, &x->by, x->from) != x || gone_find(g, &x->by, x->to) != x ||
+		    gone_find(g, &x->by, x->to + 1) != NULL ||
+		    gone_next(g, &x->by, x->from, UINT64_MAX) != x->from)
 			abort();
 	}
 }

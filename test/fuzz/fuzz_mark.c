@@ -6,10 +6,11 @@
 /* A mark names packs or is damaged and names none. */
 static void check(const struct mark_set *set)
 {
+	int64_t ns;
+
 	for (size_t i = 0; i < set->n; i++)
 		for (size_t k = 0; k < set->v[i].npacks; k++)
-			if (!mark_has_pack(set, &set->v[i].packs[k]) ||
-			    !mark_has_pack_since(set, &set->v[i].packs[k], set->v[i].stored_ns))
+			if (!mark_oldest(set, &set->v[i].packs[k], &ns) || ns > set->v[i].stored_ns)
 				abort();
 }
 

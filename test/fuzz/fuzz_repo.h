@@ -29,7 +29,7 @@ static inline struct repo *fuzz_repo(void)
 /* Outcomes that stored bytes may have. */
 static inline void fuzz_kind(const struct err *e)
 {
-	if (e->kind != ERR_CORRUPT && e->kind != ERR_UNSUPPORTED)
+	if (e->kind != ERR_CORRUPT && e->kind != ERR_UNSUPPORTED && e->kind != ERR_FOREIGN)
 		abort();
 }
 

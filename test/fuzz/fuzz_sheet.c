@@ -18,7 +18,7 @@ enum { LINE = 30 };
 static void outcome(int rc, const struct err *e)
 {
 	if (rc == -1 && e->kind != ERR_USAGE && e->kind != ERR_CORRUPT &&
-	    e->kind != ERR_UNSUPPORTED)
+	    e->kind != ERR_UNSUPPORTED && e->kind != ERR_FOREIGN)
 		abort();
 }
 
