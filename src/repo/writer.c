@@ -328,6 +328,6 @@ void writer_fingerprint(struct repo *r, struct span s, uint8_t out[16])
 	uint8_t h[32];
 
 	crypto_mac3(
-	    repo_own_domain(r)->id_key, span_str("holdfast/0 fingerprint"), s, span_of(NULL, 0), h);
+	    repo_own_domain(r)->id_key, span_str("holdfast/1 fingerprint"), s, span_of(NULL, 0), h);
 	memcpy(out, h, 16);
 }
