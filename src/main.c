@@ -38,6 +38,7 @@ int main(int argc, char **argv)
 	handle(SIGPIPE, SIG_IGN, 0);
 	tzset();
 	os_raise_nofile();
+	os_settle_heap();
 	ctx.clock = os_clock();
 	return cli_main(argc, argv, &ctx, &asked);
 }

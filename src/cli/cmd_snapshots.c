@@ -75,6 +75,7 @@ static void state_json(json_t *o, const struct snapshot *s)
 	time_or_null(o, "forgotten_at", s->forgotten, s->forgotten_ns);
 	time_or_null(o, "due", s->forgotten, s->due_ns);
 	json_object_set_new(o, "future", json_boolean(select_from_future(s)));
+	json_object_set_new(o, "late", json_boolean(s->late));
 }
 
 /* "pinned, trash until 2026-11-28 09:41:07 +01:00" */
@@ -96,6 +97,8 @@ static void put_state(struct buf *b, const struct snapshot *s)
 		buf_printf(b, "%sstrange", b->n ? ", " : "");
 	if (select_from_future(s))
 		buf_printf(b, "%sdated in the future", b->n ? ", " : "");
+	if (s->late)
+		buf_printf(b, "%ssigned by a removed key", b->n ? ", " : "");
 }
 
 json_t *anomalies_json(const struct snapshot_anomaly *v, size_t n)

@@ -1,6 +1,6 @@
 /*
- * backup_dir: a directory whose entries are all done becomes a tree, which
- * is handed to its parent; up to the root, whose tree is the snapshot's.
+ * backup_dir: slices of a directory become its tree, which is handed to the
+ * parent; up to the root, whose tree is the snapshot's.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -8,44 +8,54 @@
 #include "base/mem.h"
 #include "engine/backup_internal.h"
 
-void backup_dir_free(struct bdir *d)
+static int put(void *arg, enum format_purpose kind, struct span blob, struct id *id, struct err *e)
 {
-	for (size_t i = 0; i < d->n; i++) {
-		free(d->entries[i].ids);
-		free(d->entries[i].holes);
-	}
-	free(d->entries);
-	free(d->blobs);
-	source_names_fini(&d->names);
-	source_dir_unref(d->src);
-	free(d);
+	const struct btree *t = arg;
+
+	return writer_add(t->lane, kind, blob, id, NULL, e);
 }
 
-int backup_put_own(
-    void *arg, enum format_purpose kind, struct span blob, struct id *id, struct err *e)
+struct btree *backup_tree_new(void)
 {
-	struct bworker *w = arg;
+	struct btree *t = mem_zalloc(sizeof *t);
 
-	if (writer_add(w->lane, kind, blob, id, NULL, e) == -1)
-		return -1;
-	buf_put(&w->blobs, id, sizeof *id);
-	return 0;
+	t->writer = tree_writer_new(put, t);
+	return t;
 }
 
-/* The cached tree serves if all it reaches in one step is still there. */
-static bool reusable(struct bworker *w, const struct bdir *d)
+void backup_tree_free(struct btree *t)
+{
+	if (t == NULL)
+		return;
+	tree_writer_free(t->writer);
+	buf_fini(&t->leaves);
+	free(t);
+}
+
+/* A directory of one slice is encoded by one worker, with its own tree. */
+static struct btree *tree_of(struct bworker *w, const struct bdir *d)
+{
+	struct btree *t = d->tree != NULL ? d->tree : w->tree;
+
+	t->lane = w->lane;
+	return t;
+}
+
+/* The cached leaves serve if all they reach in one step is still there. */
+static bool reusable(struct bworker *w, const struct bslice *s)
 {
 	struct err e;
 
-	if (!d->same)
+	if (!s->same)
 		return false;
-	for (size_t i = 0; i < d->nblobs; i++)
-		if (writer_has(w->b->writer, &d->blobs[i], &e) != 1)
+	for (size_t i = 0; i < 2 * s->nleaves; i++)
+		if (writer_has(w->b->writer, &s->leaves[i], NULL, &e) != 1)
 			return false;
-	return writer_has(w->b->writer, &d->cached_tree, &e) == 1;
+	return true;
 }
 
-static int add_entry(struct bworker *w, struct bdir *d, struct bentry *en, struct err *e)
+static int add_entry(
+    struct bworker *w, struct btree *t, struct bdir *d, struct bentry *en, struct err *e)
 {
 	struct tree_ref ref = {(enum tree_tag)en->tag, en->depth, en->nids, bentry_ids(en)};
 	struct entry out;
@@ -64,9 +74,7 @@ static int add_entry(struct bworker *w, struct bdir *d, struct bentry *en, struc
 	out.changed = en->changed;
 	out.holes = en->holes;
 	out.nholes = en->nholes;
-	if (tree_writer_add(w->tree, &out, &ref, e) == -1)
-		return -1;
-	return 0;
+	return tree_writer_add(t->writer, &out, &ref, e);
 }
 
 /* A directory that could not be read keeps its name and metadata. */
@@ -74,35 +82,44 @@ static int empty_tree(struct bworker *w, struct bentry *en, struct err *e)
 {
 	en->tag = TREE_DIR;
 	en->nids = 1;
-	return tree_writer_end(w->tree, &en->one, e);
+	w->tree->lane = w->lane;
+	return tree_writer_end(w->tree->writer, &en->one, e);
 }
 
-static int encode(struct bworker *w, struct bdir *d, struct id *tree, struct err *e)
+static int encode(struct bworker *w, struct bslice *s, struct err *e)
 {
-	tree_writer_reset(w->tree);
-	for (size_t i = 0; i < d->n; i++)
-		if (d->entries[i].missing && empty_tree(w, &d->entries[i], e) == -1)
+	struct bdir *d = s->dir;
+	struct btree *t = tree_of(w, d);
+
+	buf_reset(&t->leaves);
+	if (reusable(w, s)) {
+		if (tree_writer_reuse(t->writer, s->leaves, s->nleaves, e) == -1)
 			return -1;
-	buf_reset(&w->blobs);
-	for (size_t i = 0; i < d->n; i++)
-		if (!d->entries[i].skip && add_entry(w, d, &d->entries[i], e) == -1)
+		return tree_writer_cut(t->writer, &t->leaves, e);
+	}
+	for (size_t i = 0; i < s->n; i++)
+		if (s->entries[i].missing && empty_tree(w, &s->entries[i], e) == -1)
 			return -1;
-	return tree_writer_end(w->tree, tree, e);
+	for (size_t i = 0; i < s->n; i++)
+		if (!s->entries[i].skip && add_entry(w, t, d, &s->entries[i], e) == -1)
+			return -1;
+	return tree_writer_cut(t->writer, &t->leaves, e);
 }
 
-/* The record for the next run: entries, and the tree's own blobs last. */
-static void remember(struct bworker *w, struct bdir *d, const struct id *tree)
+/* The record for the next run: entries, and the leaves last. */
+static void remember(struct bworker *w, struct bslice *s)
 {
 	struct backup *b = w->b;
-	struct file_cache_dir rec = {.tree = *tree, .n = 0};
+	const struct buf *leaves = &tree_of(w, s->dir)->leaves;
+	struct file_cache_dir rec = {.n = 0};
 	struct err e;
 
 	if (b->cache_out == NULL)
 		return;
-	rec.entries = mem_zalloc((d->n + 1) * sizeof *rec.entries);
-	memcpy(rec.path, d->path_fp, FILE_CACHE_FP);
-	for (size_t i = 0; i < d->n; i++) {
-		struct bentry *en = &d->entries[i];
+	rec.entries = mem_zalloc((s->n + 1) * sizeof *rec.entries);
+	memcpy(rec.key, s->key, FILE_CACHE_FP);
+	for (size_t i = 0; i < s->n; i++) {
+		struct bentry *en = &s->entries[i];
 		struct file_cache_entry *out = &rec.entries[rec.n];
 
 		if (en->skip)
@@ -119,8 +136,8 @@ static void remember(struct bworker *w, struct bdir *d, const struct id *tree)
 		rec.n++;
 	}
 	rec.entries[rec.n].tag = TREE_CONTENT;
-	rec.entries[rec.n].nids = (uint32_t)(w->blobs.n / ID_SIZE);
-	rec.entries[rec.n].ids = (const struct id *)(const void *)w->blobs.p;
+	rec.entries[rec.n].nids = (uint32_t)(leaves->n / ID_SIZE);
+	rec.entries[rec.n].ids = (const struct id *)(const void *)leaves->p;
 	rec.n++;
 	pthread_mutex_lock(&b->cache_lock);
 	if (b->cache_out != NULL && file_cache_put(b->cache_out, &rec, &e) == -1) {
@@ -132,23 +149,23 @@ static void remember(struct bworker *w, struct bdir *d, const struct id *tree)
 	free(rec.entries);
 }
 
-static int finish(struct bworker *w, struct bdir *d, struct id *tree, struct err *e)
+void backup_slice_encode(struct bworker *w, struct bslice *s)
 {
-	if (reusable(w, d)) {
-		*tree = d->cached_tree;
-		buf_reset(&w->blobs);
-		buf_put(&w->blobs, d->blobs, d->nblobs * ID_SIZE);
-	} else if (encode(w, d, tree, e) == -1) {
-		return -1;
-	}
-	remember(w, d, tree);
-	return 0;
+	struct err e;
+
+	err_clear(&e);
+	if (backup_stopping(w->b))
+		return;
+	if (encode(w, s, &e) == -1)
+		backup_fail(w->b, &e);
+	else
+		remember(w, s);
 }
 
 /* Into the parent's entry, or the run's result. */
 static void hand_up(struct backup *b, struct bdir *d, const struct id *tree)
 {
-	struct bdir *up = d->parent;
+	struct bslice *up = d->parent;
 	struct bentry *en;
 
 	if (up == NULL) {
@@ -160,7 +177,7 @@ static void hand_up(struct backup *b, struct bdir *d, const struct id *tree)
 	}
 	en = &up->entries[d->slot];
 	en->changed = atomic_load(&d->partial);
-	/* Seen by the finisher of the parent: `pending` orders it. */
+	/* Seen by who encodes the parent: `pending` orders it. */
 	if (!en->same || en->changed || !id_eq(&en->one, tree))
 		atomic_store(&up->same, false);
 	en->tag = TREE_DIR;
@@ -168,21 +185,28 @@ static void hand_up(struct backup *b, struct bdir *d, const struct id *tree)
 	en->one = *tree;
 }
 
-void backup_dir_done(struct bworker *w, struct bdir *d)
+static void dir_free(struct bdir *d)
 {
-	while (d != NULL && atomic_fetch_sub_explicit(&d->pending, 1, memory_order_acq_rel) == 1) {
-		struct bdir *up = d->parent;
-		struct id tree = {{0}};
-		struct err e;
+	tree_reader_close(d->old);
+	backup_tree_free(d->tree);
+	source_names_fini(&d->names);
+	source_dir_unref(d->src);
+	free(d);
+}
 
-		err_clear(&e);
-		if (!backup_stopping(w->b)) {
-			if (finish(w, d, &tree, &e) == -1)
-				backup_fail(w->b, &e);
-			else
-				hand_up(w->b, d, &tree);
-		}
-		backup_dir_free(d);
-		d = up;
+struct bslice *backup_dir_finish(struct bworker *w, struct bdir *d)
+{
+	struct bslice *up = d->parent;
+	struct id tree = {{0}};
+	struct err e;
+
+	err_clear(&e);
+	if (!backup_stopping(w->b)) {
+		if (tree_writer_end(tree_of(w, d)->writer, &tree, &e) == -1)
+			backup_fail(w->b, &e);
+		else
+			hand_up(w->b, d, &tree);
 	}
+	dir_free(d);
+	return up;
 }

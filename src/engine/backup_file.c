@@ -219,8 +219,8 @@ static void tell(struct bworker *w, struct bdir *d, struct bentry *en, const cha
 void backup_file(struct bworker *w, struct btask t)
 {
 	struct backup *b = w->b;
-	struct bdir *d = t.dir;
-	struct bentry *en = &d->entries[t.slot];
+	struct bdir *d = t.slice->dir;
+	struct bentry *en = &t.slice->entries[t.slot];
 	char *path = backup_path(d, en);
 	struct err e;
 
@@ -243,7 +243,7 @@ void backup_file(struct bworker *w, struct btask t)
 			atomic_store(&d->partial, true);
 	}
 	free(path);
-	backup_dir_done(w, d);
+	backup_entry_done(w, t.slice);
 }
 
 /* What a worker does next: some files, or a chunk of somebody's large one. */
@@ -263,7 +263,7 @@ static void take_files(struct backup *b, struct work *out)
 	       (out->n == 0 || out->n < b->count)) {
 		struct btask t = b->queue[b->head];
 
-		bytes += t.dir->entries[t.slot].st.size;
+		bytes += t.slice->entries[t.slot].st.size;
 		out->batch[out->n++] = t;
 		b->head = (b->head + 1) % QUEUE_MAX;
 		b->count--;

@@ -8,14 +8,17 @@
  *   backup_paths.c what was asked for
  *   backup_count.c a second walk, for progress
  *   backup_anomaly.c  what is strange about it
- *   backup_dir.c   a directory whose entries are all done becomes a tree
+ *   backup_slice.c slices of a directory, done in any order, encoded in theirs
+ *   backup_dir.c   slices become a tree
  *
- * A directory in flight is a struct bdir.  It is finished by whichever thread
- * completes its last entry; then its id goes up into its parent's entry.  The
- * walker stays at most QUEUE_MAX files ahead, so what is in flight is bounded
- * by the depth of the tree and the size of its directories.
+ * A directory in flight is a struct bdir.  Its names are listed whole; its
+ * entries are in work by slices, runs of neighbouring names, a few at a time.
+ * A slice is encoded by whichever thread completes the last entry of it or of
+ * one before it.  After the last slice the tree's id goes up into the parent's
+ * entry.  The walker stays at most QUEUE_MAX files ahead, so what is in flight
+ * is bounded by the depth of the tree, and the names in its directories.
  *
- * Threads: a bdir's entries are written by the thread that has the entry (the
+ * Threads: a slice's entries are written by the thread that has the entry (the
  * walker, then one worker); `pending` hands them over.
  */
 #ifndef HF_ENGINE_BACKUP_INTERNAL_H
@@ -52,26 +55,55 @@ struct bentry {
 	uint32_t nholes;
 };
 
-struct bdir {
-	struct bdir *parent;
-	size_t slot;            /* which entry of the parent */
-	struct source_dir *src; /* held */
-	struct source_names names;
+/* Entries of names [begin, end) of a directory. */
+struct bslice {
+	struct bslice *next;
+	struct bdir *dir;
+	size_t begin, end;
+	bool last; /* of the directory */
+	bool done; /* under slice_lock: it waits for those before it */
 	struct bentry *entries;
 	size_t n;
 	_Atomic size_t pending;
-	uint8_t path_fp[FILE_CACHE_FP];
-	_Atomic bool same;    /* every entry as cached, none gone */
+	uint8_t key[FILE_CACHE_FP]; /* of its record in the file cache */
+	_Atomic bool same;          /* every entry as cached, none gone */
+	struct id *leaves;          /* as cached: names and refs of each */
+	size_t nleaves;
+};
+
+struct bdir {
+	struct bslice *parent;
+	size_t slot;            /* which entry of the parent */
+	struct source_dir *src; /* held */
+	struct source_names names;
+	size_t next;          /* the walker's: the first name in no slice yet */
 	_Atomic bool partial; /* something in it could not be read */
-	bool has_parent;      /* without a cache: the parent has this directory */
+
+	/* The walker's: without a cache, the directory as the parent has it. */
+	bool has_parent;
 	struct id parent_tree;
-	struct id cached_tree;
-	struct id *blobs; /* of the cached tree itself: names, leaves, nodes */
-	size_t nblobs;
+	struct tree_reader *old; /* NULL at the end */
+	bool old_ahead;          /* old_entry and old_ref are not used up */
+	struct entry old_entry;
+	struct tree_ref old_ref;
+
+	/* Under slice_lock. */
+	struct bslice *head, **tail;
+	unsigned held;
+	bool encoding; /* somebody is at `head` */
+
+	struct btree *tree; /* NULL: one slice is all of it */
+};
+
+/* A tree being written, by one worker after another. */
+struct btree {
+	struct tree_writer *writer;
+	struct writer_lane *lane; /* of who is writing */
+	struct buf leaves;        /* of the slice at hand */
 };
 
 struct btask {
-	struct bdir *dir;
+	struct bslice *slice;
 	size_t slot;
 };
 
@@ -90,6 +122,8 @@ struct backup {
 	struct file_cache *cache;            /* the walker's; NULL: none */
 	struct file_cache_writer *cache_out; /* under cache_lock; NULL: none */
 	pthread_mutex_t cache_lock;
+	pthread_mutex_t slice_lock;
+	pthread_cond_t slice_less;
 
 	struct bworker *workers;
 	unsigned nworkers;
@@ -135,14 +169,14 @@ struct bshare {
 struct bworker {
 	struct backup *b;
 	struct writer_lane *lane;
-	struct tree_writer *tree;
+	struct btree *tree;
 	struct content_writer *content;
 	struct reader *reader;
-	struct buf hold;  /* strings of the entry at hand */
-	struct buf blobs; /* ids of the tree's own blobs */
-	uint8_t *data;    /* DATA_MAX bytes, made at first use */
-	uint64_t size;    /* of the file at hand, as the walk saw it */
-	int64_t mark_ns;  /* when the work on a file was last accounted for */
+	struct index_near near; /* the walker's, of unchanged files */
+	struct buf hold;        /* strings of the entry at hand */
+	uint8_t *data;          /* DATA_MAX bytes, made at first use */
+	uint64_t size;          /* of the file at hand, as the walk saw it */
+	int64_t mark_ns;        /* when the work on a file was last accounted for */
 	struct bshare share;
 	pthread_t thread;
 };
@@ -205,13 +239,20 @@ void backup_share_store(struct bworker *w, struct bworker *reader, struct bchunk
 /* backup_count.c: a thread's main; adds to the totals of progress. */
 void *backup_count_main(void *backup);
 
-/* backup_dir.c: one of the directory's pending parts is done; finishes it if it was the last. */
-void backup_dir_done(struct bworker *w, struct bdir *d);
-void backup_dir_free(struct bdir *d);
+/*
+ * backup_slice.c: the directory's next slice, which waits while too many are
+ * held; one that has no names if there are none.  After the last one is done
+ * the directory may be gone.
+ */
+struct bslice *backup_slice_next(struct backup *b, struct bdir *d);
+/* One of the slice's pending parts is done; goes on with what that was the last of. */
+void backup_entry_done(struct bworker *w, struct bslice *s);
 
-/* A tree_put for the worker's tree writer, which remembers the tree's own blobs. */
-int backup_put_own(
-    void *bworker, enum format_purpose kind, struct span blob, struct id *id, struct err *e);
+/* backup_dir.c: into the directory's tree, in order of the slices; all are: its parent. */
+void backup_slice_encode(struct bworker *w, struct bslice *s);
+struct bslice *backup_dir_finish(struct bworker *w, struct bdir *d);
+struct btree *backup_tree_new(void);
+void backup_tree_free(struct btree *t); /* NULL does nothing */
 
 static inline const char *bentry_name(const struct bdir *d, const struct bentry *en)
 {

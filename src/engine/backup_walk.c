@@ -129,16 +129,16 @@ static const struct file_cache_entry *find(struct finder *f, const uint8_t *fp, 
 
 /*
  * Match entries with the record by fingerprint.  The last entry of a record
- * holds the ids of the tree's own blobs.
+ * holds the leaves that the slice became.
  */
-static void match(struct bdir *d, const struct file_cache_dir *rec)
+static void match(struct bslice *s, const struct file_cache_dir *rec)
 {
 	struct finder f = {.rec = rec, .n = rec->n ? rec->n - 1 : 0};
-	const struct file_cache_entry *own = rec->n ? &rec->entries[f.n] : NULL, *hit;
+	const struct file_cache_entry *leaves = rec->n ? &rec->entries[f.n] : NULL, *hit;
 	size_t in_order = 0, at;
 
-	for (size_t i = 0; i < d->n; i++) {
-		struct bentry *en = &d->entries[i];
+	for (size_t i = 0; i < s->n; i++) {
+		struct bentry *en = &s->entries[i];
 
 		if (fp_none(en->fp) || (hit = find(&f, en->fp, &at)) == NULL)
 			continue;
@@ -149,11 +149,10 @@ static void match(struct bdir *d, const struct file_cache_dir *rec)
 		take_ids(en, hit);
 	}
 	free(f.sorted);
-	d->same = in_order == d->n && f.n == d->n && own != NULL;
-	d->cached_tree = rec->tree;
-	if (d->same) {
-		d->blobs = mem_dup(own->ids, own->nids * (size_t)ID_SIZE);
-		d->nblobs = own->nids;
+	s->same = in_order == s->n && f.n == s->n && leaves != NULL;
+	if (s->same) {
+		s->leaves = mem_dup(leaves->ids, leaves->nids * (size_t)ID_SIZE);
+		s->nleaves = leaves->nids / 2;
 	}
 }
 
@@ -161,17 +160,17 @@ static void match(struct bdir *d, const struct file_cache_dir *rec)
  * The record has no names, so changed and new are told apart by number: as
  * many as went missing from the record count as changed.
  */
-static void guess_known(struct bdir *d, const struct file_cache_dir *rec)
+static void guess_known(struct bslice *s, const struct file_cache_dir *rec)
 {
 	size_t gone = 0;
 
 	for (size_t i = 0; i + 1 < rec->n; i++)
 		gone += rec->entries[i].tag != TREE_DIR;
-	for (size_t i = 0; i < d->n; i++)
-		gone -= (d->entries[i].same || d->entries[i].was_racy) &&
-			d->entries[i].tag != TREE_DIR && gone > 0;
-	for (size_t i = 0; i < d->n && gone > 0; i++) {
-		struct bentry *en = &d->entries[i];
+	for (size_t i = 0; i < s->n; i++)
+		gone -= (s->entries[i].same || s->entries[i].was_racy) &&
+			s->entries[i].tag != TREE_DIR && gone > 0;
+	for (size_t i = 0; i < s->n && gone > 0; i++) {
+		struct bentry *en = &s->entries[i];
 
 		if (en->same || en->was_racy || en->st.type == ENTRY_DIR)
 			continue;
@@ -194,31 +193,47 @@ static void take_ref(struct bentry *en, const struct entry *old, const struct tr
 	take_ids(en, &c);
 }
 
+/* The parent's next entry, if that is not at hand already. */
+static bool old_entry(struct bworker *w, struct bdir *d)
+{
+	struct err e;
+
+	if (d->old != NULL && !d->old_ahead &&
+	    tree_reader_next(d->old, &d->old_entry, &d->old_ref, &e) != 1) {
+		tree_reader_close(d->old);
+		d->old = NULL;
+	}
+	d->old_ahead = d->old != NULL;
+	return d->old_ahead;
+}
+
 /*
  * Without a cache everything is read; the parent's tree, in the same order of
  * name, tells afterwards what is new, changed or as it was.
  */
-static void match_parent(struct bworker *w, struct bdir *d)
+static void match_parent(struct bworker *w, struct bslice *s)
 {
-	struct tree_reader *t;
-	struct tree_ref ref;
-	struct entry old;
-	struct err e;
+	struct bdir *d = s->dir;
 	size_t i = 0;
 
-	t = tree_reader_open(reader_tree_get, w->reader, &d->parent_tree, &e);
-	while (t != NULL && tree_reader_next(t, &old, &ref, &e) == 1) {
-		while (i < d->n && span_cmp(span_str(bentry_name(d, &d->entries[i])), old.name) < 0)
+	while (old_entry(w, d)) {
+		struct span name = d->old_entry.name;
+
+		while (i < s->n && span_cmp(span_str(bentry_name(d, &s->entries[i])), name) < 0)
 			i++;
-		if (i < d->n && span_eq(span_str(bentry_name(d, &d->entries[i])), old.name))
-			take_ref(&d->entries[i], &old, &ref);
+		/* It may be in the next slice. */
+		if (i == s->n)
+			return;
+		if (span_eq(span_str(bentry_name(d, &s->entries[i])), name))
+			take_ref(&s->entries[i], &d->old_entry, &d->old_ref);
+		d->old_ahead = false;
 	}
-	tree_reader_close(t);
 }
 
-static void look_at(struct bworker *w, struct bdir *d, size_t i, int64_t now, size_t *kept)
+static void look_at(struct bworker *w, struct bslice *s, size_t i, int64_t now)
 {
-	struct bentry *en = &d->entries[*kept];
+	struct bdir *d = s->dir;
+	struct bentry *en = &s->entries[s->n];
 	const char *name = source_name(&d->names, i);
 	enum source_look what;
 	struct err e;
@@ -237,29 +252,26 @@ static void look_at(struct bworker *w, struct bdir *d, size_t i, int64_t now, si
 	if (what == SOURCE_SKIP)
 		return;
 	fingerprint(w->b, name, en, now);
-	(*kept)++;
+	s->n++;
 }
 
 /* Look at every name, keep those to store, compare with the cache. */
-static void look_all(struct bworker *w, struct bdir *d)
+static void look_all(struct bworker *w, struct bslice *s)
 {
 	struct backup *b = w->b;
 	struct clock *clock = os_clock_of(b->ctx);
 	int64_t now = clock->wall_ns(clock);
 	const struct file_cache_dir *rec = NULL;
 
-	d->entries = mem_alloc(d->names.n * sizeof *d->entries);
-	for (size_t i = 0; i < d->names.n && !backup_stopping(b); i++)
-		look_at(w, d, i, now, &d->n);
-	backup_fingerprint(b, span_str(d->src->path), d->path_fp);
+	for (size_t i = s->begin; i < s->end && !backup_stopping(b); i++)
+		look_at(w, s, i, now);
 	if (b->cache != NULL)
-		rec = file_cache_get(b->cache, d->path_fp);
+		rec = file_cache_get(b->cache, s->key);
 	if (rec != NULL) {
-		match(d, rec);
-		guess_known(d, rec);
+		match(s, rec);
+		guess_known(s, rec);
 	}
-	if (d->has_parent)
-		match_parent(w, d);
+	match_parent(w, s);
 }
 
 /* Is all that a cached entry refers to still in the repository?  Lists too, at every depth. */
@@ -274,7 +286,7 @@ static int list_present(
 	struct presence *p = arg, below = {p->w, p->levels + 1};
 	struct buf copy = {0};
 	struct span blob;
-	int rc = writer_has(p->w->b->writer, id, e);
+	int rc = writer_has(p->w->b->writer, id, &p->w->near, e);
 
 	if (rc != 1)
 		return rc == 0 ? err_set(e, ERR_ABSENT, "gone") : -1;
@@ -297,28 +309,29 @@ static bool present(struct bworker *w, const struct bentry *en)
 	if (en->tag == TREE_LIST)
 		return list_present(&p, PURPOSE_REFS, en->depth, ids, &e) == 0;
 	for (size_t i = 0; i < en->nids; i++)
-		if (writer_has(w->b->writer, &ids[i], &e) != 1)
+		if (writer_has(w->b->writer, &ids[i], &w->near, &e) != 1)
 			return false;
 	return true;
 }
 
-static void enqueue(struct backup *b, struct bdir *d, size_t slot)
+static void enqueue(struct backup *b, struct bslice *s, size_t slot)
 {
 	pthread_mutex_lock(&b->queue_lock);
 	while (b->count == b->queue_max)
 		pthread_cond_wait(&b->queue_less, &b->queue_lock);
-	b->queue[(b->head + b->count++) % QUEUE_MAX] = (struct btask){d, slot};
+	b->queue[(b->head + b->count++) % QUEUE_MAX] = (struct btask){s, slot};
 	pthread_cond_signal(&b->queue_more);
 	pthread_mutex_unlock(&b->queue_lock);
 }
 
 static void walk_dir(
-    struct bworker *w, struct source_dir *src, struct bdir *parent, size_t slot, unsigned depth);
+    struct bworker *w, struct source_dir *src, struct bslice *parent, size_t slot, unsigned depth);
 
-static void walk_child(struct bworker *w, struct bdir *d, size_t i, unsigned depth)
+static void walk_child(struct bworker *w, struct bslice *s, size_t i, unsigned depth)
 {
 	struct backup *b = w->b;
-	struct bentry *en = &d->entries[i];
+	struct bdir *d = s->dir;
+	struct bentry *en = &s->entries[i];
 	struct source_dir *child;
 	struct err e;
 
@@ -336,31 +349,31 @@ static void walk_child(struct bworker *w, struct bdir *d, size_t i, unsigned dep
 		free(path);
 		en->missing = true;
 		en->changed = true;
-		d->same = false;
-		backup_dir_done(w, d);
+		s->same = false;
+		backup_entry_done(w, s);
 		return;
 	}
-	walk_dir(w, child, d, i, depth + 1);
+	walk_dir(w, child, s, i, depth + 1);
 }
 
 /* One entry after the look: settle it, or hand it to somebody who will. */
-static void settle(struct bworker *w, struct bdir *d, size_t i, unsigned depth)
+static void settle(struct bworker *w, struct bslice *s, size_t i, unsigned depth)
 {
 	struct backup *b = w->b;
-	struct bentry *en = &d->entries[i];
+	struct bentry *en = &s->entries[i];
 
 	if (en->st.type == ENTRY_DIR) {
-		walk_child(w, d, i, depth);
+		walk_child(w, s, i, depth);
 		return;
 	}
 	if (en->st.type != ENTRY_FILE) {
 		atomic_fetch_add_explicit(&b->others, 1, memory_order_relaxed);
-		backup_dir_done(w, d);
+		backup_entry_done(w, s);
 		return;
 	}
 	if (en->same && !present(w, en)) {
 		en->same = false;
-		d->same = false;
+		s->same = false;
 		forget_ids(en);
 	}
 	if (en->same) {
@@ -368,14 +381,51 @@ static void settle(struct bworker *w, struct bdir *d, size_t i, unsigned depth)
 		atomic_fetch_add_explicit(&b->files, 1, memory_order_relaxed);
 		atomic_fetch_add_explicit(&b->bytes, en->st.size, memory_order_relaxed);
 		ctx_done(b->ctx, en->st.size, en->st.size, true, 0);
-		backup_dir_done(w, d);
+		backup_entry_done(w, s);
 		return;
 	}
-	enqueue(b, d, i);
+	enqueue(b, s, i);
+}
+
+/* The next slice.  False if it was the last: then the directory may be gone. */
+static bool walk_slice(struct bworker *w, struct bdir *d, unsigned depth)
+{
+	struct bslice *s = backup_slice_next(w->b, d);
+	bool last = s->last;
+
+	look_all(w, s);
+	atomic_store(&s->pending, s->n + 1);
+	for (size_t i = 0; i < s->n; i++) {
+		if (backup_stopping(w->b))
+			s->entries[i].skip = true;
+		if (s->entries[i].skip)
+			backup_entry_done(w, s);
+		else
+			settle(w, s, i, depth);
+	}
+	backup_entry_done(w, s);
+	return !last;
+}
+
+/* Where the parent snapshot has this directory, if there is no cache to tell. */
+static void find_old(struct bworker *w, struct bdir *d)
+{
+	struct backup *b = w->b;
+	struct err e;
+
+	if (d->parent == NULL) {
+		d->has_parent = b->has_parent_tree;
+		d->parent_tree = b->parent_tree;
+	} else if (d->parent->dir->has_parent && d->parent->entries[d->slot].was_racy) {
+		d->has_parent = true;
+		d->parent_tree = d->parent->entries[d->slot].one;
+	}
+	if (d->has_parent)
+		d->old = tree_reader_open(reader_tree_get, w->reader, &d->parent_tree, &e);
 }
 
 static void walk_dir(
-    struct bworker *w, struct source_dir *src, struct bdir *parent, size_t slot, unsigned depth)
+    struct bworker *w, struct source_dir *src, struct bslice *parent, size_t slot, unsigned depth)
 {
 	struct backup *b = w->b;
 	struct bdir *d = mem_zalloc(sizeof *d);
@@ -384,13 +434,8 @@ static void walk_dir(
 	d->src = src;
 	d->parent = parent;
 	d->slot = slot;
-	if (parent == NULL) {
-		d->has_parent = b->has_parent_tree;
-		d->parent_tree = b->parent_tree;
-	} else if (parent->has_parent && parent->entries[slot].was_racy) {
-		d->has_parent = true;
-		d->parent_tree = parent->entries[slot].one;
-	}
+	d->tail = &d->head;
+	find_old(w, d);
 	err_clear(&e);
 	ctx_item(b->ctx, span_str(src->path));
 	if (src->source->ops->list(src, &d->names, &e) == -1) {
@@ -400,19 +445,10 @@ static void walk_dir(
 			parent->same = false;
 		d->names.n = 0;
 	}
-	look_all(w, d);
-	atomic_store(&d->pending, d->n + 1);
-	for (size_t i = 0; i < d->n; i++) {
-		if (backup_stopping(b))
-			d->entries[i].skip = true;
-		if (d->entries[i].skip)
-			backup_dir_done(w, d);
-		else
-			settle(w, d, i, depth);
-	}
 	atomic_fetch_add_explicit(&b->dirs, 1, memory_order_relaxed);
 	atomic_fetch_add_explicit(&b->ctx->progress.dirs, 1, memory_order_relaxed);
-	backup_dir_done(w, d);
+	while (walk_slice(w, d, depth))
+		;
 }
 
 int backup_walk(struct bworker *w, struct err *e)

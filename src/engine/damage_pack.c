@@ -235,7 +235,6 @@ int damage_pack_read(struct damage_pack *d, uint32_t ordinal, uint64_t size,
 	err_clear(&why);
 	if (index_cache_pack_dir(repo_index(d->repo), ordinal, &d->indexed, &p, e) == -1)
 		return -1;
-	index_cache_trim(repo_index(d->repo));
 	if (size > FORMAT_PACK_MAX)
 		return err_set(e, ERR_CORRUPT, "is larger than any pack may be");
 	begin(d, &p, size);

@@ -61,10 +61,10 @@ keep(struct forget_decision *d, const char *fmt, ...)
 	d->keep = true;
 }
 
-/* Does it count?  One dated after it was stored lies about its time. */
+/* One dated after it was stored lies about its time, one that is late about its signer. */
 static bool counts(const struct snapshot *s)
 {
-	return !select_from_future(s);
+	return select_counts(s);
 }
 
 static void keep_last(
@@ -208,6 +208,8 @@ void forget_decide(const struct forget_policy *p, const struct snapshot *const *
 		if (counts(group[i]))
 			keep_tags(p, group[i], &out[i]);
 		else
-			keep(&out[i], "dated later than it was stored: no rule counts it");
+			keep(&out[i], "%s: no rule counts it",
+			    group[i]->late ? "came after its signer was removed"
+					   : "dated later than it was stored");
 	}
 }

@@ -226,7 +226,7 @@ static void worker_init(struct bworker *w, struct backup *b)
 	memset(w, 0, sizeof *w);
 	w->b = b;
 	w->lane = writer_lane_new(b->writer);
-	w->tree = tree_writer_new(backup_put_own, w);
+	w->tree = backup_tree_new();
 	w->content = content_writer_new(writer_tree_put, w->lane);
 	w->reader = reader_new(b->repo);
 }
@@ -234,11 +234,10 @@ static void worker_init(struct bworker *w, struct backup *b)
 static void worker_fini(struct bworker *w)
 {
 	writer_lane_free(w->lane);
-	tree_writer_free(w->tree);
+	backup_tree_free(w->tree);
 	content_writer_free(w->content);
 	reader_free(w->reader);
 	buf_fini(&w->hold);
-	buf_fini(&w->blobs);
 	free(w->data);
 }
 
@@ -413,6 +412,8 @@ static void init_locks(struct backup *b)
 
 	pthread_mutex_init(&b->queue_lock, NULL);
 	pthread_mutex_init(&b->cache_lock, NULL);
+	pthread_mutex_init(&b->slice_lock, NULL);
+	pthread_cond_init(&b->slice_less, NULL);
 	pthread_mutex_init(&b->result_lock, NULL);
 	pthread_cond_init(&b->queue_more, NULL);
 	pthread_cond_init(&b->queue_less, NULL);
@@ -437,6 +438,8 @@ static void backup_free(struct backup *b)
 	writer_free(b->writer);
 	pthread_mutex_destroy(&b->queue_lock);
 	pthread_mutex_destroy(&b->cache_lock);
+	pthread_mutex_destroy(&b->slice_lock);
+	pthread_cond_destroy(&b->slice_less);
 	pthread_mutex_destroy(&b->result_lock);
 	pthread_cond_destroy(&b->queue_more);
 	pthread_cond_destroy(&b->queue_less);

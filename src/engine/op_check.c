@@ -224,11 +224,16 @@ static int check_objects(struct check *c, struct snapshot_list *snapshots, struc
 	return snapshot_load_all(c->repo, snapshots, e);
 }
 
-/* The past; and what is dated later than it was stored. */
+/* The past; what is dated later than it was stored, or came later than it could. */
 static int check_history(struct check *c, const struct snapshot_list *snapshots, struct err *e)
 {
-	for (size_t i = 0; i < snapshots->n; i++)
-		c->out->warnings += select_warn_future(c->ctx, snapshots->v[i]);
+	for (size_t i = 0; i < snapshots->n; i++) {
+		const struct snapshot *s = snapshots->v[i];
+
+		c->out->warnings += select_warn_future(c->ctx, s);
+		c->out->findings += !snapshot_goes(s, repo_now(c->repo)) &&
+				    select_tell_late(c->repo, c->ctx, EVENT_FINDING, s);
+	}
 	return history_check(c->repo, snapshots, c->ctx, &c->out->findings, e);
 }
 

@@ -124,7 +124,7 @@ static bool complete(const struct snapshot *s)
 	for (size_t i = 0; i < s->nparts; i++)
 		if (s->parts[i].outcome != SNAPSHOT_COMPLETE)
 			return false;
-	return !select_from_future(s);
+	return select_counts(s);
 }
 
 /* No rule drops the newest recovery point of a group. */
@@ -142,7 +142,7 @@ static void spare_newest(struct forget_decision *d, size_t n)
 static void hold_back(
     struct forgetting *f, struct forget_decision *d, const struct snapshot *const *group, size_t n)
 {
-	struct forget_rhythm r = forget_rhythm(group, n);
+	struct forget_rhythm r = forget_rhythm(&f->p->policy, group, n);
 	char from[CALENDAR_TEXT], to[CALENDAR_TEXT];
 	bool any = false;
 

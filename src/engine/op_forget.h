@@ -70,10 +70,11 @@ void forget_decide(const struct forget_policy *p, const struct snapshot *const *
     struct forget_decision *out);
 
 /*
- * Did so many snapshots of a group (in any order) come within one of its usual intervals
- * that somebody may be flooding it, to push older ones out of a policy?  By the
- * store's times; numbers in forget_rhythm.c.  Pure.
+ * Did so many snapshots of a group come within one of its usual intervals
+ * that somebody may be flooding it, and push they older ones out of this policy?  By the
+ * store's times; numbers in forget_rhythm.c.  Pure; the group as for forget_decide.
  */
-struct forget_rhythm forget_rhythm(const struct snapshot *const *group, size_t n);
+struct forget_rhythm forget_rhythm(
+    const struct forget_policy *p, const struct snapshot *const *group, size_t n);
 
 #endif

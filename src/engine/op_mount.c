@@ -188,7 +188,7 @@ static int by_name(const void *a, const void *b)
 static size_t latest_of(const struct select_list *all)
 {
 	for (size_t i = all->n; i-- > 0;)
-		if (!select_from_future(all->v[i]))
+		if (select_counts(all->v[i]))
 			return i;
 	return all->n;
 }

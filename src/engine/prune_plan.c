@@ -209,10 +209,8 @@ static int weigh_all(struct prune *pr, struct err *e)
 	size_t pos = 0;
 	int rc = 0;
 
-	for (uint32_t i = 0; i < n && rc == 0; i++) {
+	for (uint32_t i = 0; i < n && rc == 0; i++)
 		rc = weigh_pack(pr, i, &dir, e);
-		index_cache_trim(repo_index(pr->repo));
-	}
 	pack_dir_fini(&dir);
 	if (rc == 0)
 		rc = hold_unindexed(pr, e);

@@ -127,7 +127,7 @@ static int place_of(struct marking *m, enum format_purpose kind, const struct id
 {
 	struct places p;
 	char hex[ID_HEX];
-	int rc = reader_find(m->rd, id, at, e);
+	int rc = reader_find_near(m->rd, id, at, e);
 
 	if (rc == -1)
 		return -1;

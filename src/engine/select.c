@@ -12,6 +12,8 @@
 #include "base/mem.h"
 #include "engine/history.h"
 #include "engine/void.h"
+#include "repo/domain.h"
+#include "repo/repo_object.h"
 
 static const int64_t FUTURE_NS = 300 * CALENDAR_SECOND;
 
@@ -19,6 +21,23 @@ bool select_from_future(const struct snapshot *s)
 {
 	return s->stored_ns != 0 && s->start_ns > s->stored_ns &&
 	       s->start_ns - s->stored_ns > FUTURE_NS;
+}
+
+bool select_counts(const struct snapshot *s)
+{
+	return !select_from_future(s) && !s->late;
+}
+
+bool select_tell_late(struct repo *r, struct ctx *ctx, enum event_id as, const struct snapshot *s)
+{
+	char hex[ID_HEX];
+
+	if (s->late)
+		event_emit(ctx, as, span_of(NULL, 0),
+		    "snapshot %.8s of %s came after its signer %s was removed: it counts for no "
+		    "rule, nor as latest; if nobody wants it: holdfast forget --now %.8s",
+		    id_hex(hex, &s->id), s->host, repo_signer_text(r, domain_tag(s->signer)), hex);
+	return s->late;
 }
 
 /* ---- Filters. */
@@ -100,6 +119,7 @@ int select_all(struct repo *r, const struct select_filter *f, struct ctx *ctx,
 	for (size_t i = 0; i < all.n; i++) {
 		if (!all.v[i]->is_void && passes(all.v[i], f)) {
 			select_warn_future(ctx, all.v[i]);
+			select_tell_late(r, ctx, EVENT_WARNING, all.v[i]);
 			all.v[n++] = all.v[i];
 		} else {
 			snapshot_free(all.v[i]);
@@ -350,7 +370,8 @@ int select_one(struct repo *r, const char *text, const struct select_filter *f, 
 		if (!fits(all.v[i], &p, f) || (all.v[i]->is_void && p.kind != SPEC_ID))
 			continue;
 		select_warn_future(ctx, all.v[i]);
-		if (p.kind == SPEC_ID || !select_from_future(all.v[i]))
+		select_tell_late(r, ctx, EVENT_WARNING, all.v[i]);
+		if (p.kind == SPEC_ID || select_counts(all.v[i]))
 			v[n++] = all.v[i];
 	}
 	if (choose(&p, v, n, all.damaged + all.junk, one_group, text, &chosen, e) == -1)

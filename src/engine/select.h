@@ -33,6 +33,9 @@ void select_list_fini(struct select_list *l);
  * for no rule, nor as latest; select_all and select_one tell of it.
  */
 bool select_from_future(const struct snapshot *s);
+/* Neither that, nor come after its signer was removed (repo/late.h). */
+bool select_counts(const struct snapshot *s);
+bool select_tell_late(struct repo *r, struct ctx *ctx, enum event_id as, const struct snapshot *s);
 bool select_warn_future(struct ctx *ctx, const struct snapshot *s); /* if so, tell it */
 
 /*

@@ -89,6 +89,7 @@ void os_user(char *out, size_t n);  /* name of the effective user, or its number
 mode_t os_umask(void);              /* the process's file mode creation mask */
 size_t os_nofile(void);             /* how many descriptors may be open */
 void os_raise_nofile(void);         /* soft limit of descriptors up to the hard one */
+void os_settle_heap(void);          /* large pieces go back to the system when they are freed */
 void os_sleep_ns(struct ctx *ctx, int64_t ns); /* ends early on cancel */
 
 /*

@@ -1,5 +1,6 @@
 /* os: the clock, the machine and its user, and where files belong. */
 #include <errno.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <pwd.h>
 #include <sched.h>
@@ -97,6 +98,18 @@ void os_raise_nofile(void)
 		r.rlim_cur = r.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &r);
 	}
+}
+
+void os_settle_heap(void)
+{
+#ifdef __GLIBC__
+	/*
+	 * Without it the first large piece that is freed raises the limit to its size, and
+	 * pieces below it are kept in heaps of each thread.
+	 */
+	mallopt(M_MMAP_THRESHOLD, 128 << 10);
+	mallopt(M_TRIM_THRESHOLD, 256 << 10);
+#endif
 }
 
 void os_sleep_ns(struct ctx *ctx, int64_t ns)

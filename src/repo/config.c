@@ -368,3 +368,18 @@ const char *config_writer_text(
 		    json_object_get(config_writer_json(c, (size_t)(w - c->writers)), field));
 	return s ? s : "";
 }
+
+bool config_writer_newest(const struct config *c, const uint8_t id[FORMAT_UID],
+    const uint8_t client[FORMAT_UID], uint64_t *newest)
+{
+	const struct config_writer *w = config_writer(c, id);
+	const json_t *all;
+	char hex[2 * FORMAT_UID + 1];
+
+	if (w == NULL || !w->removed)
+		return false;
+	all = json_object_get(config_writer_json(c, (size_t)(w - c->writers)), "newest");
+	hex_encode(hex, client, FORMAT_UID);
+	*newest = (uint64_t)json_integer_value(json_object_get(all, hex));
+	return json_is_object(all);
+}

@@ -85,8 +85,16 @@ struct config_add {
 };
 void config_add_writer(struct config *c, const struct config_add *a);
 
-/* Mark a writer as removed; its work stays valid.  False if it is none (any more). */
-bool config_remove_writer(struct config *c, const uint8_t id[FORMAT_UID], const char *when);
+/*
+ * Mark a writer as removed; its work stays valid, up to the newest number of each
+ * client (an object of client to number, borrowed).  False if it is none (any more).
+ */
+bool config_remove_writer(
+    struct config *c, const uint8_t id[FORMAT_UID], const char *when, json_t *newest);
+
+/* The newest number, 0 none, that a removed writer's client had then; false: not removed. */
+bool config_writer_newest(const struct config *c, const uint8_t id[FORMAT_UID],
+    const uint8_t client[FORMAT_UID], uint64_t *newest);
 
 /* Keep parity of that share, in thousandths, from now on; raises the revision. */
 void config_set_parity(struct config *c, unsigned share);

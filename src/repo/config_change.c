@@ -116,13 +116,15 @@ void config_add_writer(struct config *c, const struct config_add *a)
 	raise_revision(c);
 }
 
-bool config_remove_writer(struct config *c, const uint8_t id[FORMAT_UID], const char *when)
+bool config_remove_writer(
+    struct config *c, const uint8_t id[FORMAT_UID], const char *when, json_t *newest)
 {
 	for (size_t i = 0; i < c->nwriters; i++) {
 		if (memcmp(c->writers[i].id, id, FORMAT_UID) != 0 || c->writers[i].removed)
 			continue;
 		c->writers[i].removed = true;
 		json_object_set_new(config_writer_json(c, i), "removed", json_string(when));
+		json_object_set(config_writer_json(c, i), "newest", newest);
 		raise_revision(c);
 		return true;
 	}

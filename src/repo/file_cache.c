@@ -2,9 +2,9 @@
  * file_cache: see file_cache.h.
  *
  * The file (of this machine, native byte order): magic; records, each u32
- * length, u32 zero, u64 checksum, payload; a table of (first 8 bytes of path,
- * offset) in order of path; a footer.  The table needs no checksum: a wrong
- * row leads to a record of another path.
+ * length, u32 zero, u64 checksum, payload; a table of (first 8 bytes of key,
+ * offset) in order of key; a footer.  The table needs no checksum: a wrong
+ * row leads to a record of another key.
  */
 #include "repo/file_cache.h"
 
@@ -25,10 +25,10 @@ enum {
 	TAG_RACY = 0x80,
 };
 
-#define MAGIC UINT64_C(0x3230434644534948)
+#define MAGIC UINT64_C(0x3330434644534948)
 
 struct row {
-	uint64_t path, off;
+	uint64_t key, off;
 };
 
 struct footer {
@@ -62,12 +62,12 @@ static uint64_t sum_of(const void *p, size_t n)
 	return siphash(key, span_of(p, n));
 }
 
-static uint64_t row_key(const uint8_t path[FILE_CACHE_FP])
+static uint64_t row_key(const uint8_t key[FILE_CACHE_FP])
 {
 	uint64_t v = 0;
 
 	for (int i = 0; i < 8; i++)
-		v = v << 8 | path[i];
+		v = v << 8 | key[i];
 	return v;
 }
 
@@ -144,14 +144,13 @@ static bool decode_entry(struct cursor *in, struct file_cache_entry *en)
 static bool decode_record(struct file_cache *c)
 {
 	struct cursor in = cursor_of(buf_span(&c->record));
-	struct span path = cursor_bytes(&in, FILE_CACHE_FP), tree = cursor_bytes(&in, ID_SIZE);
+	struct span key = cursor_bytes(&in, FILE_CACHE_FP);
 	size_t n = cursor_count(&in, FILE_CACHE_FP + 3, SIZE_MAX);
 	struct file_cache_dir *d = &c->dir;
 
 	if (in.bad)
 		return false;
-	memcpy(d->path, path.p, FILE_CACHE_FP);
-	memcpy(d->tree.b, tree.p, ID_SIZE);
+	memcpy(d->key, key.p, FILE_CACHE_FP);
 	if (n > d->cap) {
 		d->entries = mem_realloc(d->entries, n * sizeof *d->entries);
 		d->cap = n;
@@ -163,13 +162,13 @@ static bool decode_record(struct file_cache *c)
 	return cursor_done(&in);
 }
 
-/* Read the record at off into c->dir; false if it is not this path's. */
-static bool read_record(struct file_cache *c, uint64_t off, const uint8_t path[FILE_CACHE_FP])
+/* Read the record at off into c->dir; false if it has another key. */
+static bool read_record(struct file_cache *c, uint64_t off, const uint8_t key[FILE_CACHE_FP])
 {
 	struct {
 		uint32_t len, zero;
 		uint64_t sum;
-		uint8_t path[FILE_CACHE_FP];
+		uint8_t key[FILE_CACHE_FP];
 	} head;
 	uint8_t *p;
 
@@ -177,7 +176,7 @@ static bool read_record(struct file_cache *c, uint64_t off, const uint8_t path[F
 		return false;
 	if (os_pread_full(c->fd, &head, sizeof head, (off_t)off) != (ssize_t)sizeof head)
 		return false;
-	if (memcmp(head.path, path, FILE_CACHE_FP) != 0)
+	if (memcmp(head.key, key, FILE_CACHE_FP) != 0)
 		return false;
 	if (head.len > RECORD_MAX || head.len > c->foot.table - off - RECORD_HEAD)
 		return false;
@@ -190,13 +189,13 @@ static bool read_record(struct file_cache *c, uint64_t off, const uint8_t path[F
 	return true;
 }
 
-/* The offset of a path's record by the table; 0 if it has none. */
-static uint64_t look_up(struct file_cache *c, const uint8_t path[FILE_CACHE_FP])
+/* The offset of a record by the table; 0 if there is none. */
+static uint64_t look_up(struct file_cache *c, const uint8_t fp[FILE_CACHE_FP])
 {
-	uint64_t lo = 0, hi = c->foot.rows, key = row_key(path);
+	uint64_t lo = 0, hi = c->foot.rows, key = row_key(fp);
 	uint64_t at = (uint64_t)(((unsigned __int128)key * hi) >> 64), step = 16;
 
-	/* Paths are uniform hashes: begin where it should be, widen, halve. */
+	/* Keys are uniform hashes: begin where it should be, widen, halve. */
 	while (lo < hi) {
 		struct row row;
 
@@ -205,9 +204,9 @@ static uint64_t look_up(struct file_cache *c, const uint8_t path[FILE_CACHE_FP])
 		if (os_pread_full(c->fd, &row, sizeof row,
 			(off_t)(c->foot.table + at * sizeof row)) != (ssize_t)sizeof row)
 			return 0;
-		if (row.path == key)
+		if (row.key == key)
 			return row.off;
-		if (row.path < key) {
+		if (row.key < key) {
 			lo = at + 1;
 			at += step;
 		} else {
@@ -219,14 +218,14 @@ static uint64_t look_up(struct file_cache *c, const uint8_t path[FILE_CACHE_FP])
 	return 0;
 }
 
-const struct file_cache_dir *file_cache_get(struct file_cache *c, const uint8_t path[FILE_CACHE_FP])
+const struct file_cache_dir *file_cache_get(struct file_cache *c, const uint8_t key[FILE_CACHE_FP])
 {
 	uint64_t off;
 
-	if (read_record(c, c->next, path))
+	if (read_record(c, c->next, key))
 		return &c->dir;
-	off = look_up(c, path);
-	return off != 0 && read_record(c, off, path) ? &c->dir : NULL;
+	off = look_up(c, key);
+	return off != 0 && read_record(c, off, key) ? &c->dir : NULL;
 }
 
 struct file_cache_writer *file_cache_create(const char *path, struct err *e)
@@ -258,13 +257,13 @@ static int flush(struct file_cache_writer *w, struct err *e)
 	return 0;
 }
 
-static void add_row(struct file_cache_writer *w, const uint8_t path[FILE_CACHE_FP], uint64_t off)
+static void add_row(struct file_cache_writer *w, const uint8_t key[FILE_CACHE_FP], uint64_t off)
 {
 	if (w->nrows == w->cap) {
 		w->cap = w->cap ? w->cap * 2 : 256;
 		w->rows = mem_realloc(w->rows, w->cap * sizeof *w->rows);
 	}
-	w->rows[w->nrows++] = (struct row){row_key(path), off};
+	w->rows[w->nrows++] = (struct row){row_key(key), off};
 }
 
 int file_cache_put(struct file_cache_writer *w, const struct file_cache_dir *d, struct err *e)
@@ -274,8 +273,7 @@ int file_cache_put(struct file_cache_writer *w, const struct file_cache_dir *d, 
 	uint32_t len;
 
 	buf_put_zeros(&w->out, RECORD_HEAD);
-	buf_put(&w->out, d->path, FILE_CACHE_FP);
-	buf_put(&w->out, d->tree.b, ID_SIZE);
+	buf_put(&w->out, d->key, FILE_CACHE_FP);
 	buf_put_varint(&w->out, d->n);
 	for (size_t i = 0; i < d->n; i++) {
 		const struct file_cache_entry *en = &d->entries[i];
@@ -296,14 +294,14 @@ int file_cache_put(struct file_cache_writer *w, const struct file_cache_dir *d, 
 	sum = sum_of(w->out.p + start + RECORD_HEAD, len);
 	memcpy(w->out.p + start, &len, sizeof len);
 	memcpy(w->out.p + start + 8, &sum, sizeof sum);
-	add_row(w, d->path, w->off);
+	add_row(w, d->key, w->off);
 	w->off += RECORD_HEAD + (uint64_t)len;
 	return w->out.n >= FLUSH_AT ? flush(w, e) : 0;
 }
 
-static int by_path(const void *pa, const void *pb)
+static int by_key(const void *pa, const void *pb)
 {
-	uint64_t a = ((const struct row *)pa)->path, b = ((const struct row *)pb)->path;
+	uint64_t a = ((const struct row *)pa)->key, b = ((const struct row *)pb)->key;
 
 	return (a > b) - (a < b);
 }
@@ -322,7 +320,7 @@ int file_cache_commit(
 	f.head.time_ns = head->time_ns;
 	f.sum = sum_of(&f, offsetof(struct footer, sum));
 	if (w->nrows > 0)
-		qsort(w->rows, w->nrows, sizeof *w->rows, by_path);
+		qsort(w->rows, w->nrows, sizeof *w->rows, by_key);
 	if (flush(w, e) == -1)
 		goto out;
 	if (os_write_all(w->fd, w->rows, w->nrows * sizeof *w->rows) == -1 ||

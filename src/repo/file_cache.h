@@ -3,12 +3,12 @@
  * need not be opened.  Local, keyed, never trusted over the repository: the
  * caller looks every id up before it reuses it.
  *
- * A file of *directory records* in walk order.  A record holds the keyed hash
- * of the directory's path, the id of its tree, and for each entry in order
- * of name the keyed fingerprint of its facts and the ids of its content (a
- * subdirectory's: its tree).  No names, no content.  Each record has a
- * checksum; a table at the end finds records by path.  Reading is by pread of
- * one record at a time, so memory does not grow with the tree.
+ * A file of records in walk order, one for each slice of a directory.  A record
+ * holds a keyed hash of where it belongs, and for each entry in order of name the
+ * keyed fingerprint of its facts and the ids of its content (a subdirectory's: its
+ * tree).  No names, no content.  Each record has a checksum; a table at the end
+ * finds records by that hash.  Reading is by pread of one record at a time, so
+ * memory does not grow with the tree.
  *
  * Writing goes to a temporary file beside, which replaces the old one at
  * commit; a crash of the process leaves the old one.  It is not fsynced: of
@@ -36,8 +36,7 @@ struct file_cache_entry {
 };
 
 struct file_cache_dir {
-	uint8_t path[FILE_CACHE_FP]; /* keyed hash of its path */
-	struct id tree;
+	uint8_t key[FILE_CACHE_FP]; /* keyed hash of its path, and where in it the slice begins */
 	struct file_cache_entry *entries;
 	size_t n, cap;
 };
@@ -57,11 +56,10 @@ void file_cache_close(struct file_cache *c);
 const struct file_cache_head *file_cache_head(const struct file_cache *c);
 
 /*
- * The record of a directory, or NULL if there is none or it is damaged.  It
+ * The record of this key, or NULL if there is none or it is damaged.  It
  * lives until the next call.  Cheapest in the order in which it was written.
  */
-const struct file_cache_dir *file_cache_get(
-    struct file_cache *c, const uint8_t path[FILE_CACHE_FP]);
+const struct file_cache_dir *file_cache_get(struct file_cache *c, const uint8_t key[FILE_CACHE_FP]);
 
 struct file_cache_writer *file_cache_create(const char *path, struct err *e);
 int file_cache_put(struct file_cache_writer *w, const struct file_cache_dir *d, struct err *e);

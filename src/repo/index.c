@@ -85,8 +85,8 @@ void index_builder_finish(struct index_builder *b, struct buf *out)
 	buf_put(out, b->keys.p, b->keys.n);
 	buf_put_varint(out, b->npacks);
 	buf_put(out, b->packs.p, b->packs.n);
-	buf_reset(&b->keys);
-	buf_reset(&b->packs);
+	buf_fini(&b->keys);
+	buf_fini(&b->packs);
 	idmap_free(b->places);
 	b->places = idmap_new(sizeof(uint64_t));
 	b->nkeys = b->npacks = b->nblobs = 0;

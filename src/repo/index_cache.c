@@ -32,6 +32,7 @@ void index_cache_publish(struct index_cache *c, const struct member *m, size_t n
 		s->m[i].pack = (uint32_t)pack;
 		s->m[i].frame = (uint32_t)frame;
 		s->m[i].blob = blob;
+		index_level_count(m[i].l, &c->touched);
 		pack += index_level_packs(m[i].l);
 		frame += index_level_frames(m[i].l);
 		blob += index_level_blobs(m[i].l);

@@ -12,7 +12,8 @@
  *
  * In a level: packs; frames; blobs in pack order (so a restore touches
  * neighbours); a table of (first 4 bytes of id, ordinal) sorted by id; a
- * filter that answers most misses; sealed data keys.
+ * filter that answers most misses; sealed data keys.  What lookups touch of
+ * them is mapped memory, and given back when it is more than 4 MiB.
  *
  * Without a usable folder the levels live in unlinked temporary files.
  *
@@ -83,20 +84,24 @@ int index_cache_add(struct index_cache *c, const struct id *id, const struct ind
 int index_cache_find(
     struct index_cache *c, const struct id *id, struct index_place *out, struct err *e);
 
-/*
- * Is this the blob that follows `prev` in its frame?  1 and its place, 0 no
- * (or it takes index_cache_find to tell), -1.  Trees and files are read in
- * about the order in which they were stored, so this spares most searches.
- */
-int index_cache_after(struct index_cache *c, const struct index_place *prev, const struct id *id,
-    struct index_place *out, struct err *e);
-
-/* Give back memory after many lookups; nothing is forgotten. */
-void index_cache_trim(struct index_cache *c);
-
 /* The same among what index objects of one domain say; 0 is any. */
 int index_cache_find_in(struct index_cache *c, uint64_t domain, const struct id *id,
     struct index_place *out, struct err *e);
+
+/*
+ * The same, but of several places it may be any: the blobs that follow those
+ * found last are tried first.  Trees and files are read in about the order in
+ * which they were stored, so this spares most searches.  A `near` belongs to
+ * one thread and one domain; zeroed it knows nothing, and it must be zeroed
+ * when the cache was synced.
+ */
+enum { INDEX_NEAR = 4 }; /* writers work side by side, each at a frame of its own */
+struct index_near {
+	struct index_place place[INDEX_NEAR]; /* plain 0: none */
+	unsigned next;
+};
+int index_cache_find_near(struct index_cache *c, uint64_t domain, const struct id *id,
+    struct index_near *near, struct index_place *out, struct err *e);
 
 /* Every place of one blob in a domain (0: any), hidden packs too; visit may return -1 to stop. */
 int index_cache_find_all(struct index_cache *c, uint64_t domain, const struct id *id,

@@ -7,7 +7,18 @@
 #include "base/mem.h"
 #include "repo/index_cache_internal.h"
 
-enum { HIDDEN_MIN = 64 };
+enum { HIDDEN_MIN = 64, TOUCHED_MAX = (4 << 20) / INDEX_LEVEL_WINDOW };
+
+/* Nothing is forgotten: what is needed again is mapped again. */
+static void give_back(struct index_cache *c)
+{
+	const struct set *s = index_cache_current(c);
+
+	if (atomic_load_explicit(&c->touched, memory_order_relaxed) < TOUCHED_MAX)
+		return;
+	for (size_t i = 0; i < s->n; i++)
+		index_level_trim(s->m[i].l);
+}
 
 /* The id's slot, or the empty one where it would be put. */
 static struct hidden_slot *hidden_slot(struct hidden *h, const struct id *id, bool *found)
@@ -122,6 +133,7 @@ int index_cache_find_in(struct index_cache *c, uint64_t domain, const struct id 
 {
 	const struct set *s = index_cache_current(c);
 
+	give_back(c);
 	for (size_t i = 0; i < s->n; i++) {
 		int rc = places_in(c, &s->m[i], domain, id, take_first, out, false, e);
 
@@ -131,7 +143,8 @@ int index_cache_find_in(struct index_cache *c, uint64_t domain, const struct id 
 	return 0;
 }
 
-int index_cache_after(struct index_cache *c, const struct index_place *prev, const struct id *id,
+/* Is this the blob that follows `prev` in its frame?  1 and its place, 0 no or who knows, -1. */
+static int find_after(struct index_cache *c, const struct index_place *prev, const struct id *id,
     struct index_place *out, struct err *e)
 {
 	uint32_t end = prev->blob_off + prev->blob_len;
@@ -159,12 +172,27 @@ int index_cache_after(struct index_cache *c, const struct index_place *prev, con
 	return 0;
 }
 
-void index_cache_trim(struct index_cache *c)
+int index_cache_find_near(struct index_cache *c, uint64_t domain, const struct id *id,
+    struct index_near *near, struct index_place *out, struct err *e)
 {
-	const struct set *s = index_cache_current(c);
+	int rc;
 
-	for (size_t i = 0; i < s->n; i++)
-		index_level_trim(s->m[i].l);
+	give_back(c);
+	for (size_t i = 0; i < INDEX_NEAR; i++) {
+		struct index_place *at = &near->place[i];
+
+		if (at->plain == 0)
+			continue;
+		rc = find_after(c, at, id, out, e);
+		if (rc == 1)
+			*at = *out;
+		if (rc != 0)
+			return rc;
+	}
+	rc = index_cache_find_in(c, domain, id, out, e);
+	if (rc == 1)
+		near->place[near->next++ % INDEX_NEAR] = *out;
+	return rc;
 }
 
 int index_cache_find_all(struct index_cache *c, uint64_t domain, const struct id *id,
@@ -172,6 +200,7 @@ int index_cache_find_all(struct index_cache *c, uint64_t domain, const struct id
 {
 	const struct set *s = index_cache_current(c);
 
+	give_back(c);
 	for (size_t i = 0; i < s->n; i++) {
 		int rc = places_in(c, &s->m[i], domain, id, visit, arg, true, e);
 
@@ -229,5 +258,6 @@ int index_cache_pack_dir(struct index_cache *c, uint32_t ordinal, struct pack_di
 {
 	const struct member *m = member_of_pack(c, ordinal, e);
 
+	give_back(c);
 	return m ? index_level_pack_dir(m->l, ordinal - m->pack, dir, out, e) : -1;
 }

@@ -58,6 +58,7 @@ struct index_cache {
 	bool warned;
 	_Atomic(struct set *) set;
 	_Atomic(struct hidden *) hidden;
+	_Atomic uint32_t touched; /* windows of the levels that may be resident */
 	pthread_mutex_t hide_lock;
 	struct retired *retired;
 };

@@ -1,7 +1,6 @@
 /* index_level: reading; see index_level.h. */
 #include "repo/index_level.h"
 
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
@@ -15,7 +14,12 @@ struct index_level {
 	struct id *sources;
 	uint8_t key[SIPHASH_KEY];
 	_Atomic uint64_t *verified; /* a bit a block */
+	_Atomic uint64_t *touched;  /* a bit a window, since the last trim */
+	_Atomic uint32_t own_count, *count;
 };
+
+/* What one page fault brings in: the kernel maps neighbours that are in its cache too. */
+enum { WINDOW_BLOCKS = INDEX_LEVEL_WINDOW / LEVEL_BLOCK };
 
 uint64_t level_count(const struct index_level *l, enum level_section s)
 {
@@ -36,6 +40,28 @@ static bool verify_block(const struct index_level *l, uint64_t block)
 	return true;
 }
 
+/* Words of a bitmap with so many bits. */
+static size_t words(uint64_t bits)
+{
+	return (size_t)((bits + 63) / 64);
+}
+
+static uint64_t windows(const struct index_level *l)
+{
+	return l->h.sums / LEVEL_BLOCK / WINDOW_BLOCKS + 1;
+}
+
+static void touch(const struct index_level *l, uint64_t block)
+{
+	uint64_t window = block / WINDOW_BLOCKS, bit = UINT64_C(1) << (window % 64);
+	_Atomic uint64_t *word = &l->touched[window / 64];
+
+	if (atomic_load_explicit(word, memory_order_relaxed) & bit)
+		return;
+	if (!(atomic_fetch_or_explicit(word, bit, memory_order_relaxed) & bit))
+		atomic_fetch_add_explicit(l->count, 1, memory_order_relaxed);
+}
+
 const void *level_at(
     const struct index_level *l, enum level_section s, uint64_t i, uint64_t n, struct err *e)
 {
@@ -48,6 +74,7 @@ const void *level_at(
 	from = l->h.off[s] + i * level_width((int)s);
 	to = from + n * level_width((int)s);
 	for (uint64_t b = from / LEVEL_BLOCK; b * LEVEL_BLOCK < to; b++) {
+		touch(l, b);
 		if (verify_block(l, b))
 			continue;
 		err_set(e, ERR_CORRUPT, "index cache: block %llu of a level is damaged",
@@ -59,10 +86,22 @@ const void *level_at(
 
 void index_level_trim(const struct index_level *l)
 {
-	enum { SMALL = 1 << 20 };
+	uint32_t n = 0;
 
-	if (l->h.size > SMALL)
-		madvise((void *)(uintptr_t)l->p, l->h.size, MADV_DONTNEED);
+	for (size_t i = 0; i < words(windows(l)); i++)
+		n += (uint32_t)__builtin_popcountll(
+		    atomic_exchange_explicit(&l->touched[i], 0, memory_order_relaxed));
+	atomic_fetch_sub_explicit(l->count, n, memory_order_relaxed);
+	madvise((void *)(uintptr_t)l->p, l->h.size, MADV_DONTNEED);
+}
+
+void index_level_count(struct index_level *l, _Atomic uint32_t *windows_touched)
+{
+	if (l->count == windows_touched)
+		return;
+	atomic_fetch_add_explicit(windows_touched,
+	    atomic_load_explicit(l->count, memory_order_relaxed), memory_order_relaxed);
+	l->count = windows_touched;
 }
 
 int index_level_verify(const struct index_level *l, struct err *e)
@@ -146,9 +185,9 @@ struct index_level *index_level_open(int fd, const uint8_t key[INDEX_LEVEL_KEY],
 {
 	struct index_level *l = mem_zalloc(sizeof *l);
 	struct stat st;
-	uint64_t blocks;
 	int rc = -1;
 
+	l->count = &l->own_count;
 	if (os_fstat(fd, &st) == -1) {
 		err_sys(e, "index cache: level");
 		goto out;
@@ -164,8 +203,8 @@ struct index_level *index_level_open(int fd, const uint8_t key[INDEX_LEVEL_KEY],
 	/* Lookups are spread evenly: reading ahead would only fill memory. */
 	madvise((void *)(uintptr_t)(l->p + l->h.off[LEVEL_TABLE]),
 	    l->h.sums - l->h.off[LEVEL_TABLE], MADV_RANDOM);
-	blocks = l->h.sums / LEVEL_BLOCK;
-	l->verified = mem_zalloc((blocks + 63) / 64 * sizeof *l->verified);
+	l->verified = mem_zalloc(words(l->h.sums / LEVEL_BLOCK) * sizeof *l->verified);
+	l->touched = mem_zalloc(words(windows(l)) * sizeof *l->touched);
 	rc = 0;
 out:
 	os_close(fd);
@@ -184,6 +223,7 @@ void index_level_close(struct index_level *l)
 	crypto_wipe(l->key, sizeof l->key);
 	free(l->sources);
 	free((void *)(uintptr_t)l->verified);
+	free((void *)(uintptr_t)l->touched);
 	free(l);
 }
 

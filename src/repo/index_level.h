@@ -24,10 +24,12 @@
 #ifndef HF_REPO_INDEX_LEVEL_H
 #define HF_REPO_INDEX_LEVEL_H
 
+#include <stdatomic.h>
+
 #include "repo/index.h"
 #include "repo/index_cache.h"
 
-enum { INDEX_LEVEL_KEY = 32 };
+enum { INDEX_LEVEL_KEY = 32, INDEX_LEVEL_WINDOW = 64 << 10 };
 
 struct index_level;
 
@@ -59,8 +61,13 @@ int index_level_place(
     const struct index_level *l, uint32_t blob, struct index_place *out, struct err *e);
 /* The id and length of one blob. */
 const struct pack_blob *index_level_blob(const struct index_level *l, uint32_t blob, struct err *e);
-/* Give back the memory of what was looked at; it is read again when needed. */
+/*
+ * Give back the memory of what was looked at; it is mapped again when needed.
+ * How much there is since the last time, in windows of INDEX_LEVEL_WINDOW
+ * bytes, is added up in a counter that several levels may share.
+ */
 void index_level_trim(const struct index_level *l);
+void index_level_count(struct index_level *l, _Atomic uint32_t *windows_touched);
 int index_level_pack(
     const struct index_level *l, uint32_t pack, struct index_cache_pack *out, struct err *e);
 int index_level_pack_dir(const struct index_level *l, uint32_t pack, struct pack_dir *dir,

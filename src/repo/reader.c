@@ -12,12 +12,6 @@
 /* A few frames are kept: trees are walked in the order they were written. */
 enum { SLOTS = 8, KEEP_BYTES = 12 << 20, PLACES_MAX = 64, PLACES_DOMAIN = 4 };
 
-/* Writers work side by side, each at a frame of its own. */
-enum { NEAR = 4 };
-
-/* Each search touches pages all over the index cache; who follows its neighbour, few. */
-enum { COST_SEARCH = 16, COST_NEAR = 1, TRIM_AT = 2048 };
-
 struct slot {
 	struct buf plain;
 	struct id pack;
@@ -35,9 +29,8 @@ struct reader {
 	struct buf box, packed, scratch;
 	struct slot slot[SLOTS];
 	uint64_t tick;
-	struct index_place near[NEAR]; /* the last ones found; plain 0: none */
+	struct index_near near; /* the last ones found */
 	uint64_t near_generation;
-	unsigned next_near, touched;
 	bool reloaded, mended;
 };
 
@@ -76,7 +69,7 @@ void reader_free(struct reader *rd)
 void reader_set_domain(struct reader *rd, uint64_t domain)
 {
 	if (domain != rd->domain)
-		memset(rd->near, 0, sizeof rd->near);
+		memset(&rd->near, 0, sizeof rd->near);
 	rd->domain = domain;
 }
 
@@ -199,43 +192,17 @@ static bool mend_cache(struct reader *rd, const struct err *why)
 	return repo_index_load(rd->repo, true, &e) == 0;
 }
 
-static void touch(struct reader *rd, unsigned cost)
-{
-	rd->touched += cost;
-	if (rd->touched < TRIM_AT)
-		return;
-	rd->touched = 0;
-	index_cache_trim(rd->repo->index);
-}
-
 /* With the index locked: next to one of the last places, or wherever it is. */
 static int find(
     struct reader *rd, const struct id *id, bool near_too, struct index_place *out, struct err *e)
 {
 	uint64_t generation = repo_index_generation(rd->repo);
-	int rc;
 
 	if (rd->near_generation != generation)
-		memset(rd->near, 0, sizeof rd->near);
+		memset(&rd->near, 0, sizeof rd->near);
 	rd->near_generation = generation;
-	for (size_t i = 0; near_too && i < NEAR; i++) {
-		struct index_place *near = &rd->near[i];
-
-		if (near->plain == 0)
-			continue;
-		rc = index_cache_after(rd->repo->index, near, id, out, e);
-		if (rc == 1) {
-			*near = *out;
-			touch(rd, COST_NEAR);
-		}
-		if (rc != 0)
-			return rc;
-	}
-	touch(rd, COST_SEARCH);
-	rc = index_cache_find_in(rd->repo->index, rd->domain, id, out, e);
-	if (rc == 1)
-		rd->near[rd->next_near++ % NEAR] = *out;
-	return rc;
+	return near_too ? index_cache_find_near(rd->repo->index, rd->domain, id, &rd->near, out, e)
+			: index_cache_find_in(rd->repo->index, rd->domain, id, out, e);
 }
 
 static int find_mended(
@@ -349,7 +316,6 @@ static int try_places(struct reader *rd, enum format_purpose kind, const struct 
 	do {
 		p.n = 0;
 		pthread_rwlock_rdlock(&rd->repo->index_lock);
-		touch(rd, COST_SEARCH);
 		rc = index_cache_find_all(rd->repo->index, rd->domain, id, collect, &p, e);
 		pthread_rwlock_unlock(&rd->repo->index_lock);
 	} while (rc == -1 && mend_cache(rd, e));

@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "crypto/secret.h"
 #include "repo/config_lease.h"
+#include "repo/late.h"
 #include "repo/repo_internal.h"
 #include "repo/repo_parity.h"
 
@@ -318,28 +319,47 @@ static int find_key(
 	return 0;
 }
 
-static int remove_holder(struct repo *r, const struct repo_key *k, struct err *e)
+/* In config, with what of its snapshots is there by now: later ones are told (late.h). */
+static int strike_out(struct repo *r, const uint8_t holder[FORMAT_UID], struct err *e)
 {
+	struct snapshot_list all = {0};
+	struct config_lease l = {0};
 	const struct config_writer *w;
-	uint8_t holder[FORMAT_UID];
-	char name[REPO_NAME_MAX], now[40];
-	struct config_lease l;
-	int rc = 0;
+	json_t *newest = NULL;
+	int64_t now_ns;
+	char now[40];
+	int rc = -1;
 
-	repo_time_text(repo_now(r), now);
-	hex_decode(holder, FORMAT_UID, k->holder);
-	if (repo_config_begin(r, &l, e) == -1)
-		return -1;
-	if (config_remove_writer(&r->config, holder, now)) {
+	if (snapshot_load_all(r, &all, e) == -1 || repo_store_now(r, &now_ns, e) == -1 ||
+	    repo_config_begin(r, &l, e) == -1)
+		goto out;
+	rc = 0;
+	repo_time_text(now_ns, now);
+	newest = late_newest(&all, holder);
+	if (config_remove_writer(&r->config, holder, now, newest)) {
 		w = config_writer(&r->config, holder);
 		/* A write key could never read: what it knew, others' keys don't hang on. */
 		if (w->role != ROLE_WRITE && r->config.epoch < UINT16_MAX)
 			new_epoch(r);
 		rc = repo_config_commit(r, &l, e);
 	}
+out:
 	repo_config_abort(&l);
-	if (rc == -1 || k->missing)
-		return rc;
+	json_decref(newest);
+	snapshot_list_fini(&all);
+	return rc;
+}
+
+static int remove_holder(struct repo *r, const struct repo_key *k, struct err *e)
+{
+	uint8_t holder[FORMAT_UID];
+	char name[REPO_NAME_MAX];
+
+	hex_decode(holder, FORMAT_UID, k->holder);
+	if (strike_out(r, holder, e) == -1)
+		return -1;
+	if (k->missing)
+		return 0;
 	return repo_del_named(r, repo_object_name(name, FORMAT_KEY, &k->object), e);
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/hex.h"
 #include "base/mem.h"
+#include "repo/late.h"
 #include "repo/note.h"
 #include "repo/repo_internal.h"
 #include "repo/repo_parity.h"
@@ -229,6 +230,7 @@ int snapshot_load_noted(
 	}
 	if (out->n > 1)
 		qsort(out->v, out->n, sizeof *out->v, by_start);
+	late_judge(&r->config, out);
 	rc = 0;
 out:
 	free(l.v);

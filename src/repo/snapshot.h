@@ -58,6 +58,7 @@ struct snapshot {
 	uint64_t object_size;
 	uint8_t signer[FORMAT_UID], client[FORMAT_UID], group[FORMAT_UID];
 	uint8_t domain[FORMAT_UID]; /* its blobs' */
+	bool late;                  /* came after its signer was removed (late.h) */
 	bool head_only;             /* the key in use cannot read paths, statistics, errors */
 	uint64_t sequence;
 	bool has_previous, has_parent;

@@ -41,6 +41,16 @@ struct tree_writer *tree_writer_new(tree_put *put, void *arg);
 void tree_writer_free(struct tree_writer *w);
 int tree_writer_add(
     struct tree_writer *w, const struct entry *en, const struct tree_ref *ref, struct err *e);
+/*
+ * End the leaf here, so that what comes before can be told apart from what comes after.
+ * `leaves` are those since the last cut, each as two ids, names and refs: while all that
+ * they hold is as it was, another writer takes them by tree_writer_reuse instead of the
+ * entries.
+ */
+int tree_writer_cut(struct tree_writer *w, struct buf *leaves, struct err *e);
+int tree_writer_reuse(struct tree_writer *w, const struct id *leaves, size_t n, struct err *e);
+/* Is this a name to cut after?  One in 2^bits is; it depends on the name alone. */
+bool tree_name_cuts(struct span name, unsigned bits);
 /* The tree's id; the writer is ready for the next directory. */
 int tree_writer_end(struct tree_writer *w, struct id *tree, struct err *e);
 void tree_writer_reset(struct tree_writer *w);

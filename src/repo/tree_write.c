@@ -8,6 +8,7 @@
 enum {
 	LEAF_MIN = 2 << 10, /* bytes of entries before a leaf may be cut */
 	LEAF_MAX = 512 << 10,
+	LEAF_BITS = 4,
 	LIST_MIN = 256, /* ids before a list or node may be cut */
 	LIST_MAX = FORMAT_LIST_INLINE,
 	LEVELS = FORMAT_LIST_DEPTH,
@@ -189,7 +190,8 @@ struct tree_writer {
 	size_t count;
 	struct list_writer nodes; /* leaves so far */
 	size_t leaves;
-	struct id leaf; /* the last one */
+	struct id leaf;    /* the last one */
+	struct buf recent; /* names and refs of each leaf since the last cut */
 	struct buf last_name;
 };
 
@@ -210,6 +212,7 @@ void tree_writer_free(struct tree_writer *w)
 	buf_fini(&w->owners);
 	buf_fini(&w->entries);
 	buf_fini(&w->refs);
+	buf_fini(&w->recent);
 	buf_fini(&w->last_name);
 	free(w->owner);
 	list_fini(&w->nodes);
@@ -230,13 +233,27 @@ void tree_writer_reset(struct tree_writer *w)
 	leaf_reset(w);
 	list_reset(&w->nodes);
 	w->leaves = 0;
+	buf_reset(&w->recent);
 	buf_reset(&w->last_name);
+}
+
+/* The leaf with these names and refs is the directory's next. */
+static int add_leaf(
+    struct tree_writer *w, const struct id *names, const struct id *refs, struct err *e)
+{
+	w->leaf = *refs;
+	if (list_add(&w->nodes, 0, refs, e) == -1)
+		return -1;
+	buf_put(&w->recent, names, sizeof *names);
+	buf_put(&w->recent, refs, sizeof *refs);
+	w->leaves++;
+	return 0;
 }
 
 static int leaf_flush(struct tree_writer *w, struct err *e)
 {
 	struct buf b = {0};
-	struct id names;
+	struct id names, refs;
 	int rc = -1;
 
 	buf_put_varint(&b, w->nowners);
@@ -250,11 +267,9 @@ static int leaf_flush(struct tree_writer *w, struct err *e)
 	buf_put(&b, &names, sizeof names);
 	buf_put_varint(&b, w->count);
 	buf_put_span(&b, buf_span(&w->refs));
-	if (w->put(w->arg, PURPOSE_REFS, buf_span(&b), &w->leaf, e) == -1)
+	if (w->put(w->arg, PURPOSE_REFS, buf_span(&b), &refs, e) == -1 ||
+	    add_leaf(w, &names, &refs, e) == -1)
 		goto out;
-	if (list_add(&w->nodes, 0, &w->leaf, e) == -1)
-		goto out;
-	w->leaves++;
 	leaf_reset(w);
 	rc = 0;
 out:
@@ -335,13 +350,13 @@ static void put_ref(struct buf *b, const struct tree_ref *ref)
 		buf_put(b, ref->ids, ref->n * ID_SIZE);
 }
 
-static bool name_cut(struct span name)
+bool tree_name_cuts(struct span name, unsigned bits)
 {
 	uint64_t h = 0xcbf29ce484222325;
 
 	for (size_t i = 0; i < name.n; i++)
 		h = (h ^ name.p[i]) * 0x100000001b3;
-	return (h & 0x0f) == 0;
+	return (h & (((uint64_t)1 << bits) - 1)) == 0;
 }
 
 int tree_writer_add(
@@ -359,9 +374,28 @@ int tree_writer_add(
 	put_entry(&w->entries, en);
 	put_ref(&w->refs, ref);
 	w->count++;
-	if ((w->entries.n >= LEAF_MIN && name_cut(en->name)) || w->entries.n >= LEAF_MAX ||
-	    w->refs.n >= LEAF_MAX)
+	if ((w->entries.n >= LEAF_MIN && tree_name_cuts(en->name, LEAF_BITS)) ||
+	    w->entries.n >= LEAF_MAX || w->refs.n >= LEAF_MAX)
 		return leaf_flush(w, e);
+	return 0;
+}
+
+int tree_writer_cut(struct tree_writer *w, struct buf *leaves, struct err *e)
+{
+	if (w->count > 0 && leaf_flush(w, e) == -1)
+		return -1;
+	buf_put_span(leaves, buf_span(&w->recent));
+	buf_reset(&w->recent);
+	return 0;
+}
+
+int tree_writer_reuse(struct tree_writer *w, const struct id *leaves, size_t n, struct err *e)
+{
+	if (w->count > 0)
+		return err_set(e, ERR_BUG, "leaves in the middle of a leaf");
+	for (size_t i = 0; i < n; i++)
+		if (add_leaf(w, &leaves[2 * i], &leaves[2 * i + 1], e) == -1)
+			return -1;
 	return 0;
 }
 

@@ -16,8 +16,6 @@ static const int64_t INDEX_EVERY_NS = 60 * 1000000000LL;
 static const uint64_t INDEX_EVERY_BYTES = 1ULL << 30;
 static const size_t INDEX_EVERY_BLOBS = 64 << 10; /* bounds memory too */
 
-enum { TRIM_EVERY = 64 << 10 }; /* lookups, each of which may touch three pages */
-
 int64_t writer_boot_ns(struct writer *w)
 {
 	struct clock *c = os_clock_of(w->repo->ctx);
@@ -121,10 +119,12 @@ struct writer_stats *writer_stats(struct writer *w)
  * Where the cache is damaged the blob counts as absent: it is stored once
  * more, which costs space until the next prune, and nothing else (I5).
  */
-int writer_in_index(struct writer *w, const struct id *id, struct index_place *at, struct err *e)
+int writer_in_index(struct writer *w, const struct id *id, struct index_near *near,
+    struct index_place *at, struct err *e)
 {
 	/* Only what this domain's writers say: see "a lying index" in the threat model. */
-	int rc = index_cache_find_in(w->repo->index, w->domain->tag, id, at, e);
+	int rc = near ? index_cache_find_near(w->repo->index, w->domain->tag, id, near, at, e)
+		      : index_cache_find_in(w->repo->index, w->domain->tag, id, at, e);
 
 	if (rc == -1 && e->kind == ERR_CORRUPT) {
 		atomic_store(&w->cache_damaged, true);
@@ -132,17 +132,14 @@ int writer_in_index(struct writer *w, const struct id *id, struct index_place *a
 	}
 	if (rc == 1 && at->pack < w->nrelied)
 		atomic_store_explicit(&w->relied[at->pack], 1, memory_order_relaxed);
-	if (atomic_fetch_add_explicit(&w->lookups, 1, memory_order_relaxed) % TRIM_EVERY ==
-	    TRIM_EVERY - 1)
-		index_cache_trim(w->repo->index);
 	return rc;
 }
 
-int writer_has(struct writer *w, const struct id *id, struct err *e)
+int writer_has(struct writer *w, const struct id *id, struct index_near *near, struct err *e)
 {
 	struct seen_shard *s = writer_shard(w, id);
 	struct index_place at;
-	int rc = writer_in_index(w, id, &at, e);
+	int rc = writer_in_index(w, id, near, &at, e);
 
 	if (rc != 0)
 		return rc;

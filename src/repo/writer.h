@@ -22,6 +22,7 @@
 #include "codec/codec.h"
 #include "repo/chunker.h"
 #include "repo/format.h"
+#include "repo/index_cache.h"
 #include "repo/repo.h"
 #include "repo/snapshot.h"
 
@@ -72,8 +73,11 @@ int writer_tree_put(
 /* Seal what the lane has gathered. */
 int writer_lane_flush(struct writer_lane *l, struct err *e);
 
-/* Is this blob in the repository or in this run?  1, 0, -1; counts as relied on. */
-int writer_has(struct writer *w, const struct id *id, struct err *e);
+/*
+ * Is this blob in the repository or in this run?  1, 0, -1; counts as relied on.
+ * `near` helps who asks in about the order of storing: see index_cache_find_near; or NULL.
+ */
+int writer_has(struct writer *w, const struct id *id, struct index_near *near, struct err *e);
 
 /*
  * Copy a sealed frame from elsewhere, unchanged (prune).  A pack's header

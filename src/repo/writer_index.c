@@ -129,7 +129,6 @@ int writer_flush_index(struct writer *w, struct err *e)
 		goto out;
 	atomic_fetch_add(&w->stats.object_bytes, payload.n);
 	forget_indexed(w, f.upto);
-	index_cache_trim(w->repo->index);
 	writer_journal(w, f.packs, f.npacks);
 	rc = 0;
 out:

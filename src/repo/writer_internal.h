@@ -61,7 +61,6 @@ struct writer {
 
 	pthread_mutex_t flush_lock; /* one index at a time */
 
-	_Atomic uint64_t lookups;
 	char *journal;    /* NULL: none */
 	uint8_t *resumed; /* by pack ordinal, nrelied of them: of an unfinished run; or NULL */
 
@@ -87,9 +86,10 @@ int writer_append(struct writer *w, struct pack_frame *frame, const struct pack_
 
 /*
  * 1 if the repository's index has it, `at` in it; the run relies on that pack
- * now.  0, -1.
+ * now.  0, -1.  `near` as in index_cache_find_near, or NULL.
  */
-int writer_in_index(struct writer *w, const struct id *id, struct index_place *at, struct err *e);
+int writer_in_index(struct writer *w, const struct id *id, struct index_near *near,
+    struct index_place *at, struct err *e);
 
 /* These packs are in an index now; and: the run is over. */
 void writer_journal(struct writer *w, const struct id *packs, size_t n);

@@ -34,6 +34,7 @@ struct writer_lane {
 	struct buf box, bind;
 	uint8_t random[32]; /* with the counter: a frame's own salt */
 	uint64_t counter;
+	struct index_near near; /* what is read again was stored in about this order */
 };
 
 void writer_increment(struct writer *w)
@@ -180,16 +181,17 @@ static int gather(struct writer_lane *l, enum format_purpose kind, struct span b
 
 /* As writer_has; content that an unfinished run left is counted. */
 static int has_already(
-    struct writer *w, enum format_purpose kind, const struct id *id, struct err *e)
+    struct writer_lane *l, enum format_purpose kind, const struct id *id, struct err *e)
 {
+	struct writer *w = l->w;
 	struct index_place at;
 	int rc;
 
 	if (w->resumed == NULL || kind != PURPOSE_CONTENT)
-		return writer_has(w, id, e);
-	rc = writer_in_index(w, id, &at, e);
+		return writer_has(w, id, &l->near, e);
+	rc = writer_in_index(w, id, &l->near, &at, e);
 	if (rc == 0)
-		return writer_has(w, id, e);
+		return writer_has(w, id, &l->near, e);
 	if (rc == 1 && at.pack < w->nrelied && w->resumed[at.pack])
 		atomic_fetch_add_explicit(
 		    &w->stats.resumed_bytes, at.blob_len, memory_order_relaxed);
@@ -207,7 +209,7 @@ int writer_add(struct writer_lane *l, enum format_purpose kind, struct span blob
 	crypto_mac(l->mac[kind - 1], blob, id->b);
 	if (added != NULL)
 		*added = false;
-	has = has_already(w, kind, id, e);
+	has = has_already(l, kind, id, e);
 	if (has != 0)
 		return has == 1 ? 0 : -1;
 	if (writer_claim(w, id))

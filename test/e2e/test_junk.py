@@ -151,7 +151,7 @@ def test_a_lie_about_a_packs_size_is_not_signed_by_who_prunes(used, thief, tree,
     frame = varint(1) + bytes([3, 0, 0]) + varint(60) + varint(12) + varint(1) + os.urandom(32) + varint(12)
     one = lambda ident, n: ident + bytes([rr.META_PACK]) + varint(n) + varint(144) + varint(1) + varint(0) + frame
     # The second is not there: so prune writes the index anew.
-    payload = varint(1) + forger.sealed[2] + varint(2) + one(bytes.fromhex(pack[-64:].decode()), size + wrong)
+    payload = write_repo.IN_TIME + varint(1) + forger.sealed[2] + varint(2) + one(bytes.fromhex(pack[-64:].decode()), size + wrong)
     payload += one(os.urandom(32), 10_000)
     own = forger.own.id, forger.own.index_key
     forger.put("index", forger.envelope(rr.INDEX, [], [(6, *own, payload), (11, *own, None)]))

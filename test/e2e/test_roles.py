@@ -176,6 +176,32 @@ def test_a_key_whose_thief_deleted_it_can_be_removed(filled, holder, tree, role)
     assert thief("backup", tree.path, rc=None).rc not in (0, 3)
 
 
+def test_what_a_removed_key_signs_later_is_a_finding_and_counts_for_nothing(filled, holder, tree, base):
+    """A thief goes on with the client's numbers, takes one that is in use or was pruned, and begins as another client."""
+    h = holder("write", "--label", "stolen")
+    runs = [backup(h, tree.path).summary["snapshot"] for _ in range(3)]
+    filled("forget", "--now", runs[1])
+    filled("prune")
+    thief = write_repo.Forger(filled.repo, h.key_file)
+    client = next(head["client"] for _, head, _ in write_repo.Forger(filled.repo, filled.key_file).snapshots()
+                  if head["signer"] == thief.signer.hex())
+    filled("key", "remove", h.key)
+    filled.check_clean()
+    root = thief.directory([])
+    forged = {thief.commit(root, client=c, sequence=n, start=f"2026-01-0{i + 1}T00:00:00.000000000Z")
+              for i, (c, n) in enumerate([(client, 4), (client, 1), (client, 2), ("cd" * 16, 1)])}
+    items = {i["snapshot"]: i["late"] for i in filled("--json", "snapshots").json("item") if "snapshot" in i}
+    assert {s for s, late in items.items() if late} == forged and set(runs[::2]) <= set(items)
+    r = filled("check", rc=20)
+    assert all(s[:8] in r.err for s in forged) and r.err.count("came after its signer") == 4 and "stolen" in r.err, r
+    assert "no snapshot fits" in filled("restore", "latest", "--host", "forger", "--target", base / "out", rc=1).err
+    kept = {i["snapshot"]: i["keep"] for i in filled("--json", "forget", "-n", "--keep-last", "1").json("item") if "keep" in i}
+    assert kept[runs[2]] and not kept[runs[0]]
+    filled("forget", "--now", *forged)
+    filled("prune")
+    filled.check_clean()
+
+
 def test_rotating_keys_needs_nobodys_password(filled, holder, tree):
     stays, m, w = holder("full"), holder("maintenance"), holder("write")
     for _ in range(3):
@@ -442,6 +468,27 @@ def test_a_lost_config_comes_back_from_the_sheet(filled, holder, tree, base):
     filled("snapshots", rc=20)
     filled("key", "import", sheet)
     filled("restore", "latest", "--target", base / "out")
+
+
+def test_a_lost_config_comes_back_from_any_machine_that_used_the_repository(filled, holder, tree, base):
+    """Nobody printed a sheet after the last rotation: without config nobody has the new keys."""
+    w = holder("write")
+    assert "key export" in filled("key", "rotate").out
+    backup(w, tree.path)
+    config = filled.repo + "/config"
+    whole = open(config, "rb").read()
+    for machine in (w, filled):
+        os.remove(config)
+        assert "*.config" in filled("snapshots", rc=10).err
+        (kept,) = [f"{machine.base}/state/{n}" for n in os.listdir(machine.base + "/state") if n.endswith(".config")]
+        filled("key", "import", kept)
+        assert open(config, "rb").read() == whole
+        filled.check_clean()
+    with open(kept, "r+b") as f:
+        f.write(b'{"X')
+    os.remove(config)
+    assert not os.path.exists(config) and filled("key", "import", kept, rc=2)
+    assert not os.path.exists(config)
 
 
 def test_a_typing_error_on_the_sheet_is_told_by_its_line(filled, base, rng):

@@ -7,6 +7,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
+	uint64_t newest;
 	static const uint8_t id[FORMAT_UID] = {1}, key[CRYPTO_KEY] = {2};
 	struct config c, again;
 	struct buf b = {0};
@@ -25,7 +26,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 				  .domain = id,
 				  .label = "label",
 				  .when = "now"});
-	config_remove_writer(&c, id, "now");
+	config_writer_newest(&c, id, id, &newest);
+	config_remove_writer(&c, id, "now", NULL);
 	config_sign(&c, key, &b);
 	if (config_parse(buf_span(&b), &again, &e) == -1)
 		abort();

@@ -172,9 +172,11 @@ static void come(struct flood *f, unsigned client, size_t count, int64_t every_s
 	}
 }
 
+static const struct forget_policy last8 = {.last = 8};
+
 static size_t burst(struct flood *f)
 {
-	return forget_rhythm(f->v, f->n).burst;
+	return forget_rhythm(&last8, f->v, f->n).burst;
 }
 
 static void a_flood_in_a_group_is_seen(void **state)
@@ -188,7 +190,7 @@ static void a_flood_in_a_group_is_seen(void **state)
 		come(&f, 0, 30, DAILY, 1);
 		assert_int_equal(burst(&f), 0);
 		come(&f, client, 50, 60, 1);
-		r = forget_rhythm(f.v, f.n);
+		r = forget_rhythm(&last8, f.v, f.n);
 		assert_int_equal(r.burst, 51); /* with the one before */
 		assert_true(r.usual_ns == DAY);
 	}

@@ -159,20 +159,29 @@ static int with(const char *key, const char *value, struct config *got, struct e
 
 static void unknown_fields_survive_a_rewrite(void **state)
 {
+	const uint8_t client[FORMAT_UID] = {0xab};
+	json_t *numbers = json_pack("{s:i}", "ab000000000000000000000000000000", 7);
 	struct config c, again;
 	struct buf text = {0};
+	uint64_t newest;
 	struct err e;
 
 	assert_int_equal(with("later", "{\"b\":[1,2.5,null],\"a\":\"\\u00e4\"}", &c, &e), 0);
 	add(&c, root_public, "second");
-	assert_true(config_remove_writer(&c, writer, "then"));
-	assert_false(config_remove_writer(&c, writer, "again"));
+	assert_false(config_writer_newest(&c, writer, client, &newest));
+	assert_true(config_remove_writer(&c, writer, "then", numbers));
+	assert_false(config_remove_writer(&c, writer, "again", numbers));
+	json_decref(numbers);
 	config_sign(&c, root, &text);
 	assert_int_equal(read_config(buf_span(&text), &again, &e), 0);
 	assert_true(
 	    json_equal(json_object_get(again.json, "later"), json_object_get(c.json, "later")));
 	assert_int_equal(again.revision, 4);
 	assert_int_equal(again.nwriters, 2);
+	assert_true(config_writer_newest(&again, writer, client, &newest));
+	assert_int_equal(newest, 7);
+	assert_true(config_writer_newest(&again, writer, writer, &newest));
+	assert_int_equal(newest, 0);
 	/* What a removed writer signed stays valid. */
 	assert_non_null(config_writer_key(&again, FORMAT_SNAPSHOT, writer));
 	config_fini(&again);

@@ -170,7 +170,7 @@ static void sizes_from_nothing_to_the_limit_come_back(void **state)
 			OK(writer_add(
 			    l, PURPOSE_CONTENT, span_of(bytes, sizes[i]), &id[i], &added, &e));
 			assert_true(added);
-			assert_int_equal(writer_has(w, &id[i], &e), 1);
+			assert_int_equal(writer_has(w, &id[i], NULL, &e), 1);
 			OK(writer_add(
 			    l, PURPOSE_CONTENT, span_of(bytes, sizes[i]), &id[i], &added, &e));
 			assert_false(added);
@@ -328,7 +328,7 @@ static void marked_packs_are_absent_for_a_new_writer(void **state)
 	OK(mark_put(t.r, packs.v, packs.n, &mark, &e));
 	reopen(&t);
 	OK(writer_begin(t.r, &p, &w, &e));
-	assert_int_equal(writer_has(w, &ids[0], &e), 0);
+	assert_int_equal(writer_has(w, &ids[0], NULL, &e), 0);
 	writer_free(w);
 	/* Stored anew, and still readable from either. */
 	make_blobs(t.r, 0, 20, NULL);
