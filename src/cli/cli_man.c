@@ -115,6 +115,36 @@ static void put_examples(struct buf *b, const struct cmd_def *c)
 	}
 }
 
+/* What is no option, and where things lie: for the page of the program itself. */
+static void put_surroundings(struct buf *b)
+{
+	static const struct {
+		const char *section, *what, *means;
+	} rows[] = {
+	    {"ENVIRONMENT", "HOLDFAST_PASSWORD",
+		"The password itself; a file or a command shows it to fewer programs."},
+	    {NULL, "HOLDFAST_STATE_DIR",
+		"The folder of what must not be lost: what this machine saw of each repository, "
+		"so that one that was set back is noticed."},
+	    {"FILES", "/var/cache/holdfast, ~/.cache/holdfast",
+		"Caches, of root and of others: deleting them costs time."},
+	    {NULL, "/var/lib/holdfast, ~/.local/state/holdfast",
+		"The state folder, of root and of others."},
+	    {"SIGNALS", "SIGINT, SIGTERM", "Stop cleanly, keep what is stored, exit with 130."},
+	    {NULL, "SIGUSR1", "Print how far it is."},
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		if (rows[i].section)
+			buf_printf(b, ".SH %s\n", rows[i].section);
+		buf_printf(b, ".TP\n\\fB");
+		put(b, rows[i].what);
+		buf_printf(b, "\\fR\n");
+		put(b, rows[i].means);
+		buf_printf(b, "\n");
+	}
+}
+
 void man_page(struct buf *b, const struct cmd_def *c)
 {
 	buf_printf(b, ".TH \"HOLDFAST%s", c ? "\\-" : "");
@@ -142,6 +172,8 @@ void man_page(struct buf *b, const struct cmd_def *c)
 	put_exits(b, c);
 	if (c)
 		put_examples(b, c);
+	else
+		put_surroundings(b);
 	buf_printf(b, ".SH SEE ALSO\n");
 	for (size_t i = 0, n = 0; i < CMD_COUNT; i++)
 		if (c == NULL)

@@ -126,7 +126,8 @@ const struct cmd_def cmd_table[CMD_COUNT] = {
 	"use), after which what comes is sealed with new keys that the removed one lacks; rotate "
 	"makes new keys without removing anybody. passwd gives the one in use a new password or "
 	"key file.\n\nexport prints a sheet with which import brings a lost config back: print it "
-	"after every change of keys. With --secret it has the sealed key too, for when keys/ is "
+	"after every change of keys (a machine that used the repository keeps one too, as *.config "
+	"in its state folder). With --secret it has the sealed key too, for when keys/ is "
 	"lost.\n\nThe new password comes from --new-key-file (made here), "
 	"--new-password-file, or a prompt.",
 	CMD_REPO | CMD_OPENS, 1, 2, "list|add|remove|rotate|passwd|export|import", "11", cmd_key,

@@ -116,11 +116,14 @@ static int key_new(struct cli *c, bool replace, struct err *e)
 	return 0;
 }
 
+/* Without config there are no keys of this epoch, whoever has a password. */
+static const char SHEET_OLD[] = "A sheet printed before is out of date: holdfast key export\n";
+
 static int key_rotate(struct cli *c, struct err *e)
 {
 	if (repo_key_rotate(c->repo, e) == -1)
 		return -1;
-	out_text(c, "New keys for what comes; every holder has them\n");
+	out_text(c, "New keys for what comes; every holder has them\n%s", SHEET_OLD);
 	return 0;
 }
 
@@ -135,7 +138,7 @@ int cmd_key(struct cli *c, struct err *e)
 		}
 		if (repo_key_remove(c->repo, which, e) == -1)
 			return -1;
-		out_text(c, "Removed key %s\n", out_str(c, which));
+		out_text(c, "Removed key %s\n%s", out_str(c, which), SHEET_OLD);
 		return 0;
 	}
 	if (strcmp(word, "import") == 0) {

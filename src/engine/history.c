@@ -210,6 +210,8 @@ static int look(struct looking *l, struct err *e)
 		snprintf(l->where, sizeof l->where, "%s", l->seen.elsewhere);
 	if (l->found == 0 && l->all->damaged == 0)
 		seen_settle(&l->seen);
+	if (!seen_newer_config(l->repo, &l->seen))
+		seen_keep_config(l->repo);
 	/* A copy that lacks what the other has is no successor of it. */
 	if (l->seen.changed && l->seen.elsewhere == NULL &&
 	    seen_write(l->repo, &l->seen, &why) == -1)

@@ -472,12 +472,11 @@ int op_restore(struct repo *r, const struct restore_params *p, struct ctx *ctx,
 	if (p->dry_run ? restore_dry_open(rs, e) == -1
 		       : target_open(p->target, p->overwrite, ctx, &rs->target, e) == -1)
 		goto out;
+	if (!p->dry_run && restore_begin(rs, e) == -1)
+		goto out;
 	rc = run_threads(rs, &at, e);
-	/* What is reported as restored survives a power cut. */
-	if (rc == 0 && !p->dry_run) {
-		atomic_store(&ctx->progress.phase, "writing to disk");
-		rc = target_sync(rs->target, e);
-	}
+	if (rc == 0 && !p->dry_run)
+		rc = restore_end(rs, e);
 	if (rc == 0 && p->verify && !p->dry_run)
 		rc = verify_all(rs, &at, e);
 	fill_result(rs, out);

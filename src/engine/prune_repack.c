@@ -74,12 +74,20 @@ struct copying {
 	struct writer_lane *lane;
 	struct pack_dir dir;
 	struct buf box, plain;
-	uint64_t domain;     /* whose packs are at hand */
-	uint32_t npacks;     /* indexed before the first was copied */
-	bool opens;          /* our key can open frames of content */
-	struct buf keys;     /* sealed data keys of what is to be copied */
-	const uint8_t *only; /* this pass copies frames of this key */
+	uint64_t domain;  /* whose packs are at hand */
+	uint32_t npacks;  /* indexed before the first was copied */
+	bool opens;       /* our key can open frames of content */
+	struct buf keys;  /* sealed data keys of what is to be copied */
+	struct span pass; /* of those, as many as a pack's header can name: copied now */
 };
+
+static bool has_key(struct span keys, const uint8_t *key)
+{
+	for (size_t at = 0; at < keys.n; at += FORMAT_SEALED_KEY)
+		if (memcmp(keys.p + at, key, FORMAT_SEALED_KEY) == 0)
+			return true;
+	return false;
+}
 
 static bool frame_live(const struct prune *pr, const struct index_cache_pack *p,
     const struct pack_frame *f, bool *whole)
@@ -131,7 +139,7 @@ static int copy_frame(struct copying *c, const struct index_cache_pack *p,
 		return 0;
 	if (f->slot >= desc->nslots)
 		return err_set(e, ERR_CORRUPT, "frame names a key that is not there");
-	if (memcmp(desc->slots[f->slot], c->only, FORMAT_SEALED_KEY) != 0)
+	if (!has_key(c->pass, desc->slots[f->slot]))
 		return 0;
 	repo_object_name(name, (enum format_type)p->type, &p->id);
 	buf_reset(&c->box);
@@ -160,6 +168,22 @@ static int is_sound(struct copying *c, const struct index_cache_pack *p, struct 
 			 : -1;
 }
 
+/* Has it live frames of the keys that are copied now? */
+static bool concerned(
+    const struct copying *c, const struct index_cache_pack *p, const struct index_pack *desc)
+{
+	bool whole;
+
+	for (size_t i = 0; i < c->dir.nframes; i++) {
+		const struct pack_frame *f = &c->dir.frames[i];
+
+		if (f->slot < desc->nslots && has_key(c->pass, desc->slots[f->slot]) &&
+		    frame_live(c->pr, p, f, &whole))
+			return true;
+	}
+	return false;
+}
+
 static int copy_frames(
     struct copying *c, uint32_t ordinal, const struct index_cache_pack *p, struct err *e)
 {
@@ -168,6 +192,8 @@ static int copy_frames(
 
 	if (index_cache_pack_dir(repo_index(c->pr->repo), ordinal, &c->dir, &desc, e) == -1)
 		return -1;
+	if (!concerned(c, p, &desc))
+		return 0;
 	if (!c->opens && is_sound(c, p, e) == -1)
 		return -1;
 	off = desc.first_off;
@@ -202,23 +228,22 @@ static int copy_pack(struct copying *c, uint32_t ordinal, struct err *e)
 	return 0;
 }
 
-static bool has_key(const struct buf *keys, const uint8_t *key)
-{
-	for (size_t at = 0; at < keys->n; at += FORMAT_SEALED_KEY)
-		if (memcmp(keys->p + at, key, FORMAT_SEALED_KEY) == 0)
-			return true;
-	return false;
-}
-
 static int collect_keys(struct copying *c, uint32_t ordinal, struct err *e)
 {
+	struct index_cache_pack p;
 	struct index_pack desc;
+	bool whole;
 
-	if (index_cache_pack_dir(repo_index(c->pr->repo), ordinal, &c->dir, &desc, e) == -1)
+	if (index_cache_pack(repo_index(c->pr->repo), ordinal, &p, e) == -1 ||
+	    index_cache_pack_dir(repo_index(c->pr->repo), ordinal, &c->dir, &desc, e) == -1)
 		return -1;
-	for (size_t i = 0; i < desc.nslots; i++)
-		if (!has_key(&c->keys, desc.slots[i]))
-			buf_put(&c->keys, desc.slots[i], FORMAT_SEALED_KEY);
+	for (size_t i = 0; i < c->dir.nframes; i++) {
+		const struct pack_frame *f = &c->dir.frames[i];
+
+		if (f->slot < desc.nslots && frame_live(c->pr, &p, f, &whole) &&
+		    !has_key(buf_span(&c->keys), desc.slots[f->slot]))
+			buf_put(&c->keys, desc.slots[f->slot], FORMAT_SEALED_KEY);
+	}
 	return 0;
 }
 
@@ -236,7 +261,7 @@ static int each_chosen(
 			return -1;
 		pk = idmap_get(c->pr->packs, &p.id);
 		if (pk != NULL && pk->repack && p.origin.domain == c->domain &&
-		    visit(c, i, e) == -1)
+		    prune_is_its(pk, p.origin.domain) && visit(c, i, e) == -1)
 			return -1;
 	}
 	return 0;
@@ -271,11 +296,14 @@ static int repack_domain(struct copying *c, struct err *e)
 	if (writer_begin(c->pr->repo, &wp, &c->writer, e) == -1)
 		return -1;
 	c->lane = writer_lane_new(c->writer);
-	writer_copy_keys(c->writer, c->keys.p, c->keys.n / FORMAT_SEALED_KEY);
 	hide_going(c->pr);
-	/* Key by key, so that a pack's header can name the keys it will need. */
-	for (size_t at = 0; at < c->keys.n; at += FORMAT_SEALED_KEY) {
-		c->only = c->keys.p + at;
+	/* Mostly one pass: so that a pack's header can name all the keys that come. */
+	for (size_t at = 0, n; at < c->keys.n; at += n * FORMAT_SEALED_KEY) {
+		n = (c->keys.n - at) / FORMAT_SEALED_KEY;
+		if (n > FORMAT_KEYS_MAX)
+			n = FORMAT_KEYS_MAX;
+		c->pass = span_of(c->keys.p + at, n * FORMAT_SEALED_KEY);
+		writer_copy_keys(c->writer, c->pass.p, n);
 		if (each_chosen(c, copy_pack, e) == -1)
 			goto out;
 	}

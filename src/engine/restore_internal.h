@@ -63,6 +63,7 @@ struct restore {
 	struct ctx *ctx;
 	const struct restore_params *p;
 	struct target *target;
+	bool cut;               /* an earlier one never ended: size and time prove nothing */
 	size_t skip;            /* of a path in the snapshot, to get one below the target */
 	struct reader *reader;  /* the walk's */
 	size_t window_segments; /* fewer than WINDOW_SEGMENTS where descriptors are few */
@@ -135,6 +136,10 @@ int restore_dry_open(struct restore *rs, struct err *e); /* refuses as target_op
  */
 int restore_leave(struct restore *rs, struct target_dir *dir, const struct entry *en,
     const struct tree_ref *ref, const char *path, uint64_t *size, struct err *e);
+
+/* restore_look.c: leave word in the target before the first file; and when all is on disk. */
+int restore_begin(struct restore *rs, struct err *e);
+int restore_end(struct restore *rs, struct err *e);
 
 /* What --overwrite never left is not for --verify to judge: add, sort, then ask. */
 void restore_left_add(struct restore *rs, const char *path);

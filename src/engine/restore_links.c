@@ -128,6 +128,7 @@ bool restore_links_known(
 {
 	struct id key = key_of(en);
 	char *first = NULL, *name;
+	bool settled = false;
 	struct group *g;
 
 	*same = false;
@@ -135,13 +136,16 @@ bool restore_links_known(
 		return false;
 	pthread_mutex_lock(&rs->lock);
 	g = idmap_get(rs->links->groups, &key);
-	if (g != NULL)
+	if (g != NULL) {
 		first = mem_strdup(g->first);
+		settled = g->state != BEING_MADE;
+	}
 	pthread_mutex_unlock(&rs->lock);
 	if (first == NULL)
 		return false;
 	name = mem_strndup((const char *)en->name.p, en->name.n);
-	*same = target_linked(d, name, first);
+	/* While the first is being made, what is there is its predecessor. */
+	*same = settled && target_linked(d, name, first);
 	free(name);
 	free(first);
 	return true;

@@ -72,7 +72,7 @@ static int same_file(struct restore *rs, struct target_dir *dir, const struct en
 		return 0;
 	if (!always && (st->mtime != en->mtime || st->mtime_ns != en->mtime_ns))
 		return 0;
-	if (!always && !rs->p->verify)
+	if (!always && !rs->p->verify && !rs->cut)
 		return 1;
 	/* Another name may be somebody else's: a file that is replaced leaves it alone. */
 	if (dir == NULL || (always && st->nlink > 1 && !en->linked))
@@ -199,4 +199,34 @@ int restore_dry_open(struct restore *rs, struct err *e)
 	if (rs->p->overwrite != TARGET_REFUSE)
 		return 0;
 	return list_path(rs->p->target, refuse_any, (void *)(uintptr_t)rs->p->target, e);
+}
+
+/*
+ * What is being done: only the same, done to the end, makes up for what a power cut
+ * may have spoilt.  A selection is never the same as another.
+ */
+int restore_begin(struct restore *rs, struct err *e)
+{
+	const struct restore_params *p = rs->p;
+	struct clock *clock = os_clock_of(rs->ctx);
+	bool some = p->include != NULL || p->exclude != NULL;
+	char hex[ID_HEX], *what;
+	int rc;
+
+	what = mem_printf("%s %.*s %lld\n", id_hex(hex, &p->snapshot->id), 4096, p->path,
+	    some ? (long long)clock->wall_ns(clock) : 0LL);
+	rc = target_begin(rs->target, what, &rs->cut, e);
+	free(what);
+	if (rc == 0 && rs->cut && p->overwrite == TARGET_IF_CHANGED)
+		event_emit(rs->ctx, EVENT_NOTICE, span_of(NULL, 0),
+		    "an earlier restore into this target did not end: files are compared by "
+		    "content");
+	return rc;
+}
+
+/* What is reported as restored survives a power cut. */
+int restore_end(struct restore *rs, struct err *e)
+{
+	atomic_store(&rs->ctx->progress.phase, "writing to disk");
+	return target_sync(rs->target, e) == -1 ? -1 : target_end(rs->target, e);
 }

@@ -53,7 +53,8 @@ static void no_config(struct repo *r, struct err *e)
 	else
 		err_hint(e,
 		    "its other objects are there: config was lost. With the sheet that key "
-		    "export printed: holdfast -r %s key import SHEET",
+		    "export printed: holdfast -r %s key import SHEET; every machine that used it "
+		    "has one too, in its state folder: *.config",
 		    r->store->url);
 }
 

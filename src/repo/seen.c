@@ -285,7 +285,27 @@ int seen_config(struct repo *r, uint64_t revision, uint64_t epoch, struct err *e
 	return rc;
 }
 
+void seen_keep_config(struct repo *r)
+{
+	char *path = repo_state_path(r, r->place_text, ".config");
+	struct buf had = {0}, text = {0};
+	struct err ignored;
+
+	if (path == NULL)
+		return;
+	config_text(&r->config, &text);
+	if (os_read_file(path, CONFIG_MAX, &had, &ignored) == -1 || had.n != text.n ||
+	    memcmp(had.p, text.p, text.n) != 0)
+		(void)!os_file_replace(path, buf_span(&text), 0600, &ignored);
+	buf_fini(&had);
+	buf_fini(&text);
+	free(path);
+}
+
 int seen_own_config(struct repo *r, struct err *e)
 {
-	return seen_config(r, r->config.revision, r->config.epoch, e);
+	if (seen_config(r, r->config.revision, r->config.epoch, e) == -1)
+		return -1;
+	seen_keep_config(r);
+	return 0;
 }

@@ -66,4 +66,7 @@ int seen_hint(const struct seen *s, struct err *e);
 int seen_config(struct repo *r, uint64_t revision, uint64_t epoch, struct err *e);
 int seen_own_config(struct repo *r, struct err *e); /* the one in use */
 
+/* A copy of the config in use, beside what was seen: if it is lost, key import takes it back. */
+void seen_keep_config(struct repo *r);
+
 #endif

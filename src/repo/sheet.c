@@ -429,22 +429,37 @@ static int import_key(struct store *s, struct span object, enum crypto_family ha
 	return 0;
 }
 
+/* The blocks; or a config itself, as machines that used the repository keep it (seen.h). */
+static int read_blocks(struct span text, struct buf *config, struct buf *key, bool *has_config,
+    bool *has_key, struct err *e)
+{
+	int c = 1, k = 0;
+
+	if (config_is_signed(text)) {
+		buf_put_span(config, text);
+	} else if ((c = sheet_decode(SHEET_CONFIG, text, config, e)) == -1 ||
+		   (k = sheet_decode(SHEET_KEY, text, key, e)) == -1) {
+		return -1;
+	}
+	*has_config = c == 1;
+	*has_key = k == 1;
+	if (c == 1 || k == 1)
+		return 0;
+	return err_set(e, ERR_USAGE, "not a sheet: it has no line that begins with C01");
+}
+
 int sheet_import(
     struct store *s, struct span text, struct ctx *ctx, struct sheet_import *out, struct err *e)
 {
 	struct import im = {.store = s, .ctx = ctx, .out = out};
 	struct buf config = {0}, key = {0};
-	int has_config, has_key, rc = -1;
+	bool has_config, has_key;
+	int rc = -1;
 
 	memset(out, 0, sizeof *out);
 	/* All is read and looked at before anything is written. */
-	if ((has_config = sheet_decode(SHEET_CONFIG, text, &config, e)) == -1 ||
-	    (has_key = sheet_decode(SHEET_KEY, text, &key, e)) == -1)
+	if (read_blocks(text, &config, &key, &has_config, &has_key, e) == -1)
 		goto out;
-	if (!has_config && !has_key) {
-		err_set(e, ERR_USAGE, "not a sheet: it has no line that begins with C01");
-		goto out;
-	}
 	if (has_config && check_config(&im, buf_span(&config), e) == -1)
 		goto out;
 	/* The key first: config is what makes it a repository. */

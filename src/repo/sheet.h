@@ -32,7 +32,8 @@ struct store;
 int sheet_export(struct repo *r, bool key, struct buf *out, struct err *e);
 
 /*
- * Put back what a store lacks of what the sheet holds.  A config that is
+ * Put back what a store lacks of what the sheet holds; the text of a config is as good
+ * as its sheet.  A config that is
  * there, whole, of the same root key and no older is not replaced: ERR_EXISTS.
  */
 struct sheet_import {

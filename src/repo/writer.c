@@ -212,8 +212,6 @@ static void add_slot(struct open_pack *p, const uint8_t *sealed_key)
 /* The keys that a new pack's header names: ours, or the ones being copied. */
 static void choose_slots(struct writer *w, struct open_pack *p, const uint8_t *sealed_key)
 {
-	size_t at = 0;
-
 	p->nslots = 0;
 	add_slot(p, sealed_key);
 	if (memcmp(sealed_key, w->sealed_content, FORMAT_SEALED_KEY) == 0 ||
@@ -223,11 +221,12 @@ static void choose_slots(struct writer *w, struct open_pack *p, const uint8_t *s
 			add_slot(p, w->sealed_structure);
 		return;
 	}
-	while (at < w->ncopy_keys &&
-	       memcmp(w->copy_keys + at * FORMAT_SEALED_KEY, sealed_key, FORMAT_SEALED_KEY) != 0)
-		at++;
-	for (; at < w->ncopy_keys; at++)
-		add_slot(p, w->copy_keys + at * FORMAT_SEALED_KEY);
+	for (size_t i = 0; i < w->ncopy_keys; i++) {
+		const uint8_t *key = w->copy_keys + i * FORMAT_SEALED_KEY;
+
+		if (p->type == FORMAT_META || seal_data_key_class(key) == SEAL_CONTENT)
+			add_slot(p, key);
+	}
 }
 
 void writer_copy_keys(struct writer *w, const uint8_t *sealed_keys, size_t n)
@@ -330,6 +329,6 @@ void writer_fingerprint(struct repo *r, struct span s, uint8_t out[16])
 	uint8_t h[32];
 
 	crypto_mac3(
-	    repo_own_domain(r)->id_key, span_str("holdfast/0 fingerprint"), s, span_of(NULL, 0), h);
+	    repo_own_domain(r)->id_key, span_str("holdfast/1 fingerprint"), s, span_of(NULL, 0), h);
 	memcpy(out, h, 16);
 }

@@ -83,7 +83,7 @@ int writer_has(struct writer *w, const struct id *id, struct index_near *near, s
 /*
  * Copy a sealed frame from elsewhere, unchanged (prune).  A pack's header
  * names the keys of its frames, so the keys that are to come are given
- * before; frames should be copied in the order of these keys.
+ * before, FORMAT_KEYS_MAX at most; another key closes the pack.
  */
 void writer_copy_keys(struct writer *w, const uint8_t *sealed_keys, size_t n);
 struct pack_frame;

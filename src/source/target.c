@@ -172,7 +172,8 @@ static int refuse_filled(int fd, const char *path, struct err *e)
 
 	if (rc == -1) {
 		err_wrap(e, "%s", path);
-	} else if (names.n > 0) {
+	} else if (names.n > 1 ||
+		   (names.n == 1 && strcmp(source_name(&names, 0), TARGET_UNFINISHED) != 0)) {
 		rc = err_set(
 		    e, ERR_USAGE, "%s: is not empty (there is %s)", path, source_name(&names, 0));
 		err_hint(e, "choose an empty folder, or say what to do with what is there: "
@@ -355,6 +356,8 @@ int target_list(struct target_dir *d, int (*visit)(void *, const char *name, str
 		const char *name = source_name(&names, i);
 		bool in_use;
 
+		if (d->parent == NULL && strcmp(name, TARGET_UNFINISHED) == 0)
+			continue;
 		pthread_mutex_lock(&d->target->lock);
 		in_use = target_temp_in_use(d, name);
 		pthread_mutex_unlock(&d->target->lock);

@@ -56,6 +56,15 @@ int target_open(const char *path, enum target_overwrite overwrite, struct ctx *c
 /* Wait until all that was made or changed is on disk. */
 int target_sync(struct target *t, struct err *e);
 
+/*
+ * A power cut may leave files whose sizes and times are right and whose bytes are not.  So
+ * before the first one a word is left in the target (what is restored, up to 8 KB of text),
+ * and taken back after target_sync.  *cut: there is one of a restore that never ended, so
+ * that size and time prove nothing.
+ */
+int target_begin(struct target *t, const char *what, bool *cut, struct err *e);
+int target_end(struct target *t, struct err *e);
+
 void target_close(struct target *t); /* NULL does nothing; all dirs unreferenced before */
 uint64_t target_problems(const struct target *t); /* metadata that could not be set */
 

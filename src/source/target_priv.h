@@ -23,6 +23,7 @@ struct target {
 	} * mounts; /* file systems that we were led into, to be synced */
 	size_t nmounts;
 	struct target_file *writing; /* those with a name for the time being */
+	bool unfinished;             /* target_end takes the word back */
 };
 
 struct target_dir {
@@ -90,5 +91,8 @@ bool target_has_default_acl(int fd);
 
 /* How the names of files begin that are not finished yet. */
 #define TARGET_TEMP_PREFIX ".holdfast-part-"
+/* In the target's root, until all is on disk: what is restored, in so many bytes at most. */
+#define TARGET_UNFINISHED ".holdfast-unfinished"
+enum { TARGET_WORD_MAX = 8192 };
 
 #endif

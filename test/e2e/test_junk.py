@@ -142,6 +142,27 @@ def test_nonsense_in_a_pack_stops_the_repacking_of_no_other(used, thief, tree, b
     whole(used, tree, base)
 
 
+@pytest.mark.parametrize("tree_of", ["files", "nothing"])
+def test_a_claim_on_others_packs_keeps_none_of_them(used, thief, tree, base, tree_of):
+    """An index says that the thief's blobs lie in everybody's packs; a snapshot needs them, or cannot be walked."""
+    forger, packs = thief(), used.objects("packs") + used.objects("meta")
+    ids = [os.urandom(32) for _ in packs]
+    entry = b"\1\0" + varint(1) + b"f" + varint(0o644) + b"\0\0\0\0" + varint(12 * len(ids))
+    root = forger.directory([(entry, b"\2" + varint(len(ids)) + b"".join(ids))])
+    forger.commit(root if tree_of == "files" else os.urandom(32))
+    payload = write_repo.IN_TIME + varint(1) + forger.sealed[1] + varint(len(packs))
+    for path, ident in zip(packs, ids):
+        kind = rr.META_PACK if "/meta/" in path else rr.CONTENT_PACK
+        frame = varint(1) + bytes([1, 0, 0]) + varint(60) + varint(12) + varint(1) + ident + varint(12)
+        payload += bytes.fromhex(os.path.basename(path)) + bytes([kind]) + varint(os.path.getsize(path))
+        payload += varint(144) + varint(1) + varint(0) + frame
+    own = forger.own.id, forger.own.index_key
+    forger.put("index", forger.envelope(rr.INDEX, [], [(6, *own, payload), (11, *own, None)]))
+    used("prune", "--exclusive", rc=None)
+    assert len([p for p in packs if not os.path.exists(p)]) > 0, "what nothing of its own domain needs went"
+    whole(used, tree, base)
+
+
 @pytest.mark.parametrize("wrong", [-1, 1])
 def test_a_lie_about_a_packs_size_is_not_signed_by_who_prunes(used, thief, tree, wrong):
     forger = thief()

@@ -470,6 +470,27 @@ def test_a_lost_config_comes_back_from_the_sheet(filled, holder, tree, base):
     filled("restore", "latest", "--target", base / "out")
 
 
+def test_a_lost_config_comes_back_from_any_machine_that_used_the_repository(filled, holder, tree, base):
+    """Nobody printed a sheet after the last rotation: without config nobody has the new keys."""
+    w = holder("write")
+    assert "key export" in filled("key", "rotate").out
+    backup(w, tree.path)
+    config = filled.repo + "/config"
+    whole = open(config, "rb").read()
+    for machine in (w, filled):
+        os.remove(config)
+        assert "*.config" in filled("snapshots", rc=10).err
+        (kept,) = [f"{machine.base}/state/{n}" for n in os.listdir(machine.base + "/state") if n.endswith(".config")]
+        filled("key", "import", kept)
+        assert open(config, "rb").read() == whole
+        filled.check_clean()
+    with open(kept, "r+b") as f:
+        f.write(b'{"X')
+    os.remove(config)
+    assert not os.path.exists(config) and filled("key", "import", kept, rc=2)
+    assert not os.path.exists(config)
+
+
 def test_a_typing_error_on_the_sheet_is_told_by_its_line(filled, base, rng):
     sheet = base / "sheet.txt"
     good = filled("key", "export").out.splitlines()

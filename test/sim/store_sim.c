@@ -252,7 +252,7 @@ static void pass_time(struct sim_store *s, unsigned sleep)
 	const struct sim_weather *w = &s->place->weather;
 	int64_t ns = (int64_t)turns_below((uint64_t)w->pace_ns + 1);
 
-	if (turns_chance(20))
+	if (w->pace_ns && turns_chance(20))
 		ns = (int64_t)turns_below(600000) * MS;
 	if (turns_chance(sleep)) {
 		ns = (int64_t)turns_below((uint64_t)w->grace_ns * 7 / 2);
