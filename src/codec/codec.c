@@ -217,6 +217,7 @@ size_t codec_compress(struct codec *c, enum codec_id id, int level, struct span 
 	size_t n = 0;
 
 	assert(codec_info(id) && level >= CODEC_AUTO_LARGE && level <= table[id].max);
+	assert(level <= CODEC_AUTO || level >= table[id].min);
 	if (level < 0 && id != CODEC_ZSTD)
 		level = table[id].dflt;
 	if (id == CODEC_NONE || looks_random(in))

@@ -151,15 +151,30 @@ static void to_values(uint8_t *p, size_t shard, size_t count, size_t base, size_
 	to_values(p + half * shard, shard, half, base + half, want < half ? 0 : want - half);
 }
 
+/*
+ * Of a group's coefficients each half of the group gives a part: with A and B
+ * those of its halves alone, the upper ones are A + B and the lower ones
+ * A + w(A + B).  So a half at a time is enough, and half the memory.
+ */
 void erasure_add(
-    unsigned log_t, size_t shard, size_t group, size_t shards, uint8_t *data, uint8_t *sum)
+    unsigned log_t, size_t shard, size_t part, size_t shards, uint8_t *data, uint8_t *sum)
 {
-	size_t t = (size_t)1 << log_t;
+	size_t half = (size_t)1 << (log_t - 1), base = (part / 2 + 1) * 2 * half;
+	struct factor f;
+	uint16_t w;
 
 	pthread_once(&basis_once, find_basis);
-	memset(data + shards * shard, 0, (t - shards) * shard);
-	to_coefficients(data, shard, t, (group + 1) * t, shards);
-	xor_into(sum, data, t * shard);
+	memset(data + shards * shard, 0, (half - shards) * shard);
+	to_coefficients(data, shard, half, base + part % 2 * half, shards);
+	xor_into(sum + half * shard, data, half * shard);
+	if (part % 2 == 0)
+		xor_into(sum, data, half * shard);
+	w = omega(base / half);
+	if (w == 0)
+		return;
+	factor_init(&f, w);
+	for (size_t i = 0; i < half; i++)
+		mul_add(&f, sum + i * shard, data + i * shard, shard);
 }
 
 void erasure_end(unsigned log_t, size_t shard, size_t want, uint8_t *sum)

@@ -27,13 +27,14 @@
 enum { ERASURE_POSITIONS = 65536, ERASURE_LOG_MAX = 15 };
 
 /*
- * Encoding, one group of 2^log_t data shards after another (the last may have
- * fewer): the group's memory, room for 2^log_t shards, is used up, and added
- * to sum, as large and zeroed before the first.  At the end sum becomes the
- * parity shards, of which the first `want` are made.
+ * Encoding, one part of 2^(log_t - 1) data shards after another (the last may
+ * have fewer), numbered from 0; log_t is at least 1.  The part's memory, room
+ * for so many shards, is used up, and added to sum, twice as large and zeroed
+ * before the first.  At the end sum becomes the parity shards, of which the
+ * first `want` are made.
  */
 void erasure_add(
-    unsigned log_t, size_t shard, size_t group, size_t shards, uint8_t *data, uint8_t *sum);
+    unsigned log_t, size_t shard, size_t part, size_t shards, uint8_t *data, uint8_t *sum);
 void erasure_end(unsigned log_t, size_t shard, size_t want, uint8_t *sum);
 
 /*

@@ -87,7 +87,7 @@ static int share_data(struct bworker *w, struct source_reader *r, struct err *e)
 }
 
 /* All of the file's data into the content writer. */
-static int store_data(struct bworker *w, struct source_reader *r, struct err *e)
+static int store_all(struct bworker *w, struct source_reader *r, struct err *e)
 {
 	struct err later;
 	int rc;
@@ -99,6 +99,26 @@ static int store_data(struct bworker *w, struct source_reader *r, struct err *e)
 	/* Nobody may be left at work in our data, however it went. */
 	if (backup_share_end(w, rc == 0 ? e : &later) == -1)
 		rc = -1;
+	return rc;
+}
+
+/* Of many workers only some have a large file at once. */
+static int store_data(struct bworker *w, struct source_reader *r, struct err *e)
+{
+	struct backup *b = w->b;
+	uint64_t need = r->st.size < DATA_MAX ? r->st.size : DATA_MAX;
+	int rc;
+
+	if (need <= DATA_SMALL)
+		return store_all(w, r, e);
+	budget_take(&b->rings, need);
+	rc = store_all(w, r, e);
+	/* What was touched would stay. */
+	if (b->nworkers > RINGS_BYTES / DATA_MAX) {
+		free(w->data);
+		w->data = NULL;
+	}
+	budget_give(&b->rings, need);
 	return rc;
 }
 

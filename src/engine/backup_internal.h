@@ -26,6 +26,7 @@
 
 #include <pthread.h>
 
+#include "engine/budget.h"
 #include "engine/op_backup.h"
 #include "repo/chunker.h"
 #include "repo/file_cache.h"
@@ -132,6 +133,7 @@ struct backup {
 	struct btask queue[QUEUE_MAX];
 	size_t head, count, queue_max; /* fewer than QUEUE_MAX where descriptors are few */
 	unsigned busy;                 /* workers with files: chunks may come of them */
+	struct budget rings;           /* for the data of large files, RINGS_BYTES */
 	bool walked;                   /* nothing more will come */
 
 	struct source *counted; /* for backup_count; NULL: don't */
@@ -181,7 +183,7 @@ struct bworker {
 	pthread_t thread;
 };
 
-enum { DATA_MAX = 8 << 20 };
+enum { DATA_MAX = 8 << 20, DATA_SMALL = 1 << 20, RINGS_BYTES = 24 << 20 };
 
 struct bpaths {
 	char **v;

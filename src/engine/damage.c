@@ -13,6 +13,9 @@
 #include "os/os.h"
 #include "repo/repo_object.h"
 
+/* Packs read side by side: each takes up to 10 MiB. */
+enum { READERS_MAX = 5 };
+
 struct pack_state {
 	uint8_t type;  /* of the folder it lies in */
 	uint64_t size; /* in the store; 0 and !present: missing */
@@ -363,8 +366,10 @@ static void *read_main(void *arg)
 static int read_all(struct damage *d, struct err *e)
 {
 	unsigned n = os_workers(d->p->jobs), started = 0;
-	pthread_t *t = mem_zalloc(n * sizeof *t);
+	pthread_t *t;
 
+	n = n < READERS_MAX ? n : READERS_MAX;
+	t = mem_zalloc(n * sizeof *t);
 	for (uint32_t i = 0; i < d->npacks; i++) {
 		struct index_cache_pack p;
 

@@ -414,6 +414,7 @@ static void init_locks(struct backup *b)
 	pthread_mutex_init(&b->cache_lock, NULL);
 	pthread_mutex_init(&b->slice_lock, NULL);
 	pthread_cond_init(&b->slice_less, NULL);
+	budget_init(&b->rings, RINGS_BYTES);
 	pthread_mutex_init(&b->result_lock, NULL);
 	pthread_cond_init(&b->queue_more, NULL);
 	pthread_cond_init(&b->queue_less, NULL);
@@ -440,6 +441,7 @@ static void backup_free(struct backup *b)
 	pthread_mutex_destroy(&b->cache_lock);
 	pthread_mutex_destroy(&b->slice_lock);
 	pthread_cond_destroy(&b->slice_less);
+	budget_fini(&b->rings);
 	pthread_mutex_destroy(&b->result_lock);
 	pthread_cond_destroy(&b->queue_more);
 	pthread_cond_destroy(&b->queue_less);
@@ -469,7 +471,10 @@ int op_backup(struct repo *r, const struct backup_params *p, struct ctx *ctx,
     struct backup_result *out, struct err *e)
 {
 	struct backup *b = backup_new(r, p, ctx);
-	struct writer_params wp = {p->codec, p->level, p->dry_run};
+	struct writer_params wp = {.codec = p->codec,
+	    .level = p->level,
+	    .dry_run = p->dry_run,
+	    .lanes = os_workers(p->jobs)};
 	int64_t began = b->clock->mono_ns(b->clock);
 	struct bpaths paths = {0};
 	struct snapshot *s = NULL;

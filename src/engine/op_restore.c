@@ -329,6 +329,9 @@ static int run_threads(struct restore *rs, const struct tree_path *at, struct er
 {
 	unsigned n = os_workers(rs->p->jobs), started = 0;
 	pthread_t *t = mem_zalloc(n * sizeof *t);
+
+	/* Few workers keep what they need again at once. */
+	rs->keep = n <= 4 ? SIZE_MAX : FRAMES_BYTES / 4 / n;
 	int rc = 0;
 
 	for (; started < n && rc == 0; started += rc == 0)
@@ -432,6 +435,7 @@ static void restore_free(struct restore *rs)
 	pthread_mutex_destroy(&rs->lock);
 	pthread_cond_destroy(&rs->more);
 	pthread_cond_destroy(&rs->less);
+	budget_fini(&rs->frames);
 	free(rs);
 }
 
@@ -455,6 +459,7 @@ int op_restore(struct repo *r, const struct restore_params *p, struct ctx *ctx,
 	pthread_mutex_init(&rs->lock, NULL);
 	pthread_cond_init(&rs->more, NULL);
 	pthread_cond_init(&rs->less, NULL);
+	budget_init(&rs->frames, FRAMES_BYTES);
 	if (repo_index_load(r, false, e) == -1)
 		goto out;
 	rs->reader = reader_new(r);

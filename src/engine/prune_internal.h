@@ -3,6 +3,7 @@
  *
  *   op_prune.c      the order of things (format.md 10)
  *   prune_plan.c    what is live, dead, waiting: a view of every pack
+ *   prune_claim.c   whose a pack is that two domains name
  *   prune_repack.c  live frames of mostly dead packs are copied to new ones
  *   prune_show.c    a dry run, item by item
  *   prune_delete.c  indexes without the dead, then packs, then marks
@@ -21,7 +22,9 @@
 struct ppack {
 	uint8_t type; /* FORMAT_PACK, FORMAT_META */
 	bool present, indexed, marked, live, repack, doomed;
-	bool held; /* of a domain of which nothing is pruned */
+	bool held;              /* of a domain of which nothing is pruned */
+	bool claimed, disputed; /* named by an index; by those of two domains */
+	uint64_t domain;        /* whose it is */
 	uint64_t size;
 	int64_t stored_ns;
 	uint64_t live_bytes, dead_bytes; /* of its frames, as stored */
@@ -51,6 +54,10 @@ struct prune {
 int prune_plan(struct prune *pr, struct err *e);
 
 bool prune_holds(const struct prune *pr, uint64_t domain);
+
+/* Whose a pack is that two domains' indexes name; what the other's says of it is nothing. */
+int prune_settle_claims(struct prune *pr, struct err *e);
+bool prune_is_its(const struct ppack *pk, uint64_t domain);
 
 /* Choose packs to repack, and copy what lives in them. */
 void prune_choose(struct prune *pr);

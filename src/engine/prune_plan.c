@@ -169,8 +169,8 @@ static int weigh_pack(struct prune *pr, uint32_t ordinal, struct pack_dir *dir, 
 	    index_cache_pack_dir(repo_index(pr->repo), ordinal, dir, &desc, e) == -1)
 		return -1;
 	pk = idmap_put(pr->packs, &p.id, NULL);
-	/* Who is wrong about its folder knows nothing of the pack. */
-	if (pk->present && pk->type != p.type)
+	/* Who is wrong about its folder or its domain knows nothing of the pack. */
+	if (pk->present && (pk->type != p.type || !prune_is_its(pk, p.origin.domain)))
 		return 0;
 	held = prune_holds(pr, p.origin.domain);
 	pk->held = pk->held || held;
@@ -207,7 +207,7 @@ static int weigh_all(struct prune *pr, struct err *e)
 	struct ppack *pk;
 	struct id id;
 	size_t pos = 0;
-	int rc = 0;
+	int rc = prune_settle_claims(pr, e);
 
 	for (uint32_t i = 0; i < n && rc == 0; i++)
 		rc = weigh_pack(pr, i, &dir, e);

@@ -261,7 +261,7 @@ static int each_chosen(
 			return -1;
 		pk = idmap_get(c->pr->packs, &p.id);
 		if (pk != NULL && pk->repack && p.origin.domain == c->domain &&
-		    visit(c, i, e) == -1)
+		    prune_is_its(pk, p.origin.domain) && visit(c, i, e) == -1)
 			return -1;
 	}
 	return 0;

@@ -309,6 +309,28 @@ static void group_done(struct restore *rs, struct rwindow *w)
 		window_free(w);
 }
 
+/* The segments of one frame. */
+static void write_group(
+    struct restore *rs, struct reader *rd, struct rsegment *s, size_t n, struct buf *frame)
+{
+	/* As stored, opened, and decompressed. */
+	uint64_t need = 2 * (uint64_t)s->at.stored + s->at.plain;
+	struct err e;
+
+	budget_take(&rs->frames, need);
+	buf_reset(frame);
+	if (!restore_stopping(rs) && reader_frame(rd, &s->at, frame, &e) == -1)
+		buf_reset(frame); /* each blob is tried alone */
+	for (size_t i = 0; i < n; i++) {
+		write_segment(rd, &s[i], buf_span(frame));
+		file_part_done(s[i].file);
+	}
+	if (frame->cap > rs->keep)
+		buf_fini(frame);
+	reader_shrink(rd, rs->keep);
+	budget_give(&rs->frames, need);
+}
+
 void *restore_worker_main(void *arg)
 {
 	struct restore *rs = arg;
@@ -319,17 +341,7 @@ void *restore_worker_main(void *arg)
 
 	reader_set_domain(rd, snapshot_domain(rs->p->snapshot));
 	while ((w = claim(rs, &g)) != NULL) {
-		struct rsegment *s = &w->seg[w->group[g]];
-		size_t n = w->group[g + 1] - w->group[g];
-		struct err e;
-
-		buf_reset(&frame);
-		if (!restore_stopping(rs) && reader_frame(rd, &s->at, &frame, &e) == -1)
-			buf_reset(&frame); /* each blob is tried alone */
-		for (size_t i = 0; i < n; i++) {
-			write_segment(rd, &s[i], buf_span(&frame));
-			file_part_done(s[i].file);
-		}
+		write_group(rs, rd, &w->seg[w->group[g]], w->group[g + 1] - w->group[g], &frame);
 		group_done(rs, w);
 	}
 	buf_fini(&frame);

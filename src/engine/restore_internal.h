@@ -16,6 +16,7 @@
 
 #include <pthread.h>
 
+#include "engine/budget.h"
 #include "engine/holes.h"
 #include "engine/op_restore.h"
 #include "repo/reader.h"
@@ -25,6 +26,7 @@ enum {
 	WINDOW_BYTES = 24 << 20, /* of plaintext in one window */
 	WINDOW_SEGMENTS = 8192,
 	WINDOWS_AHEAD = 2,
+	FRAMES_BYTES = 32 << 20, /* of memory for frames, of all workers together */
 };
 
 struct rfile {
@@ -72,6 +74,8 @@ struct restore {
 	struct rwindow *first, *last;
 	size_t waiting;
 	bool planned; /* no more windows come */
+	struct budget frames;
+	size_t keep; /* what a worker keeps of a buffer when it needs it no more */
 	struct err err;
 	_Atomic bool failed; /* err is set: stop */
 

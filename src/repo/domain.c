@@ -29,11 +29,11 @@ void domain_init(struct domain *d, const struct key_bundle *k, const uint8_t id[
 		memcpy(d->id_key, k->id_key, CRYPTO_KEY);
 		memcpy(d->chunker_key, k->chunker_key, CRYPTO_KEY);
 	} else {
-		derive(k->index_master, id, "holdfast/0 index key", index_key);
+		derive(k->index_master, id, "holdfast/1 index key", index_key);
 	}
 	if (k->role == ROLE_FULL) {
-		derive(k->master, id, "holdfast/0 id key", d->id_key);
-		derive(k->master, id, "holdfast/0 chunker key", d->chunker_key);
+		derive(k->master, id, "holdfast/1 id key", d->id_key);
+		derive(k->master, id, "holdfast/1 chunker key", d->chunker_key);
 	}
 	seal_key_init(&d->index_key, id, index_key);
 	crypto_wipe(index_key, sizeof index_key);
@@ -55,11 +55,11 @@ void domain_macs(
     const struct domain *d, enum crypto_family blob_id, struct crypto_mac *mac[BLOB_KINDS])
 {
 	/* Never the id key itself: one key, one algorithm. */
-	mac[PURPOSE_CONTENT - 1] = d->has_ids ? labelled(blob_id, d->id_key, "holdfast/0 content")
+	mac[PURPOSE_CONTENT - 1] = d->has_ids ? labelled(blob_id, d->id_key, "holdfast/1 content")
 					      : NULL;
-	mac[PURPOSE_NAMES - 1] = d->has_ids ? labelled(blob_id, d->id_key, "holdfast/0 names")
+	mac[PURPOSE_NAMES - 1] = d->has_ids ? labelled(blob_id, d->id_key, "holdfast/1 names")
 					    : NULL;
-	mac[PURPOSE_REFS - 1] = labelled(blob_id, d->index_key.key, "holdfast/0 refs");
+	mac[PURPOSE_REFS - 1] = labelled(blob_id, d->index_key.key, "holdfast/1 refs");
 }
 
 void domain_macs_free(struct crypto_mac *mac[BLOB_KINDS])

@@ -42,7 +42,7 @@ void envelope_section(struct sealer *s, struct buf *out, const struct seal_key *
 void envelope_sign_text(const uint8_t repo[FORMAT_UID], enum format_type type, struct span covered,
     uint8_t out[80], size_t *n)
 {
-	static const char text[] = "holdfast/0 sig";
+	static const char text[] = "holdfast/1 sig";
 	size_t at = sizeof text - 1;
 
 	memcpy(out, text, at);

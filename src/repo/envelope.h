@@ -54,7 +54,7 @@ typedef const uint8_t *envelope_writer(
 int envelope_verify(struct sealer *s, const struct envelope *env, const struct seal_key *key,
     envelope_writer *writer, const void *arg, uint8_t signer[FORMAT_UID], struct err *e);
 
-/* What is signed: "holdfast/0 sig" ‖ type ‖ REPO ‖ SHA-256(covered). */
+/* What is signed: "holdfast/1 sig" ‖ type ‖ REPO ‖ SHA-256(covered). */
 void envelope_sign_text(const uint8_t repo[FORMAT_UID], enum format_type type, struct span covered,
     uint8_t out[80], size_t *n);
 

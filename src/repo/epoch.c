@@ -18,7 +18,7 @@ static int grant_key(const uint8_t priv[CRYPTO_KEY], const uint8_t peer[CRYPTO_K
 	memcpy(salt, ephemeral, 32);
 	memcpy(salt + 32, own, 32);
 	crypto_hkdf(
-	    span_of(shared, 32), span_of(salt, sizeof salt), span_str("holdfast/0 grant"), raw);
+	    span_of(shared, 32), span_of(salt, sizeof salt), span_str("holdfast/1 grant"), raw);
 	seal_key_init(out, holder, raw);
 	crypto_wipe(shared, sizeof shared);
 	crypto_wipe(raw, sizeof raw);
@@ -104,7 +104,7 @@ static void chain_key(const uint8_t next[CRYPTO_KEY], struct seal_key *out)
 	static const uint8_t none[FORMAT_UID];
 	uint8_t raw[32];
 
-	crypto_hkdf(span_of(next, CRYPTO_KEY), span_of(NULL, 0), span_str("holdfast/0 epoch"), raw);
+	crypto_hkdf(span_of(next, CRYPTO_KEY), span_of(NULL, 0), span_str("holdfast/1 epoch"), raw);
 	seal_key_init(out, none, raw);
 	crypto_wipe(raw, sizeof raw);
 }

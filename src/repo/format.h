@@ -5,7 +5,7 @@
 #define HF_REPO_FORMAT_H
 
 enum {
-	FORMAT_VERSION = 0,
+	FORMAT_VERSION = 1,
 	FORMAT_UID = 16,    /* repository, holder, domain and data-key ids */
 	FORMAT_HEADER = 12, /* of an envelope, before the data keys */
 	FORMAT_SEALED_KEY = 132,

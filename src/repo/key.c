@@ -57,10 +57,10 @@ static void derive_masters(struct key_bundle *k)
 {
 	if (k->role == ROLE_FULL)
 		crypto_hkdf(span_of(k->master, CRYPTO_KEY), span_of(NULL, 0),
-		    span_str("holdfast/0 index master"), k->index_master);
+		    span_str("holdfast/1 index master"), k->index_master);
 	if (k->role != ROLE_WRITE)
 		crypto_hkdf(span_of(k->index_master, CRYPTO_KEY), span_of(NULL, 0),
-		    span_str("holdfast/0 mark key"), k->mark_key);
+		    span_str("holdfast/1 mark key"), k->mark_key);
 }
 
 void key_bundle_generate(struct key_bundle *k)
@@ -103,7 +103,7 @@ void key_bundle_for(const struct key_bundle *full, enum role role, const struct 
 
 static void key_file_hint(struct span secret, uint8_t out[32])
 {
-	crypto_hkdf(secret, span_of(NULL, 0), span_str("holdfast/0 key file hint"), out);
+	crypto_hkdf(secret, span_of(NULL, 0), span_str("holdfast/1 key file hint"), out);
 }
 
 /* The key that seals the bundle; keyed by what the info says. */
@@ -111,7 +111,7 @@ static int derive(
     const struct repo_cred *cred, const struct key_info *info, uint8_t kek[32], struct err *e)
 {
 	if (cred->key_file) {
-		crypto_hkdf(cred->secret, span_of(NULL, 0), span_str("holdfast/0 key file"), kek);
+		crypto_hkdf(cred->secret, span_of(NULL, 0), span_str("holdfast/1 key file"), kek);
 		return 0;
 	}
 	return crypto_scrypt(

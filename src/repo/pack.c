@@ -21,6 +21,7 @@ struct pack_writer {
 	struct pack_dir dir;
 	size_t dir_bytes;              /* encoded size of dir's frames */
 	struct parity_builder *parity; /* NULL: none is kept */
+	uint64_t max;                  /* bytes, of what the parity has room for */
 	uint64_t parity_bytes;
 };
 
@@ -43,8 +44,9 @@ int pack_writer_open(struct repo *r, uint64_t domain, enum format_type type,
 	w->type = type;
 	w->nslots = nslots;
 	w->hash = repo_object_hash(r);
+	w->max = parity_pack_max(r->config.parity);
 	if (r->config.parity)
-		w->parity = parity_builder_new(r->config.parity, parity_pack_max(r->config.parity));
+		w->parity = parity_builder_new(r->config.parity, w->max);
 	envelope_begin(&w->header, type, slots, nslots);
 	if (w->domain == NULL) {
 		pack_writer_free(w);
@@ -104,8 +106,13 @@ static uint64_t closed_size(const struct pack_writer *w)
 	       CRYPTO_SIG + FORMAT_TRAILER;
 }
 
-/* The most that one more frame and the padding add. */
-enum { NEXT_MAX = 12 << 20 };
+bool pack_writer_fits(const struct pack_writer *w, const struct pack_frame *frame)
+{
+	uint64_t n = closed_size(w) + frame->stored + 3 + 15 +
+		     (uint64_t)frame->nblobs * (ID_SIZE + 5);
+
+	return w->dir.nframes == 0 || seal_padme(n) <= w->max;
+}
 
 bool pack_writer_full(const struct pack_writer *w)
 {
@@ -114,10 +121,9 @@ bool pack_writer_full(const struct pack_writer *w)
 	/* Who reads a directory holds all of it. */
 	if (w->dir.nblobs >= FORMAT_PACK_BLOBS_AIM)
 		return true;
-	if (n < FORMAT_PACK_MIN)
+	if (n < FORMAT_PACK_MIN && n < w->max / 2)
 		return false;
-	return n >= FORMAT_PACK_FULL || n + NEXT_MAX >= parity_pack_max(w->repo->config.parity) ||
-	       (seal_padme(n) - n) * 1024 <= n;
+	return n >= FORMAT_PACK_FULL || (seal_padme(n) - n) * 1024 <= n;
 }
 
 /* Directory: payload, signer, signature, zeros up to the padded size. */

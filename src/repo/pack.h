@@ -24,6 +24,9 @@ void pack_writer_abort(struct pack_writer *w); /* NULL does nothing */
 int pack_writer_add(struct pack_writer *w, const struct pack_frame *frame,
     const struct pack_blob *blobs, struct span box, struct err *e);
 
+/* Is there room for one more?  There is always for the first. */
+bool pack_writer_fits(const struct pack_writer *w, const struct pack_frame *frame);
+
 /* Is this a good place to close: large enough, and little padding needed? */
 bool pack_writer_full(const struct pack_writer *w);
 

@@ -95,10 +95,10 @@ uint64_t parity_pack_max(unsigned share)
 
 	if (share == 0)
 		return FORMAT_PACK_MAX;
-	/* The least power of two of parity that leaves packs their smallest size. */
-	for (room = 8 << 20;; room *= 2) {
+	/* The least power of two of parity that leaves packs of a fair size. */
+	for (room = 4 << 20;; room *= 2) {
 		max = (room - ((uint64_t)4 << LOG_SHARD_SECTOR)) * (1000 - share) / share;
-		if (max >= FORMAT_PACK_MIN + 2 * FORMAT_BLOB_MAX)
+		if (max >= PARITY_PACK_MIN)
 			return max < FORMAT_PACK_MAX ? max : FORMAT_PACK_MAX;
 	}
 }
@@ -108,9 +108,9 @@ uint64_t parity_pack_max(unsigned share)
 struct parity_builder {
 	unsigned share, log_shard, log_t;
 	uint64_t size;
-	struct buf group; /* bytes of the object, up to a whole group of shards */
-	uint8_t *sum;     /* NULL until the first group is full */
-	size_t groups;
+	struct buf part; /* bytes of the object, up to what the code takes at once */
+	uint8_t *sum;    /* NULL until the first part is full */
+	size_t parts;
 	struct buf table; /* checksums */
 	struct buf ends[2];
 };
@@ -129,7 +129,7 @@ void parity_builder_free(struct parity_builder *b)
 {
 	if (b == NULL)
 		return;
-	buf_fini(&b->group);
+	buf_fini(&b->part);
 	buf_fini(&b->table);
 	buf_fini(&b->ends[0]);
 	buf_fini(&b->ends[1]);
@@ -145,34 +145,37 @@ static void sum_shards(struct parity_builder *b, const uint8_t *p, size_t n)
 		buf_put_u64(&b->table, erasure_crc(span_of(p + i * shard, shard)));
 }
 
-static void take_group(struct parity_builder *b)
+static size_t part_room(const struct parity_builder *b)
 {
-	size_t shard = (size_t)1 << b->log_shard, room = shard << b->log_t, n;
+	return (size_t)1 << (b->log_shard + b->log_t - 1);
+}
 
-	n = shards_of(b->group.n, b->log_shard);
-	buf_put_zeros(&b->group, n * shard - b->group.n);
-	sum_shards(b, b->group.p, n);
-	buf_reserve(&b->group, room - b->group.n);
+static void take_part(struct parity_builder *b)
+{
+	size_t shard = (size_t)1 << b->log_shard, n;
+
+	n = shards_of(b->part.n, b->log_shard);
+	buf_put_zeros(&b->part, n * shard - b->part.n);
+	sum_shards(b, b->part.p, n);
+	buf_reserve(&b->part, part_room(b) - b->part.n);
 	if (b->sum == NULL)
-		b->sum = mem_zalloc(room);
-	erasure_add(b->log_t, shard, b->groups++, n, b->group.p, b->sum);
-	buf_reset(&b->group);
+		b->sum = mem_zalloc(2 * part_room(b));
+	erasure_add(b->log_t, shard, b->parts++, n, b->part.p, b->sum);
+	buf_reset(&b->part);
 }
 
 void parity_builder_add(struct parity_builder *b, struct span bytes)
 {
-	size_t room = (size_t)1 << (b->log_shard + b->log_t);
-
 	b->size += bytes.n;
 	while (bytes.n > 0) {
-		size_t n = room - b->group.n < bytes.n ? room - b->group.n : bytes.n;
+		size_t left = part_room(b) - b->part.n, n = left < bytes.n ? left : bytes.n;
 
 		/* Only once more comes, so that a small object keeps its small shape. */
 		if (n == 0) {
-			take_group(b);
+			take_part(b);
 			continue;
 		}
-		buf_put(&b->group, bytes.p, n);
+		buf_put(&b->part, bytes.p, n);
 		bytes = span_of(bytes.p + n, bytes.n - n);
 	}
 }
@@ -201,11 +204,16 @@ static void make_ends(struct parity_builder *b, const struct id *object, size_t 
 {
 	size_t payload = block_size(b->log_shard) - EXTRA, n = table_blocks(k, m, b->log_shard);
 	unsigned log_t = log_t_of(n + 2);
-	uint8_t *sum = mem_zalloc(payload << log_t), *copy = mem_zalloc(payload << log_t);
+	size_t half = (size_t)1 << (log_t - 1);
+	uint8_t *sum = mem_zalloc(payload << log_t), *copy = mem_alloc(payload * half);
 
 	buf_put_zeros(&b->table, n * payload - b->table.n);
-	memcpy(copy, b->table.p, n * payload);
-	erasure_add(log_t, payload, 0, n, copy, sum);
+	for (size_t at = 0; at < n; at += half) {
+		size_t some = n - at < half ? n - at : half;
+
+		memcpy(copy, b->table.p + at * payload, some * payload);
+		erasure_add(log_t, payload, at / half, some, copy, sum);
+	}
 	erasure_end(log_t, payload, n + 2, sum);
 	for (size_t i = 0; i < all_blocks(n); i++)
 		put_block(b, object, m, i,
@@ -218,12 +226,12 @@ static void make_ends(struct parity_builder *b, const struct id *object, size_t 
 /* All of it is at hand: give it the shape of its size. */
 static void reshape(struct parity_builder *b)
 {
-	struct buf whole = b->group;
+	struct buf whole = b->part;
 
 	b->log_shard = log_shard_of(b->share, whole.n);
 	b->log_t = log_t_of(
 	    parity_shards(b->share, shards_of(whole.n, b->log_shard), b->log_shard));
-	b->group = (struct buf){0};
+	b->part = (struct buf){0};
 	b->size = 0;
 	parity_builder_add(b, buf_span(&whole));
 	buf_fini(&whole);
@@ -233,10 +241,10 @@ void parity_builder_end(struct parity_builder *b, const struct id *object, struc
 {
 	size_t k, m;
 
-	if (b->groups == 0)
+	if (b->parts == 0)
 		reshape(b);
-	if (b->group.n > 0)
-		take_group(b);
+	if (b->part.n > 0)
+		take_part(b);
 	k = shards_of(b->size, b->log_shard);
 	m = parity_shards(b->share, k, b->log_shard);
 	assert(m <= (size_t)1 << b->log_t);

@@ -18,7 +18,7 @@
 #include "base/id.h"
 
 /* Shares are in thousandths: of an object and its parity together, what may be lost. */
-enum { PARITY_SHARE_MIN = 10, PARITY_SHARE_MAX = 500 };
+enum { PARITY_SHARE_MIN = 10, PARITY_SHARE_MAX = 500, PARITY_PACK_MIN = 15 << 20 };
 
 /*
  * Making one, while the object's bytes pass by: at most `max` of them.  Takes
@@ -31,7 +31,10 @@ void parity_builder_add(struct parity_builder *b, struct span bytes);
 /* The parity object is these three parts joined; they live as long as b. */
 void parity_builder_end(struct parity_builder *b, const struct id *object, struct span parts[3]);
 
-/* The longest pack of which the parity is made in bounded memory; 0 share: no limit. */
+/*
+ * The longest pack of which the parity is made in bounded memory: 8 MiB at 10 %, 32 MiB
+ * at 50 %.  PARITY_PACK_MIN or more; 0 share: no limit.
+ */
 uint64_t parity_pack_max(unsigned share);
 
 /* One that was read, perhaps damaged itself. */

@@ -66,6 +66,24 @@ void reader_free(struct reader *rd)
 	free(rd);
 }
 
+static void shrink(struct buf *b, size_t keep)
+{
+	if (b->cap > keep)
+		buf_fini(b);
+}
+
+void reader_shrink(struct reader *rd, size_t keep)
+{
+	shrink(&rd->box, keep);
+	shrink(&rd->packed, keep);
+	shrink(&rd->scratch, keep);
+	for (size_t i = 0; i < SLOTS; i++)
+		if (rd->slot[i].plain.cap > keep) {
+			rd->slot[i].used = 0;
+			buf_fini(&rd->slot[i].plain);
+		}
+}
+
 void reader_set_domain(struct reader *rd, uint64_t domain)
 {
 	if (domain != rd->domain)

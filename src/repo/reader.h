@@ -51,6 +51,9 @@ int reader_find_near(
  */
 int reader_frame(struct reader *rd, const struct index_place *at, struct buf *out, struct err *e);
 
+/* Give back buffers of more than `keep` bytes; spans that were handed out are gone. */
+void reader_shrink(struct reader *rd, size_t keep);
+
 /* Open and decompress a frame whose box is at hand, into out (reset first). */
 int reader_unseal(struct reader *rd, const struct pack_frame *f, const uint8_t *sealed_key,
     struct span box, struct buf *out, struct err *e);

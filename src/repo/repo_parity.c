@@ -45,7 +45,9 @@ unsigned repo_parity(const struct repo *r)
 int repo_put_parity(
     struct repo *r, const char *object, const struct id *id, struct span bytes, struct err *e)
 {
-	struct parity_builder *b = parity_builder_new(r->config.parity, bytes.n);
+	/* The shape that a pack gets while it is written, when nobody knows its length. */
+	uint64_t pack = parity_pack_max(r->config.parity), max = bytes.n > pack ? bytes.n : pack;
+	struct parity_builder *b = parity_builder_new(r->config.parity, max);
 	struct buf whole = {0};
 	char name[REPO_NAME_MAX];
 	struct span parts[3];

@@ -20,7 +20,7 @@ void seal_key_init(struct seal_key *k, const uint8_t id[FORMAT_UID], const uint8
 {
 	memcpy(k->id, id, FORMAT_UID);
 	memmove(k->key, key, CRYPTO_KEY);
-	crypto_hkdf(span_of(k->key, CRYPTO_KEY), span_of(NULL, 0), span_str("holdfast/0 salt"),
+	crypto_hkdf(span_of(k->key, CRYPTO_KEY), span_of(NULL, 0), span_str("holdfast/1 salt"),
 	    k->salt_key);
 }
 
@@ -41,7 +41,7 @@ static size_t make_aad(const struct sealer *s, const struct seal_key *k, uint8_t
 static void box_key(
     const struct seal_key *k, const uint8_t salt[32], uint8_t purpose, uint8_t out[32])
 {
-	uint8_t info[32] = "holdfast/0 box";
+	uint8_t info[32] = "holdfast/1 box";
 	size_t n = strlen((char *)info);
 
 	info[n] = purpose;
@@ -115,7 +115,7 @@ static const uint8_t KEM_X25519 = 1;
 static void data_kek(const uint8_t shared[32], const uint8_t eph[32], const uint8_t recipient[32],
     const uint8_t repo[FORMAT_UID], uint8_t kek[32])
 {
-	uint8_t salt[64], info[64] = "holdfast/0 data key";
+	uint8_t salt[64], info[64] = "holdfast/1 data key";
 	size_t n = strlen((char *)info);
 
 	memcpy(salt, eph, 32);
@@ -126,7 +126,7 @@ static void data_kek(const uint8_t shared[32], const uint8_t eph[32], const uint
 
 static void commitment(const struct seal_key *k, uint8_t out[32])
 {
-	crypto_mac3(k->key, span_str("holdfast/0 commit"), span_of(k->id, FORMAT_UID),
+	crypto_mac3(k->key, span_str("holdfast/1 commit"), span_of(k->id, FORMAT_UID),
 	    span_of(NULL, 0), out);
 }
 

@@ -237,24 +237,25 @@ void writer_copy_keys(struct writer *w, const uint8_t *sealed_keys, size_t n)
 }
 
 /* The slot of a sealed key in the open pack, opening or closing as needed. */
-static int ready_pack(struct writer *w, struct open_pack *p, const uint8_t *sealed_key,
-    uint8_t *slot, bool *flush, struct err *e)
+static int ready_pack(struct writer *w, struct open_pack *p, struct pack_frame *frame,
+    const uint8_t *sealed_key, bool *flush, struct err *e)
 {
+	bool fits = p->w != NULL && pack_writer_fits(p->w, frame);
 	const uint8_t *slots[WRITER_SLOTS_MAX];
 
-	for (size_t i = 0; p->w != NULL && i < p->nslots; i++)
+	for (size_t i = 0; fits && i < p->nslots; i++)
 		if (memcmp(p->slots[i], sealed_key, FORMAT_SEALED_KEY) == 0) {
-			*slot = (uint8_t)i;
+			frame->slot = (uint8_t)i;
 			return 0;
 		}
-	/* A key that the header doesn't name: only copies by prune bring one. */
+	/* Or a key that the header doesn't name: only copies by prune bring one. */
 	if (close_pack(w, p, flush, e) == -1)
 		return -1;
 	choose_slots(w, p, sealed_key);
 	for (size_t i = 0; i < p->nslots; i++)
 		slots[i] = p->slots[i];
 	p->number = atomic_fetch_add(&w->next_pack, 1) + 1;
-	*slot = 0;
+	frame->slot = 0;
 	return pack_writer_open(w->repo, w->domain->tag, p->type, slots, p->nslots, &p->w, e);
 }
 
@@ -266,7 +267,7 @@ int writer_append(struct writer *w, struct pack_frame *frame, const struct pack_
 	int rc = -1;
 
 	pthread_mutex_lock(&p->lock);
-	if (ready_pack(w, p, sealed_key, &frame->slot, &flush, e) == -1)
+	if (ready_pack(w, p, frame, sealed_key, &flush, e) == -1)
 		goto out;
 	if (pack_writer_add(p->w, frame, blobs, box, e) == -1) {
 		/* Some of the frame may be in it: no other may come behind. */
@@ -328,6 +329,6 @@ void writer_fingerprint(struct repo *r, struct span s, uint8_t out[16])
 	uint8_t h[32];
 
 	crypto_mac3(
-	    repo_own_domain(r)->id_key, span_str("holdfast/0 fingerprint"), s, span_of(NULL, 0), h);
+	    repo_own_domain(r)->id_key, span_str("holdfast/1 fingerprint"), s, span_of(NULL, 0), h);
 	memcpy(out, h, 16);
 }

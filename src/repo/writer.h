@@ -34,6 +34,7 @@ struct writer_params {
 	int level;       /* of the codec, or CODEC_AUTO */
 	bool dry_run;    /* everything but storing */
 	uint64_t domain; /* tag: whose blobs these are; 0: the key's own */
+	unsigned lanes;  /* at work together: many gather smaller frames; 0: few */
 };
 
 struct writer_stats {

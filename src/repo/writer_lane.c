@@ -34,6 +34,7 @@ struct writer_lane {
 	struct buf box, bind;
 	uint8_t random[32]; /* with the counter: a frame's own salt */
 	uint64_t counter;
+	size_t aim;             /* of a frame of content */
 	struct index_near near; /* what is read again was stored in about this order */
 };
 
@@ -42,11 +43,20 @@ void writer_increment(struct writer *w)
 	w->increment = true;
 }
 
+/* Larger frames compress better, but each lane holds one, and what becomes of it. */
+static size_t aim_of(unsigned lanes)
+{
+	return lanes <= 4   ? FORMAT_FRAME_AIM
+	       : lanes <= 8 ? FORMAT_FRAME_AIM / 2
+			    : FORMAT_FRAME_AIM / 4;
+}
+
 struct writer_lane *writer_lane_new(struct writer *w)
 {
 	struct writer_lane *l = mem_zalloc(sizeof *l);
 
 	l->w = w;
+	l->aim = aim_of(w->params.lanes);
 	sealer_init(&l->sealer, w->repo->config.repo);
 	l->codec = codec_new();
 	domain_macs(w->domain, w->repo->config.blob_id, l->mac);
@@ -163,7 +173,7 @@ static bool waited_long(struct writer_lane *l, const struct frame *f)
 static int gather(struct writer_lane *l, enum format_purpose kind, struct span blob,
     const struct id *id, struct err *e)
 {
-	const size_t aim = kind == PURPOSE_CONTENT ? FORMAT_FRAME_AIM : FORMAT_FRAME_TREES;
+	const size_t aim = kind == PURPOSE_CONTENT ? l->aim : FORMAT_FRAME_TREES;
 	struct frame *f = &l->frame[kind - 1];
 
 	if (f->n == f->cap) {

@@ -49,7 +49,7 @@ def told(run, names):
 def test_junk_of_the_right_name_stops_nobody(used, thief, tree, base, folder):
     """It is as it was put, and no such object: no repair, no newer config could make it one."""
     forger, kind = thief(), TYPES[folder]
-    head = b"HOLDFAST\0" + bytes([kind])
+    head = b"HOLDFAST" + rr.VER + bytes([kind])
     key = forger.own.id, forger.own.index_key
     rubbish = [b"", b"junk", os.urandom(5000), head, head + b"\0\0" + os.urandom(300), head + b"\2\0" + os.urandom(264)]
     if folder == "index":  # by its own key, and nonsense
@@ -139,6 +139,27 @@ def test_nonsense_in_a_pack_stops_the_repacking_of_no_other(used, thief, tree, b
     r = used("prune", "--exclusive", "--max-unused", "0", rc=3)
     assert "stolen" in r.err and "it stays as it is" in r.err, r
     assert len(set(used.objects("packs")) & packs) < len(packs), "what nothing needs went"
+    whole(used, tree, base)
+
+
+@pytest.mark.parametrize("tree_of", ["files", "nothing"])
+def test_a_claim_on_others_packs_keeps_none_of_them(used, thief, tree, base, tree_of):
+    """An index says that the thief's blobs lie in everybody's packs; a snapshot needs them, or cannot be walked."""
+    forger, packs = thief(), used.objects("packs") + used.objects("meta")
+    ids = [os.urandom(32) for _ in packs]
+    entry = b"\1\0" + varint(1) + b"f" + varint(0o644) + b"\0\0\0\0" + varint(12 * len(ids))
+    root = forger.directory([(entry, b"\2" + varint(len(ids)) + b"".join(ids))])
+    forger.commit(root if tree_of == "files" else os.urandom(32))
+    payload = write_repo.IN_TIME + varint(1) + forger.sealed[1] + varint(len(packs))
+    for path, ident in zip(packs, ids):
+        kind = rr.META_PACK if "/meta/" in path else rr.CONTENT_PACK
+        frame = varint(1) + bytes([1, 0, 0]) + varint(60) + varint(12) + varint(1) + ident + varint(12)
+        payload += bytes.fromhex(os.path.basename(path)) + bytes([kind]) + varint(os.path.getsize(path))
+        payload += varint(144) + varint(1) + varint(0) + frame
+    own = forger.own.id, forger.own.index_key
+    forger.put("index", forger.envelope(rr.INDEX, [], [(6, *own, payload), (11, *own, None)]))
+    used("prune", "--exclusive", rc=None)
+    assert len([p for p in packs if not os.path.exists(p)]) > 0, "what nothing of its own domain needs went"
     whole(used, tree, base)
 
 

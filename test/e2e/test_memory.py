@@ -10,6 +10,7 @@ from conftest import FULL, need
 
 FILES = 1_000_000 if FULL else 100_000
 LIMIT_KIB = 64 * 1024
+MANY_JOBS_KIB = (64 + 16 * 2) * 1024  # 77 MiB as measured; without budgets 126
 FOLDER_FILES, FOLDER_KIB = 100_000, 40 * 1024  # 31 MiB as measured; entries held whole took 55
 
 
@@ -75,3 +76,16 @@ def test_one_very_large_folder_fits_into_little_memory(hf, place):
     assert max(seen.values()) < FOLDER_KIB, seen
     print(seen)
     assert len(os.listdir(f"{place}/out")) == FOLDER_FILES
+
+
+def test_many_workers_share_their_memory(hf, place, rng):
+    make_repo(hf, place)
+    os.makedirs(f"{place}/tree")
+    for i in range(48):
+        with open(f"{place}/tree/{i}", "w") as f:
+            f.write(rng.randbytes(1_700_000).hex())
+    runs = {"first": ["backup", "-j16", f"{place}/tree"], "check": ["check", "--read-data", "-j16"],
+            "restore": ["restore", f"latest:{place}/tree", "--target", f"{place}/out", "-j16"]}
+    seen = {name: peak(hf, *args) for name, args in runs.items()}
+    assert max(seen.values()) < MANY_JOBS_KIB, seen
+    print(seen)

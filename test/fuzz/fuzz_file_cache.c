@@ -3,12 +3,13 @@
  * else it is one record, all checksums right, as a neighbour could make them,
  * and the next four bytes move what the record and the footer say of it.
  */
-#include <stdlib.h>
 #include <sys/mman.h>
-#include <unistd.h>
+
+#include "fuzz_folder.h"
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "os/os.h"
 #include "repo/file_cache.h"
 #include "repo/siphash.h"
 
@@ -28,11 +29,35 @@ static uint64_t moved(uint64_t v, uint8_t by)
 	return v + (uint64_t)(int64_t)(int8_t)by;
 }
 
+/* What a sound file begins with, and its footer too. */
+static uint64_t magic_of(void)
+{
+	static uint64_t magic;
+	struct file_cache_writer *w;
+	struct file_cache_head head = {.time_ns = 0};
+	char folder[64], path[80];
+	struct buf file = {0};
+	struct err e;
+
+	if (magic != 0)
+		return magic;
+	fuzz_folder(folder);
+	snprintf(path, sizeof path, "%s/files", folder);
+	if ((w = file_cache_create(path, &e)) == NULL || file_cache_commit(w, &head, &e) == -1 ||
+	    os_read_file(path, 4096, &file, &e) == -1)
+		abort();
+	memcpy(&magic, file.p, sizeof magic);
+	buf_fini(&file);
+	unlink(path);
+	rmdir(folder);
+	return magic;
+}
+
 static void put_file(struct buf *out, const uint8_t move[4], struct span record)
 {
 	size_t table, foot;
 
-	buf_put_u64(out, MAGIC);
+	buf_put_u64(out, magic_of());
 	buf_put_u32(out, (uint32_t)moved(record.n, move[0]));
 	buf_put_u32(out, 0);
 	buf_put_u64(out, sum(record));
@@ -42,7 +67,7 @@ static void put_file(struct buf *out, const uint8_t move[4], struct span record)
 		buf_put_u8(out, record.n >= 8 ? record.p[7 - i] : 0);
 	buf_put_u64(out, moved(8, move[1]));
 	foot = out->n;
-	buf_put_u64(out, MAGIC);
+	buf_put_u64(out, magic_of());
 	buf_put_u64(out, moved(table, move[2]));
 	buf_put_u64(out, moved(1, move[3]));
 	buf_put_zeros(out, ID_SIZE + 8);

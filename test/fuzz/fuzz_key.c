@@ -23,8 +23,8 @@ static void sealed(struct repo *r, struct span bundle, struct buf *out)
 	struct seal_key kek;
 	struct sealer sealer;
 
-	derive("holdfast/0 key file", raw);
-	derive("holdfast/0 key file hint", hint);
+	derive("holdfast/1 key file", raw);
+	derive("holdfast/1 key file hint", hint);
 	snprintf(text, sizeof text,
 	    "{\"created\":\"\",\"holder\":\"00000000000000000000000000000000\",\"kdf\":{\"hint\":"
 	    "\"%s\",\"name\":\"key-file\"},\"label\":\"\",\"role\":\"full\"}",

@@ -6,6 +6,7 @@
 
 #include "repo/gone.h"
 #include "repo/note.h"
+#include "repo/pruned.h"
 #include "repo/snapshot.h"
 
 enum { NOTES = 4 };
@@ -44,13 +45,28 @@ static void check(const struct note_list *l)
 	}
 }
 
+/* What two kinds on no snapshot say: for what is gone see fuzz_gone too. */
+static void of_all(const struct note_list *l)
+{
+	struct gone gone = {0};
+	struct pruned_list pruned = {0};
+
+	gone_of_notes(&gone, l);
+	pruned_of_notes(&pruned, l);
+	for (size_t i = 0; i < pruned.n; i++)
+		for (size_t k = 1; k < pruned.v[i].nseen; k++)
+			if (pruned.v[i].seen[k - 1] > pruned.v[i].seen[k])
+				abort();
+	gone_fini(&gone);
+	pruned_list_fini(&pruned);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
 	static const struct id snapshot;
 	struct repo *r = fuzz_repo();
 	struct snapshot *s = mem_zalloc(sizeof *s);
 	struct note_list l;
-	struct gone gone = {0};
 	struct err e;
 	size_t count = put_all(r, span_of(p, n));
 
@@ -60,8 +76,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	note_fold(&l, s);
 	if (snapshot_goes(s, INT64_MAX) && snapshot_kept(s, INT64_MAX))
 		abort();
-	gone_of_notes(&gone, &l);
-	gone_fini(&gone);
+	of_all(&l);
 	if (note_del_all(r, &l, &snapshot, &e) == -1)
 		abort();
 	note_list_fini(&l);

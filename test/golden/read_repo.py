@@ -37,7 +37,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-VER = b"\0"
+VER = b"\1"
 BLOB_MAX, PACK_MAX = 8 << 20, 80 << 20
 INDEX, SNAPSHOT, NOTE, MARK, KEY, CONTENT_PACK, META_PACK = range(1, 8)
 CONTENT, NAMES, REFS = 1, 2, 3
@@ -124,7 +124,7 @@ class Cursor:
 def unbox(repo, key, keyid, purpose, sealed, extra=b""):
     """3.2; extra lengthens the aad (key bundles)."""
     need(len(sealed) >= 48, "box too short")
-    f = hkdf(key, sealed[:32], b"holdfast/0 box" + bytes([purpose]))
+    f = hkdf(key, sealed[:32], b"holdfast/1 box" + bytes([purpose]))
     aad = repo + VER + bytes([purpose]) + keyid + extra
     try:
         return AESGCM(f).decrypt(bytes(12), bytes(sealed[32:]), aad)
@@ -143,7 +143,7 @@ def unpad(plain):
 def envelope(data, kind):
     """4: the sealed data keys, and a cursor at what follows them."""
     c = Cursor(data)
-    need(c.take(8) == b"HOLDFAST" and c.take(1) == VER, "not a Holdfast object of version 0")
+    need(c.take(8) == b"HOLDFAST" and c.take(1) == VER, "not a Holdfast object of version 1")
     need(c.u8() == kind, "object of another type")
     n = c.u8()
     need(c.u8() == 0, "reserved byte is not 0")
@@ -157,18 +157,18 @@ Domain = collections.namedtuple("Domain", "id index_key id_key")
 def domain_of(bundle, ident):
     """3.1: a domain's keys follow from the bundle of a full or maintenance key."""
     master = bundle.get("master")
-    index_master = hkdf(bytes.fromhex(master), b"", b"holdfast/0 index master") if master else \
+    index_master = hkdf(bytes.fromhex(master), b"", b"holdfast/1 index master") if master else \
         bytes.fromhex(bundle["index_master"])
-    return Domain(ident, hkdf(index_master, ident, b"holdfast/0 index key"),
-                  hkdf(bytes.fromhex(master), ident, b"holdfast/0 id key") if master else None)
+    return Domain(ident, hkdf(index_master, ident, b"holdfast/1 index key"),
+                  hkdf(bytes.fromhex(master), ident, b"holdfast/1 id key") if master else None)
 
 
 def mark_key(bundle):
     if "mark_key" in bundle:
         return bytes.fromhex(bundle["mark_key"])
     index_master = bytes.fromhex(bundle["index_master"]) if "index_master" in bundle else \
-        hkdf(bytes.fromhex(bundle["master"]), b"", b"holdfast/0 index master")
-    return hkdf(index_master, b"", b"holdfast/0 mark key")
+        hkdf(bytes.fromhex(bundle["master"]), b"", b"holdfast/1 index master")
+    return hkdf(index_master, b"", b"holdfast/1 mark key")
 
 
 class Repo:
@@ -241,9 +241,9 @@ class Repo:
             kek = Scrypt(bytes.fromhex(kdf["salt"]), 32, n, r, p).derive(password)
         else:
             need(kdf["name"] == "key-file" and key_file is not None, "takes a key file")
-            hint = hkdf(key_file, b"", b"holdfast/0 key file hint")[:8]
+            hint = hkdf(key_file, b"", b"holdfast/1 key file hint")[:8]
             need(hint.hex() == kdf["hint"], "another key file's")
-            kek = hkdf(key_file, b"", b"holdfast/0 key file")
+            kek = hkdf(key_file, b"", b"holdfast/1 key file")
         plain = unbox(self.id, kek, bytes.fromhex(head["holder"]), 12, box, sha256(clear))
         bundle = json.loads(plain)
         need(bytes.fromhex(bundle["repository"]) == self.id, "key of another repository")
@@ -265,7 +265,7 @@ class Repo:
                  f"config: another {name} key")
             self.private[cls, epoch] = X25519PrivateKey.from_private_bytes(secret)
             for old in reversed(config["epochs"]):
-                key = hkdf(secret, b"", b"holdfast/0 epoch")
+                key = hkdf(secret, b"", b"holdfast/1 epoch")
                 number = old["epoch"]
                 secret = unbox(self.id, key, bytes(16), 13, bytes.fromhex(old["sealed_" + name]),
                                sha256(struct.pack("<H", number)))
@@ -274,7 +274,7 @@ class Repo:
     def open_grant(self, grant, epoch):
         own = X25519PrivateKey.from_private_bytes(bytes.fromhex(self.bundle["own"]))
         shared = own.exchange(X25519PublicKey.from_public_bytes(grant[:32]))
-        key = hkdf(shared, grant[:32] + raw_public(own), b"holdfast/0 grant")
+        key = hkdf(shared, grant[:32] + raw_public(own), b"holdfast/1 grant")
         plain = unbox(self.id, key, self.holder, 13, grant[32:], sha256(struct.pack("<H", epoch)))
         return plain[:32], plain[32:]
 
@@ -291,11 +291,11 @@ class Repo:
 
     # 3.1
     def check_config(self, config):
-        need(config["format"] == 0 and not config["required"], "config: a format or feature unknown here")
+        need(config["format"] == 1 and not config["required"], "config: a format or feature unknown here")
         need(bytes.fromhex(config["root"]) == self.root_public, "config: another root key")
         rest = {k: v for k, v in config.items() if k != "signature"}
         self.check_signature(self.root_public, bytes.fromhex(config["signature"]),
-                             b"holdfast/0 config" + canonical(rest), "config")
+                             b"holdfast/1 config" + canonical(rest), "config")
 
     def check_signature(self, public, signature, message, what):
         try:
@@ -310,7 +310,7 @@ class Repo:
         c.end()
         need(signer in self.writers, f"{what}: signer is no writer of this repository")
         self.check_signature(bytes.fromhex(self.writers[signer]["key"]), signature,
-                             b"holdfast/0 sig" + bytes([kind]) + self.id + sha256(signed), what)
+                             b"holdfast/1 sig" + bytes([kind]) + self.id + sha256(signed), what)
         writer = self.writers[signer]
         need(kind in MAY_SIGN[writer["role"]], f"{what}: a {writer['role']} key may not sign this")
         if writer["role"] == "write" and domain is not None:
@@ -326,12 +326,12 @@ class Repo:
             ident, ephemeral = sealed[4:20], sealed[20:52]
             private = self.private[kind]
             shared = private.exchange(X25519PublicKey.from_public_bytes(ephemeral))
-            kek = hkdf(shared, ephemeral + raw_public(private), b"holdfast/0 data key" + self.id)
+            kek = hkdf(shared, ephemeral + raw_public(private), b"holdfast/1 data key" + self.id)
             try:
                 key = AESGCM(kek).decrypt(bytes(12), sealed[52:100], sealed[:52] + self.id)
             except InvalidTag:
                 raise Bad("data key: seal broken") from None
-            need(mac(key, b"holdfast/0 commit" + ident) == sealed[100:], "data key: commitment differs")
+            need(mac(key, b"holdfast/1 commit" + ident) == sealed[100:], "data key: commitment differs")
             self.data_keys[sealed] = ident, key
         need(sealed[1] == want, "data key of the wrong class")
         return self.data_keys[sealed]
@@ -450,10 +450,10 @@ class Repo:
     def blob_id(self, domain, kind, data):
         """Each kind has a key of its own."""
         if kind == CONTENT:
-            return self.keyed_hash(mac(domain.id_key, b"holdfast/0 content"), data)
+            return self.keyed_hash(mac(domain.id_key, b"holdfast/1 content"), data)
         if kind == NAMES:
-            return self.keyed_hash(mac(domain.id_key, b"holdfast/0 names"), data)
-        return self.keyed_hash(mac(domain.index_key, b"holdfast/0 refs"), data)
+            return self.keyed_hash(mac(domain.id_key, b"holdfast/1 names"), data)
+        return self.keyed_hash(mac(domain.index_key, b"holdfast/1 refs"), data)
 
     def blob(self, ident, kind):
         where = self.reading.id, ident

@@ -76,8 +76,8 @@ class Forger(rr.Repo):
         self.pending = {rr.CONTENT_PACK: [], rr.META_PACK: []}
 
     def box(self, key, keyid, purpose, plain):
-        salt = rr.mac(rr.hkdf(key, b"", b"holdfast/0 salt"), os.urandom(32) + rr.sha256(plain))
-        f = rr.hkdf(key, salt, b"holdfast/0 box" + bytes([purpose]))
+        salt = rr.mac(rr.hkdf(key, b"", b"holdfast/1 salt"), os.urandom(32) + rr.sha256(plain))
+        f = rr.hkdf(key, salt, b"holdfast/1 box" + bytes([purpose]))
         return salt + rr.AESGCM(f).encrypt(bytes(12), plain, self.id + rr.VER + bytes([purpose]) + keyid)
 
     def seal_data_key(self, cls):
@@ -86,12 +86,12 @@ class Forger(rr.Repo):
         head = struct.pack("<BBH", 1, cls, self.config["epoch"]) + ident + rr.raw_public(once)
         theirs = bytes.fromhex(self.config[{1: "content", 2: "structure"}[cls]])
         kek = rr.hkdf(once.exchange(rr.X25519PublicKey.from_public_bytes(theirs)), rr.raw_public(once) + theirs,
-                      b"holdfast/0 data key" + self.id)
+                      b"holdfast/1 data key" + self.id)
         return head + rr.AESGCM(kek).encrypt(bytes(12), key, head + self.id) + \
-            rr.mac(key, b"holdfast/0 commit" + ident)
+            rr.mac(key, b"holdfast/1 commit" + ident)
 
     def sign(self, kind, covered):
-        text = b"holdfast/0 sig" + bytes([kind]) + self.id + rr.sha256(covered)
+        text = b"holdfast/1 sig" + bytes([kind]) + self.id + rr.sha256(covered)
         return self.signer + self.signing.sign(text)
 
     # blobs and trees
@@ -173,7 +173,7 @@ class Forger(rr.Repo):
 
 
 def new_repository(path, key_file, object_hash="blake3", blob_id="blake3"):
-    """An empty repository of version 0 and its key file, made without the program."""
+    """An empty repository of version 1 and its key file, made without the program."""
     os.makedirs(path)
     repository, holder, domain = os.urandom(16), os.urandom(16), os.urandom(16)
     secret = {n: os.urandom(SEED) for n in
@@ -181,7 +181,7 @@ def new_repository(path, key_file, object_hash="blake3", blob_id="blake3"):
     public = {n: rr.raw_public(Ed25519PrivateKey.from_private_bytes(secret[n])) for n in ("root", "signing")}
     public |= {n: rr.raw_public(rr.X25519PrivateKey.from_private_bytes(secret[n])) for n in ("content", "structure", "own")}
     now = "2026-01-01T00:00:00.000000000Z"
-    config = {"format": 0, "revision": 1, "repository": repository.hex(), "family": repository.hex(), "required": [],
+    config = {"format": 1, "revision": 1, "repository": repository.hex(), "family": repository.hex(), "required": [],
               "optional": [], "object_hash": object_hash, "blob_id": blob_id,
               "chunker": {"name": "gear", "min": 262144, "avg": 1048576, "max": 4194304}, "epoch": 1, "epochs": [],
               "root": public["root"].hex(), "content": public["content"].hex(),
@@ -190,19 +190,19 @@ def new_repository(path, key_file, object_hash="blake3", blob_id="blake3"):
                            "domain": domain.hex(), "label": "made by hand", "added": now, "removed": None,
                            "grant": None}], "created": now}
     root = Ed25519PrivateKey.from_private_bytes(secret["root"])
-    config["signature"] = root.sign(b"holdfast/0 config" + rr.canonical(config)).hex()
+    config["signature"] = root.sign(b"holdfast/1 config" + rr.canonical(config)).hex()
     with open(f"{path}/config", "wb") as f:
         f.write(rr.canonical(config))
-    hint = rr.hkdf(secret["file"], b"", b"holdfast/0 key file hint")[:8].hex()
+    hint = rr.hkdf(secret["file"], b"", b"holdfast/1 key file hint")[:8].hex()
     clear = rr.canonical({"holder": holder.hex(), "role": "full", "label": "made by hand", "created": now,
                           "kdf": {"name": "key-file", "hint": hint}})
     bundle = {"repository": repository.hex(), "root_public": public["root"].hex(), "domain": domain.hex(),
               "role": "full", "epoch": 1}
     bundle |= {n: secret[n].hex() for n in secret if n != "file"}
-    plain, kek = rr.canonical(bundle), rr.hkdf(secret["file"], b"", b"holdfast/0 key file")
+    plain, kek = rr.canonical(bundle), rr.hkdf(secret["file"], b"", b"holdfast/1 key file")
     salt = os.urandom(32)
     aad = repository + rr.VER + bytes([12]) + holder + rr.sha256(clear)
-    box = salt + rr.AESGCM(rr.hkdf(kek, salt, b"holdfast/0 box\x0c")).encrypt(bytes(12), plain, aad)
+    box = salt + rr.AESGCM(rr.hkdf(kek, salt, b"holdfast/1 box\x0c")).encrypt(bytes(12), plain, aad)
     data = b"HOLDFAST" + rr.VER + bytes([rr.KEY, 0, 0])
     data += struct.pack("<I", len(clear)) + clear + struct.pack("<I", len(box)) + box
     os.makedirs(f"{path}/keys")

@@ -125,7 +125,11 @@ static void every_level_of_every_codec_round_trips(void **state)
 	{
 		/* Down and up, so that a level change is seen to take effect. */
 		for (int l = codec_info(*id)->max; l >= CODEC_AUTO_LARGE; l--) {
-			struct span z = pack(c, *id, l, span_of(data, N));
+			struct span z;
+
+			if (l > CODEC_AUTO && l < codec_info(*id)->min)
+				continue;
+			z = pack(c, *id, l, span_of(data, N));
 
 			assert_true(z.n > 0 && z.n < N / 2);
 			assert_int_equal(unpack(c, *id, z, span_of(data, N)), 0);

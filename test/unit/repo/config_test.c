@@ -248,9 +248,9 @@ static void what_is_missing_or_malformed_is_named(void **state)
 		const char *key, *value;
 		enum err_kind kind;
 	} rows[] = {
-	    {"format", "1", ERR_UNSUPPORTED},
+	    {"format", "2", ERR_UNSUPPORTED},
 	    {"format", NULL, ERR_CORRUPT},
-	    {"format", "\"0\"", ERR_CORRUPT},
+	    {"format", "\"1\"", ERR_CORRUPT},
 	    {"required", NULL, ERR_CORRUPT},
 	    {"object_hash", "\"sha3\"", ERR_UNSUPPORTED},
 	    {"blob_id", "1", ERR_UNSUPPORTED},

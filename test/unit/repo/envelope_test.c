@@ -144,7 +144,7 @@ static void another_version_is_told_from_damage(void **state)
 	struct t t;
 
 	begin(&t, 20);
-	t.object.p[8] = 1;
+	t.object.p[8] = FORMAT_VERSION + 1;
 	assert_int_equal(envelope_parse(buf_span(&t.object), FORMAT_NOTE, 2, &env, &t.e), -1);
 	assert_int_equal(t.e.kind, ERR_FOREIGN);
 	end(&t);

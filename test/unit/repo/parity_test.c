@@ -313,8 +313,8 @@ static void a_pack_of_any_size_fits_in_one_builder(void **state)
 		uint64_t max = parity_pack_max(share);
 		struct pair p;
 
-		assert_true(max >= (uint64_t)32 << 20);
-		make(&p, share == 255 ? 40 << 20 : 9 << 20, share, max);
+		assert_true(max >= PARITY_PACK_MIN);
+		make(&p, share == 255 ? max : 9 << 20, share, max);
 		for (size_t at = 0; at + 4096 <= p.object.n; at += 4096 * (1 + 1000 / share))
 			zero(&p.hurt_object, at, 4096);
 		assert_true(mends(&p));
