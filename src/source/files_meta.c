@@ -146,7 +146,8 @@ static int xattrs_names(struct xattrs *x, const char *path, struct err *e)
 		return 0;
 	}
 	if (errno == ERANGE || errno == E2BIG) {
-		x->names = mem_alloc(XATTR_LIST_MAX);
+		/* Each name has its NUL, if the file system keeps to that. */
+		x->names = mem_zalloc(XATTR_LIST_MAX + 1);
 		n = xattrs_list(x, x->names, XATTR_LIST_MAX);
 		if (n >= 0) {
 			x->names_n = (size_t)n;

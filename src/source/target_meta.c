@@ -118,7 +118,8 @@ static bool wanted(const struct entry *en, const char *name)
 /* Take away what it has and should not; security.* and trusted.* are the system's business. */
 static void remove_others(struct meta *m)
 {
-	char *names = mem_alloc(XATTR_LIST_MAX);
+	/* Each name has its NUL, if the file system keeps to that. */
+	char *names = mem_zalloc(XATTR_LIST_MAX + 1);
 	ssize_t n = m->proc[0] ? listxattr(m->proc, names, XATTR_LIST_MAX)
 			       : flistxattr(m->fd, names, XATTR_LIST_MAX);
 

@@ -49,7 +49,7 @@ def told(run, names):
 def test_junk_of_the_right_name_stops_nobody(used, thief, tree, base, folder):
     """It is as it was put, and no such object: no repair, no newer config could make it one."""
     forger, kind = thief(), TYPES[folder]
-    head = b"HOLDFAST\0" + bytes([kind])
+    head = b"HOLDFAST" + rr.VER + bytes([kind])
     key = forger.own.id, forger.own.index_key
     rubbish = [b"", b"junk", os.urandom(5000), head, head + b"\0\0" + os.urandom(300), head + b"\2\0" + os.urandom(264)]
     if folder == "index":  # by its own key, and nonsense

@@ -8,7 +8,9 @@
 
 #include "engine/op_backup.h"
 #include "engine/op_check.h"
+#include "engine/op_prune.h"
 #include "engine/op_restore.h"
+#include "repo/note.h"
 #include "repo/snapshot.h"
 
 struct world {
@@ -16,7 +18,13 @@ struct world {
 	char *src, *repo, *cache, *out;
 	struct ctx ctx;
 	struct make_events events;
+	unsigned jobs; /* threads of what is done to it; 0: one */
 };
+
+static inline unsigned world_jobs(const struct world *w)
+{
+	return w->jobs ? w->jobs : 1;
+}
 
 static inline void world_file(struct world *w, const char *name, size_t n, uint64_t seed)
 {
@@ -90,14 +98,27 @@ static inline int world_backup(
 	    .strategy = SNAPSHOT_INCREMENTAL,
 	    .codec = CODEC_ZSTD,
 	    .level = 1,
-	    .jobs = 1};
+	    .jobs = world_jobs(w)};
 
 	return op_backup(r, &p, &w->ctx, out, e);
 }
 
+static inline int world_forget(struct repo *r, const struct id *snapshot, struct err *e)
+{
+	return note_put(r, snapshot, NOTE_FORGET, "0", e);
+}
+
+static inline int world_prune(struct world *w, struct repo *r, struct err *e)
+{
+	struct prune_params p = {.exclusive = true, .repack = true, .max_unused = 0};
+	struct prune_result res;
+
+	return op_prune(r, &p, &w->ctx, &res, e);
+}
+
 static inline void world_check(struct world *w, struct repo *r, const char *when)
 {
-	struct check_params p = {.read_data = true, .jobs = 1};
+	struct check_params p = {.read_data = true, .jobs = world_jobs(w)};
 	struct check_result res;
 	struct err e;
 
@@ -114,7 +135,7 @@ static inline void world_check(struct world *w, struct repo *r, const char *when
 static inline void world_compare(
     struct world *w, struct repo *r, const struct id *id, const char *when)
 {
-	struct restore_params p = {.path = w->src, .target = w->out, .jobs = 1};
+	struct restore_params p = {.path = w->src, .target = w->out, .jobs = world_jobs(w)};
 	struct restore_result res;
 	struct snapshot *s;
 	char *diff, *gone;

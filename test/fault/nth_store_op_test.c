@@ -5,12 +5,10 @@
  */
 #include "fault.h"
 
-#include "engine/op_prune.h"
-#include "repo/note.h"
-
 struct plan {
-	unsigned left; /* 0: never */
-	bool after, fired;
+	_Atomic int left; /* it fails where this becomes 0 */
+	_Atomic bool fired;
+	bool after;
 	enum err_kind kind;
 };
 
@@ -18,9 +16,9 @@ static enum err_kind decide(void *arg, const char *op, const char *key, bool *af
 {
 	struct plan *p = arg;
 
-	if (p->left == 0 || --p->left != 0)
+	if (atomic_fetch_sub(&p->left, 1) != 1)
 		return ERR_NONE;
-	p->fired = true;
+	atomic_store(&p->fired, true);
 	*after = p->after;
 	return p->kind;
 }
@@ -76,8 +74,9 @@ static void begin(struct t *t, bool snapshots)
 
 static void arm(struct t *t, unsigned nth, unsigned variant)
 {
-	t->plan = (struct plan){
-	    .left = nth, .after = variant % 2, .kind = variant / 2 ? ERR_NO_SPACE : ERR_IO};
+	t->plan.after = variant % 2;
+	t->plan.kind = variant / 2 ? ERR_NO_SPACE : ERR_IO;
+	atomic_store(&t->plan.left, (int)nth);
 }
 
 typedef int operation(struct t *t, struct repo *r, struct err *e);
@@ -91,15 +90,12 @@ static int do_backup(struct t *t, struct repo *r, struct err *e)
 
 static int do_forget(struct t *t, struct repo *r, struct err *e)
 {
-	return note_put(r, &t->first, NOTE_FORGET, "0", e);
+	return world_forget(r, &t->first, e);
 }
 
 static int do_prune(struct t *t, struct repo *r, struct err *e)
 {
-	struct prune_params p = {.exclusive = true, .repack = true, .max_unused = 0};
-	struct prune_result res;
-
-	return op_prune(r, &p, &t->w.ctx, &res, e);
+	return world_prune(&t->w, r, e);
 }
 
 /* Fail the nth operation of `op`; was there an nth? */
@@ -117,13 +113,15 @@ static bool fail_nth(operation *op, bool snapshots, unsigned nth, unsigned varia
 		OK(do_forget(&t, r, &e));
 		repo_close(r);
 	}
-	snprintf(when, sizeof when, "operation %u, %s %s", nth, variant / 2 ? "no space" : "io",
-	    variant % 2 ? "after" : "before");
+	/* By several threads, in turn: then another operation is the nth each time. */
+	t.w.jobs = nth / 4 % 2 ? 3 : 1;
+	snprintf(when, sizeof when, "operation %u, %s %s, %u jobs", nth,
+	    variant / 2 ? "no space" : "io", variant % 2 ? "after" : "before", t.w.jobs);
 	r = open_faulty(&t);
 	arm(&t, nth, variant);
 	err_clear(&e);
 	rc = op(&t, r, &e);
-	t.plan.left = 0;
+	atomic_store(&t.plan.left, 0);
 	if (rc == -1 && !t.plan.fired)
 		fail_msg("%s: nothing failed, yet: %s", when, e.msg);
 	if (rc == -1 && (e.kind == ERR_NONE || e.kind == ERR_BUG || e.kind == ERR_CORRUPT))

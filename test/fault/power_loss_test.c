@@ -1,16 +1,17 @@
 /*
- * Power loss at every step of a backup, a forget and a prune: what the store
+ * Power loss at every step of a backup, a forget, a prune and a repair: what the store
  * had not yet promised to keep is dropped or kept at random, each object and
  * each deletion for itself, so also in any other order than it came.  Nothing
  * that was acknowledged is lost, and no snapshot is there without its data.
  */
 #include "fault.h"
 
+#include <pthread.h>
 #include <time.h>
 
-#include "engine/op_prune.h"
-#include "repo/note.h"
+#include "engine/op_repair.h"
 #include "repo/repo_object.h"
+#include "repo/repo_parity.h"
 
 /* What was done and not yet synced, newest first. */
 struct undo {
@@ -26,6 +27,7 @@ struct undo {
  */
 struct power {
 	struct store base;
+	pthread_mutex_t lock; /* guards what follows */
 	struct undo *undo;
 	unsigned left; /* operations until the cut; 0: never */
 	bool off;
@@ -39,11 +41,13 @@ struct power_upload {
 
 static int off(struct power *p, struct err *e)
 {
-	if (p->off || (p->left && --p->left == 0)) {
-		p->off = true;
-		return err_set(e, ERR_FAILED, "the power is off");
-	}
-	return 0;
+	bool is;
+
+	pthread_mutex_lock(&p->lock);
+	p->off = p->off || (p->left && --p->left == 0);
+	is = p->off;
+	pthread_mutex_unlock(&p->lock);
+	return is ? err_set(e, ERR_FAILED, "the power is off") : 0;
 }
 
 static void remember(struct power *p, const char *key, bool deleted, struct buf *bytes)
@@ -54,8 +58,10 @@ static void remember(struct power *p, const char *key, bool deleted, struct buf 
 	u->deleted = deleted;
 	u->bytes = *bytes;
 	*bytes = (struct buf){0};
+	pthread_mutex_lock(&p->lock);
 	u->next = p->undo;
 	p->undo = u;
+	pthread_mutex_unlock(&p->lock);
 }
 
 static void undo_free(struct undo *u)
@@ -144,10 +150,12 @@ static int power_sync(struct store *s, struct err *e)
 
 	if (off(p, e))
 		return -1;
+	pthread_mutex_lock(&p->lock);
 	while ((u = p->undo)) {
 		p->undo = u->next;
 		undo_free(u);
 	}
+	pthread_mutex_unlock(&p->lock);
 	return 0;
 }
 
@@ -169,6 +177,7 @@ static void power_close(struct store *s)
 		undo_free(u);
 	}
 	store_close(s->under);
+	pthread_mutex_destroy(&p->lock);
 	free(s->url);
 	free(s);
 }
@@ -203,6 +212,7 @@ static struct repo *open_power(struct t *t, unsigned nth, uint64_t seed, struct 
 	struct repo *r;
 
 	p->base.ops = &power_ops;
+	pthread_mutex_init(&p->lock, NULL);
 	p->base.url = mem_strdup("power:");
 	p->base.under = make_store(t->place, false);
 	p->left = nth;
@@ -221,18 +231,34 @@ static int do_backup(struct t *t, struct repo *r, struct err *e)
 
 static int do_forget(struct t *t, struct repo *r, struct err *e)
 {
-	return note_put(r, &t->first, NOTE_FORGET, "0", e);
+	return world_forget(r, &t->first, e);
 }
 
 static int do_prune(struct t *t, struct repo *r, struct err *e)
 {
-	struct prune_params p = {.exclusive = true, .repack = true, .max_unused = 0};
-	struct prune_result res;
-
-	return op_prune(r, &p, &t->w.ctx, &res, e);
+	return world_prune(&t->w, r, e);
 }
 
-static void begin(struct t *t, bool prune)
+/* Of a repository with parity, in which a pack of each kind and an index have a flipped bit. */
+static int do_repair(struct t *t, struct repo *r, struct err *e)
+{
+	struct repair_params p = {.jobs = world_jobs(&t->w)};
+	struct repair_result res;
+
+	return op_repair(r, &p, &t->w.ctx, &res, e);
+}
+
+static void damage_one(struct repo *r, enum format_type type)
+{
+	struct id_list l = make_list(r, type);
+	char name[REPO_NAME_MAX];
+
+	assert_true(l.n > 0);
+	make_damage(r->store, repo_object_name(name, type, &l.v[0]), 100, 1);
+	id_list_fini(&l);
+}
+
+static void begin(struct t *t, bool prune, bool parity, bool damaged)
 {
 	struct backup_result res;
 	struct repo *r;
@@ -241,6 +267,8 @@ static void begin(struct t *t, bool prune)
 	memset(t, 0, sizeof *t);
 	world_begin(&t->w);
 	r = make_repo(&t->w.ctx, t->place, t->w.cache);
+	if (parity)
+		OK(repo_set_parity(r, 100, &e));
 	OK(world_backup(&t->w, r, &res, &e));
 	t->first = res.snapshot;
 	world_fill(&t->w, 2000);
@@ -248,6 +276,8 @@ static void begin(struct t *t, bool prune)
 	t->second = res.snapshot;
 	if (prune)
 		OK(do_forget(t, r, &e));
+	for (size_t i = 0; damaged && i < 3; i++)
+		damage_one(r, (enum format_type[]){FORMAT_PACK, FORMAT_META, FORMAT_INDEX}[i]);
 	repo_close(r);
 }
 
@@ -262,7 +292,7 @@ static bool has_first(struct t *t, struct repo *r)
 }
 
 /* Cut at the nth operation: was there an nth? */
-static bool cut_at(operation *op, unsigned nth, uint64_t seed)
+static bool cut_at(operation *op, bool parity, unsigned nth, uint64_t seed)
 {
 	struct repo *r;
 	char when[96];
@@ -270,7 +300,8 @@ static bool cut_at(operation *op, unsigned nth, uint64_t seed)
 	struct t t;
 	int rc;
 
-	begin(&t, op == do_prune);
+	begin(&t, op == do_prune, parity, op == do_repair);
+	t.w.jobs = nth % 2 ? 3 : 1;
 	if (op == do_backup)
 		world_fill(&t.w, 3000);
 	snprintf(when, sizeof when, "power cut at operation %u, HOLDFAST_TEST_SEED=%llu", nth,
@@ -280,6 +311,11 @@ static bool cut_at(operation *op, unsigned nth, uint64_t seed)
 		rc = op(&t, r, &e);
 	repo_close(r);
 	r = open_repo(&t.w.ctx, t.place, t.w.cache);
+	/* What is damaged is no worse, and the next repair goes on with it. */
+	if (op == do_repair) {
+		world_compare(&t.w, r, &t.second, when);
+		OK(do_repair(&t, r, &e));
+	}
 	world_check(&t.w, r, when);
 	if (op == do_prune && rc == 0)
 		assert_false(has_first(&t, r)); /* else no deletion was ever cut */
@@ -291,33 +327,45 @@ static bool cut_at(operation *op, unsigned nth, uint64_t seed)
 	return rc == -1;
 }
 
-static void cut_everywhere(operation *op, unsigned least)
+static void cut_everywhere(operation *op, bool parity, unsigned least)
 {
 	const char *given = getenv("HOLDFAST_TEST_SEED");
 	uint64_t seed = given ? strtoull(given, NULL, 0) : (uint64_t)time(NULL);
-	unsigned times = getenv("HOLDFAST_TEST_FULL") ? 8 : 1, n = 1;
+	bool full = getenv("HOLDFAST_TEST_FULL") != NULL;
+	unsigned times = full ? 8 : 1, step = parity && !full ? 7 : 1, n = 1;
 
 	print_message("# HOLDFAST_TEST_SEED=%llu\n", (unsigned long long)seed);
-	for (bool more = true; more; n++)
+	for (bool more = true; more; n += step)
 		for (unsigned i = 0; i < times; i++)
-			more = cut_at(op, n, seed + i);
-	print_message("# up to operation %u\n", n - 1);
+			more = cut_at(op, parity, n, seed + i);
+	print_message("# up to operation %u\n", n - step);
 	assert_true(n > least);
 }
 
 static void a_backup_survives_power_loss_anywhere(void **state)
 {
-	cut_everywhere(do_backup, 10);
+	cut_everywhere(do_backup, false, 10);
 }
 
 static void a_forget_survives_power_loss_anywhere(void **state)
 {
-	cut_everywhere(do_forget, 3);
+	cut_everywhere(do_forget, false, 3);
 }
 
 static void a_prune_survives_power_loss_anywhere(void **state)
 {
-	cut_everywhere(do_prune, 20);
+	cut_everywhere(do_prune, false, 20);
+}
+
+static void with_parity_a_backup_and_a_prune_survive_it_too(void **state)
+{
+	cut_everywhere(do_backup, true, 10);
+	cut_everywhere(do_prune, true, 20);
+}
+
+static void a_repair_survives_power_loss_anywhere(void **state)
+{
+	cut_everywhere(do_repair, true, 20);
 }
 
 int main(void)
@@ -326,6 +374,8 @@ int main(void)
 	    cmocka_unit_test(a_backup_survives_power_loss_anywhere),
 	    cmocka_unit_test(a_forget_survives_power_loss_anywhere),
 	    cmocka_unit_test(a_prune_survives_power_loss_anywhere),
+	    cmocka_unit_test(with_parity_a_backup_and_a_prune_survive_it_too),
+	    cmocka_unit_test(a_repair_survives_power_loss_anywhere),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,9 +1,7 @@
 /* A pin that comes while prune is about to delete: one of the two gives way, and tells. */
 #include "fault.h"
 
-#include "engine/op_prune.h"
 #include "repo/gone.h"
-#include "repo/note.h"
 #include "repo/repo_object.h"
 
 /* A clock that is asked when prune writes what it will delete. */
@@ -60,7 +58,7 @@ static void a_pin_that_comes_while_prune_records_saves_its_snapshot(void **state
 	OK(world_backup(&w, r, &first, &e));
 	world_fill(&w, 2000);
 	OK(world_backup(&w, r, &second, &e));
-	OK(note_put(r, &first.snapshot, NOTE_FORGET, "0", &e));
+	OK(world_forget(r, &first.snapshot, &e));
 	late.real = os_clock_of(&w.ctx);
 	late.other = open_repo(&w.ctx, place, w.cache);
 	late.snapshot = first.snapshot;

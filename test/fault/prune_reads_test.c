@@ -1,8 +1,6 @@
 /* What a repack reads does not grow with the number of keys that its packs have. */
 #include "fault.h"
 
-#include "engine/op_prune.h"
-
 enum { RUNS = 20 }; /* more small packs of a kind than prune leaves alone */
 
 static const uint8_t maintenance_secret[32] = {9, 9, 9};

@@ -5,9 +5,7 @@
  */
 #include "fault.h"
 
-#include "engine/op_prune.h"
 #include "engine/select.h"
-#include "repo/note.h"
 #include "repo/repo_object.h"
 
 static const int64_t HOUR = 3600 * INT64_C(1000000000);
@@ -323,7 +321,7 @@ static void lost_packs_of_what_was_acknowledged_are_damage(void **state)
 		r = open_timed(&t, timed_new(&t, false), t.w.cache);
 		if (!before)
 			OK(world_backup(&t.w, r, &res, &e));
-		OK(note_put(r, &t.first, NOTE_FORGET, "0", &e));
+		OK(world_forget(r, &t.first, &e));
 		if (before)
 			world_fill(&t.w, 9000);
 		days_pass(&t);

@@ -254,6 +254,8 @@ static void pass_time(struct sim_store *s, unsigned sleep)
 
 	if (w->pace_ns && turns_chance(20))
 		ns = (int64_t)turns_below(600000) * MS;
+	if (s->by->pruner && w->hurry)
+		ns /= w->hurry;
 	if (turns_chance(sleep)) {
 		ns = (int64_t)turns_below((uint64_t)w->grace_ns * 7 / 2);
 		sim_place_note(s->place, "%s sleeps", s->by->name);

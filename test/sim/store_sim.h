@@ -31,6 +31,7 @@
 struct sim_weather {
 	unsigned fail, late, crash, sleep;
 	int64_t pace_ns; /* at most, of a usual operation; 0: none */
+	unsigned hurry;  /* prune is so many times as quick; 0: no quicker */
 	int64_t lag_ns;  /* at most; 0: listings are true */
 	int64_t grace_ns;
 };
