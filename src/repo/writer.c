@@ -135,18 +135,23 @@ int writer_in_index(struct writer *w, const struct id *id, struct index_near *ne
 	return rc;
 }
 
-int writer_has(struct writer *w, const struct id *id, struct index_near *near, struct err *e)
+bool writer_in_run(struct writer *w, const struct id *id)
 {
 	struct seen_shard *s = writer_shard(w, id);
+	bool is;
+
+	pthread_mutex_lock(&s->lock);
+	is = idmap_get(s->map, id) != NULL;
+	pthread_mutex_unlock(&s->lock);
+	return is;
+}
+
+int writer_has(struct writer *w, const struct id *id, struct index_near *near, struct err *e)
+{
 	struct index_place at;
 	int rc = writer_in_index(w, id, near, &at, e);
 
-	if (rc != 0)
-		return rc;
-	pthread_mutex_lock(&s->lock);
-	rc = idmap_get(s->map, id) != NULL;
-	pthread_mutex_unlock(&s->lock);
-	return rc;
+	return rc != 0 ? rc : writer_in_run(w, id);
 }
 
 bool writer_claim(struct writer *w, const struct id *id)

@@ -91,6 +91,9 @@ int writer_append(struct writer *w, struct pack_frame *frame, const struct pack_
 int writer_in_index(struct writer *w, const struct id *id, struct index_near *near,
     struct index_place *at, struct err *e);
 
+/* Was it seen in this run, by whatever lane? */
+bool writer_in_run(struct writer *w, const struct id *id);
+
 /* These packs are in an index now; and: the run is over. */
 void writer_journal(struct writer *w, const struct id *packs, size_t n);
 void writer_journal_end(struct writer *w);

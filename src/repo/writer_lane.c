@@ -201,7 +201,7 @@ static int has_already(
 		return writer_has(w, id, &l->near, e);
 	rc = writer_in_index(w, id, &l->near, &at, e);
 	if (rc == 0)
-		return writer_has(w, id, &l->near, e);
+		return writer_in_run(w, id);
 	if (rc == 1 && at.pack < w->nrelied && w->resumed[at.pack])
 		atomic_fetch_add_explicit(
 		    &w->stats.resumed_bytes, at.blob_len, memory_order_relaxed);
