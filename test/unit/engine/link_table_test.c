@@ -16,7 +16,9 @@ static uint64_t group_of(uint64_t i)
 
 static void place_of(uint64_t i, char dir[32], char name[32])
 {
-	snprintf(dir, 32, i < 10 ? "" : "dir/%llu", (unsigned long long)(i / 1000));
+	dir[0] = '\0';
+	if (i >= 10)
+		snprintf(dir, 32, "dir/%llu", (unsigned long long)(i / 1000));
 	snprintf(name, 32, "name-%llu", (unsigned long long)i);
 }
 
