@@ -2,6 +2,7 @@
  * backup_internal: what the files of op_backup share.
  *
  *   op_backup.c    the run: source, caches, workers, snapshot
+ *   backup_new.c   what a run has before it does anything
  *   backup_walk.c  the walking thread: lists, looks, compares with the cache
  *   backup_file.c  workers: read, chunk, store one file
  *   backup_share.c the chunks of a large file, stored by several workers
@@ -220,6 +221,9 @@ void backup_anomalies(struct backup *b, struct snapshot *s);
 void backup_remember(struct backup *b);
 struct backup_past;
 void backup_past_free(struct backup_past *p);
+
+struct backup *backup_new(struct repo *r, const struct backup_params *p, struct ctx *ctx);
+void backup_free(struct backup *b);
 
 /* backup_walk.c: the whole walk; 0 also if single names failed. */
 int backup_walk(struct bworker *w, struct err *e);

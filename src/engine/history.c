@@ -175,6 +175,24 @@ static void remember_keys(struct seen *s, const struct id_list *now)
 	}
 }
 
+/* What was judged is right, even where nothing can be remembered. */
+static void remember(struct looking *l)
+{
+	struct err why;
+
+	l->elsewhere = l->seen.elsewhere != NULL;
+	if (l->elsewhere)
+		snprintf(l->where, sizeof l->where, "%s", l->seen.elsewhere);
+	if (l->found == 0 && l->all->damaged == 0)
+		seen_settle(&l->seen);
+	if (!seen_newer_config(l->repo, &l->seen))
+		seen_keep_config(l->repo);
+	/* A copy that lacks what the other has is no successor of it. */
+	if (l->seen.changed && l->seen.elsewhere == NULL &&
+	    seen_write(l->repo, &l->seen, &why) == -1)
+		event_emit(l->aloud, EVENT_WARNING, span_of(NULL, 0), "%s", why.msg);
+}
+
 /* Judge by what was seen before, and then remember what is there. */
 static int look(struct looking *l, struct err *e)
 {
@@ -182,7 +200,6 @@ static int look(struct looking *l, struct err *e)
 	struct id_list keys = {0};
 	struct seen newest;
 	struct client own;
-	struct err why;
 	int rc = -1;
 
 	seen_read(l->repo, &l->seen);
@@ -204,18 +221,7 @@ static int look(struct looking *l, struct err *e)
 	seen_add_config(&l->seen, l->repo);
 	remember_keys(&l->seen, &keys);
 	rc = 0;
-	/* What was judged is right, even where nothing can be remembered. */
-	l->elsewhere = l->seen.elsewhere != NULL;
-	if (l->elsewhere)
-		snprintf(l->where, sizeof l->where, "%s", l->seen.elsewhere);
-	if (l->found == 0 && l->all->damaged == 0)
-		seen_settle(&l->seen);
-	if (!seen_newer_config(l->repo, &l->seen))
-		seen_keep_config(l->repo);
-	/* A copy that lacks what the other has is no successor of it. */
-	if (l->seen.changed && l->seen.elsewhere == NULL &&
-	    seen_write(l->repo, &l->seen, &why) == -1)
-		event_emit(l->aloud, EVENT_WARNING, span_of(NULL, 0), "%s", why.msg);
+	remember(l);
 out:
 	id_list_fini(&keys);
 	seen_fini(&newest);

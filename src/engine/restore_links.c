@@ -12,54 +12,38 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "engine/link_table.h"
 #include "engine/restore_internal.h"
 #include "os/os.h"
 
 enum { WAITING_MAX = 256 };
-enum state { BEING_MADE, MADE, FAILED };
+enum state { BEING_MADE, MADE, FAILED, DAMAGED };
 
+/* A copy. */
 struct group {
-	char *first; /* below the target; NULL: none yet */
+	char *first; /* below the target; NULL: there is none */
 	enum state state;
-	bool damaged;
 };
 
 struct waiting {
 	struct target_dir *dir; /* held */
-	struct id key;
+	uint64_t group;
 	char *name, *path;
 };
 
 struct rlinks {
-	struct idmap *groups; /* guarded by restore.lock, with the condition `settled` */
+	struct link_table *groups; /* guarded by restore.lock, with the condition `settled` */
 	pthread_cond_t settled;
 	struct waiting *waiting; /* the walk's */
 	size_t n, max;
 };
-
-static struct id key_of(const struct entry *en)
-{
-	struct id id = {{0}};
-
-	memcpy(id.b, &en->link_group, sizeof en->link_group);
-	memcpy(id.b + 8, &en->link_group, sizeof en->link_group);
-	return id;
-}
-
-static char *below(struct target_dir *d, const struct entry *en)
-{
-	const char *dir = target_dir_path(d);
-
-	return mem_printf(
-	    "%s%s%.*s", dir, *dir ? "/" : "", (int)en->name.n, (const char *)en->name.p);
-}
 
 void restore_links_init(struct restore *rs)
 {
 	struct rlinks *l = mem_zalloc(sizeof *l);
 	size_t fds = os_nofile() / 8;
 
-	l->groups = idmap_new(sizeof(struct group));
+	l->groups = link_table_new();
 	l->max = fds < WAITING_MAX ? fds : WAITING_MAX;
 	l->waiting = mem_alloc((l->max + 1) * sizeof *l->waiting);
 	pthread_cond_init(&l->settled, NULL);
@@ -69,13 +53,8 @@ void restore_links_init(struct restore *rs)
 void restore_links_free(struct restore *rs)
 {
 	struct rlinks *l = rs->links;
-	struct group *g;
-	struct id id;
-	size_t pos = 0;
 
-	while ((g = idmap_next(l->groups, &pos, &id)) != NULL)
-		free(g->first);
-	idmap_free(l->groups);
+	link_table_free(l->groups);
 	pthread_cond_destroy(&l->settled);
 	free(l->waiting);
 	free(l);
@@ -83,36 +62,43 @@ void restore_links_free(struct restore *rs)
 
 void restore_links_settle(struct restore *rs, const struct entry *en, enum restore_made made)
 {
-	struct id key = key_of(en);
-	struct group *g;
+	struct link_table *groups = rs->links->groups;
+	uint32_t at;
 
 	if (!en->linked)
 		return;
 	pthread_mutex_lock(&rs->lock);
-	g = idmap_get(rs->links->groups, &key);
-	if (g != NULL && g->state == BEING_MADE) {
-		g->state = made == RESTORE_MADE ? MADE : FAILED;
-		g->damaged = made == RESTORE_DAMAGED;
-	}
+	at = link_table_find(groups, en->link_group);
+	if (at != LINK_TABLE_NONE && *link_table_state(groups, at) == BEING_MADE)
+		*link_table_state(groups, at) = made == RESTORE_MADE      ? MADE
+						: made == RESTORE_DAMAGED ? DAMAGED
+									  : FAILED;
 	pthread_cond_broadcast(&rs->links->settled);
 	pthread_mutex_unlock(&rs->lock);
 }
 
-/* A copy of the group's state with a new `first`, or NULL there if this one is it now. */
+/* With the lock. */
+static struct group copy_of(struct rlinks *l, uint64_t group)
+{
+	uint32_t at = link_table_find(l->groups, group);
+
+	if (at == LINK_TABLE_NONE)
+		return (struct group){NULL, BEING_MADE};
+	return (struct group){
+	    link_table_first(l->groups, at), (enum state) * link_table_state(l->groups, at)};
+}
+
+/* The group as it was; where it had no first name, this one is it now. */
 static struct group look_up(struct restore *rs, struct target_dir *d, const struct entry *en)
 {
-	struct id key = key_of(en);
-	struct group *g, out;
+	struct group was;
 
 	pthread_mutex_lock(&rs->lock);
-	g = idmap_put(rs->links->groups, &key, NULL);
-	out = *g;
-	if (g->first != NULL)
-		out.first = mem_strdup(g->first);
-	else
-		g->first = below(d, en);
+	was = copy_of(rs->links, en->link_group);
+	if (was.first == NULL)
+		link_table_add(rs->links->groups, en->link_group, target_dir_path(d), en->name);
 	pthread_mutex_unlock(&rs->lock);
-	return out;
+	return was;
 }
 
 void restore_links_first(struct restore *rs, struct target_dir *d, const struct entry *en)
@@ -126,28 +112,22 @@ void restore_links_first(struct restore *rs, struct target_dir *d, const struct 
 bool restore_links_known(
     struct restore *rs, struct target_dir *d, const struct entry *en, bool *same)
 {
-	struct id key = key_of(en);
-	char *first = NULL, *name;
-	bool settled = false;
-	struct group *g;
+	struct group g;
+	char *name;
 
 	*same = false;
 	if (!en->linked || d == NULL)
 		return false;
 	pthread_mutex_lock(&rs->lock);
-	g = idmap_get(rs->links->groups, &key);
-	if (g != NULL) {
-		first = mem_strdup(g->first);
-		settled = g->state != BEING_MADE;
-	}
+	g = copy_of(rs->links, en->link_group);
 	pthread_mutex_unlock(&rs->lock);
-	if (first == NULL)
+	if (g.first == NULL)
 		return false;
 	name = mem_strndup((const char *)en->name.p, en->name.n);
 	/* While the first is being made, what is there is its predecessor. */
-	*same = settled && target_linked(d, name, first);
+	*same = g.state != BEING_MADE && target_linked(d, name, g.first);
 	free(name);
-	free(first);
+	free(g.first);
 	return true;
 }
 
@@ -155,9 +135,9 @@ static int make(struct restore *rs, struct target_dir *d, const char *name, cons
     const struct group *g, struct err *e)
 {
 	if (g->state != MADE)
-		return err_set(e, g->damaged ? ERR_CORRUPT : ERR_FAILED,
+		return err_set(e, g->state == DAMAGED ? ERR_CORRUPT : ERR_FAILED,
 		    "a hard link to %s, which %s", g->first,
-		    g->damaged ? "is damaged" : "could not be restored");
+		    g->state == DAMAGED ? "is damaged" : "could not be restored");
 	if (target_link(d, name, g->first, e) == -1)
 		return -1;
 	atomic_fetch_add(&rs->files, 1);
@@ -166,13 +146,17 @@ static int make(struct restore *rs, struct target_dir *d, const char *name, cons
 	return 0;
 }
 
-static struct group wait_for(struct restore *rs, const struct id *key)
+static struct group wait_for(struct restore *rs, uint64_t group)
 {
+	struct link_table *groups = rs->links->groups;
 	struct group g;
+	uint32_t at;
 
 	pthread_mutex_lock(&rs->lock);
-	while ((g = *(struct group *)idmap_get(rs->links->groups, key)).state == BEING_MADE)
+	at = link_table_find(groups, group);
+	while (*link_table_state(groups, at) == BEING_MADE)
 		pthread_cond_wait(&rs->links->settled, &rs->lock);
+	g = copy_of(rs->links, group);
 	pthread_mutex_unlock(&rs->lock);
 	return g;
 }
@@ -185,11 +169,12 @@ void restore_links_drain(struct restore *rs)
 		restore_window_flush(rs);
 	for (size_t i = 0; i < l->n; i++) {
 		struct waiting *w = &l->waiting[i];
-		struct group g = wait_for(rs, &w->key);
+		struct group g = wait_for(rs, w->group);
 		struct err e;
 
 		if (!restore_stopping(rs) && make(rs, w->dir, w->name, w->path, &g, &e) == -1)
 			restore_problem(rs, w->path, &e);
+		free(g.first);
 		target_dir_unref(w->dir);
 		free(w->name);
 		free(w->path);
@@ -210,7 +195,7 @@ int restore_link(struct restore *rs, struct target_dir *d, const struct entry *e
 	name = mem_strndup((const char *)en->name.p, en->name.n);
 	if (g.state == BEING_MADE) {
 		l->waiting[l->n++] = (struct waiting){
-		    target_dir_ref(d), key_of(en), name, mem_strdup(path)};
+		    target_dir_ref(d), en->link_group, name, mem_strdup(path)};
 		if (l->n >= l->max)
 			restore_links_drain(rs);
 	} else {

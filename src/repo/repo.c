@@ -130,6 +130,22 @@ out:
 	return rc;
 }
 
+/* None of n keys was opened, of which so many are sound.  Returns -1. */
+static int no_key_fits(
+    const struct repo *r, const struct repo_cred *cred, size_t n, size_t sound, struct err *e)
+{
+	const char *url = r->store->url;
+
+	if (sound > 0) {
+		err_set(e, ERR_WRONG_KEY, "%s: the %s opens none of its %zu keys", url,
+		    cred->key_file ? "key file" : "password", n);
+		return err_hint(e, "check --key-file, --password-file and the HOLDFAST_ variables");
+	}
+	err_set(e, ERR_CORRUPT, "%s: %s", url,
+	    n == 0 ? "no key object is left in keys/" : "every key object is damaged");
+	return err_hint(e, "restore keys/ from a copy of the repository");
+}
+
 /* Try the credential on every key; a damaged one is told and passed over. */
 static int unlock(struct repo *r, const struct repo_cred *cred, struct err *e)
 {
@@ -161,19 +177,10 @@ static int unlock(struct repo *r, const struct repo_cred *cred, struct err *e)
 		event_emit(r->ctx, EVENT_OBJECT_DAMAGED,
 		    span_str(repo_object_name(name, FORMAT_KEY, &ids.v[i])), "%s", e->msg);
 	}
-	if (hard.kind != ERR_NONE) {
+	if (hard.kind != ERR_NONE)
 		*e = hard;
-	} else if (ids.n == 0) {
-		err_set(e, ERR_CORRUPT, "%s: no key object is left in keys/", r->store->url);
-		err_hint(e, "restore keys/ from a copy of the repository");
-	} else if (fits == 0) {
-		err_set(e, ERR_CORRUPT, "%s: every key object is damaged", r->store->url);
-		err_hint(e, "restore keys/ from a copy of the repository");
-	} else {
-		err_set(e, ERR_WRONG_KEY, "%s: the %s opens none of its %zu keys", r->store->url,
-		    cred->key_file ? "key file" : "password", ids.n);
-		err_hint(e, "check --key-file, --password-file and the HOLDFAST_ variables");
-	}
+	else
+		no_key_fits(r, cred, ids.n, fits, e);
 out:
 	id_list_fini(&ids);
 	buf_fini(&object);

@@ -189,11 +189,39 @@ static int by_start(const void *a, const void *b)
 	return c ? c : id_cmp(&x->id, &y->id);
 }
 
+/* One that is there: into the list, or counted as what it is. */
+static int take(struct repo *r, const struct found *f, const struct note_list *notes,
+    struct snapshot_list *out, struct err *e)
+{
+	char name[REPO_NAME_MAX];
+	struct snapshot *s;
+	bool as_put;
+
+	if (load(r, &f->id, &s, &as_put, e) == 0) {
+		s->stored_ns = f->stored_ns;
+		note_fold(notes, s);
+		out->v[out->n++] = s;
+		return 0;
+	}
+	if (e->kind == ERR_ABSENT)
+		return 0;
+	if (!repo_is_bad(e))
+		return -1;
+	/* What is as it was put, and still wrong, was never a snapshot. */
+	if (as_put && e->kind == ERR_CORRUPT)
+		out->junk++;
+	else
+		out->damaged++;
+	out->foreign += e->kind == ERR_FOREIGN;
+	event_emit(r->ctx, EVENT_OBJECT_DAMAGED,
+	    span_str(repo_object_name(name, FORMAT_SNAPSHOT, &f->id)), "%s", e->msg);
+	return 0;
+}
+
 int snapshot_load_noted(
     struct repo *r, struct snapshot_list *out, struct note_list *notes, struct err *e)
 {
 	struct listing l = {.r = r};
-	char name[REPO_NAME_MAX];
 	int rc = -1;
 
 	memset(out, 0, sizeof *out);
@@ -205,29 +233,9 @@ int snapshot_load_noted(
 	gone_of_notes(&out->gone, notes);
 	pruned_of_notes(&out->pruned, notes);
 	out->v = mem_zalloc(l.n * sizeof *out->v);
-	for (size_t i = 0; i < l.n; i++) {
-		struct snapshot *s;
-		bool as_put;
-
-		if (load(r, &l.v[i].id, &s, &as_put, e) == 0) {
-			s->stored_ns = l.v[i].stored_ns;
-			note_fold(notes, s);
-			out->v[out->n++] = s;
-			continue;
-		}
-		if (e->kind == ERR_ABSENT)
-			continue;
-		if (!repo_is_bad(e))
+	for (size_t i = 0; i < l.n; i++)
+		if (take(r, &l.v[i], notes, out, e) == -1)
 			goto out;
-		/* What is as it was put, and still wrong, was never a snapshot. */
-		if (as_put && e->kind == ERR_CORRUPT)
-			out->junk++;
-		else
-			out->damaged++;
-		out->foreign += e->kind == ERR_FOREIGN;
-		event_emit(r->ctx, EVENT_OBJECT_DAMAGED,
-		    span_str(repo_object_name(name, FORMAT_SNAPSHOT, &l.v[i].id)), "%s", e->msg);
-	}
 	if (out->n > 1)
 		qsort(out->v, out->n, sizeof *out->v, by_start);
 	late_judge(&r->config, out);
