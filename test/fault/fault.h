@@ -62,6 +62,7 @@ static inline void world_begin(struct world *w)
 {
 	char *link;
 
+	w->jobs = 0;
 	make_ctx(&w->ctx, &w->events);
 	/* These tests fail calls, not disks: to wait for real fsyncs tells nothing. */
 	if (access("/dev/shm", W_OK) == 0)
