@@ -33,11 +33,13 @@ static int bad(struct err *e, const char *what)
 	return err_set(e, ERR_CORRUPT, "config: %s is missing or malformed", what);
 }
 
+/* Lower case only: the signature is not signed itself, so its case would be anybody's choice. */
 static bool get_hex(const json_t *o, const char *key, uint8_t *out, size_t n)
 {
 	const char *s = json_string_value(json_object_get(o, key));
 
-	return s != NULL && strlen(s) == 2 * n && hex_decode(out, n, s);
+	return s != NULL && strlen(s) == 2 * n && strspn(s, "0123456789abcdef") == 2 * n &&
+	       hex_decode(out, n, s);
 }
 
 static bool get_int(const json_t *o, const char *key, int64_t min, int64_t max, int64_t *out)
@@ -257,6 +259,16 @@ static int parse_fields(struct config *c, struct err *e)
 	return parse_writers(c, json_object_get(o, "writers"), e);
 }
 
+/* The signature is of what is said; a flipped bit may say the same in other bytes. */
+static int check_canonical(const struct config *c, struct span text, struct err *e)
+{
+	char *s = json_dumps(c->json, CANONICAL);
+	bool same = s != NULL && span_eq(span_str(s), text);
+
+	free(s);
+	return same ? 0 : err_set(e, ERR_CORRUPT, "config: not written as Holdfast writes it");
+}
+
 int config_parse(struct span text, struct config *out, struct err *e)
 {
 	json_error_t je;
@@ -268,7 +280,7 @@ int config_parse(struct span text, struct config *out, struct err *e)
 		config_fini(out);
 		return -1;
 	}
-	if (parse_fields(out, e) == -1) {
+	if (parse_fields(out, e) == -1 || check_canonical(out, text, e) == -1) {
 		config_fini(out);
 		return -1;
 	}

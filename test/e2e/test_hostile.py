@@ -166,7 +166,7 @@ def test_a_key_object_that_asks_for_gigabytes_costs_nothing(repo):
     """Whoever can write to the store can put one there: its costs are looked at before they are paid."""
     kdf = {"name": "scrypt", "n": 1 << 20, "r": 8, "p": 16, "salt": "5a" * 32}
     info = json.dumps({"holder": "00" * 16, "role": "full", "label": "", "created": "", "kdf": kdf}).encode()
-    key = b"HOLDFAST" + bytes([0, 5, 0, 0]) + struct.pack("<I", len(info)) + info + struct.pack("<I", 100) + bytes(100)
+    key = b"HOLDFAST" + rr.VER + bytes([5, 0, 0]) + struct.pack("<I", len(info)) + info + struct.pack("<I", 100) + bytes(100)
     with open(f"{repo.repo}/keys/{rr.blake3(key).hex()}", "wb") as f:
         f.write(key)
     got = repo("snapshots", rc=12, env={"HOLDFAST_KEY_FILE": None, "HOLDFAST_PASSWORD": "any"})

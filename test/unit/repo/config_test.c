@@ -69,26 +69,19 @@ static void a_config_comes_back(void **state)
 	buf_fini(&text);
 }
 
-/* The case of a digit in the signature, or in an escaped letter, changes nothing that is said. */
+/* Even of those that change nothing that is said, like the case of a digit of the signature. */
 static void every_flipped_bit_is_caught(void **state)
 {
 	struct config c, got;
 	struct buf text = {0};
 
 	make(&c, &text);
-	json_object_del(c.json, "signature");
 	for (size_t i = 0; i < 8 * text.n; i++) {
 		struct err e = {0};
 
 		text.p[i / 8] ^= (uint8_t)(1 << i % 8);
-		if (read_config(buf_span(&text), &got, &e) == 0) {
-			assert_int_equal(i % 8, 5);
-			json_object_del(got.json, "signature");
-			assert_true(json_equal(got.json, c.json));
-			config_fini(&got);
-		} else {
-			assert_true(e.kind == ERR_CORRUPT || e.kind == ERR_UNSUPPORTED);
-		}
+		assert_int_equal(read_config(buf_span(&text), &got, &e), -1);
+		assert_true(e.kind == ERR_CORRUPT || e.kind == ERR_UNSUPPORTED);
 		text.p[i / 8] ^= (uint8_t)(1 << i % 8);
 	}
 	config_fini(&c);
