@@ -64,7 +64,8 @@ static int record_gone(struct prune *pr, struct id *note, struct err *e)
 	struct gone gone = {0};
 	int rc;
 
-	gone_of_notes(&gone, &pr->notes);
+	if (gone_is_many(&pr->notes))
+		gone_of_notes(&gone, &pr->notes);
 	for (size_t i = 0; i < pr->snapshots.n; i++) {
 		const struct snapshot *s = pr->snapshots.v[i];
 
@@ -104,7 +105,7 @@ static int remove_snapshots(struct prune *pr, struct err *e)
 		event_emit(pr->ctx, EVENT_OBJECT_REMOVED, span_str(id_hex(hex, &s->id)),
 		    s->is_void ? "snapshot was void" : "snapshot was forgotten");
 	}
-	return gone_sweep(pr->repo, &pr->notes, e);
+	return gone_is_many(&pr->notes) ? gone_sweep(pr->repo, &pr->notes, e) : 0;
 }
 
 /* Remarks on snapshots that are gone, as a crash may leave them. */
@@ -334,6 +335,8 @@ int op_prune(struct repo *r, const struct prune_params *p, struct ctx *ctx,
 	int rc = -1;
 
 	memset(out, 0, sizeof *out);
+	if (repo_may_write(r, e) == -1)
+		return -1;
 	pr.began_ns = clock->mono_ns(clock);
 	pr.grace_ns = p->exclusive ? 0 : repo_grace_s(r) * 1000000000;
 	pr.packs = idmap_new(sizeof(struct ppack));

@@ -39,6 +39,16 @@ static int take_named(void *arg, const char *key, const struct store_stat *st, s
 	return 0;
 }
 
+/* Of kinds that this version does not know (logs/, say) it cannot tell what is gone. */
+static int take_known(void *arg, const char *key, const struct store_stat *st, struct err *e)
+{
+	const char *object = key + strlen("parity/");
+
+	if (!name_list_knows(object) && strncmp(object, "config/", 7) != 0)
+		return 0;
+	return take_named(arg, key, st, e);
+}
+
 static int take_id(void *arg, const char *key, const struct store_stat *st, struct err *e)
 {
 	struct look *l = arg;
@@ -171,7 +181,7 @@ int parity_sweep(
 	l.ids = idmap_new(0);
 	idmap_put(l.ids, &config, NULL);
 	/* Parity before objects: what is listed now has its object by then. */
-	if (store_list(repo_store(r), "parity/", take_named, &l, e) == -1 ||
+	if (store_list(repo_store(r), "parity/", take_known, &l, e) == -1 ||
 	    name_list_objects(repo_store(r), true, take_id, &l, e) == -1)
 		goto out;
 	for (size_t i = 0; i < l.n; i++) {

@@ -237,23 +237,32 @@ static int load_marks(struct prune *pr, struct err *e)
 
 /*
  * A snapshot that may be one, were it mended or config newer, may need anything.
- * One that is as it was put, and wrong, can never be restored: it needs nothing.
+ * One that is as it was put, and signed by nobody, can never be restored: it needs
+ * nothing.  One that a write key signed, and we cannot understand, holds its domain.
  */
 static int load_snapshots(struct prune *pr, struct err *e)
 {
 	const struct snapshot_list *l = &pr->snapshots;
+	char name[REPO_NAME_MAX];
 
 	if (snapshot_load_noted(pr->repo, &pr->snapshots, &pr->notes, e) == -1)
 		return -1;
 	pr->out->passed_over += l->junk;
+	for (size_t i = 0; i < l->nriddles; i++)
+		hold(pr, domain_tag(l->riddles[i].domain),
+		    repo_object_name(name, FORMAT_SNAPSHOT, &l->riddles[i].id),
+		    repo_signer_text(pr->repo, domain_tag(l->riddles[i].signer)),
+		    "it is not as this program knows snapshots");
 	if (l->damaged == 0)
 		return 0;
 	err_set(
 	    e, ERR_CORRUPT, "%zu of the snapshots cannot be read; nothing is pruned", l->damaged);
 	if (l->foreign > 0)
 		return err_hint(e,
-		    "config is older than they are: put the newest back, or import a newer sheet "
-		    "with key import. If there is no newer one they are nobody's, and 'holdfast "
+		    "config is older than they are, or another than their machine's: import a "
+		    "newer sheet with key import, or the *.config that the machine which made them "
+		    "keeps in its state folder. Only if there is none are they nobody's: then "
+		    "'holdfast "
 		    "repair snapshots --drop-foreign' removes them");
 	return err_hint(e,
 	    "'holdfast repair' mends them where there is parity; 'holdfast repair snapshots' "

@@ -215,6 +215,9 @@ int repair_snapshots(struct repair *rp, struct err *e)
 
 		if (l->v[i]->forgotten || l->v[i]->is_void)
 			continue; /* prune removes them */
+		/* Its successor would lack what we do not understand. */
+		if (l->v[i]->unread)
+			continue;
 		rp->out->snapshots_checked++;
 		if (ctx_check(rp->ctx, e) == -1 || mend_parts(rp, l->v[i], &hurt, &lost, e) == -1)
 			return -1;

@@ -33,6 +33,7 @@ static json_t *new_json(int64_t grace_s, enum crypto_family object_hash, enum cr
 	json_object_set_new(o, "format", json_integer(FORMAT_VERSION));
 	json_object_set_new(o, "revision", json_integer(1));
 	json_object_set_new(o, "required", json_array());
+	json_object_set_new(o, "required_to_write", json_array());
 	json_object_set_new(o, "optional", json_array());
 	json_object_set_new(
 	    o, "object_hash", json_string(config_families[object_hash].object_hash));
@@ -192,12 +193,18 @@ bool config_grant(const struct config *c, size_t writer, struct buf *out)
 
 void config_sign(struct config *c, const uint8_t root_key[CRYPTO_KEY], struct buf *out)
 {
+	static const uint8_t none[sizeof c->self];
 	struct buf text = {0};
 	uint8_t sig[CRYPTO_SIG];
 
+	if (memcmp(c->self, none, sizeof none) != 0)
+		set_hex(c->json, "previous", c->self, sizeof c->self);
 	config_sign_text(c->json, &text);
 	crypto_sign(root_key, buf_span(&text), sig);
 	set_hex(c->json, "signature", sig, sizeof sig);
-	config_text(c, out);
+	buf_reset(&text);
+	config_text(c, &text);
+	crypto_sha256(buf_span(&text), c->self);
+	buf_put_span(out, buf_span(&text));
 	buf_fini(&text);
 }

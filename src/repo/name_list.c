@@ -11,6 +11,14 @@ static const char *const folders[] = {
 
 enum { FOLDERS = sizeof folders / sizeof *folders, SMALL = FOLDERS - 2 };
 
+bool name_list_knows(const char *object)
+{
+	for (size_t i = 0; i < FOLDERS; i++)
+		if (strncmp(object, folders[i], strlen(folders[i])) == 0)
+			return true;
+	return false;
+}
+
 void name_list_fini(struct name_list *l)
 {
 	for (size_t i = 0; i < l->n; i++)

@@ -18,6 +18,9 @@ struct name_list { /* zeroed is empty */
 
 void name_list_fini(struct name_list *l);
 
+/* Is that of a kind whose objects this version knows?  (logs/ is none: it leaves those alone.) */
+bool name_list_knows(const char *object);
+
 /* A store_visit; arg is the list. */
 int name_list_take(void *arg, const char *key, const struct store_stat *st, struct err *e);
 

@@ -77,7 +77,7 @@ static void apply(struct snapshot *s, const struct note *n)
 	case NOTE_GONE:
 	case NOTE_PRUNED:
 	case NOTE_OPS:
-		break; /* an op of a later version: not ours to judge */
+		break;
 	}
 }
 
@@ -98,14 +98,14 @@ void note_fold(const struct note_list *l, struct snapshot *s)
 	for (size_t i = lo; i < l->n && id_eq(&l->v[i].snapshot, &s->id); i++) {
 		const struct note *n = &l->v[i];
 
-		damaged = damaged || n->damaged;
+		damaged = damaged || n->damaged || n->op == NOTE_OPS;
 		if (n->damaged || n->denied)
 			continue;
 		if (n->time_ns > s->noted_ns)
 			s->noted_ns = n->time_ns;
 		apply(s, n);
 	}
-	/* What can't be read may have been a release: keep it. */
+	/* What can't be read, or is of a later version, may have been a release: keep it. */
 	if (damaged)
 		s->forgotten = false;
 }

@@ -1,6 +1,7 @@
 /* config: signed whole, kept whole, refused when it asks for more than we know. */
 #include "../unit.h"
 
+#include "base/hex.h"
 #include "base/mem.h"
 #include "repo/config.h"
 
@@ -198,6 +199,68 @@ static void a_required_feature_is_refused(void **state)
 	}
 }
 
+static void a_feature_that_writers_must_know_still_lets_read(void **state)
+{
+	struct config c;
+	struct err e;
+
+	assert_int_equal(with("required_to_write", "[\"later\"]", &c, &e), 0);
+	assert_string_equal(c.unwritable, "later");
+	config_fini(&c);
+	assert_int_equal(with("required_to_write", "[]", &c, &e), 0);
+	assert_string_equal(c.unwritable, "");
+	config_fini(&c);
+	assert_int_equal(with("required_to_write", NULL, &c, &e), 0);
+	assert_string_equal(c.unwritable, "");
+	config_fini(&c);
+	assert_int_equal(with("required_to_write", "[7]", &c, &e), 0);
+	assert_string_equal(c.unwritable, "?");
+	config_fini(&c);
+	assert_int_equal(with("required_to_write", "\"later\"", &c, &e), -1);
+	assert_int_equal(e.kind, ERR_CORRUPT);
+}
+
+static void a_writer_of_an_unknown_role_signs_nothing(void **state)
+{
+	struct config c;
+	struct err e;
+
+	assert_int_equal(with("writers",
+			     "[{\"id\":\"04000000000000000000000000000000\",\"role\":\"auditor\","
+			     "\"removed\":null}]",
+			     &c, &e),
+	    0);
+	assert_int_equal(config_writer(&c, writer)->role, ROLES);
+	assert_null(config_writer_key(&c, FORMAT_SNAPSHOT, writer));
+	assert_null(config_writer_key(&c, FORMAT_NOTE, writer));
+	config_fini(&c);
+}
+
+static void each_config_names_the_one_that_it_follows(void **state)
+{
+	struct config c, next;
+	struct buf first = {0}, second = {0};
+	uint8_t h[32];
+	char hex[65];
+	struct err e;
+
+	make(&c, &first);
+	assert_null(json_object_get(c.json, "previous"));
+	config_fini(&c);
+	assert_int_equal(read_config(buf_span(&first), &c, &e), 0);
+	add(&c, root_public, "second");
+	config_sign(&c, root, &second);
+	assert_int_equal(read_config(buf_span(&second), &next, &e), 0);
+	crypto_sha256(buf_span(&first), h);
+	assert_string_equal(
+	    json_string_value(json_object_get(next.json, "previous")), hex_encode(hex, h, 32));
+	assert_memory_equal(next.self, c.self, sizeof next.self);
+	config_fini(&next);
+	config_fini(&c);
+	buf_fini(&first);
+	buf_fini(&second);
+}
+
 static void an_optional_feature_is_no_matter(void **state)
 {
 	struct config c;
@@ -336,6 +399,9 @@ int main(void)
 	    cmocka_unit_test(another_root_key_is_refused),
 	    cmocka_unit_test(unknown_fields_survive_a_rewrite),
 	    cmocka_unit_test(a_required_feature_is_refused),
+	    cmocka_unit_test(a_feature_that_writers_must_know_still_lets_read),
+	    cmocka_unit_test(a_writer_of_an_unknown_role_signs_nothing),
+	    cmocka_unit_test(each_config_names_the_one_that_it_follows),
 	    cmocka_unit_test(an_optional_feature_is_no_matter),
 	    cmocka_unit_test(both_families_of_hashes_are_known_and_no_other),
 	    cmocka_unit_test(what_is_missing_or_malformed_is_named),
