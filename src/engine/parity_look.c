@@ -39,16 +39,6 @@ static int take_named(void *arg, const char *key, const struct store_stat *st, s
 	return 0;
 }
 
-/* Of kinds that this version does not know (logs/, say) it cannot tell what is gone. */
-static int take_known(void *arg, const char *key, const struct store_stat *st, struct err *e)
-{
-	const char *object = key + strlen("parity/");
-
-	if (!name_list_knows(object) && strncmp(object, "config/", 7) != 0)
-		return 0;
-	return take_named(arg, key, st, e);
-}
-
 static int take_id(void *arg, const char *key, const struct store_stat *st, struct err *e)
 {
 	struct look *l = arg;
@@ -167,6 +157,17 @@ out:
 }
 
 /* ---- prune */
+
+/* Of a kind that a later version made we cannot tell whether its object is there. */
+static int take_known(void *arg, const char *key, const struct store_stat *st, struct err *e)
+{
+	static const char folder[] = "parity/";
+
+	if (strncmp(key, folder, sizeof folder - 1) != 0 ||
+	    !name_list_kind(key + sizeof folder - 1))
+		return 0;
+	return take_named(arg, key, st, e);
+}
 
 int parity_sweep(
     struct repo *r, int64_t before_ns, struct ctx *ctx, uint64_t *removed, struct err *e)

@@ -88,11 +88,16 @@ struct config_add {
 void config_add_writer(struct config *c, const struct config_add *a);
 
 /*
- * Mark a writer as removed; its work stays valid, up to the newest number of each
- * client (an object of client to number, borrowed).  False if it is none (any more).
+ * Mark a writer as removed; its work stays valid, up to the newest number of each client
+ * (an object of client to number) but for those that were missing (client to numbers,
+ * from, to, from, to...).  Both are borrowed.  False if it is none (any more).
  */
-bool config_remove_writer(
-    struct config *c, const uint8_t id[FORMAT_UID], const char *when, json_t *newest);
+bool config_remove_writer(struct config *c, const uint8_t id[FORMAT_UID], const char *when,
+    json_t *newest, json_t *missing);
+
+/* Was this number of a removed writer's client missing then? */
+bool config_writer_missed(const struct config *c, const uint8_t id[FORMAT_UID],
+    const uint8_t client[FORMAT_UID], uint64_t number);
 
 /* The newest number, 0 none, that a removed writer's client had then; false: not removed. */
 bool config_writer_newest(const struct config *c, const uint8_t id[FORMAT_UID],

@@ -133,8 +133,7 @@ static int order(const void *a, const void *b)
 	return c ? c : (x->from > y->from) - (x->from < y->from);
 }
 
-/* In order, each number once. */
-static void join(struct gone *g)
+void gone_join(struct gone *g)
 {
 	size_t n = 0;
 
@@ -159,7 +158,7 @@ void gone_of_notes(struct gone *g, const struct note_list *l)
 	for (size_t i = 0; i < l->n; i++)
 		if (!l->v[i].damaged && !l->v[i].denied && l->v[i].op == NOTE_GONE)
 			parse(g, l->v[i].value);
-	join(g);
+	gone_join(g);
 }
 
 bool gone_is_many(const struct note_list *l)
@@ -179,7 +178,7 @@ int gone_put(struct repo *r, struct gone *g, struct id *note, struct err *e)
 
 	if (!note_may(r, NOTE_GONE))
 		return err_set(e, ERR_WRONG_KEY, "this key's role does not allow 'gone'");
-	join(g);
+	gone_join(g);
 	for (size_t i = 0; i < g->n; i++) {
 		const struct gone_range *x = &g->v[i];
 
@@ -207,8 +206,9 @@ int gone_sweep(struct repo *r, const struct note_list *l, struct err *e)
 	for (size_t i = 0; i < l->n; i++) {
 		const struct note *n = &l->v[i];
 
-		/* Others on no snapshot are none of ours (pruned.h, or a later version's). */
-		if (gone_is(n) && !n->damaged && n->op == NOTE_GONE &&
+		/* Other notes on no snapshot are none of ours (pruned.h), nor is one that
+		 * a newer config or parity makes readable. */
+		if (gone_is(n) && (n->junk || (!n->damaged && n->op == NOTE_GONE)) &&
 		    gone_withdraw(r, &n->id, e) == -1)
 			return -1;
 	}

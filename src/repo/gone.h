@@ -29,6 +29,8 @@ void gone_add(struct gone *g, const struct author *by, uint64_t from, uint64_t t
 /* The range that this number is in, or NULL. */
 const struct gone_range *gone_find(
     const struct gone *g, const struct author *by, uint64_t sequence);
+/* In order of authors and numbers, each number once, neighbours as one range. */
+void gone_join(struct gone *g);
 /* The first number from `at` on that is gone; `end` if there is none before. */
 uint64_t gone_next(const struct gone *g, const struct author *by, uint64_t at, uint64_t end);
 

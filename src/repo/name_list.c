@@ -11,14 +11,6 @@ static const char *const folders[] = {
 
 enum { FOLDERS = sizeof folders / sizeof *folders, SMALL = FOLDERS - 2 };
 
-bool name_list_knows(const char *object)
-{
-	for (size_t i = 0; i < FOLDERS; i++)
-		if (strncmp(object, folders[i], strlen(folders[i])) == 0)
-			return true;
-	return false;
-}
-
 void name_list_fini(struct name_list *l)
 {
 	for (size_t i = 0; i < l->n; i++)
@@ -34,6 +26,16 @@ int name_list_take(void *arg, const char *key, const struct store_stat *st, stru
 	l->v = mem_realloc(l->v, (l->n + 1) * sizeof *l->v);
 	l->v[l->n++] = mem_strdup(key);
 	return 0;
+}
+
+bool name_list_kind(const char *path)
+{
+	if (strncmp(path, "config/", 7) == 0)
+		return true;
+	for (size_t i = 0; i < FOLDERS; i++)
+		if (strncmp(path, folders[i], strlen(folders[i])) == 0)
+			return true;
+	return false;
 }
 
 int name_list_objects(struct store *s, bool packs, store_visit *visit, void *arg, struct err *e)

@@ -18,9 +18,6 @@ struct name_list { /* zeroed is empty */
 
 void name_list_fini(struct name_list *l);
 
-/* Is that of a kind whose objects this version knows?  (logs/ is none: it leaves those alone.) */
-bool name_list_knows(const char *object);
-
 /* A store_visit; arg is the list. */
 int name_list_take(void *arg, const char *key, const struct store_stat *st, struct err *e);
 
@@ -29,5 +26,11 @@ int name_list_take(void *arg, const char *key, const struct store_stat *st, stru
  * Without `packs`, packs/ and meta/ are passed over.
  */
 int name_list_objects(struct store *s, bool packs, store_visit *visit, void *arg, struct err *e);
+
+/*
+ * Does what begins with this lie in a folder that name_list_objects visits, or is it `config/`?
+ * (logs/ is none: this version leaves those alone, and their parity.)
+ */
+bool name_list_kind(const char *path);
 
 #endif

@@ -161,6 +161,9 @@ static int unlock(struct repo *r, const struct repo_cred *cred, struct err *e)
 	for (size_t i = 0; i < ids.n; i++) {
 		char name[REPO_NAME_MAX];
 
+		/* Each costs a derivation: a third of a second, and many may be there. */
+		if (ctx_check(r->ctx, e) == -1)
+			goto out;
 		if (repo_get_object(r, FORMAT_KEY, &ids.v[i], &object, e) == 0 &&
 		    key_open(buf_span(&object), r->config.repo, cred, r->keys, e) == 0) {
 			rc = 0;

@@ -325,18 +325,19 @@ static int strike_out(struct repo *r, const uint8_t holder[FORMAT_UID], struct e
 	struct snapshot_list all = {0};
 	struct config_lease l = {0};
 	const struct config_writer *w;
-	json_t *newest = NULL;
+	json_t *newest = NULL, *missing = NULL;
 	int64_t now_ns;
 	char now[40];
 	int rc = -1;
 
-	if (snapshot_load_all(r, &all, e) == -1 || repo_store_now(r, &now_ns, e) == -1 ||
-	    repo_config_begin(r, &l, e) == -1)
+	/* Our turn is short, and waiting for it long: most before, what came since in it. */
+	if (snapshot_load_all(r, &all, e) == -1 || repo_config_begin(r, &l, e) == -1 ||
+	    late_look_again(r, &all, e) == -1 || repo_store_now(r, &now_ns, e) == -1)
 		goto out;
 	rc = 0;
 	repo_time_text(now_ns, now);
-	newest = late_newest(&all, holder);
-	if (config_remove_writer(&r->config, holder, now, newest)) {
+	late_numbers(&all, holder, &newest, &missing);
+	if (config_remove_writer(&r->config, holder, now, newest, missing)) {
 		w = config_writer(&r->config, holder);
 		/* A write key could never read: what it knew, others' keys don't hang on. */
 		if (w->role != ROLE_WRITE && r->config.epoch < UINT16_MAX)
@@ -346,6 +347,7 @@ static int strike_out(struct repo *r, const uint8_t holder[FORMAT_UID], struct e
 out:
 	repo_config_abort(&l);
 	json_decref(newest);
+	json_decref(missing);
 	snapshot_list_fini(&all);
 	return rc;
 }

@@ -155,6 +155,8 @@ static void unknown_fields_survive_a_rewrite(void **state)
 {
 	const uint8_t client[FORMAT_UID] = {0xab};
 	json_t *numbers = json_pack("{s:i}", "ab000000000000000000000000000000", 7);
+	json_t *missing = json_pack(
+	    "{s:[i,i,i,i]}", "ab000000000000000000000000000000", 2, 3, 6, 6);
 	struct config c, again;
 	struct buf text = {0};
 	uint64_t newest;
@@ -163,9 +165,11 @@ static void unknown_fields_survive_a_rewrite(void **state)
 	assert_int_equal(with("later", "{\"b\":[1,2.5,null],\"a\":\"\\u00e4\"}", &c, &e), 0);
 	add(&c, root_public, "second");
 	assert_false(config_writer_newest(&c, writer, client, &newest));
-	assert_true(config_remove_writer(&c, writer, "then", numbers));
-	assert_false(config_remove_writer(&c, writer, "again", numbers));
+	assert_false(config_writer_missed(&c, writer, client, 2));
+	assert_true(config_remove_writer(&c, writer, "then", numbers, missing));
+	assert_false(config_remove_writer(&c, writer, "again", numbers, NULL));
 	json_decref(numbers);
+	json_decref(missing);
 	config_sign(&c, root, &text);
 	assert_int_equal(read_config(buf_span(&text), &again, &e), 0);
 	assert_true(
@@ -176,6 +180,10 @@ static void unknown_fields_survive_a_rewrite(void **state)
 	assert_int_equal(newest, 7);
 	assert_true(config_writer_newest(&again, writer, writer, &newest));
 	assert_int_equal(newest, 0);
+	for (uint64_t n = 0; n < 9; n++)
+		assert_int_equal(
+		    config_writer_missed(&again, writer, client, n), n == 2 || n == 3 || n == 6);
+	assert_false(config_writer_missed(&again, writer, writer, 2));
 	/* What a removed writer signed stays valid. */
 	assert_non_null(config_writer_key(&again, FORMAT_SNAPSHOT, writer));
 	config_fini(&again);
