@@ -640,8 +640,8 @@ static void found_out(enum sim_break b)
 	/* Where each was found soon when this was written: only time depends on it. */
 	static const uint64_t first[SIM_BREAKS] = {[SIM_NO_GRACE] = 7,
 	    [SIM_STALE_SNAPSHOTS] = 2,
-	    [SIM_PACKS_FIRST] = 5,
-	    [SIM_NO_MARKS] = 16,
+	    [SIM_PACKS_FIRST] = 9,
+	    [SIM_NO_MARKS] = 75,
 	    [SIM_ACK_UNSYNCED] = 1};
 	uint64_t n = 500, i = 0;
 	bool caught = false;
