@@ -103,3 +103,17 @@ def test_a_file_of_the_name_of_restores_own_is_not_lost_silently(repo, tree, bas
     assert sorted(os.listdir(base / "out")) == ["a", "sub"] and os.listdir(base / "out/sub") == [".holdfast-unfinished"]
     repo("restore", "latest", "--target", base / "whole")
     same_tree(restored(base / "whole", tree.path), tree.path)
+
+
+def test_what_is_gone_is_written_into_one_note_now_and_then(repo, tree):
+    """Else each prune adds one for ever; and what was gone before them stays gone rightly."""
+    most = 0
+    for i in range(20):
+        tree.file("a", b"%d" % i)
+        repo.backup(tree.path)
+        repo("forget", "--keep-last", "1", "--now")
+        repo("prune", "--exclusive")
+        most = max(most, sum("0" * 64 in n for n in repo.objects("notes")))
+    assert 10 < most <= 20, "they stand side by side, up to a number, with one that says what was pruned"
+    assert sum("0" * 64 in n for n in repo.objects("notes")) < 10
+    repo.check_clean()
