@@ -2,6 +2,7 @@
  * backup_internal: what the files of op_backup share.
  *
  *   op_backup.c    the run: source, caches, workers, snapshot
+ *   op_backup_many.c  which repositories take part in which pass
  *   backup_new.c   what a run has before it does anything
  *   backup_walk.c  the walking thread: lists, looks, compares with the cache
  *   backup_file.c  workers: read, chunk, store one file
@@ -115,7 +116,10 @@ struct backup {
 	struct clock *clock;
 	const struct backup_params *p;
 	struct source *source;
-	struct writer *writer;
+	struct writer *writer; /* the first target's, whom the others' follow */
+	struct backup_target *targets[WRITER_SET_MAX]; /* that take part */
+	struct writer *writers[WRITER_SET_MAX];
+	size_t ntargets;
 	struct chunker chunker;
 	uint8_t sip[2][SIPHASH_KEY];
 	struct backup_past *past; /* backup_anomaly.c's */
@@ -221,6 +225,10 @@ void backup_anomalies(struct backup *b, struct snapshot *s);
 void backup_remember(struct backup *b);
 struct backup_past;
 void backup_past_free(struct backup_past *p);
+
+/* op_backup.c: one read for these targets, which are kin; each gets its rc, error and result. */
+void backup_pass(
+    struct backup_target **targets, size_t n, const struct backup_params *p, struct ctx *ctx);
 
 struct backup *backup_new(struct repo *r, const struct backup_params *p, struct ctx *ctx);
 void backup_free(struct backup *b);

@@ -35,7 +35,8 @@ void backup_free(struct backup *b)
 	file_cache_abort(b->cache_out);
 	source_close(b->source);
 	source_close(b->counted);
-	writer_free(b->writer);
+	for (size_t i = b->ntargets; i-- > 0;)
+		writer_free(b->writers[i]);
 	pthread_mutex_destroy(&b->queue_lock);
 	pthread_mutex_destroy(&b->cache_lock);
 	pthread_mutex_destroy(&b->slice_lock);

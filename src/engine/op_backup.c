@@ -56,9 +56,7 @@ char *backup_path(const struct bdir *d, const struct bentry *en)
 static int open_source(struct backup *b, const struct bpaths *paths, struct err *e)
 {
 	const struct backup_params *p = b->p;
-	const char *url = repo_url(b->repo);
-	const char *never[2] = {
-	    strncmp(url, "fs:", 3) == 0 ? url + 3 : url, repo_cache_dir(b->repo)};
+	const char *never[2 * WRITER_SET_MAX];
 	struct files_params f = {
 	    .paths = (const char *const *)paths->present,
 	    .npaths = paths->npresent,
@@ -66,9 +64,15 @@ static int open_source(struct backup *b, const struct bpaths *paths, struct err 
 	    .exclude_caches = p->exclude_caches,
 	    .one_file_system = p->one_file_system,
 	    .never = never,
-	    .nnever = never[1] != NULL ? 2 : 1,
 	};
 
+	for (size_t i = 0; i < b->ntargets; i++) {
+		const char *url = repo_url(b->targets[i]->repo);
+
+		never[f.nnever++] = strncmp(url, "fs:", 3) == 0 ? url + 3 : url;
+		if (repo_cache_dir(b->targets[i]->repo) != NULL)
+			never[f.nnever++] = repo_cache_dir(b->targets[i]->repo);
+	}
 	if (p->stdin_name != NULL)
 		return source_stream_open(p->stdin_fd, p->stdin_name, b->ctx, &b->source, e);
 	if (p->count) {
@@ -342,7 +346,6 @@ static struct snapshot *new_snapshot(struct backup *b, const struct bpaths *path
 static void fill_stats(struct backup *b, struct snapshot *s)
 {
 	struct snapshot_part *p = &s->parts[0];
-	struct writer_stats *ws = writer_stats(b->writer);
 
 	p->stats = (struct snapshot_stats){
 	    .files = b->files,
@@ -353,10 +356,6 @@ static void fill_stats(struct backup *b, struct snapshot *s)
 	    .files_unchanged = b->files_unchanged,
 	    .bytes = b->bytes,
 	    .bytes_read = b->bytes_read,
-	    .added_bytes = ws->added_bytes,
-	    .stored_bytes = ws->stored_bytes,
-	    .content_added = ws->content_added,
-	    .content_stored = ws->content_stored,
 	    .errors = b->nfailed,
 	};
 	p->errors = mem_dup(b->errors, b->nerrors * sizeof *b->errors);
@@ -367,81 +366,195 @@ static void fill_stats(struct backup *b, struct snapshot *s)
 	p->tree = b->tree;
 }
 
-/* Everything after the source and the caches are open. */
-static int run(struct backup *b, struct snapshot *s, struct backup_result *out, struct err *e)
+/* What differs between repositories. */
+static void fill_stored(struct snapshot_stats *st, struct writer *w)
 {
-	struct clock *clock = os_clock_of(b->ctx);
-	struct err later;
+	struct writer_stats *ws = writer_stats(w);
 
-	run_threads(b, e);
-	if (backup_stopping(b)) {
-		/* Keep what is stored for the next run. */
-		if (!b->p->dry_run && writer_finish(b->writer, &later) == -1)
-			event_emit(b->ctx, EVENT_WARNING, span_of(NULL, 0), "%s", later.msg);
-		if (atomic_load(&b->failed))
-			*e = b->err;
-		else
-			ctx_check(b->ctx, e);
-		return -1;
-	}
-	if (!b->p->dry_run && writer_finish(b->writer, e) == -1)
-		return -1;
-	fill_stats(b, s);
-	backup_anomalies(b, s);
-	s->end_ns = clock->wall_ns(clock);
+	st->added_bytes = ws->added_bytes;
+	st->stored_bytes = ws->stored_bytes;
+	st->content_added = ws->content_added;
+	st->content_stored = ws->content_stored;
+}
+
+/* ---- The targets. */
+
+static void fill_result(struct backup *b, size_t i, const struct snapshot *s)
+{
+	struct backup_result *out = &b->targets[i]->result;
+
 	out->stats = s->parts[0].stats;
 	out->outcome = s->parts[0].outcome;
+	out->has_parent = s->has_parent;
+	out->parent = s->parent;
 	if (s->nanomalies > 0)
 		out->anomalies = mem_dup(s->anomalies, s->nanomalies * sizeof *s->anomalies);
 	out->nanomalies = s->nanomalies;
+}
+
+/* The run is whole: this target's snapshot. */
+static int commit(struct backup *b, size_t i, struct snapshot *s, struct err *e)
+{
+	struct backup_target *t = b->targets[i];
+
+	fill_stored(&s->parts[0].stats, b->writers[i]);
+	fill_result(b, i, s);
 	if (b->p->dry_run)
 		return 0;
 	/* Asked to stop while the last packs went out: they are kept, the snapshot is not made. */
-	if (ctx_check(b->ctx, e) == -1 || writer_commit(b->writer, s, e) == -1)
+	if (ctx_check(b->ctx, e) == -1 || writer_commit(b->writers[i], s, e) == -1)
 		return -1;
-	out->has_snapshot = true;
-	out->snapshot = s->id;
-	commit_cache(b, s);
-	backup_remember(b);
+	t->result.has_snapshot = true;
+	t->result.snapshot = s->id;
 	return 0;
 }
 
-int op_backup(struct repo *r, const struct backup_params *p, struct ctx *ctx,
-    struct backup_result *out, struct err *e)
+/* One target after another; what was given up comes last, as it may have to wait. */
+static void finish_all(struct backup *b, bool lost, struct snapshot *s)
 {
-	struct backup *b = backup_new(r, p, ctx);
-	struct writer_params wp = {.codec = p->codec,
-	    .level = p->level,
-	    .dry_run = p->dry_run,
-	    .lanes = os_workers(p->jobs)};
+	for (size_t i = 0; i < b->ntargets; i++) {
+		struct backup_target *t = b->targets[i];
+		bool parent = s->has_parent;
+
+		if ((writer_lost(b->writers[i], NULL) != WRITER_WHOLE) != lost)
+			continue;
+		t->behind = t->behind || writer_lost(b->writers[i], NULL) == WRITER_BEHIND;
+		/* The parent is a snapshot of the first. */
+		s->has_parent = parent && i == 0;
+		t->rc = b->p->dry_run ? 0 : writer_finish(b->writers[i], &t->err);
+		if (t->rc == 0)
+			t->rc = commit(b, i, s, &t->err);
+		if (t->rc == 0 && i == 0 && !b->p->dry_run) {
+			commit_cache(b, s);
+			backup_remember(b);
+		}
+		s->has_parent = parent;
+	}
+}
+
+/* Keep what is stored for the next run. */
+static void stop_all(struct backup *b)
+{
+	struct err why, later;
+
+	if (atomic_load(&b->failed))
+		why = b->err;
+	else
+		ctx_check(b->ctx, &why);
+	for (size_t i = 0; i < b->ntargets; i++) {
+		struct backup_target *t = b->targets[i];
+
+		t->rc = -1;
+		t->err = why;
+		if (writer_lost(b->writers[i], &t->err) == WRITER_WHOLE && !b->p->dry_run &&
+		    writer_finish(b->writers[i], &later) == -1)
+			event_emit(b->ctx, EVENT_WARNING, span_of(NULL, 0), "%s", later.msg);
+	}
+}
+
+/* Everything after the source and the caches are open. */
+static void run(struct backup *b, struct snapshot *s)
+{
+	struct clock *clock = os_clock_of(b->ctx);
+	struct err e;
+
+	run_threads(b, &e);
+	if (backup_stopping(b)) {
+		stop_all(b);
+		return;
+	}
+	fill_stats(b, s);
+	fill_stored(&s->parts[0].stats, b->writer);
+	backup_anomalies(b, s);
+	s->end_ns = clock->wall_ns(clock);
+	finish_all(b, false, s);
+	finish_all(b, true, s);
+}
+
+/* Those whose repository can be written to take part. */
+static void open_targets(struct backup *b, struct backup_target **targets, size_t n)
+{
+	struct writer_params wp = {.codec = b->p->codec,
+	    .level = b->p->level,
+	    .dry_run = b->p->dry_run,
+	    .lanes = os_workers(b->p->jobs),
+	    .patience_ns = b->p->patience_ns};
+
+	for (size_t i = 0; i < n; i++) {
+		struct backup_target *t = targets[i];
+		struct writer *w;
+
+		t->rc = -1;
+		/* Marks are listed before anything is looked up (format.md 10). */
+		if (history_look_back(t->repo, b->ctx, &t->err) == -1 ||
+		    writer_begin(t->repo, &wp, &w, &t->err) == -1)
+			continue;
+		if (b->ntargets > 0 && writer_follow(b->writer, w, &t->err) == -1) {
+			writer_free(w);
+			continue;
+		}
+		if (b->ntargets == 0) {
+			b->repo = t->repo;
+			b->writer = w;
+		}
+		b->writers[b->ntargets] = w;
+		b->targets[b->ntargets++] = t;
+	}
+}
+
+static void fail_all(struct backup *b, const struct err *e)
+{
+	for (size_t i = 0; i < b->ntargets; i++) {
+		b->targets[i]->rc = -1;
+		b->targets[i]->err = *e;
+	}
+}
+
+static void close_targets(struct backup *b, int64_t began)
+{
+	for (size_t i = 0; i < b->ntargets; i++) {
+		struct backup_result *out = &b->targets[i]->result;
+		struct writer_stats *ws = writer_stats(b->writers[i]);
+
+		out->resumed_bytes = ws->resumed_bytes;
+		out->repo_bytes = ws->object_bytes;
+		out->seconds = (double)(b->clock->mono_ns(b->clock) - began) / 1e9;
+	}
+}
+
+void backup_pass(
+    struct backup_target **targets, size_t n, const struct backup_params *p, struct ctx *ctx)
+{
+	struct backup *b = backup_new(targets[0]->repo, p, ctx);
 	int64_t began = b->clock->mono_ns(b->clock);
 	struct bpaths paths = {0};
 	struct snapshot *s = NULL;
-	int rc = -1;
+	struct err e;
 
-	memset(out, 0, sizeof *out);
-	if (p->stdin_name == NULL && backup_paths_gather(b, &paths, e) == -1)
+	if (p->stdin_name == NULL && backup_paths_gather(b, &paths, &e) == -1) {
+		for (size_t i = 0; i < n; i++) {
+			targets[i]->rc = -1;
+			targets[i]->err = e;
+		}
 		goto out;
-	if (history_look_back(r, ctx, e) == -1)
+	}
+	open_targets(b, targets, n);
+	if (b->ntargets == 0)
 		goto out;
-	/* Marks are listed before anything is looked up (format.md 10). */
-	if (writer_begin(r, &wp, &b->writer, e) == -1 || open_source(b, &paths, e) == -1)
+	if (open_source(b, &paths, &e) == -1) {
+		fail_all(b, &e);
 		goto out;
+	}
 	s = new_snapshot(b, &paths);
 	open_cache(b, s);
 	if (s->has_parent)
 		writer_increment(b->writer);
 	create_cache(b, s);
 	keep_journal(b, s);
-	rc = run(b, s, out, e);
-	out->has_parent = s->has_parent;
-	out->parent = s->parent;
-	out->resumed_bytes = writer_stats(b->writer)->resumed_bytes;
-	out->repo_bytes = writer_stats(b->writer)->object_bytes;
-	out->seconds = (double)(b->clock->mono_ns(b->clock) - began) / 1e9;
+	run(b, s);
+	close_targets(b, began);
 out:
 	snapshot_free(s);
 	backup_paths_fini(&paths);
 	backup_free(b);
-	return rc;
 }

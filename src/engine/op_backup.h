@@ -5,6 +5,10 @@
  * snapshot's facts, and the rest is stored: ERR_NONE with errors > 0, outcome
  * incomplete (exit 3).  -1 means no snapshot was made.
  *
+ * Several repositories: those of one family (init --family) are read, cut, hashed and
+ * compressed once and sealed for each; others, and one that would hold up the rest, get a
+ * pass of their own after that.  What happens to one is no matter of the others.
+ *
  * Threads: one call at a time per repo; it runs its own workers.
  */
 #ifndef HF_ENGINE_OP_BACKUP_H
@@ -37,6 +41,7 @@ struct backup_params {
 	bool dry_run;                /* reads and counts, stores nothing */
 	const char *const *canaries; /* absolute; told when one changes or goes */
 	size_t ncanaries;
+	int64_t patience_ns; /* for a repository that holds up others; 0: 30 s */
 };
 
 struct backup_result {
@@ -51,6 +56,18 @@ struct backup_result {
 	uint64_t repo_bytes; /* written to the repository, all objects */
 	double seconds;
 };
+
+struct backup_target {
+	struct repo *repo; /* NULL: it could not be opened, rc and err say why */
+	int rc;
+	struct err err; /* if rc is -1 */
+	bool behind;    /* it was given up, or that was why it had a pass of its own */
+	struct backup_result result;
+};
+
+/* -1 with the first one's error if no target has what was asked for. */
+int op_backup_many(struct backup_target *targets, size_t n, const struct backup_params *p,
+    struct ctx *ctx, struct err *e);
 
 int op_backup(struct repo *r, const struct backup_params *p, struct ctx *ctx,
     struct backup_result *out, struct err *e);

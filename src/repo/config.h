@@ -76,6 +76,9 @@ void config_new(struct config *out, const uint8_t root[CRYPTO_KEY],
     const uint8_t domain[FORMAT_UID], int64_t grace_s, enum crypto_family object_hash,
     enum crypto_family blob_id, const char *created);
 
+/* A new config of the same family as another: its id, and where content is cut. */
+void config_join(struct config *c, const struct config *family);
+
 /* Each of these raises the revision. */
 struct config_add {
 	const uint8_t *id;  /* FORMAT_UID bytes */

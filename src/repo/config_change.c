@@ -77,6 +77,16 @@ void config_new(struct config *out, const uint8_t root[CRYPTO_KEY],
 	add_domain(out, domain);
 }
 
+void config_join(struct config *c, const struct config *family)
+{
+	json_object_set_new(c->json, "family", json_copy(json_object_get(family->json, "family")));
+	json_object_set_new(
+	    c->json, "chunker", json_deep_copy(json_object_get(family->json, "chunker")));
+	c->chunk_min = family->chunk_min;
+	c->chunk_avg = family->chunk_avg;
+	c->chunk_max = family->chunk_max;
+}
+
 static void raise_revision(struct config *c)
 {
 	c->revision++;

@@ -75,7 +75,15 @@ void key_bundle_generate(struct key_bundle *k)
 	crypto_random(k->signing, CRYPTO_KEY);
 	crypto_random(k->own, CRYPTO_KEY);
 	crypto_random(k->holder, sizeof k->holder);
+	crypto_random(k->domain, FORMAT_UID);
 	crypto_sign_public(k->root, k->root_public);
+	derive_masters(k);
+}
+
+void key_bundle_join(struct key_bundle *k, const struct key_bundle *family)
+{
+	memcpy(k->master, family->master, CRYPTO_KEY);
+	memcpy(k->domain, family->domain, FORMAT_UID);
 	derive_masters(k);
 }
 

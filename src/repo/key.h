@@ -43,6 +43,9 @@ struct key_info {
 /* Fresh secrets for a new repository; the ids are set by the caller. */
 void key_bundle_generate(struct key_bundle *k);
 
+/* One of a repository that shares ids, cuts and index keys with that of a full holder. */
+void key_bundle_join(struct key_bundle *k, const struct key_bundle *family);
+
 /* Another holder's bundle: what of `full` its role needs, and keys of its own. */
 struct domain;
 void key_bundle_for(const struct key_bundle *full, enum role role, const struct domain *domain,

@@ -82,7 +82,8 @@ static void first_config(struct repo *r, const struct repo_init_params *p, const
 	    .when = now};
 
 	key_bundle_generate(k);
-	crypto_random(k->domain, FORMAT_UID);
+	if (p->family != NULL)
+		key_bundle_join(k, p->family->keys);
 	crypto_x25519_public(k->content, content);
 	crypto_x25519_public(k->structure, structure);
 	crypto_x25519_public(k->own, own);
@@ -90,6 +91,8 @@ static void first_config(struct repo *r, const struct repo_init_params *p, const
 	config_new(&r->config, k->root_public, content, structure, k->domain,
 	    p->grace_s ? p->grace_s : 86400, p->object_hash, p->blob_id, now);
 	memcpy(k->repo, r->config.repo, FORMAT_UID);
+	if (p->family != NULL)
+		config_join(&r->config, &p->family->config);
 	config_set_parity(&r->config, p->parity);
 	config_add_writer(&r->config, &add);
 }

@@ -25,7 +25,8 @@ struct repo_init_params {
 	const char *label; /* of the first key, in the clear; NULL: none */
 	int64_t grace_s;   /* 0: a day */
 	enum crypto_family object_hash, blob_id;
-	unsigned parity; /* share in thousandths; 0: none */
+	unsigned parity;           /* share in thousandths; 0: none */
+	const struct repo *family; /* opened with a full key: share its ids; NULL: an own family */
 };
 
 /*

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "crypto/secret.h"
 #include "os/os.h"
+#include "repo/writer_feed.h"
 #include "repo/writer_internal.h"
 
 static const int64_t INDEX_EVERY_NS = 60 * 1000000000LL;
@@ -67,6 +68,7 @@ int writer_begin(struct repo *r, const struct writer_params *p, struct writer **
 		w->pack[i].type = i == 0 ? FORMAT_PACK : FORMAT_META;
 	}
 	draw_keys(w);
+	w->set[w->nset++] = w;
 	/* Marks before the index: what is marked later was not relied on yet. */
 	if ((!p->dry_run && writer_now(w, &w->begun, e) == -1) ||
 	    mark_load(r, &w->marks, e) == -1 || repo_index_load(r, false, e) == -1) {
@@ -88,6 +90,7 @@ void writer_free(struct writer *w)
 
 	if (w == NULL)
 		return;
+	writer_feed_free(w->feed);
 	for (size_t i = 0; i < 2; i++) {
 		pack_writer_abort(w->pack[i].w);
 		pthread_mutex_destroy(&w->pack[i].lock);
@@ -148,7 +151,7 @@ bool writer_in_run(struct writer *w, const struct id *id)
 	return is;
 }
 
-int writer_has(struct writer *w, const struct id *id, struct index_near *near, struct err *e)
+int writer_has_own(struct writer *w, const struct id *id, struct index_near *near, struct err *e)
 {
 	struct index_place at;
 	int rc = writer_in_index(w, id, near, &at, e);
@@ -312,6 +315,10 @@ int writer_finish(struct writer *w, struct err *e)
 {
 	bool flush = false;
 
+	if (w->feed != NULL)
+		writer_feed_end(w->feed);
+	if (writer_lost(w, e) != WRITER_WHOLE)
+		return -1;
 	for (size_t i = 0; i < 2; i++)
 		if (close_pack(w, &w->pack[i], &flush, e) == -1) {
 			atomic_store(&w->broken, true);

@@ -31,10 +31,11 @@ struct writer_lane;
 
 struct writer_params {
 	enum codec_id codec;
-	int level;       /* of the codec, or CODEC_AUTO */
-	bool dry_run;    /* everything but storing */
-	uint64_t domain; /* tag: whose blobs these are; 0: the key's own */
-	unsigned lanes;  /* at work together: many gather smaller frames; 0: few */
+	int level;           /* of the codec, or CODEC_AUTO */
+	bool dry_run;        /* everything but storing */
+	uint64_t domain;     /* tag: whose blobs these are; 0: the key's own */
+	unsigned lanes;      /* at work together: many gather smaller frames; 0: few */
+	int64_t patience_ns; /* of several repositories: lanes wait for one so long; 0: 30 s */
 };
 
 struct writer_stats {
@@ -60,6 +61,24 @@ void writer_resume(struct writer *w, const char *journal);
 /* Most of what comes is stored already: what is not is compressed harder.  Before any lane. */
 void writer_increment(struct writer *w);
 
+/*
+ * Several repositories of one family: what the lanes of `w` are given is hashed and
+ * compressed once, and sealed for each that lacks it.  `peer` has no lanes of its own.
+ * After writer_finish and writer_commit of each the peers are freed, then `w`.
+ * Before any lane; ERR_UNSUPPORTED if they do not share ids and cuts.
+ */
+enum writer_loss {
+	WRITER_WHOLE,
+	WRITER_FAILED, /* it could not be stored */
+	WRITER_BEHIND  /* given up: the others would have had to wait */
+};
+enum { WRITER_SET_MAX = 16 };
+bool writer_is_kin(const struct repo *a, const struct repo *b);
+int writer_follow(struct writer *w, struct writer *peer, struct err *e);
+
+/* Was one of several given up, and why?  (Alone, a failure is told at once.) */
+enum writer_loss writer_lost(struct writer *w, struct err *why);
+
 struct writer_lane *writer_lane_new(struct writer *w);
 void writer_lane_free(struct writer_lane *l);
 
@@ -75,7 +94,7 @@ int writer_tree_put(
 int writer_lane_flush(struct writer_lane *l, struct err *e);
 
 /*
- * Is this blob in the repository or in this run?  1, 0, -1; counts as relied on.
+ * Is this blob in the repository (each of several) or in this run?  1, 0, -1; counts as relied on.
  * `near` helps who asks in about the order of storing: see index_cache_find_near; or NULL.
  */
 int writer_has(struct writer *w, const struct id *id, struct index_near *near, struct err *e);

@@ -3,6 +3,8 @@
  *
  *   writer.c         the run: data keys, what was seen, open packs
  *   writer_lane.c    blobs to frames
+ *   writer_set.c     several repositories at once
+ *   writer_feed.c    ...each with a queue and a thread
  *   writer_index.c   packs made durable and named in an index
  *   writer_resume.c  runs that did not finish
  *   writer_lease.c   for how long what was looked at may be counted on
@@ -66,6 +68,10 @@ struct writer {
 
 	bool increment; /* see writer_increment */
 
+	struct writer *set[WRITER_SET_MAX]; /* itself first, then who follows it */
+	unsigned nset;
+	struct writer_feed *feed; /* NULL: alone */
+
 	_Atomic bool broken; /* something claimed was not stored */
 
 	uint8_t *copy_keys; /* sealed, of frames to be copied */
@@ -90,6 +96,16 @@ int writer_append(struct writer *w, struct pack_frame *frame, const struct pack_
  */
 int writer_in_index(struct writer *w, const struct id *id, struct index_near *near,
     struct index_place *at, struct err *e);
+
+/* Is it in this writer's own repository, or on its way there?  1, 0, -1. */
+int writer_has_own(struct writer *w, const struct id *id, struct index_near *near, struct err *e);
+
+/*
+ * Does the d-th of the set take part still?  And: it failed; alone that is the
+ * caller's to tell (-1), of several it is given up (0), unless it was the last (-1).
+ */
+bool writer_takes(const struct writer *w, unsigned d);
+int writer_lose(struct writer *w, unsigned d, struct err *e);
 
 /* Was it seen in this run, by whatever lane? */
 bool writer_in_run(struct writer *w, const struct id *id);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "repo/writer_feed.h"
 #include "repo/writer_internal.h"
 
 enum { BIND = 46 }; /* bytes of a frame's bind before the ids */
@@ -22,20 +23,22 @@ struct frame {
 	struct buf plain;
 	struct pack_blob *blobs;
 	size_t n, cap;
+	unsigned lack;    /* by bits, which of the set lack one of them */
 	int64_t since_ns; /* when the first of them came */
 };
 
 struct writer_lane {
 	struct writer *w;
-	struct sealer sealer;
+	struct sealer sealer[WRITER_SET_MAX];
 	struct codec *codec;
 	struct crypto_mac *mac[BLOB_KINDS];
 	struct frame frame[KINDS]; /* content, names, refs */
 	struct buf box, bind;
 	uint8_t random[32]; /* with the counter: a frame's own salt */
 	uint64_t counter;
-	size_t aim;             /* of a frame of content */
-	struct index_near near; /* what is read again was stored in about this order */
+	size_t aim; /* of a frame of content */
+	struct index_near
+	    near[WRITER_SET_MAX]; /* what is read again was stored in about this order */
 };
 
 void writer_increment(struct writer *w)
@@ -57,7 +60,8 @@ struct writer_lane *writer_lane_new(struct writer *w)
 
 	l->w = w;
 	l->aim = aim_of(w->params.lanes);
-	sealer_init(&l->sealer, w->repo->config.repo);
+	for (unsigned d = 0; d < w->nset; d++)
+		sealer_init(&l->sealer[d], w->set[d]->repo->config.repo);
 	l->codec = codec_new();
 	domain_macs(w->domain, w->repo->config.blob_id, l->mac);
 	crypto_random(l->random, sizeof l->random);
@@ -76,7 +80,8 @@ void writer_lane_free(struct writer_lane *l)
 	buf_fini(&l->bind);
 	domain_macs_free(l->mac);
 	codec_free(l->codec);
-	sealer_fini(&l->sealer);
+	for (unsigned d = 0; d < l->w->nset; d++)
+		sealer_fini(&l->sealer[d]);
 	free(l);
 }
 
@@ -114,39 +119,70 @@ static struct span pack_plain(struct writer_lane *l, int level, struct span plai
 	return span_of(out, n);
 }
 
-static int seal_frame(struct writer_lane *l, enum format_purpose kind, struct span plain,
-    const struct pack_blob *blobs, size_t n, struct err *e)
+/* Compressed otherwise, the same blobs are another plaintext: it is in what names the frame. */
+static void bind_frame(
+    struct writer_lane *l, const struct pack_frame *f, int level, const struct pack_blob *blobs)
 {
-	struct writer *w = l->w;
-	bool refs = kind == PURPOSE_REFS;
-	struct pack_frame f = {
-	    .kind = (uint8_t)kind, .plain = (uint32_t)plain.n, .nblobs = (uint32_t)n};
-	const int level = level_of(w, n);
-	struct span c = pack_plain(l, level, plain, &f.codec);
-	struct span ids;
-
-	f.stored = (uint32_t)(c.n + FORMAT_BOX);
-	atomic_fetch_add_explicit(&w->stats.stored_bytes, f.stored, memory_order_relaxed);
-	if (kind == PURPOSE_CONTENT)
-		atomic_fetch_add_explicit(&w->stats.content_stored, f.stored, memory_order_relaxed);
-	atomic_fetch_add_explicit(
-	    &w->repo->ctx->progress.stored_bytes, f.stored, memory_order_relaxed);
-	if (w->params.dry_run)
-		return 0;
 	buf_reset(&l->bind);
 	buf_put(&l->bind, l->random, sizeof l->random);
 	buf_put_u64(&l->bind, l->counter++);
-	/* Compressed otherwise, the same blobs are another plaintext. */
-	buf_put_u8(&l->bind, f.codec);
+	buf_put_u8(&l->bind, f->codec);
 	buf_put_u8(&l->bind, (uint8_t)level);
-	buf_put_u32(&l->bind, f.stored);
-	for (size_t i = 0; i < n; i++)
+	buf_put_u32(&l->bind, f->stored);
+	for (size_t i = 0; i < f->nblobs; i++)
 		buf_put(&l->bind, &blobs[i].id, ID_SIZE);
-	ids = span_of(l->bind.p + BIND, n * ID_SIZE);
-	seal_box(&l->sealer, refs ? w->structure : w->content, kind, span_of(l->bind.p, BIND), ids,
-	    c, buf_extend(&l->box, f.stored));
-	return writer_append(
-	    w, &f, blobs, refs ? w->sealed_structure : w->sealed_content, buf_span(&l->box), e);
+}
+
+static void count_stored(struct writer *w, const struct pack_frame *f)
+{
+	atomic_fetch_add_explicit(&w->stats.stored_bytes, f->stored, memory_order_relaxed);
+	if (f->kind == PURPOSE_CONTENT)
+		atomic_fetch_add_explicit(
+		    &w->stats.content_stored, f->stored, memory_order_relaxed);
+	atomic_fetch_add_explicit(
+	    &w->repo->ctx->progress.stored_bytes, f->stored, memory_order_relaxed);
+}
+
+/* Seal `plain` for the d-th of the set, and hand it on. */
+static int seal_for(struct writer_lane *l, unsigned d, const struct pack_frame *frame,
+    const struct pack_blob *blobs, struct span plain, struct err *e)
+{
+	struct writer *w = l->w->set[d];
+	bool refs = frame->kind == PURPOSE_REFS;
+	const uint8_t *key = refs ? w->sealed_structure : w->sealed_content;
+	struct span ids = span_of(l->bind.p + BIND, frame->nblobs * ID_SIZE);
+	struct pack_frame f = *frame;
+	uint8_t *box;
+
+	count_stored(w, &f);
+	if (w->params.dry_run)
+		return 0;
+	/* Alone it is sealed where it was compressed. */
+	box = w->feed ? mem_alloc(f.stored) : buf_extend(&l->box, f.stored);
+	seal_box(&l->sealer[d], refs ? w->structure : w->content, (enum format_purpose)f.kind,
+	    span_of(l->bind.p, BIND), ids, plain, box);
+	if (w->feed == NULL)
+		return writer_append(w, &f, blobs, key, buf_span(&l->box), e);
+	writer_feed_put(w->feed, &f, blobs, key, box);
+	return 0;
+}
+
+/* Seal it for those of the set that lack one of its blobs. */
+static int seal_frame(struct writer_lane *l, enum format_purpose kind, struct span plain,
+    const struct pack_blob *blobs, size_t n, unsigned lack, struct err *e)
+{
+	struct pack_frame f = {
+	    .kind = (uint8_t)kind, .plain = (uint32_t)plain.n, .nblobs = (uint32_t)n};
+	const int level = level_of(l->w, n);
+	struct span c = pack_plain(l, level, plain, &f.codec);
+
+	f.stored = (uint32_t)(c.n + FORMAT_BOX);
+	bind_frame(l, &f, level, blobs);
+	for (unsigned d = 0; d < l->w->nset; d++)
+		if ((lack & 1U << d) && writer_takes(l->w, d) &&
+		    seal_for(l, d, &f, blobs, c, e) == -1)
+			return -1;
+	return 0;
 }
 
 static int flush_frame(struct writer_lane *l, enum format_purpose kind, struct err *e)
@@ -155,9 +191,10 @@ static int flush_frame(struct writer_lane *l, enum format_purpose kind, struct e
 	int rc = 0;
 
 	if (f->n > 0)
-		rc = seal_frame(l, kind, buf_span(&f->plain), f->blobs, f->n, e);
+		rc = seal_frame(l, kind, buf_span(&f->plain), f->blobs, f->n, f->lack, e);
 	buf_reset(&f->plain);
 	f->n = 0;
+	f->lack = 0;
 	return rc;
 }
 
@@ -165,13 +202,16 @@ static int flush_frame(struct writer_lane *l, enum format_purpose kind, struct e
 static bool waited_long(struct writer_lane *l, const struct frame *f)
 {
 	struct writer *w = l->w;
+	bool long_ago = writer_due(w, f->since_ns);
 
-	return !w->params.dry_run &&
-	       (writer_due(w, w->last_index_ns) || writer_due(w, f->since_ns));
+	for (unsigned d = 0; d < w->nset; d++)
+		long_ago = long_ago ||
+			   (writer_takes(w, d) && writer_due(w, w->set[d]->last_index_ns));
+	return long_ago && !w->params.dry_run;
 }
 
 static int gather(struct writer_lane *l, enum format_purpose kind, struct span blob,
-    const struct id *id, struct err *e)
+    const struct id *id, unsigned lack, struct err *e)
 {
 	const size_t aim = kind == PURPOSE_CONTENT ? l->aim : FORMAT_FRAME_TREES;
 	struct frame *f = &l->frame[kind - 1];
@@ -183,23 +223,24 @@ static int gather(struct writer_lane *l, enum format_purpose kind, struct span b
 	if (f->n == 0)
 		f->since_ns = writer_boot_ns(l->w);
 	f->blobs[f->n++] = (struct pack_blob){*id, (uint32_t)blob.n};
+	f->lack |= lack;
 	buf_put_span(&f->plain, blob);
 	if (f->plain.n >= aim || f->n == FRAME_BLOBS_MAX || waited_long(l, f))
 		return flush_frame(l, kind, e);
 	return 0;
 }
 
-/* As writer_has; content that an unfinished run left is counted. */
+/* As writer_has_own; content that an unfinished run left is counted. */
 static int has_already(
-    struct writer_lane *l, enum format_purpose kind, const struct id *id, struct err *e)
+    struct writer_lane *l, unsigned d, enum format_purpose kind, const struct id *id, struct err *e)
 {
-	struct writer *w = l->w;
+	struct writer *w = l->w->set[d];
 	struct index_place at;
 	int rc;
 
 	if (w->resumed == NULL || kind != PURPOSE_CONTENT)
-		return writer_has(w, id, &l->near, e);
-	rc = writer_in_index(w, id, &l->near, &at, e);
+		return writer_has_own(w, id, &l->near[d], e);
+	rc = writer_in_index(w, id, &l->near[d], &at, e);
 	if (rc == 0)
 		return writer_in_run(w, id);
 	if (rc == 1 && at.pack < w->nrelied && w->resumed[at.pack])
@@ -208,31 +249,59 @@ static int has_already(
 	return rc;
 }
 
+/* Which of the set lack it, and nobody else brings it: it is claimed for those. */
+static int find_lacking(struct writer_lane *l, enum format_purpose kind, const struct id *id,
+    unsigned *lack, struct err *e)
+{
+	struct writer *w = l->w;
+
+	unsigned taken = 0;
+
+	*lack = 0;
+	for (unsigned d = 0; d < w->nset; d++) {
+		int has;
+
+		if (!writer_takes(w, d))
+			continue;
+		taken++;
+		has = has_already(l, d, kind, id, e);
+		if (has == -1 && writer_lose(w, d, e) == -1)
+			return -1;
+		if (has == 0 && !writer_claim(w->set[d], id))
+			*lack |= 1U << d;
+	}
+	return taken > 0 || writer_lost(w, e) == WRITER_WHOLE ? 0 : -1;
+}
+
+static void count_added(struct writer *w, enum format_purpose kind, size_t n)
+{
+	atomic_fetch_add_explicit(&w->stats.blobs, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&w->stats.added_bytes, n, memory_order_relaxed);
+	if (kind == PURPOSE_CONTENT)
+		atomic_fetch_add_explicit(&w->stats.content_added, n, memory_order_relaxed);
+}
+
 int writer_add(struct writer_lane *l, enum format_purpose kind, struct span blob, struct id *id,
     bool *added, struct err *e)
 {
 	struct writer *w = l->w;
-	int has;
+	unsigned lack;
 
 	if (blob.n > FORMAT_BLOB_MAX)
 		return err_set(e, ERR_BUG, "blob of %zu bytes", blob.n);
 	crypto_mac(l->mac[kind - 1], blob, id->b);
+	if (find_lacking(l, kind, id, &lack, e) == -1)
+		return -1;
 	if (added != NULL)
-		*added = false;
-	has = has_already(l, kind, id, e);
-	if (has != 0)
-		return has == 1 ? 0 : -1;
-	if (writer_claim(w, id))
+		*added = lack != 0;
+	if (lack == 0)
 		return 0;
-	if (added != NULL)
-		*added = true;
-	atomic_fetch_add_explicit(&w->stats.blobs, 1, memory_order_relaxed);
-	atomic_fetch_add_explicit(&w->stats.added_bytes, blob.n, memory_order_relaxed);
-	if (kind == PURPOSE_CONTENT)
-		atomic_fetch_add_explicit(&w->stats.content_added, blob.n, memory_order_relaxed);
+	for (unsigned d = 0; d < w->nset; d++)
+		if (lack & 1U << d)
+			count_added(w->set[d], kind, blob.n);
 	if (blob.n < FORMAT_FRAME_OWN)
-		return gather(l, kind, blob, id, e);
-	return seal_frame(l, kind, blob, &(struct pack_blob){*id, (uint32_t)blob.n}, 1, e);
+		return gather(l, kind, blob, id, lack, e);
+	return seal_frame(l, kind, blob, &(struct pack_blob){*id, (uint32_t)blob.n}, 1, lack, e);
 }
 
 int writer_tree_put(
