@@ -140,7 +140,7 @@ struct cli_options {
 	bool no_cache;
 	uint64_t limit_upload, limit_download;
 	int nice, ionice;
-	const char *label, *new_key_file, *new_password_file, *key_domain, *output;
+	const char *family, *label, *new_key_file, *new_password_file, *key_domain, *output;
 	int key_role;
 	bool secret;
 	struct calendar_duration grace;
@@ -152,7 +152,7 @@ struct cli_options {
 	int latest;
 	/* what to read or write */
 	int type, chunker, jobs;
-	struct cli_list canaries;
+	struct cli_list canaries, also, also_key_file;
 	struct cli_list exclude, exclude_file, include, files_from, files_from0;
 	bool exclude_caches, one_file_system, stdin_data, dry_run, no_scan;
 	const char *stdin_name;
@@ -226,6 +226,8 @@ struct cli {
 	struct cli_args args;
 	struct ctx *ctx;
 	struct repo *repo;
+	struct cred *cred;    /* what opened it, if other repositories may need it; or NULL */
+	struct err *repo_err; /* why it is not open, where others may do without; or NULL */
 	struct cli_out out;
 	void *progress;   /* cli_progress.c, while running */
 	atomic_bool *ask; /* set by SIGUSR1 */

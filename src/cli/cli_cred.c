@@ -88,7 +88,7 @@ out:
 	return rc;
 }
 
-static int from_key_file(struct cred *c, const char *path, struct err *e)
+int cred_key_file(struct cred *c, const char *path, struct err *e)
 {
 	char *text = NULL;
 	uint8_t *key = NULL;
@@ -232,13 +232,13 @@ static int find_cred(struct cli *c, char *password, bool make, struct cred *out,
 	const char *v;
 
 	if (c->opt.key_file)
-		return from_key_file(out, c->opt.key_file, e);
+		return cred_key_file(out, c->opt.key_file, e);
 	if (c->opt.password_file)
 		return from_password_file(out, c->opt.password_file, e);
 	if (c->opt.password_command)
 		return from_command(out, c->opt.password_command, e);
 	if ((v = getenv("HOLDFAST_KEY_FILE")) && *v)
-		return from_key_file(out, v, e);
+		return cred_key_file(out, v, e);
 	if (password && *password)
 		return from_variable(out, password, e);
 	if ((v = getenv("HOLDFAST_PASSWORD_FILE")) && *v)

@@ -59,6 +59,10 @@ const struct opt_def opt_table[] = {
         "warn when this file, which nobody should touch, was changed or is not there"},
     {"chunker", 0, OPT_CHOICE, OPT_MAIN, "KIND", "gear", "gear|fixed", B(BACKUP), AT(chunker), 0, NULL,
         "cut by content (gear), or at every MiB (fixed), for disk images"},
+    {"also", 0, OPT_LIST, OPT_MAIN, "REPO", NULL, NULL, B(BACKUP), AT(also), 0, NULL,
+        "store the same in this repository too; one of the same family (init --family) costs no second read"},
+    {"also-key-file", 0, OPT_LIST, OPT_MAIN, "FILE", NULL, NULL, B(BACKUP), AT(also_key_file), 0, NULL,
+        "what opens the first --also, the second, ...; without it what opens --repo"},
     /* restore */
     {"target", 't', OPT_STRING, OPT_MAIN, "FOLDER", NULL, NULL, B(RESTORE), AT(target), 0, NULL,
         "where to; made if it isn't there"},
@@ -117,6 +121,9 @@ const struct opt_def opt_table[] = {
         "write the sheet to this new file"},
     {"secret", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(KEY), AT(secret), 0, NULL,
         "put the sealed key on the sheet too (its password or key file still opens it)"},
+    {"family", 0, OPT_STRING, OPT_MAIN, "REPO", NULL, NULL, B(INIT), AT(family), 0, NULL,
+        "share the ids of that repository, so that one read serves both (its full key by --key-file and "
+        "the like; all other keys are new)"},
     {"grace", 0, OPT_DURATION, OPT_MAIN, "TIME", "1d", NULL, B(INIT), AT(grace), 0, NULL,
         "how long prune waits before it deletes what it marked; longer than any backup may pause"},
     {"object-hash", 0, OPT_CHOICE, OPT_MAIN, "HASH", "blake3", "blake3|sha256", B(INIT), AT(object_hash), 0, NULL,

@@ -97,6 +97,18 @@ int cred_get(struct cli *c, bool make, struct cred *out, struct err *e);
 /* For a new key: --new-key-file (made), --new-password-file, or a prompt; for init too. */
 int cred_new(struct cli *c, struct cred *out, struct err *e);
 void cred_fini(struct cred *c);
+int cred_key_file(struct cred *c, const char *path, struct err *e);
+
+/* cli_other.c: a repository beside --repo, by a ctx of its own: it can be stopped alone. */
+struct other {
+	struct ctx ctx;
+	struct repo *repo; /* NULL until it is open */
+};
+struct other *other_new(struct cli *c);
+void other_free(struct other *o); /* NULL does nothing */
+/* key_file NULL: by what opens --repo.  Errors name the url. */
+int other_open(
+    struct cli *c, const char *url, const char *key_file, struct other *o, struct err *e);
 
 /* cli_pick.c: what options choose */
 struct select_filter;

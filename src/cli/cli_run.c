@@ -50,7 +50,10 @@ static int try_open(struct cli *c, const char *url, const char *cache, bool *aga
 	}
 	rc = repo_open(s, &cred.cred, cache, c->ctx, &c->repo, e);
 	*again = rc == -1 && cred.asked && e->kind == ERR_WRONG_KEY;
-	cred_fini(&cred);
+	if (c->opt.also.n > 0 && !*again && c->cred == NULL)
+		c->cred = mem_dup(&cred, sizeof cred);
+	else
+		cred_fini(&cred);
 	return rc;
 }
 
@@ -106,6 +109,15 @@ static bool opens(const struct cli *c)
 	return c->args.cmd->flags & CMD_OPENS && !import;
 }
 
+/* With --also, one repository that is away is no reason to leave out the rest. */
+static bool others_do(struct cli *c, const struct err *e)
+{
+	if (c->opt.also.n == 0 || e->kind == ERR_USAGE || e->kind == ERR_CANCELLED)
+		return false;
+	c->repo_err = mem_dup(e, sizeof *e);
+	return true;
+}
+
 static int run(struct cli *c, struct err *e)
 {
 	const struct cmd_def *cmd = c->args.cmd;
@@ -115,9 +127,9 @@ static int run(struct cli *c, struct err *e)
 		/* help and version find out for themselves what was asked */
 		return c->opt.version && !c->opt.help ? cmd_version(c, e) : cmd_help(c, e);
 	}
-	if (opens(c) && open_repo(c, e) == -1)
+	if (opens(c) && open_repo(c, e) == -1 && !others_do(c, e))
 		return -1;
-	if (cli_role_check(c, e) == -1)
+	if (c->repo != NULL && cli_role_check(c, e) == -1)
 		return -1;
 	rc = cmd->run(c, e);
 	progress_stop(c);
@@ -178,6 +190,10 @@ int cli_main(int argc, char **argv, struct ctx *ctx, atomic_bool *ask)
 		out_error(&c, &e2, status);
 	}
 	repo_close(c.repo);
+	if (c.cred != NULL)
+		cred_fini(c.cred);
+	free(c.cred);
+	free(c.repo_err);
 	cli_parse_fini(&c.opt, &c.args);
 	return status;
 }

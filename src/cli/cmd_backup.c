@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "engine/op_backup.h"
 #include "os/os.h"
+#include "repo/writer.h"
 #include "source/exclude.h"
 
 enum { PATHS_MAX = 256 << 20 };
@@ -83,7 +84,7 @@ static int collect(struct cli *c, struct paths *p, struct err *e)
 	return 0;
 }
 
-static void report_json(struct cli *c, const struct backup_result *r)
+static json_t *result_json(struct cli *c, const struct backup_result *r)
 {
 	const struct snapshot_stats *s = &r->stats;
 	json_t *o = json_object();
@@ -113,7 +114,7 @@ static void report_json(struct cli *c, const struct backup_result *r)
 	out_json_u64(o, "errors", s->errors);
 	json_object_set_new(o, "anomalies", anomalies_json(r->anomalies, r->nanomalies));
 	json_object_set_new(o, "seconds", json_real(r->seconds));
-	out_json(c, "summary", o);
+	return o;
 }
 
 static void report_text(struct cli *c, const struct backup_result *r)
@@ -182,7 +183,7 @@ static void fill(
 /* Who names a path and excludes it gets nothing, which he should know. */
 static void warn_excluded(struct cli *c, const struct paths *paths, const struct exclude *x)
 {
-	const char *url = repo_url(c->repo);
+	const char *url = c->opt.repo;
 	struct stat repo, st;
 	bool local = os_fstatat(AT_FDCWD, strncmp(url, "fs:", 3) == 0 ? url + 3 : url, &repo, 0) ==
 		     0;
@@ -204,37 +205,166 @@ static void warn_excluded(struct cli *c, const struct paths *paths, const struct
 	}
 }
 
+/* ---- The repositories. */
+
+struct places {
+	struct backup_target v[1 + WRITER_SET_MAX]; /* --repo first */
+	struct other *others[WRITER_SET_MAX];
+	size_t n;
+};
+
+static const char *url_of(struct cli *c, size_t i)
+{
+	return i == 0 ? c->opt.repo : c->opt.also.v[i - 1];
+}
+
+/* What cannot be opened is told at the end; the rest goes on. */
+static int open_places(struct cli *c, struct places *p, struct err *e)
+{
+	const struct cli_list *also = &c->opt.also, *keys = &c->opt.also_key_file;
+
+	if (also->n >= WRITER_SET_MAX)
+		return err_set(e, ERR_USAGE, "more than %d repositories at once", WRITER_SET_MAX);
+	if (keys->n > also->n)
+		return err_set(e, ERR_USAGE, "there are more --also-key-file than --also");
+	p->v[0].repo = c->repo;
+	if (c->repo == NULL) {
+		p->v[0].rc = -1;
+		p->v[0].err = *c->repo_err;
+	}
+	for (p->n = 1; p->n <= also->n; p->n++) {
+		size_t i = p->n - 1;
+		struct backup_target *t = &p->v[p->n];
+
+		p->others[i] = other_new(c);
+		t->rc = other_open(
+		    c, also->v[i], i < keys->n ? keys->v[i] : NULL, p->others[i], &t->err);
+		t->repo = p->others[i]->repo;
+	}
+	return 0;
+}
+
+static void close_places(struct places *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		free(p->v[i].result.anomalies);
+	for (size_t i = 0; i + 1 < p->n; i++)
+		other_free(p->others[i]);
+}
+
+/* The first that has what was asked for: its numbers are the run's. */
+static const struct backup_target *first_done(const struct places *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (p->v[i].rc == 0)
+			return &p->v[i];
+	return &p->v[0];
+}
+
+static void places_json(struct cli *c, const struct places *p, json_t *o)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < p->n; i++) {
+		const struct backup_target *t = &p->v[i];
+		json_t *x = json_object();
+
+		out_json_str(x, "url", url_of(c, i));
+		out_json_str(x, "error", t->rc == -1 ? t->err.msg : NULL);
+		if (t->result.has_snapshot)
+			out_json_id(x, "snapshot", &t->result.snapshot);
+		else
+			out_json_str(x, "snapshot", NULL);
+		out_json_u64(x, "added_bytes", t->result.stats.added_bytes);
+		out_json_u64(x, "repository_bytes", t->result.repo_bytes);
+		json_object_set_new(x, "behind", json_boolean(t->behind));
+		json_array_append_new(list, x);
+	}
+	json_object_set_new(o, "repositories", list);
+}
+
+static void places_text(struct cli *c, const struct places *p)
+{
+	char a[32];
+
+	for (size_t i = 0; p->n > 1 && i < p->n; i++) {
+		const struct backup_target *t = &p->v[i];
+
+		out_text(
+		    c, "%-10s %s: ", t->rc == 0 ? "stored" : "FAILED", out_str(c, url_of(c, i)));
+		if (t->rc == -1)
+			out_text(c, "%s\n", out_str(c, t->err.msg));
+		else if (t->result.has_snapshot)
+			out_text(c, "snapshot %s\n", text_id(a, &t->result.snapshot));
+		else
+			out_text(c, "%s\n", text_bytes(a, t->result.stats.added_bytes));
+	}
+}
+
+static void report(struct cli *c, const struct places *p)
+{
+	const struct backup_result *r = &first_done(p)->result;
+	json_t *o;
+
+	if (!c->out.json) {
+		report_text(c, r);
+		places_text(c, p);
+		return;
+	}
+	o = result_json(c, r);
+	if (p->n > 1)
+		places_json(c, p, o);
+	out_json(c, "summary", o);
+}
+
+/* Problems with files, then with repositories: both are told. */
+static int verdict(const struct places *p, struct err *e)
+{
+	uint64_t errors = first_done(p)->result.stats.errors;
+	size_t failed = 0;
+
+	for (size_t i = 0; i < p->n; i++)
+		failed += p->v[i].rc == -1;
+	if (errors > 0 && failed == 0)
+		return err_set(e, ERR_INCOMPLETE, "backup: %llu %s could not be stored",
+		    (unsigned long long)errors, text_plural(errors, "thing", "things"));
+	if (failed == 0)
+		return 0;
+	err_set(e, ERR_INCOMPLETE, "backup: %zu of %zu repositories has no snapshot of this run",
+	    failed, p->n);
+	return err_hint(e, "what it lacks goes there with the next run");
+}
+
 int cmd_backup(struct cli *c, struct err *e)
 {
 	struct paths paths = {0};
 	struct exclude *x = NULL;
 	struct backup_params p;
-	struct backup_result r = {0};
+	struct places *places = mem_zalloc(sizeof *places);
 	int rc = -1;
 
-	if (collect(c, &paths, e) == -1 || pick_exclude(c, &x, e) == -1)
+	if (collect(c, &paths, e) == -1 || pick_exclude(c, &x, e) == -1 ||
+	    open_places(c, places, e) == -1)
 		goto out;
 	pick_make_absolute(&c->opt.canaries);
 	fill(c, &paths, x, &p);
 	warn_excluded(c, &paths, x);
 	progress_start(c);
-	rc = op_backup(c->repo, &p, c->ctx, &r, e);
+	rc = op_backup_many(places->v, places->n, &p, c->ctx, e);
 	progress_stop(c);
 	if (rc == -1 && e->kind == ERR_CANCELLED && e->hint[0] == '\0')
 		err_hint(e, "what was stored is kept: the same command goes on from there");
-	if (rc == -1)
+	if (rc == -1) {
+		if (places->n > 1 && !c->out.json)
+			places_text(c, places);
 		goto out;
+	}
 	pick_warn_idle(c, x, false);
-	if (c->out.json)
-		report_json(c, &r);
-	else
-		report_text(c, &r);
-	if (r.stats.errors)
-		rc = err_set(e, ERR_INCOMPLETE, "backup: %llu %s could not be stored",
-		    (unsigned long long)r.stats.errors,
-		    text_plural(r.stats.errors, "thing", "things"));
+	report(c, places);
+	rc = verdict(places, e);
 out:
-	free(r.anomalies);
+	close_places(places);
+	free(places);
 	exclude_free(x);
 	paths_fini(&paths);
 	return rc;

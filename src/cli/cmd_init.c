@@ -117,6 +117,18 @@ static int open_both(
 	return -1;
 }
 
+/* --family: that repository, whose ids the new one shares. */
+static int join(struct cli *c, struct other **kin, struct repo_init_params *p, struct err *e)
+{
+	if (c->opt.family == NULL)
+		return 0;
+	*kin = other_new(c);
+	if (other_open(c, c->opt.family, NULL, *kin, e) == -1)
+		return -1;
+	p->family = (*kin)->repo;
+	return 0;
+}
+
 int cmd_init(struct cli *c, struct err *e)
 {
 	struct repo_init_params p = {.label = c->opt.label,
@@ -126,12 +138,13 @@ int cmd_init(struct cli *c, struct err *e)
 	const char *url = cli_repo_url(c, e), *durability;
 	struct store *s;
 	struct cred cred = {0};
+	struct other *kin = NULL;
 	char *cache = NULL;
 	bool made = false;
 	int rc = -1;
 
 	if (url == NULL || check_options(c, url, &p.parity, e) == -1 ||
-	    open_both(c, url, &s, &cred, &made, e) == -1)
+	    join(c, &kin, &p, e) == -1 || open_both(c, url, &s, &cred, &made, e) == -1)
 		goto out;
 	durability = s->ops->durability;
 	p.cred = cred.cred;
@@ -140,6 +153,7 @@ int cmd_init(struct cli *c, struct err *e)
 	if (rc == 0)
 		report(c, durability, cred.cred.key_file);
 out:
+	other_free(kin);
 	if (rc == -1 && made)
 		os_unlinkat(AT_FDCWD, c->opt.new_key_file, 0);
 	free(cache);

@@ -89,7 +89,8 @@ static void first_config(struct repo *r, const struct repo_init_params *p, const
 	crypto_x25519_public(k->own, own);
 	crypto_sign_public(k->signing, sign);
 	config_new(&r->config, k->root_public, content, structure, k->domain,
-	    p->grace_s ? p->grace_s : 86400, p->object_hash, p->blob_id, now);
+	    p->grace_s ? p->grace_s : 86400, p->object_hash,
+	    p->family ? p->family->config.blob_id : p->blob_id, now);
 	memcpy(k->repo, r->config.repo, FORMAT_UID);
 	if (p->family != NULL)
 		config_join(&r->config, &p->family->config);
@@ -113,6 +114,11 @@ int repo_init(struct store *s, const struct repo_init_params *p, const char *cac
 	}
 	if (e->kind != ERR_ABSENT)
 		goto out;
+	if (p->family != NULL && p->family->keys->role != ROLE_FULL) {
+		err_set(e, ERR_WRONG_KEY, "%s: a family is joined with its full key",
+		    p->family->store->url);
+		goto out;
+	}
 	repo_time_text(repo_now(r), now);
 	first_config(r, p, now);
 	config_sign(&r->config, r->keys->root, &config);
@@ -217,6 +223,11 @@ out:
 struct store *repo_store(struct repo *r)
 {
 	return r->store;
+}
+
+struct ctx *repo_ctx(const struct repo *r)
+{
+	return r->ctx;
 }
 
 struct ctx *repo_set_ctx(struct repo *r, struct ctx *ctx)

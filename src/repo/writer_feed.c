@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "repo/writer_internal.h"
 
-enum { QUEUE_BYTES = 16 << 20, TICK_MS = 100 };
+enum { QUEUE_BYTES = 16 << 20, TICK_MS = 100, SPARES = 4 };
 
 static const int64_t PATIENCE_NS = 30 * INT64_C(1000000000);
 
@@ -16,7 +16,7 @@ struct item {
 	struct pack_frame frame;
 	struct pack_blob *blobs;
 	const uint8_t *sealed_key;
-	uint8_t *box;
+	struct buf box;
 };
 
 struct writer_feed {
@@ -27,6 +27,8 @@ struct writer_feed {
 	pthread_mutex_t lock;
 	pthread_cond_t more, less;
 	struct item *head, **tail;
+	struct buf spare[SPARES];
+	unsigned nspare;
 	size_t bytes;      /* in the queue, and in the thread's hands */
 	int64_t waited_ns; /* by all lanes together */
 	bool over, ended;
@@ -34,10 +36,14 @@ struct writer_feed {
 	struct err why;
 };
 
-static void item_free(struct item *i)
+/* The lock is held. */
+static void item_free(struct writer_feed *f, struct item *i)
 {
+	if (f->nspare < SPARES)
+		f->spare[f->nspare++] = i->box;
+	else
+		buf_fini(&i->box);
 	free(i->blobs);
-	free(i->box);
 	free(i);
 }
 
@@ -49,7 +55,7 @@ static void drop_all(struct writer_feed *f)
 	while ((i = f->head) != NULL) {
 		f->head = i->next;
 		f->bytes -= i->frame.stored;
-		item_free(i);
+		item_free(f, i);
 	}
 	f->tail = &f->head;
 	pthread_cond_broadcast(&f->less);
@@ -107,15 +113,15 @@ static void *main_of_feed(void *arg)
 
 	while ((i = next(f)) != NULL) {
 		int rc = writer_append(
-		    f->w, &i->frame, i->blobs, i->sealed_key, span_of(i->box, i->frame.stored), &e);
+		    f->w, &i->frame, i->blobs, i->sealed_key, buf_span(&i->box), &e);
 
 		pthread_mutex_lock(&f->lock);
 		if (rc == -1)
 			lose(f, WRITER_FAILED, &e);
 		f->bytes -= i->frame.stored;
+		item_free(f, i);
 		pthread_cond_broadcast(&f->less);
 		pthread_mutex_unlock(&f->lock);
-		item_free(i);
 	}
 	return NULL;
 }
@@ -160,6 +166,8 @@ void writer_feed_free(struct writer_feed *f)
 	drop_all(f);
 	pthread_mutex_unlock(&f->lock);
 	writer_feed_end(f);
+	while (f->nspare > 0)
+		buf_fini(&f->spare[--f->nspare]);
 	pthread_mutex_destroy(&f->lock);
 	pthread_cond_destroy(&f->more);
 	pthread_cond_destroy(&f->less);
@@ -197,15 +205,29 @@ static void wait_for_room(struct writer_feed *f, size_t n)
 	}
 }
 
+struct buf writer_feed_box(struct writer_feed *f, size_t n)
+{
+	struct buf b = {0};
+
+	pthread_mutex_lock(&f->lock);
+	if (f->nspare > 0)
+		b = f->spare[--f->nspare];
+	pthread_mutex_unlock(&f->lock);
+	buf_reset(&b);
+	buf_reserve(&b, n);
+	return b;
+}
+
 void writer_feed_put(struct writer_feed *f, const struct pack_frame *frame,
-    const struct pack_blob *blobs, const uint8_t *sealed_key, uint8_t *box)
+    const struct pack_blob *blobs, const uint8_t *sealed_key, struct buf *box)
 {
 	struct item *i = mem_zalloc(sizeof *i);
 
 	i->frame = *frame;
 	i->blobs = mem_dup(blobs, frame->nblobs * sizeof *blobs);
 	i->sealed_key = sealed_key;
-	i->box = box;
+	i->box = *box;
+	*box = (struct buf){0};
 	pthread_mutex_lock(&f->lock);
 	wait_for_room(f, frame->stored);
 	if (f->loss == WRITER_WHOLE) {
@@ -215,7 +237,7 @@ void writer_feed_put(struct writer_feed *f, const struct pack_frame *frame,
 		pthread_cond_signal(&f->more);
 		i = NULL;
 	}
-	pthread_mutex_unlock(&f->lock);
 	if (i != NULL)
-		item_free(i);
+		item_free(f, i);
+	pthread_mutex_unlock(&f->lock);
 }

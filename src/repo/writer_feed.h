@@ -21,10 +21,12 @@ struct writer_feed;
 struct writer_feed *writer_feed_new(struct writer *w, const struct writer_params *p, struct err *e);
 void writer_feed_free(struct writer_feed *f); /* NULL does nothing */
 
-/* The frame is copied, `box` is taken (from mem_alloc).  The sealed key lives as long as the feed.
- */
+/* Room for a sealed frame of n bytes: memory goes round, as fresh pages cost more than sealing. */
+struct buf writer_feed_box(struct writer_feed *f, size_t n);
+
+/* The frame is copied; `box` is taken, and empty then.  The sealed key outlives the feed. */
 void writer_feed_put(struct writer_feed *f, const struct pack_frame *frame,
-    const struct pack_blob *blobs, const uint8_t *sealed_key, uint8_t *box);
+    const struct pack_blob *blobs, const uint8_t *sealed_key, struct buf *box);
 
 /* Given up: from now on what comes is dropped.  The first reason stays. */
 void writer_feed_lose(struct writer_feed *f, enum writer_loss loss, const struct err *why);

@@ -152,18 +152,18 @@ static int seal_for(struct writer_lane *l, unsigned d, const struct pack_frame *
 	const uint8_t *key = refs ? w->sealed_structure : w->sealed_content;
 	struct span ids = span_of(l->bind.p + BIND, frame->nblobs * ID_SIZE);
 	struct pack_frame f = *frame;
-	uint8_t *box;
+	struct buf own;
 
 	count_stored(w, &f);
 	if (w->params.dry_run)
 		return 0;
 	/* Alone it is sealed where it was compressed. */
-	box = w->feed ? mem_alloc(f.stored) : buf_extend(&l->box, f.stored);
+	own = w->feed ? writer_feed_box(w->feed, f.stored) : (struct buf){0};
 	seal_box(&l->sealer[d], refs ? w->structure : w->content, (enum format_purpose)f.kind,
-	    span_of(l->bind.p, BIND), ids, plain, box);
+	    span_of(l->bind.p, BIND), ids, plain, buf_extend(w->feed ? &own : &l->box, f.stored));
 	if (w->feed == NULL)
 		return writer_append(w, &f, blobs, key, buf_span(&l->box), e);
-	writer_feed_put(w->feed, &f, blobs, key, box);
+	writer_feed_put(w->feed, &f, blobs, key, &own);
 	return 0;
 }
 

@@ -125,8 +125,8 @@ static void each_has_all_of_it_under_its_own_keys(void **state)
 	for (int i = 1; i < MANY; i++) {
 		const struct config *a = &t.target[0].repo->config, *b = &t.target[i].repo->config;
 
-		assert_int_equal(t.target[i].result.stats.stored_bytes,
-		    t.target[0].result.stats.stored_bytes);
+		assert_int_equal(
+		    t.target[i].result.stats.stored_bytes, t.target[0].result.stats.stored_bytes);
 		assert_memory_not_equal(a->repo, b->repo, FORMAT_UID);
 		assert_memory_not_equal(a->content, b->content, CRYPTO_KEY);
 		assert_memory_not_equal(a->root, b->root, CRYPTO_KEY);

@@ -1,0 +1,113 @@
+"""One read for several repositories: init --family, backup --also."""
+import os
+import random
+
+import pytest
+
+from conftest import restored, same_tree
+
+
+class Places:
+    """Repositories beside the fixture's own, each with a key of its own."""
+
+    def __init__(self, hf):
+        self.hf, self.keys = hf, {}
+        self.main = hf.repo
+
+    def make(self, name, family=True):
+        path, key = f"{self.hf.base}/{name}", f"{self.hf.base}/{name}.key"
+        own = ["--family", self.main, "--key-file", self.hf.key_file] if family else []
+        self.hf("-r", path, "init", "--new-key-file", key, *own)
+        self.keys[path] = key
+        return path
+
+    def also(self):
+        return [a for path, key in self.keys.items() for a in ("--also", path, "--also-key-file", key)]
+
+    def backup(self, *args, rc=0):
+        r = self.hf("--json", "backup", *args, *self.also(), rc=rc)
+        return {p["url"]: p for p in r.summary["repositories"]}
+
+    def in_each(self, *args, rc=0):
+        return {p: self.hf("-r", p, *args, env={"HOLDFAST_KEY_FILE": k}, rc=rc)
+                for p, k in {self.main: self.hf.key_file, **self.keys}.items()}
+
+
+@pytest.fixture
+def places(repo):
+    return Places(repo)
+
+
+@pytest.fixture
+def some(tree):
+    rng = random.Random(5)
+    for i in range(30):
+        tree.file(f"{i % 3}/{i}", rng.randbytes(1000 * i) + b"text " * 5000)
+    tree.file("large", rng.randbytes(3 << 20))
+    return tree
+
+
+def test_each_repository_of_a_family_holds_all_and_restores_alone(places, some, base):
+    second, third = places.make("second"), places.make("third")
+    done = places.backup(some.path)
+    assert len({p["snapshot"] for p in done.values()}) == 3
+    added = {p["added_bytes"] for p in done.values()}
+    assert len(added) == 1 and min(added) > 3 << 20
+    os.rename(places.main, places.main + ".away")  # none needs another
+    del places.keys[third]
+    for i, path in enumerate([second]):
+        places.hf("-r", path, "restore", done[path]["snapshot"], "--target", base / f"out{i}",
+                  env={"HOLDFAST_KEY_FILE": places.keys[path]})
+        same_tree(restored(base / f"out{i}", some.path), some.path)
+        places.hf("-r", path, "check", "--read-data", env={"HOLDFAST_KEY_FILE": places.keys[path]})
+
+
+def test_a_key_of_one_opens_no_other_of_the_family(places, some):
+    second = places.make("second")
+    places.hf("-r", second, "snapshots", rc=12)
+    places.hf("-r", places.main, "snapshots", env={"HOLDFAST_KEY_FILE": places.keys[second]}, rc=12)
+
+
+def test_one_that_is_away_costs_the_others_nothing_and_catches_up(places, some):
+    second = places.make("second")
+    for away, stays in (second, places.main), (places.main, second):
+        some.file("more", os.urandom(70_000))
+        os.rename(away, away + ".away")
+        r = places.hf("backup", some.path, *places.also(), rc=3)
+        assert "FAILED" in r.out and "stored" in r.out and "1 of 2 repositories" in r.err
+        os.rename(away + ".away", away)
+        done = places.backup(some.path)
+        assert done[stays]["added_bytes"] < 70_000 <= done[away]["added_bytes"]
+    assert all("No damage found" in r.out for r in places.in_each("check", "--read-data").values())
+
+
+def test_another_family_is_read_once_more_and_told(places, some):
+    places.make("second")
+    stranger = places.make("stranger", family=False)
+    r = places.hf("backup", some.path, *places.also())
+    assert r.err.count("read once more") == 1 and "stranger" in r.err
+    assert all("No damage found" in r.out for r in places.in_each("check", "--read-data").values())
+    done = places.hf("--json", "backup", "--stdin", *places.also(), input=b"by a pipe", rc=3)
+    errors = {p["url"]: p["error"] for p in done.json("summary")[0]["repositories"]}
+    assert "standard input is read once" in errors.pop(stranger) and set(errors.values()) == {None}
+
+
+def test_no_other_repository_is_stored_in_one(places, tree):
+    tree.file("a", b"1")
+    places.make("tree/second")
+    done = places.backup(tree.path)
+    (r,) = [places.hf("ls", "-R", done[places.main]["snapshot"])]
+    assert "/second\n" not in r.out and "/a\n" in r.out
+
+
+def test_bad_words_are_told_before_anything_is_stored(places, some):
+    places.make("second")
+    key = places.hf.key_file
+    for args, word in ((["--also-key-file", key, "--also-key-file", key], "more --also-key-file"),):
+        assert word in places.hf("backup", some.path, *places.also(), *args, rc=2).err
+    places.hf("-r", f"{places.hf.base}/x", "init", "--family", f"{places.hf.base}/nowhere", rc=10)
+    assert not os.path.exists(f"{places.hf.base}/x")
+    places.hf("key", "add", "--role", "write", "--new-key-file", f"{places.hf.base}/w")
+    r = places.hf("-r", f"{places.hf.base}/x", "init", "--family", places.main, "--key-file", f"{places.hf.base}/w",
+                  "--new-key-file", f"{places.hf.base}/xk", rc=12)
+    assert "full key" in r.err
