@@ -3,6 +3,7 @@
  *
  *   op_backup.c    the run: source, caches, workers, snapshot
  *   op_backup_many.c  which repositories take part in which pass
+ *   backup_cache.c the run before: what to compare with
  *   backup_new.c   what a run has before it does anything
  *   backup_walk.c  the walking thread: lists, looks, compares with the cache
  *   backup_file.c  workers: read, chunk, store one file
@@ -249,6 +250,12 @@ int backup_share_end(struct bworker *w, struct err *e);
 /* A chunk of whichever worker has one waiting; queue_lock is held. */
 bool backup_share_take(struct backup *b, struct bworker **reader, struct bchunk **chunk);
 void backup_share_store(struct bworker *w, struct bworker *reader, struct bchunk *chunk);
+
+/* backup_cache.c: what to compare with; then what this run will be compared with. */
+void backup_open_cache(struct backup *b, struct snapshot *s);
+void backup_create_cache(struct backup *b, const struct snapshot *s);
+void backup_keep_journal(struct backup *b, const struct snapshot *s);
+void backup_commit_cache(struct backup *b, const struct snapshot *s);
 
 /* backup_count.c: a thread's main; adds to the totals of progress. */
 void *backup_count_main(void *backup);
