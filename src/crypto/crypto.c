@@ -223,6 +223,15 @@ void crypto_mac3(
 	crypto_wipe(&m, sizeof m);
 }
 
+void crypto_hmac_sha256(struct span key, struct span s, uint8_t out[32])
+{
+	struct hmac m;
+
+	hmac_key(&m, key);
+	hmac_parts(&m, &s, 1, out);
+	crypto_wipe(&m, sizeof m);
+}
+
 void crypto_hkdf(struct span ikm, struct span salt, struct span info, uint8_t out[32])
 {
 	static const uint8_t one = 1;

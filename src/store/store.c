@@ -229,7 +229,7 @@ int store_get_all(struct store *s, const char *key, size_t max, struct buf *out,
 }
 
 /* Schemes that other versions know: better named than taken for a path. */
-static const char *const later[] = {"s3", "sftp", "ssh", "gcs", "gs", "azure", "b2", "swift", "ftp",
+static const char *const later[] = {"sftp", "ssh", "gcs", "gs", "azure", "b2", "swift", "ftp",
     "ftps", "webdav", "http", "https", "rest", "rclone", "smb", "nfs"};
 
 static const char *after_scheme(const char *url, const char *scheme)
@@ -263,6 +263,9 @@ int store_open_limited(const char *url, bool create, const struct store_limits *
 		}
 	if ((rest = after_scheme(url, "mem"))) {
 		if (store_mem_open(rest, create, &s, e) == -1)
+			return -1;
+	} else if ((rest = after_scheme(url, "s3"))) {
+		if (store_s3_open(rest, create, ctx, &s, e) == -1)
 			return -1;
 	} else {
 		rest = after_scheme(url, "fs");

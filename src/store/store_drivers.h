@@ -31,6 +31,13 @@ int store_fs_now(struct store *s, int64_t *ns, struct err *e);
 int store_mem_open(const char *name, bool create, struct store **out, struct err *e);
 
 /*
+ * s3: a bucket; `rest` is the URL after "s3:" (s3.h).  With `create` it is
+ * tried whether objects can be put, read and deleted there.  ctx may not be NULL.
+ */
+int store_s3_open(
+    const char *rest, bool create, struct ctx *ctx, struct store **out, struct err *e);
+
+/*
  * retry: what err_info says may help, up to 5 times, with jittered backoff
  * from 100 ms, doubling.  Each try again is an EVENT_STORE_RETRY.  A put with
  * STORE_NEW that meets its own object counts as done.  Not tried again: a

@@ -1,0 +1,40 @@
+/*
+ * s3_put: objects into a bucket: whole, in parts, and never over another.
+ *
+ * Threads: any, but init and fini.
+ */
+#ifndef HF_STORE_S3_PUT_H
+#define HF_STORE_S3_PUT_H
+
+#include <pthread.h>
+
+#include "store/s3.h"
+
+enum s3_conditional { S3_UNKNOWN, S3_HONOURED, S3_IGNORED };
+
+struct s3_parts; /* a multipart upload that is not complete */
+
+struct store_s3 {
+	struct store base;
+	struct s3 s3;
+	pthread_mutex_t lock; /* guards what follows */
+	enum s3_conditional if_none_match;
+	struct s3_parts *unfinished; /* list */
+};
+
+void s3_put_init(struct store_s3 *s);
+void s3_put_fini(struct store_s3 *s); /* aborts what is unfinished */
+
+int s3_put(struct store *st, const char *key, struct span data, unsigned flags, struct err *e);
+
+/*
+ * Learn whether If-None-Match is honoured, by two puts of one object, and leave
+ * word of it in the bucket (tmp/s3.json).  Needs the rights to put, get and
+ * delete: what init wants to know.
+ */
+int s3_probe(struct store_s3 *s, struct err *e);
+
+/* The key in the bucket: prefix and name, in b. */
+const char *s3_name(const struct s3 *s, const char *key, struct buf *b);
+
+#endif
