@@ -246,10 +246,13 @@ int store_open(const char *url, bool create, struct ctx *ctx, struct store **out
 	return store_open_limited(url, create, &none, ctx, out, e);
 }
 
+enum { UPLOADS = 8 }; /* at a time, to a store far away: what it takes to hide 50 ms */
+
 int store_open_limited(const char *url, bool create, const struct store_limits *limits,
     struct ctx *ctx, struct store **out, struct err *e)
 {
 	struct store *s = NULL;
+	bool remote = false;
 	const char *rest;
 
 	*out = NULL;
@@ -267,6 +270,7 @@ int store_open_limited(const char *url, bool create, const struct store_limits *
 	} else if ((rest = after_scheme(url, "s3"))) {
 		if (store_s3_open(rest, create, ctx, &s, e) == -1)
 			return -1;
+		remote = true;
 	} else {
 		rest = after_scheme(url, "fs");
 		if (store_fs_open(rest ? rest : url, create, &s, e) == -1)
@@ -274,6 +278,7 @@ int store_open_limited(const char *url, bool create, const struct store_limits *
 	}
 	if (limits->upload || limits->download)
 		s = store_limit_new(s, limits, ctx);
-	*out = store_retry_new(s, ctx);
+	s = store_retry_new(s, ctx);
+	*out = remote ? store_queue_new(s, UPLOADS) : s;
 	return 0;
 }

@@ -68,6 +68,15 @@ void store_limit_time(
 int store_spool_begin(struct store *s, struct store_upload **up, struct err *e);
 int store_spool_append(struct store_upload *up, struct span data, struct err *e);
 int store_spool_commit(struct store_upload *up, const char *key, unsigned flags, struct err *e);
+/* Instead of a commit: the file itself, the caller's from now on; the upload is freed either way.
+ */
+int store_spool_take(struct store_upload *up, int *fd, uint64_t *size, struct err *e);
+
+/*
+ * queue: lazy commits are uploaded by up to so many threads while the caller
+ * works; what waits is in $TMPDIR, at most 256 MiB of it.
+ */
+struct store *store_queue_new(struct store *under, unsigned threads);
 
 /* Unchecked dispatch for wrappers: the op, or what stands in for it. */
 int store_raw_begin(struct store *s, struct store_upload **up, struct err *e);

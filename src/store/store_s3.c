@@ -16,35 +16,6 @@
 #include "store/s3_put.h"
 #include "store/store_drivers.h"
 
-static int s3_get(
-    struct store *st, const char *key, uint64_t off, void *out, size_t len, struct err *e)
-{
-	struct s3 *s = &((struct store_s3 *)st)->s3;
-	struct s3_call c = {.method = "GET", .into = out, .into_n = len};
-	struct http_answer a;
-	struct store_stat stat;
-	struct buf name = {0};
-	int rc;
-
-	if (len == 0)
-		return st->ops->stat(st, key, &stat, e);
-	c.key = s3_name(s, key, &name);
-	http_headers_add(&c.headers, "range: bytes=%llu-%llu", (unsigned long long)off,
-	    (unsigned long long)(off + len - 1));
-	rc = s3_do(s, &c, &a, e);
-	buf_fini(&name);
-	if (rc == -1)
-		return -1;
-	if (a.status != 206)
-		rc = err_set(
-		    e, ERR_CORRUPT, "a range was asked for, and the store answered %d", a.status);
-	else if (a.got != len)
-		rc = err_set(e, ERR_CORRUPT, "the object ends after %zu of the %zu bytes wanted",
-		    a.got, len);
-	http_answer_fini(&a);
-	return rc;
-}
-
 static int s3_stat(struct store *st, const char *key, struct store_stat *out, struct err *e)
 {
 	struct s3 *s = &((struct store_s3 *)st)->s3;
@@ -67,6 +38,38 @@ static int s3_stat(struct store *st, const char *key, struct store_stat *out, st
 		out->size = strtoull(size, NULL, 10);
 		out->mtime_ns = http_date_ns(date);
 	}
+	http_answer_fini(&a);
+	return rc;
+}
+
+static int s3_get(
+    struct store *st, const char *key, uint64_t off, void *out, size_t len, struct err *e)
+{
+	struct s3 *s = &((struct store_s3 *)st)->s3;
+	struct s3_call c = {.method = "GET", .into = out, .into_n = len};
+	struct http_answer a;
+	struct store_stat stat;
+	struct buf name = {0};
+	int rc;
+
+	if (len == 0) { /* no range says that */
+		if (s3_stat(st, key, &stat, e) == -1)
+			return -1;
+		return off <= stat.size ? 0 : err_set(e, ERR_CORRUPT, "the object ends before");
+	}
+	c.key = s3_name(s, key, &name);
+	http_headers_add(&c.headers, "range: bytes=%llu-%llu", (unsigned long long)off,
+	    (unsigned long long)(off + len - 1));
+	rc = s3_do(s, &c, &a, e);
+	buf_fini(&name);
+	if (rc == -1)
+		return -1;
+	if (a.status != 206)
+		rc = err_set(
+		    e, ERR_CORRUPT, "a range was asked for, and the store answered %d", a.status);
+	else if (a.got != len)
+		rc = err_set(e, ERR_CORRUPT, "the object ends after %zu of the %zu bytes wanted",
+		    a.got, len);
 	http_answer_fini(&a);
 	return rc;
 }
@@ -133,7 +136,8 @@ static int on_listed(void *arg, const char *path, struct span text, struct err *
 	} else if (strcmp(path, "Contents/LastModified") == 0) {
 		if (!copy_text(word, sizeof word, text) || calendar_parse_time(word, &t, e) == -1)
 			return err_set(e, ERR_CORRUPT, "list: a time that is none");
-		l->st.mtime_ns = t.ns;
+		/* Whole seconds: HEAD tells no more, and the two should agree. */
+		l->st.mtime_ns = t.ns - t.ns % CALENDAR_SECOND;
 	} else if (strcmp(path, "Contents") == 0) {
 		return listed(l, e);
 	} else if (strcmp(path, "IsTruncated") == 0) {
