@@ -1,0 +1,108 @@
+"""fault_proxy: a TCP proxy that behaves like a bad network, switched while it runs.
+
+Delays are those of distance, not of bandwidth: bytes that follow each other arrive so, all of them later.
+"""
+import asyncio
+import socket
+import struct
+import threading
+import time
+
+from server import free_port
+
+
+class FaultProxy:
+    """Between a free port of ours and a server's. Use as a context; the attributes may be set at any time.
+
+    delay       seconds that bytes take one way
+    rate        bytes a second one way, 0: as fast as it goes
+    mode        "pass"; "black_hole": nothing arrives, nothing is refused; "refuse": connections are reset at once
+    reset_after each connection is reset after that many bytes from the client, 0: never
+    """
+
+    def __init__(self, target_port):
+        self.target, self.port = target_port, free_port()
+        self.delay, self.rate, self.mode, self.reset_after = 0.0, 0, "pass", 0
+        self.connections = self.bytes = 0
+        self.loop = asyncio.new_event_loop()
+        self.ready = threading.Event()
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+
+    def __enter__(self):
+        self.thread.start()
+        assert self.ready.wait(10)
+        return self
+
+    def __exit__(self, *_):
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join()
+
+    def serve(self):
+        asyncio.set_event_loop(self.loop)
+        self.loop.run_until_complete(asyncio.start_server(self.connected, "127.0.0.1", self.port))
+        self.ready.set()
+        self.loop.run_forever()
+        for task in asyncio.all_tasks(self.loop):
+            task.cancel()
+        self.loop.run_until_complete(asyncio.sleep(0))
+        self.loop.close()
+
+    @staticmethod
+    def reset(writer):
+        s = writer.get_extra_info("socket")
+        if s is not None:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+
+    async def connected(self, reader, writer):
+        self.connections += 1
+        if self.mode == "refuse":
+            return self.reset(writer)
+        try:
+            there_reader, there = await asyncio.open_connection("127.0.0.1", self.target)
+        except OSError:
+            return self.reset(writer)
+        ends = (writer, there)
+        await asyncio.gather(self.pump(reader, there, ends, True), self.pump(there_reader, writer, ends, False))
+        for end in ends:
+            end.close()
+
+    async def pump(self, reader, writer, ends, from_client):
+        queue = asyncio.Queue(maxsize=1024)
+        delivery = asyncio.create_task(self.deliver(queue, writer))
+        seen = 0
+        try:
+            while True:
+                data = await reader.read(65536)
+                while self.mode == "black_hole":
+                    await asyncio.sleep(0.05)
+                seen += len(data)
+                self.bytes += len(data)
+                if self.mode == "refuse" or (from_client and 0 < self.reset_after < seen):
+                    delivery.cancel()
+                    for end in ends:
+                        self.reset(end)
+                    return
+                await queue.put((time.monotonic() + self.delay, data))
+                if not data:
+                    break
+                if self.rate:
+                    await asyncio.sleep(len(data) / self.rate)
+            await delivery
+        except (OSError, asyncio.CancelledError):
+            delivery.cancel()
+            writer.transport.abort()
+
+    @staticmethod
+    async def deliver(queue, writer):
+        while True:
+            when, data = await queue.get()
+            wait = when - time.monotonic()
+            if wait > 0:
+                await asyncio.sleep(wait)
+            if not data:
+                if writer.can_write_eof():
+                    writer.write_eof()
+                return
+            writer.write(data)
+            await writer.drain()
