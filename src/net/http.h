@@ -13,7 +13,7 @@
 #include "base/buf.h"
 #include "base/ctx.h"
 
-enum { HTTP_HEADERS_MAX = 24 };
+enum { HTTP_HEADERS_MAX = 24, HTTP_SLOWEST = 4096 };
 
 /* Lines "name: value", names in lower case.  Zeroed it is empty. */
 struct http_headers {
@@ -29,6 +29,12 @@ struct http_params {
 	const char *ca_file; /* PEM; NULL: the system's */
 	int64_t connect_ns;  /* 0: 15 s */
 	int64_t stall_ns;    /* so long without a byte is ERR_TIMEOUT; 0: 60 s */
+	/*
+	 * For a whole request, on top of a second for each HTTP_SLOWEST bytes of
+	 * it: who sends a byte a minute for ever is no better than who is silent.
+	 * 0: 5 min.
+	 */
+	int64_t deadline_ns;
 };
 
 struct http;
