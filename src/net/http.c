@@ -313,6 +313,8 @@ static long deadline(const struct http *h, const struct http_request *rq)
 {
 	uint64_t bytes = rq->body.n + (rq->into ? rq->into_n : rq->max);
 
+	if (rq->deadline_ns)
+		return (long)(rq->deadline_ns / 1000000);
 	return h->deadline_ms + (long)(bytes * 1000 / HTTP_SLOWEST);
 }
 

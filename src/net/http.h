@@ -47,7 +47,8 @@ struct http_request {
 	const char *method; /* "GET" */
 	const char *url;    /* encoded */
 	const struct http_headers *headers;
-	struct span body; /* sent with PUT and POST, empty or not */
+	struct span body;    /* sent with PUT and POST, empty or not */
+	int64_t deadline_ns; /* for all of it; 0: as the client's */
 	/*
 	 * Where the body of an answer of 2xx goes: of which no more than that may
 	 * come (ERR_CORRUPT).  NULL: into the answer, at most `max` bytes.

@@ -91,6 +91,7 @@ struct s3_call {
 	struct span body;
 	uint8_t *into; /* as in struct http_request */
 	size_t into_n, max;
+	int64_t deadline_ns; /* 0: the usual */
 };
 
 struct s3 {

@@ -64,6 +64,7 @@ static int ask(struct s3 *s, struct s3_call *c, struct http_answer *a, struct er
 	    .into = c->into,
 	    .into_n = c->into_n,
 	    .max = c->max,
+	    .deadline_ns = c->deadline_ns,
 	};
 	struct s3_keys keys;
 	int rc = -1;

@@ -17,6 +17,8 @@ enum {
 	UNFINISHED_MAX = 32,
 };
 
+static const int64_t ABORT_NS = 5000000000;
+
 struct s3_parts {
 	struct s3_parts *next;
 	char *key, *id;
@@ -49,29 +51,39 @@ static void parts_free(struct s3_parts *p)
 	free(p);
 }
 
-/* As good as it goes: what stays is for the bucket's lifecycle rules. */
-static void abort_parts(struct store_s3 *s, struct s3_parts *p)
+/* As good as it goes: what stays is for the bucket's lifecycle rules.  False: no answer. */
+static bool abort_parts(struct store_s3 *s, struct s3_parts *p)
 {
 	struct url_param id = {"uploadId", p->id};
-	struct s3_call c = {.method = "DELETE", .params = &id, .nparams = 1};
+	struct s3_call c = {
+	    .method = "DELETE", .params = &id, .nparams = 1, .deadline_ns = ABORT_NS};
 	struct buf name = {0};
 	struct http_answer a;
-	struct err ignored;
+	struct err e;
+	int rc;
 
 	c.key = s3_name(&s->s3, p->key, &name);
-	if (s3_do(&s->s3, &c, &a, &ignored) == 0)
+	rc = s3_do(&s->s3, &c, &a, &e);
+	if (rc == 0)
 		http_answer_fini(&a);
 	buf_fini(&name);
 	parts_free(p);
+	return rc == 0 || !err_info(e.kind)->retry;
 }
 
 void s3_put_fini(struct store_s3 *s)
 {
+	bool answers = true;
+
+	/* A dead store must not hold the end of the run for each of them. */
 	while (s->unfinished) {
 		struct s3_parts *p = s->unfinished;
 
 		s->unfinished = p->next;
-		abort_parts(s, p);
+		if (answers)
+			answers = abort_parts(s, p);
+		else
+			parts_free(p);
 	}
 	pthread_mutex_destroy(&s->lock);
 }

@@ -197,6 +197,13 @@ unsigned store_parallel(const struct store *s)
 	return s->parallel ? s->parallel : 1;
 }
 
+int store_now(struct store *s, int64_t *ns, struct err *e)
+{
+	int rc = store_fs_now(s, ns, e);
+
+	return rc == 0 ? store_s3_now(s, ns, e) : rc;
+}
+
 void store_close(struct store *s)
 {
 	if (s)

@@ -27,6 +27,12 @@ int store_tmp_sweep(struct store *s, int64_t older_than_ns, uint64_t *removed, s
  */
 int store_fs_now(struct store *s, int64_t *ns, struct err *e);
 
+/* The same of an s3 store, by the Date of an answer. */
+int store_s3_now(struct store *s, int64_t *ns, struct err *e);
+
+/* The store's clock where its driver has a way to ask: 1, 0 it has none, -1. */
+int store_now(struct store *s, int64_t *ns, struct err *e);
+
 /* mem: objects in memory; "mem:NAME" is shared in the process by its name. */
 int store_mem_open(const char *name, bool create, struct store **out, struct err *e);
 

@@ -112,6 +112,38 @@ static const struct store_ops ops = {
     .close = s3_close,
 };
 
+static int now(struct s3 *s, int64_t *ns, struct err *e)
+{
+	struct s3_call c = {.method = "HEAD"};
+	struct http_answer a;
+	const char *date;
+	int rc = 0;
+
+	if (s3_do(s, &c, &a, e) == -1)
+		return -1;
+	date = http_header(&a, "date");
+	*ns = date ? http_date_ns(date) : -1;
+	if (*ns == -1)
+		rc = err_set(e, ERR_CORRUPT, "the store tells no time");
+	http_answer_fini(&a);
+	return rc;
+}
+
+int store_s3_now(struct store *s, int64_t *ns, struct err *e)
+{
+	struct s3 *s3;
+
+	while (s->under)
+		s = s->under;
+	if (s->ops != &ops)
+		return 0;
+	s3 = &((struct store_s3 *)s)->s3;
+	for (int n = 1; now(s3, ns, e) == -1; n++)
+		if (!store_backoff(&s3->pace, s3->ctx, n, "clock", "", e))
+			return err_wrap(e, "%s: look at its clock", s->url);
+	return 1;
+}
+
 /* Before there is a store_retry around us; whoever mistyped a host is not kept waiting. */
 static int probe(struct store_s3 *s, struct err *e)
 {
