@@ -34,6 +34,9 @@ int s3_options_read(struct s3_options *o, const struct store_given *given, struc
 void s3_options_headers(
     const struct s3_options *o, const char *key, int64_t now_ns, struct http_headers *h);
 
+/* "COMPLIANCE" or "GOVERNANCE" */
+const char *s3_lock_mode(const struct s3_options *o);
+
 /* "2026-11-21T09:41:07Z" */
 void s3_lock_time(char out[32], int64_t ns);
 
@@ -119,5 +122,8 @@ int s3_do(struct s3 *s, struct s3_call *c, struct http_answer *a, struct err *e)
 /* What an answer that is no 2xx means, for an operation on an object or the bucket. */
 int s3_refusal(
     const struct s3 *s, const struct s3_call *c, const struct http_answer *a, struct err *e);
+
+/* What an s3 store, wrapped or not, works with; NULL of another driver's. */
+struct s3 *store_s3_of(struct store *s);
 
 #endif

@@ -181,7 +181,16 @@ static const struct {
     {"QuotaExceeded", ERR_NO_SPACE, NULL},
     {"InvalidObjectState", ERR_UNSUPPORTED, "the object is in an archive: it must be thawed first"},
     {"InvalidRange", ERR_CORRUPT, NULL},
-    {"NotImplemented", ERR_UNSUPPORTED, NULL},
+    {"NotImplemented", ERR_UNSUPPORTED,
+	"the store has no such thing; was it told with -o s3.NAME or HOLDFAST_S3_NAME?"},
+    {"InvalidArgument", ERR_USAGE,
+	"does the store know what it was told with -o s3.NAME or HOLDFAST_S3_NAME (storage class, "
+	"encryption, tags, lock)?"},
+    {"InvalidStorageClass", ERR_USAGE, "this store has no such storage class"},
+    {"InvalidRequest", ERR_USAGE,
+	"does the store know what it was told with -o s3.NAME or HOLDFAST_S3_NAME (storage class, "
+	"encryption, tags, lock)?"},
+    {"KMS.NotFoundException", ERR_USAGE, "the store has no key of that id (s3.sse-kms-key-id)"},
     {"SlowDown", ERR_UNREACHABLE, NULL},
     {"RequestTimeout", ERR_TIMEOUT, NULL},
     {"BadDigest", ERR_UNREACHABLE, NULL},

@@ -38,6 +38,11 @@ int s3_options_read(struct s3_options *o, const struct store_given *given, struc
 	return 0;
 }
 
+const char *s3_lock_mode(const struct s3_options *o)
+{
+	return o->lock_mode && *o->lock_mode == 'g' ? "GOVERNANCE" : "COMPLIANCE";
+}
+
 static bool below(const char *key, const char *folder)
 {
 	return strncmp(key, folder, strlen(folder)) == 0;
@@ -64,8 +69,7 @@ void s3_options_headers(
 		char until[32];
 
 		s3_lock_time(until, now_ns + o->lock_ns);
-		http_headers_add(h, "x-amz-object-lock-mode: %s",
-		    o->lock_mode && *o->lock_mode == 'g' ? "GOVERNANCE" : "COMPLIANCE");
+		http_headers_add(h, "x-amz-object-lock-mode: %s", s3_lock_mode(o));
 		http_headers_add(h, "x-amz-object-lock-retain-until-date: %s", until);
 	}
 }

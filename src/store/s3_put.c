@@ -111,7 +111,7 @@ static void add_options(const struct store_s3 *s, const char *key, struct s3_cal
 	s3_options_headers(&s->s3.options, key, clock->wall_ns(clock), &c->headers);
 }
 
-static int put_whole(
+int s3_put_whole(
     struct store_s3 *s, const char *key, struct span data, bool conditional, struct err *e)
 {
 	struct s3_call c = {.method = "PUT", .body = data};
@@ -212,7 +212,6 @@ static int put_part(struct store_s3 *s, struct s3_parts *p, struct span data, st
 	snprintf(number, sizeof number, "%zu", p->n + 1);
 	c.body = span_of(data.p + off, data.n - off < PART ? data.n - off : PART);
 	c.key = s3_name(&s->s3, p->key, &name);
-	add_md5(s, &c);
 	rc = s3_do(&s->s3, &c, &a, e);
 	buf_fini(&name);
 	if (rc == -1)
@@ -311,95 +310,13 @@ static int put_in_parts(
 static int put_any(
     struct store_s3 *s, const char *key, struct span data, bool conditional, struct err *e)
 {
-	if (data.n <= PART || data.n > (size_t)PART * PARTS_MAX)
-		return put_whole(s, key, data, conditional, e);
+	/* Not every store carries a lock from the parts to the whole. */
+	if (data.n <= PART || data.n > (size_t)PART * PARTS_MAX || s->s3.options.lock_ns)
+		return s3_put_whole(s, key, data, conditional, e);
 	return put_in_parts(s, key, data, conditional, e);
 }
 
 /* ---- Never over another. */
-
-static const char probe_note[] = "tmp/s3.json";
-
-/* Two puts of one name: the second must be refused, or the promise is empty. */
-static int try_twice(struct store_s3 *s, const char *key, enum s3_conditional *out, struct err *e)
-{
-	struct err second;
-	int rc = put_whole(s, key, span_str("1"), true, e);
-
-	if (rc == -1 && (e->kind == ERR_UNSUPPORTED || e->kind == ERR_EXISTS)) {
-		/* It does not know the condition at all; can it put? */
-		*out = S3_IGNORED;
-		return put_whole(s, key, span_str("1"), false, e);
-	}
-	if (rc == -1)
-		return -1;
-	rc = put_whole(s, key, span_str("2"), true, &second);
-	*out = rc == -1 && second.kind == ERR_EXISTS ? S3_HONOURED : S3_IGNORED;
-	if (rc == -1 && err_info(second.kind)->retry) {
-		*e = second;
-		return -1;
-	}
-	return 0;
-}
-
-static int nobody(void *arg, const char *key, const struct store_stat *st, struct err *e)
-{
-	return 0;
-}
-
-/* The rights that everything after init needs; better missed now than half-way. */
-static int try_rights(struct store_s3 *s, const char *key, struct err *e)
-{
-	char byte;
-
-	if (s->base.ops->get(&s->base, key, 0, &byte, 1, e) == -1)
-		return err_wrap(e, "read what was put (s3:GetObject)");
-	if (s3_list(&s->base, "config/", nobody, NULL, e) == -1)
-		return err_wrap(e, "list the bucket (s3:ListBucket)");
-	return 0;
-}
-
-static int probe(struct store_s3 *s, bool rights, enum s3_conditional *found, struct err *e)
-{
-	uint8_t random[8];
-	char hex[17], key[40];
-	struct err gone;
-	int rc;
-
-	crypto_random(random, sizeof random);
-	snprintf(key, sizeof key, "tmp/probe-%s", hex_encode(hex, random, sizeof random));
-	if (try_twice(s, key, found, e) == -1)
-		return err_wrap(e, "put an object (s3:PutObject)");
-	rc = rights ? try_rights(s, key, e) : 0;
-	if (s->base.ops->del(&s->base, key, &gone) == 0)
-		return rc;
-	if (gone.kind != ERR_DENIED && rc == 0) {
-		*e = gone;
-		return -1;
-	}
-	/* Who may add and not delete is as safe as can be: only prune needs more. */
-	event_emit(s->s3.ctx, EVENT_NOTICE, span_str(s->base.url),
-	    "these credentials may not delete: prune needs others");
-	return rc;
-}
-
-int s3_probe(struct store_s3 *s, bool rights, struct err *e)
-{
-	enum s3_conditional found = S3_UNKNOWN;
-	struct err ignored;
-	struct buf b = {0};
-
-	if (probe(s, rights, &found, e) == -1)
-		return -1;
-	pthread_mutex_lock(&s->lock);
-	s->if_none_match = found;
-	pthread_mutex_unlock(&s->lock);
-	buf_printf(&b, "{\"if_none_match\":%s}\n", found == S3_HONOURED ? "true" : "false");
-	put_whole(
-	    s, probe_note, buf_span(&b), false, &ignored); /* else the next one probes again */
-	buf_fini(&b);
-	return 0;
-}
 
 static int learn_conditional(struct store_s3 *s, enum s3_conditional *out, struct err *e)
 {
@@ -413,7 +330,7 @@ static int learn_conditional(struct store_s3 *s, enum s3_conditional *out, struc
 	pthread_mutex_unlock(&s->lock);
 	if (*out != S3_UNKNOWN)
 		return 0;
-	c.key = s3_name(&s->s3, probe_note, &name);
+	c.key = s3_name(&s->s3, S3_PROBE_NOTE, &name);
 	rc = s3_do(&s->s3, &c, &a, e);
 	buf_fini(&name);
 	if (rc == -1) {
@@ -455,8 +372,8 @@ static int put_new(struct store_s3 *s, const char *key, struct span data, struct
 
 	if (learn_conditional(s, &how, e) == -1)
 		return -1;
-	if (how == S3_HONOURED && data.n <= PART)
-		return put_whole(s, key, data, true, e);
+	if (how == S3_HONOURED && (data.n <= PART || s->s3.options.lock_ns))
+		return s3_put_whole(s, key, data, true, e);
 	if (s->base.ops->stat(&s->base, key, &st, e) == 0)
 		return err_set(e, ERR_EXISTS, "it is there already");
 	if (e->kind != ERR_ABSENT)

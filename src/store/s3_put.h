@@ -30,6 +30,13 @@ int s3_list(struct store *st, const char *prefix, store_visit *visit, void *arg,
 
 int s3_put(struct store *st, const char *key, struct span data, unsigned flags, struct err *e);
 
+/* One PUT; `conditional`: with If-None-Match, whatever that does. */
+int s3_put_whole(
+    struct store_s3 *s, const char *key, struct span data, bool conditional, struct err *e);
+
+/* Where s3_probe leaves word. */
+#define S3_PROBE_NOTE "tmp/s3.json"
+
 /*
  * Learn whether If-None-Match is honoured, by two puts of one object, and leave
  * word of it in the bucket (tmp/s3.json).  With `rights` also whether what is

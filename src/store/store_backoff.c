@@ -5,8 +5,9 @@
 
 static const int64_t MS = 1000000;
 
-const struct store_pace store_pace_near = {5, 100 * MS, 0};
-const struct store_pace store_pace_far = {8, 250 * MS, 15000 * MS};
+const struct store_pace store_pace_near = {.more = 5, .first_ns = 100 * MS};
+const struct store_pace store_pace_far = {
+    .more = 8, .timeouts = 2, .first_ns = 250 * MS, .most_ns = 15000 * MS};
 
 /* Sleeping wants a context to be cancelled by: this one never is. */
 static struct ctx uncancelled;
@@ -45,12 +46,14 @@ static bool give_up(int n, struct err *e)
 bool store_backoff(const struct store_pace *p, struct ctx *ctx, int n, const char *op,
     const char *key, struct err *e)
 {
+	int more = e->kind == ERR_TIMEOUT && p->timeouts && p->timeouts < p->more ? p->timeouts
+										  : p->more;
 	int64_t wait;
 	struct err stop;
 
 	if (!err_info(e->kind)->retry)
 		return false;
-	if (n > p->more)
+	if (n > more)
 		return give_up(n, e);
 	wait = wait_of(p, n);
 	if (ctx) {
@@ -59,7 +62,7 @@ bool store_backoff(const struct store_pace *p, struct ctx *ctx, int n, const cha
 			return false;
 		}
 		event_emit(ctx, EVENT_STORE_RETRY, span_str(key),
-		    "%s failed, attempt %d of %d in %lld ms: %s", op, n + 1, p->more + 1,
+		    "%s failed, attempt %d of %d in %lld ms: %s", op, n + 1, more + 1,
 		    (long long)(wait / MS), e->msg);
 	}
 	if (wait)

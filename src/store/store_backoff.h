@@ -10,6 +10,7 @@
 
 struct store_pace {
 	int more;                  /* attempts after the first */
+	int timeouts;              /* the same once one took as long as it may; 0: as many */
 	int64_t first_ns, most_ns; /* before the second, doubling up to most; 0: no bound */
 };
 

@@ -129,15 +129,19 @@ static int now(struct s3 *s, int64_t *ns, struct err *e)
 	return rc;
 }
 
-int store_s3_now(struct store *s, int64_t *ns, struct err *e)
+struct s3 *store_s3_of(struct store *s)
 {
-	struct s3 *s3;
-
 	while (s->under)
 		s = s->under;
-	if (s->ops != &ops)
+	return s->ops == &ops ? &((struct store_s3 *)s)->s3 : NULL;
+}
+
+int store_s3_now(struct store *s, int64_t *ns, struct err *e)
+{
+	struct s3 *s3 = store_s3_of(s);
+
+	if (s3 == NULL)
 		return 0;
-	s3 = &((struct store_s3 *)s)->s3;
 	for (int n = 1; now(s3, ns, e) == -1; n++)
 		if (!store_backoff(&s3->pace, s3->ctx, n, "clock", "", e))
 			return err_wrap(e, "%s: look at its clock", s->url);

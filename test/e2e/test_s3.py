@@ -1,6 +1,7 @@
 """A repository in a bucket of a real gateway: the story, what goes wrong on the way, and what is wrong from the start."""
 import json
 import os
+import re
 import sys
 import threading
 import time
@@ -280,6 +281,46 @@ def test_odd_names_of_buckets_and_prefixes_work(hf, gateway, tree):
         init(at(hf, bucket, prefix=prefix)).backup(tree.path)
         hf("check", "--read-data")
         os.unlink(hf.key_file)
+
+
+def test_a_bucket_can_be_part_of_the_host_s_name(hf, bucket, tree):
+    tree.file("a", os.urandom(100_000))
+    at(hf, bucket)
+    hf.repo = hf.repo.replace("127.0.0.1", "localhost")
+    hf.env["HOLDFAST_S3_BUCKET_LOOKUP"] = "dns"
+    init(hf).backup(tree.path)
+    hf("check", "--read-data")
+    at(hf, bucket)
+    hf("-o", "s3.bucket-lookup=path", "check")
+    assert all(k.startswith("team/main/") for k in bucket.keys())
+
+
+def test_what_is_locked_cannot_be_deleted(hf, gateway, tree):
+    bucket = Bucket(gateway.endpoint, "locked", ACCESS, SECRET).make(lock=True)
+    tree.file("a", os.urandom(100_000))
+    at(hf, bucket)
+    hf.env["HOLDFAST_S3_OBJECT_LOCK"] = "1d"
+    init(hf).backup(tree.path)
+    hf("check", "--read-data")
+    _, _, versions = bucket.request("GET", query={"versions": ""})
+    found = re.findall(r"<Key>(.*?)</Key><VersionId>(.*?)</VersionId>", versions.decode())
+    refused = {key.split("/")[2] for key, version in found
+               if bucket.request("DELETE", key, {"versionId": version})[0] == 403}
+    assert refused == {"config", "keys", "packs", "meta", "index", "snapshots"}
+
+
+def test_a_lock_in_a_bucket_that_has_none_is_refused_by_init(hf, bucket):
+    at(hf, bucket)
+    failed = hf("-o", "s3.object-lock=1d", "init", "--new-key-file", f"{hf.base}/key", rc=1)
+    assert "object lock" in failed.err and "hint:" in failed.err and bucket.keys() == []
+
+
+def test_a_class_that_the_store_does_not_know_is_told(hf, bucket, tree):
+    tree.file("a", os.urandom(100_000))
+    init(at(hf, bucket))
+    failed = hf("-o", "s3.storage-class=NO_SUCH_CLASS", "backup", tree.path, rc=None)
+    assert failed.rc in (1, 2) and "storage" in failed.err.lower()
+    hf.backup(tree.path)
 
 
 def test_an_unchanged_backup_lists_and_asks_for_little(remote, tree):

@@ -40,6 +40,7 @@ osd data = {d}/osd
 rgw data = {d}/rgw
 rgw frontends = beast endpoint=127.0.0.1:{port}
 rgw enable usage log = false
+rgw dns name = localhost
 """
 
 

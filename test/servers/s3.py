@@ -39,8 +39,8 @@ class Bucket:
         finally:
             c.close()
 
-    def make(self):
-        status, _, body = self.request("PUT")
+    def make(self, lock=False):
+        status, _, body = self.request("PUT", headers={"x-amz-bucket-object-lock-enabled": "true"} if lock else None)
         assert status == 200, body
         return self
 
