@@ -157,7 +157,7 @@ static void snapshot_json(struct cli *c, const struct snapshot *s)
 
 static void add_row(struct cli *c, struct text_table *t, const struct snapshot *s)
 {
-	static const char *const types[] = {"full", "incr", "diff"};
+	static const char *const types[] = {"full", "incr", "diff", "other"};
 	struct buf what = {0}, tags = {0}, state = {0};
 	struct snapshot_stats sum;
 	char id[32], size[32], when[CALENDAR_TEXT];

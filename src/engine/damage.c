@@ -11,6 +11,7 @@
 #include "engine/damage_pack.h"
 #include "engine/holes.h"
 #include "os/os.h"
+#include "repo/mark.h"
 #include "repo/repo_object.h"
 
 /* Packs read side by side: each takes up to 10 MiB. */
@@ -24,6 +25,7 @@ struct pack_state {
 };
 
 struct damage {
+	struct mark_set marks;
 	struct repo *repo;
 	struct ctx *ctx;
 	const struct damage_params *p;
@@ -43,6 +45,7 @@ void damage_free(struct damage *d)
 {
 	if (d == NULL)
 		return;
+	mark_set_fini(&d->marks);
 	idmap_free(d->packs);
 	idmap_free(d->bad_blobs);
 	idmap_free(d->told);
@@ -208,6 +211,9 @@ static void judge_presence(struct damage *d, const struct index_cache_pack *p)
 	repo_object_name(name, (enum format_type)p->type, &p->id);
 	if (!s->present) {
 		d->missing++;
+		/* Deleted rightly, and an index that came late names it: prune clears that. */
+		if (mark_has_pack(&d->marks, &p->id))
+			return;
 		snprintf(why, sizeof why, "is missing%s%s",
 		    repo_signer_role(d->repo, p->origin.signer) == ROLE_WRITE
 			? ", says an index signed by "
@@ -404,7 +410,8 @@ int damage_scan(struct repo *r, const struct damage_params *p, struct ctx *ctx, 
 	pthread_mutex_init(&d->lock, NULL);
 	atomic_store(&ctx->progress.phase, "checking packs");
 	/* The index before the packs: what it names was stored before it was written. */
-	if (repo_index_load(r, true, e) == -1 || repo_list_packs(r, take_pack, d, e) == -1)
+	if (repo_index_load(r, true, e) == -1 || mark_load(r, &d->marks, e) == -1 ||
+	    repo_list_packs(r, take_pack, d, e) == -1)
 		goto out;
 	d->npacks = index_cache_packs(repo_index(r));
 	d->counts.indexes = repo_index_objects(r);

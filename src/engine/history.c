@@ -124,6 +124,13 @@ static void judge_config(struct looking *l)
 {
 	uint64_t is = repo_config_revision(l->repo);
 
+	if (seen_other_config(l->repo, &l->seen)) {
+		event_emit(l->ctx, l->as, span_str("config"),
+		    "of revision %llu is another than the one that this machine has seen: two "
+		    "holders changed it at the same time, and one change is lost",
+		    (unsigned long long)is);
+		l->found++;
+	}
 	if (!seen_newer_config(l->repo, &l->seen))
 		return;
 	event_emit(l->ctx, l->as, span_str("config"),
@@ -185,7 +192,8 @@ static void remember(struct looking *l)
 		snprintf(l->where, sizeof l->where, "%s", l->seen.elsewhere);
 	if (l->found == 0 && l->all->damaged == 0)
 		seen_settle(&l->seen);
-	if (!seen_newer_config(l->repo, &l->seen))
+	/* Of two configs of one revision the copy is what brings the other back. */
+	if (!seen_newer_config(l->repo, &l->seen) && !seen_other_config(l->repo, &l->seen))
 		seen_keep_config(l->repo);
 	/* A copy that lacks what the other has is no successor of it. */
 	if (l->seen.changed && l->seen.elsewhere == NULL &&

@@ -33,6 +33,7 @@ struct check {
 	struct check_result *out;
 	const struct snapshot *snapshot;
 	bool hurt;        /* the snapshot at hand */
+	int64_t now_ns;   /* the store's */
 	struct ctx inner; /* ctx with our sink: damage is counted */
 };
 
@@ -109,7 +110,7 @@ static void refs_hurt(void *arg, const char *why)
 static void check_snapshot(struct check *c, const struct snapshot *s)
 {
 	/* What is due is only waiting for prune; until then it can be brought back. */
-	if (s->is_void || snapshot_goes(s, repo_now(c->repo)))
+	if (s->is_void || snapshot_goes(s, c->now_ns))
 		return;
 	c->snapshot = s;
 	c->hurt = false;
@@ -231,7 +232,7 @@ static int check_history(struct check *c, const struct snapshot_list *snapshots,
 		const struct snapshot *s = snapshots->v[i];
 
 		c->out->warnings += select_warn_future(c->ctx, s);
-		c->out->findings += !snapshot_goes(s, repo_now(c->repo)) &&
+		c->out->findings += !snapshot_goes(s, c->now_ns) &&
 				    select_tell_late(c->repo, c->ctx, EVENT_FINDING, s);
 	}
 	return history_check(c->repo, snapshots, c->ctx, &c->out->findings, e);
@@ -257,6 +258,7 @@ int op_check(struct repo *r, const struct check_params *p, struct ctx *ctx,
 	int64_t began = clock->mono_ns(clock);
 	struct snapshot_list snapshots = {0};
 	struct ctx *outer;
+	struct err ignored;
 	int rc = -1;
 
 	memset(out, 0, sizeof *out);
@@ -264,6 +266,9 @@ int op_check(struct repo *r, const struct check_params *p, struct ctx *ctx,
 	c.inner.sink = counting_sink;
 	c.inner.sink_arg = &c;
 	c.inner.clock = ctx->clock;
+	/* Due by the store's clock, as for prune; where nothing can be written there, by ours. */
+	if (repo_store_now(r, &c.now_ns, &ignored) == -1)
+		c.now_ns = repo_now(r);
 	outer = repo_set_ctx(r, &c.inner);
 	if (damage_scan(r, &dp, ctx, &c.damage, e) == -1)
 		goto out;

@@ -4,9 +4,9 @@
  *   1  marks, then snapshots, what they reach, every pack's state
  *   2  snapshots that are forgotten and due go (no pack depends on them)
  *   3  marks that are the grace old are executed: what is reached after all
- *      is unmarked, the rest deleted.  The mark stays as a tombstone until it
- *      is twice the grace old, so that no index which another prune writes
- *      meanwhile can bring its packs back
+ *      is unmarked, the rest deleted.  A mark written anew stays as their
+ *      tombstone, until it is twice the grace old and no index names them: so
+ *      that none which somebody writes meanwhile can bring the packs back
  *   4  live frames of mostly dead packs are copied
  *   5  what nothing needs now is marked
  *
@@ -64,7 +64,8 @@ static int record_gone(struct prune *pr, struct id *note, struct err *e)
 	struct gone gone = {0};
 	int rc;
 
-	gone_of_notes(&gone, &pr->notes);
+	if (gone_is_many(&pr->notes))
+		gone_of_notes(&gone, &pr->notes);
 	for (size_t i = 0; i < pr->snapshots.n; i++) {
 		const struct snapshot *s = pr->snapshots.v[i];
 
@@ -104,7 +105,7 @@ static int remove_snapshots(struct prune *pr, struct err *e)
 		event_emit(pr->ctx, EVENT_OBJECT_REMOVED, span_str(id_hex(hex, &s->id)),
 		    s->is_void ? "snapshot was void" : "snapshot was forgotten");
 	}
-	return gone_sweep(pr->repo, &pr->notes, e);
+	return gone_is_many(&pr->notes) ? gone_sweep(pr->repo, &pr->notes, e) : 0;
 }
 
 /* Remarks on snapshots that are gone, as a crash may leave them. */
@@ -145,12 +146,12 @@ static void judge_marks(struct prune *pr)
 {
 	for (size_t i = 0; i < pr->marks.n; i++) {
 		const struct mark *m = &pr->marks.v[i];
-		bool old = expired(pr, m);
+		bool old = m->kind != MARK_KINDS && expired(pr, m);
 
 		for (size_t j = 0; j < m->npacks; j++) {
 			struct ppack *pk = idmap_get(pr->packs, &m->packs[j]);
 
-			if (pk == NULL || (!pk->present && !pk->indexed))
+			if (pk == NULL || !pk->present)
 				continue;
 			if (pk->live) {
 				pr->out->packs_unmarked++;
@@ -161,39 +162,6 @@ static void judge_marks(struct prune *pr)
 			}
 		}
 	}
-}
-
-/*
- * After the deleting: marks whose packs live on are written anew without
- * them; tombstones go when they are old enough.
- */
-static int settle_mark(struct prune *pr, const struct mark *m, struct err *e)
-{
-	struct id *rest = mem_alloc(m->npacks * sizeof *rest), id;
-	bool any_live = false, any_left = false;
-	size_t n = 0;
-	int rc = 0;
-
-	for (size_t i = 0; i < m->npacks; i++) {
-		struct ppack *pk = idmap_get(pr->packs, &m->packs[i]);
-
-		any_live = any_live || (pk != NULL && pk->live);
-		if (pk == NULL || !pk->live)
-			rest[n++] = m->packs[i];
-		any_left = any_left ||
-			   (pk != NULL && !pk->live && !pk->doomed && (pk->present || pk->indexed));
-	}
-	if (pr->p->exclusive ||
-	    (!any_left && !any_live && pr->now_ns - m->stored_ns >= 2 * pr->grace_ns)) {
-		rc = mark_del(pr->repo, &m->id, e);
-	} else if (any_live) {
-		if (n > 0)
-			rc = mark_put(pr->repo, rest, n, &id, e);
-		if (rc == 0)
-			rc = mark_del(pr->repo, &m->id, e);
-	}
-	free(rest);
-	return rc;
 }
 
 /* What nothing needs: mark it, or with --exclusive doom it at once. */
@@ -234,7 +202,7 @@ static int mark_dead(struct prune *pr, const struct id_list *dead, struct err *e
 		return 0;
 	if (pr->out->next_ns == 0)
 		pr->out->next_ns = pr->now_ns + pr->grace_ns;
-	return mark_put(pr->repo, dead->v, dead->n, &id, e);
+	return mark_put(pr->repo, MARK_DOOMED, dead->v, dead->n, &id, e);
 }
 
 static bool any_doomed(const struct prune *pr)
@@ -244,7 +212,7 @@ static bool any_doomed(const struct prune *pr)
 	size_t pos = 0;
 
 	while ((pk = idmap_next(pr->packs, &pos, &id)) != NULL)
-		if (pk->doomed)
+		if (prune_drops(pk) && (pk->present || pk->indexed))
 			return true;
 	return repo_index_objects(pr->repo) > 16 || repo_late_gone(pr->repo) > 0;
 }
@@ -269,14 +237,13 @@ static int act(struct prune *pr, const struct id_list *dead, struct err *e)
 
 	if (any_doomed(pr) && prune_delete_doomed(pr, e) == -1)
 		return -1;
-	for (size_t i = 0; i < pr->marks.n; i++)
-		if (settle_mark(pr, &pr->marks.v[i], e) == -1)
-			return -1;
-	if (mark_dead(pr, dead, e) == -1 || remove_stray_notes(pr, e) == -1)
+	if (prune_settle_marks(pr, e) == -1 || mark_dead(pr, dead, e) == -1 ||
+	    remove_stray_notes(pr, e) == -1)
 		return -1;
 	/* A run that is slow holds temporary files for long: a day at least. */
 	age = pr->grace_ns > DAY_NS ? pr->grace_ns : DAY_NS;
-	if (parity_sweep(pr->repo, pr->now_ns - pr->grace_ns, pr->ctx, &swept, e) == -1)
+	if (parity_sweep(pr->repo, pr->now_ns - pr->grace_ns, pr->ctx, &swept, e) == -1 ||
+	    repo_clock_sweep(pr->repo, pr->p->exclusive ? pr->now_ns : pr->now_ns - age, e) == -1)
 		return -1;
 	return store_tmp_sweep(repo_store(pr->repo), pr->p->exclusive ? 0 : age, &swept, e);
 }
@@ -334,6 +301,8 @@ int op_prune(struct repo *r, const struct prune_params *p, struct ctx *ctx,
 	int rc = -1;
 
 	memset(out, 0, sizeof *out);
+	if (repo_may_write(r, e) == -1)
+		return -1;
 	pr.began_ns = clock->mono_ns(clock);
 	pr.grace_ns = p->exclusive ? 0 : repo_grace_s(r) * 1000000000;
 	pr.packs = idmap_new(sizeof(struct ppack));

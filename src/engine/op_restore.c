@@ -257,7 +257,9 @@ static void walk_entry(struct restore *rs, struct rdir *d, const struct entry *e
 		return;
 	}
 	ctx_item(rs->ctx, span_str(path));
-	rc = ensure(rs, d, &e);
+	rc = d->parent ? 0 : restore_refuse_own(rs, en, path, &e);
+	if (rc == 0)
+		rc = ensure(rs, d, &e);
 	if (rc == 0 && en->type == ENTRY_FILE)
 		rc = restore_file(rs, d, en, ref, path, &e);
 	else if (rc == 0)

@@ -158,6 +158,17 @@ out:
 
 /* ---- prune */
 
+/* Of a kind that a later version made we cannot tell whether its object is there. */
+static int take_known(void *arg, const char *key, const struct store_stat *st, struct err *e)
+{
+	static const char folder[] = "parity/";
+
+	if (strncmp(key, folder, sizeof folder - 1) != 0 ||
+	    !name_list_kind(key + sizeof folder - 1))
+		return 0;
+	return take_named(arg, key, st, e);
+}
+
 int parity_sweep(
     struct repo *r, int64_t before_ns, struct ctx *ctx, uint64_t *removed, struct err *e)
 {
@@ -171,7 +182,7 @@ int parity_sweep(
 	l.ids = idmap_new(0);
 	idmap_put(l.ids, &config, NULL);
 	/* Parity before objects: what is listed now has its object by then. */
-	if (store_list(repo_store(r), "parity/", take_named, &l, e) == -1 ||
+	if (store_list(repo_store(r), "parity/", take_known, &l, e) == -1 ||
 	    name_list_objects(repo_store(r), true, take_id, &l, e) == -1)
 		goto out;
 	for (size_t i = 0; i < l.n; i++) {

@@ -8,13 +8,18 @@
 #include "os/os.h"
 #include "repo/repo_parity.h"
 
+/* An index may name a pack that is not there: kept only if it may come back. */
+bool prune_drops(const struct ppack *pk)
+{
+	return pk->doomed || (!pk->present && !pk->held);
+}
+
 static bool doomed(void *arg, const struct id *pack)
 {
 	const struct prune *pr = arg;
 	const struct ppack *pk = idmap_get(pr->packs, pack);
 
-	/* An index may name a pack that is not there: kept only if it may come back. */
-	return pk != NULL && (pk->doomed || (!pk->present && !pk->held));
+	return pk != NULL && prune_drops(pk);
 }
 
 /*

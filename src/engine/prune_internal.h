@@ -6,7 +6,8 @@
  *   prune_claim.c   whose a pack is that two domains name
  *   prune_repack.c  live frames of mostly dead packs are copied to new ones
  *   prune_show.c    a dry run, item by item
- *   prune_delete.c  indexes without the dead, then packs, then marks
+ *   prune_delete.c  indexes without the dead, then packs
+ *   prune_settle.c  then marks: which stay as tombstones, which go
  */
 #ifndef HF_ENGINE_PRUNE_INTERNAL_H
 #define HF_ENGINE_PRUNE_INTERNAL_H
@@ -29,6 +30,7 @@ struct ppack {
 	int64_t stored_ns;
 	uint64_t live_bytes, dead_bytes; /* of its frames, as stored */
 	uint64_t dead_plain;             /* of dead blobs in live frames */
+	uint32_t blobs, keys;            /* of its live frames; in its header */
 };
 
 struct prune {
@@ -45,6 +47,7 @@ struct prune {
 	struct idmap *packs; /* id -> struct ppack */
 	uint64_t *held;      /* domains with snapshots that cannot be walked */
 	size_t nheld;
+	bool unread;    /* indexes name packs that ours does not: late ones, or foreign */
 	int64_t now_ns; /* the store's */
 	int64_t grace_ns;
 	int64_t began_ns; /* boot time */
@@ -54,6 +57,10 @@ struct prune {
 int prune_plan(struct prune *pr, struct err *e);
 
 bool prune_holds(const struct prune *pr, uint64_t domain);
+
+/* Will no index of ours name it any more?  It is deleted, or is not there, and nothing hopes for
+ * it. */
+bool prune_drops(const struct ppack *pk);
 
 /* Whose a pack is that two domains' indexes name; what the other's says of it is nothing. */
 int prune_settle_claims(struct prune *pr, struct err *e);
@@ -68,5 +75,8 @@ int prune_show(struct prune *pr, struct err *e);
 
 /* Write indexes without doomed packs, delete old indexes, then the packs. */
 int prune_delete_doomed(struct prune *pr, struct err *e);
+
+/* After that: new marks for those whose packs went or live on, and the end of old ones. */
+int prune_settle_marks(struct prune *pr, struct err *e);
 
 #endif

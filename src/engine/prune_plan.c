@@ -103,6 +103,29 @@ static bool is_there(const struct prune *pr, const struct index_cache_pack *p)
 	return pk != NULL && pk->present && pk->type == p->type;
 }
 
+/* A listing may lag behind an index: what it lacks is asked for, before it is taken for gone. */
+static int take_unlisted(struct prune *pr, struct err *e)
+{
+	for (uint32_t i = 0; i < index_cache_packs(repo_index(pr->repo)); i++) {
+		struct index_cache_pack p;
+		char name[REPO_NAME_MAX];
+		struct store_stat st;
+		const struct ppack *pk;
+
+		if (index_cache_pack(repo_index(pr->repo), i, &p, e) == -1)
+			return -1;
+		pk = idmap_get(pr->packs, &p.id);
+		if (pk != NULL && pk->present)
+			continue;
+		repo_object_name(name, (enum format_type)p.type, &p.id);
+		if (store_stat(repo_store(pr->repo), name, &st, e) == 0)
+			take_pack(pr, (enum format_type)p.type, &p.id, &st, e);
+		else if (e->kind != ERR_ABSENT)
+			return -1;
+	}
+	return 0;
+}
+
 /* Snapshots that need a pack which is not there cannot be walked either. */
 static int hold_lost(struct prune *pr, struct err *e)
 {
@@ -180,6 +203,8 @@ static int weigh_pack(struct prune *pr, uint32_t ordinal, struct pack_dir *dir, 
 		pk->live_bytes = pk->dead_bytes = pk->dead_plain = 0;
 	pk->indexed = true;
 	pk->type = p.type;
+	pk->blobs = 0;
+	pk->keys = (uint32_t)desc.nslots;
 	for (size_t i = 0; i < dir->nframes; i++) {
 		const struct pack_frame *f = &dir->frames[i];
 		uint64_t dead = 0, live = 0;
@@ -192,6 +217,7 @@ static int weigh_pack(struct prune *pr, uint32_t ordinal, struct pack_dir *dir, 
 		if (live > 0 || held || (f->plain == 0 && dead == 0)) {
 			pk->live = pk->live || live > 0;
 			pk->live_bytes += f->stored;
+			pk->blobs += f->nblobs;
 			pk->dead_plain += dead;
 		} else {
 			pk->dead_bytes += f->stored;
@@ -237,23 +263,32 @@ static int load_marks(struct prune *pr, struct err *e)
 
 /*
  * A snapshot that may be one, were it mended or config newer, may need anything.
- * One that is as it was put, and wrong, can never be restored: it needs nothing.
+ * One that is as it was put, and signed by nobody, can never be restored: it needs
+ * nothing.  One that a write key signed, and we cannot understand, holds its domain.
  */
 static int load_snapshots(struct prune *pr, struct err *e)
 {
 	const struct snapshot_list *l = &pr->snapshots;
+	char name[REPO_NAME_MAX];
 
 	if (snapshot_load_noted(pr->repo, &pr->snapshots, &pr->notes, e) == -1)
 		return -1;
 	pr->out->passed_over += l->junk;
+	for (size_t i = 0; i < l->nriddles; i++)
+		hold(pr, domain_tag(l->riddles[i].domain),
+		    repo_object_name(name, FORMAT_SNAPSHOT, &l->riddles[i].id),
+		    repo_signer_text(pr->repo, domain_tag(l->riddles[i].signer)),
+		    "it is not as this program knows snapshots");
 	if (l->damaged == 0)
 		return 0;
 	err_set(
 	    e, ERR_CORRUPT, "%zu of the snapshots cannot be read; nothing is pruned", l->damaged);
 	if (l->foreign > 0)
 		return err_hint(e,
-		    "config is older than they are: put the newest back, or import a newer sheet "
-		    "with key import. If there is no newer one they are nobody's, and 'holdfast "
+		    "config is older than they are, or another than their machine's: import a "
+		    "newer sheet with key import, or the *.config that the machine which made them "
+		    "keeps in its state folder. Only if there is none are they nobody's: then "
+		    "'holdfast "
 		    "repair snapshots --drop-foreign' removes them");
 	return err_hint(e,
 	    "'holdfast repair' mends them where there is parity; 'holdfast repair snapshots' "
@@ -271,14 +306,15 @@ int prune_plan(struct prune *pr, struct err *e)
 		return -1;
 	/* As good as deleted: what snapshots need of such an index holds their domain. */
 	pr->out->passed_over += repo_bad_indexes(pr->repo);
+	pr->unread = repo_late_gone(pr->repo) > 0 || repo_foreign_indexes(pr->repo) > 0;
 	/* A copy in a marked pack counts only where there is no other. */
 	mark_hide(pr->repo, &pr->marks);
 	pr->generation = repo_index_generation(pr->repo);
 	if (void_judge(pr->repo, &pr->snapshots, pr->ctx, &pr->out->snapshots_void, e) == -1)
 		return -1;
 	pr->reach = reach_new(pr->repo);
-	if (repo_list_packs(pr->repo, take_pack, pr, e) == -1 || reach_all(pr, e) == -1 ||
-	    hold_lost(pr, e) == -1)
+	if (repo_list_packs(pr->repo, take_pack, pr, e) == -1 || take_unlisted(pr, e) == -1 ||
+	    reach_all(pr, e) == -1 || hold_lost(pr, e) == -1)
 		return -1;
 	return weigh_all(pr, e);
 }

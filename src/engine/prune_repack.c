@@ -28,15 +28,75 @@ static uint64_t gain(const struct prune *pr, const struct ppack *pk)
 	return pk->dead_bytes + (pr->p->repack ? pk->dead_plain / 2 : 0);
 }
 
+/* Small packs of one domain and type: only these can become one. */
+struct group {
+	uint64_t domain;
+	uint8_t type;
+	uint64_t packs, bytes, blobs, keys;
+};
+
+struct groups {
+	struct group *v;
+	size_t n;
+};
+
+/* Not one that is full, of blobs of a few bytes each: nothing could be added to it. */
+static bool is_small(const struct ppack *pk)
+{
+	return pk->size < SMALL_PACK && pk->blobs < FORMAT_PACK_BLOBS_AIM / 2;
+}
+
+static struct group *group_of(struct groups *g, const struct ppack *pk)
+{
+	for (size_t i = 0; i < g->n; i++)
+		if (g->v[i].domain == pk->domain && g->v[i].type == pk->type)
+			return &g->v[i];
+	g->v = mem_realloc(g->v, (g->n + 1) * sizeof *g->v);
+	g->v[g->n] = (struct group){.domain = pk->domain, .type = pk->type};
+	return &g->v[g->n++];
+}
+
+static void count_small(struct groups *g, const struct ppack *pk)
+{
+	struct group *x;
+
+	if (!is_small(pk))
+		return;
+	x = group_of(g, pk);
+	x->packs++;
+	x->bytes += pk->size;
+	x->blobs += pk->blobs;
+	x->keys += pk->keys;
+}
+
+/* How many packs would they become, at most?  A pack is full of bytes, blobs or keys. */
+static uint64_t would_be(const struct group *x)
+{
+	uint64_t n = x->bytes / FORMAT_PACK_MIN, blobs = x->blobs / FORMAT_PACK_BLOBS_AIM;
+	uint64_t keys = x->keys / FORMAT_KEYS_MAX;
+
+	n = n > blobs ? n : blobs;
+	return 1 + (n > keys ? n : keys);
+}
+
+/* Many, and half of them would go: else the next prune would do the same once more. */
+static bool worth_joining(struct groups *g, const struct ppack *pk)
+{
+	const struct group *x = is_small(pk) ? group_of(g, pk) : NULL;
+
+	return x != NULL && x->packs > SMALL_PACKS_MAX && x->packs >= 2 * would_be(x);
+}
+
 /*
  * The packs with the largest dead share, until what is left dead is within
- * the tolerance; and small packs, once there are many of a type.
+ * the tolerance; and small packs, once there are many that can be joined.
  */
 void prune_choose(struct prune *pr)
 {
+	struct groups small = {0};
 	double unused = pr->p->max_unused < 0 ? 5 : pr->p->max_unused;
 	struct choice *v = mem_zalloc(idmap_count(pr->packs) * sizeof *v);
-	size_t n = 0, pos = 0, small[FORMAT_META + 1] = {0};
+	size_t n = 0, pos = 0;
 	uint64_t dead = 0, allowed = (uint64_t)((double)pr->out->bytes_live * unused / 100);
 	struct ppack *pk;
 	struct id id;
@@ -44,25 +104,24 @@ void prune_choose(struct prune *pr)
 	while ((pk = idmap_next(pr->packs, &pos, &id)) != NULL) {
 		if (!pk->live || !pk->present || pk->marked || pk->held)
 			continue;
-		small[pk->type] += pk->size < SMALL_PACK;
+		count_small(&small, pk);
 		dead += gain(pr, pk);
 		v[n].pk = pk;
 		v[n++].dead = (double)gain(pr, pk) / (double)(pk->live_bytes + pk->dead_bytes + 1);
 	}
 	qsort(v, n, sizeof *v, by_dead);
 	for (size_t i = 0; i < n; i++) {
-		bool many = small[v[i].pk->type] > SMALL_PACKS_MAX && v[i].pk->size < SMALL_PACK;
-
 		if (dead > allowed && v[i].dead > 0) {
 			dead -= gain(pr, v[i].pk);
 			v[i].pk->repack = true;
 		}
-		v[i].pk->repack = v[i].pk->repack || many;
+		v[i].pk->repack = v[i].pk->repack || worth_joining(&small, v[i].pk);
 		if (!v[i].pk->repack)
 			continue;
 		pr->out->packs_repacked++;
 		pr->out->bytes_repacked += v[i].pk->live_bytes;
 	}
+	free(small.v);
 	free(v);
 }
 

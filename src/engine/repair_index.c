@@ -34,6 +34,23 @@ static int take_pack(void *arg, enum format_type type, const struct id *id,
 	return 0;
 }
 
+/* A listing may lag behind an index. */
+static int ask_for(struct scan *s, const struct index_cache_pack *p, struct found *f, struct err *e)
+{
+	char name[REPO_NAME_MAX];
+	struct store_stat st;
+
+	f->type = p->type;
+	repo_object_name(name, (enum format_type)p->type, &p->id);
+	if (store_stat(repo_store(s->rp->repo), name, &st, e) == 0) {
+		f->present = true;
+		f->size = st.size;
+		s->rp->out->packs_scanned++;
+		return 0;
+	}
+	return e->kind == ERR_ABSENT ? 0 : -1;
+}
+
 static int note_indexed(struct scan *s, struct err *e)
 {
 	struct index_cache *c = repo_index(s->rp->repo);
@@ -46,7 +63,8 @@ static int note_indexed(struct scan *s, struct err *e)
 			return -1;
 		f = idmap_put(s->packs, &p.id, NULL);
 		f->indexed = true;
-		f->type = p.type;
+		if (!f->present && ask_for(s, &p, f, e) == -1)
+			return -1;
 	}
 	return 0;
 }

@@ -42,6 +42,10 @@ static int mend_entry(struct repair *rp, const struct entry *en, struct tree_ref
 	}
 	if (damage_content(rp->damage, rp->reader, en, ref, &why) == 0)
 		return 1;
+	if (why.kind == ERR_UNSUPPORTED) {
+		repo_warn(rp->repo, path, why.msg);
+		return 1;
+	}
 	if (why.kind != ERR_CORRUPT) {
 		*e = why;
 		return -1;
@@ -97,6 +101,10 @@ static int mend_tree(struct repair *rp, const struct id *tree, const char *path,
 	rc = rebuild(rp, tree, path, depth, &changed, w, e);
 	if (rc == -1 && e->kind == ERR_CORRUPT) {
 		out->lost = true;
+		rc = 0;
+	} else if (rc == -1 && e->kind == ERR_UNSUPPORTED) {
+		/* A later version's: what we do not understand we cannot write anew. */
+		repo_warn(rp->repo, *path ? path : "/", e->msg);
 		rc = 0;
 	} else if (rc == 0 && changed) {
 		rc = tree_writer_end(w, &out->tree, e);
@@ -215,6 +223,9 @@ int repair_snapshots(struct repair *rp, struct err *e)
 
 		if (l->v[i]->forgotten || l->v[i]->is_void)
 			continue; /* prune removes them */
+		/* Its successor would lack what we do not understand. */
+		if (l->v[i]->unread)
+			continue;
 		rp->out->snapshots_checked++;
 		if (ctx_check(rp->ctx, e) == -1 || mend_parts(rp, l->v[i], &hurt, &lost, e) == -1)
 			return -1;

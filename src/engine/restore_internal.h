@@ -140,6 +140,8 @@ int restore_leave(struct restore *rs, struct target_dir *dir, const struct entry
 /* restore_look.c: leave word in the target before the first file; and when all is on disk. */
 int restore_begin(struct restore *rs, struct err *e);
 int restore_end(struct restore *rs, struct err *e);
+/* Is this entry of the target's root to have the name of that word?  -1: it is left out. */
+int restore_refuse_own(struct restore *rs, const struct entry *en, const char *path, struct err *e);
 
 /* What --overwrite never left is not for --verify to judge: add, sort, then ask. */
 void restore_left_add(struct restore *rs, const char *path);

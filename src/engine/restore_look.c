@@ -201,6 +201,17 @@ int restore_dry_open(struct restore *rs, struct err *e)
 	return list_path(rs->p->target, refuse_any, (void *)(uintptr_t)rs->p->target, e);
 }
 
+/* In the place of our own word it would be taken for that, and removed at the end. */
+int restore_refuse_own(struct restore *rs, const struct entry *en, const char *path, struct err *e)
+{
+	if (!target_is_own(en->name))
+		return 0;
+	restore_left_add(rs, path);
+	return err_set(e, ERR_EXISTS,
+	    "left out: a restore keeps a file of its own of that name in its target; restore the "
+	    "folder above, or use holdfast cat");
+}
+
 /*
  * What is being done: only the same, done to the end, makes up for what a power cut
  * may have spoilt.  A selection is never the same as another.

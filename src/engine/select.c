@@ -125,7 +125,8 @@ int select_all(struct repo *r, const struct select_filter *f, struct ctx *ctx,
 			snapshot_free(all.v[i]);
 		}
 	}
-	*out = (struct select_list){all.v, n, all.damaged + all.junk};
+	*out = (struct select_list){all.v, n, all.damaged + all.junk + all.nriddles};
+	free(all.riddles);
 	gone_fini(&all.gone);
 	pruned_list_fini(&all.pruned);
 	return 0;
@@ -374,7 +375,8 @@ int select_one(struct repo *r, const char *text, const struct select_filter *f, 
 		if (p.kind == SPEC_ID || select_counts(all.v[i]))
 			v[n++] = all.v[i];
 	}
-	if (choose(&p, v, n, all.damaged + all.junk, one_group, text, &chosen, e) == -1)
+	if (choose(&p, v, n, all.damaged + all.junk + all.nriddles, one_group, text, &chosen, e) ==
+	    -1)
 		goto out;
 	for (size_t i = 0; i < all.n; i++)
 		if (all.v[i] == chosen)

@@ -64,6 +64,9 @@ int tree_path_find(struct reader *rd, const struct snapshot *s, const char *path
 
 	memset(out, 0, sizeof *out);
 	reader_set_domain(rd, snapshot_domain(s));
+	if (s->unread && s->nparts > 1)
+		return err_set(e, ERR_UNSUPPORTED,
+		    "the names of its parts are not as this program knows them: use a newer one");
 	if (s->nparts > 1) {
 		part = c ? part_of(s, span_str(c)) : NULL;
 		c = strtok_r(NULL, "/", &save);

@@ -114,15 +114,21 @@ static bool parse_writer(const struct config *c, const json_t *w, struct config_
 	const char *role = json_string_value(json_object_get(w, "role"));
 	const json_t *removed = json_object_get(w, "removed");
 
-	if (role == NULL || !role_parse(role, &out->role) ||
+	if (role == NULL || !get_hex(w, "id", out->id, FORMAT_UID) ||
 	    (!json_is_null(removed) && !json_is_string(removed)))
 		return false;
 	out->removed = json_is_string(removed);
+	if (!role_parse(role, &out->role)) {
+		/* Of a later version: it signs nothing here, and the rest is not ours to judge. */
+		out->role = ROLES;
+		config_name_writer(out, json_string_value(json_object_get(w, "label")));
+		return true;
+	}
 	if (out->role != ROLE_MAINTENANCE &&
 	    (!get_hex(w, "domain", out->domain, FORMAT_UID) || !config_has_domain(c, out->domain)))
 		return false;
-	if (!get_hex(w, "id", out->id, FORMAT_UID) || !get_hex(w, "key", out->key, CRYPTO_KEY) ||
-	    !get_hex(w, "own", out->own, CRYPTO_KEY) || !crypto_x25519_good(out->own))
+	if (!get_hex(w, "key", out->key, CRYPTO_KEY) || !get_hex(w, "own", out->own, CRYPTO_KEY) ||
+	    !crypto_x25519_good(out->own))
 		return false;
 	config_name_writer(out, json_string_value(json_object_get(w, "label")));
 	return true;
@@ -212,6 +218,19 @@ static int parse_version(struct config *c, struct err *e)
 	return parse_families(c, e);
 }
 
+/* This version knows no feature that a writer must know. */
+static int parse_to_write(struct config *c, struct err *e)
+{
+	const json_t *list = json_object_get(c->json, "required_to_write");
+	const char *name = json_string_value(json_array_get(list, 0));
+
+	if (list != NULL && !json_is_array(list))
+		return bad(e, "required_to_write");
+	if (json_array_size(list) > 0)
+		snprintf(c->unwritable, sizeof c->unwritable, "%s", name && *name ? name : "?");
+	return 0;
+}
+
 static int parse_keys(struct config *c, struct err *e)
 {
 	const json_t *o = c->json;
@@ -251,8 +270,8 @@ static int parse_fields(struct config *c, struct err *e)
 {
 	const json_t *o = c->json;
 
-	if (parse_version(c, e) == -1 || parse_numbers(c, e) == -1 || parse_keys(c, e) == -1 ||
-	    parse_domains(c, json_object_get(o, "domains"), e) == -1 ||
+	if (parse_version(c, e) == -1 || parse_to_write(c, e) == -1 || parse_numbers(c, e) == -1 ||
+	    parse_keys(c, e) == -1 || parse_domains(c, json_object_get(o, "domains"), e) == -1 ||
 	    parse_epochs(c, json_object_get(o, "epochs"), e) == -1 ||
 	    parse_chunker(c, json_object_get(o, "chunker"), e) == -1)
 		return -1;
@@ -284,6 +303,7 @@ int config_parse(struct span text, struct config *out, struct err *e)
 		config_fini(out);
 		return -1;
 	}
+	crypto_sha256(text, out->self);
 	return 0;
 }
 

@@ -16,14 +16,14 @@
 #include "repo/format.h"
 #include "repo/role.h"
 
-enum { CONFIG_MAX = 4 << 20 };
+enum { CONFIG_MAX = 64 << 20 };
 
 struct config_writer {
 	uint8_t id[FORMAT_UID];
-	uint8_t key[CRYPTO_KEY]; /* Ed25519 */
-	uint8_t own[CRYPTO_KEY]; /* X25519: what new epochs are sealed to */
-	enum role role;
-	uint8_t domain[FORMAT_UID]; /* zero for maintenance */
+	uint8_t key[CRYPTO_KEY];    /* Ed25519 */
+	uint8_t own[CRYPTO_KEY];    /* X25519: what new epochs are sealed to */
+	enum role role;             /* ROLES: one of a later version */
+	uint8_t domain[FORMAT_UID]; /* zero for maintenance, or an unknown role */
 	bool removed;
 	char text[80]; /* "1a2b3c4d" or "1a2b3c4d (label)", for messages */
 };
@@ -46,11 +46,13 @@ struct config {
 	int64_t grace_s;
 	enum crypto_family object_hash, blob_id;
 	unsigned parity;               /* share in thousandths, 0 none */
+	char unwritable[64];           /* a feature of required_to_write not known here, or "" */
 	struct config_writer *writers; /* removed ones too: their work stays valid */
 	size_t nwriters;
 	struct config_epoch *epochs; /* past ones, from 1 */
 	size_t nepochs;
-	json_t *json; /* the whole object, for rewriting */
+	uint8_t self[32]; /* SHA-256 of the stored text; zeros: never stored */
+	json_t *json;     /* the whole object, for rewriting */
 };
 
 void config_fini(struct config *c);
@@ -86,11 +88,16 @@ struct config_add {
 void config_add_writer(struct config *c, const struct config_add *a);
 
 /*
- * Mark a writer as removed; its work stays valid, up to the newest number of each
- * client (an object of client to number, borrowed).  False if it is none (any more).
+ * Mark a writer as removed; its work stays valid, up to the newest number of each client
+ * (an object of client to number) but for those that were missing (client to numbers,
+ * from, to, from, to...).  Both are borrowed.  False if it is none (any more).
  */
-bool config_remove_writer(
-    struct config *c, const uint8_t id[FORMAT_UID], const char *when, json_t *newest);
+bool config_remove_writer(struct config *c, const uint8_t id[FORMAT_UID], const char *when,
+    json_t *newest, json_t *missing);
+
+/* Was this number of a removed writer's client missing then? */
+bool config_writer_missed(const struct config *c, const uint8_t id[FORMAT_UID],
+    const uint8_t client[FORMAT_UID], uint64_t number);
 
 /* The newest number, 0 none, that a removed writer's client had then; false: not removed. */
 bool config_writer_newest(const struct config *c, const uint8_t id[FORMAT_UID],
@@ -110,7 +117,7 @@ void config_new_epoch(struct config *c, const uint8_t content[CRYPTO_KEY],
 void config_set_grant(struct config *c, size_t writer, struct span grant);
 bool config_grant(const struct config *c, size_t writer, struct buf *out);
 
-/* Sign with the root key and write the stored text. */
+/* Name the one that it follows, sign with the root key, and write the stored text. */
 void config_sign(struct config *c, const uint8_t root_key[CRYPTO_KEY], struct buf *out);
 
 /* The stored text, which is canonical. */

@@ -33,6 +33,7 @@ static json_t *new_json(int64_t grace_s, enum crypto_family object_hash, enum cr
 	json_object_set_new(o, "format", json_integer(FORMAT_VERSION));
 	json_object_set_new(o, "revision", json_integer(1));
 	json_object_set_new(o, "required", json_array());
+	json_object_set_new(o, "required_to_write", json_array());
 	json_object_set_new(o, "optional", json_array());
 	json_object_set_new(
 	    o, "object_hash", json_string(config_families[object_hash].object_hash));
@@ -116,8 +117,8 @@ void config_add_writer(struct config *c, const struct config_add *a)
 	raise_revision(c);
 }
 
-bool config_remove_writer(
-    struct config *c, const uint8_t id[FORMAT_UID], const char *when, json_t *newest)
+bool config_remove_writer(struct config *c, const uint8_t id[FORMAT_UID], const char *when,
+    json_t *newest, json_t *missing)
 {
 	for (size_t i = 0; i < c->nwriters; i++) {
 		if (memcmp(c->writers[i].id, id, FORMAT_UID) != 0 || c->writers[i].removed)
@@ -125,9 +126,29 @@ bool config_remove_writer(
 		c->writers[i].removed = true;
 		json_object_set_new(config_writer_json(c, i), "removed", json_string(when));
 		json_object_set(config_writer_json(c, i), "newest", newest);
+		if (json_object_size(missing) > 0)
+			json_object_set(config_writer_json(c, i), "missing", missing);
 		raise_revision(c);
 		return true;
 	}
+	return false;
+}
+
+bool config_writer_missed(const struct config *c, const uint8_t id[FORMAT_UID],
+    const uint8_t client[FORMAT_UID], uint64_t number)
+{
+	const struct config_writer *w = config_writer(c, id);
+	const json_t *all, *v;
+	char hex[2 * FORMAT_UID + 1];
+
+	if (w == NULL || !w->removed)
+		return false;
+	all = json_object_get(config_writer_json(c, (size_t)(w - c->writers)), "missing");
+	v = json_object_get(all, hex_encode(hex, client, FORMAT_UID));
+	for (size_t i = 0; i + 1 < json_array_size(v); i += 2)
+		if (number >= (uint64_t)json_integer_value(json_array_get(v, i)) &&
+		    number <= (uint64_t)json_integer_value(json_array_get(v, i + 1)))
+			return true;
 	return false;
 }
 
@@ -192,12 +213,18 @@ bool config_grant(const struct config *c, size_t writer, struct buf *out)
 
 void config_sign(struct config *c, const uint8_t root_key[CRYPTO_KEY], struct buf *out)
 {
+	static const uint8_t none[sizeof c->self];
 	struct buf text = {0};
 	uint8_t sig[CRYPTO_SIG];
 
+	if (memcmp(c->self, none, sizeof none) != 0)
+		set_hex(c->json, "previous", c->self, sizeof c->self);
 	config_sign_text(c->json, &text);
 	crypto_sign(root_key, buf_span(&text), sig);
 	set_hex(c->json, "signature", sig, sizeof sig);
-	config_text(c, out);
+	buf_reset(&text);
+	config_text(c, &text);
+	crypto_sha256(buf_span(&text), c->self);
+	buf_put_span(out, buf_span(&text));
 	buf_fini(&text);
 }

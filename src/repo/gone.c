@@ -11,6 +11,8 @@
 #include "repo/note.h"
 #include "repo/repo_internal.h"
 
+enum { NOTES_MAX = 16 }; /* side by side, before they are made one */
+
 static const struct id nobody;
 
 bool gone_is(const struct note *n)
@@ -32,20 +34,38 @@ void gone_add(struct gone *g, const struct author *by, uint64_t from, uint64_t t
 	g->v[g->n++].to = to;
 }
 
+/* The first range of that author that begins after `number`, or what comes where it would. */
+static size_t first_after(const struct gone *g, const struct author *by, uint64_t number)
+{
+	size_t lo = 0, hi = g->n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+		int c = author_cmp(&g->v[mid].by, by);
+
+		if (c < 0 || (c == 0 && g->v[mid].from <= number))
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
 const struct gone_range *gone_find(const struct gone *g, const struct author *by, uint64_t sequence)
 {
-	for (size_t i = 0; i < g->n; i++)
-		if (author_cmp(&g->v[i].by, by) == 0 && sequence >= g->v[i].from &&
-		    sequence <= g->v[i].to)
-			return &g->v[i];
-	return NULL;
+	size_t i = first_after(g, by, sequence);
+
+	if (i == 0 || author_cmp(&g->v[i - 1].by, by) != 0 || sequence > g->v[i - 1].to)
+		return NULL;
+	return &g->v[i - 1];
 }
 
 uint64_t gone_next(const struct gone *g, const struct author *by, uint64_t at, uint64_t end)
 {
-	for (size_t i = 0; i < g->n; i++)
-		if (author_cmp(&g->v[i].by, by) == 0 && g->v[i].from >= at && g->v[i].from < end)
-			end = g->v[i].from;
+	size_t i = first_after(g, by, at > 0 ? at - 1 : 0); /* none is 0 */
+
+	if (i < g->n && author_cmp(&g->v[i].by, by) == 0 && g->v[i].from < end)
+		return g->v[i].from;
 	return end;
 }
 
@@ -105,13 +125,6 @@ static void parse(struct gone *g, const char *text)
 	free(copy);
 }
 
-void gone_of_notes(struct gone *g, const struct note_list *l)
-{
-	for (size_t i = 0; i < l->n; i++)
-		if (!l->v[i].damaged && !l->v[i].denied && l->v[i].op == NOTE_GONE)
-			parse(g, l->v[i].value);
-}
-
 static int order(const void *a, const void *b)
 {
 	const struct gone_range *x = a, *y = b;
@@ -120,8 +133,7 @@ static int order(const void *a, const void *b)
 	return c ? c : (x->from > y->from) - (x->from < y->from);
 }
 
-/* In order, each number once. */
-static void join(struct gone *g)
+void gone_join(struct gone *g)
 {
 	size_t n = 0;
 
@@ -141,6 +153,23 @@ static void join(struct gone *g)
 	g->n = n;
 }
 
+void gone_of_notes(struct gone *g, const struct note_list *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (!l->v[i].damaged && !l->v[i].denied && l->v[i].op == NOTE_GONE)
+			parse(g, l->v[i].value);
+	gone_join(g);
+}
+
+bool gone_is_many(const struct note_list *l)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < l->n; i++)
+		n += gone_is(&l->v[i]) && !l->v[i].damaged && l->v[i].op == NOTE_GONE;
+	return n >= NOTES_MAX;
+}
+
 int gone_put(struct repo *r, struct gone *g, struct id *note, struct err *e)
 {
 	struct buf b = {0};
@@ -149,7 +178,7 @@ int gone_put(struct repo *r, struct gone *g, struct id *note, struct err *e)
 
 	if (!note_may(r, NOTE_GONE))
 		return err_set(e, ERR_WRONG_KEY, "this key's role does not allow 'gone'");
-	join(g);
+	gone_join(g);
 	for (size_t i = 0; i < g->n; i++) {
 		const struct gone_range *x = &g->v[i];
 
@@ -177,8 +206,9 @@ int gone_sweep(struct repo *r, const struct note_list *l, struct err *e)
 	for (size_t i = 0; i < l->n; i++) {
 		const struct note *n = &l->v[i];
 
-		/* Other notes on no snapshot are none of ours (pruned.h). */
-		if (gone_is(n) && (n->damaged || n->op == NOTE_GONE) &&
+		/* Other notes on no snapshot are none of ours (pruned.h), nor is one that
+		 * a newer config or parity makes readable. */
+		if (gone_is(n) && (n->junk || (!n->damaged && n->op == NOTE_GONE)) &&
 		    gone_withdraw(r, &n->id, e) == -1)
 			return -1;
 	}

@@ -29,18 +29,21 @@ void gone_add(struct gone *g, const struct author *by, uint64_t from, uint64_t t
 /* The range that this number is in, or NULL. */
 const struct gone_range *gone_find(
     const struct gone *g, const struct author *by, uint64_t sequence);
+/* In order of authors and numbers, each number once, neighbours as one range. */
+void gone_join(struct gone *g);
 /* The first number from `at` on that is gone; `end` if there is none before. */
 uint64_t gone_next(const struct gone *g, const struct author *by, uint64_t at, uint64_t end);
 
 /* Is it on no snapshot?  Its name tells, of a damaged one too. */
 bool gone_is(const struct note *n);
-/* All that the notes say, added. */
+/* All that the notes say, added; then in order, as gone_find and gone_next want it. */
 void gone_of_notes(struct gone *g, const struct note_list *l);
 
 /*
- * Write it as one note, durably; then gone_sweep deletes the notes that `g` was made
- * of.  In between what g names may be deleted.
+ * Write it as one note, durably: afterwards what g names may be deleted.  Notes add up; when
+ * there are many of them the next one says what all do, and gone_sweep deletes those.
  */
+bool gone_is_many(const struct note_list *l);
 int gone_put(struct repo *r, struct gone *g, struct id *note, struct err *e);
 /* Nothing was deleted after all: take that note back. */
 int gone_withdraw(struct repo *r, const struct id *note, struct err *e);

@@ -26,6 +26,7 @@ static int parse(struct repo *r, struct span object, struct mark *m, struct err 
 	struct buf payload = {0};
 	uint8_t signer[FORMAT_UID];
 	struct cursor c;
+	uint64_t kind;
 	int rc = -1;
 
 	sealer_init(&sealer, r->config.repo);
@@ -36,6 +37,8 @@ static int parse(struct repo *r, struct span object, struct mark *m, struct err 
 	    envelope_open(&sealer, &env, 0, r->mark_key, PURPOSE_MARK, &payload, e) == -1)
 		goto out;
 	c = cursor_of(buf_span(&payload));
+	kind = cursor_varint(&c);
+	m->kind = kind < MARK_KINDS ? (enum mark_kind)kind : MARK_KINDS;
 	m->npacks = cursor_count(&c, ID_SIZE, MARK_PACKS_MAX);
 	if (c.bad || cursor_left(&c) != m->npacks * ID_SIZE) {
 		m->npacks = 0;
@@ -139,12 +142,14 @@ bool mark_has(const struct mark_set *m, const struct id *mark)
 	return false;
 }
 
-int mark_put(struct repo *r, const struct id *packs, size_t n, struct id *id, struct err *e)
+int mark_put(struct repo *r, enum mark_kind kind, const struct id *packs, size_t n, struct id *id,
+    struct err *e)
 {
 	struct buf payload = {0}, object = {0};
 	struct sealer sealer;
 	int rc;
 
+	buf_put_varint(&payload, kind);
 	buf_put_varint(&payload, n);
 	buf_put(&payload, packs, n * ID_SIZE);
 	sealer_init(&sealer, r->config.repo);

@@ -1,5 +1,5 @@
 /*
- * mark: packs that prune means to delete (format.md 8, 10).
+ * mark: packs that prune means to delete, or has deleted (format.md 8, 10).
  *
  * Threads: one owner.
  */
@@ -9,8 +9,15 @@
 #include "base/id.h"
 #include "repo/repo.h"
 
+enum mark_kind {
+	MARK_DOOMED, /* to be deleted when the mark is the grace old */
+	MARK_GONE,   /* a tombstone: deleted, so that no index that names them is believed */
+	MARK_KINDS   /* of a later version: it hides its packs and stays */
+};
+
 struct mark {
 	struct id id;
+	enum mark_kind kind;
 	int64_t stored_ns; /* the store's time */
 	struct id *packs;
 	size_t npacks;
@@ -33,7 +40,8 @@ bool mark_oldest(const struct mark_set *m, const struct id *pack, int64_t *ns);
 bool mark_has_pack(const struct mark_set *m, const struct id *pack);
 bool mark_has(const struct mark_set *m, const struct id *mark);
 
-int mark_put(struct repo *r, const struct id *packs, size_t n, struct id *id, struct err *e);
+int mark_put(struct repo *r, enum mark_kind kind, const struct id *packs, size_t n, struct id *id,
+    struct err *e);
 int mark_del(struct repo *r, const struct id *id, struct err *e);
 
 /* Hide every marked pack from the index: it counts as absent. */

@@ -28,6 +28,16 @@ int name_list_take(void *arg, const char *key, const struct store_stat *st, stru
 	return 0;
 }
 
+bool name_list_kind(const char *path)
+{
+	if (strncmp(path, "config/", 7) == 0)
+		return true;
+	for (size_t i = 0; i < FOLDERS; i++)
+		if (strncmp(path, folders[i], strlen(folders[i])) == 0)
+			return true;
+	return false;
+}
+
 int name_list_objects(struct store *s, bool packs, store_visit *visit, void *arg, struct err *e)
 {
 	for (size_t i = 0; i < (packs ? FOLDERS : SMALL); i++)

@@ -27,4 +27,10 @@ int name_list_take(void *arg, const char *key, const struct store_stat *st, stru
  */
 int name_list_objects(struct store *s, bool packs, store_visit *visit, void *arg, struct err *e);
 
+/*
+ * Does what begins with this lie in a folder that name_list_objects visits, or is it `config/`?
+ * (logs/ is none: this version leaves those alone, and their parity.)
+ */
+bool name_list_kind(const char *path);
+
 #endif

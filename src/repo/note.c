@@ -178,16 +178,25 @@ static int load_one(struct repo *r, struct note *n, struct err *e)
 	note_name(name, &n->snapshot, &n->id);
 	if (repo_get_named(r, name, &n->id, &object, e) == -1)
 		goto out;
+	n->junk = true;
 	if (envelope_parse(buf_span(&object), FORMAT_NOTE, 2, &env, e) == -1)
 		goto out;
 	if (env.nkeys != 1) {
 		err_set(e, ERR_CORRUPT, "note has %zu data keys", env.nkeys);
 		goto out;
 	}
-	if ((key = repo_data_key(r, env.keys, e)) == NULL ||
-	    envelope_verify(&sealer, &env, key, config_writer_key, &r->config, n->signer, e) ==
-		-1 ||
-	    envelope_open(&sealer, &env, 0, key, PURPOSE_NOTE, &payload, e) == -1)
+	if ((key = repo_data_key(r, env.keys, e)) == NULL) {
+		if (e->kind == ERR_CORRUPT)
+			repo_foreign(e, "none of the keys that config has opens it");
+		goto out;
+	}
+	if (envelope_verify(&sealer, &env, key, config_writer_key, &r->config, n->signer, e) ==
+	    -1) {
+		repo_judge_signer(r, n->signer, e);
+		goto out;
+	}
+	n->junk = false; /* a later version may understand it */
+	if (envelope_open(&sealer, &env, 0, key, PURPOSE_NOTE, &payload, e) == -1)
 		goto out;
 	rc = parse_json(buf_span(&payload), n, e);
 out:
@@ -242,6 +251,7 @@ int note_load_all(struct repo *r, struct note_list *out, struct err *e)
 		if (!repo_is_bad(e))
 			goto out;
 		n->damaged = true;
+		n->junk = n->junk && e->kind == ERR_CORRUPT;
 		event_emit(r->ctx, EVENT_OBJECT_DAMAGED,
 		    span_str(note_name(name, &n->snapshot, &n->id)), "%s", e->msg);
 	}

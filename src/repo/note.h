@@ -34,6 +34,7 @@ struct note {
 	int64_t due_ns; /* of a forget, by the store's clock; until when, of a hold (0: no end) */
 	char *value;
 	bool damaged;
+	bool junk;   /* damaged: as it was put, and signed by nobody of whom there is to tell */
 	bool denied; /* its signer's role does not allow it: told, and not applied */
 };
 

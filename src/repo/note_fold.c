@@ -77,13 +77,13 @@ static void apply(struct snapshot *s, const struct note *n)
 	case NOTE_GONE:
 	case NOTE_PRUNED:
 	case NOTE_OPS:
-		break; /* an op of a later version: not ours to judge */
+		break;
 	}
 }
 
 void note_fold(const struct note_list *l, struct snapshot *s)
 {
-	bool damaged = false;
+	bool unclear = false;
 	size_t lo = 0, hi = l->n;
 
 	/* They are in order of snapshot: find the first of ours. */
@@ -98,15 +98,16 @@ void note_fold(const struct note_list *l, struct snapshot *s)
 	for (size_t i = lo; i < l->n && id_eq(&l->v[i].snapshot, &s->id); i++) {
 		const struct note *n = &l->v[i];
 
-		damaged = damaged || n->damaged;
+		/* An op of a later version may be a hold of another kind. */
+		unclear = unclear || n->damaged || n->op == NOTE_OPS;
 		if (n->damaged || n->denied)
 			continue;
 		if (n->time_ns > s->noted_ns)
 			s->noted_ns = n->time_ns;
 		apply(s, n);
 	}
-	/* What can't be read may have been a release: keep it. */
-	if (damaged)
+	/* What can't be read, or not be understood, may have been a release: keep it. */
+	if (unclear)
 		s->forgotten = false;
 }
 

@@ -90,6 +90,14 @@ static bool saw(const struct pruned *p, const struct snapshot *s)
 	return p->nseen > 0 && bsearch(&v, p->seen, p->nseen, sizeof v, by_value) != NULL;
 }
 
+/* Its client went on from it: so it was called done.  What others say of it is nothing. */
+static bool follows(const struct snapshot *later, const struct snapshot *s)
+{
+	struct author by = snapshot_author(s), its = snapshot_author(later);
+
+	return later->has_previous && id_eq(&later->previous, &s->id) && author_cmp(&by, &its) == 0;
+}
+
 bool pruned_before(const struct repo *r, const struct snapshot_list *all, const struct snapshot *s)
 {
 	bool missed = false;
@@ -100,9 +108,8 @@ bool pruned_before(const struct repo *r, const struct snapshot_list *all, const 
 		/* In time, it would have been in the listing, even one that lags. */
 		missed = p->at_ns - repo_lag_ns(r) >= s->deadline_ns && !saw(p, s);
 	}
-	/* Its client went on from it: so it was called done. */
 	for (size_t i = 0; i < all->n && missed; i++)
-		missed = !all->v[i]->has_previous || !id_eq(&all->v[i]->previous, &s->id);
+		missed = !follows(all->v[i], s);
 	return missed;
 }
 

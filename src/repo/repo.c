@@ -118,7 +118,8 @@ int repo_init(struct store *s, const struct repo_init_params *p, const char *cac
 	if (repo_unlocked(r, cache_dir, e) == -1 ||
 	    key_seal(r->keys, &p->cred, p->label ? p->label : "", now, &key, e) == -1 ||
 	    repo_put_object(r, FORMAT_KEY, buf_span(&key), &id, e) == -1 ||
-	    repo_put_config(r, buf_span(&config), STORE_NEW, e) == -1)
+	    repo_config_parity(r, buf_span(&config), e) == -1 ||
+	    store_put(r->store, "config", buf_span(&config), STORE_NEW, e) == -1)
 		goto out;
 	*out = r;
 	rc = 0;
@@ -160,6 +161,9 @@ static int unlock(struct repo *r, const struct repo_cred *cred, struct err *e)
 	for (size_t i = 0; i < ids.n; i++) {
 		char name[REPO_NAME_MAX];
 
+		/* Each costs a derivation: a third of a second, and many may be there. */
+		if (ctx_check(r->ctx, e) == -1)
+			goto out;
 		if (repo_get_object(r, FORMAT_KEY, &ids.v[i], &object, e) == 0 &&
 		    key_open(buf_span(&object), r->config.repo, cred, r->keys, e) == 0) {
 			rc = 0;

@@ -109,6 +109,13 @@ enum role repo_role(const struct repo *r);
  */
 int repo_need(const struct repo *r, bool content, struct err *e);
 
+/*
+ * May this program write here at all?  ERR_UNSUPPORTED where config names a feature in
+ * required_to_write that it doesn't know.  Every put and delete asks; what takes long
+ * asks before it begins.
+ */
+int repo_may_write(const struct repo *r, struct err *e);
+
 /* Holders of keys. */
 struct repo_key {
 	struct id object;

@@ -5,6 +5,7 @@
  * time (config_lease.h), who reads it once more before: nobody's change is
  * undone by another's.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "repo/config_lease.h"
@@ -161,7 +162,7 @@ static int read_to_change(void *arg, uint64_t *revision, struct err *e)
 
 	if (read_config(r, &c, e) == -1)
 		return -1;
-	if (seen_config(r, c.revision, c.epoch, e) == -1) {
+	if (seen_config(r, &c, e) == -1) {
 		config_fini(&c);
 		return -1;
 	}
@@ -172,21 +173,59 @@ static int read_to_change(void *arg, uint64_t *revision, struct err *e)
 int repo_config_begin(struct repo *r, struct config_lease *l, struct err *e)
 {
 	*l = (struct config_lease){0};
-	if (repo_need(r, true, e) == -1)
+	if (repo_need(r, true, e) == -1 || repo_may_write(r, e) == -1)
 		return -1;
 	return config_lease_begin(l, r->store, r->ctx, read_to_change, r, e);
+}
+
+/*
+ * The put took so long that another may have had its turn meanwhile.  Whose config is there
+ * now, and whether it follows ours, nobody can tell from the store alone: `previous` and what
+ * clients remember (seen.h) tell.  Returns -1.
+ */
+static int put_late(struct repo *r, struct err *e)
+{
+	char *copy = repo_state_path(r, r->place_text, ".config");
+
+	if (seen_own_config(r, e) == -1)
+		seen_keep_config(r);
+	err_set(e, ERR_BUSY,
+	    "config was put later than its turn: another holder may have changed it at the same "
+	    "time, revision %llu",
+	    (unsigned long long)r->config.revision);
+	err_hint(e,
+	    "look at 'holdfast key list' here and there; this machine's own is kept%s%.200s: "
+	    "'holdfast key import' takes it back",
+	    copy ? " in " : "", copy ? copy : "");
+	free(copy);
+	return -1;
 }
 
 int repo_config_commit(struct repo *r, struct config_lease *l, struct err *e)
 {
 	struct buf text = {0};
+	struct err late;
 	int rc = -1;
 
 	config_sign(&r->config, r->keys->root, &text);
-	if (config_lease_check(l, e) == 0 && repo_put_config(r, buf_span(&text), 0, e) == 0) {
-		config_lease_end(l, true);
-		rc = seen_own_config(r, e) == -1 ? -1 : repo_refresh_keys(r, e);
+	if (text.n > CONFIG_MAX) {
+		err_set(e, ERR_FAILED, "config would have %zu bytes, and nobody reads more than %d",
+		    text.n, CONFIG_MAX);
+		goto out;
 	}
+	/* All that takes time comes before the last look at the lease. */
+	if (repo_config_parity(r, buf_span(&text), e) == -1 || config_lease_check(l, e) == -1 ||
+	    store_put(r->store, "config", buf_span(&text), 0, e) == -1)
+		goto out;
+	if (config_lease_check(l, &late) == -1) {
+		rc = put_late(r, e);
+		goto out;
+	}
+	if (repo_config_parity_over(r, buf_span(&text), e) == -1)
+		goto out;
+	config_lease_end(l, true);
+	rc = seen_own_config(r, e) == -1 ? -1 : repo_refresh_keys(r, e);
+out:
 	buf_fini(&text);
 	return rc;
 }

@@ -55,7 +55,7 @@ static void describe(struct repo *r, const struct key_info *info, struct repo_ke
 	const struct config_writer *w = config_writer(&r->config, info->holder);
 
 	hex_encode(k->holder, info->holder, FORMAT_UID);
-	if (w != NULL && w->role != ROLE_MAINTENANCE)
+	if (w != NULL && role_has_domain(w->role))
 		hex_encode(k->domain, w->domain, FORMAT_UID);
 	k->label = mem_strdup(info->label);
 	k->role = mem_strdup(role_name(info->role));
@@ -89,7 +89,7 @@ static size_t list_writers(struct repo *r, struct repo_key *v, size_t n)
 		if (!w->removed && is_listed(v, n, hex_encode(holder, w->id, FORMAT_UID)))
 			continue;
 		hex_encode(k->holder, w->id, FORMAT_UID);
-		if (w->role != ROLE_MAINTENANCE)
+		if (role_has_domain(w->role))
 			hex_encode(k->domain, w->domain, FORMAT_UID);
 		k->label = mem_strdup(config_writer_text(c, w->id, "label"));
 		k->role = mem_strdup(role_name(w->role));
@@ -172,7 +172,7 @@ static int find_domain(struct repo *r, const char *prefix, uint8_t out[FORMAT_UI
 		const struct config_writer *w = i < c->nwriters ? &c->writers[i] : NULL;
 		const uint8_t *domain = w ? w->domain : c->domains[i - c->nwriters];
 
-		if (!begins(w ? w->id : domain, prefix) || (w && w->role == ROLE_MAINTENANCE))
+		if (!begins(w ? w->id : domain, prefix) || (w && !role_has_domain(w->role)))
 			continue;
 		several = several || (some && memcmp(out, domain, FORMAT_UID) != 0);
 		some = true;
@@ -272,7 +272,7 @@ static void new_epoch(struct repo *r)
 		const struct config_writer *w = &c->writers[i];
 		struct buf grant = {0};
 
-		if (w->removed || w->role == ROLE_WRITE)
+		if (w->removed || (w->role != ROLE_FULL && w->role != ROLE_MAINTENANCE))
 			continue;
 		epoch_grant(k, w->role == ROLE_FULL, w->id, w->own, &grant);
 		config_set_grant(c, i, buf_span(&grant));
@@ -325,18 +325,19 @@ static int strike_out(struct repo *r, const uint8_t holder[FORMAT_UID], struct e
 	struct snapshot_list all = {0};
 	struct config_lease l = {0};
 	const struct config_writer *w;
-	json_t *newest = NULL;
+	json_t *newest = NULL, *missing = NULL;
 	int64_t now_ns;
 	char now[40];
 	int rc = -1;
 
-	if (snapshot_load_all(r, &all, e) == -1 || repo_store_now(r, &now_ns, e) == -1 ||
-	    repo_config_begin(r, &l, e) == -1)
+	/* Our turn is short, and waiting for it long: most before, what came since in it. */
+	if (snapshot_load_all(r, &all, e) == -1 || repo_config_begin(r, &l, e) == -1 ||
+	    late_look_again(r, &all, e) == -1 || repo_store_now(r, &now_ns, e) == -1)
 		goto out;
 	rc = 0;
 	repo_time_text(now_ns, now);
-	newest = late_newest(&all, holder);
-	if (config_remove_writer(&r->config, holder, now, newest)) {
+	late_numbers(&all, holder, &newest, &missing);
+	if (config_remove_writer(&r->config, holder, now, newest, missing)) {
 		w = config_writer(&r->config, holder);
 		/* A write key could never read: what it knew, others' keys don't hang on. */
 		if (w->role != ROLE_WRITE && r->config.epoch < UINT16_MAX)
@@ -346,6 +347,7 @@ static int strike_out(struct repo *r, const uint8_t holder[FORMAT_UID], struct e
 out:
 	repo_config_abort(&l);
 	json_decref(newest);
+	json_decref(missing);
 	snapshot_list_fini(&all);
 	return rc;
 }

@@ -9,6 +9,7 @@
 #include "base/hex.h"
 #include "base/mem.h"
 #include "os/os.h"
+#include "repo/name_list.h"
 #include "repo/repo_internal.h"
 #include "repo/repo_parity.h"
 #include "store/store_drivers.h"
@@ -298,6 +299,35 @@ int repo_store_clock(struct store *s, int64_t *ns, struct err *e)
 		rc = 0;
 	}
 	return store_del(s, name, e) == -1 ? -1 : rc;
+}
+
+struct clocks {
+	int64_t before_ns;
+	struct name_list names;
+};
+
+/* `leases/` and 32 hex digits: a lease on config has another name. */
+static int take_clock(void *arg, const char *key, const struct store_stat *st, struct err *e)
+{
+	struct clocks *c = arg;
+	const char *leaf = strrchr(key, '/');
+	uint8_t id[16];
+
+	if (leaf == NULL || strlen(leaf + 1) != 2 * sizeof id ||
+	    !hex_decode(id, sizeof id, leaf + 1) || st->mtime_ns > c->before_ns)
+		return 0;
+	return name_list_take(&c->names, key, st, e);
+}
+
+int repo_clock_sweep(struct repo *r, int64_t before_ns, struct err *e)
+{
+	struct clocks c = {.before_ns = before_ns};
+	int rc = store_list(r->store, "leases/", take_clock, &c, e);
+
+	for (size_t i = 0; i < c.names.n && rc == 0; i++)
+		rc = store_del(r->store, c.names.v[i], e);
+	name_list_fini(&c.names);
+	return rc;
 }
 
 int repo_store_now(struct repo *r, int64_t *ns, struct err *e)

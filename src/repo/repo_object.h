@@ -80,6 +80,9 @@ int64_t repo_now(struct repo *r); /* wall clock of ctx, or the machine's */
 
 /* The store's clock: as it tells it, or by writing a small object and looking at its time. */
 int repo_store_now(struct repo *r, int64_t *ns, struct err *e);
+
+/* Delete what asking for the clock left behind, where it was cut short, before that time. */
+int repo_clock_sweep(struct repo *r, int64_t before_ns, struct err *e);
 int repo_store_clock(struct store *s, int64_t *ns, struct err *e);
 
 #endif

@@ -67,6 +67,8 @@ int repo_put_named(struct repo *r, const char *object, struct span bytes, struct
 {
 	struct id id;
 
+	if (repo_may_write(r, e) == -1)
+		return -1;
 	if (r->config.parity && repo_name_id(object, &id) &&
 	    repo_put_parity(r, object, &id, bytes, e) == -1)
 		return -1;
@@ -80,6 +82,8 @@ int repo_del_named(struct repo *r, const char *object, struct err *e)
 	/* A key that was meant to be gone must not be made again from its parity. */
 	bool first = strncmp(object, "keys/", 5) == 0;
 
+	if (repo_may_write(r, e) == -1)
+		return -1;
 	if (r->config.parity == 0)
 		return store_del(r->store, object, e);
 	repo_parity_name(name, object, NULL);
@@ -101,16 +105,23 @@ static int drop_old_config_parity(struct repo *r, const struct id *keep, struct 
 	return rc;
 }
 
-int repo_put_config(struct repo *r, struct span text, unsigned flags, struct err *e)
+int repo_config_parity(struct repo *r, struct span text, struct err *e)
 {
 	struct id id;
 
 	if (r->config.parity == 0)
-		return store_put(r->store, "config", text, flags, e);
+		return 0;
 	repo_config_id(text, &id);
-	if (repo_put_parity(r, "config", &id, text, e) == -1 ||
-	    store_put(r->store, "config", text, flags, e) == -1)
-		return -1;
+	return repo_put_parity(r, "config", &id, text, e);
+}
+
+int repo_config_parity_over(struct repo *r, struct span text, struct err *e)
+{
+	struct id id;
+
+	if (r->config.parity == 0)
+		return 0;
+	repo_config_id(text, &id);
 	return drop_old_config_parity(r, &id, e);
 }
 

@@ -31,8 +31,10 @@ int repo_del_named(struct repo *r, const char *object, struct err *e);
 int repo_put_parity(
     struct repo *r, const char *object, const struct id *id, struct span bytes, struct err *e);
 
-/* Replace config (STORE_NEW: never replacing), and drop the parity of older ones. */
-int repo_put_config(struct repo *r, struct span text, unsigned flags, struct err *e);
+/* Config's parity: put before config is replaced by this text, and that of older ones dropped
+ * after. */
+int repo_config_parity(struct repo *r, struct span text, struct err *e);
+int repo_config_parity_over(struct repo *r, struct span text, struct err *e);
 
 /*
  * Whatever of an object can be read into out, zeros where a device fails.

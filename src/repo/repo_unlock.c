@@ -159,6 +159,8 @@ int repo_accept(const struct repo *r, const uint8_t signer[FORMAT_UID], enum for
 
 	if (w == NULL)
 		return err_set(e, ERR_CORRUPT, "signed by nobody who is known");
+	if (w->role == ROLES)
+		return repo_foreign(e, "its signer has a role that this program does not know");
 	if (!role_may_sign(w->role, type))
 		return err_set(e, ERR_CORRUPT, "signed by %s, whose role is %s: not accepted",
 		    w->text, role_name(w->role));
@@ -177,10 +179,14 @@ int repo_foreign(struct err *e, const char *why)
 int repo_judge_signer(const struct repo *r, const uint8_t signer[FORMAT_UID], struct err *e)
 {
 	static const uint8_t none[FORMAT_UID];
+	const struct config_writer *w = config_writer(&r->config, signer);
 	char why[80], hex[2 * FORMAT_UID + 1];
 
-	if (e->kind != ERR_CORRUPT || memcmp(signer, none, FORMAT_UID) == 0 ||
-	    config_writer(&r->config, signer) != NULL)
+	if (e->kind != ERR_CORRUPT || memcmp(signer, none, FORMAT_UID) == 0)
+		return -1;
+	if (w != NULL && w->role == ROLES)
+		return repo_foreign(e, "its signer has a role that this program does not know");
+	if (w != NULL)
 		return -1;
 	snprintf(why, sizeof why, "signed by %.8s, who is no writer that config knows",
 	    hex_encode(hex, signer, FORMAT_UID));
@@ -212,6 +218,16 @@ enum role repo_signer_role(const struct repo *r, uint64_t signer)
 enum role repo_role(const struct repo *r)
 {
 	return r->keys->role;
+}
+
+int repo_may_write(const struct repo *r, struct err *e)
+{
+	if (r->config.unwritable[0] == '\0')
+		return 0;
+	err_set(e, ERR_UNSUPPORTED,
+	    "who writes to this repository must know the feature '%s', and this program does not",
+	    r->config.unwritable);
+	return err_hint(e, "use the newer holdfast that added it; reading goes on with this one");
 }
 
 int repo_need(const struct repo *r, bool content, struct err *e)

@@ -19,7 +19,7 @@ static const struct {
 
 const char *role_name(enum role r)
 {
-	return roles[r].name;
+	return r < ROLES ? roles[r].name : "unknown";
 }
 
 bool role_parse(const char *name, enum role *out)
@@ -32,7 +32,12 @@ bool role_parse(const char *name, enum role *out)
 	return false;
 }
 
+bool role_has_domain(enum role r)
+{
+	return r == ROLE_FULL || r == ROLE_WRITE;
+}
+
 bool role_may_sign(enum role r, enum format_type type)
 {
-	return roles[r].signs >> type & 1;
+	return r < ROLES && (roles[r].signs >> type & 1);
 }

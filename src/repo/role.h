@@ -15,11 +15,14 @@ enum role {
 	ROLE_FULL,
 	ROLE_MAINTENANCE, /* sees structure: no name, no content */
 	ROLE_WRITE,       /* adds to its domain, reads nothing back */
-	ROLES,
+	ROLES,            /* also: one that this program does not know; it signs nothing */
 };
 
 const char *role_name(enum role r); /* "full"... */
 bool role_parse(const char *name, enum role *out);
+
+/* Are its blobs of a domain that config names with it? */
+bool role_has_domain(enum role r);
 
 /* May an object of this type carry the signature of such a holder? */
 bool role_may_sign(enum role r, enum format_type type);

@@ -1,6 +1,6 @@
 /* seen: see seen.h.  Lines: "sum HEX" of what follows; for each place "at HEX URL" (or
  * "new HEX URL": only its config was looked at yet), then "config N" (its revision), "epoch N",
- * "author SIGNER CLIENT N", "key HEX here|gone". */
+ * "text HEX" (that config's hash), "author SIGNER CLIENT N", "key HEX here|gone". */
 #include "repo/seen.h"
 
 #include <stdio.h>
@@ -12,7 +12,7 @@
 #include "os/os.h"
 #include "repo/repo_internal.h"
 
-enum { SEEN_MAX = 16 << 20, SUM_LINE = 4 + 64 + 1 };
+enum { SEEN_MAX = 256 << 20, SUM_LINE = 4 + 64 + 1 };
 
 void seen_settle(struct seen *s)
 {
@@ -30,14 +30,30 @@ void seen_fini(struct seen *s)
 	memset(s, 0, sizeof *s);
 }
 
+/* They are kept in order: machines without a cache make a new client every run. */
+static size_t place_of_client(const struct seen *s, const struct author *by)
+{
+	size_t lo = 0, hi = s->nclients;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (author_cmp(&s->clients[mid].by, by) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
 void seen_add_client(struct seen *s, const struct author *by, uint64_t sequence)
 {
-	size_t i = 0;
+	size_t i = place_of_client(s, by);
 
-	while (i < s->nclients && author_cmp(&s->clients[i].by, by) != 0)
-		i++;
-	if (i == s->nclients) {
-		s->clients = mem_realloc(s->clients, ++s->nclients * sizeof *s->clients);
+	if (i == s->nclients || author_cmp(&s->clients[i].by, by) != 0) {
+		s->clients = mem_realloc(s->clients, (s->nclients + 1) * sizeof *s->clients);
+		memmove(
+		    &s->clients[i + 1], &s->clients[i], (s->nclients++ - i) * sizeof *s->clients);
 		s->clients[i] = (struct seen_client){*by, 0};
 	}
 	if (sequence <= s->clients[i].sequence)
@@ -54,10 +70,21 @@ static void add(struct seen *s, uint64_t *have, uint64_t now)
 	s->changed = true;
 }
 
+static void add_config(struct seen *s, const struct config *c)
+{
+	/* What was seen of it elsewhere is no measure of this copy. */
+	if (c->revision > s->revision ||
+	    (c->revision == s->revision && (!s->has_config || s->elsewhere != NULL))) {
+		memcpy(s->config.b, c->self, sizeof c->self);
+		s->has_config = s->changed = true;
+	}
+	add(s, &s->revision, c->revision);
+	add(s, &s->epoch, c->epoch);
+}
+
 void seen_add_config(struct seen *s, const struct repo *r)
 {
-	add(s, &s->revision, r->config.revision);
-	add(s, &s->epoch, r->config.epoch);
+	add_config(s, &r->config);
 }
 
 static void add_key(struct seen *s, const struct id *id, bool gone)
@@ -91,6 +118,8 @@ static void parse_line(struct seen *s, char *line)
 		add(s, &s->revision, strtoull(a, NULL, 10));
 	else if (strcmp(word, "epoch") == 0)
 		add(s, &s->epoch, strtoull(a, NULL, 10));
+	else if (strcmp(word, "text") == 0)
+		s->has_config = strlen(a) == ID_HEX - 1 && id_parse(&s->config, a);
 	else if (b == NULL)
 		return;
 	else if (strcmp(word, "author") == 0 && c != NULL && parse_uid(a, by.signer) &&
@@ -203,6 +232,8 @@ int seen_write(struct repo *r, const struct seen *s, struct err *e)
 	buf_printf(&b, "%s%s %s %s\nconfig %llu\nepoch %llu\n", s->rest ? s->rest : "",
 	    s->elsewhere ? "new" : "at", r->place_text, r->store->url,
 	    (unsigned long long)s->revision, (unsigned long long)s->epoch);
+	if (s->has_config && s->elsewhere == NULL)
+		buf_printf(&b, "text %s\n", id_hex(hex, &s->config));
 	for (size_t i = 0; i < s->nclients && s->elsewhere == NULL; i++)
 		put_author(&b, &s->clients[i]);
 	for (size_t i = 0; i < s->nkeys && s->elsewhere == NULL; i++)
@@ -211,7 +242,8 @@ int seen_write(struct repo *r, const struct seen *s, struct err *e)
 	sum_line(span_of(b.p + SUM_LINE, b.n - SUM_LINE), sum);
 	memcpy(b.p, sum, SUM_LINE);
 	path = file_name(r);
-	rc = os_mkdirs(r->state_dir, 0700, e);
+	rc = b.n > SEEN_MAX ? err_set(e, ERR_FAILED, "too much was seen to be read again")
+			    : os_mkdirs(r->state_dir, 0700, e);
 	if (rc == 0)
 		rc = os_file_replace(path, buf_span(&b), 0600, e);
 	free(path);
@@ -233,6 +265,17 @@ static bool is_older(struct repo *r, const struct seen *s, uint64_t revision, ui
 bool seen_newer_config(struct repo *r, const struct seen *s)
 {
 	return is_older(r, s, r->config.revision, r->config.epoch);
+}
+
+static bool is_other(const struct seen *s, const struct config *c)
+{
+	return s->has_config && s->elsewhere == NULL && c->revision == s->revision &&
+	       memcmp(s->config.b, c->self, sizeof c->self) != 0;
+}
+
+bool seen_other_config(const struct repo *r, const struct seen *s)
+{
+	return is_other(s, &r->config);
 }
 
 int seen_forget(struct repo *r, struct err *e)
@@ -261,24 +304,34 @@ int seen_hint(const struct seen *s, struct err *e)
 	    "were removed may be valid again: look at the store's logs");
 }
 
-int seen_config(struct repo *r, uint64_t revision, uint64_t epoch, struct err *e)
+int seen_config(struct repo *r, const struct config *c, struct err *e)
 {
 	struct seen s;
 	struct err why;
 	int rc = 0;
 
 	seen_read(r, &s);
-	if (is_older(r, &s, revision, epoch)) {
+	if (is_other(&s, c)) {
+		err_set(e, ERR_FAILED,
+		    "config of revision %llu is another than the one that this machine has seen: "
+		    "two "
+		    "holders changed it at the same time, and one change is lost",
+		    (unsigned long long)c->revision);
+		rc = err_hint(e, "a machine that made the other keeps it in its state folder, "
+				 "*.config: if its epoch "
+				 "is higher, 'holdfast key import' takes it back; else do the lost "
+				 "change again, after "
+				 "'holdfast repair snapshots --accept-history' here");
+	} else if (is_older(r, &s, c->revision, c->epoch)) {
 		err_set(e, ERR_FAILED,
 		    "config has revision %llu, and this machine has seen %llu%s: it %s",
-		    (unsigned long long)revision, (unsigned long long)s.revision,
+		    (unsigned long long)c->revision, (unsigned long long)s.revision,
 		    s.elsewhere ? " elsewhere" : "",
 		    s.elsewhere ? "is an older copy, or was set back"
 				: "was set back to an older state");
 		rc = seen_hint(&s, e);
 	}
-	add(&s, &s.revision, revision);
-	add(&s, &s.epoch, epoch);
+	add_config(&s, c);
 	if (rc == 0 && s.changed && seen_write(r, &s, &why) == -1)
 		event_emit(r->ctx, EVENT_WARNING, span_of(NULL, 0), "%s", why.msg);
 	seen_fini(&s);
@@ -304,7 +357,7 @@ void seen_keep_config(struct repo *r)
 
 int seen_own_config(struct repo *r, struct err *e)
 {
-	if (seen_config(r, r->config.revision, r->config.epoch, e) == -1)
+	if (seen_config(r, &r->config, e) == -1)
 		return -1;
 	seen_keep_config(r);
 	return 0;

@@ -33,6 +33,8 @@ struct seen_key {
 
 struct seen {
 	uint64_t revision, epoch; /* config's */
+	struct id config;         /* the hash of that revision's text, if has_config */
+	bool has_config;
 	struct seen_client *clients;
 	size_t nclients;
 	struct seen_key *keys;
@@ -56,14 +58,22 @@ void seen_add_config(struct seen *s, const struct repo *r);
 /* Is the config in use, and the one in the store, older than what was seen? */
 bool seen_newer_config(struct repo *r, const struct seen *s);
 
+/*
+ * Is the config in use of the revision that was seen here, and another?  Then two holders
+ * changed it at the same time, and one of the two changes is lost.
+ */
+bool seen_other_config(const struct repo *r, const struct seen *s);
+
 /* What to do about what was set back, as a hint.  Returns -1. */
 int seen_hint(const struct seen *s, struct err *e);
 
 /*
- * Refuse to build on a config that is older than what this machine has seen (ERR_FAILED);
+ * Refuse to build on a config that is older than what this machine has seen, or another of
+ * the same revision (ERR_FAILED);
  * else remember it, which is told as a warning where it can't be done.
  */
-int seen_config(struct repo *r, uint64_t revision, uint64_t epoch, struct err *e);
+struct config;
+int seen_config(struct repo *r, const struct config *c, struct err *e);
 int seen_own_config(struct repo *r, struct err *e); /* the one in use */
 
 /* A copy of the config in use, beside what was seen: if it is lost, key import takes it back. */

@@ -334,6 +334,8 @@ struct import {
 	struct sheet_import *out;
 	struct config_lease lease; /* held from looking at config until it is put */
 	bool whole;                /* a config is there, by the same root key and no older */
+	bool rival;                /* and it is another of the same revision and epoch */
+	uint64_t epoch;            /* of the one that is there */
 };
 
 /* Another root key's config was put there by somebody, or we are elsewhere. */
@@ -348,9 +350,17 @@ static int look_at_config(struct import *im, const struct config *sheet, struct 
 		rc = 0;
 	} else if (rc == 0 && config_is_signed(buf_span(&text)) &&
 		   config_parse(buf_span(&text), &c, &why) == 0) {
-		if (crypto_equal(c.root, sheet->root, CRYPTO_KEY))
-			im->whole = c.revision >= sheet->revision;
-		else
+		if (crypto_equal(c.root, sheet->root, CRYPTO_KEY)) {
+			bool same = c.revision == sheet->revision;
+
+			/* Of two of one revision, that of the higher epoch can open what was made
+			 * by either. */
+			im->whole = c.revision > sheet->revision ||
+				    (same && c.epoch >= sheet->epoch);
+			im->rival = same && c.epoch == sheet->epoch &&
+				    memcmp(c.self, sheet->self, sizeof c.self) != 0;
+			im->epoch = c.epoch;
+		} else
 			rc = refuse_elsewhere(im->store, sheet, e);
 		config_fini(&c);
 	}
@@ -380,6 +390,14 @@ static int put_config(struct import *im, struct span text, struct err *e)
 {
 	if (im->whole && im->out->key)
 		return 0;
+	if (im->rival) {
+		err_set(e, ERR_EXISTS,
+		    "%s has another config of revision %llu, epoch %llu: not replaced",
+		    im->store->url, (unsigned long long)im->out->revision,
+		    (unsigned long long)im->epoch);
+		return err_hint(e, "two holders changed it at the same time: with the one that is "
+				   "there, do again what the other changed");
+	}
 	if (im->whole)
 		return err_set(e, ERR_EXISTS, "%s has a config, and it is whole: not replaced",
 		    im->store->url);

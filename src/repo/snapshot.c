@@ -17,7 +17,7 @@
 
 const char *snapshot_strategy_name(enum snapshot_strategy s)
 {
-	static const char *const names[] = {"full", "incremental", "differential"};
+	static const char *const names[] = {"full", "incremental", "differential", "other"};
 
 	return names[s];
 }
@@ -36,10 +36,8 @@ static void free_texts(char **v, size_t n)
 	free(v);
 }
 
-void snapshot_free(struct snapshot *s)
+void snapshot_facts_fini(struct snapshot *s)
 {
-	if (s == NULL)
-		return;
 	for (size_t i = 0; i < s->nparts; i++) {
 		struct snapshot_part *p = &s->parts[i];
 
@@ -55,6 +53,17 @@ void snapshot_free(struct snapshot *s)
 	free(s->parts);
 	free_texts(s->excludes, s->nexcludes);
 	free(s->anomalies);
+	s->parts = NULL;
+	s->excludes = NULL;
+	s->anomalies = NULL;
+	s->nparts = s->nexcludes = s->nanomalies = 0;
+}
+
+void snapshot_free(struct snapshot *s)
+{
+	if (s == NULL)
+		return;
+	snapshot_facts_fini(s);
 	free_texts(s->tags, s->ntags);
 	free(s->host);
 	free(s->user);
@@ -68,20 +77,40 @@ void snapshot_list_fini(struct snapshot_list *l)
 	for (size_t i = 0; i < l->n; i++)
 		snapshot_free(l->v[i]);
 	free(l->v);
+	free(l->riddles);
 	gone_fini(&l->gone);
 	pruned_list_fini(&l->pruned);
 	memset(l, 0, sizeof *l);
 }
 
-/* Classes of the two data keys are fixed: structure, content. */
+/*
+ * What a listed writer signed is no junk, whatever it says: a later version may know what
+ * it means.  Returns -1.
+ */
+static int not_understood(struct err *e)
+{
+	err_set(e, ERR_FOREIGN,
+	    "its signature is right, but its head is not as this program knows it: made by a newer "
+	    "holdfast?");
+	return err_hint(e,
+	    "use the newest holdfast; if that cannot read it either, 'holdfast repair "
+	    "snapshots --drop-foreign' removes it");
+}
+
+/*
+ * Classes of the two data keys are fixed: structure, content.  The head decides: facts that
+ * cannot be opened, or understood, leave a snapshot that needs what its head says.
+ */
 static int open_sections(
     struct repo *r, const struct envelope *env, struct snapshot *s, struct err *e)
 {
 	bool full = r->keys->role == ROLE_FULL;
 	const struct seal_key *structure, *content = NULL;
 	struct buf head = {0}, facts = {0};
-	uint8_t signer[FORMAT_UID] = {0};
+	uint8_t *signer = s->signer, named[FORMAT_UID];
+	struct span read = span_of(NULL, 0);
 	struct sealer sealer;
+	struct err why;
 	int rc = -1;
 
 	sealer_init(&sealer, r->config.repo);
@@ -100,12 +129,19 @@ static int open_sections(
 		repo_judge_signer(r, signer, e);
 		goto out;
 	}
+	memcpy(named, signer, FORMAT_UID);
+	if (full)
+		read = envelope_open(&sealer, env, 1, content, PURPOSE_FACTS, &facts, &why) == 0 &&
+			       facts.n > 0
+			   ? buf_span(&facts)
+			   : span_str("");
 	if (envelope_open(&sealer, env, 0, structure, PURPOSE_HEAD, &head, e) == -1 ||
-	    (full && envelope_open(&sealer, env, 1, content, PURPOSE_FACTS, &facts, e) == -1) ||
-	    snapshot_json_decode(
-		buf_span(&head), full ? buf_span(&facts) : span_of(NULL, 0), s, e) == -1)
+	    snapshot_json_decode(buf_span(&head), read, s, e) == -1) {
+		memcpy(signer, named, FORMAT_UID);
+		not_understood(e);
 		goto out;
-	if (memcmp(signer, s->signer, FORMAT_UID) != 0) {
+	}
+	if (memcmp(signer, named, FORMAT_UID) != 0) {
 		err_set(e, ERR_CORRUPT, "snapshot names another signer than signed it");
 		goto out;
 	}
@@ -117,9 +153,9 @@ out:
 	return rc;
 }
 
-/* `*as_put`: its bytes have the hash in its name. */
-static int load(
-    struct repo *r, const struct id *id, struct snapshot **out, bool *as_put, struct err *e)
+/* `*as_put`: its bytes have the hash in its name; then `signer`, if its signature is one. */
+static int load(struct repo *r, const struct id *id, struct snapshot **out, bool *as_put,
+    uint8_t signer[FORMAT_UID], struct err *e)
 {
 	struct snapshot *s = mem_zalloc(sizeof *s);
 	struct buf object = {0};
@@ -138,19 +174,21 @@ static int load(
 		goto out;
 	}
 	*out = s;
-	s = NULL;
 	rc = 0;
 out:
+	memcpy(signer, s->signer, FORMAT_UID);
 	buf_fini(&object);
-	snapshot_free(s);
+	if (rc == -1)
+		snapshot_free(s);
 	return rc;
 }
 
 int snapshot_load(struct repo *r, const struct id *id, struct snapshot **out, struct err *e)
 {
+	uint8_t signer[FORMAT_UID];
 	bool as_put;
 
-	return load(r, id, out, &as_put, e);
+	return load(r, id, out, &as_put, signer, e);
 }
 
 struct found {
@@ -189,16 +227,42 @@ static int by_start(const void *a, const void *b)
 	return c ? c : id_cmp(&x->id, &y->id);
 }
 
+/*
+ * One that is not understood may need anything.  What a write key signed can only be of its
+ * own domain: then no more than that is in doubt.
+ */
+static bool add_riddle(
+    const struct repo *r, struct snapshot_list *l, const struct id *id, const uint8_t *signer)
+{
+	const struct config_writer *w = config_writer(&r->config, signer);
+	struct snapshot_riddle *x;
+
+	if (w == NULL || w->role != ROLE_WRITE)
+		return false;
+	l->riddles = mem_realloc(l->riddles, (l->nriddles + 1) * sizeof *l->riddles);
+	x = &l->riddles[l->nriddles++];
+	x->id = *id;
+	memcpy(x->signer, signer, FORMAT_UID);
+	memcpy(x->domain, w->domain, FORMAT_UID);
+	return true;
+}
+
 /* One that is there: into the list, or counted as what it is. */
 static int take(struct repo *r, const struct found *f, const struct note_list *notes,
     struct snapshot_list *out, struct err *e)
 {
 	char name[REPO_NAME_MAX];
+	uint8_t signer[FORMAT_UID];
 	struct snapshot *s;
 	bool as_put;
 
-	if (load(r, &f->id, &s, &as_put, e) == 0) {
+	if (load(r, &f->id, &s, &as_put, signer, e) == 0) {
 		s->stored_ns = f->stored_ns;
+		if (s->unread)
+			event_emit(r->ctx, EVENT_WARNING,
+			    span_str(repo_object_name(name, FORMAT_SNAPSHOT, &f->id)),
+			    "its facts are not as this program knows them: made by a newer "
+			    "holdfast?");
 		note_fold(notes, s);
 		out->v[out->n++] = s;
 		return 0;
@@ -208,11 +272,12 @@ static int take(struct repo *r, const struct found *f, const struct note_list *n
 	if (!repo_is_bad(e))
 		return -1;
 	/* What is as it was put, and still wrong, was never a snapshot. */
-	if (as_put && e->kind == ERR_CORRUPT)
+	if (as_put && e->kind == ERR_CORRUPT) {
 		out->junk++;
-	else
+	} else if (e->kind != ERR_FOREIGN || !add_riddle(r, out, &f->id, signer)) {
 		out->damaged++;
-	out->foreign += e->kind == ERR_FOREIGN;
+		out->foreign += e->kind == ERR_FOREIGN;
+	}
 	event_emit(r->ctx, EVENT_OBJECT_DAMAGED,
 	    span_str(repo_object_name(name, FORMAT_SNAPSHOT, &f->id)), "%s", e->msg);
 	return 0;
@@ -259,6 +324,17 @@ int snapshot_load_all(struct repo *r, struct snapshot_list *out, struct err *e)
 	return 0;
 }
 
+/* What is put must be readable: a clock far beyond the years that the format has, say. */
+static bool comes_back(const char *head, const char *facts)
+{
+	struct snapshot *s = mem_zalloc(sizeof *s);
+	struct err why;
+	bool ok = snapshot_json_decode(span_str(head), span_str(facts), s, &why) == 0 && !s->unread;
+
+	snapshot_free(s);
+	return ok;
+}
+
 int snapshot_put(struct repo *r, struct snapshot *s, struct err *e)
 {
 	const struct config *c = &r->config;
@@ -281,6 +357,10 @@ int snapshot_put(struct repo *r, struct snapshot *s, struct err *e)
 	sealer_init(&sealer, c->repo);
 	if (head == NULL || facts == NULL) {
 		err_set(e, ERR_USAGE, "host, system or tag is not valid UTF-8");
+		goto out;
+	}
+	if (!comes_back(head, facts)) {
+		err_set(e, ERR_FAILED, "the snapshot could not be read again: is the clock right?");
 		goto out;
 	}
 	envelope_begin(&object, FORMAT_SNAPSHOT, keys, 2);

@@ -15,7 +15,13 @@
 #include "repo/gone.h"
 #include "repo/pruned.h"
 
-enum snapshot_strategy { SNAPSHOT_FULL, SNAPSHOT_INCREMENTAL, SNAPSHOT_DIFFERENTIAL };
+/* A later version may have others: its snapshots are of SNAPSHOT_OTHER strategy, and incomplete. */
+enum snapshot_strategy {
+	SNAPSHOT_FULL,
+	SNAPSHOT_INCREMENTAL,
+	SNAPSHOT_DIFFERENTIAL,
+	SNAPSHOT_OTHER
+};
 enum snapshot_outcome { SNAPSHOT_COMPLETE, SNAPSHOT_INCOMPLETE, SNAPSHOT_FAILED };
 
 const char *snapshot_strategy_name(enum snapshot_strategy s); /* "full"... */
@@ -59,7 +65,8 @@ struct snapshot {
 	uint8_t signer[FORMAT_UID], client[FORMAT_UID], group[FORMAT_UID];
 	uint8_t domain[FORMAT_UID]; /* its blobs' */
 	bool late;                  /* came after its signer was removed (late.h) */
-	bool head_only;             /* the key in use cannot read paths, statistics, errors */
+	bool head_only; /* paths, statistics, errors: not for the key in use to read, or unread */
+	bool unread; /* its facts are not as this version knows them: the head says what it needs */
 	uint64_t sequence;
 	bool has_previous, has_parent;
 	struct id previous, parent;
@@ -92,7 +99,8 @@ bool snapshot_kept(const struct snapshot *s, int64_t now_ns);
 /* Is it void, or forgotten and due by this (the store's) time, and not kept? */
 bool snapshot_goes(const struct snapshot *s, int64_t now_ns);
 
-void snapshot_free(struct snapshot *s); /* and all it owns; NULL does nothing */
+void snapshot_facts_fini(struct snapshot *s); /* parts, excludes, anomalies: back to none */
+void snapshot_free(struct snapshot *s);       /* and all it owns; NULL does nothing */
 
 struct repo;
 
@@ -106,6 +114,12 @@ struct snapshot_list {
 	size_t n;
 	size_t damaged, foreign; /* foreign ones among the damaged: ERR_FOREIGN */
 	size_t junk; /* with the right hash, and wrong: no snapshot of anybody's; told as damaged */
+	/* Signed by write keys, heads not understood: each may need anything of its domain. */
+	struct snapshot_riddle {
+		struct id id;
+		uint8_t signer[FORMAT_UID], domain[FORMAT_UID];
+	} * riddles; /* owned */
+	size_t nriddles;
 	struct gone gone; /* what was deleted rightly */
 	struct pruned_list pruned;
 };

@@ -219,13 +219,12 @@ static char *get_text(const json_t *o, const char *key)
 static bool decode_head(const json_t *h, struct snapshot *s)
 {
 	char *strategy = get_text(h, "strategy");
-	bool known = false;
+	bool known = strategy != NULL;
 
+	s->strategy = SNAPSHOT_OTHER;
 	for (int i = SNAPSHOT_FULL; strategy != NULL && i <= SNAPSHOT_DIFFERENTIAL; i++)
-		if (strcmp(strategy, snapshot_strategy_name((enum snapshot_strategy)i)) == 0) {
+		if (strcmp(strategy, snapshot_strategy_name((enum snapshot_strategy)i)) == 0)
 			s->strategy = (enum snapshot_strategy)i;
-			known = true;
-		}
 	free(strategy);
 	s->host = get_text(h, "host");
 	s->user = get_text(h, "user");
@@ -265,19 +264,17 @@ static bool decode_part(const json_t *o, struct snapshot_part *p)
 {
 	const json_t *stats = json_object_get(o, "statistics");
 	const char *outcome = json_string_value(json_object_get(o, "outcome"));
-	bool known = false;
 
+	p->outcome = SNAPSHOT_INCOMPLETE; /* as is one that a later version names */
 	for (int i = SNAPSHOT_COMPLETE; outcome != NULL && i <= SNAPSHOT_FAILED; i++)
-		if (strcmp(outcome, snapshot_outcome_name((enum snapshot_outcome)i)) == 0) {
+		if (strcmp(outcome, snapshot_outcome_name((enum snapshot_outcome)i)) == 0)
 			p->outcome = (enum snapshot_outcome)i;
-			known = true;
-		}
 	for (size_t i = 0; i < NSTATS; i++)
 		*(uint64_t *)(void *)((char *)&p->stats + stat_fields[i].off) = (uint64_t)
 		    json_integer_value(json_object_get(stats, stat_fields[i].name));
 	p->name = get_text(o, "name");
 	p->kind = get_text(o, "kind");
-	return known && p->name && p->kind &&
+	return outcome && p->name && p->kind &&
 	       json_list(json_object_get(o, "paths"), &p->paths, &p->npaths) &&
 	       get_id(json_object_get(o, "tree"), &p->has_tree, &p->tree) &&
 	       decode_errors(json_object_get(o, "errors"), p);
@@ -360,7 +357,9 @@ static bool decode_roots(const json_t *h, struct snapshot *s)
 			return false;
 		p->name = mem_strdup("");
 		p->kind = mem_strdup("");
-		p->outcome = p->has_tree ? SNAPSHOT_COMPLETE : SNAPSHOT_FAILED;
+		p->outcome = !p->has_tree ? SNAPSHOT_FAILED
+			     : s->unread  ? SNAPSHOT_INCOMPLETE
+					  : SNAPSHOT_COMPLETE;
 	}
 	return true;
 }
@@ -371,10 +370,13 @@ int snapshot_json_decode(struct span head, struct span facts, struct snapshot *s
 	json_t *f = json_loadb((const char *)facts.p, facts.n, JSON_REJECT_DUPLICATES, NULL);
 	bool ok = json_is_object(h) && decode_head(h, s);
 
-	if (facts.p == NULL)
+	if (ok && facts.p != NULL &&
+	    !(json_is_object(f) && decode_facts(f, s) && roots_agree(h, s))) {
+		snapshot_facts_fini(s);
+		s->unread = true;
+	}
+	if (facts.p == NULL || s->unread)
 		ok = ok && decode_roots(h, s);
-	else
-		ok = ok && json_is_object(f) && decode_facts(f, s) && roots_agree(h, s);
 
 	json_decref(h);
 	json_decref(f);

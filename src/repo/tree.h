@@ -19,6 +19,8 @@
 #include "repo/format.h"
 
 enum tree_tag { TREE_NONE, TREE_DIR, TREE_CONTENT, TREE_LIST };
+/* Set in a ref's tag: extensions follow it.  This version writes none, and passes over them. */
+enum { TREE_EXTENDED = 0x80, TREE_EXTENSIONS_MAX = 64 << 10 };
 
 /* What an entry refers to: a directory's tree, or a file's content. */
 struct tree_ref {

@@ -240,6 +240,21 @@ static uint32_t small(struct cursor *c, uint64_t max)
 	return (uint32_t)v;
 }
 
+/*
+ * What a later version adds that does not hurt who lacks it: a string of tags and strings.
+ * None is known yet; they must be well-formed all the same.
+ */
+static void skip_extensions(struct cursor *c)
+{
+	struct cursor all = cursor_of(cursor_string(c, TREE_EXTENSIONS_MAX));
+
+	while (!c->bad && cursor_left(&all) > 0) {
+		cursor_varint(&all);
+		cursor_string(&all, TREE_EXTENSIONS_MAX);
+		c->bad = all.bad;
+	}
+}
+
 static int parse_entry(struct tree_reader *r, struct entry *en, struct err *e)
 {
 	struct cursor *c = &r->cn;
@@ -250,7 +265,7 @@ static int parse_entry(struct tree_reader *r, struct entry *en, struct err *e)
 	bits = cursor_varint(c);
 	if (c->bad || en->type < ENTRY_FILE || en->type > ENTRY_BLOCK)
 		return corrupt(e, "entry of unknown type");
-	if (bits > 15)
+	if (bits > 31)
 		return err_set(e, ERR_UNSUPPORTED, "tree: entry with unknown fields");
 	en->name = cursor_string(c, ENTRY_NAME_MAX);
 	en->mode = small(c, 07777);
@@ -275,6 +290,8 @@ static int parse_entry(struct tree_reader *r, struct entry *en, struct err *e)
 	if (bits & 4)
 		parse_holes(r, en);
 	en->changed = bits & 8;
+	if (bits & 16)
+		skip_extensions(c);
 	if (c->bad || en->size > INT64_MAX || (en->nholes && en->type != ENTRY_FILE) ||
 	    (en->linked && en->type == ENTRY_DIR) ||
 	    (en->target.n && memchr(en->target.p, 0, en->target.n)))
@@ -288,9 +305,10 @@ static int parse_ref(struct tree_reader *r, struct tree_ref *ref, struct err *e)
 {
 	struct cursor *c = &r->cr;
 	struct span bytes;
+	uint8_t tag = cursor_u8(c);
 
 	memset(ref, 0, sizeof *ref);
-	ref->tag = (enum tree_tag)cursor_u8(c);
+	ref->tag = (enum tree_tag)(tag & ~TREE_EXTENDED);
 	if (ref->tag == TREE_CONTENT)
 		ref->n = cursor_count(c, ID_SIZE, FORMAT_LIST_INLINE);
 	else if (ref->tag == TREE_LIST)
@@ -298,6 +316,8 @@ static int parse_ref(struct tree_reader *r, struct tree_ref *ref, struct err *e)
 	if (ref->tag == TREE_DIR || ref->tag == TREE_LIST)
 		ref->n = 1;
 	bytes = cursor_bytes(c, ref->n * ID_SIZE);
+	if (tag & TREE_EXTENDED)
+		skip_extensions(c);
 	if (c->bad || ref->tag > TREE_LIST || (ref->tag == TREE_CONTENT && ref->n == 0) ||
 	    (ref->tag == TREE_LIST && (ref->depth < 1 || ref->depth > FORMAT_LIST_DEPTH)))
 		return corrupt(e, "malformed reference");
@@ -417,7 +437,7 @@ static int visit_leaf(struct cursor *c, refs_visit *visit, void *arg, struct err
 	n = cursor_count(c, 1, LEAF_COUNT_MAX);
 	for (size_t i = 0; i < n && !c->bad; i++) {
 		enum format_purpose kind = PURPOSE_REFS;
-		uint8_t tag = cursor_u8(c), depth = 0;
+		uint8_t first = cursor_u8(c), tag = (uint8_t)(first & ~TREE_EXTENDED), depth = 0;
 		size_t k = tag == TREE_DIR || tag == TREE_LIST;
 
 		if (tag == TREE_LIST)
@@ -431,6 +451,8 @@ static int visit_leaf(struct cursor *c, refs_visit *visit, void *arg, struct err
 			return corrupt(e, "malformed reference");
 		if (visit_ids(c, k, kind, depth, visit, arg, e) == -1)
 			return -1;
+		if (first & TREE_EXTENDED)
+			skip_extensions(c);
 	}
 	return 0;
 }

@@ -45,6 +45,8 @@ int writer_begin(struct repo *r, const struct writer_params *p, struct writer **
 	const struct domain *d = p->domain ? repo_domain(r, p->domain) : repo_own_domain(r);
 	struct writer *w;
 
+	if (repo_may_write(r, e) == -1)
+		return -1;
 	/* The local cache, or a snapshot, may name one that an older config lacks. */
 	if (d == NULL)
 		return repo_foreign(e, "of a domain that config does not know");

@@ -63,6 +63,7 @@ int target_sync(struct target *t, struct err *e);
  * that size and time prove nothing.
  */
 int target_begin(struct target *t, const char *what, bool *cut, struct err *e);
+bool target_is_own(struct span name); /* is it the name of that word, in the root? */
 int target_end(struct target *t, struct err *e);
 
 void target_close(struct target *t); /* NULL does nothing; all dirs unreferenced before */

@@ -21,6 +21,12 @@ static bool read_word(struct target *t, char *out, size_t max)
 	return true;
 }
 
+bool target_is_own(struct span name)
+{
+	return name.n == sizeof TARGET_UNFINISHED - 1 &&
+	       memcmp(name.p, TARGET_UNFINISHED, name.n) == 0;
+}
+
 int target_begin(struct target *t, const char *what, bool *cut, struct err *e)
 {
 	char was[TARGET_WORD_MAX];

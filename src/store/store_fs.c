@@ -113,6 +113,16 @@ static void stamp(struct store_fs *fs, const char *tmp)
 	utimensat(fs->root, tmp, now, AT_SYMLINK_NOFOLLOW);
 }
 
+/* Suspended just between the two: the time of its naming is in its inode. */
+static void stamp_late(struct store_fs *fs, const char *key)
+{
+	struct stat st;
+
+	if (fstatat(fs->root, key, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    st.st_ctim.tv_sec > st.st_mtim.tv_sec + 1)
+		stamp(fs, key);
+}
+
 /* One attempt to name it; the folder may turn out to be gone. */
 static int publish_once(struct store_fs *fs, const char *tmp, const char *key, unsigned flags)
 {
@@ -143,6 +153,7 @@ int fs_publish(struct store_fs *fs, const char *tmp, const char *key, unsigned f
 			return fs_fail_write(fs, e, flags & STORE_NEW ? "link" : "rename");
 		fs_dir_forget(fs, dir);
 	}
+	stamp_late(fs, key);
 	fs_fd_drop(fs, key);
 	return 0;
 }

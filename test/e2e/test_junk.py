@@ -55,9 +55,10 @@ def test_junk_of_the_right_name_stops_nobody(used, thief, tree, base, folder):
     if folder == "index":  # by its own key, and nonsense
         rubbish.append(forger.envelope(kind, [], [(6, *key, os.urandom(100)), (11, *key, None)]))
     if folder == "snapshots":
-        rubbish.append(forger.envelope(kind, [forger.sealed[2], forger.sealed[1]], [
-            (7, *forger.run[2], b"{}"), (8, *forger.run[1], b"{}"), (11, *forger.run[2], None)]))
-        rubbish.append(rubbish[-1][:-1] + bytes([rubbish[-1][-1] ^ 1]))
+        # What it signed rightly is no junk, whatever it says: golden/test_later_versions.py.
+        signed = forger.envelope(kind, [forger.sealed[2], forger.sealed[1]], [
+            (7, *forger.run[2], b"{}"), (8, *forger.run[1], b"{}"), (11, *forger.run[2], None)])
+        rubbish.append(signed[:-1] + bytes([signed[-1] ^ 1]))
     names = [forger.put(folder, junk).hex() for junk in rubbish]
     with open(f"{used.repo}/{folder}/README", "wb") as f:
         f.write(b"hello")

@@ -27,7 +27,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 				  .label = "label",
 				  .when = "now"});
 	config_writer_newest(&c, id, id, &newest);
-	config_remove_writer(&c, id, "now", NULL);
+	config_writer_missed(&c, id, id, 7);
+	config_remove_writer(&c, id, "now", NULL, NULL);
 	config_sign(&c, key, &b);
 	if (config_parse(buf_span(&b), &again, &e) == -1)
 		abort();

@@ -41,8 +41,8 @@ VER = b"\1"
 BLOB_MAX, PACK_MAX = 8 << 20, 80 << 20
 INDEX, SNAPSHOT, NOTE, MARK, KEY, CONTENT_PACK, META_PACK = range(1, 8)
 CONTENT, NAMES, REFS = 1, 2, 3
-MAY_SIGN = {"full": range(1, 8), "maintenance": (INDEX, CONTENT_PACK, META_PACK, MARK),
-            "write": (INDEX, CONTENT_PACK, META_PACK, SNAPSHOT)}
+MAY_SIGN = {"full": range(1, 8), "maintenance": (INDEX, CONTENT_PACK, META_PACK, MARK, NOTE),
+            "write": (INDEX, CONTENT_PACK, META_PACK, SNAPSHOT, NOTE)}
 FILE, DIRECTORY, SYMLINK, FIFO, CHARDEV, BLOCKDEV = range(1, 7)
 
 
@@ -174,7 +174,7 @@ def mark_key(bundle):
 class Repo:
     def __init__(self, path, password=None, key_file=None, use_index=True):
         self.path = os.fsencode(path)
-        raw = self.read_file(b"config", 1 << 20)
+        raw = self.read_file(b"config", 64 << 20)
         config = json.loads(raw)
         need(canonical(config) == raw, "config: not canonical JSON")
         self.config, self.id = config, bytes.fromhex(config["repository"])
@@ -312,7 +312,7 @@ class Repo:
         self.check_signature(bytes.fromhex(self.writers[signer]["key"]), signature,
                              b"holdfast/1 sig" + bytes([kind]) + self.id + sha256(signed), what)
         writer = self.writers[signer]
-        need(kind in MAY_SIGN[writer["role"]], f"{what}: a {writer['role']} key may not sign this")
+        need(kind in MAY_SIGN.get(writer["role"], ()), f"{what}: a {writer['role']} key may not sign this")
         if writer["role"] == "write" and domain is not None:
             need(bytes.fromhex(writer["domain"]) == domain, f"{what}: signed by a write key of another domain")
         return signer
@@ -586,7 +586,14 @@ def decompress(codec, data, size):
 
 
 def read_ref(c):
-    what = c.u8()
+    tag = c.u8()
+    ref = read_plain_ref(c, tag & 127)
+    if tag & 128:
+        skip_extensions(c)
+    return ref
+
+
+def read_plain_ref(c, what):
     if what == 1:
         return 1, c.take(32)
     if what == 2:
@@ -601,6 +608,13 @@ def read_ref(c):
     return (0,)
 
 
+def skip_extensions(c):
+    """7: (tag, string) pairs of a later version, all of which may be passed over."""
+    inner = Cursor(c.string())
+    while inner.at < len(inner.data):
+        inner.varint(), inner.string()
+
+
 def parse_names(data):
     c = Cursor(data)
     for _ in range(c.varint()):  # owners: names for uids and gids, not used here
@@ -608,7 +622,7 @@ def parse_names(data):
     for _ in range(c.varint()):
         e = {"type": c.u8()}
         fields = c.varint()
-        need(FILE <= e["type"] <= BLOCKDEV and fields < 16, "entry of an unknown type or field")
+        need(FILE <= e["type"] <= BLOCKDEV and fields < 32, "entry of an unknown type or field")
         e["name"] = name = c.string()
         need(0 < len(name) <= 4096 and name not in (b".", b"..") and not set(name) & {0, 47}, "hostile name")
         e["mode"], e["uid"], e["gid"] = c.varint(), c.varint(), c.varint()
@@ -623,6 +637,8 @@ def parse_names(data):
         e["xattrs"] = [(c.string(), c.string()) for _ in range(c.varint())] if fields & 1 else []
         e["link"] = c.u64() if fields & 2 else None
         e["holes"] = [(c.varint(), c.varint()) for _ in range(c.varint())] if fields & 4 else []
+        if fields & 16:
+            skip_extensions(c)
         yield e
     c.end()
 

@@ -3,6 +3,7 @@
 A Forger takes a repository and its key file, and adds a snapshot of any tree, however hostile,
 with every hash, seal and signature right: what a holder of a key could do. From doc/format.md.
 """
+import collections
 import json
 import os
 import struct
@@ -45,6 +46,41 @@ def padded(payload, size=None):
     return plain + bytes((size or padme(len(plain))) - len(plain))
 
 
+def extensions(*pairs):
+    """7: what a later version may add to an entry or a ref."""
+    return string(b"".join(varint(tag) + string(value) for tag, value in pairs))
+
+
+def cut(data, key, low, avg, high):
+    """5.1: the lengths of the blobs that data becomes."""
+    gear = [g for b in range(64) for g in struct.unpack("<4Q", rr.sha256(key + struct.pack("<I", b)))]
+    bits, ones, done = avg.bit_length() - 1, (1 << 64) - 1, 0
+    while done < len(data):
+        n = min(len(data) - done, high)
+        done += next_cut(data[done : done + n], gear, bits, ones, low, avg, high)
+        yield done
+
+
+def next_cut(s, gear, bits, ones, low, avg, high):
+    n, h, hashes = len(s), 0, {}
+    if n <= low:
+        return n
+    for at in range(low - 64, n):
+        h = (h << 1) + gear[s[at]] & ones
+        length = at + 1
+        if length >= low and not h >> 64 - (bits + 2 if length <= avg else bits - 2):
+            return length
+        if length > avg:
+            hashes[length] = h
+    if n < high or high == avg:
+        return n
+    if len(set(s[avg - 64 : high])) == 1 or len(set(hashes.values())) == 1:
+        return high
+    often = collections.Counter(h >> 48 for h in hashes.values())
+    once = {length: h for length, h in hashes.items() if often[h >> 48] == 1} or hashes
+    return min(once, key=lambda length: (once[length], length))
+
+
 def entry(kind, name, **f):
     """One entry of a names blob; f may hold anything that format.md forbids."""
     body = bytes([kind]) + varint(f.get("fields", (2 if "link" in f else 0) | (4 if "holes" in f else 0)))
@@ -60,7 +96,7 @@ def entry(kind, name, **f):
         body += struct.pack("<Q", f["link"])
     if "holes" in f:
         body += varint(len(f["holes"])) + b"".join(varint(g) + varint(n) for g, n in f["holes"])
-    return body
+    return body + f.get("extensions", b"")
 
 
 class Forger(rr.Repo):
@@ -154,7 +190,14 @@ class Forger(rr.Repo):
         slots = varint(len(classes))[:1] + b"".join(varint(c - 1) for c in classes)
         return ident + bytes([kind]) + varint(len(data)) + varint(len(header)) + slots + listed
 
-    def commit(self, root, start="2026-01-01T00:00:00.000000000Z", **claims):
+    def note(self, snapshot, op, value="", when="2026-01-01T00:00:00.000000000Z"):
+        note = {"snapshot": snapshot, "op": op, "time": when, "value": value, "signer": self.signer.hex()}
+        data = self.envelope(rr.NOTE, [self.sealed[2]], [(9, *self.run[2], rr.canonical(note)), (11, *self.run[2], None)])
+        os.makedirs(f"{self.path.decode()}/notes", exist_ok=True)
+        with open(f"{self.path.decode()}/notes/{snapshot}.{self.object_hash(data).hex()}", "wb") as f:
+            f.write(data)
+
+    def commit(self, root, start="2026-01-01T00:00:00.000000000Z", facts=None, part=None, **claims):
         """Write packs, index and a snapshot of the tree root, whose head makes these claims; its id as hex."""
         packs = [self.pack(kind) for kind in self.pending if self.pending[kind]]
         payload = IN_TIME + varint(2) + self.sealed[1] + self.sealed[2] + varint(len(packs)) + b"".join(packs)
@@ -164,16 +207,16 @@ class Forger(rr.Repo):
                 "start": start, "end": start, "deadline": "2180-01-01T00:00:00.000000000Z", "host": "forger", "user": "forger", "system": None,
                 "group": "cd" * 16, "strategy": "full", "tags": [], "roots": [root.hex()], "producer": "forger"} | claims
         part = {"name": "files", "kind": "files", "paths": ["/"], "tree": root.hex(), "outcome": "complete",
-                "statistics": {}, "facts": {}, "errors": []}
-        facts = {"parts": [part], "excludes": [], "declaration": None}
+                "statistics": {}, "facts": {}, "errors": []} | (part or {})
+        facts = {"parts": [part], "excludes": [], "declaration": None} if facts is None else facts
         data = self.envelope(rr.SNAPSHOT, [self.sealed[2], self.sealed[1]], [
             (7, *self.run[2], rr.canonical(head)), (8, *self.run[1], rr.canonical(facts)),
             (11, *self.run[2], None)])
         return self.put("snapshots", data).hex()
 
 
-def new_repository(path, key_file, object_hash="blake3", blob_id="blake3"):
-    """An empty repository of version 1 and its key file, made without the program."""
+def new_repository(path, key_file, object_hash="blake3", blob_id="blake3", **also):
+    """An empty repository of version 1 and its key file, made without the program; also: more for config."""
     os.makedirs(path)
     repository, holder, domain = os.urandom(16), os.urandom(16), os.urandom(16)
     secret = {n: os.urandom(SEED) for n in
@@ -188,7 +231,7 @@ def new_repository(path, key_file, object_hash="blake3", blob_id="blake3"):
               "structure": public["structure"].hex(), "domains": [{"id": domain.hex()}], "grace": 86400,
               "writers": [{"id": holder.hex(), "key": public["signing"].hex(), "own": public["own"].hex(), "role": "full",
                            "domain": domain.hex(), "label": "made by hand", "added": now, "removed": None,
-                           "grant": None}], "created": now}
+                           "grant": None}], "created": now} | also
     root = Ed25519PrivateKey.from_private_bytes(secret["root"])
     config["signature"] = root.sign(b"holdfast/1 config" + rr.canonical(config)).hex()
     with open(f"{path}/config", "wb") as f:

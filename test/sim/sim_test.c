@@ -1,5 +1,5 @@
 /*
- * Histories of writers, readers, forgetters and pruners on one repository, by
+ * Histories of writers, readers, forgetters, pruners and repairers on one repository, by
  * the real engine over a store that does the worst it may (store_sim.h), in an
  * order that a seed decides (turns.h).  In each, whatever happens:
  *
@@ -18,6 +18,7 @@
 
 #include "engine/op_forget.h"
 #include "engine/op_prune.h"
+#include "engine/op_repair.h"
 #include "turns.h"
 #include "store_sim.h"
 
@@ -52,14 +53,14 @@ struct history {
 	char *failure;                  /* the first thing that must not be */
 	struct content now[ACTORS_MAX]; /* what is in each host's tree */
 	/* What happened, for the sum over all. */
-	unsigned backups, acknowledged, restores, prunes, forgets, crashes, voids, deleted;
+	unsigned backups, acknowledged, restores, prunes, repairs, forgets, crashes, voids, deleted;
 };
 
 /* An actor: one after the other, processes of one kind on one host. */
 struct actor {
 	struct history *h;
 	char name[16];
-	enum { WRITER, READER, FORGETTER, PRUNER, KINDS } kind;
+	enum { WRITER, READER, FORGETTER, PRUNER, REPAIRER, KINDS } kind;
 	unsigned host, rounds;
 	int64_t skew_ns;
 	struct clock clock;
@@ -319,9 +320,22 @@ static void run_prune(struct actor *a, struct repo *r, struct sim_process *p)
 	a->h->deleted += (unsigned)res.packs_deleted;
 }
 
+/* A repair that was not needed must do no harm. */
+static void run_repair(struct actor *a, struct repo *r, struct sim_process *p)
+{
+	struct repair_params rp = {.index = true, .jobs = 1};
+	struct repair_result res;
+	struct err e;
+
+	a->h->repairs++;
+	if (op_repair(r, &rp, &a->ctx, &res, &e) == -1)
+		sim_place_note(a->h->place, "%s: %s", a->name, p->dead ? "crashed" : e.msg);
+}
+
 typedef void actor_run(struct actor *a, struct repo *r, struct sim_process *p);
-static actor_run *const runs[KINDS] = {run_backup, run_restore, run_forget, run_prune};
-static const char *const kind_names[KINDS] = {"writer", "reader", "forgetter", "pruner"};
+static actor_run *const runs[KINDS] = {run_backup, run_restore, run_forget, run_prune, run_repair};
+static const char *const kind_names[KINDS] = {
+    "writer", "reader", "forgetter", "pruner", "repairer"};
 
 static void actor_main(void *arg)
 {
@@ -346,7 +360,8 @@ static void actor_main(void *arg)
 
 static void actor_init(struct actor *a, struct history *h, unsigned number)
 {
-	static const uint8_t mix[] = {WRITER, PRUNER, FORGETTER, WRITER, PRUNER, FORGETTER, READER};
+	static const uint8_t mix[] = {
+	    WRITER, PRUNER, FORGETTER, WRITER, PRUNER, REPAIRER, FORGETTER, READER};
 
 	memset(a, 0, sizeof *a);
 	a->h = h;
@@ -582,6 +597,7 @@ static void promises_hold_in_every_history(void **state)
 		sum.acknowledged += h.acknowledged;
 		sum.restores += h.restores;
 		sum.prunes += h.prunes;
+		sum.repairs += h.repairs;
 		sum.forgets += h.forgets;
 		sum.crashes += h.crashes;
 		sum.deleted += h.deleted;
@@ -591,9 +607,10 @@ static void promises_hold_in_every_history(void **state)
 	}
 	print_message(
 	    "# %llu histories: %llu operations of the store, %u backups (%u acknowledged), %u "
-	    "restores, %u forgets, %u prunes (%u packs deleted), %u crashes, %u void\n",
+	    "restores, %u forgets, %u prunes (%u packs deleted), %u repairs, %u crashes, %u void\n",
 	    (unsigned long long)n, (unsigned long long)ops, sum.backups, sum.acknowledged,
-	    sum.restores, sum.forgets, sum.prunes, sum.deleted, sum.crashes, sum.voids);
+	    sum.restores, sum.forgets, sum.prunes, sum.deleted, sum.repairs, sum.crashes,
+	    sum.voids);
 	assert_int_equal(bad, 0);
 	assert_true(only || (sum.acknowledged > n && sum.deleted > n / 2));
 }
@@ -623,8 +640,8 @@ static void found_out(enum sim_break b)
 	/* Where each was found soon when this was written: only time depends on it. */
 	static const uint64_t first[SIM_BREAKS] = {[SIM_NO_GRACE] = 7,
 	    [SIM_STALE_SNAPSHOTS] = 2,
-	    [SIM_PACKS_FIRST] = 5,
-	    [SIM_NO_MARKS] = 16,
+	    [SIM_PACKS_FIRST] = 9,
+	    [SIM_NO_MARKS] = 75,
 	    [SIM_ACK_UNSYNCED] = 1};
 	uint64_t n = 500, i = 0;
 	bool caught = false;

@@ -58,6 +58,7 @@ struct sim_store {
 	struct lazy *lazy, **lazy_end;
 	char *held_back[64]; /* deletions, with SIM_PACKS_FIRST */
 	size_t nheld;
+	bool emptied; /* packs were deleted through it */
 };
 
 struct sim_upload {
@@ -332,11 +333,23 @@ static void put_late(struct sim_place *p, const char *key, struct span data)
 	p->late = l;
 }
 
+/* Instead of a tombstone. */
+static int drop_marks(struct sim_place *p, struct err *e)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (p->v[i].there && strncmp(p->v[i].key, "marks/", 6) == 0 &&
+		    effect_del(p, p->v[i].key, e) == -1)
+			return -1;
+	return 0;
+}
+
 static int do_put(
     struct sim_store *s, const char *key, struct span data, unsigned flags, struct err *e)
 {
 	struct verdict v = arrive(s, "put", key);
 
+	if (s->emptied && strncmp(key, "marks/", 6) == 0)
+		return drop_marks(s->place, e);
 	if (v.late)
 		put_late(s->place, key, data);
 	if (v.kind && !v.after)
@@ -380,10 +393,12 @@ static int sim_stat(struct store *st, const char *key, struct store_stat *out, s
 static int sim_del(struct store *st, const char *key, struct err *e)
 {
 	struct sim_store *s = (struct sim_store *)st;
+	bool bare = s->place->broken == SIM_PACKS_FIRST && s->by->pruner;
 	struct verdict v;
 
-	if (s->place->broken == SIM_PACKS_FIRST && s->by->pruner &&
-	    strncmp(key, "index/", 6) == 0 && s->nheld < 64) {
+	if (bare && (strncmp(key, "packs/", 6) == 0 || strncmp(key, "meta/", 5) == 0))
+		s->emptied = true;
+	if (bare && strncmp(key, "index/", 6) == 0 && s->nheld < 64) {
 		s->held_back[s->nheld++] = mem_strdup(key);
 		return 0;
 	}

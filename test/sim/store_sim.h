@@ -44,7 +44,8 @@ enum sim_break {
 	SIM_SOUND,
 	SIM_NO_GRACE,        /* the store's clock tells prune that every mark is old */
 	SIM_STALE_SNAPSHOTS, /* prune sees snapshots as they were two graces ago */
-	SIM_PACKS_FIRST,     /* prune's deletions of indexes happen after those of packs */
+	SIM_PACKS_FIRST,     /* marks go with their packs, and indexes only then: else the
+			      * tombstone hides what they name */
 	SIM_NO_MARKS,        /* writers see no marks */
 	SIM_ACK_UNSYNCED,    /* sync says done, and drops what it should make durable */
 	SIM_BREAKS

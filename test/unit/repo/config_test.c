@@ -1,6 +1,7 @@
 /* config: signed whole, kept whole, refused when it asks for more than we know. */
 #include "../unit.h"
 
+#include "base/hex.h"
 #include "base/mem.h"
 #include "repo/config.h"
 
@@ -154,6 +155,8 @@ static void unknown_fields_survive_a_rewrite(void **state)
 {
 	const uint8_t client[FORMAT_UID] = {0xab};
 	json_t *numbers = json_pack("{s:i}", "ab000000000000000000000000000000", 7);
+	json_t *missing = json_pack(
+	    "{s:[i,i,i,i]}", "ab000000000000000000000000000000", 2, 3, 6, 6);
 	struct config c, again;
 	struct buf text = {0};
 	uint64_t newest;
@@ -162,9 +165,11 @@ static void unknown_fields_survive_a_rewrite(void **state)
 	assert_int_equal(with("later", "{\"b\":[1,2.5,null],\"a\":\"\\u00e4\"}", &c, &e), 0);
 	add(&c, root_public, "second");
 	assert_false(config_writer_newest(&c, writer, client, &newest));
-	assert_true(config_remove_writer(&c, writer, "then", numbers));
-	assert_false(config_remove_writer(&c, writer, "again", numbers));
+	assert_false(config_writer_missed(&c, writer, client, 2));
+	assert_true(config_remove_writer(&c, writer, "then", numbers, missing));
+	assert_false(config_remove_writer(&c, writer, "again", numbers, NULL));
 	json_decref(numbers);
+	json_decref(missing);
 	config_sign(&c, root, &text);
 	assert_int_equal(read_config(buf_span(&text), &again, &e), 0);
 	assert_true(
@@ -175,6 +180,10 @@ static void unknown_fields_survive_a_rewrite(void **state)
 	assert_int_equal(newest, 7);
 	assert_true(config_writer_newest(&again, writer, writer, &newest));
 	assert_int_equal(newest, 0);
+	for (uint64_t n = 0; n < 9; n++)
+		assert_int_equal(
+		    config_writer_missed(&again, writer, client, n), n == 2 || n == 3 || n == 6);
+	assert_false(config_writer_missed(&again, writer, writer, 2));
 	/* What a removed writer signed stays valid. */
 	assert_non_null(config_writer_key(&again, FORMAT_SNAPSHOT, writer));
 	config_fini(&again);
@@ -196,6 +205,68 @@ static void a_required_feature_is_refused(void **state)
 		if (i == 0)
 			assert_non_null(strstr(e.msg, "parity"));
 	}
+}
+
+static void a_feature_that_writers_must_know_still_lets_read(void **state)
+{
+	struct config c;
+	struct err e;
+
+	assert_int_equal(with("required_to_write", "[\"later\"]", &c, &e), 0);
+	assert_string_equal(c.unwritable, "later");
+	config_fini(&c);
+	assert_int_equal(with("required_to_write", "[]", &c, &e), 0);
+	assert_string_equal(c.unwritable, "");
+	config_fini(&c);
+	assert_int_equal(with("required_to_write", NULL, &c, &e), 0);
+	assert_string_equal(c.unwritable, "");
+	config_fini(&c);
+	assert_int_equal(with("required_to_write", "[7]", &c, &e), 0);
+	assert_string_equal(c.unwritable, "?");
+	config_fini(&c);
+	assert_int_equal(with("required_to_write", "\"later\"", &c, &e), -1);
+	assert_int_equal(e.kind, ERR_CORRUPT);
+}
+
+static void a_writer_of_an_unknown_role_signs_nothing(void **state)
+{
+	struct config c;
+	struct err e;
+
+	assert_int_equal(with("writers",
+			     "[{\"id\":\"04000000000000000000000000000000\",\"role\":\"auditor\","
+			     "\"removed\":null}]",
+			     &c, &e),
+	    0);
+	assert_int_equal(config_writer(&c, writer)->role, ROLES);
+	assert_null(config_writer_key(&c, FORMAT_SNAPSHOT, writer));
+	assert_null(config_writer_key(&c, FORMAT_NOTE, writer));
+	config_fini(&c);
+}
+
+static void each_config_names_the_one_that_it_follows(void **state)
+{
+	struct config c, next;
+	struct buf first = {0}, second = {0};
+	uint8_t h[32];
+	char hex[65];
+	struct err e;
+
+	make(&c, &first);
+	assert_null(json_object_get(c.json, "previous"));
+	config_fini(&c);
+	assert_int_equal(read_config(buf_span(&first), &c, &e), 0);
+	add(&c, root_public, "second");
+	config_sign(&c, root, &second);
+	assert_int_equal(read_config(buf_span(&second), &next, &e), 0);
+	crypto_sha256(buf_span(&first), h);
+	assert_string_equal(
+	    json_string_value(json_object_get(next.json, "previous")), hex_encode(hex, h, 32));
+	assert_memory_equal(next.self, c.self, sizeof next.self);
+	config_fini(&next);
+	config_fini(&c);
+	buf_fini(&first);
+	buf_fini(&second);
 }
 
 static void an_optional_feature_is_no_matter(void **state)
@@ -336,6 +407,9 @@ int main(void)
 	    cmocka_unit_test(another_root_key_is_refused),
 	    cmocka_unit_test(unknown_fields_survive_a_rewrite),
 	    cmocka_unit_test(a_required_feature_is_refused),
+	    cmocka_unit_test(a_feature_that_writers_must_know_still_lets_read),
+	    cmocka_unit_test(a_writer_of_an_unknown_role_signs_nothing),
+	    cmocka_unit_test(each_config_names_the_one_that_it_follows),
 	    cmocka_unit_test(an_optional_feature_is_no_matter),
 	    cmocka_unit_test(both_families_of_hashes_are_known_and_no_other),
 	    cmocka_unit_test(what_is_missing_or_malformed_is_named),

@@ -30,8 +30,8 @@ static void marks_come_back(void **state)
 	OK(mark_load(t.r, &m, &e));
 	assert_int_equal(m.n, 0);
 	mark_set_fini(&m);
-	OK(mark_put(t.r, t.packs, 3, &a, &e));
-	OK(mark_put(t.r, t.packs + 3, 1, &b, &e));
+	OK(mark_put(t.r, MARK_DOOMED, t.packs, 3, &a, &e));
+	OK(mark_put(t.r, MARK_GONE, t.packs + 3, 1, &b, &e));
 	OK(mark_load(t.r, &m, &e));
 	assert_int_equal(m.n, 2);
 	assert_true(mark_has(&m, &a) && mark_has(&m, &b) && !mark_has(&m, &t.packs[0]));
@@ -44,6 +44,7 @@ static void marks_come_back(void **state)
 	assert_int_equal(m.n, 1);
 	assert_false(mark_has_pack(&m, &t.packs[0]));
 	assert_true(mark_has_pack(&m, &t.packs[3]));
+	assert_int_equal(m.v[0].kind, MARK_GONE);
 	mark_set_fini(&m);
 	repo_close(t.r);
 }
@@ -58,7 +59,7 @@ static void a_damaged_mark_is_told_and_marks_nothing(void **state)
 	struct t t;
 
 	begin(&t);
-	OK(mark_put(t.r, t.packs, 3, &a, &e));
+	OK(mark_put(t.r, MARK_DOOMED, t.packs, 3, &a, &e));
 	repo_object_name(name, FORMAT_MARK, &a);
 	OK(store_stat(t.r->store, name, &st, &e));
 	for (size_t i = 0; i < st.size; i++) {
@@ -78,11 +79,12 @@ static void a_damaged_mark_is_told_and_marks_nothing(void **state)
 static void hostile_payloads_are_damage(void **state)
 {
 	static const struct {
-		uint64_t count;
+		uint64_t kind, count;
 		size_t bytes;
 		bool ok;
-	} rows[] = {{0, 0, true}, {2, 64, true}, {1, 31, false}, {1, 33, false}, {2, 32, false},
-	    {UINT64_MAX, 32, false}, {UINT64_MAX, 0, false}, {1, 0, false}, {0, 32, false}};
+	} rows[] = {{0, 0, 0, true}, {0, 2, 64, true}, {0, 1, 31, false}, {0, 1, 33, false},
+	    {0, 2, 32, false}, {0, UINT64_MAX, 32, false}, {0, UINT64_MAX, 0, false},
+	    {0, 1, 0, false}, {0, 0, 32, false}, {1, 1, 32, true}, {UINT64_MAX, 1, 32, true}};
 
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		struct buf payload = {0}, object = {0};
@@ -93,6 +95,7 @@ static void hostile_payloads_are_damage(void **state)
 		struct t t;
 
 		begin(&t);
+		buf_put_varint(&payload, rows[i].kind);
 		buf_put_varint(&payload, rows[i].count);
 		buf_put_zeros(&payload, rows[i].bytes);
 		sealer_init(&s, t.r->config.repo);
@@ -103,6 +106,8 @@ static void hostile_payloads_are_damage(void **state)
 		OK(mark_load(t.r, &m, &e));
 		assert_int_equal(m.n, 1);
 		assert_int_equal(t.events.n[EVENT_OBJECT_DAMAGED], rows[i].ok ? 0 : 1);
+		if (rows[i].kind > MARK_GONE)
+			assert_int_equal(m.v[0].kind, MARK_KINDS);
 		mark_set_fini(&m);
 		sealer_fini(&s);
 		buf_fini(&payload);

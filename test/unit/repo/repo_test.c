@@ -45,6 +45,19 @@ static void an_empty_store_holds_no_repository(void **state)
 	    ERR_NO_REPOSITORY);
 }
 
+static void who_gives_up_is_not_made_to_wait_for_more_keys(void **state)
+{
+	struct err e;
+	struct t t;
+
+	begin(&t);
+	t.ctx.cancel = true;
+	FAILS(try_open(&t, make_cred(), &e), ERR_CANCELLED);
+	t.ctx.cancel = false;
+	OK(try_open(&t, make_cred(), &e));
+	repo_close(t.r);
+}
+
 static void a_repository_is_not_made_twice(void **state)
 {
 	struct repo_init_params p = {.cred = make_cred()};
@@ -216,6 +229,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(an_empty_store_holds_no_repository),
 	    cmocka_unit_test(a_repository_is_not_made_twice),
+	    cmocka_unit_test(who_gives_up_is_not_made_to_wait_for_more_keys),
 	    cmocka_unit_test(keys_come_change_and_go),
 	    cmocka_unit_test(a_damaged_key_is_told_and_passed_over),
 	    cmocka_unit_test(a_store_that_fails_is_not_told_as_damage),

@@ -706,7 +706,7 @@ static void hostile_fields_are_refused(void **state)
 	h_ref(&h, TREE_NONE);
 	BAD(&h);
 	/* Fields of a later version. */
-	h_entry(&h, ENTRY_FIFO, 16, span_str("a"));
+	h_entry(&h, ENTRY_FIFO, 32, span_str("a"));
 	h_ref(&h, TREE_NONE);
 	assert_leaf(&h, -1, ERR_UNSUPPORTED, __LINE__);
 	/* A link target with a NUL. */
@@ -753,6 +753,74 @@ static void hostile_fields_are_refused(void **state)
 		buf_put_u8(i ? &h.refs : &h.names, 0);
 		BAD(&h);
 	}
+}
+
+/* How many ids a walk that knows no names sees in the leaf. */
+static int count_ref(
+    void *arg, enum format_purpose kind, unsigned depth, const struct id *id, struct err *e)
+{
+	++*(int *)arg;
+	return 0;
+}
+
+static void put_extensions(struct buf *b)
+{
+	struct buf all = {0};
+
+	buf_put_varint(&all, 1);
+	buf_put_string(&all, span_str("one"));
+	buf_put_varint(&all, 1000000);
+	buf_put_string(&all, span_str(""));
+	buf_put_string(b, buf_span(&all));
+	buf_fini(&all);
+}
+
+static void extensions_of_a_later_version_are_passed_over(void **state)
+{
+	struct hostile h = {0};
+	struct buf leaf = {0};
+	struct id id = number_id(1);
+	struct err e;
+	int n = 0;
+
+	h_entry(&h, ENTRY_FILE, 16, span_str("a"));
+	buf_put_varint(&h.names, 5);
+	put_extensions(&h.names);
+	h_ref(&h, TREE_CONTENT);
+	h.refs.p[0] |= TREE_EXTENDED;
+	put_extensions(&h.refs);
+	h_file(&h, span_str("b"), 0);
+	h_ref(&h, TREE_NONE);
+	h.refs.p[h.refs.n - 1] |= TREE_EXTENDED;
+	put_extensions(&h.refs);
+	buf_put_u8(&leaf, 1);
+	buf_put(&leaf, &id, ID_SIZE);
+	buf_put_varint(&leaf, h.refs_count);
+	buf_put_span(&leaf, buf_span(&h.refs));
+	OK(tree_refs_visit(buf_span(&leaf), 0, count_ref, &n, &e));
+	assert_int_equal(n, 2); /* names, content */
+	buf_fini(&leaf);
+	GOOD(&h, 2);
+}
+
+static void malformed_extensions_are_corrupt(void **state)
+{
+	struct hostile h = {0};
+
+	/* A string that goes on beyond them, in names and in refs. */
+	h_entry(&h, ENTRY_FIFO, 16, span_str("a"));
+	buf_put_string(&h.names, span_str("\1\7x"));
+	h_ref(&h, TREE_NONE);
+	BAD(&h);
+	h_entry(&h, ENTRY_FIFO, 0, span_str("a"));
+	h_ref(&h, TREE_EXTENDED);
+	h.refs.n -= ID_SIZE; /* no id follows a ref that is none */
+	buf_put_string(&h.refs, span_str("\1\7x"));
+	BAD(&h);
+	/* None at all. */
+	h_entry(&h, ENTRY_FIFO, 16, span_str("a"));
+	h_ref(&h, TREE_NONE);
+	BAD(&h);
 }
 
 static void every_shortened_leaf_is_corrupt(void **state)
@@ -964,6 +1032,8 @@ int main(void)
 	    cmocka_unit_test(list_depths_and_counts_are_limited),
 	    cmocka_unit_test(hostile_holes_are_corrupt),
 	    cmocka_unit_test(hostile_fields_are_refused),
+	    cmocka_unit_test(extensions_of_a_later_version_are_passed_over),
+	    cmocka_unit_test(malformed_extensions_are_corrupt),
 	    cmocka_unit_test(every_shortened_leaf_is_corrupt),
 	    cmocka_unit_test(nodes_nest_to_a_limit),
 	    cmocka_unit_test(nodes_of_empty_leaves_are_corrupt),

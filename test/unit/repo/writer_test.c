@@ -325,7 +325,7 @@ static void marked_packs_are_absent_for_a_new_writer(void **state)
 	make_blobs(t.r, 0, 20, ids);
 	packs = make_list(t.r, FORMAT_PACK);
 	assert_int_equal(packs.n, 1);
-	OK(mark_put(t.r, packs.v, packs.n, &mark, &e));
+	OK(mark_put(t.r, MARK_DOOMED, packs.v, packs.n, &mark, &e));
 	reopen(&t);
 	OK(writer_begin(t.r, &p, &w, &e));
 	assert_int_equal(writer_has(w, &ids[0], NULL, &e), 0);

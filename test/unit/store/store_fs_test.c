@@ -1,5 +1,6 @@
 /* What only a directory store promises: its files, and strangers' ones. */
 #include <errno.h>
+#include <time.h>
 
 #include "store_dir.h"
 
@@ -197,6 +198,49 @@ static void an_object_in_the_way_of_a_folder_is_no_absence(void **state)
 	assert_int_equal(dir_count(t->dir, "tmp"), 0);
 }
 
+/* Suspended before an object gets its name, for an hour; as its time has it. */
+static bool suspend;
+
+int __real_os_linkat(int dir, const char *from, int dir2, const char *to);
+int __real_os_renameat(int dir, const char *from, int dir2, const char *to);
+int __wrap_os_linkat(int dir, const char *from, int dir2, const char *to);
+int __wrap_os_renameat(int dir, const char *from, int dir2, const char *to);
+
+static void hour_passes(int dir, const char *name)
+{
+	struct timespec then[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = time(NULL) - 3600}};
+
+	if (suspend)
+		assert_int_equal(utimensat(dir, name, then, 0), 0);
+}
+
+int __wrap_os_linkat(int dir, const char *from, int dir2, const char *to)
+{
+	hour_passes(dir, from);
+	return __real_os_linkat(dir, from, dir2, to);
+}
+
+int __wrap_os_renameat(int dir, const char *from, int dir2, const char *to)
+{
+	hour_passes(dir, from);
+	return __real_os_renameat(dir, from, dir2, to);
+}
+
+static void an_object_is_as_old_as_its_name(void **state)
+{
+	struct t *t = *state;
+	struct store_stat st;
+
+	suspend = true;
+	OK(store_put(t->s, "linked", span_str("x"), STORE_NEW, &t->e), &t->e);
+	OK(store_put(t->s, "renamed", span_str("x"), 0, &t->e), &t->e);
+	suspend = false;
+	OK(store_stat(t->s, "linked", &st, &t->e), &t->e);
+	assert_true(st.mtime_ns / 1000000000 > time(NULL) - 60);
+	OK(store_stat(t->s, "renamed", &st, &t->e), &t->e);
+	assert_true(st.mtime_ns / 1000000000 > time(NULL) - 60);
+}
+
 static void sweep_takes_old_temporary_files_of_others(void **state)
 {
 	struct t *t = *state;
@@ -250,6 +294,7 @@ int main(void)
 	    T(folders_removed_meanwhile_are_made_again),
 	    T(a_removed_root_is_not_an_absent_object),
 	    T(an_object_in_the_way_of_a_folder_is_no_absence),
+	    T(an_object_is_as_old_as_its_name),
 	    T(sweep_takes_old_temporary_files_of_others),
 	    cmocka_unit_test(sweep_of_other_drivers_does_nothing),
 	};
