@@ -461,7 +461,7 @@ int op_restore(struct repo *r, const struct restore_params *p, struct ctx *ctx,
 	pthread_mutex_init(&rs->lock, NULL);
 	pthread_cond_init(&rs->more, NULL);
 	pthread_cond_init(&rs->less, NULL);
-	budget_init(&rs->frames, FRAMES_BYTES);
+	budget_init(&rs->frames, store_parallel(repo_store(r)) > 1 ? FRAMES_FAR : FRAMES_BYTES);
 	if (repo_index_load(r, false, e) == -1)
 		goto out;
 	rs->reader = reader_new(r);
