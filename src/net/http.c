@@ -244,6 +244,9 @@ static int explain(struct exchange *x, CURLcode c, const char *detail, struct er
 	case CURLE_ABORTED_BY_CALLBACK:
 		return err_set(e, ERR_CANCELLED, "interrupted");
 	case CURLE_OPERATION_TIMEDOUT:
+		if (strstr(text, "too slow"))
+			return err_set(
+			    e, ERR_TIMEOUT, "nothing came or went for %ld s", x->http->stall_s);
 		return err_set(e, ERR_TIMEOUT, "%s", text);
 	case CURLE_WRITE_ERROR:
 		if (x->too_long)

@@ -47,6 +47,7 @@ struct store_queue {
 	struct job *doing[THREADS_MAX]; /* by thread, NULL: none */
 	uint64_t bytes;                 /* of waiting and busy */
 	bool broken;                    /* one failed for more than its name: why */
+	bool told;                      /* by a sync; the next one tries again */
 	struct err why;
 };
 
@@ -140,6 +141,7 @@ static void *work(void *arg)
 		} else {
 			if (!q->broken && e.kind != ERR_EXISTS) {
 				q->broken = true;
+				q->told = false;
 				q->why = e;
 			}
 			jobs_add(&q->failed, j);
@@ -197,7 +199,11 @@ static int queue_commit(struct store_upload *up, const char *key, unsigned flags
 	return rc;
 }
 
-/* What failed is tried once more by each sync: nothing that it claims was left out. */
+/*
+ * What failed was tried as often as store_retry thinks right: the first sync
+ * tells it at once, and each after that tries once more.  Nothing that a sync
+ * claims was left out.
+ */
 static int queue_sync(struct store *s, struct err *e)
 {
 	struct store_queue *q = (struct store_queue *)s;
@@ -207,6 +213,12 @@ static int queue_sync(struct store *s, struct err *e)
 	pthread_mutex_lock(&q->lock);
 	while (q->waiting.first || q->busy > 0)
 		pthread_cond_wait(&q->less, &q->lock);
+	if (q->broken && !q->told) {
+		q->told = true;
+		*e = q->why;
+		pthread_mutex_unlock(&q->lock);
+		return -1;
+	}
 	while ((j = q->failed.first) != NULL) {
 		rc = job_do(q, j, e);
 		if (rc == 0 || e->kind == ERR_EXISTS) /* which is told once */
