@@ -12,6 +12,7 @@ from conftest import FULL, need, restored, same_tree
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "servers"))
 from ceph_rgw import ACCESS, SECRET, CephRgw  # noqa: E402
+from certs import Authority  # noqa: E402
 from fault_proxy import FaultProxy  # noqa: E402
 from s3 import Bucket  # noqa: E402
 
@@ -281,6 +282,33 @@ def test_odd_names_of_buckets_and_prefixes_work(hf, gateway, tree):
         init(at(hf, bucket, prefix=prefix)).backup(tree.path)
         hf("check", "--read-data")
         os.unlink(hf.key_file)
+
+
+def test_over_tls_with_an_authority_of_our_own(hf, bucket, tree, base, rng):
+    tree.file("large", rng.randbytes(20 * MIB))
+    authority = Authority(base)
+    with FaultProxy(bucket.endpoint.port, tls=authority.server()) as proxy:
+        at(hf, bucket, proxy.port)
+        hf.repo = hf.repo.replace("http://", "")
+        hf.env["HOLDFAST_CA_FILE"] = authority.ca_file
+        snapshot = init(hf).backup(tree.path)
+        hf("restore", snapshot, "--target", base / "out")
+    same_tree(tree.path, restored(base / "out", tree.path))
+
+
+@pytest.mark.parametrize("wrong, words", [
+    ("authority", "HOLDFAST_CA_FILE"), ("host", "right host"), ("ended", "clock"), ("file", "PEM")])
+def test_a_certificate_that_does_not_fit_is_refused(hf, bucket, base, wrong, words):
+    authority = Authority(base)
+    tls = {"host": authority.other_host, "ended": lambda: authority.server(ended=True)}.get(wrong, authority.server)()
+    with FaultProxy(bucket.endpoint.port, tls=tls) as proxy:
+        hurried(at(hf, bucket, proxy.port))
+        hf.repo = hf.repo.replace("http://", "")
+        if wrong != "authority":
+            hf.env["HOLDFAST_CA_FILE"] = f"{base}/none.pem" if wrong == "file" else authority.ca_file
+        failed = hf("init", "--new-key-file", f"{hf.base}/key", rc=None)
+        assert failed.rc in (1, 2) and words in failed.err.split("hint:")[1]
+    assert bucket.keys() == []
 
 
 def test_a_bucket_can_be_part_of_the_host_s_name(hf, bucket, tree):

@@ -17,13 +17,14 @@ class FaultProxy:
     delay       seconds that bytes take one way
     rate        bytes a second one way, 0: as fast as it goes
     mode        "pass"; "black_hole": nothing arrives, nothing is refused; "refuse": connections are reset at once
+    tls         (given at the start) a server's context: the client speaks TLS, the server behind does not
     reset_after each connection is reset after that many bytes from the client, 0: never
     trip        (bytes, mode): once so many passed, the mode becomes that one
     busy        so many requests are answered with 503 and Retry-After: retry_after (HTTP only)
     """
 
-    def __init__(self, target_port):
-        self.target, self.port = target_port, free_port()
+    def __init__(self, target_port, tls=None):
+        self.target, self.port, self.tls = target_port, free_port(), tls
         self.delay, self.rate, self.mode, self.reset_after = 0.0, 0, "pass", 0
         self.trip, self.busy, self.retry_after = None, 0, 0
         self.connections = self.bytes = 0
@@ -42,7 +43,7 @@ class FaultProxy:
 
     def serve(self):
         asyncio.set_event_loop(self.loop)
-        self.loop.run_until_complete(asyncio.start_server(self.connected, "127.0.0.1", self.port))
+        self.loop.run_until_complete(asyncio.start_server(self.connected, "127.0.0.1", self.port, ssl=self.tls))
         self.ready.set()
         self.loop.run_forever()
         for task in asyncio.all_tasks(self.loop):
