@@ -240,7 +240,8 @@ struct cli {
 int cli_main(int argc, char **argv, struct ctx *ctx, atomic_bool *ask);
 
 /* Open --repo's store, within the limits that were given. */
-int cli_store_open(struct cli *c, const char *url, bool create, struct store **out, struct err *e);
+int cli_store_open(struct cli *c, const char *url, bool create, struct ctx *ctx, struct store **out,
+    struct err *e);
 
 /* The URL of --repo, or ERR_USAGE with a hint. */
 const char *cli_repo_url(struct cli *c, struct err *e);

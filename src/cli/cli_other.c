@@ -21,6 +21,16 @@ struct other *other_new(struct cli *c)
 	return o;
 }
 
+void other_count(struct cli *c, struct other *o)
+{
+	struct requests *to = &c->ctx->requests, *from = &o->ctx.requests;
+
+	for (int v = 0; v < COUNT_VERBS; v++)
+		atomic_fetch_add(&to->n[v], atomic_exchange(&from->n[v], 0));
+	atomic_fetch_add(&to->sent, atomic_exchange(&from->sent, 0));
+	atomic_fetch_add(&to->received, atomic_exchange(&from->received, 0));
+}
+
 void other_free(struct other *o)
 {
 	if (o == NULL)
@@ -42,7 +52,6 @@ static int same_cred(struct cli *c, struct cred *own, const struct repo_cred **u
 
 int other_open(struct cli *c, const char *url, const char *key_file, struct other *o, struct err *e)
 {
-	struct store_limits limits = {c->opt.limit_upload, c->opt.limit_download};
 	char *cache = cli_cache_dir(c), *state = os_state_dir();
 	const struct repo_cred *use = NULL;
 	struct cred own = {0};
@@ -53,7 +62,7 @@ int other_open(struct cli *c, const char *url, const char *key_file, struct othe
 		goto out;
 	if (use == NULL)
 		use = &own.cred;
-	if (store_open_limited(url, false, &limits, &o->ctx, &s, e) == 0)
+	if (cli_store_open(c, url, false, &o->ctx, &s, e) == 0)
 		rc = repo_open(s, use, cache, &o->ctx, &o->repo, e);
 	if (rc == 0)
 		repo_set_state_dir(o->repo, state);

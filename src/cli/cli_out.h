@@ -106,6 +106,8 @@ struct other {
 };
 struct other *other_new(struct cli *c);
 void other_free(struct other *o); /* NULL does nothing */
+/* What was asked of its store is of the run: see the summary. */
+void other_count(struct cli *c, struct other *o);
 /* key_file NULL: by what opens --repo.  Errors name the url. */
 int other_open(
     struct cli *c, const char *url, const char *key_file, struct other *o, struct err *e);

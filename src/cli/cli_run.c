@@ -27,7 +27,8 @@ char *cli_cache_dir(struct cli *c)
 	return c->opt.cache_dir ? mem_strdup(c->opt.cache_dir) : os_cache_dir();
 }
 
-int cli_store_open(struct cli *c, const char *url, bool create, struct store **out, struct err *e)
+int cli_store_open(
+    struct cli *c, const char *url, bool create, struct ctx *ctx, struct store **out, struct err *e)
 {
 	struct store_params p = {
 	    .limits = {c->opt.limit_upload, c->opt.limit_download},
@@ -35,7 +36,7 @@ int cli_store_open(struct cli *c, const char *url, bool create, struct store **o
 	    .noptions = c->opt.options.n,
 	};
 
-	return store_open_with(url, create, &p, c->ctx, out, e);
+	return store_open_with(url, create, &p, ctx, out, e);
 }
 
 /* Once; *again says that a password was mistyped, on a terminal. */
@@ -46,7 +47,7 @@ static int try_open(struct cli *c, const char *url, const char *cache, bool *aga
 	int rc;
 
 	*again = false;
-	if (cli_store_open(c, url, false, &s, e) == -1)
+	if (cli_store_open(c, url, false, c->ctx, &s, e) == -1)
 		return -1;
 	if (cred_get(c, false, &cred, e) == -1) {
 		store_close(s);

@@ -359,6 +359,8 @@ int cmd_backup(struct cli *c, struct err *e)
 			places_text(c, places);
 		goto out;
 	}
+	for (size_t i = 0; i + 1 < places->n; i++)
+		other_count(c, places->others[i]);
 	pick_warn_idle(c, x, false);
 	report(c, places);
 	rc = verdict(places, e);
