@@ -59,7 +59,7 @@ void ctx_done(struct ctx *ctx, uint64_t size, uint64_t bytes, bool whole, int64_
 
 int ctx_check(struct ctx *ctx, struct err *e)
 {
-	if (atomic_load_explicit(&ctx->cancel, memory_order_relaxed))
+	if (ctx_cancelled(ctx))
 		return err_set(e, ERR_CANCELLED, "interrupted");
 	return 0;
 }

@@ -101,6 +101,7 @@ const char *ctx_verb_name(enum count_verb v); /* "get" */
 struct ctx {
 	struct clock *clock;
 	_Atomic bool cancel;
+	struct ctx *above; /* of the whole run, where this is of one of its repositories; or NULL */
 	struct progress progress;
 	struct requests requests;
 	void (*sink)(struct ctx *, const struct event *); /* may be NULL */
@@ -110,6 +111,13 @@ struct ctx {
 /* Tell the sink; fmt makes the text. */
 void event_emit(struct ctx *ctx, enum event_id id, struct span path, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
+
+/* Did somebody ask to stop this, or all of the run? */
+static inline bool ctx_cancelled(const struct ctx *ctx)
+{
+	return atomic_load_explicit(&ctx->cancel, memory_order_relaxed) ||
+	       (ctx->above && atomic_load_explicit(&ctx->above->cancel, memory_order_relaxed));
+}
 
 /* -1 with ERR_CANCELLED once somebody asked to stop, else 0. */
 int ctx_check(struct ctx *ctx, struct err *e);

@@ -15,6 +15,7 @@ struct other *other_new(struct cli *c)
 {
 	struct other *o = mem_zalloc(sizeof *o);
 
+	o->ctx.above = c->ctx;
 	o->ctx.clock = c->ctx->clock;
 	o->ctx.sink = c->ctx->sink;
 	o->ctx.sink_arg = c->ctx->sink_arg;

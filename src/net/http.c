@@ -224,7 +224,7 @@ static int on_progress(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl
 	struct exchange *x = arg;
 
 	(void)a, (void)b, (void)c, (void)d;
-	return x->http->ctx && x->http->ctx->cancel;
+	return x->http->ctx && ctx_cancelled(x->http->ctx);
 }
 
 int64_t http_date_ns(const char *s)

@@ -117,7 +117,7 @@ void os_sleep_ns(struct ctx *ctx, int64_t ns)
 	enum { STEP = 50 * 1000 * 1000 }; /* how late a cancel may be seen */
 	int64_t end = now_ns(CLOCK_BOOTTIME) + ns;
 
-	while (!atomic_load_explicit(&ctx->cancel, memory_order_relaxed)) {
+	while (!ctx_cancelled(ctx)) {
 		int64_t left = end - now_ns(CLOCK_BOOTTIME);
 
 		if (left <= 0)

@@ -66,7 +66,7 @@ static void pay(struct store_limit *l, struct bucket *b, size_t n)
 	struct ctx *ctx = l->ctx ? l->ctx : &uncancelled;
 	int64_t wait;
 
-	if (b->rate == 0 || n == 0 || ctx->cancel)
+	if (b->rate == 0 || n == 0 || ctx_cancelled(ctx))
 		return;
 	wait = bucket_take(b, l->clock->mono_ns(l->clock), n);
 	if (wait)
