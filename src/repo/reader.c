@@ -231,7 +231,8 @@ static int fetch(struct reader *rd, const char *name, const struct index_cache_p
 		buf_put(&rd->box, a->bytes.p + (at->off - a->off), at->stored);
 		return 0;
 	}
-	/* The frame alone may be had where its neighbours may not. */
+	if (a)
+		err_clear(e); /* the frame alone may be had where its neighbours may not */
 	return store_get(s, name, at->off, buf_extend(&rd->box, at->stored), at->stored, e);
 }
 

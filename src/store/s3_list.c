@@ -115,9 +115,11 @@ int s3_list(struct store *st, const char *prefix, store_visit *visit, void *arg,
 
 	while (rc == 0 && page.more) {
 		/* The first page is store_retry's to ask for again; later ones only we can. */
-		for (int n = 1; (rc = ask_page(s, full, token, &a, e)) == -1 && token[0]; n++)
+		for (int n = 1; (rc = ask_page(s, full, token, &a, e)) == -1 && token[0]; n++) {
 			if (!store_backoff(&s->pace, s->ctx, n, "list", prefix, e))
 				break;
+			err_clear(e);
+		}
 		if (rc == -1)
 			break;
 		rc = s3_page_read(buf_span(&a.body), s->place.prefix, visit, arg, &page, e);

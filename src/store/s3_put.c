@@ -334,9 +334,10 @@ static int learn_conditional(struct store_s3 *s, enum s3_conditional *out, struc
 	rc = s3_do(&s->s3, &c, &a, e);
 	buf_fini(&name);
 	if (rc == -1) {
-		if (e->kind != ERR_ABSENT || s3_probe(s, false, e) == -1)
+		if (e->kind != ERR_ABSENT)
 			return -1;
-		return learn_conditional(s, out, e);
+		err_clear(e);
+		return s3_probe(s, false, e) == -1 ? -1 : learn_conditional(s, out, e);
 	}
 	*out = strstr(buf_cstr(&a.body), "\"if_none_match\":true") ? S3_HONOURED : S3_IGNORED;
 	http_answer_fini(&a);
@@ -369,15 +370,18 @@ static int put_new(struct store_s3 *s, const char *key, struct span data, struct
 {
 	enum s3_conditional how;
 	struct store_stat st;
+	struct err look;
 
 	if (learn_conditional(s, &how, e) == -1)
 		return -1;
 	if (how == S3_HONOURED && (data.n <= PART || s->s3.options.lock_ns))
 		return s3_put_whole(s, key, data, true, e);
-	if (s->base.ops->stat(&s->base, key, &st, e) == 0)
+	if (s->base.ops->stat(&s->base, key, &st, &look) == 0)
 		return err_set(e, ERR_EXISTS, "it is there already");
-	if (e->kind != ERR_ABSENT)
+	if (look.kind != ERR_ABSENT) {
+		*e = look;
 		return -1;
+	}
 	if (put_any(s, key, data, how == S3_HONOURED, e) == -1)
 		return -1;
 	return how == S3_HONOURED || data.n > PART ? 0 : still_ours(s, key, data, e);

@@ -54,6 +54,7 @@ static int ask(struct s3 *s, const char *method, const char *what, const char *k
 		rc = s3_do(s, &c, a, e);
 		if (rc == 0 || again(s, n, what, key ? key : "", e) == -1)
 			break;
+		err_clear(e);
 	}
 	buf_fini(&name);
 	return rc;
@@ -92,8 +93,12 @@ int store_lock_get(struct store *st, const char *key, int64_t *until_ns, struct 
 	*until_ns = 0;
 	if (s3_of(st, &s, e) == -1)
 		return -1;
-	if (ask(s, "GET", "retention", key, span_of(NULL, 0), &a, e) == -1)
-		return not_locked(e) ? 0 : err_wrap(e, "%s: lock of %s", st->url, key);
+	if (ask(s, "GET", "retention", key, span_of(NULL, 0), &a, e) == -1) {
+		if (!not_locked(e))
+			return err_wrap(e, "%s: lock of %s", st->url, key);
+		err_clear(e);
+		return 0;
+	}
 	rc = xml_read(buf_span(&a.body), on_retention, until_ns, e);
 	http_answer_fini(&a);
 	return rc == -1 ? err_wrap(e, "%s: lock of %s", st->url, key) : 0;
@@ -190,8 +195,12 @@ static int get_list(struct s3 *s, struct buf *out, struct err *e)
 {
 	struct http_answer a;
 
-	if (ask(s, "GET", "lifecycle", NULL, span_of(NULL, 0), &a, e) == -1)
-		return e->kind == ERR_ABSENT ? 0 : -1;
+	if (ask(s, "GET", "lifecycle", NULL, span_of(NULL, 0), &a, e) == -1) {
+		if (e->kind != ERR_ABSENT)
+			return -1;
+		err_clear(e);
+		return 0;
+	}
 	buf_put_span(out, buf_span(&a.body));
 	http_answer_fini(&a);
 	return 0;

@@ -86,7 +86,11 @@ static int s3_del(struct store *st, const char *key, struct err *e)
 	buf_fini(&name);
 	if (rc == 0)
 		http_answer_fini(&a);
-	return rc == -1 && e->kind == ERR_ABSENT ? 0 : rc;
+	if (rc == -1 && e->kind == ERR_ABSENT) {
+		err_clear(e);
+		return 0;
+	}
+	return rc;
 }
 
 static void s3_close(struct store *st)
@@ -142,9 +146,11 @@ int store_s3_now(struct store *s, int64_t *ns, struct err *e)
 
 	if (s3 == NULL)
 		return 0;
-	for (int n = 1; now(s3, ns, e) == -1; n++)
+	for (int n = 1; now(s3, ns, e) == -1; n++) {
 		if (!store_backoff(&s3->pace, s3->ctx, n, "clock", "", e))
 			return err_wrap(e, "%s: look at its clock", s->url);
+		err_clear(e);
+	}
 	return 1;
 }
 

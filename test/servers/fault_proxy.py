@@ -19,7 +19,7 @@ class FaultProxy:
     mode        "pass"; "black_hole": nothing arrives, nothing is refused; "refuse": connections are reset at once
     tls         (given at the start) a server's context: the client speaks TLS, the server behind does not
     reset_after each connection is reset after that many bytes from the client, 0: never
-    trip        (bytes, mode): once so many passed, the mode becomes that one
+    trip        (bytes, mode, seconds): once so many passed, the mode becomes that one, for so long (None: for good)
     busy        so many requests are answered with 503 and Retry-After: retry_after (HTTP only)
     """
 
@@ -90,7 +90,10 @@ class FaultProxy:
                 seen += len(data)
                 self.bytes += len(data)
                 if self.trip and self.bytes > self.trip[0]:
-                    self.mode, self.trip = self.trip[1], None
+                    _, self.mode, seconds = self.trip
+                    self.trip = None
+                    if seconds:
+                        self.loop.call_later(seconds, setattr, self, "mode", "pass")
                 if from_client and self.busy and data[:4] in (b"GET ", b"PUT ", b"HEAD", b"POST", b"DELE"):
                     self.busy -= 1
                     await self.too_busy(reader, ends[0])

@@ -55,9 +55,11 @@ class Server:
     def wait(self, ready, what, seconds=90):
         end = time.monotonic() + seconds
         while not ready():
-            for name, p in self.running:
-                assert p.poll() is None, f"{name} ended: {self.log(name)}"
-            assert time.monotonic() < end, f"{what} did not come up: {self.log(self.running[-1][0])}"
+            ended = [name for name, p in self.running if p.poll() is not None]
+            if ended or time.monotonic() > end:
+                why = f"{what} did not come up, ended: {ended}: {self.log((ended or [self.running[-1][0]])[0])}"
+                self.stop()  # whoever started it may not be in its context yet
+                raise AssertionError(why)
             time.sleep(0.1)
 
     def log(self, name):

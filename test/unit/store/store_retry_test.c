@@ -112,6 +112,7 @@ static void passing_troubles_are_outlived(void **state)
 	for (size_t i = 0; i < OPS; i++) {
 		plan(t, ops[i], ERR_UNREACHABLE, no_wait.more, false);
 		OK(run(t, ops[i]), &t->e);
+		assert_int_equal(t->e.kind, ERR_NONE);
 		assert_int_equal(t->calls, no_wait.more + 1);
 		assert_int_equal(t->events, no_wait.more);
 	}
