@@ -19,7 +19,8 @@ void mark_set_fini(struct mark_set *m)
 	memset(m, 0, sizeof *m);
 }
 
-static int parse(struct repo *r, struct span object, struct mark *m, struct err *e)
+static int parse(
+    struct repo *r, const struct config *by, struct span object, struct mark *m, struct err *e)
 {
 	struct sealer sealer;
 	struct envelope env;
@@ -31,9 +32,8 @@ static int parse(struct repo *r, struct span object, struct mark *m, struct err 
 
 	sealer_init(&sealer, r->config.repo);
 	if (envelope_parse(object, FORMAT_MARK, 2, &env, e) == -1 ||
-	    envelope_verify(&sealer, &env, r->mark_key, config_writer_key, &r->config, signer, e) ==
-		-1 ||
-	    repo_accept(r, signer, FORMAT_MARK, NULL, e) == -1 ||
+	    envelope_verify(&sealer, &env, r->mark_key, config_writer_key, by, signer, e) == -1 ||
+	    repo_accept_by(by, signer, FORMAT_MARK, NULL, e) == -1 ||
 	    envelope_open(&sealer, &env, 0, r->mark_key, PURPOSE_MARK, &payload, e) == -1)
 		goto out;
 	c = cursor_of(buf_span(&payload));
@@ -55,7 +55,38 @@ out:
 
 struct listing {
 	struct mark_set *set;
+	struct config now; /* of a higher revision than the one in use, once it was needed */
+	bool asked, newer;
 };
+
+/*
+ * What the config in use cannot tell may be of a key that was added since: for who deletes, and
+ * for who is about to rely on what is marked, it is a mark.  Only what is no mark by any
+ * config stays one that cannot be read.
+ */
+static int read_mark(
+    struct repo *r, struct listing *l, struct span object, struct mark *m, struct err *e)
+{
+	struct err why;
+
+	if (parse(r, &r->config, object, m, e) == 0)
+		return 0;
+	if (!l->asked) {
+		l->asked = true;
+		if (repo_config_now(r, &l->now, &why) == -1) {
+			/* Damaged or set back: the writer asks again, before its snapshot. */
+			if (!repo_is_bad(&why) && why.kind != ERR_ABSENT) {
+				*e = why;
+				return -1;
+			}
+		} else if (l->now.revision > r->config.revision) {
+			l->newer = true;
+		} else {
+			config_fini(&l->now);
+		}
+	}
+	return l->newer ? parse(r, &l->now, object, m, e) : -1;
+}
 
 static int visit(void *arg, const char *key, const struct store_stat *st, struct err *e)
 {
@@ -86,7 +117,7 @@ static void index_packs(struct mark_set *m)
 
 int mark_load(struct repo *r, struct mark_set *out, struct err *e)
 {
-	struct listing l = {out};
+	struct listing l = {.set = out};
 	struct buf object = {0};
 	char name[REPO_NAME_MAX];
 	int rc = -1;
@@ -98,7 +129,7 @@ int mark_load(struct repo *r, struct mark_set *out, struct err *e)
 		struct mark *m = &out->v[i];
 
 		if (repo_get_object(r, FORMAT_MARK, &m->id, &object, e) == 0 &&
-		    parse(r, buf_span(&object), m, e) == 0)
+		    read_mark(r, &l, buf_span(&object), m, e) == 0)
 			continue;
 		if (e->kind == ERR_ABSENT) {
 			out->v[i--] = out->v[--out->n];
@@ -112,6 +143,8 @@ int mark_load(struct repo *r, struct mark_set *out, struct err *e)
 	index_packs(out);
 	rc = 0;
 out:
+	if (l.newer)
+		config_fini(&l.now);
 	buf_fini(&object);
 	if (rc == -1)
 		mark_set_fini(out);

@@ -31,8 +31,11 @@ struct mark_set {
 
 void mark_set_fini(struct mark_set *m);
 
-/* Every mark there is.  One that vanishes meanwhile is left out; a damaged one is told and kept
- * with no packs. */
+/*
+ * Every mark there is.  One that vanishes meanwhile is left out; a damaged one is told and kept
+ * with no packs.  If the config in use cannot tell whose one is, the stored one is read anew: it
+ * may be of a key that was added since.
+ */
 int mark_load(struct repo *r, struct mark_set *out, struct err *e);
 
 /* Does any mark name this pack?  And since when. */

@@ -140,16 +140,25 @@ static int adopt(struct repo *r, const struct config *c, struct err *e)
 	return repo_refresh_keys(r, e);
 }
 
+int repo_config_now(struct repo *r, struct config *out, struct err *e)
+{
+	struct config *old = &r->config;
+
+	if (read_config(r, out, e) == -1 && !(e->kind == ERR_CORRUPT && repo_mend_config(r, out) &&
+						config_verify(out, r->keys->root_public, e) == 0))
+		return -1;
+	if (out->revision >= old->revision && out->epoch >= old->epoch)
+		return 0;
+	config_fini(out);
+	return repo_foreign(e, "it was set back while we worked");
+}
+
 int repo_reload_config(struct repo *r, struct err *e)
 {
 	struct config c;
 
-	if (read_config(r, &c, e) == -1)
+	if (repo_config_now(r, &c, e) == -1)
 		return -1;
-	if (c.revision < r->config.revision || c.epoch < r->config.epoch) {
-		config_fini(&c);
-		return repo_foreign(e, "it was set back while we worked");
-	}
 	return adopt(r, &c, e);
 }
 

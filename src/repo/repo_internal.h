@@ -68,6 +68,12 @@ struct repo_epoch {
 /* Read config, mended by its parity if need be, as far as it can be judged without a key. */
 int repo_load_config(struct repo *r, struct err *e);
 
+/*
+ * What is stored just now, mended by its parity if need be; nothing of r changes, so that a run
+ * whose threads go on can ask.  ERR_FOREIGN if it is older than ours.
+ */
+int repo_config_now(struct repo *r, struct config *out, struct err *e);
+
 /* Revision and epoch of what is stored just now; nothing of r changes. */
 int repo_peek_config(struct repo *r, uint64_t *revision, uint64_t *epoch, struct err *e);
 
@@ -95,6 +101,10 @@ const struct domain *repo_own_domain(const struct repo *r);
  */
 int repo_accept(const struct repo *r, const uint8_t signer[FORMAT_UID], enum format_type type,
     const uint8_t *domain, struct err *e);
+/* The same by another config than the one in use; and what repo_may_write asks. */
+int repo_accept_by(const struct config *c, const uint8_t signer[FORMAT_UID], enum format_type type,
+    const uint8_t *domain, struct err *e);
+int repo_may_write_by(const struct config *c, struct err *e);
 
 /*
  * After an object whose bytes have its name's hash was refused: if its signer is

@@ -152,10 +152,10 @@ const struct domain *repo_own_domain(const struct repo *r)
 	return &r->domains[r->own];
 }
 
-int repo_accept(const struct repo *r, const uint8_t signer[FORMAT_UID], enum format_type type,
+int repo_accept_by(const struct config *c, const uint8_t signer[FORMAT_UID], enum format_type type,
     const uint8_t *domain, struct err *e)
 {
-	const struct config_writer *w = config_writer(&r->config, signer);
+	const struct config_writer *w = config_writer(c, signer);
 
 	if (w == NULL)
 		return err_set(e, ERR_CORRUPT, "signed by nobody who is known");
@@ -168,6 +168,12 @@ int repo_accept(const struct repo *r, const uint8_t signer[FORMAT_UID], enum for
 		return err_set(
 		    e, ERR_CORRUPT, "signed by %s, a write key of another domain", w->text);
 	return 0;
+}
+
+int repo_accept(const struct repo *r, const uint8_t signer[FORMAT_UID], enum format_type type,
+    const uint8_t *domain, struct err *e)
+{
+	return repo_accept_by(&r->config, signer, type, domain, e);
 }
 
 int repo_foreign(struct err *e, const char *why)
@@ -220,14 +226,19 @@ enum role repo_role(const struct repo *r)
 	return r->keys->role;
 }
 
-int repo_may_write(const struct repo *r, struct err *e)
+int repo_may_write_by(const struct config *c, struct err *e)
 {
-	if (r->config.unwritable[0] == '\0')
+	if (c->unwritable[0] == '\0')
 		return 0;
 	err_set(e, ERR_UNSUPPORTED,
 	    "who writes to this repository must know the feature '%s', and this program does not",
-	    r->config.unwritable);
+	    c->unwritable);
 	return err_hint(e, "use the newer holdfast that added it; reading goes on with this one");
+}
+
+int repo_may_write(const struct repo *r, struct err *e)
+{
+	return repo_may_write_by(&r->config, e);
 }
 
 int repo_need(const struct repo *r, bool content, struct err *e)
