@@ -333,36 +333,28 @@ struct import {
 	struct ctx *ctx;
 	struct sheet_import *out;
 	struct config_lease lease; /* held from looking at config until it is put */
-	bool whole;                /* a config is there, by the same root key and no older */
-	bool rival;                /* and it is another of the same revision and epoch */
-	uint64_t epoch;            /* of the one that is there */
+	struct config_claim is;    /* what is there, by the same root key; else zeros */
+	bool whole;                /* and it is no older */
+	uint16_t epoch;            /* the sheet's */
 };
 
 /* Another root key's config was put there by somebody, or we are elsewhere. */
 static int look_at_config(struct import *im, const struct config *sheet, struct err *e)
 {
+	struct config_claim is;
 	struct buf text = {0};
-	struct config c;
-	struct err why;
 	int rc = store_get_all(im->store, "config", CONFIG_MAX, &text, e);
 
 	if (rc == -1 && e->kind == ERR_ABSENT) {
 		rc = 0;
-	} else if (rc == 0 && config_is_signed(buf_span(&text)) &&
-		   config_parse(buf_span(&text), &c, &why) == 0) {
-		if (crypto_equal(c.root, sheet->root, CRYPTO_KEY)) {
-			bool same = c.revision == sheet->revision;
-
-			/* Of two of one revision, that of the higher epoch can open what was made
-			 * by either. */
-			im->whole = c.revision > sheet->revision ||
-				    (same && c.epoch >= sheet->epoch);
-			im->rival = same && c.epoch == sheet->epoch &&
-				    memcmp(c.self, sheet->self, sizeof c.self) != 0;
-			im->epoch = c.epoch;
+	} else if (rc == 0 && config_claim(buf_span(&text), &is)) {
+		if (crypto_equal(is.root, sheet->root, CRYPTO_KEY)) {
+			/* Whose epoch is higher opens what was made by either. */
+			im->whole = is.epoch > sheet->epoch || is.revision > sheet->revision ||
+				    (is.revision == sheet->revision && is.epoch == sheet->epoch);
+			im->is = is;
 		} else
 			rc = refuse_elsewhere(im->store, sheet, e);
-		config_fini(&c);
 	}
 	buf_fini(&text);
 	return rc;
@@ -379,6 +371,7 @@ static int check_config(struct import *im, struct span text, struct err *e)
 	if (config_parse(text, &c, e) == -1)
 		return -1;
 	im->out->revision = c.revision;
+	im->epoch = c.epoch;
 	rc = config_lease_begin(&im->lease, im->store, im->ctx, config_lease_stored, im->store, e);
 	if (rc == 0)
 		rc = look_at_config(im, &c, e);
@@ -386,21 +379,38 @@ static int check_config(struct import *im, struct span text, struct err *e)
 	return rc;
 }
 
+/* What is there is whole, and no older.  Returns -1. */
+static int refuse_config(const struct import *im, struct span text, struct err *e)
+{
+	unsigned long long revision = im->out->revision;
+	uint8_t self[32];
+
+	crypto_sha256(text, self);
+	if (memcmp(self, im->is.self, sizeof self) == 0 || im->is.revision > revision) {
+		err_set(e, ERR_EXISTS, "%s has a config, and it is whole: not replaced",
+		    im->store->url);
+		if (im->is.revision > revision)
+			err_hint(e,
+			    "it is newer than this one, of revision %llu: if it cannot be read "
+			    "here, use a newer holdfast",
+			    revision);
+		return -1;
+	}
+	err_set(e, ERR_EXISTS,
+	    "%s has another config of revision %llu, epoch %llu, and this one has %llu, %u: not "
+	    "replaced",
+	    im->store->url, (unsigned long long)im->is.revision, (unsigned long long)im->is.epoch,
+	    revision, im->epoch);
+	return err_hint(e, "two holders changed it at the same time: with the one that is "
+			   "there, do again what the other changed");
+}
+
 static int put_config(struct import *im, struct span text, struct err *e)
 {
 	if (im->whole && im->out->key)
 		return 0;
-	if (im->rival) {
-		err_set(e, ERR_EXISTS,
-		    "%s has another config of revision %llu, epoch %llu: not replaced",
-		    im->store->url, (unsigned long long)im->out->revision,
-		    (unsigned long long)im->epoch);
-		return err_hint(e, "two holders changed it at the same time: with the one that is "
-				   "there, do again what the other changed");
-	}
 	if (im->whole)
-		return err_set(e, ERR_EXISTS, "%s has a config, and it is whole: not replaced",
-		    im->store->url);
+		return refuse_config(im, text, e);
 	if (config_lease_check(&im->lease, e) == -1 ||
 	    store_put(im->store, "config", text, 0, e) == -1)
 		return -1;
@@ -408,33 +418,52 @@ static int put_config(struct import *im, struct span text, struct err *e)
 	return 0;
 }
 
-/* What names its objects: says the sheet's config, or else the store's; failing both, the default.
+/*
+ * By this config, what names objects, and may this program put one?  One that is damaged says
+ * nothing; nor does none.
  */
-static enum crypto_family object_hash(struct store *s, struct span sheet)
+static int ask_config(struct span text, enum crypto_family *hash, struct err *e)
 {
-	enum crypto_family family = CRYPTO_BLAKE3;
-	struct buf text = {0};
+	struct config_claim is;
 	struct config c;
-	struct err e;
+	int rc = config_parse(text, &c, e);
 
-	if (sheet.n == 0 && store_get_all(s, "config", CONFIG_MAX, &text, &e) == 0)
-		sheet = buf_span(&text);
-	if (sheet.n > 0 && config_parse(sheet, &c, &e) == 0) {
-		family = c.object_hash;
-		config_fini(&c);
-	}
-	buf_fini(&text);
-	return family;
+	if (rc == -1)
+		return e->kind == ERR_UNSUPPORTED && config_claim(text, &is) ? -1 : 0;
+	*hash = c.object_hash;
+	rc = repo_may_write_by(&c, e);
+	config_fini(&c);
+	return rc;
 }
 
-static int import_key(struct store *s, struct span object, enum crypto_family hash,
+/* The store's config, and the sheet's, which counts more; failing both, the default. */
+static int may_import_key(
+    struct store *s, struct span sheet, enum crypto_family *hash, struct err *e)
+{
+	struct buf text = {0};
+	struct err ignored;
+	int rc = 0;
+
+	*hash = CRYPTO_BLAKE3;
+	if (store_get_all(s, "config", CONFIG_MAX, &text, &ignored) == 0)
+		rc = ask_config(buf_span(&text), hash, e);
+	if (rc == 0 && sheet.n > 0)
+		rc = ask_config(sheet, hash, e);
+	buf_fini(&text);
+	return rc;
+}
+
+static int import_key(struct store *s, struct span object, struct span config,
     struct sheet_import *out, struct err *e)
 {
+	enum crypto_family hash;
 	char name[REPO_NAME_MAX];
 	struct key_info info;
 	struct store_stat st;
 	struct id id;
 
+	if (may_import_key(s, config, &hash, e) == -1)
+		return -1;
 	if (key_read_info(object, &info, e) == -1)
 		return err_wrap(e, "sheet");
 	crypto_digest(hash, object, id.b);
@@ -481,8 +510,7 @@ int sheet_import(
 	if (has_config && check_config(&im, buf_span(&config), e) == -1)
 		goto out;
 	/* The key first: config is what makes it a repository. */
-	if (has_key &&
-	    import_key(s, buf_span(&key), object_hash(s, buf_span(&config)), out, e) == -1)
+	if (has_key && import_key(s, buf_span(&key), buf_span(&config), out, e) == -1)
 		goto out;
 	rc = has_config ? put_config(&im, buf_span(&config), e) : 0;
 out:
