@@ -92,8 +92,8 @@ int op_repair(struct repo *r, const struct repair_params *p, struct ctx *ctx,
 	int rc = 0;
 
 	memset(out, 0, sizeof *out);
-	if (repo_may_write(r, e) == -1 || repo_need(r, all || p->snapshots, e) == -1 ||
-	    repair_look_back(&rp, e) == -1)
+	if ((!p->dry_run && repo_may_write(r, e) == -1) ||
+	    repo_need(r, all || p->snapshots, e) == -1 || repair_look_back(&rp, e) == -1)
 		return -1;
 	rp.bad_packs = idmap_new(0);
 	rp.mended = idmap_new(sizeof(struct mended));

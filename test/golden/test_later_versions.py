@@ -39,6 +39,16 @@ def everything(hf):
 
 def test_a_feature_that_writers_must_know_lets_read_and_refuses_every_write(made, hf, tree, base):
     snapshot = one_file(made(required_to_write=["later"]))
+    sheet = str(base / "sheet")
+    hf("key", "export", "--secret", "--output", sheet)
+    with open(sheet) as f:
+        blocks = f.read()
+    with open(sheet, "w") as f:
+        f.write(blocks[blocks.index("\nK01"):])
+    key, = hf.objects("keys")
+    os.rename(key, base / "aside")
+    assert "later" in hf("key", "import", sheet, rc=1).err and not hf.objects("keys")
+    os.rename(base / "aside", key)
     before = everything(hf)
     tree.file("a", b"1")
     hf("restore", snapshot, "--target", base / "out")
@@ -50,6 +60,9 @@ def test_a_feature_that_writers_must_know_lets_read_and_refuses_every_write(made
                  ["key", "rotate"]):
         r = hf(*what, rc=None)
         assert r.rc != 0 and "later" in r.err, r
+        assert everything(hf) == before, what
+    for what in ["prune"], ["repair"], ["repair", "index"], ["repair", "snapshots"], ["backup", tree.path]:
+        hf(*what, "--dry-run")
         assert everything(hf) == before, what
 
 
