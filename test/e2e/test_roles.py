@@ -635,18 +635,20 @@ def test_a_backup_by_a_key_added_during_repair_survives_it(filled, holder, tree)
     filled.check_clean()
 
 
-def test_repair_refuses_by_a_config_older_than_it_has_seen(filled, holder):
+def test_repair_and_prune_refuse_by_a_config_older_than_they_have_seen(filled, holder):
     config = filled.repo + "/config"
     old = open(config, "rb").read()
     holder("write")
     filled("check")
     with open(config, "wb") as f:
         f.write(old)
-    for word in ([], ["index"], ["snapshots"]):
-        r = filled("repair", *word, rc=1)
+    for word in ["repair"], ["repair", "index"], ["repair", "snapshots"], ["prune"], ["prune", "--exclusive"]:
+        r = filled(*word, rc=1)
         assert "this machine has seen" in r.err and "--accept-history" in r.err, r
+    filled("prune", "--dry-run")
     filled("repair", "snapshots", "--accept-history")
     filled("repair")
+    filled("prune")
 
 
 def test_repair_survives_a_cache_that_knows_more_than_config(filled, holder, tree, base):
