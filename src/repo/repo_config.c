@@ -43,6 +43,24 @@ static bool mended_config(struct repo *r)
 	return repo_mend_config(r, &r->config);
 }
 
+static void hint_lost(struct repo *r, struct err *e)
+{
+	char *copy = seen_find_copy(r);
+
+	if (copy != NULL)
+		err_hint(e,
+		    "its other objects are there: config was lost. This machine kept it: holdfast "
+		    "-r %s key import %.200s",
+		    r->store->url, copy);
+	else
+		err_hint(e,
+		    "its other objects are there: config was lost. With the sheet that key "
+		    "export printed: holdfast -r %s key import SHEET; every machine that used it "
+		    "has one too, in its state folder: *.config",
+		    r->store->url);
+	free(copy);
+}
+
 /* Nothing was ever here, or the one file was lost that a sheet brings back. */
 static void no_config(struct repo *r, struct err *e)
 {
@@ -52,11 +70,7 @@ static void no_config(struct repo *r, struct err *e)
 	if (empty)
 		err_hint(e, "to make one: holdfast -r %s init", r->store->url);
 	else
-		err_hint(e,
-		    "its other objects are there: config was lost. With the sheet that key "
-		    "export printed: holdfast -r %s key import SHEET; every machine that used it "
-		    "has one too, in its state folder: *.config",
-		    r->store->url);
+		hint_lost(r, e);
 }
 
 static void damaged_config(struct err *e)

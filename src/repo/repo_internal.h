@@ -89,6 +89,7 @@ void repo_config_abort(struct config_lease *l);
 
 /* After a bundle was opened and config verified: all that follows from both. */
 int repo_refresh_keys(struct repo *r, struct err *e); /* after config changed */
+void repo_name_place(struct repo *r);                 /* from its URL alone */
 int repo_unlocked(struct repo *r, const char *cache_dir, struct err *e);
 
 /* A domain whose keys we hold, by its id or tag; NULL. */

@@ -112,7 +112,7 @@ int repo_refresh_keys(struct repo *r, struct err *e)
 	return 0;
 }
 
-static void name_place(struct repo *r)
+void repo_name_place(struct repo *r)
 {
 	const char *url = r->store->url;
 	char *path = strncmp(url, "fs:", 3) == 0 ? os_real_path(url + 3) : NULL;
@@ -130,7 +130,7 @@ int repo_unlocked(struct repo *r, const char *cache_dir, struct err *e)
 	seal_key_init(r->mark_key, r->config.repo, r->keys->mark_key);
 	hex_encode(r->id_text, r->config.repo, FORMAT_UID);
 	hex_encode(r->holder_text, r->keys->holder, FORMAT_UID);
-	name_place(r);
+	repo_name_place(r);
 	/* Holders that see different things must not share what they remember. */
 	if (cache_dir != NULL && r->keys->role == ROLE_FULL)
 		r->cache_dir = mem_printf("%s/%s", cache_dir, r->id_text);
