@@ -194,8 +194,7 @@ static void note_bad_index(struct repo *r, const struct id *id, const struct err
 {
 	char name[REPO_NAME_MAX];
 
-	r->nforeign += why->kind == ERR_FOREIGN;
-
+	r->nforeign += repo_is_foreign(why);
 	r->bad_indexes = mem_realloc(
 	    r->bad_indexes, (r->nbad_indexes + 1) * sizeof *r->bad_indexes);
 	r->bad_indexes[r->nbad_indexes++] = *id;
