@@ -200,7 +200,7 @@ static void check_bad_index(struct check *c, const struct id *id)
 	char name[REPO_NAME_MAX];
 	struct err e;
 	bool foreign = repo_index_payload(c->repo, id, &payload, &origin, NULL, &e) == -1 &&
-		       e.kind == ERR_FOREIGN;
+		       repo_is_foreign(&e);
 
 	damage_object(c->damage, repo_object_name(name, FORMAT_INDEX, id),
 	    foreign ? e.msg

@@ -10,7 +10,8 @@
  *   4  live frames of mostly dead packs are copied
  *   5  what nothing needs now is marked
  *
- * With `exclusive` what would be marked is deleted at once.
+ * With `exclusive` what would be marked is deleted at once, and tombstones go at once,
+ * unless there is an index that cannot be read.
  */
 #include "engine/op_prune.h"
 
@@ -109,6 +110,23 @@ static int remove_snapshots(struct prune *pr, struct err *e)
 	return gone_is_many(&pr->notes) ? gone_sweep(pr->repo, &pr->notes, e) : 0;
 }
 
+/* Anybody who can write to the store can make them, so they must not stay. */
+static int remove_junk_notes(struct prune *pr, struct err *e)
+{
+	for (size_t i = 0; i < pr->notes.n; i++) {
+		const struct note *n = &pr->notes.v[i];
+		char hex[ID_HEX];
+
+		if (!n->junk)
+			continue;
+		if (note_del(pr->repo, n, e) == -1)
+			return -1;
+		event_emit(pr->ctx, EVENT_OBJECT_REMOVED, span_str(id_hex(hex, &n->id)),
+		    "note that is junk");
+	}
+	return 0;
+}
+
 /* Remarks on snapshots that are gone, as a crash may leave them. */
 static int remove_stray_notes(struct prune *pr, struct err *e)
 {
@@ -147,12 +165,12 @@ static void judge_marks(struct prune *pr)
 {
 	for (size_t i = 0; i < pr->marks.n; i++) {
 		const struct mark *m = &pr->marks.v[i];
-		bool old = m->kind != MARK_KINDS && expired(pr, m);
+		bool old = expired(pr, m);
 
 		for (size_t j = 0; j < m->npacks; j++) {
 			struct ppack *pk = idmap_get(pr->packs, &m->packs[j]);
 
-			if (pk == NULL || !pk->present)
+			if (pk == NULL || !pk->present || pk->spared)
 				continue;
 			if (pk->live) {
 				pr->out->packs_unmarked++;
@@ -165,7 +183,10 @@ static void judge_marks(struct prune *pr)
 	}
 }
 
-/* What nothing needs: mark it, or with --exclusive doom it at once. */
+/*
+ * What nothing needs: mark it, or with --exclusive doom it at once; that is marked too where
+ * an index that we cannot read may name it.
+ */
 static void find_dead(struct prune *pr, struct id_list *dead)
 {
 	struct ppack *pk;
@@ -187,6 +208,8 @@ static void find_dead(struct prune *pr, struct id_list *dead)
 		if (pr->p->exclusive) {
 			pk->doomed = true;
 			pk->live = false;
+			if (pr->unread)
+				id_list_add(dead, &id);
 			continue;
 		}
 		id_list_add(dead, &id);
@@ -236,9 +259,13 @@ static int act(struct prune *pr, const struct id_list *dead, struct err *e)
 	int64_t age;
 	uint64_t swept;
 
+	/* That mark outlives its packs: the next prune makes a tombstone of it. */
+	if (pr->p->exclusive && mark_dead(pr, dead, e) == -1)
+		return -1;
 	if (any_doomed(pr) && prune_delete_doomed(pr, e) == -1)
 		return -1;
-	if (prune_settle_marks(pr, e) == -1 || mark_dead(pr, dead, e) == -1 ||
+	if (prune_settle_marks(pr, e) == -1 ||
+	    (!pr->p->exclusive && mark_dead(pr, dead, e) == -1) || remove_junk_notes(pr, e) == -1 ||
 	    remove_stray_notes(pr, e) == -1)
 		return -1;
 	/* A run that is slow holds temporary files for long: a day at least. */

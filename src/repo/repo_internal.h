@@ -110,9 +110,17 @@ int repo_may_write_by(const struct config *c, struct err *e);
 /*
  * After an object whose bytes have its name's hash was refused: if its signer is
  * nobody whom config knows (zeros: it did not come to that), or its keys are not
- * among ours (repo_foreign), that is no damage.  e becomes ERR_FOREIGN.  Returns -1.
+ * among ours (repo_foreign), that is no damage.  e becomes ERR_FOREIGN (or ERR_LATER).  Returns -1.
  */
 int repo_judge_signer(const struct repo *r, const uint8_t signer[FORMAT_UID], struct err *e);
+
+/*
+ * A listed writer signed what this program does not know: ERR_LATER, which nothing deletes;
+ * ERR_FOREIGN where its key was removed, so that who took that key cannot leave it for ever.
+ * Returns -1.
+ */
+int repo_later(
+    const struct config *c, const uint8_t signer[FORMAT_UID], const char *why, struct err *e);
 
 /* The opened data key of a sealed one, cached; NULL with e set. */
 const struct seal_key *repo_data_key(

@@ -160,7 +160,7 @@ int repo_accept_by(const struct config *c, const uint8_t signer[FORMAT_UID], enu
 	if (w == NULL)
 		return err_set(e, ERR_CORRUPT, "signed by nobody who is known");
 	if (w->role == ROLES)
-		return repo_foreign(e, "its signer has a role that this program does not know");
+		return repo_later(c, signer, "its signer has a role that this program lacks", e);
 	if (!role_may_sign(w->role, type))
 		return err_set(e, ERR_CORRUPT, "signed by %s, whose role is %s: not accepted",
 		    w->text, role_name(w->role));
@@ -182,6 +182,22 @@ int repo_foreign(struct err *e, const char *why)
 	return err_hint(e, "put the newest config back, or import a newer sheet with key import");
 }
 
+int repo_later(
+    const struct config *c, const uint8_t signer[FORMAT_UID], const char *why, struct err *e)
+{
+	const struct config_writer *w = config_writer(c, signer);
+
+	if (w != NULL && w->removed) {
+		err_set(e, ERR_FOREIGN, "%s, and its signer's key was removed", why);
+		return err_hint(e, "use the newest holdfast; if that cannot read it either, "
+				   "'holdfast repair snapshots --drop-foreign' removes it");
+	}
+	err_set(e, ERR_LATER, "%s: made by a newer holdfast?", why);
+	return err_hint(e,
+	    "use the newest holdfast. If that cannot read it either its key is in wrong hands: "
+	    "after key remove, 'holdfast repair snapshots --drop-foreign' removes it");
+}
+
 int repo_judge_signer(const struct repo *r, const uint8_t signer[FORMAT_UID], struct err *e)
 {
 	static const uint8_t none[FORMAT_UID];
@@ -191,7 +207,8 @@ int repo_judge_signer(const struct repo *r, const uint8_t signer[FORMAT_UID], st
 	if (e->kind != ERR_CORRUPT || memcmp(signer, none, FORMAT_UID) == 0)
 		return -1;
 	if (w != NULL && w->role == ROLES)
-		return repo_foreign(e, "its signer has a role that this program does not know");
+		return repo_later(
+		    &r->config, signer, "its signer has a role that this program lacks", e);
 	if (w != NULL)
 		return -1;
 	snprintf(why, sizeof why, "signed by %.8s, who is no writer that config knows",
