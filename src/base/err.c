@@ -15,6 +15,7 @@ static const struct err_info table[ERR_KINDS] = {
     [ERR_EXISTS] = {ERR_EXISTS, "exists", 1, false, "there already"},
     [ERR_CORRUPT] = {ERR_CORRUPT, "corrupt", 20, false, "damaged data"},
     [ERR_FOREIGN] = {ERR_FOREIGN, "foreign", 1, false, "of a newer config"},
+    [ERR_LATER] = {ERR_LATER, "later", 1, false, "of a newer program"},
     [ERR_BUSY] = {ERR_BUSY, "busy", 11, true, "in use by another"},
     [ERR_UNREACHABLE] = {ERR_UNREACHABLE, "unreachable", 1, true, "no answer"},
     [ERR_DENIED] = {ERR_DENIED, "denied", 1, false, "access denied"},

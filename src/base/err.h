@@ -25,6 +25,7 @@ enum err_kind {
 	ERR_EXISTS,        /* something is there already */
 	ERR_CORRUPT,       /* stored bytes are damaged or hostile */
 	ERR_FOREIGN,       /* whole, but of a signer or keys that config does not know */
+	ERR_LATER,         /* whole and rightly signed, but not as this program knows it */
 	ERR_BUSY,          /* somebody else is at it */
 	ERR_UNREACHABLE,   /* no answer from the other side */
 	ERR_DENIED,        /* refused by the system or the store */

@@ -411,6 +411,19 @@ static void drop_env_lists(struct cli_options *before, struct cli_options *after
 	}
 }
 
+static int usage(const struct cmd_def *c, struct err *e)
+{
+	return err_hint(e, "usage: holdfast %s%s%s", c->name, c->args[0] ? " " : "", c->args);
+}
+
+static int too_much(const struct cmd_def *c, const char *word, struct err *e)
+{
+	err_set(e, ERR_USAGE, "%s: '%s' is too much", c->name, word);
+	if (strcmp(c->name, "restore") == 0)
+		return err_hint(e, "where to is said with --target %.200s", word);
+	return usage(c, e);
+}
+
 static int check_args(const struct cli_args *a, struct err *e)
 {
 	const struct cmd_def *c = a->cmd;
@@ -419,7 +432,7 @@ static int check_args(const struct cli_args *a, struct err *e)
 	if ((int)a->n < c->min_args)
 		rc = err_set(e, ERR_USAGE, "%s: something is missing: %s", c->name, c->args);
 	else if (c->max_args != CMD_NO_MAX && (int)a->n > c->max_args)
-		rc = err_set(e, ERR_USAGE, "%s: '%s' is too much", c->name, a->v[c->max_args]);
+		return too_much(c, a->v[c->max_args], e);
 	else if (c->words && a->n) {
 		struct opt_def word = {.name = c->name, .choices = c->words};
 		int which;
@@ -429,9 +442,7 @@ static int check_args(const struct cli_args *a, struct err *e)
 			return err_hint(e, "it can be %s", c->words);
 		}
 	}
-	return rc == 0
-		   ? 0
-		   : err_hint(e, "usage: holdfast %s%s%s", c->name, c->args[0] ? " " : "", c->args);
+	return rc == 0 ? 0 : usage(c, e);
 }
 
 int cli_parse(int argc, char *const *argv, char *(*env)(const char *), struct cli_options *opt,

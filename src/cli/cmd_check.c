@@ -75,6 +75,12 @@ int cmd_check(struct cli *c, struct err *e)
 		report(c, &r);
 	if (r.damaged_objects || r.hurt_snapshots || r.hurt_paths) {
 		err_set(e, ERR_DAMAGE_FOUND, "check: the repository is damaged");
+		if (r.foreign_objects)
+			return err_hint(e,
+			    "make a copy of it; config is older than some objects, or they are "
+			    "another's: put the newest config back, or bring it with 'holdfast key "
+			    "import SHEET' (every machine that used the repository keeps one too, "
+			    "in its state folder: *.config), before anything else");
 		return err_hint(e,
 		    "make a copy of it; where packs are missing, 'holdfast repair index' and a "
 		    "new backup store again what is still there; 'holdfast repair' saves the "

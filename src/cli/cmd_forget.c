@@ -34,7 +34,8 @@ static void put_key(struct state *st, struct buf *b, const struct snapshot *s)
 	if (st->nkeys == 1 && strcmp(st->keys[0].holder, holder) == 0)
 		return;
 	for (size_t i = 0; i < st->nkeys; i++)
-		if (strcmp(st->keys[i].holder, holder) == 0 && st->keys[i].label) {
+		if (strcmp(st->keys[i].holder, holder) == 0 && st->keys[i].label &&
+		    *st->keys[i].label) {
 			buf_printf(b, ", key %s", st->keys[i].label);
 			return;
 		}
@@ -95,6 +96,7 @@ static void report(struct cli *c, const struct forget_result *r)
 		out_json_u64(o, "kept", r->kept);
 		out_json_u64(o, "dropped", r->dropped);
 		out_json_u64(o, "refused", r->refused);
+		out_json_u64(o, "unclear", r->unclear);
 		out_json_u64(o, "undone", r->undone);
 		out_json_u64(o, "groups_unkept", r->groups_unkept);
 		out_json_u64(o, "groups_flooded", r->groups_flooded);
@@ -175,11 +177,20 @@ static int outcome(const struct forget_result *r, struct err *e)
 		    "is somebody pushing the older ones out? look at holdfast snapshots; "
 		    "if all is well, --flooded-ok");
 	}
+	if (r->unclear) {
+		err_set(e, ERR_INCOMPLETE, "forget: %llu %s: a note cannot be read",
+		    (unsigned long long)r->unclear,
+		    text_plural(r->unclear, "snapshot stays", "snapshots stay"));
+		return err_hint(e, "holdfast check names it; 'holdfast repair' removes what is "
+				   "damaged, with --drop-foreign nobody's too; one of a newer "
+				   "holdfast may be a hold");
+	}
 	if (groups == 0 && refused == 0)
 		return 0;
 	if (groups == 0) {
-		err_set(e, ERR_INCOMPLETE, "forget: %llu %s pinned or held and stay", refused,
-		    text_plural(refused, "snapshot is", "snapshots are"));
+		err_set(e, ERR_INCOMPLETE, "forget: %llu %s", refused,
+		    text_plural(refused, "snapshot is pinned or held and stays",
+			"snapshots are pinned or held and stay"));
 		return err_hint(
 		    e, "holdfast tag --unpin or --release, with a full key, lets them go");
 	}

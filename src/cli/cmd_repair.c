@@ -15,6 +15,9 @@ static void report(struct cli *c, const struct repair_result *r)
 	if (r->parity_written)
 		out_text(c, "Parity written: for %s\n",
 		    text_amount(a, r->parity_written, "object", "objects"));
+	if (c->opt.parity > 0 && r->parity_kept)
+		out_text(c, "That share or more already: %s\n",
+		    text_amount(a, r->parity_kept, "object", "objects"));
 	out_text(c, "Packs: %s read, %s listed anew, %s unreadable\n",
 	    text_count(a, r->packs_scanned), text_count(b, r->packs_indexed),
 	    text_count(d, r->packs_unreadable));
@@ -23,6 +26,9 @@ static void report(struct cli *c, const struct repair_result *r)
 	out_text(c, "Snapshots: %s checked, %s replaced, %s removed\n",
 	    text_count(a, r->snapshots_checked), text_count(b, r->snapshots_rewritten),
 	    text_count(d, r->snapshots_removed));
+	if (r->notes_removed || r->marks_removed)
+		out_text(c, "Notes: %s removed; marks: %s removed\n",
+		    text_count(a, r->notes_removed), text_count(b, r->marks_removed));
 	if (r->entries_dropped)
 		out_text(c, "Lost: %s %s\n", text_count(a, r->entries_dropped),
 		    text_plural(r->entries_dropped, "file or folder", "files and folders"));
@@ -46,6 +52,10 @@ static void report_json(struct cli *c, const struct repair_result *r)
 	out_json_u64(o, "snapshots_checked", r->snapshots_checked);
 	out_json_u64(o, "snapshots_rewritten", r->snapshots_rewritten);
 	out_json_u64(o, "snapshots_removed", r->snapshots_removed);
+	out_json_u64(o, "notes_removed", r->notes_removed);
+	out_json_u64(o, "notes_lost", r->notes_lost);
+	out_json_u64(o, "marks_removed", r->marks_removed);
+	out_json_u64(o, "parity_kept", r->parity_kept);
 	out_json_u64(o, "entries_dropped", r->entries_dropped);
 	out_json_u64(o, "gaps_accepted", r->gaps_accepted);
 	out_json(c, "summary", o);
@@ -83,7 +93,7 @@ int cmd_repair(struct cli *c, struct err *e)
 		report_json(c, &r);
 	else
 		report(c, &r);
-	if (r.entries_dropped || r.snapshots_removed || r.packs_unreadable)
+	if (r.entries_dropped || r.notes_lost || r.snapshots_removed || r.packs_unreadable)
 		return err_set(e, ERR_INCOMPLETE, "repair: not everything could be saved");
 	return 0;
 }

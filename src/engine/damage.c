@@ -335,7 +335,7 @@ static void read_pack(struct damage *d, struct damage_pack *dp, uint32_t ordinal
 	pthread_mutex_lock(&d->lock);
 	d->counts.packs_read++;
 	d->counts.bytes_read += s->size;
-	foreign = rc == -1 && e.kind == ERR_FOREIGN;
+	foreign = rc == -1 && repo_is_foreign(&e);
 	d->counts.foreign_packs += foreign;
 	s->bad = s->bad || (rc == -1 && !lie && !foreign);
 	pthread_mutex_unlock(&d->lock);

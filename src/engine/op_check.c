@@ -200,7 +200,7 @@ static void check_bad_index(struct check *c, const struct id *id)
 	char name[REPO_NAME_MAX];
 	struct err e;
 	bool foreign = repo_index_payload(c->repo, id, &payload, &origin, NULL, &e) == -1 &&
-		       e.kind == ERR_FOREIGN;
+		       repo_is_foreign(&e);
 
 	damage_object(c->damage, repo_object_name(name, FORMAT_INDEX, id),
 	    foreign ? e.msg
@@ -287,6 +287,8 @@ int op_check(struct repo *r, const struct check_params *p, struct ctx *ctx,
 	if (rc == 0)
 		rc = check_history(&c, &snapshots, e);
 	take_counts(out, damage_counts(c.damage));
+	out->foreign_objects = repo_foreign_indexes(r) + snapshots.foreign +
+			       damage_counts(c.damage)->foreign_packs;
 	out->late_packs = repo_late_gone(r);
 	out->seconds = (double)(clock->mono_ns(clock) - began) / 1e9;
 out:

@@ -51,7 +51,17 @@ static bool needs_note(struct forgetting *f, const struct forget_decision *d)
 
 	if (d->keep || f->p->dry_run)
 		return false;
-	return !s->forgotten || s->due_ns > f->now_ns + f->p->delay_ns;
+	return !(s->forgotten || s->unheard) || s->due_ns > f->now_ns + f->p->delay_ns;
+}
+
+/* It is forgotten, and yet nothing goes: that must not look like done. */
+static void tell_unclear(struct forgetting *f, struct forget_decision *d)
+{
+	if (d->keep || !d->snapshot->unclear)
+		return;
+	d->keep = true;
+	snprintf(d->reason, sizeof d->reason, "a note on it cannot be read: it stays until then");
+	f->out->unclear++;
 }
 
 /* The note first, so that nothing is told that did not happen. */
@@ -64,6 +74,7 @@ static int carry_out(struct forgetting *f, struct forget_decision *d, struct err
 		return -1;
 	if (needs_note(f, d) && note_add(f->repo, d->snapshot, NOTE_FORGET, f->delay, e) == -1)
 		return err_wrap(e, "forget snapshot %.8s", id_hex(hex, &d->snapshot->id));
+	tell_unclear(f, d);
 	if (d->keep)
 		f->out->kept++;
 	else

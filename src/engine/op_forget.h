@@ -41,6 +41,7 @@ struct forget_rhythm {
 };
 
 struct forget_result {
+	uint64_t unclear; /* forgotten, but a note that cannot be read keeps them */
 	uint64_t groups, kept, dropped;
 	uint64_t undone;  /* of the kept: brought back */
 	uint64_t refused; /* of the kept: a name or the policy dropped them, but pinned or held */

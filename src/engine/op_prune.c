@@ -10,7 +10,8 @@
  *   4  live frames of mostly dead packs are copied
  *   5  what nothing needs now is marked
  *
- * With `exclusive` what would be marked is deleted at once.
+ * With `exclusive` what would be marked is deleted at once, and tombstones go at once,
+ * unless there is an index that cannot be read.
  */
 #include "engine/op_prune.h"
 
@@ -22,6 +23,7 @@
 #include "engine/prune_internal.h"
 #include "os/os.h"
 #include "repo/gone.h"
+#include "repo/seen.h"
 #include "store/store_drivers.h"
 
 static const int64_t DAY_NS = 86400 * 1000000000LL;
@@ -108,6 +110,23 @@ static int remove_snapshots(struct prune *pr, struct err *e)
 	return gone_is_many(&pr->notes) ? gone_sweep(pr->repo, &pr->notes, e) : 0;
 }
 
+/* Anybody who can write to the store can make them, so they must not stay. */
+static int remove_junk_notes(struct prune *pr, struct err *e)
+{
+	for (size_t i = 0; i < pr->notes.n; i++) {
+		const struct note *n = &pr->notes.v[i];
+		char hex[ID_HEX];
+
+		if (!n->junk)
+			continue;
+		if (note_del(pr->repo, n, e) == -1)
+			return -1;
+		event_emit(pr->ctx, EVENT_OBJECT_REMOVED, span_str(id_hex(hex, &n->id)),
+		    "note that is junk");
+	}
+	return 0;
+}
+
 /* Remarks on snapshots that are gone, as a crash may leave them. */
 static int remove_stray_notes(struct prune *pr, struct err *e)
 {
@@ -146,12 +165,12 @@ static void judge_marks(struct prune *pr)
 {
 	for (size_t i = 0; i < pr->marks.n; i++) {
 		const struct mark *m = &pr->marks.v[i];
-		bool old = m->kind != MARK_KINDS && expired(pr, m);
+		bool old = expired(pr, m);
 
 		for (size_t j = 0; j < m->npacks; j++) {
 			struct ppack *pk = idmap_get(pr->packs, &m->packs[j]);
 
-			if (pk == NULL || !pk->present)
+			if (pk == NULL || !pk->present || pk->spared)
 				continue;
 			if (pk->live) {
 				pr->out->packs_unmarked++;
@@ -164,7 +183,10 @@ static void judge_marks(struct prune *pr)
 	}
 }
 
-/* What nothing needs: mark it, or with --exclusive doom it at once. */
+/*
+ * What nothing needs: mark it, or with --exclusive doom it at once; that is marked too where
+ * an index that we cannot read may name it.
+ */
 static void find_dead(struct prune *pr, struct id_list *dead)
 {
 	struct ppack *pk;
@@ -186,6 +208,8 @@ static void find_dead(struct prune *pr, struct id_list *dead)
 		if (pr->p->exclusive) {
 			pk->doomed = true;
 			pk->live = false;
+			if (pr->unread)
+				id_list_add(dead, &id);
 			continue;
 		}
 		id_list_add(dead, &id);
@@ -235,9 +259,13 @@ static int act(struct prune *pr, const struct id_list *dead, struct err *e)
 	int64_t age;
 	uint64_t swept;
 
+	/* That mark outlives its packs: the next prune makes a tombstone of it. */
+	if (pr->p->exclusive && mark_dead(pr, dead, e) == -1)
+		return -1;
 	if (any_doomed(pr) && prune_delete_doomed(pr, e) == -1)
 		return -1;
-	if (prune_settle_marks(pr, e) == -1 || mark_dead(pr, dead, e) == -1 ||
+	if (prune_settle_marks(pr, e) == -1 ||
+	    (!pr->p->exclusive && mark_dead(pr, dead, e) == -1) || remove_junk_notes(pr, e) == -1 ||
 	    remove_stray_notes(pr, e) == -1)
 		return -1;
 	/* A run that is slow holds temporary files for long: a day at least. */
@@ -301,7 +329,8 @@ int op_prune(struct repo *r, const struct prune_params *p, struct ctx *ctx,
 	int rc = -1;
 
 	memset(out, 0, sizeof *out);
-	if (repo_may_write(r, e) == -1)
+	/* By a config that was set back, what others stored looks like nobody's. */
+	if (!p->dry_run && (repo_may_write(r, e) == -1 || seen_own_config(r, e) == -1))
 		return -1;
 	pr.began_ns = clock->mono_ns(clock);
 	pr.grace_ns = p->exclusive ? 0 : repo_grace_s(r) * 1000000000;

@@ -92,8 +92,8 @@ int op_repair(struct repo *r, const struct repair_params *p, struct ctx *ctx,
 	int rc = 0;
 
 	memset(out, 0, sizeof *out);
-	if (repo_may_write(r, e) == -1 || repo_need(r, all || p->snapshots, e) == -1 ||
-	    repair_look_back(&rp, e) == -1)
+	if ((!p->dry_run && repo_may_write(r, e) == -1) ||
+	    repo_need(r, all || p->snapshots, e) == -1 || repair_look_back(&rp, e) == -1)
 		return -1;
 	rp.bad_packs = idmap_new(0);
 	rp.mended = idmap_new(sizeof(struct mended));
@@ -101,12 +101,14 @@ int op_repair(struct repo *r, const struct repair_params *p, struct ctx *ctx,
 		rc = repair_parity(&rp, e);
 	if (rc == 0)
 		rc = repair_foreign(&rp, &foreign, e);
-	if (rc == 0 && foreign > 0 && p->drop_foreign)
+	if (rc == 0 && p->drop_foreign)
 		rc = repair_drop_foreign(&rp, &foreign, e);
 	if (rc == 0 && foreign > 0 && !p->index)
 		rc = repair_refuse(foreign, e);
 	if (rc == 0 && (all || p->index))
 		rc = repair_index(&rp, e);
+	if (rc == 0 && (all || p->snapshots))
+		rc = repair_notes(&rp, e);
 	if (rc == 0 && (all || p->snapshots))
 		rc = mend(&rp, e);
 	idmap_free(rp.bad_packs);

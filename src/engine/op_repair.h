@@ -33,8 +33,11 @@ struct repair_result {
 	uint64_t indexes_written, indexes_removed;
 	uint64_t snapshots_checked, snapshots_rewritten, snapshots_removed;
 	uint64_t entries_dropped;
+	uint64_t notes_removed, notes_lost; /* the second among the first: no junk, nor nobody's */
+	uint64_t marks_removed;
 	uint64_t objects_repaired; /* by parity, bit for bit */
 	uint64_t parity_written;   /* parity objects that were missing, damaged or too small */
+	uint64_t parity_kept;      /* that had parity of the share that is asked for, or more */
 	uint64_t gaps_accepted;    /* findings of check that are none any more */
 };
 

@@ -41,8 +41,9 @@ static int still_fresh(void *arg, struct err *e)
 }
 
 /*
- * Whoever unmarked a pack meanwhile knew of a snapshot that needs it: only
- * what is still marked is deleted.
+ * What no mark names any more another prune found in use meanwhile; what one of a later
+ * version names by now is left alone.  Only a last look: an old mark may go on naming what
+ * was unmarked, and what is safe is so because snapshots were read after the marks.
  */
 static int spare_unmarked(struct prune *pr, struct err *e)
 {
@@ -56,7 +57,7 @@ static int spare_unmarked(struct prune *pr, struct err *e)
 	if (mark_load(pr->repo, &now, e) == -1)
 		return -1;
 	while ((pk = idmap_next(pr->packs, &pos, &id)) != NULL)
-		pk->doomed = pk->doomed && mark_has_pack(&now, &id);
+		pk->doomed = pk->doomed && mark_has_pack(&now, &id) && !mark_spares(&now, &id);
 	mark_set_fini(&now);
 	return 0;
 }

@@ -24,6 +24,7 @@ struct ppack {
 	uint8_t type; /* FORMAT_PACK, FORMAT_META */
 	bool present, indexed, marked, live, repack, doomed;
 	bool held;              /* of a domain of which nothing is pruned */
+	bool spared;            /* a mark of a later version names it: left alone */
 	bool claimed, disputed; /* named by an index; by those of two domains */
 	uint64_t domain;        /* whose it is */
 	uint64_t size;
@@ -47,7 +48,7 @@ struct prune {
 	struct idmap *packs; /* id -> struct ppack */
 	uint64_t *held;      /* domains with snapshots that cannot be walked */
 	size_t nheld;
-	bool unread;    /* indexes name packs that ours does not: late ones, or foreign */
+	bool unread;    /* indexes may name packs that ours does not: late ones, unreadable ones */
 	int64_t now_ns; /* the store's */
 	int64_t grace_ns;
 	int64_t began_ns; /* boot time */

@@ -242,6 +242,7 @@ static int weigh_all(struct prune *pr, struct err *e)
 		rc = hold_unindexed(pr, e);
 	while (rc == 0 && (pk = idmap_next(pr->packs, &pos, &id)) != NULL) {
 		pk->marked = mark_has_pack(&pr->marks, &id);
+		pk->spared = mark_spares(&pr->marks, &id);
 		pr->out->bytes_live += pk->live_bytes;
 		pr->out->bytes_dead += pk->dead_bytes;
 	}
@@ -250,14 +251,14 @@ static int weigh_all(struct prune *pr, struct err *e)
 
 /*
  * A mark that cannot be read marks nothing: its packs are marked anew, and it
- * goes when it is so old that it would go anyhow.
+ * goes when it is so old that it would go anyhow; but for one that is somebody's.
  */
 static int load_marks(struct prune *pr, struct err *e)
 {
 	if (mark_load(pr->repo, &pr->marks, e) == -1)
 		return -1;
 	for (size_t i = 0; i < pr->marks.n; i++)
-		pr->out->passed_over += pr->marks.v[i].packs == NULL;
+		pr->out->passed_over += pr->marks.v[i].unread != ERR_NONE;
 	return 0;
 }
 
@@ -283,6 +284,11 @@ static int load_snapshots(struct prune *pr, struct err *e)
 		return 0;
 	err_set(
 	    e, ERR_CORRUPT, "%zu of the snapshots cannot be read; nothing is pruned", l->damaged);
+	if (l->later > 0)
+		return err_hint(e,
+		    "a key that config lists signed %zu of them: a newer holdfast made them, so "
+		    "prune with that; see holdfast check",
+		    l->later);
 	if (l->foreign > 0)
 		return err_hint(e,
 		    "config is older than they are, or another than their machine's: import a "
@@ -306,7 +312,7 @@ int prune_plan(struct prune *pr, struct err *e)
 		return -1;
 	/* As good as deleted: what snapshots need of such an index holds their domain. */
 	pr->out->passed_over += repo_bad_indexes(pr->repo);
-	pr->unread = repo_late_gone(pr->repo) > 0 || repo_foreign_indexes(pr->repo) > 0;
+	pr->unread = repo_late_gone(pr->repo) > 0 || repo_bad_indexes(pr->repo) > 0;
 	/* A copy in a marked pack counts only where there is no other. */
 	mark_hide(pr->repo, &pr->marks);
 	pr->generation = repo_index_generation(pr->repo);

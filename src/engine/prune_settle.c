@@ -4,6 +4,9 @@
  * names them, until its deadline.  A listing may show a new mark late and lack a deleted
  * one at once, so an old mark goes in a later run only, when all see the new one; and one
  * that is no tombstone never goes by its age: its packs may have gone just now.
+ *
+ * While there is an index that cannot be read no tombstone goes, since that may name its
+ * packs and be mended; old ones are put together, so that they do not pile up.
  */
 #include <stdlib.h>
 
@@ -15,9 +18,18 @@ struct naming {
 	int64_t any_ns, shown_ns;
 };
 
+enum { WORN_MARKS = 8 }; /* so many are put together */
+
+/* Tombstones that are old enough to go, were there no index that we cannot read. */
+struct worn {
+	struct idmap *packs;
+	size_t marks;
+};
+
 struct settling {
 	struct prune *pr;
 	struct idmap *named; /* pack -> struct naming */
+	struct worn *worn;
 	const struct mark *mark;
 	struct id *rest; /* its packs but for those that live on */
 	size_t n;
@@ -79,13 +91,37 @@ static void look_at_mark(struct settling *s)
 	}
 }
 
-/* Nothing names its packs, and nobody who began before they went can name them any more. */
-static bool is_over(const struct settling *s)
+/* Nothing that we can read names its packs, and nobody who began before they went can any more. */
+static bool is_worn(const struct settling *s)
 {
 	const struct prune *pr = s->pr;
 
 	return (s->mark->kind == MARK_GONE || s->n == 0) && !s->unmarked && !s->gone && !s->left &&
-	       !s->young && !pr->unread && pr->now_ns - s->mark->stored_ns >= 2 * pr->grace_ns;
+	       !s->young && pr->now_ns - s->mark->stored_ns >= 2 * pr->grace_ns;
+}
+
+static void wear(struct settling *s)
+{
+	s->worn->marks++;
+	for (size_t i = 0; i < s->n; i++)
+		idmap_put(s->worn->packs, &s->rest[i], NULL);
+}
+
+/* One that names what they do: they go when every listing shows that. */
+static int put_together(struct prune *pr, const struct worn *w, struct err *e)
+{
+	struct id_list all = {0};
+	struct id id, mark;
+	size_t pos = 0;
+	int rc;
+
+	if (w->marks < WORN_MARKS || idmap_count(w->packs) > MARK_PACKS_MAX)
+		return 0;
+	while (idmap_next(w->packs, &pos, &id) != NULL)
+		id_list_add(&all, &id);
+	rc = mark_put(pr->repo, MARK_GONE, all.v, all.n, &mark, e);
+	id_list_fini(&all);
+	return rc;
 }
 
 /* Must the rest be named anew?  It is a tombstone if any of it is gone. */
@@ -99,12 +135,15 @@ static bool is_stale(const struct settling *s)
 static int settle(struct settling *s, struct err *e)
 {
 	struct repo *r = s->pr->repo;
-	bool goes = s->pr->p->exclusive || is_over(s) || (!s->gone && s->n > 0 && s->shown);
+	bool worn = is_worn(s), read = !s->pr->unread;
+	bool goes = (read && (s->pr->p->exclusive || worn)) || (!s->gone && s->n > 0 && s->shown);
 	enum mark_kind kind = s->gone || s->lost ? MARK_GONE : s->mark->kind;
 	struct id id;
 
 	if (!goes && is_stale(s) && mark_put(r, kind, s->rest, s->n, &id, e) == -1)
 		return -1;
+	if (!goes && worn && s->n > 0 && !s->renewed)
+		wear(s);
 	/* Where nothing is gone a moment without a mark does no harm: all is there for a grace. */
 	goes = goes || (s->unmarked && !s->gone && !s->lost);
 	return goes ? mark_del(r, &s->mark->id, e) : 0;
@@ -113,17 +152,24 @@ static int settle(struct settling *s, struct err *e)
 int prune_settle_marks(struct prune *pr, struct err *e)
 {
 	struct idmap *named = note_marks(pr);
+	struct worn worn = {idmap_new(0), 0};
 	int rc = 0;
 
 	for (size_t i = 0; i < pr->marks.n && rc == 0; i++) {
 		const struct mark *m = &pr->marks.v[i];
-		struct settling s = {.pr = pr, .named = named, .mark = m};
+		struct settling s = {.pr = pr, .named = named, .worn = &worn, .mark = m};
 
+		/* What may be somebody's is his. */
+		if (m->kind == MARK_KINDS || m->unread == ERR_FOREIGN || m->unread == ERR_LATER)
+			continue;
 		s.rest = mem_alloc(m->npacks * sizeof *s.rest);
 		look_at_mark(&s);
-		rc = m->kind == MARK_KINDS ? 0 : settle(&s, e);
+		rc = settle(&s, e);
 		free(s.rest);
 	}
+	if (rc == 0)
+		rc = put_together(pr, &worn, e);
+	idmap_free(worn.packs);
 	idmap_free(named);
 	return rc;
 }

@@ -111,7 +111,7 @@ static int show_packs(struct prune *pr, struct err *e)
 	while ((pk = idmap_next(pr->packs, &pos, &id)) != NULL) {
 		struct prune_item it = {.size = pk->size};
 
-		if (!pk->present || (pk->live && !pk->marked && !pk->repack))
+		if (!pk->present || pk->spared || (pk->live && !pk->marked && !pk->repack))
 			continue;
 		repo_object_name(it.object, (enum format_type)pk->type, &id);
 		if (pk->marked)

@@ -37,7 +37,7 @@ int repair_refuse(uint64_t n, struct err *e)
 	return err_hint(e,
 	    "put the newest config back, or import a newer sheet with key import. If there is no "
 	    "newer one, they are nobody's: 'holdfast repair snapshots --drop-foreign' removes "
-	    "them");
+	    "them, but for those that a newer holdfast made: use that");
 }
 
 /* The local cache may know more than config does. */
@@ -70,7 +70,7 @@ static int take_foreign(
 {
 	struct telling *t = arg;
 
-	if (why->kind != ERR_FOREIGN)
+	if (!repo_is_foreign(why))
 		return why->kind == ERR_CORRUPT ? 0 : -1;
 	++*t->n;
 	if (t->tell)
@@ -126,7 +126,7 @@ static int drop_snapshots(struct repair *rp, struct err *e)
 			snapshot_free(s);
 		else if (e->kind == ERR_FOREIGN)
 			rc = drop(rp, FORMAT_SNAPSHOT, &ids.v[i], &rp->out->snapshots_removed, e);
-		else if (e->kind != ERR_CORRUPT && e->kind != ERR_ABSENT)
+		else if (!repo_is_bad(e) && e->kind != ERR_ABSENT)
 			rc = -1;
 	}
 	id_list_fini(&ids);
@@ -152,7 +152,10 @@ static int drop_indexes(struct repair *rp, struct err *e)
 
 int repair_drop_foreign(struct repair *rp, uint64_t *n, struct err *e)
 {
-	if ((!rp->p->index && drop_snapshots(rp, e) == -1) || drop_indexes(rp, e) == -1)
+	if (!rp->p->index && (drop_snapshots(rp, e) == -1 || repair_drop_notes(rp, e) == -1 ||
+				 repair_drop_marks(rp, e) == -1))
+		return -1;
+	if (drop_indexes(rp, e) == -1)
 		return -1;
 	*n = 0;
 	return rp->p->dry_run ? 0 : count(rp, true, n, e);

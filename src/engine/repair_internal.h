@@ -5,6 +5,7 @@
  *   repair_parity.c    what parity makes good is mended bit for bit
  *   repair_foreign.c   what config is too old for is left alone
  *   repair_index.c     packs that no index names are named, others dropped
+ *   repair_notes.c     notes that nobody can read are removed
  *   repair_packs.c     what is readable in damaged packs is stored anew
  *   repair_snapshots.c snapshots without what is lost
  */
@@ -53,6 +54,11 @@ int repair_look_back(struct repair *rp, struct err *e);
 int repair_foreign(struct repair *rp, uint64_t *n, struct err *e);
 int repair_drop_foreign(struct repair *rp, uint64_t *n, struct err *e); /* asked for; *n are left */
 int repair_refuse(uint64_t n, struct err *e); /* to judge anything by such a config; -1 */
+
+/* Notes that are damaged or junk; and, where that is asked for, notes and marks of nobody's. */
+int repair_notes(struct repair *rp, struct err *e);
+int repair_drop_notes(struct repair *rp, struct err *e);
+int repair_drop_marks(struct repair *rp, struct err *e);
 
 int repair_parity(struct repair *rp, struct err *e);
 int repair_index(struct repair *rp, struct err *e);

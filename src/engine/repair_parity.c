@@ -54,8 +54,10 @@ static int keep_parity(
 
 	if (repo_parity(rp->repo) == 0 && rp->p->parity == 0)
 		return 0;
-	if (has_parity(rp, repo_parity_name(name, object, id), id))
+	if (has_parity(rp, repo_parity_name(name, object, id), id)) {
+		rp->out->parity_kept++;
 		return 0;
+	}
 	rp->out->parity_written++;
 	return rp->p->dry_run ? 0 : repo_put_parity(rp->repo, object, id, bytes, e);
 }

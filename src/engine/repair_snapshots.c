@@ -191,7 +191,7 @@ static int remove_unreadable(
     struct repair *rp, const struct id *id, const char *name, void *arg, struct err *why)
 {
 	/* What only our config is too old for is as good as ever. */
-	if (why->kind == ERR_FOREIGN)
+	if (repo_is_foreign(why))
 		return 0;
 	if (why->kind != ERR_CORRUPT)
 		return -1;

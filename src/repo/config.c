@@ -279,13 +279,20 @@ static int parse_fields(struct config *c, struct err *e)
 }
 
 /* The signature is of what is said; a flipped bit may say the same in other bytes. */
-static int check_canonical(const struct config *c, struct span text, struct err *e)
+static bool is_canonical(const json_t *json, struct span text)
 {
-	char *s = json_dumps(c->json, CANONICAL);
+	char *s = json_dumps(json, CANONICAL);
 	bool same = s != NULL && span_eq(span_str(s), text);
 
 	free(s);
-	return same ? 0 : err_set(e, ERR_CORRUPT, "config: not written as Holdfast writes it");
+	return same;
+}
+
+static int check_canonical(const struct config *c, struct span text, struct err *e)
+{
+	if (is_canonical(c->json, text))
+		return 0;
+	return err_set(e, ERR_CORRUPT, "config: not written as Holdfast writes it");
 }
 
 int config_parse(struct span text, struct config *out, struct err *e)
@@ -342,6 +349,26 @@ bool config_is_signed(struct span text)
 	bool ok = json_is_object(o) && get_hex(o, "root", root, sizeof root) &&
 		  is_signed_by(o, root);
 
+	json_decref(o);
+	return ok;
+}
+
+static uint64_t claimed(const json_t *o, const char *key)
+{
+	int64_t v;
+
+	return get_int(o, key, 0, INT64_MAX, &v) ? (uint64_t)v : UINT64_MAX;
+}
+
+bool config_claim(struct span text, struct config_claim *out)
+{
+	json_t *o = json_loadb((const char *)text.p, text.n, JSON_REJECT_DUPLICATES, NULL);
+	bool ok = json_is_object(o) && get_hex(o, "root", out->root, sizeof out->root) &&
+		  is_signed_by(o, out->root) && is_canonical(o, text);
+
+	out->revision = claimed(o, "revision");
+	out->epoch = claimed(o, "epoch");
+	crypto_sha256(text, out->self);
 	json_decref(o);
 	return ok;
 }

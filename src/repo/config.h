@@ -70,6 +70,17 @@ int config_verify(const struct config *c, const uint8_t root[CRYPTO_KEY], struct
  */
 bool config_is_signed(struct span text);
 
+/*
+ * The same, whole as it was written, and what every version says (format.md 3.1): a revision or
+ * epoch that is not understood is beyond all others.  What is older never takes its place,
+ * whether this program could read it or not.
+ */
+struct config_claim {
+	uint8_t root[CRYPTO_KEY], self[32];
+	uint64_t revision, epoch;
+};
+bool config_claim(struct span text, struct config_claim *out);
+
 /* A new one, revision 1, without writers; `domain` is the full holders'. */
 void config_new(struct config *out, const uint8_t root[CRYPTO_KEY],
     const uint8_t content[CRYPTO_KEY], const uint8_t structure[CRYPTO_KEY],

@@ -212,18 +212,14 @@ void config_lease_end(struct config_lease *l, bool replaced)
 int config_lease_stored(void *store, uint64_t *revision, struct err *e)
 {
 	struct buf text = {0};
-	struct config c;
-	struct err bad;
+	struct config_claim is;
 	int rc = store_get_all(store, "config", CONFIG_MAX, &text, e);
 
 	*revision = 0;
 	if (rc == -1 && (e->kind == ERR_ABSENT || e->kind == ERR_CORRUPT || e->kind == ERR_IO))
 		rc = 0;
-	else if (rc == 0 && config_is_signed(buf_span(&text)) &&
-		 config_parse(buf_span(&text), &c, &bad) == 0) {
-		*revision = c.revision;
-		config_fini(&c);
-	}
+	else if (rc == 0 && config_claim(buf_span(&text), &is))
+		*revision = is.revision;
 	buf_fini(&text);
 	return rc;
 }

@@ -8,44 +8,46 @@
 #include "repo/repo_internal.h"
 #include "repo/repo_parity.h"
 
-enum { MARK_PACKS_MAX = 8 << 20 };
-
 void mark_set_fini(struct mark_set *m)
 {
 	for (size_t i = 0; i < m->n; i++)
 		free(m->v[i].packs);
 	free(m->v);
 	idmap_free(m->oldest);
+	idmap_free(m->spared);
 	memset(m, 0, sizeof *m);
 }
 
-static int parse(struct repo *r, struct span object, struct mark *m, struct err *e)
+static int parse(
+    struct repo *r, const struct config *by, struct span object, struct mark *m, struct err *e)
 {
 	struct sealer sealer;
 	struct envelope env;
 	struct buf payload = {0};
-	uint8_t signer[FORMAT_UID];
+	uint8_t signer[FORMAT_UID] = {0};
 	struct cursor c;
 	uint64_t kind;
+	size_t n;
 	int rc = -1;
 
 	sealer_init(&sealer, r->config.repo);
 	if (envelope_parse(object, FORMAT_MARK, 2, &env, e) == -1 ||
-	    envelope_verify(&sealer, &env, r->mark_key, config_writer_key, &r->config, signer, e) ==
-		-1 ||
-	    repo_accept(r, signer, FORMAT_MARK, NULL, e) == -1 ||
+	    (envelope_verify(&sealer, &env, r->mark_key, config_writer_key, by, signer, e) == -1 &&
+		repo_judge_signer(r, signer, e) == -1) ||
+	    repo_accept_by(by, signer, FORMAT_MARK, NULL, e) == -1 ||
 	    envelope_open(&sealer, &env, 0, r->mark_key, PURPOSE_MARK, &payload, e) == -1)
 		goto out;
 	c = cursor_of(buf_span(&payload));
 	kind = cursor_varint(&c);
-	m->kind = kind < MARK_KINDS ? (enum mark_kind)kind : MARK_KINDS;
-	m->npacks = cursor_count(&c, ID_SIZE, MARK_PACKS_MAX);
-	if (c.bad || cursor_left(&c) != m->npacks * ID_SIZE) {
-		m->npacks = 0;
+	n = cursor_count(&c, ID_SIZE, MARK_PACKS_MAX);
+	/* Of a kind that we do not know more may follow. */
+	if (c.bad || (kind < MARK_KINDS && cursor_left(&c) != n * ID_SIZE)) {
 		err_set(e, ERR_CORRUPT, "mark is malformed");
 		goto out;
 	}
-	m->packs = mem_dup(c.p + c.off, m->npacks * ID_SIZE);
+	m->kind = kind < MARK_KINDS ? (enum mark_kind)kind : MARK_KINDS;
+	m->npacks = n;
+	m->packs = mem_dup(c.p + c.off, n * ID_SIZE);
 	rc = 0;
 out:
 	sealer_fini(&sealer);
@@ -55,7 +57,38 @@ out:
 
 struct listing {
 	struct mark_set *set;
+	struct config now; /* of a higher revision than the one in use, once it was needed */
+	bool asked, newer;
 };
+
+/*
+ * What the config in use cannot tell may be of a key that was added since: for who deletes, and
+ * for who is about to rely on what is marked, it is a mark.  Only what is no mark by any
+ * config stays one that cannot be read.
+ */
+static int read_mark(
+    struct repo *r, struct listing *l, struct span object, struct mark *m, struct err *e)
+{
+	struct err why;
+
+	if (parse(r, &r->config, object, m, e) == 0)
+		return 0;
+	if (!l->asked) {
+		l->asked = true;
+		if (repo_config_now(r, &l->now, &why) == -1) {
+			/* Damaged or set back: the writer asks again, before its snapshot. */
+			if (!repo_is_bad(&why) && why.kind != ERR_ABSENT) {
+				*e = why;
+				return -1;
+			}
+		} else if (l->now.revision > r->config.revision) {
+			l->newer = true;
+		} else {
+			config_fini(&l->now);
+		}
+	}
+	return l->newer ? parse(r, &l->now, object, m, e) : -1;
+}
 
 static int visit(void *arg, const char *key, const struct store_stat *st, struct err *e)
 {
@@ -74,6 +107,7 @@ static int visit(void *arg, const char *key, const struct store_stat *st, struct
 static void index_packs(struct mark_set *m)
 {
 	m->oldest = idmap_new(sizeof(int64_t));
+	m->spared = idmap_new(0);
 	for (size_t i = 0; i < m->n; i++)
 		for (size_t j = 0; j < m->v[i].npacks; j++) {
 			bool was;
@@ -81,12 +115,14 @@ static void index_packs(struct mark_set *m)
 
 			if (!was || m->v[i].stored_ns < *t)
 				*t = m->v[i].stored_ns;
+			if (m->v[i].kind == MARK_KINDS)
+				idmap_put(m->spared, &m->v[i].packs[j], NULL);
 		}
 }
 
 int mark_load(struct repo *r, struct mark_set *out, struct err *e)
 {
-	struct listing l = {out};
+	struct listing l = {.set = out};
 	struct buf object = {0};
 	char name[REPO_NAME_MAX];
 	int rc = -1;
@@ -98,7 +134,7 @@ int mark_load(struct repo *r, struct mark_set *out, struct err *e)
 		struct mark *m = &out->v[i];
 
 		if (repo_get_object(r, FORMAT_MARK, &m->id, &object, e) == 0 &&
-		    parse(r, buf_span(&object), m, e) == 0)
+		    read_mark(r, &l, buf_span(&object), m, e) == 0)
 			continue;
 		if (e->kind == ERR_ABSENT) {
 			out->v[i--] = out->v[--out->n];
@@ -106,12 +142,15 @@ int mark_load(struct repo *r, struct mark_set *out, struct err *e)
 		}
 		if (!repo_is_bad(e))
 			goto out;
+		m->unread = e->kind;
 		event_emit(r->ctx, EVENT_OBJECT_DAMAGED,
 		    span_str(repo_object_name(name, FORMAT_MARK, &m->id)), "%s", e->msg);
 	}
 	index_packs(out);
 	rc = 0;
 out:
+	if (l.newer)
+		config_fini(&l.now);
 	buf_fini(&object);
 	if (rc == -1)
 		mark_set_fini(out);
@@ -132,6 +171,11 @@ bool mark_has_pack(const struct mark_set *m, const struct id *pack)
 	int64_t ns;
 
 	return mark_oldest(m, pack, &ns);
+}
+
+bool mark_spares(const struct mark_set *m, const struct id *pack)
+{
+	return m->spared != NULL && idmap_get(m->spared, pack) != NULL;
 }
 
 bool mark_has(const struct mark_set *m, const struct id *mark)

@@ -72,8 +72,7 @@ const char *note_value_until(char out[NOTE_VALUE], int64_t ns)
 	return out;
 }
 
-static const char *note_name(
-    char out[REPO_NAME_MAX], const struct id *snapshot, const struct id *id)
+const char *note_name(char out[REPO_NAME_MAX], const struct id *snapshot, const struct id *id)
 {
 	char a[ID_HEX], b[ID_HEX];
 
@@ -150,7 +149,11 @@ static int parse_json(struct span text, struct note *n, struct err *e)
 	const char *value = json_string_value(json_object_get(o, "value"));
 	struct id id;
 	bool ok = snap && op && time && strlen(snap) == 64 && id_parse(&id, snap) &&
-		  id_eq(&id, &n->snapshot) && repo_time_parse(time, &n->time_ns);
+		  repo_time_parse(time, &n->time_ns);
+
+	/* Somebody put it under another name: it says nothing of that snapshot. */
+	n->junk = ok && !id_eq(&id, &n->snapshot);
+	ok = ok && !n->junk;
 
 	n->op = NOTE_OPS;
 	for (int i = 0; ok && i < NOTE_OPS; i++)
@@ -199,6 +202,9 @@ static int load_one(struct repo *r, struct note *n, struct err *e)
 	if (envelope_open(&sealer, &env, 0, key, PURPOSE_NOTE, &payload, e) == -1)
 		goto out;
 	rc = parse_json(buf_span(&payload), n, e);
+	if (rc == -1 && !n->junk)
+		repo_later(&r->config, n->signer,
+		    "its signature is right, but the note is not understood", e);
 out:
 	sealer_fini(&sealer);
 	buf_fini(&object);
@@ -252,6 +258,7 @@ int note_load_all(struct repo *r, struct note_list *out, struct err *e)
 			goto out;
 		n->damaged = true;
 		n->junk = n->junk && e->kind == ERR_CORRUPT;
+		n->unread = e->kind;
 		event_emit(r->ctx, EVENT_OBJECT_DAMAGED,
 		    span_str(note_name(name, &n->snapshot, &n->id)), "%s", e->msg);
 	}
@@ -374,14 +381,18 @@ int note_add(
 	return e->kind == ERR_ABSENT ? err_set(e, ERR_ABSENT, "a prune deleted it meanwhile") : -1;
 }
 
-int note_del_all(
-    struct repo *r, const struct note_list *l, const struct id *snapshot, struct err *e)
+int note_del(struct repo *r, const struct note *n, struct err *e)
 {
 	char name[REPO_NAME_MAX];
 
+	return repo_del_named(r, note_name(name, &n->snapshot, &n->id), e);
+}
+
+int note_del_all(
+    struct repo *r, const struct note_list *l, const struct id *snapshot, struct err *e)
+{
 	for (size_t i = 0; i < l->n; i++)
-		if (id_eq(&l->v[i].snapshot, snapshot) &&
-		    repo_del_named(r, note_name(name, snapshot, &l->v[i].id), e) == -1)
+		if (id_eq(&l->v[i].snapshot, snapshot) && note_del(r, &l->v[i], e) == -1)
 			return -1;
 	return 0;
 }

@@ -8,6 +8,7 @@
 #define HF_REPO_NOTE_H
 
 #include "repo/repo.h"
+#include "repo/repo_object.h"
 #include "repo/role.h"
 #include "repo/snapshot.h"
 
@@ -34,14 +35,18 @@ struct note {
 	int64_t due_ns; /* of a forget, by the store's clock; until when, of a hold (0: no end) */
 	char *value;
 	bool damaged;
-	bool junk;   /* damaged: as it was put, and signed by nobody of whom there is to tell */
-	bool denied; /* its signer's role does not allow it: told, and not applied */
+	bool junk; /* damaged: as it was put, and no note on this snapshot of anybody's */
+	enum err_kind unread; /* of a damaged one: why */
+	bool denied;          /* its signer's role does not allow it: told, and not applied */
 };
 
 struct note_list {
 	struct note *v;
 	size_t n;
 };
+
+/* "notes/<snapshot>.<id>"; returns out. */
+const char *note_name(char out[REPO_NAME_MAX], const struct id *snapshot, const struct id *id);
 
 /* Every note, in order of snapshot, time, id; damaged ones are told and kept as such. */
 int note_load_all(struct repo *r, struct note_list *out, struct err *e);
@@ -76,6 +81,7 @@ bool note_may(struct repo *r, enum note_op op);
 /* Apply to a snapshot the notes that are its own (others are passed over). */
 void note_fold(const struct note_list *l, struct snapshot *s);
 
+int note_del(struct repo *r, const struct note *n, struct err *e);
 /* Delete every note of a snapshot that is gone. */
 int note_del_all(
     struct repo *r, const struct note_list *l, const struct id *snapshot, struct err *e);

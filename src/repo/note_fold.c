@@ -83,7 +83,7 @@ static void apply(struct snapshot *s, const struct note *n)
 
 void note_fold(const struct note_list *l, struct snapshot *s)
 {
-	bool unclear = false;
+	bool unclear = false; /* junk is no note of anybody's */
 	size_t lo = 0, hi = l->n;
 
 	/* They are in order of snapshot: find the first of ours. */
@@ -99,7 +99,7 @@ void note_fold(const struct note_list *l, struct snapshot *s)
 		const struct note *n = &l->v[i];
 
 		/* An op of a later version may be a hold of another kind. */
-		unclear = unclear || n->damaged || n->op == NOTE_OPS;
+		unclear = unclear || (!n->junk && (n->damaged || n->op == NOTE_OPS));
 		if (n->damaged || n->denied)
 			continue;
 		if (n->time_ns > s->noted_ns)
@@ -107,6 +107,8 @@ void note_fold(const struct note_list *l, struct snapshot *s)
 		apply(s, n);
 	}
 	/* What can't be read, or not be understood, may have been a release: keep it. */
+	s->unclear = unclear;
+	s->unheard = unclear && s->forgotten;
 	if (unclear)
 		s->forgotten = false;
 }

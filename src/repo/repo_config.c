@@ -43,6 +43,24 @@ static bool mended_config(struct repo *r)
 	return repo_mend_config(r, &r->config);
 }
 
+static void hint_lost(struct repo *r, struct err *e)
+{
+	char *copy = seen_find_copy(r);
+
+	if (copy != NULL)
+		err_hint(e,
+		    "its other objects are there: config was lost. This machine kept it: holdfast "
+		    "-r %s key import %.200s",
+		    r->store->url, copy);
+	else
+		err_hint(e,
+		    "its other objects are there: config was lost. With the sheet that key "
+		    "export printed: holdfast -r %s key import SHEET; every machine that used it "
+		    "has one too, in its state folder: *.config",
+		    r->store->url);
+	free(copy);
+}
+
 /* Nothing was ever here, or the one file was lost that a sheet brings back. */
 static void no_config(struct repo *r, struct err *e)
 {
@@ -52,11 +70,7 @@ static void no_config(struct repo *r, struct err *e)
 	if (empty)
 		err_hint(e, "to make one: holdfast -r %s init", r->store->url);
 	else
-		err_hint(e,
-		    "its other objects are there: config was lost. With the sheet that key "
-		    "export printed: holdfast -r %s key import SHEET; every machine that used it "
-		    "has one too, in its state folder: *.config",
-		    r->store->url);
+		hint_lost(r, e);
 }
 
 static void damaged_config(struct err *e)
@@ -140,16 +154,25 @@ static int adopt(struct repo *r, const struct config *c, struct err *e)
 	return repo_refresh_keys(r, e);
 }
 
+int repo_config_now(struct repo *r, struct config *out, struct err *e)
+{
+	struct config *old = &r->config;
+
+	if (read_config(r, out, e) == -1 && !(e->kind == ERR_CORRUPT && repo_mend_config(r, out) &&
+						config_verify(out, r->keys->root_public, e) == 0))
+		return -1;
+	if (out->revision >= old->revision && out->epoch >= old->epoch)
+		return 0;
+	config_fini(out);
+	return repo_foreign(e, "it was set back while we worked");
+}
+
 int repo_reload_config(struct repo *r, struct err *e)
 {
 	struct config c;
 
-	if (read_config(r, &c, e) == -1)
+	if (repo_config_now(r, &c, e) == -1)
 		return -1;
-	if (c.revision < r->config.revision || c.epoch < r->config.epoch) {
-		config_fini(&c);
-		return repo_foreign(e, "it was set back while we worked");
-	}
 	return adopt(r, &c, e);
 }
 

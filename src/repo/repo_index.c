@@ -190,17 +190,27 @@ static void remove_id(struct id_list *l, const struct id *id)
 		}
 }
 
-static void note_bad_index(struct repo *r, const struct id *id, const struct err *why)
+static bool has_id(const struct id_list *l, const struct id *id)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (id_eq(&l->v[i], id))
+			return true;
+	return false;
+}
+
+/* Told once, however often the index is loaded. */
+static void note_bad_index(
+    struct repo *r, const struct id *id, const struct id_list *told, const struct err *why)
 {
 	char name[REPO_NAME_MAX];
 
-	r->nforeign += why->kind == ERR_FOREIGN;
-
+	r->nforeign += repo_is_foreign(why);
 	r->bad_indexes = mem_realloc(
 	    r->bad_indexes, (r->nbad_indexes + 1) * sizeof *r->bad_indexes);
 	r->bad_indexes[r->nbad_indexes++] = *id;
-	event_emit(r->ctx, EVENT_OBJECT_DAMAGED, span_str(repo_object_name(name, FORMAT_INDEX, id)),
-	    "%s", why->msg);
+	if (!has_id(told, id))
+		event_emit(r->ctx, EVENT_OBJECT_DAMAGED,
+		    span_str(repo_object_name(name, FORMAT_INDEX, id)), "%s", why->msg);
 }
 
 /* What the cache holds may have been damaged in the store since: read it once more. */
@@ -231,9 +241,11 @@ static int reread_indexes(
  */
 static int sync_index(struct repo *r, bool all, struct err *e)
 {
-	struct id_list ids = {0};
+	struct id_list ids = {0}, told = {0};
 	int rc = -1;
 
+	for (size_t i = 0; i < r->nbad_indexes; i++)
+		id_list_add(&told, &r->bad_indexes[i]);
 	r->nbad_indexes = r->nforeign = 0;
 	for (int tries = 0;;) {
 		struct fetching f = {.r = r, .reread = all};
@@ -248,7 +260,7 @@ static int sync_index(struct repo *r, bool all, struct err *e)
 		    index_cache_sync(r->index, ids.v, ids.n, fetch_index, &f, e) == 0)
 			break;
 		if (f.failed && repo_is_bad(e))
-			note_bad_index(r, &f.bad, e);
+			note_bad_index(r, &f.bad, &told, e);
 		/* A prune may replace an index between our listing and our fetching. */
 		else if (e->kind != ERR_ABSENT || ++tries > 10)
 			goto out;
@@ -256,8 +268,10 @@ static int sync_index(struct repo *r, bool all, struct err *e)
 	free(r->index_ids);
 	r->index_ids = ids.v;
 	r->nindex_ids = ids.n;
-	return 0;
+	ids = (struct id_list){0};
+	rc = 0;
 out:
+	id_list_fini(&told);
 	id_list_fini(&ids);
 	return rc;
 }

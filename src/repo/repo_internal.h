@@ -68,6 +68,12 @@ struct repo_epoch {
 /* Read config, mended by its parity if need be, as far as it can be judged without a key. */
 int repo_load_config(struct repo *r, struct err *e);
 
+/*
+ * What is stored just now, mended by its parity if need be; nothing of r changes, so that a run
+ * whose threads go on can ask.  ERR_FOREIGN if it is older than ours.
+ */
+int repo_config_now(struct repo *r, struct config *out, struct err *e);
+
 /* Revision and epoch of what is stored just now; nothing of r changes. */
 int repo_peek_config(struct repo *r, uint64_t *revision, uint64_t *epoch, struct err *e);
 
@@ -83,6 +89,7 @@ void repo_config_abort(struct config_lease *l);
 
 /* After a bundle was opened and config verified: all that follows from both. */
 int repo_refresh_keys(struct repo *r, struct err *e); /* after config changed */
+void repo_name_place(struct repo *r);                 /* from its URL alone */
 int repo_unlocked(struct repo *r, const char *cache_dir, struct err *e);
 
 /* A domain whose keys we hold, by its id or tag; NULL. */
@@ -95,13 +102,25 @@ const struct domain *repo_own_domain(const struct repo *r);
  */
 int repo_accept(const struct repo *r, const uint8_t signer[FORMAT_UID], enum format_type type,
     const uint8_t *domain, struct err *e);
+/* The same by another config than the one in use; and what repo_may_write asks. */
+int repo_accept_by(const struct config *c, const uint8_t signer[FORMAT_UID], enum format_type type,
+    const uint8_t *domain, struct err *e);
+int repo_may_write_by(const struct config *c, struct err *e);
 
 /*
  * After an object whose bytes have its name's hash was refused: if its signer is
  * nobody whom config knows (zeros: it did not come to that), or its keys are not
- * among ours (repo_foreign), that is no damage.  e becomes ERR_FOREIGN.  Returns -1.
+ * among ours (repo_foreign), that is no damage.  e becomes ERR_FOREIGN (or ERR_LATER).  Returns -1.
  */
 int repo_judge_signer(const struct repo *r, const uint8_t signer[FORMAT_UID], struct err *e);
+
+/*
+ * A listed writer signed what this program does not know: ERR_LATER, which nothing deletes;
+ * ERR_FOREIGN where its key was removed, so that who took that key cannot leave it for ever.
+ * Returns -1.
+ */
+int repo_later(
+    const struct config *c, const uint8_t signer[FORMAT_UID], const char *why, struct err *e);
 
 /* The opened data key of a sealed one, cached; NULL with e set. */
 const struct seal_key *repo_data_key(

@@ -312,11 +312,29 @@ static int find_key(
 			hits++;
 		}
 	}
-	if (strlen(prefix) < 4 || hits > 1)
-		return err_set(e, ERR_USAGE, "'%s' does not name one key", prefix);
-	if (hits == 0)
-		return err_set(e, ERR_ABSENT, "no key '%s'", prefix);
-	return 0;
+	if (strlen(prefix) >= 4 && hits == 1)
+		return 0;
+	if (strlen(prefix) >= 4 && hits == 0)
+		err_set(e, ERR_ABSENT, "no key '%s'", prefix);
+	else
+		err_set(e, ERR_USAGE, "'%s' does not name one key", prefix);
+	return err_hint(e, "'holdfast key list' shows their ids: four digits or more of a key's or "
+			   "a holder's name it");
+}
+
+/*
+ * What is damaged has no number that could be kept with the others: mended later, it would look
+ * like what a thief stored after the removal.  Repair mends it, or removes it.
+ */
+static int refuse_damaged(const struct snapshot_list *all, struct err *e)
+{
+	if (all->damaged == all->foreign)
+		return 0;
+	err_set(e, ERR_FAILED,
+	    "%zu snapshot(s) are damaged: whether they are of the key to be removed cannot be told",
+	    (size_t)(all->damaged - all->foreign));
+	return err_hint(
+	    e, "'holdfast repair snapshots' mends or removes them; then remove the key");
 }
 
 /* In config, with what of its snapshots is there by now: later ones are told (late.h). */
@@ -331,8 +349,9 @@ static int strike_out(struct repo *r, const uint8_t holder[FORMAT_UID], struct e
 	int rc = -1;
 
 	/* Our turn is short, and waiting for it long: most before, what came since in it. */
-	if (snapshot_load_all(r, &all, e) == -1 || repo_config_begin(r, &l, e) == -1 ||
-	    late_look_again(r, &all, e) == -1 || repo_store_now(r, &now_ns, e) == -1)
+	if (snapshot_load_all(r, &all, e) == -1 || refuse_damaged(&all, e) == -1 ||
+	    repo_config_begin(r, &l, e) == -1 || late_look_again(r, &all, e) == -1 ||
+	    repo_store_now(r, &now_ns, e) == -1)
 		goto out;
 	rc = 0;
 	repo_time_text(now_ns, now);

@@ -16,7 +16,12 @@
 
 bool repo_is_bad(const struct err *e)
 {
-	return e->kind == ERR_CORRUPT || e->kind == ERR_FOREIGN;
+	return e->kind == ERR_CORRUPT || repo_is_foreign(e);
+}
+
+bool repo_is_foreign(const struct err *e)
+{
+	return e->kind == ERR_FOREIGN || e->kind == ERR_LATER;
 }
 
 void id_list_add(struct id_list *l, const struct id *id)

@@ -12,6 +12,11 @@
 
 /* Are the bytes at fault (damaged, junk, or foreign), and not the reading of them? */
 bool repo_is_bad(const struct err *e);
+/*
+ * Whole, and config or this program is too old for it, or it is nobody's.  ERR_LATER if a
+ * writer in good standing signed it: then it is somebody's, whatever config comes.
+ */
+bool repo_is_foreign(const struct err *e);
 
 /* A growing list of ids. */
 struct id_list {

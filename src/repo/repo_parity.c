@@ -304,47 +304,44 @@ bool repo_mend_range(
 
 /* ---- Config, whose parity is named by what it leads to. */
 
-static bool mend_config_by(struct repo *r, const char *name, struct config *out)
+static bool mend_config_by(struct repo *r, const char *name, struct span stored, struct buf *text)
 {
-	struct buf text = {0};
-	struct err e;
 	struct id id;
-	bool ok = repo_name_id(name, &id) && get_to_mend(r, "config", CONFIG_MAX, &text) &&
-		  repo_mend_bytes(r, "config", &id, &text, NULL) &&
-		  config_parse(buf_span(&text), out, &e) == 0;
 
-	if (ok && config_verify(out, out->root, &e) == -1) {
-		config_fini(out);
-		ok = false;
-	}
-	buf_fini(&text);
-	return ok;
+	buf_reset(text);
+	buf_put_span(text, stored);
+	return repo_name_id(name, &id) && repo_mend_bytes(r, "config", &id, text, NULL);
 }
 
 bool repo_mend_config(struct repo *r, struct config *out)
 {
+	struct buf stored = {0}, text = {0}, best = {0};
+	struct config_claim is, newest = {0};
 	struct name_list l = {0};
 	struct err e;
-	bool any = false;
+	bool ok = false;
 
+	/* Whole, it is of a later version: an older one's parity mends nothing there. */
+	if (!get_to_mend(r, "config", CONFIG_MAX, &stored) || config_claim(buf_span(&stored), &is))
+		goto out;
 	if (store_list(r->store, "parity/config/", name_list_take, &l, &e) == -1)
 		l.n = 0;
-	for (size_t i = 0; i < l.n; i++) {
-		struct config c;
-
-		if (!mend_config_by(r, l.v[i], &c))
-			continue;
-		if (any && c.revision <= out->revision) {
-			config_fini(&c);
-			continue;
+	for (size_t i = 0; i < l.n; i++)
+		if (mend_config_by(r, l.v[i], buf_span(&stored), &text) &&
+		    config_claim(buf_span(&text), &is) &&
+		    (best.n == 0 || is.revision > newest.revision)) {
+			newest = is;
+			buf_reset(&best);
+			buf_put_span(&best, buf_span(&text));
 		}
-		if (any)
-			config_fini(out);
-		*out = c;
-		any = true;
-	}
-	name_list_fini(&l);
-	if (any)
+	/* The newest one or none: also one that this program cannot read makes others old. */
+	ok = best.n > 0 && config_parse(buf_span(&best), out, &e) == 0;
+	if (ok)
 		note_mended(r, "config");
-	return any;
+out:
+	name_list_fini(&l);
+	buf_fini(&stored);
+	buf_fini(&text);
+	buf_fini(&best);
+	return ok;
 }

@@ -112,7 +112,7 @@ int repo_refresh_keys(struct repo *r, struct err *e)
 	return 0;
 }
 
-static void name_place(struct repo *r)
+void repo_name_place(struct repo *r)
 {
 	const char *url = r->store->url;
 	char *path = strncmp(url, "fs:", 3) == 0 ? os_real_path(url + 3) : NULL;
@@ -130,7 +130,7 @@ int repo_unlocked(struct repo *r, const char *cache_dir, struct err *e)
 	seal_key_init(r->mark_key, r->config.repo, r->keys->mark_key);
 	hex_encode(r->id_text, r->config.repo, FORMAT_UID);
 	hex_encode(r->holder_text, r->keys->holder, FORMAT_UID);
-	name_place(r);
+	repo_name_place(r);
 	/* Holders that see different things must not share what they remember. */
 	if (cache_dir != NULL && r->keys->role == ROLE_FULL)
 		r->cache_dir = mem_printf("%s/%s", cache_dir, r->id_text);
@@ -152,15 +152,15 @@ const struct domain *repo_own_domain(const struct repo *r)
 	return &r->domains[r->own];
 }
 
-int repo_accept(const struct repo *r, const uint8_t signer[FORMAT_UID], enum format_type type,
+int repo_accept_by(const struct config *c, const uint8_t signer[FORMAT_UID], enum format_type type,
     const uint8_t *domain, struct err *e)
 {
-	const struct config_writer *w = config_writer(&r->config, signer);
+	const struct config_writer *w = config_writer(c, signer);
 
 	if (w == NULL)
 		return err_set(e, ERR_CORRUPT, "signed by nobody who is known");
 	if (w->role == ROLES)
-		return repo_foreign(e, "its signer has a role that this program does not know");
+		return repo_later(c, signer, "its signer has a role that this program lacks", e);
 	if (!role_may_sign(w->role, type))
 		return err_set(e, ERR_CORRUPT, "signed by %s, whose role is %s: not accepted",
 		    w->text, role_name(w->role));
@@ -170,10 +170,32 @@ int repo_accept(const struct repo *r, const uint8_t signer[FORMAT_UID], enum for
 	return 0;
 }
 
+int repo_accept(const struct repo *r, const uint8_t signer[FORMAT_UID], enum format_type type,
+    const uint8_t *domain, struct err *e)
+{
+	return repo_accept_by(&r->config, signer, type, domain, e);
+}
+
 int repo_foreign(struct err *e, const char *why)
 {
 	err_set(e, ERR_FOREIGN, "config is older than this object, or it is another's: %s", why);
 	return err_hint(e, "put the newest config back, or import a newer sheet with key import");
+}
+
+int repo_later(
+    const struct config *c, const uint8_t signer[FORMAT_UID], const char *why, struct err *e)
+{
+	const struct config_writer *w = config_writer(c, signer);
+
+	if (w != NULL && w->removed) {
+		err_set(e, ERR_FOREIGN, "%s, and its signer's key was removed", why);
+		return err_hint(e, "use the newest holdfast; if that cannot read it either, "
+				   "'holdfast repair snapshots --drop-foreign' removes it");
+	}
+	err_set(e, ERR_LATER, "%s: made by a newer holdfast?", why);
+	return err_hint(e,
+	    "use the newest holdfast. If that cannot read it either its key is in wrong hands: "
+	    "after key remove, 'holdfast repair snapshots --drop-foreign' removes it");
 }
 
 int repo_judge_signer(const struct repo *r, const uint8_t signer[FORMAT_UID], struct err *e)
@@ -185,7 +207,8 @@ int repo_judge_signer(const struct repo *r, const uint8_t signer[FORMAT_UID], st
 	if (e->kind != ERR_CORRUPT || memcmp(signer, none, FORMAT_UID) == 0)
 		return -1;
 	if (w != NULL && w->role == ROLES)
-		return repo_foreign(e, "its signer has a role that this program does not know");
+		return repo_later(
+		    &r->config, signer, "its signer has a role that this program lacks", e);
 	if (w != NULL)
 		return -1;
 	snprintf(why, sizeof why, "signed by %.8s, who is no writer that config knows",
@@ -220,14 +243,19 @@ enum role repo_role(const struct repo *r)
 	return r->keys->role;
 }
 
-int repo_may_write(const struct repo *r, struct err *e)
+int repo_may_write_by(const struct config *c, struct err *e)
 {
-	if (r->config.unwritable[0] == '\0')
+	if (c->unwritable[0] == '\0')
 		return 0;
 	err_set(e, ERR_UNSUPPORTED,
 	    "who writes to this repository must know the feature '%s', and this program does not",
-	    r->config.unwritable);
+	    c->unwritable);
 	return err_hint(e, "use the newer holdfast that added it; reading goes on with this one");
+}
+
+int repo_may_write(const struct repo *r, struct err *e)
+{
+	return repo_may_write_by(&r->config, e);
 }
 
 int repo_need(const struct repo *r, bool content, struct err *e)

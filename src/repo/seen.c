@@ -3,6 +3,7 @@
  * "text HEX" (that config's hash), "author SIGNER CLIENT N", "key HEX here|gone". */
 #include "repo/seen.h"
 
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -353,6 +354,27 @@ void seen_keep_config(struct repo *r)
 	buf_fini(&had);
 	buf_fini(&text);
 	free(path);
+}
+
+char *seen_find_copy(struct repo *r)
+{
+	char *folder = os_state_dir(), *suffix, *path = NULL;
+	DIR *d = folder ? opendir(folder) : NULL;
+	struct dirent *entry;
+
+	repo_name_place(r);
+	suffix = mem_printf(".%s.config", r->place_text);
+	while (d != NULL && path == NULL && (entry = readdir(d)) != NULL) {
+		size_t n = strlen(entry->d_name), end = strlen(suffix);
+
+		if (n > end && strcmp(entry->d_name + n - end, suffix) == 0)
+			path = mem_printf("%s/%s", folder, entry->d_name);
+	}
+	if (d != NULL)
+		closedir(d);
+	free(folder);
+	free(suffix);
+	return path;
 }
 
 int seen_own_config(struct repo *r, struct err *e)

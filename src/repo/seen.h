@@ -79,4 +79,10 @@ int seen_own_config(struct repo *r, struct err *e); /* the one in use */
 /* A copy of the config in use, beside what was seen: if it is lost, key import takes it back. */
 void seen_keep_config(struct repo *r);
 
+/*
+ * The copy that this machine keeps of the config at this place, where that is lost, and with it
+ * whose it is: new text, or NULL.  Before the repository is open.
+ */
+char *seen_find_copy(struct repo *r);
+
 #endif

@@ -84,20 +84,6 @@ void snapshot_list_fini(struct snapshot_list *l)
 }
 
 /*
- * What a listed writer signed is no junk, whatever it says: a later version may know what
- * it means.  Returns -1.
- */
-static int not_understood(struct err *e)
-{
-	err_set(e, ERR_FOREIGN,
-	    "its signature is right, but its head is not as this program knows it: made by a newer "
-	    "holdfast?");
-	return err_hint(e,
-	    "use the newest holdfast; if that cannot read it either, 'holdfast repair "
-	    "snapshots --drop-foreign' removes it");
-}
-
-/*
  * Classes of the two data keys are fixed: structure, content.  The head decides: facts that
  * cannot be opened, or understood, leave a snapshot that needs what its head says.
  */
@@ -138,7 +124,9 @@ static int open_sections(
 	if (envelope_open(&sealer, env, 0, structure, PURPOSE_HEAD, &head, e) == -1 ||
 	    snapshot_json_decode(buf_span(&head), read, s, e) == -1) {
 		memcpy(signer, named, FORMAT_UID);
-		not_understood(e);
+		/* No junk, whatever it says: a later version may know what it means. */
+		repo_later(&r->config, signer,
+		    "its signature is right, but its head is not as this program knows it", e);
 		goto out;
 	}
 	if (memcmp(signer, named, FORMAT_UID) != 0) {
@@ -274,9 +262,10 @@ static int take(struct repo *r, const struct found *f, const struct note_list *n
 	/* What is as it was put, and still wrong, was never a snapshot. */
 	if (as_put && e->kind == ERR_CORRUPT) {
 		out->junk++;
-	} else if (e->kind != ERR_FOREIGN || !add_riddle(r, out, &f->id, signer)) {
+	} else if (!repo_is_foreign(e) || !add_riddle(r, out, &f->id, signer)) {
 		out->damaged++;
 		out->foreign += e->kind == ERR_FOREIGN;
+		out->later += e->kind == ERR_LATER;
 	}
 	event_emit(r->ctx, EVENT_OBJECT_DAMAGED,
 	    span_str(repo_object_name(name, FORMAT_SNAPSHOT, &f->id)), "%s", e->msg);

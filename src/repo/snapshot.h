@@ -85,6 +85,8 @@ struct snapshot {
 	char **tags;
 	size_t ntags;
 	bool forgotten, pinned, held;
+	bool unclear; /* a note on it cannot be read: it stays, and counts as not forgotten... */
+	bool unheard; /* ...though it was */
 	int64_t forgotten_ns,
 	    due_ns;                 /* when forgotten; from when prune deletes it (store's time) */
 	int64_t held_until_ns;      /* 0: until it is released */
@@ -112,7 +114,7 @@ struct repo;
 struct snapshot_list {
 	struct snapshot **v; /* owned */
 	size_t n;
-	size_t damaged, foreign; /* foreign ones among the damaged: ERR_FOREIGN */
+	size_t damaged, foreign, later; /* the last two among the first: ERR_FOREIGN, ERR_LATER */
 	size_t junk; /* with the right hash, and wrong: no snapshot of anybody's; told as damaged */
 	/* Signed by write keys, heads not understood: each may need anything of its domain. */
 	struct snapshot_riddle {

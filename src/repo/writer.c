@@ -46,7 +46,7 @@ int writer_begin(struct repo *r, const struct writer_params *p, struct writer **
 	const struct domain *d = p->domain ? repo_domain(r, p->domain) : repo_own_domain(r);
 	struct writer *w;
 
-	if (repo_may_write(r, e) == -1)
+	if (!p->dry_run && repo_may_write(r, e) == -1)
 		return -1;
 	/* The local cache, or a snapshot, may name one that an older config lacks. */
 	if (d == NULL)

@@ -61,20 +61,24 @@ static int put_once(
 	return 0;
 }
 
+static int look_anew(
+    struct writer *w, struct snapshot *s, struct writer_moment *base, struct err *e)
+{
+	return writer_look(w, w->own_packs.v, w->own_packs.n, true, base, &s->deadline_ns, e);
+}
+
 static int put_in_time(struct writer *w, struct snapshot *s, struct client *client, struct err *e)
 {
 	struct writer_moment base = w->begun;
 
 	s->deadline_ns = base.store_ns + repo_lease_ns(w->repo);
 	for (int tries = 0; tries < WRITER_TRIES; tries++) {
+		/* Where it can be known before, nothing void is stored. */
+		bool anew = tries > 0 || writer_long_ago(w, &base);
 		int in;
 
-		/* Where it can be known before, nothing void is stored. */
-		if ((tries > 0 || writer_long_ago(w, &base)) &&
-		    writer_look(
-			w, w->own_packs.v, w->own_packs.n, true, &base, &s->deadline_ns, e) == -1)
-			return -1;
-		if (put_once(w, s, client, e) == -1)
+		if ((anew ? look_anew(w, s, &base, e) : writer_may_go_on(w, e)) == -1 ||
+		    put_once(w, s, client, e) == -1)
 			return -1;
 		if ((in = writer_in_time(w, &base, s->deadline_ns, e)) == 1)
 			return 0;
@@ -96,7 +100,8 @@ int writer_commit(struct writer *w, struct snapshot *s, struct err *e)
 	if (client_open(w->repo, &client, e) == -1)
 		return -1;
 	if (put_in_time(w, s, &client, e) == -1) {
-		err_hint(e, "run the backup again; what was stored is reused");
+		if (e->hint[0] == '\0')
+			err_hint(e, "run the backup again; what was stored is reused");
 		goto out;
 	}
 	writer_journal_end(w);

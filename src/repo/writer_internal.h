@@ -139,7 +139,14 @@ int writer_now(struct writer *w, struct writer_moment *out, struct err *e);
 bool writer_long_ago(struct writer *w, const struct writer_moment *since);
 
 /*
- * Look anew: are these packs of our own (and, `relied`, all that the run relies
+ * Config as it is now: may this program, with this key, still write?  One GET.  Asked before
+ * a snapshot is put and where a run looks anew, not for every pack: what comes in between
+ * is garbage at worst.
+ */
+int writer_may_go_on(struct writer *w, struct err *e);
+
+/*
+ * Look anew: may the run go on, are these packs of our own (and, `relied`, all that the run relies
  * on) there, and in no mark that may be executed?  Then *base is now, and *deadline
  * by when what needs them must be stored.
  */

@@ -81,6 +81,29 @@ static int look_at_relied(struct look *l, struct err *e)
 	return 0;
 }
 
+static int removed(struct err *e)
+{
+	err_set(e, ERR_WRONG_KEY, "this key was removed from the repository meanwhile");
+	return err_hint(e, "no snapshot is made; with another key, what was stored is reused");
+}
+
+int writer_may_go_on(struct writer *w, struct err *e)
+{
+	struct repo *r = w->repo;
+	const struct config_writer *own;
+	struct config now;
+	int rc;
+
+	if (repo_config_now(r, &now, e) == -1)
+		return -1;
+	rc = repo_may_write_by(&now, e);
+	own = config_writer(&now, r->keys->holder);
+	if (rc == 0 && (own == NULL || own->removed))
+		rc = removed(e);
+	config_fini(&now);
+	return rc;
+}
+
 int writer_look(struct writer *w, const struct id *own, size_t nown, bool relied,
     struct writer_moment *base, int64_t *deadline, struct err *e)
 {
@@ -88,7 +111,8 @@ int writer_look(struct writer *w, const struct id *own, size_t nown, bool relied
 	int rc = -1;
 
 	/* The time before the marks: one that comes in between is not missed. */
-	if (writer_now(w, base, e) == -1 || mark_load(w->repo, &l.marks, e) == -1)
+	if (writer_may_go_on(w, e) == -1 || writer_now(w, base, e) == -1 ||
+	    mark_load(w->repo, &l.marks, e) == -1)
 		return -1;
 	l.now = base->store_ns;
 	l.deadline = l.now + repo_lease_ns(w->repo);

@@ -248,6 +248,26 @@ def test_groups_of_several_keys_are_told_apart(repo, tree, base):
     assert repo("restore", "latest", "--target", base / "out", rc=2).err.count("key holder") == 2
 
 
+def test_a_key_without_a_label_is_called_by_its_holder(repo, tree, base):
+    tree.file("a", b"1")
+    repo("key", "add", "--new-key-file", base / "two.key")
+    repo.backup(tree.path)
+    repo.backup(tree.path, env={"HOLDFAST_KEY_FILE": str(base / "two.key")})
+    out = repo("forget", "-n", "--keep-last", "1").out
+    assert out.count(", key holder ") == 2 and "key :" not in out, out
+
+
+def test_one_pinned_snapshot_stays(repo, tree):
+    tree.file("a", b"1")
+    repo("tag", "--pin", repo.backup(tree.path))
+    assert "1 snapshot is pinned or held and stays\n" in repo("forget", "--now", "latest", rc=3).err
+
+
+def test_restore_says_how_to_name_the_target(repo):
+    r = repo("restore", "latest", "out", rc=2)
+    assert "hint: where to is said with --target out" in r.err, r
+
+
 def test_man_pages_have_upper_case_titles(hf, base):
     hf("help", "--man", base / "man")
     assert '.TH "HOLDFAST\\-RESTORE" 1' in (base / "man" / "holdfast-restore.1").read_text()

@@ -181,3 +181,91 @@ def test_a_lie_about_a_packs_size_is_not_signed_by_who_prunes(used, thief, tree,
     r = used("check", rc=None)
     full = write_repo.Forger(used.repo, used.key_file).signer.hex()[:8]
     assert f"signed by {full}" not in r.err and "index says" not in r.err, r
+
+
+@pytest.mark.parametrize("wrong", ["junk", "another's", "damaged"])
+def test_a_note_of_nobodys_making_keeps_no_snapshot_for_ever(used, tree, wrong):
+    """Whoever can write to the store can put one, without any key."""
+    first = next(s for s in (os.path.basename(p) for p in used.objects("snapshots")) if s != used.kept)
+    if wrong == "another's":  # a good note, under the name of another snapshot
+        used("tag", "--add", "x", used.kept)
+        path = next(n for n in used.objects("notes") if used.kept in n)
+        shutil.copy(path, path.replace(used.kept, first))
+        path = path.replace(used.kept, first)
+    else:
+        ident = os.urandom(32) if wrong == "damaged" else write_repo.Forger(used.repo, used.key_file).object_hash(b"junk")
+        path = f"{used.repo}/notes/{first}.{ident.hex()}"
+        with open(path, "wb") as f:
+            f.write(b"junk")
+    used("check", rc=20)
+    if wrong == "damaged":  # it may have been a hold
+        used("forget", "--now", first, rc=3)
+        used("prune", "--exclusive")
+        assert os.path.exists(f"{used.repo}/snapshots/{first}")
+        assert used("--json", "repair", rc=3).summary["notes_lost"] == 1
+    used("prune", "--exclusive")
+    assert not os.path.exists(f"{used.repo}/snapshots/{first}") and not os.path.exists(path)
+    used.check_clean()
+
+
+def age(repo, days=3):
+    """As if so much time had gone by for what is in the store."""
+    for folder in "packs", "meta", "marks", "index":
+        for path in repo.objects(folder):
+            st = os.stat(path)
+            os.utime(path, ns=(st.st_atime_ns, st.st_mtime_ns - days * 86400 * 10**9))
+
+
+@pytest.mark.parametrize("how", [[], ["--exclusive"]])
+def test_an_index_that_was_damaged_while_its_packs_went_brings_none_back(repo, base, how):
+    """Its tombstone is there until it is mended, or removed."""
+    data = os.urandom(400_000)
+    stdin = lambda name, what: repo.backup("--stdin", "--stdin-name", name, input=what)
+    first = stdin("x", data)
+    (index,) = repo.objects("index")
+    packs = set(repo.objects("packs"))
+    stdin("y", b"y" * 1000)
+    repo("forget", "--now", first)
+    shutil.copy2(index, base / "index")
+    with open(index, "r+b") as f:
+        f.seek(300)
+        f.write(b"damaged")
+    for _ in range(5):
+        assert repo("prune", *how, rc=3).err.count("/" + os.path.basename(index)) == 1, "told once"
+        age(repo)
+    assert not packs & set(repo.objects("packs"))
+    shutil.copy2(base / "index", index)
+    again = stdin("x", data)
+    shutil.rmtree(repo.base + "/cache")
+    repo.check_clean()
+    for _ in range(4):
+        age(repo)
+        repo("prune")
+    assert not repo.objects("marks"), "then they go"
+    assert repo("cat", again + ":/x").raw == data
+
+
+def test_tombstones_do_not_pile_up_beside_an_index_of_nobodys(repo, thief_of_none, tree):
+    most = 0
+    for i in range(16):
+        tree.file("a", os.urandom(1000))
+        snapshot = repo.backup(tree.path)
+        repo("forget", "--now", snapshot)
+        age(repo)
+        repo("prune", rc=3)
+        most = max(most, len(repo.objects("marks")))
+    assert most < 14 and len(repo.objects("marks")) < 14, most
+    os.unlink(thief_of_none)
+    for _ in range(4):
+        age(repo)
+        repo("prune")
+    assert not repo.objects("marks")
+
+
+@pytest.fixture
+def thief_of_none(repo):
+    """An index that nobody whom config lists signed."""
+    f = write_repo.Forger(repo.repo, repo.key_file)
+    f.signer, own = os.urandom(16), (f.own.id, f.own.index_key)
+    payload = write_repo.IN_TIME + varint(0) + varint(0)
+    return f"{repo.repo}/index/" + f.put("index", f.envelope(rr.INDEX, [], [(6, *own, payload), (11, *own, None)])).hex()

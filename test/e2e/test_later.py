@@ -35,7 +35,7 @@ def test_a_note_of_an_unknown_kind_keeps_its_snapshot(repo, forger, tree):
     tree.file("a", b"22")
     repo.backup(tree.path)
     note = put_note(forger(), first, "legal-hold")
-    repo("forget", "--now", first)
+    repo("forget", "--now", first, rc=3)
     repo("prune", "--exclusive")
     repo("restore", first, "--target", repo.base + "/out")
     os.unlink(note)

@@ -173,7 +173,9 @@ def test_parity_added_later_covers_everything_that_is_and_will_be(hf, tree, base
     for name in before:
         rewrite(repo, name, flips(rng))
     assert_mends(repo, tree, base, before)
-    assert repo("--json", "repair", "--add-parity", "20%").summary["parity_written"] > 0
+    more = repo("--json", "repair", "--add-parity", "20%").summary
+    assert more["parity_written"] > 0 and more["parity_kept"] > 0
+    assert "That share or more already: " in repo("repair", "--add-parity", "20%").out
     assert repo("--json", "repair").summary["parity_written"] == 0
 
 

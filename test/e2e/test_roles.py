@@ -479,14 +479,17 @@ def test_a_lost_config_comes_back_from_any_machine_that_used_the_repository(fill
     whole = open(config, "rb").read()
     for machine in (w, filled):
         os.remove(config)
-        assert "*.config" in filled("snapshots", rc=10).err
         (kept,) = [f"{machine.base}/state/{n}" for n in os.listdir(machine.base + "/state") if n.endswith(".config")]
+        assert f"key import {kept}\n" in machine("snapshots", rc=10).err
         filled("key", "import", kept)
         assert open(config, "rb").read() == whole
         filled.check_clean()
     with open(kept, "r+b") as f:
         f.write(b'{"X')
     os.remove(config)
+    os.rename(base / "state", base / "elsewhere")
+    assert "*.config" in filled("snapshots", rc=10).err  # where no machine's copy is known
+    os.rename(base / "elsewhere", base / "state")
     assert not os.path.exists(config) and filled("key", "import", kept, rc=2)
     assert not os.path.exists(config)
 
@@ -610,7 +613,8 @@ def test_repair_deletes_nothing_that_only_its_config_is_too_old_for(filled, hold
         assert everything(filled) == had
     filled("repair", "index", rc=None)
     assert had <= everything(filled)
-    assert "config is older than this object" in filled("check", "--read-data", rc=20).err
+    r = filled("check", "--read-data", rc=20)
+    assert "config is older than this object" in r.err and "key import SHEET" in r.err, r
     with open(config, "wb") as f:
         f.write(newest)
     assert had <= everything(filled)
@@ -635,18 +639,44 @@ def test_a_backup_by_a_key_added_during_repair_survives_it(filled, holder, tree)
     filled.check_clean()
 
 
-def test_repair_refuses_by_a_config_older_than_it_has_seen(filled, holder):
+def test_no_key_is_removed_while_a_snapshot_is_damaged(filled, holder, tree):
+    """Its number could not be kept; mended later, it would look like a thief's."""
+    w = holder("write")
+    for i in range(3):
+        tree.file("x", bytes([i]))
+        last = backup(w, tree.path).summary["snapshot"]
+    key = next(k["key"] for k in filled("--json", "key", "list").json("item") if k["role"] == "write")
+    path = f"{filled.repo}/snapshots/{last}"
+    whole = open(path, "rb").read()
+    with open(path, "wb") as f:
+        f.write(whole[:400] + bytes([whole[400] ^ 1]) + whole[401:])
+    r = filled("key", "remove", key, rc=1)
+    assert "damaged" in r.err and "holdfast repair" in r.err, r
+    with open(path, "wb") as f:
+        f.write(whole)
+    filled("key", "remove", key)
+    filled.check_clean()
+
+
+def test_a_key_that_is_not_one_is_told_with_a_way_to_find_it(filled):
+    for name in "w", "nobody":
+        assert "key list" in filled("key", "remove", name, rc=None).err
+
+
+def test_repair_and_prune_refuse_by_a_config_older_than_they_have_seen(filled, holder):
     config = filled.repo + "/config"
     old = open(config, "rb").read()
     holder("write")
     filled("check")
     with open(config, "wb") as f:
         f.write(old)
-    for word in ([], ["index"], ["snapshots"]):
-        r = filled("repair", *word, rc=1)
+    for word in ["repair"], ["repair", "index"], ["repair", "snapshots"], ["prune"], ["prune", "--exclusive"]:
+        r = filled(*word, rc=1)
         assert "this machine has seen" in r.err and "--accept-history" in r.err, r
+    filled("prune", "--dry-run")
     filled("repair", "snapshots", "--accept-history")
     filled("repair")
+    filled("prune")
 
 
 def test_repair_survives_a_cache_that_knows_more_than_config(filled, holder, tree, base):

@@ -39,6 +39,16 @@ def everything(hf):
 
 def test_a_feature_that_writers_must_know_lets_read_and_refuses_every_write(made, hf, tree, base):
     snapshot = one_file(made(required_to_write=["later"]))
+    sheet = str(base / "sheet")
+    hf("key", "export", "--secret", "--output", sheet)
+    with open(sheet) as f:
+        blocks = f.read()
+    with open(sheet, "w") as f:
+        f.write(blocks[blocks.index("\nK01"):])
+    key, = hf.objects("keys")
+    os.rename(key, base / "aside")
+    assert "later" in hf("key", "import", sheet, rc=1).err and not hf.objects("keys")
+    os.rename(base / "aside", key)
     before = everything(hf)
     tree.file("a", b"1")
     hf("restore", snapshot, "--target", base / "out")
@@ -50,6 +60,9 @@ def test_a_feature_that_writers_must_know_lets_read_and_refuses_every_write(made
                  ["key", "rotate"]):
         r = hf(*what, rc=None)
         assert r.rc != 0 and "later" in r.err, r
+        assert everything(hf) == before, what
+    for what in ["prune"], ["repair"], ["repair", "index"], ["repair", "snapshots"], ["backup", tree.path]:
+        hf(*what, "--dry-run")
         assert everything(hf) == before, what
 
 
@@ -115,7 +128,11 @@ def test_a_head_that_is_not_understood_stops_the_prune_of_its_domain_alone(repo,
     r = repo("prune", "--exclusive", rc=3)
     assert its <= stored(repo) and not others <= stored(repo), r
     assert "writer" in r.err and os.path.exists(f"{repo.repo}/snapshots/{riddle}"), r
-    # Only who says that there is nothing newer may have it removed.
+    # A key in good standing signed it: nothing removes it, until that key is removed.
+    repo("repair", rc=None)
+    repo("repair", "snapshots", "--drop-foreign", rc=1)
+    assert os.path.exists(f"{repo.repo}/snapshots/{riddle}")
+    repo("key", "remove", Forger(repo.repo, base / "w").signer.hex())
     repo("repair", rc=None)
     assert os.path.exists(f"{repo.repo}/snapshots/{riddle}")
     repo("repair", "snapshots", "--drop-foreign", rc=3)
@@ -129,9 +146,94 @@ def test_a_head_of_a_full_holder_that_is_not_understood_stops_prune(made, hf):
     forger = made()
     one_file(forger)
     one_file(forger, roots=7)
-    before = stored(hf)
-    hf("prune", "--exclusive", rc=20)
-    assert stored(hf) == before
+    before = everything(hf)
+    r = hf("prune", "--exclusive", rc=20)
+    assert "newer holdfast" in r.err and "drop-foreign" not in r.err, r
+    hf("repair", rc=1)
+    hf("repair", "snapshots", "--drop-foreign", rc=1)
+    assert everything(hf) == before
+
+
+def put_mark(forger, kind, packs, extra=b"", key=None):
+    payload = varint(kind) + varint(len(packs)) + b"".join(packs) + extra
+    key = key or forger.mark_key
+    return forger.put("marks", forger.envelope(rr.MARK, [], [(10, forger.id, key, payload), (11, forger.id, key, None)])).hex()
+
+
+def ids(paths):
+    return [bytes.fromhex(os.path.basename(p)) for p in paths]
+
+
+@pytest.mark.parametrize("extra", [b"", b"more of a later version"])
+def test_a_mark_of_an_unknown_kind_and_its_packs_are_left_alone(made, hf, extra):
+    """Though nothing needs them, and a mark that is old enough names them too."""
+    forger = made()
+    hf("forget", "--now", one_file(forger))
+    packs = stored(hf)
+    put_mark(forger, 0, ids(packs))
+    later = put_mark(forger, 7, ids(packs), extra)
+    for path in packs | set(hf.objects("marks")):
+        os.utime(path, (OLD, OLD))
+    for how in [], ["--exclusive"]:
+        r = hf("prune", *how)
+        assert stored(hf) == packs and "Deleted: 0 packs" in r.out and "wait" not in r.out, r
+        assert os.path.exists(f"{hf.repo}/marks/{later}")
+    os.unlink(f"{hf.repo}/marks/{later}")
+    hf("prune", "--exclusive")
+    assert not stored(hf)
+
+
+def test_a_mark_that_is_malformed_goes_whatever_its_kind(made, hf):
+    forger = made()
+    one_file(forger)
+    for payload in (varint(7) + varint(9), varint(0) + varint(0) + b"x"):
+        forger.put("marks", forger.envelope(rr.MARK, [], [(10, forger.id, forger.mark_key, payload),
+                                                          (11, forger.id, forger.mark_key, None)]))
+    for path in hf.objects("marks"):
+        os.utime(path, (OLD, OLD))
+    assert "passed over 2" in hf("prune", rc=3).err
+    assert not hf.objects("marks")
+    hf("prune")
+
+
+def test_what_nobody_signed_whom_config_lists_goes_only_when_that_is_asked_for(made, hf):
+    """A mark, and a note, which keeps its snapshot."""
+    forger = made()
+    snapshot = one_file(forger)
+    forger.signer = os.urandom(16)
+    mark = put_mark(forger, 1, [os.urandom(32)])
+    forger.note(snapshot, "tag", "x")
+    forger.note("0" * 64, "gone", "")
+    alien = [f"{hf.repo}/marks/{mark}", *hf.objects("notes")]
+    for path in alien:
+        os.utime(path, (OLD, OLD))
+    r = hf("forget", "--now", snapshot, rc=3)
+    assert "cannot be read" in r.err and "Forgot 0" in r.out, r
+    notes = hf.objects("notes")
+    hf("forget", "--now", snapshot, rc=3)
+    assert hf.objects("notes") == notes, "once is enough"
+    hf("prune", "--exclusive", rc=3)
+    hf("repair", rc=None)
+    assert all(map(os.path.exists, alien)) and hf.objects("snapshots")
+    hf("repair", "snapshots", "--drop-foreign", "--dry-run", rc=None)
+    assert all(map(os.path.exists, alien))
+    assert hf("--json", "repair", "snapshots", "--drop-foreign").summary["notes_removed"] == 2
+    assert not any(map(os.path.exists, alien))
+    hf("prune", "--exclusive")
+    assert not hf.objects("snapshots"), "the forget is heard now"
+    hf.check_clean()
+
+
+def test_a_note_that_a_listed_key_signed_and_is_not_understood_is_never_deleted(made, hf):
+    forger = made()
+    snapshot = one_file(forger)
+    forger.note(snapshot, "hold", "whenever")
+    (note,) = hf.objects("notes")
+    hf("forget", "--now", snapshot, rc=3)
+    hf("prune", "--exclusive", rc=None)
+    hf("repair", rc=None)
+    hf("repair", "snapshots", "--drop-foreign", rc=None)
+    assert os.path.exists(note) and hf.objects("snapshots")
 
 
 def test_a_note_of_an_unknown_op_keeps_its_snapshot(made, hf):
@@ -154,7 +256,7 @@ def test_prune_leaves_logs_and_parity_of_unknown_kinds_alone(hf, tree):
     hf.backup(tree.path)
     hf("forget", "--now", first)
     names = [f"logs/{'ab' * 16}/1/0-7.{'cd' * 32}", f"parity/logs/{'ab' * 16}/1/0-7.{'cd' * 32}",
-             f"parity/later/{'ef' * 32}"]
+             f"parity/later/{'ef' * 32}", f"parity/sealed/{'ef' * 32}"]
     gone = f"parity/packs/{'12' * 32}"
     for name in names + [gone]:
         path = os.path.join(hf.repo, name)

@@ -111,9 +111,47 @@ static void a_config_that_nobody_could_read_is_not_put(void **state)
 	repo_close(t.r);
 }
 
+static void assert_opens(struct t *t, enum err_kind want)
+{
+	struct repo_cred cred = make_cred();
+	struct repo *r;
+	struct err e;
+
+	if (want == ERR_NONE) {
+		OK(repo_open(make_store(t->place, false), &cred, NULL, &t->ctx, &r, &e));
+		repo_close(r);
+	} else {
+		FAILS(repo_open(make_store(t->place, false), &cred, NULL, &t->ctx, &r, &e), want);
+	}
+}
+
+/* A crash left the parity of the one before. */
+static void no_older_parity_mends_a_config_of_a_later_version(void **state)
+{
+	struct buf later = {0};
+	struct err e;
+	struct t t;
+
+	(void)state;
+	begin(&t);
+	make_damage(t.r->store, "config", 40, 1);
+	assert_opens(&t, ERR_NONE); /* what parity is for */
+	make_later(t.r, "required", "[\"later\"]");
+	assert_opens(&t, ERR_UNSUPPORTED);
+	/* Damaged, it comes back by its own parity; the older one is not taken for it. */
+	OK(store_get_all(t.r->store, "config", CONFIG_MAX, &later, &e));
+	OK(repo_config_parity(t.r, buf_span(&later), &e));
+	make_damage(t.r->store, "config", 40, 1);
+	assert_int_equal(make_count(t.r, "parity/config/"), 2);
+	assert_opens(&t, ERR_CORRUPT);
+	buf_fini(&later);
+	repo_close(t.r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(no_older_parity_mends_a_config_of_a_later_version),
 	    cmocka_unit_test(who_sleeps_over_the_parity_puts_no_config),
 	    cmocka_unit_test(who_sleeps_over_the_put_says_so_and_leaves_others_parity),
 	    cmocka_unit_test(a_config_that_nobody_could_read_is_not_put),

@@ -146,6 +146,27 @@ static inline void make_damage(struct store *s, const char *key, size_t at, uint
 	buf_fini(&b);
 }
 
+/*
+ * Config as a program of a later version may have left it: with a member of that JSON text, its
+ * revision raised, rightly signed, and put.  r still has the one before.
+ */
+static inline void make_later(struct repo *r, const char *member, const char *value)
+{
+	struct buf text = {0};
+	struct config c;
+	struct err e;
+
+	config_text(&r->config, &text);
+	OK(config_parse(buf_span(&text), &c, &e));
+	json_object_set_new(c.json, "revision", json_integer((json_int_t)c.revision + 1));
+	json_object_set_new(c.json, member, json_loads(value, JSON_DECODE_ANY, NULL));
+	buf_reset(&text);
+	config_sign(&c, r->keys->root, &text);
+	OK(store_put(r->store, "config", buf_span(&text), 0, &e));
+	config_fini(&c);
+	buf_fini(&text);
+}
+
 /* Ids of a type of object; the caller finishes the list. */
 static inline struct id_list make_list(struct repo *r, enum format_type type)
 {

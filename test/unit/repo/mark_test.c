@@ -84,7 +84,8 @@ static void hostile_payloads_are_damage(void **state)
 		bool ok;
 	} rows[] = {{0, 0, 0, true}, {0, 2, 64, true}, {0, 1, 31, false}, {0, 1, 33, false},
 	    {0, 2, 32, false}, {0, UINT64_MAX, 32, false}, {0, UINT64_MAX, 0, false},
-	    {0, 1, 0, false}, {0, 0, 32, false}, {1, 1, 32, true}, {UINT64_MAX, 1, 32, true}};
+	    {0, 1, 0, false}, {0, 0, 32, false}, {1, 1, 32, true}, {1, 1, 33, false},
+	    {UINT64_MAX, 1, 32, true}, {7, 1, 33, true}, {7, 0, 5, true}, {7, 2, 32, false}};
 
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		struct buf payload = {0}, object = {0};
@@ -106,8 +107,10 @@ static void hostile_payloads_are_damage(void **state)
 		OK(mark_load(t.r, &m, &e));
 		assert_int_equal(m.n, 1);
 		assert_int_equal(t.events.n[EVENT_OBJECT_DAMAGED], rows[i].ok ? 0 : 1);
-		if (rows[i].kind > MARK_GONE)
-			assert_int_equal(m.v[0].kind, MARK_KINDS);
+		assert_int_equal(m.v[0].unread, rows[i].ok ? ERR_NONE : ERR_CORRUPT);
+		/* What is malformed is of no kind, so that it goes like any junk. */
+		assert_int_equal(m.v[0].kind == MARK_KINDS, rows[i].ok && rows[i].kind > MARK_GONE);
+		assert_int_equal(m.v[0].npacks, rows[i].ok ? rows[i].count : 0);
 		mark_set_fini(&m);
 		sealer_fini(&s);
 		buf_fini(&payload);

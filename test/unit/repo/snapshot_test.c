@@ -281,8 +281,8 @@ static void what_a_writer_signed_is_no_junk_and_its_head_decides(void **state)
 				assert_int_equal(got->strategy, SNAPSHOT_OTHER);
 			snapshot_free(got);
 		} else {
-			assert_int_equal(e.kind == ERR_FOREIGN ? RIDDLE : JUNK, rows[i].want);
-			assert_true(e.kind == ERR_FOREIGN || e.kind == ERR_CORRUPT);
+			assert_int_equal(e.kind == ERR_LATER ? RIDDLE : JUNK, rows[i].want);
+			assert_true(e.kind == ERR_LATER || e.kind == ERR_CORRUPT);
 		}
 		free(head);
 		free(facts);
