@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "store/store_drivers.h"
+#include "store/store_options.h"
 
 static bool key_char(char c)
 {
@@ -229,8 +230,17 @@ int store_get_all(struct store *s, const char *key, size_t max, struct buf *out,
 }
 
 /* Schemes that other versions know: better named than taken for a path. */
-static const char *const later[] = {"sftp", "ssh", "gcs", "gs", "azure", "b2", "swift", "ftp",
-    "ftps", "webdav", "http", "https", "rest", "rclone", "smb", "nfs"};
+static const char *const later[] = {"ssh", "gcs", "gs", "azure", "b2", "swift", "ftp", "ftps",
+    "webdav", "webdavs", "dav", "davs", "http", "https", "rest", "rclone", "smb", "nfs"};
+
+/* Behind a wire; `rest` is what follows the scheme and its colon. */
+static const struct {
+	const char *name;
+	int (*open)(const char *rest, bool create, const struct store_given *,
+	    const struct store_far *, struct ctx *, struct store **, struct err *);
+} far_away[] = {
+    {"sftp", store_sftp_open},
+};
 
 static const char *after_scheme(const char *url, const char *scheme)
 {
@@ -253,24 +263,36 @@ int store_open_limited(const char *url, bool create, const struct store_limits *
 {
 	struct store *s = NULL;
 	bool remote = false;
-	const char *rest;
+	const char *rest = NULL;
 
 	*out = NULL;
 	for (size_t i = 0; i < sizeof later / sizeof *later; i++)
 		if (after_scheme(url, later[i])) {
 			err_set(e, ERR_UNSUPPORTED, "%s: is not supported", later[i]);
 			return err_hint(e,
-			    "this version has local repositories only: a path, or "
-			    "fs:PATH (a path of that name is ./%s:...)",
+			    "`holdfast help repository` lists what is (a path of that name is "
+			    "./%s:...)",
 			    later[i]);
 		}
-	if ((rest = after_scheme(url, "mem"))) {
-		if (store_mem_open(rest, create, &s, e) == -1)
-			return -1;
+	for (size_t i = 0; i < sizeof far_away / sizeof *far_away && !remote; i++)
+		if ((rest = after_scheme(url, far_away[i].name))) {
+			static const struct store_given given;
+			struct store_far far = {0};
+
+			if (store_options_read(
+				store_far_options, store_far_options_n, &given, &far, e) == -1 ||
+			    far_away[i].open(rest, create, &given, &far, ctx, &s, e) == -1)
+				return -1;
+			remote = true;
+		}
+	if (remote) {
 	} else if ((rest = after_scheme(url, "s3"))) {
 		if (store_s3_open(rest, create, ctx, &s, e) == -1)
 			return -1;
 		remote = true;
+	} else if ((rest = after_scheme(url, "mem"))) {
+		if (store_mem_open(rest, create, &s, e) == -1)
+			return -1;
 	} else {
 		rest = after_scheme(url, "fs");
 		if (store_fs_open(rest ? rest : url, create, &s, e) == -1)

@@ -38,6 +38,18 @@ int store_s3_open(
     const char *rest, bool create, struct ctx *ctx, struct store **out, struct err *e);
 
 /*
+ * Stores behind a wire: `rest` is the URL after the scheme, the options are
+ * those of the driver's table.  With `create` it is tried whether objects can
+ * be made there.  ctx may not be NULL.
+ *
+ *   sftp     a folder on a host that ssh gets to
+ */
+struct store_given;
+struct store_far;
+int store_sftp_open(const char *rest, bool create, const struct store_given *given,
+    const struct store_far *far, struct ctx *ctx, struct store **out, struct err *e);
+
+/*
  * retry: what err_info says may help, up to 5 times, with jittered backoff
  * from 100 ms, doubling.  Each try again is an EVENT_STORE_RETRY.  A put with
  * STORE_NEW that meets its own object counts as done.  Not tried again: a

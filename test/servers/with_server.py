@@ -1,36 +1,22 @@
 #!/usr/bin/python3
 """with_server NAME ARGV...: start a real server, run ARGV with HOLDFAST_SUITE_URL at an empty place in it, stop it."""
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from ceph_rgw import ACCESS, SECRET, CephRgw  # noqa: E402
-from s3 import Bucket  # noqa: E402
-
-
-def ceph(folder):
-    server = CephRgw(folder).up()
-    Bucket(server.endpoint, "suite", ACCESS, SECRET).make()
-    return server, {"HOLDFAST_SUITE_URL": f"s3:{server.endpoint}/suite/a/b", "AWS_ACCESS_KEY_ID": ACCESS,
-                    "AWS_SECRET_ACCESS_KEY": SECRET}
-
-
-SERVERS = {"s3": (ceph, ["ceph-mon", "ceph-osd", "radosgw"])}
+from places import PLACES, missing  # noqa: E402
 
 
 def main(name, *argv):
-    make, programs = SERVERS[name]
-    missing = [p for p in programs if shutil.which(p) is None]
-    if missing and not os.environ.get("CI"):
-        print(f"1..0 # SKIP not installed: {' '.join(missing)}")
+    if missing(name) and not os.environ.get("CI"):
+        print(f"1..0 # SKIP not installed: {' '.join(missing(name))}")
         return 0
     folder = tempfile.mkdtemp(dir="/dev/shm" if os.path.isdir("/dev/shm") else None)
-    server, env = make(folder)
+    server, url, env = PLACES[name][0](folder)
     with server:
-        return subprocess.run(argv, env={**os.environ, **env}).returncode
+        return subprocess.run(argv, env={**os.environ, **env, "HOLDFAST_SUITE_URL": url("a/b")}).returncode
 
 
 if __name__ == "__main__":

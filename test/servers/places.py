@@ -1,0 +1,40 @@
+"""places: each kind of store with its real server, in one table.
+
+A place is made by make(folder): (server, url, env), where url(name, port=None) is that of the place `name` there, by
+way of another port if one is given, and env is what holdfast needs to get in.
+"""
+import os
+import shutil
+
+from ceph_rgw import ACCESS, SECRET, CephRgw
+from s3 import Bucket
+from sshd import Sshd
+
+
+def s3(folder):
+    server = CephRgw(folder).up()
+    Bucket(server.endpoint, "suite", ACCESS, SECRET).make()
+    env = {"AWS_ACCESS_KEY_ID": ACCESS, "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_EC2_METADATA_DISABLED": "true"}
+    return server, lambda name, port=None: f"s3:http://127.0.0.1:{port or server.port}/suite/{name}", env
+
+
+def sftp(folder, options=""):
+    server = Sshd(folder, options).up()
+    return server, server.url, server.env_for()
+
+
+def sftp_direct(folder):
+    """A login that may make files and remove them, and give them no other name."""
+    return sftp(folder, "-P hardlink,rename")
+
+
+PLACES = {
+    "s3": (s3, ["ceph-mon", "ceph-osd", "radosgw"]),
+    "sftp": (sftp, ["sshd", "ssh"]),
+    "sftp-direct": (sftp_direct, ["sshd", "ssh"]),
+}
+
+
+def missing(name):
+    """The programs that are not installed."""
+    return [p for p in PLACES[name][1] if shutil.which(p, path=os.environ["PATH"] + ":/usr/sbin:/sbin") is None]
