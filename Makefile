@@ -23,9 +23,11 @@ demo: packages
 	@HOLDFAST_BIN=$(abspath $(BUILD))/src/holdfast tools/demo
 
 check: packages-test
+	@tools/install-npm
 	@tools/run-check
 
 soak: packages-test
+	@tools/install-npm
 	@tools/run-check --soak
 
 fuzz: packages-test

@@ -43,10 +43,13 @@ int store_s3_open(
  * be made there.  ctx may not be NULL.
  *
  *   sftp     a folder on a host that ssh gets to
+ *   azure    a container of Azure Blob Storage
  */
 struct store_given;
 struct store_far;
 int store_sftp_open(const char *rest, bool create, const struct store_given *given,
+    const struct store_far *far, struct ctx *ctx, struct store **out, struct err *e);
+int store_azure_open(const char *rest, bool create, const struct store_given *given,
     const struct store_far *far, struct ctx *ctx, struct store **out, struct err *e);
 
 /*

@@ -6,6 +6,7 @@ way of another port if one is given, and env is what holdfast needs to get in.
 import os
 import shutil
 
+import azurite
 from ceph_rgw import ACCESS, SECRET, CephRgw
 from s3 import Bucket
 from sshd import Sshd
@@ -28,10 +29,28 @@ def sftp_direct(folder):
     return sftp(folder, "-P hardlink,rename")
 
 
+def azure(folder, sas=False):
+    server = azurite.Azurite(folder).up().make("suite")
+    env = {"AZURE_STORAGE_SAS_TOKEN": server.sas("suite", "rwdlc")} if sas else {"AZURE_STORAGE_KEY": azurite.KEY}
+
+    def url(name, port=None):
+        env.update(server.reached_by(port))
+        return f"azure:{azurite.ACCOUNT}/suite/{name}"
+    url("")
+    return server, url, env
+
+
+def azure_sas(folder):
+    """With a shared access signature instead of the account's key."""
+    return azure(folder, True)
+
+
 PLACES = {
     "s3": (s3, ["ceph-mon", "ceph-osd", "radosgw"]),
     "sftp": (sftp, ["sshd", "ssh"]),
     "sftp-direct": (sftp_direct, ["sshd", "ssh"]),
+    "azure": (azure, [azurite.PROGRAM]),
+    "azure-sas": (azure_sas, [azurite.PROGRAM]),
 }
 
 
