@@ -230,8 +230,8 @@ int store_get_all(struct store *s, const char *key, size_t max, struct buf *out,
 }
 
 /* Schemes that other versions know: better named than taken for a path. */
-static const char *const later[] = {"ssh", "gcs", "gs", "b2", "swift", "ftp", "ftps", "webdav",
-    "webdavs", "dav", "davs", "http", "https", "rest", "rclone", "smb", "nfs"};
+static const char *const later[] = {
+    "ssh", "b2", "swift", "http", "https", "rest", "rclone", "smb", "nfs"};
 
 /* Behind a wire; `rest` is what follows the scheme and its colon. */
 static const struct {
@@ -241,6 +241,10 @@ static const struct {
 } far_away[] = {
     {"sftp", store_sftp_open},
     {"azure", store_azure_open},
+    {"webdav", store_webdav_open},
+    {"webdavs", store_webdavs_open},
+    {"dav", store_webdav_open},
+    {"davs", store_webdavs_open},
 };
 
 static const char *after_scheme(const char *url, const char *scheme)

@@ -44,12 +44,17 @@ int store_s3_open(
  *
  *   sftp     a folder on a host that ssh gets to
  *   azure    a container of Azure Blob Storage
+ *   webdav   a folder of a WebDAV server; webdavs with TLS
  */
 struct store_given;
 struct store_far;
 int store_sftp_open(const char *rest, bool create, const struct store_given *given,
     const struct store_far *far, struct ctx *ctx, struct store **out, struct err *e);
 int store_azure_open(const char *rest, bool create, const struct store_given *given,
+    const struct store_far *far, struct ctx *ctx, struct store **out, struct err *e);
+int store_webdav_open(const char *rest, bool create, const struct store_given *given,
+    const struct store_far *far, struct ctx *ctx, struct store **out, struct err *e);
+int store_webdavs_open(const char *rest, bool create, const struct store_given *given,
     const struct store_far *far, struct ctx *ctx, struct store **out, struct err *e);
 
 /*

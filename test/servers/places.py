@@ -8,6 +8,7 @@ import shutil
 
 import azurite
 from ceph_rgw import ACCESS, SECRET, CephRgw
+from nginx_dav import PASSWORD, USER, NginxDav
 from s3 import Bucket
 from sshd import Sshd
 
@@ -45,12 +46,27 @@ def azure_sas(folder):
     return azure(folder, True)
 
 
+def webdav(folder):
+    server = NginxDav(folder).up()
+    return (server, lambda name, port=None: f"webdav://{USER}@127.0.0.1:{port or server.port}/dav/{name}",
+            {"HOLDFAST_WEBDAV_PASSWORD": PASSWORD})
+
+
+def webdavs(folder):
+    """With TLS, by a certificate of the test's own."""
+    server = NginxDav(folder, tls=True).up()
+    return (server, lambda name, port=None: f"webdavs://{USER}@localhost:{port or server.port}/dav/{name}",
+            {"HOLDFAST_WEBDAV_PASSWORD": PASSWORD, "HOLDFAST_CA_FILE": server.path("cert.pem")})
+
+
 PLACES = {
     "s3": (s3, ["ceph-mon", "ceph-osd", "radosgw"]),
     "sftp": (sftp, ["sshd", "ssh"]),
     "sftp-direct": (sftp_direct, ["sshd", "ssh"]),
     "azure": (azure, [azurite.PROGRAM]),
     "azure-sas": (azure_sas, [azurite.PROGRAM]),
+    "webdav": (webdav, ["nginx"]),
+    "webdavs": (webdavs, ["nginx", "openssl"]),
 }
 
 
