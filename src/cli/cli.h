@@ -136,6 +136,7 @@ struct cli_options {
 	/* everybody */
 	bool help, version, json, quiet, verbose, strict;
 	/* the repository and its key */
+	struct cli_list options; /* of the store */
 	const char *repo, *key_file, *password_file, *password_command, *cache_dir;
 	bool no_cache;
 	uint64_t limit_upload, limit_download;

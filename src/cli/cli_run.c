@@ -29,9 +29,13 @@ char *cli_cache_dir(struct cli *c)
 
 int cli_store_open(struct cli *c, const char *url, bool create, struct store **out, struct err *e)
 {
-	struct store_limits limits = {c->opt.limit_upload, c->opt.limit_download};
+	struct store_params p = {
+	    .limits = {c->opt.limit_upload, c->opt.limit_download},
+	    .options = c->opt.options.v,
+	    .noptions = c->opt.options.n,
+	};
 
-	return store_open_limited(url, create, &limits, c->ctx, out, e);
+	return store_open_with(url, create, &p, c->ctx, out, e);
 }
 
 /* Once; *again says that a password was mistyped, on a terminal. */

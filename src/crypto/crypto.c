@@ -12,6 +12,7 @@
 #include <openssl/evp.h>
 #include <openssl/kdf.h>
 #include <openssl/params.h>
+#include <openssl/md5.h>
 #include <openssl/sha.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -84,6 +85,15 @@ void crypto_sha256(struct span s, uint8_t out[32])
 	SHA256_Init(&c);
 	SHA256_Update(&c, s.p, s.n);
 	SHA256_Final(out, &c);
+}
+
+void crypto_md5(struct span s, uint8_t out[16])
+{
+	MD5_CTX c;
+
+	MD5_Init(&c);
+	MD5_Update(&c, s.p, s.n);
+	MD5_Final(out, &c);
 }
 
 void crypto_digest(enum crypto_family family, struct span s, uint8_t out[32])

@@ -27,6 +27,8 @@ void crypto_wipe(void *p, size_t n);
 
 /* SHA-256, for what is small. */
 void crypto_sha256(struct span s, uint8_t out[32]);
+void crypto_md5(
+    struct span s, uint8_t out[16]); /* for protocols that ask for it: no proof of anything */
 
 /*
  * What a repository hashes its bulk with: names of objects by the hash, ids

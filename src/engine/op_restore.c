@@ -327,7 +327,7 @@ static int plan_all(struct restore *rs, const struct tree_path *at, struct err *
 
 static int run_threads(struct restore *rs, const struct tree_path *at, struct err *e)
 {
-	unsigned n = os_workers(rs->p->jobs), started = 0;
+	unsigned n = repo_workers(rs->repo, rs->p->jobs), started = 0;
 	pthread_t *t = mem_zalloc(n * sizeof *t);
 
 	/* Few workers keep what they need again at once. */

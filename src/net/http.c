@@ -27,7 +27,7 @@ struct http {
 	const struct wire *wire;
 	struct ctx *ctx;
 	char *ca_file;
-	long connect_ms, stall_s;
+	long connect_ms, stall_s, deadline_ms;
 	pthread_mutex_t lock; /* guards idle */
 	CURL *idle[IDLE_MAX];
 	size_t nidle;
@@ -89,6 +89,7 @@ struct http *http_new(const struct http_params *p, struct ctx *ctx, struct err *
 	h->ca_file = p->ca_file ? mem_strdup(p->ca_file) : NULL;
 	h->connect_ms = p->connect_ns ? (long)(p->connect_ns / 1000000) : 15000;
 	h->stall_s = p->stall_ns ? (long)((p->stall_ns + 999999999) / 1000000000) : 60;
+	h->deadline_ms = p->deadline_ns ? (long)(p->deadline_ns / 1000000) : 300000;
 	pthread_mutex_init(&h->lock, NULL);
 	return h;
 }
@@ -307,6 +308,16 @@ static struct curl_slist *list_of(struct http *h, const struct http_headers *hea
 	return l;
 }
 
+/* In milliseconds; what comes into a buffer counts like what is sent. */
+static long deadline(const struct http *h, const struct http_request *rq)
+{
+	uint64_t bytes = rq->body.n + (rq->into ? rq->into_n : rq->max);
+
+	if (rq->deadline_ns)
+		return (long)(rq->deadline_ns / 1000000);
+	return h->deadline_ms + (long)(bytes * 1000 / HTTP_SLOWEST);
+}
+
 static void set_options(struct exchange *x, struct curl_slist *list, char *detail)
 {
 	const struct http_request *rq = x->rq;
@@ -323,6 +334,7 @@ static void set_options(struct exchange *x, struct curl_slist *list, char *detai
 	set(c, CURLOPT_HTTPHEADER, list);
 	set(c, CURLOPT_ERRORBUFFER, detail);
 	set(c, CURLOPT_CONNECTTIMEOUT_MS, h->connect_ms);
+	set(c, CURLOPT_TIMEOUT_MS, deadline(h, rq));
 	set(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
 	set(c, CURLOPT_LOW_SPEED_TIME, h->stall_s);
 	set(c, CURLOPT_TCP_KEEPALIVE, 1L);

@@ -13,7 +13,7 @@
 #include "base/buf.h"
 #include "base/ctx.h"
 
-enum { HTTP_HEADERS_MAX = 24 };
+enum { HTTP_HEADERS_MAX = 24, HTTP_SLOWEST = 4096 };
 
 /* Lines "name: value", names in lower case.  Zeroed it is empty. */
 struct http_headers {
@@ -29,6 +29,12 @@ struct http_params {
 	const char *ca_file; /* PEM; NULL: the system's */
 	int64_t connect_ns;  /* 0: 15 s */
 	int64_t stall_ns;    /* so long without a byte is ERR_TIMEOUT; 0: 60 s */
+	/*
+	 * For a whole request, on top of a second for each HTTP_SLOWEST bytes of
+	 * it: who sends a byte a minute for ever is no better than who is silent.
+	 * 0: 5 min.
+	 */
+	int64_t deadline_ns;
 };
 
 struct http;
@@ -41,7 +47,8 @@ struct http_request {
 	const char *method; /* "GET" */
 	const char *url;    /* encoded */
 	const struct http_headers *headers;
-	struct span body; /* sent with PUT and POST, empty or not */
+	struct span body;    /* sent with PUT and POST, empty or not */
+	int64_t deadline_ns; /* for all of it; 0: as the client's */
 	/*
 	 * Where the body of an answer of 2xx goes: of which no more than that may
 	 * come (ERR_CORRUPT).  NULL: into the answer, at most `max` bytes.

@@ -38,6 +38,7 @@ struct azure {
 	struct azure_options options;
 	struct http *http;
 	struct ctx *ctx;
+	struct store_pace pace; /* of pages of a list */
 };
 
 struct azure_call {

@@ -1,6 +1,7 @@
 /* s3_call: one signed request, and what a refusal means.  See s3.h. */
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/hex.h"
 #include "crypto/crypto.h"
@@ -63,10 +64,12 @@ static int ask(struct s3 *s, struct s3_call *c, struct http_answer *a, struct er
 	    .into = c->into,
 	    .into_n = c->into_n,
 	    .max = c->max,
+	    .deadline_ns = c->deadline_ns,
 	};
 	struct s3_keys keys;
 	int rc = -1;
 
+	memset(a, 0, sizeof *a);
 	if (s3_creds_get(s->creds, &keys, e) == -1)
 		return -1;
 	put_path(&path, &s->place, c->key);
@@ -83,9 +86,23 @@ static int ask(struct s3 *s, struct s3_call *c, struct http_answer *a, struct er
 	return rc;
 }
 
+static void count(struct s3 *s, const struct s3_call *c, const struct http_answer *a)
+{
+	enum count_verb v = c->counted;
+
+	for (int i = COUNT_GET; v == COUNT_NONE && i < COUNT_VERBS; i++)
+		if (strcasecmp(ctx_verb_name((enum count_verb)i), c->method) == 0)
+			v = (enum count_verb)i;
+	s->ctx->requests.n[v]++;
+	s->ctx->requests.sent += c->body.n;
+	s->ctx->requests.received += a->got;
+}
+
 int s3_do(struct s3 *s, struct s3_call *c, struct http_answer *a, struct err *e)
 {
 	int rc = ask(s, c, a, e);
+
+	count(s, c, a);
 
 	if (rc == 0 && (a->status < 200 || a->status > 299)) {
 		rc = s3_refusal(s, c, a, e);

@@ -13,16 +13,18 @@
 static const int64_t SECOND = 1000000000, EARLY = 300;
 
 struct s3_creds {
+	const char *profile;
 	struct ctx *ctx;
 	pthread_mutex_t lock; /* guards what follows */
 	struct s3_keys keys;
 	int64_t until_ns; /* wall clock; 0: for ever */
 };
 
-struct s3_creds *s3_creds_new(struct ctx *ctx)
+struct s3_creds *s3_creds_new(const char *profile, struct ctx *ctx)
 {
 	struct s3_creds *c = mem_zalloc(sizeof *c);
 
+	c->profile = profile;
 	c->ctx = ctx;
 	pthread_mutex_init(&c->lock, NULL);
 	return c;
@@ -75,11 +77,11 @@ static bool from_environment(struct s3_keys *k)
 	return complete(k);
 }
 
-static bool from_profile(struct s3_keys *k)
+static bool from_profile(const char *profile, struct s3_keys *k)
 {
-	k->access = s3_profile_value("aws_access_key_id");
-	k->secret = s3_profile_value("aws_secret_access_key");
-	k->token = s3_profile_value("aws_session_token");
+	k->access = s3_profile_value(profile, "aws_access_key_id");
+	k->secret = s3_profile_value(profile, "aws_secret_access_key");
+	k->token = s3_profile_value(profile, "aws_session_token");
 	return complete(k);
 }
 
@@ -224,7 +226,16 @@ static int find(struct s3_creds *c, struct err *e)
 
 	s3_keys_fini(&c->keys);
 	c->until_ns = 0;
-	if (from_environment(&c->keys) || from_profile(&c->keys) || from_services(c, &why) == 0)
+	/* A profile that was named on the command line is meant more than the environment. */
+	if ((c->profile == NULL && from_environment(&c->keys)) ||
+	    from_profile(c->profile, &c->keys))
+		return 0;
+	if (c->profile) {
+		err_set(e, ERR_DENIED, "no credentials for S3 in the profile \"%s\"", c->profile);
+		return err_hint(e, "it belongs into ~/.aws/credentials, or the file that "
+				   "AWS_SHARED_CREDENTIALS_FILE names");
+	}
+	if (from_services(c, &why) == 0)
 		return 0;
 	if (why.kind == ERR_CANCELLED) {
 		*e = why;

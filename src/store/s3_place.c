@@ -44,13 +44,15 @@ static char *region_of_host(const char *host)
 	return strcmp(r, "amazonaws.com") == 0 ? NULL : copy(r, (size_t)(dot - r));
 }
 
-static char *find_region(const char *endpoint)
+static char *find_region(const char *endpoint, const struct s3_options *o)
 {
-	const char *v = env("AWS_REGION") ? env("AWS_REGION") : env("AWS_DEFAULT_REGION");
+	const char *v = o->region           ? o->region
+			: env("AWS_REGION") ? env("AWS_REGION")
+					    : env("AWS_DEFAULT_REGION");
 	char *found = v ? mem_strdup(v) : region_of_host(endpoint);
 
 	if (found == NULL)
-		found = s3_profile_value("region");
+		found = s3_profile_value(o->profile, "region");
 	return found ? found : mem_strdup("us-east-1");
 }
 
@@ -109,22 +111,18 @@ static int parse_prefix(struct s3_place *p, const char *s, struct err *e)
 }
 
 /* Without a certificate for two labels a dotted bucket cannot be part of the host's name. */
-static int choose_style(struct s3_place *p, struct err *e)
+static int choose_style(struct s3_place *p, const struct s3_options *o, struct err *e)
 {
-	const char *style = env("HOLDFAST_S3_STYLE");
+	const char *style = o->lookup ? o->lookup : "auto";
 	bool dots = strchr(p->bucket, '.') != NULL;
 
-	if (style == NULL)
+	if (strcmp(style, "auto") == 0)
 		p->path_style = !ends_with(p->endpoint, ".amazonaws.com") || dots;
 	else if (strcmp(style, "path") == 0)
 		p->path_style = true;
-	else if (strcmp(style, "virtual") != 0)
-		return err_set(
-		    e, ERR_USAGE, "HOLDFAST_S3_STYLE: \"%s\" is neither path nor virtual", style);
 	else if (p->tls && dots)
 		return err_set(e, ERR_USAGE,
-		    "HOLDFAST_S3_STYLE=virtual: no certificate fits a bucket with dots (%s); use "
-		    "path",
+		    "s3.bucket-lookup=dns: no certificate fits a bucket with dots (%s); use path",
 		    p->bucket);
 	if (p->path_style) {
 		p->host = mem_strdup(p->endpoint);
@@ -138,7 +136,7 @@ static int choose_style(struct s3_place *p, struct err *e)
 	return 0;
 }
 
-int s3_place_parse(struct s3_place *p, const char *rest, struct err *e)
+int s3_place_parse(struct s3_place *p, const char *rest, const struct s3_options *o, struct err *e)
 {
 	size_t host, bucket;
 
@@ -162,11 +160,11 @@ int s3_place_parse(struct s3_place *p, const char *rest, struct err *e)
 		return usage(e, "that is not a bucket's name");
 	p->endpoint = copy(rest, host);
 	p->bucket = copy(rest + host + 1, bucket);
-	if (parse_prefix(p, rest + host + 1 + bucket, e) == -1 || choose_style(p, e) == -1) {
+	if (parse_prefix(p, rest + host + 1 + bucket, e) == -1 || choose_style(p, o, e) == -1) {
 		s3_place_fini(p);
 		return -1;
 	}
-	p->region = find_region(p->endpoint);
+	p->region = find_region(p->endpoint, o);
 	return 0;
 }
 

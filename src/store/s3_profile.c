@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "crypto/crypto.h"
 #include "os/os.h"
 #include "store/s3.h"
 
@@ -17,7 +18,7 @@ static const char *env(const char *name)
 	return v && *v ? v : NULL;
 }
 
-static const char *profile_name(void)
+static const char *usual_profile(void)
 {
 	const char *p = env("AWS_PROFILE") ? env("AWS_PROFILE") : env("AWS_DEFAULT_PROFILE");
 
@@ -46,7 +47,7 @@ static bool is_section(struct span line, const char *name)
 	return span_eq(s, span_str(name));
 }
 
-static char *value_in(struct span text, const char *section, const char *name)
+char *s3_profile_find(struct span text, const char *section, const char *name)
 {
 	bool inside = false;
 
@@ -75,7 +76,8 @@ static char *value_in(struct span text, const char *section, const char *name)
 	return NULL;
 }
 
-static char *value_in_file(const char *variable, const char *file, const char *name)
+static char *value_in_file(
+    const char *variable, const char *file, const char *profile, const char *name)
 {
 	const char *path = env(variable), *home = env("HOME");
 	struct buf where = {0}, text = {0};
@@ -87,17 +89,20 @@ static char *value_in_file(const char *variable, const char *file, const char *n
 	else if (home)
 		buf_printf(&where, "%s/.aws/%s", home, file);
 	if (where.n > 0 && os_read_file(buf_cstr(&where), FILE_MAX, &text, &ignored) == 0)
-		v = value_in(buf_span(&text), profile_name(), name);
+		v = s3_profile_find(buf_span(&text), profile, name);
 	if (text.p)
-		memset(text.p, 0, text.cap);
+		crypto_wipe(text.p, text.cap);
 	buf_fini(&text);
 	buf_fini(&where);
 	return v;
 }
 
-char *s3_profile_value(const char *name)
+char *s3_profile_value(const char *profile, const char *name)
 {
-	char *v = value_in_file("AWS_SHARED_CREDENTIALS_FILE", "credentials", name);
+	char *v;
 
-	return v ? v : value_in_file("AWS_CONFIG_FILE", "config", name);
+	if (profile == NULL)
+		profile = usual_profile();
+	v = value_in_file("AWS_SHARED_CREDENTIALS_FILE", "credentials", profile, name);
+	return v ? v : value_in_file("AWS_CONFIG_FILE", "config", profile, name);
 }

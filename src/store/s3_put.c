@@ -9,12 +9,15 @@
 #include "base/mem.h"
 #include "crypto/crypto.h"
 #include "net/xml.h"
+#include "os/os.h"
 
 enum {
 	PART = 16 << 20, /* larger objects go in parts of this size */
 	PARTS_MAX = 64,  /* 1 GiB: no object of ours comes near */
 	UNFINISHED_MAX = 32,
 };
+
+static const int64_t ABORT_NS = 5000000000;
 
 struct s3_parts {
 	struct s3_parts *next;
@@ -48,34 +51,65 @@ static void parts_free(struct s3_parts *p)
 	free(p);
 }
 
-/* As good as it goes: what stays is for the bucket's lifecycle rules. */
-static void abort_parts(struct store_s3 *s, struct s3_parts *p)
+/* As good as it goes: what stays is for the bucket's lifecycle rules.  False: no answer. */
+static bool abort_parts(struct store_s3 *s, struct s3_parts *p)
 {
 	struct url_param id = {"uploadId", p->id};
-	struct s3_call c = {.method = "DELETE", .params = &id, .nparams = 1};
+	struct s3_call c = {
+	    .method = "DELETE", .params = &id, .nparams = 1, .deadline_ns = ABORT_NS};
 	struct buf name = {0};
 	struct http_answer a;
-	struct err ignored;
+	struct err e;
+	int rc;
 
 	c.key = s3_name(&s->s3, p->key, &name);
-	if (s3_do(&s->s3, &c, &a, &ignored) == 0)
+	rc = s3_do(&s->s3, &c, &a, &e);
+	if (rc == 0)
 		http_answer_fini(&a);
 	buf_fini(&name);
 	parts_free(p);
+	return rc == 0 || !err_info(e.kind)->retry;
 }
 
 void s3_put_fini(struct store_s3 *s)
 {
+	bool answers = true;
+
+	/* A dead store must not hold the end of the run for each of them. */
 	while (s->unfinished) {
 		struct s3_parts *p = s->unfinished;
 
 		s->unfinished = p->next;
-		abort_parts(s, p);
+		if (answers)
+			answers = abort_parts(s, p);
+		else
+			parts_free(p);
 	}
 	pthread_mutex_destroy(&s->lock);
 }
 
 /* ---- One PUT. */
+
+/* Stores want a locked object's bytes proved to be what was meant. */
+static void add_md5(const struct store_s3 *s, struct s3_call *c)
+{
+	uint8_t digest[16];
+	char *text;
+
+	if (s->s3.options.lock_ns == 0)
+		return;
+	crypto_md5(c->body, digest);
+	text = base64_encode(span_of(digest, sizeof digest));
+	http_headers_add(&c->headers, "content-md5: %s", text);
+	free(text);
+}
+
+static void add_options(const struct store_s3 *s, const char *key, struct s3_call *c)
+{
+	struct clock *clock = os_clock_of(s->s3.ctx);
+
+	s3_options_headers(&s->s3.options, key, clock->wall_ns(clock), &c->headers);
+}
 
 static int put_whole(
     struct store_s3 *s, const char *key, struct span data, bool conditional, struct err *e)
@@ -86,6 +120,8 @@ static int put_whole(
 	int rc;
 
 	c.key = s3_name(&s->s3, key, &name);
+	add_options(s, key, &c);
+	add_md5(s, &c);
 	if (conditional)
 		http_headers_add(&c.headers, "if-none-match: *");
 	rc = s3_do(&s->s3, &c, &a, e);
@@ -141,6 +177,7 @@ static struct s3_parts *begin_parts(
 	if (p)
 		return p;
 	c.key = s3_name(&s->s3, key, &name);
+	add_options(s, key, &c);
 	rc = s3_do(&s->s3, &c, &a, e);
 	buf_fini(&name);
 	if (rc == -1)
@@ -175,6 +212,7 @@ static int put_part(struct store_s3 *s, struct s3_parts *p, struct span data, st
 	snprintf(number, sizeof number, "%zu", p->n + 1);
 	c.body = span_of(data.p + off, data.n - off < PART ? data.n - off : PART);
 	c.key = s3_name(&s->s3, p->key, &name);
+	add_md5(s, &c);
 	rc = s3_do(&s->s3, &c, &a, e);
 	buf_fini(&name);
 	if (rc == -1)
@@ -283,40 +321,75 @@ static int put_any(
 static const char probe_note[] = "tmp/s3.json";
 
 /* Two puts of one name: the second must be refused, or the promise is empty. */
-static int try_twice(struct store_s3 *s, enum s3_conditional *out, struct err *e)
+static int try_twice(struct store_s3 *s, const char *key, enum s3_conditional *out, struct err *e)
+{
+	struct err second;
+	int rc = put_whole(s, key, span_str("1"), true, e);
+
+	if (rc == -1 && (e->kind == ERR_UNSUPPORTED || e->kind == ERR_EXISTS)) {
+		/* It does not know the condition at all; can it put? */
+		*out = S3_IGNORED;
+		return put_whole(s, key, span_str("1"), false, e);
+	}
+	if (rc == -1)
+		return -1;
+	rc = put_whole(s, key, span_str("2"), true, &second);
+	*out = rc == -1 && second.kind == ERR_EXISTS ? S3_HONOURED : S3_IGNORED;
+	if (rc == -1 && err_info(second.kind)->retry) {
+		*e = second;
+		return -1;
+	}
+	return 0;
+}
+
+static int nobody(void *arg, const char *key, const struct store_stat *st, struct err *e)
+{
+	return 0;
+}
+
+/* The rights that everything after init needs; better missed now than half-way. */
+static int try_rights(struct store_s3 *s, const char *key, struct err *e)
+{
+	char byte;
+
+	if (s->base.ops->get(&s->base, key, 0, &byte, 1, e) == -1)
+		return err_wrap(e, "read what was put (s3:GetObject)");
+	if (s3_list(&s->base, "config/", nobody, NULL, e) == -1)
+		return err_wrap(e, "list the bucket (s3:ListBucket)");
+	return 0;
+}
+
+static int probe(struct store_s3 *s, bool rights, enum s3_conditional *found, struct err *e)
 {
 	uint8_t random[8];
 	char hex[17], key[40];
-	struct err second;
+	struct err gone;
 	int rc;
 
 	crypto_random(random, sizeof random);
 	snprintf(key, sizeof key, "tmp/probe-%s", hex_encode(hex, random, sizeof random));
-	rc = put_whole(s, key, span_str("1"), true, e);
-	if (rc == -1 && (e->kind == ERR_UNSUPPORTED || e->kind == ERR_EXISTS)) {
-		/* It does not know the condition at all; can it put? */
-		*out = S3_IGNORED;
-		rc = put_whole(s, key, span_str("1"), false, e);
-	} else if (rc == 0) {
-		rc = put_whole(s, key, span_str("2"), true, &second);
-		*out = rc == -1 && second.kind == ERR_EXISTS ? S3_HONOURED : S3_IGNORED;
-		if (rc == -1 && err_info(second.kind)->retry)
-			*e = second;
-		else
-			rc = 0;
+	if (try_twice(s, key, found, e) == -1)
+		return err_wrap(e, "put an object (s3:PutObject)");
+	rc = rights ? try_rights(s, key, e) : 0;
+	if (s->base.ops->del(&s->base, key, &gone) == 0)
+		return rc;
+	if (gone.kind != ERR_DENIED && rc == 0) {
+		*e = gone;
+		return -1;
 	}
-	if (rc == 0)
-		rc = s->base.ops->del(&s->base, key, e);
+	/* Who may add and not delete is as safe as can be: only prune needs more. */
+	event_emit(s->s3.ctx, EVENT_NOTICE, span_str(s->base.url),
+	    "these credentials may not delete: prune needs others");
 	return rc;
 }
 
-int s3_probe(struct store_s3 *s, struct err *e)
+int s3_probe(struct store_s3 *s, bool rights, struct err *e)
 {
 	enum s3_conditional found = S3_UNKNOWN;
 	struct err ignored;
 	struct buf b = {0};
 
-	if (try_twice(s, &found, e) == -1)
+	if (probe(s, rights, &found, e) == -1)
 		return -1;
 	pthread_mutex_lock(&s->lock);
 	s->if_none_match = found;
@@ -344,7 +417,7 @@ static int learn_conditional(struct store_s3 *s, enum s3_conditional *out, struc
 	rc = s3_do(&s->s3, &c, &a, e);
 	buf_fini(&name);
 	if (rc == -1) {
-		if (e->kind != ERR_ABSENT || s3_probe(s, e) == -1)
+		if (e->kind != ERR_ABSENT || s3_probe(s, false, e) == -1)
 			return -1;
 		return learn_conditional(s, out, e);
 	}

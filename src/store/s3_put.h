@@ -25,14 +25,17 @@ struct store_s3 {
 void s3_put_init(struct store_s3 *s);
 void s3_put_fini(struct store_s3 *s); /* aborts what is unfinished */
 
+/* s3_list.c */
+int s3_list(struct store *st, const char *prefix, store_visit *visit, void *arg, struct err *e);
+
 int s3_put(struct store *st, const char *key, struct span data, unsigned flags, struct err *e);
 
 /*
  * Learn whether If-None-Match is honoured, by two puts of one object, and leave
- * word of it in the bucket (tmp/s3.json).  Needs the rights to put, get and
- * delete: what init wants to know.
+ * word of it in the bucket (tmp/s3.json).  With `rights` also whether what is
+ * needed is allowed: get and list; who may not delete is told that, no more.
  */
-int s3_probe(struct store_s3 *s, struct err *e);
+int s3_probe(struct store_s3 *s, bool rights, struct err *e);
 
 /* The key in the bucket: prefix and name, in b. */
 const char *s3_name(const struct s3 *s, const char *key, struct buf *b);

@@ -279,7 +279,7 @@ static int azure_list(
 	struct azure *z = &((struct store_azure *)st)->azure;
 	struct listing l = {.azure = z, .visit = visit, .arg = arg};
 	char *full = mem_printf("%s%s", z->place.prefix, prefix);
-	int rc;
+	int rc, tries = 1;
 
 	do {
 		struct url_param params[] = {{"restype", "container"}, {"comp", "list"},
@@ -291,12 +291,17 @@ static int azure_list(
 		struct http_answer a;
 
 		rc = azure_do(z, &c, &a, e);
+		/* Of the first page store_retry takes care; later ones are ours to repeat. */
+		if (rc == -1 && l.next[0] &&
+		    store_backoff(&z->pace, z->ctx, tries++, "list", prefix, e))
+			continue;
 		if (rc == -1)
 			break;
+		tries = 1;
 		l.next[0] = '\0';
 		rc = xml_read(buf_span(&a.body), on_listed, &l, e);
 		http_answer_fini(&a);
-	} while (rc == 0 && l.next[0]);
+	} while ((rc == 0 || tries > 1) && l.next[0]);
 	free(full);
 	return rc;
 }
@@ -388,6 +393,7 @@ int store_azure_open(const char *rest, bool create, const struct store_given *gi
 	s->base.ops = &ops;
 	s->base.url = mem_printf("azure:%s", rest);
 	s->azure.ctx = ctx;
+	s->azure.pace = web_pace(far);
 	s->azure.http = web_http_new(far, ctx, e);
 	if (s->azure.http == NULL || (create && probe(s, e) == -1)) {
 		if (s->azure.http)

@@ -4,7 +4,7 @@
  * sync waits for them.
  *
  * Not a cache: nothing is read from what waits, and nothing survives us.
- * Objects of one name do not overtake each other, for no two wait at a time.
+ * Objects of one name do not overtake each other: the second waits for the first.
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -36,17 +36,18 @@ struct jobs { /* first in, first out */
 struct store_queue {
 	struct store base;
 	struct store_ops ops;
-	struct ctx *ctx;
 	unsigned threads_max;
 
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t more, less;
 	pthread_t thread[THREADS_MAX];
-	unsigned nthreads, busy;
+	unsigned nthreads, numbered, busy;
 	bool closing;
-	struct jobs waiting, failed; /* failed: until sync tries them again */
-	uint64_t bytes;              /* of waiting and busy */
-	struct err why;              /* of the first that failed */
+	struct jobs waiting, failed;    /* failed: until sync tries them again */
+	struct job *doing[THREADS_MAX]; /* by thread, NULL: none */
+	uint64_t bytes;                 /* of waiting and busy */
+	bool broken;                    /* one failed for more than its name: why */
+	struct err why;
 };
 
 static void jobs_init(struct jobs *q)
@@ -100,29 +101,47 @@ static int job_do(struct store_queue *q, struct job *j, struct err *e)
 	return rc == -1 ? err_wrap(e, "put %s", j->key) : 0;
 }
 
+/* With the lock: is an object of this name on its way? */
+static bool under_way(const struct store_queue *q, const char *key)
+{
+	for (const struct job *j = q->waiting.first; j; j = j->next)
+		if (strcmp(j->key, key) == 0)
+			return true;
+	for (size_t i = 0; i < THREADS_MAX; i++)
+		if (q->doing[i] && strcmp(q->doing[i]->key, key) == 0)
+			return true;
+	return false;
+}
+
 static void *work(void *arg)
 {
 	struct store_queue *q = arg;
 	struct job *j;
 	struct err e;
+	unsigned me;
 
 	pthread_mutex_lock(&q->lock);
+	me = q->numbered++;
 	for (;;) {
 		while ((j = jobs_take(&q->waiting)) == NULL && !q->closing)
 			pthread_cond_wait(&q->more, &q->lock);
 		if (j == NULL)
 			break;
 		q->busy++;
+		q->doing[me] = j;
 		pthread_mutex_unlock(&q->lock);
 		int rc = job_do(q, j, &e);
 		pthread_mutex_lock(&q->lock);
 		q->busy--;
+		q->doing[me] = NULL;
 		q->bytes -= j->size;
 		if (rc == 0) {
 			job_free(j);
 		} else {
-			if (q->failed.first == NULL)
+			if (!q->broken && e.kind != ERR_EXISTS) {
+				q->broken = true;
 				q->why = e;
+			}
 			jobs_add(&q->failed, j);
 		}
 		pthread_cond_broadcast(&q->less);
@@ -158,9 +177,10 @@ static int queue_commit(struct store_upload *up, const char *key, unsigned flags
 	j->key = mem_strdup(key);
 	j->flags = flags & ~(unsigned)STORE_LAZY;
 	pthread_mutex_lock(&q->lock);
-	while (q->bytes > 0 && q->bytes + j->size > WAITING_MAX && q->failed.first == NULL)
+	while (
+	    !q->broken && ((q->bytes > 0 && q->bytes + j->size > WAITING_MAX) || under_way(q, key)))
 		pthread_cond_wait(&q->less, &q->lock);
-	if (q->failed.first) { /* no use in working on: whoever commits learns it now */
+	if (q->broken) { /* no use in working on: whoever commits learns it now */
 		*e = q->why;
 		rc = -1;
 		job_free(j);
@@ -194,6 +214,8 @@ static int queue_sync(struct store *s, struct err *e)
 		if (rc == -1)
 			break;
 	}
+	if (q->failed.first == NULL)
+		q->broken = false;
 	pthread_mutex_unlock(&q->lock);
 	return rc == -1 ? -1 : store_raw_sync(s->under, e);
 }

@@ -4,59 +4,22 @@
  * Not a cure for lies: what a local device failed to write is never tried
  * again, since the kernel reports a lost write once and then forgets it.
  */
-#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "os/os.h"
+#include "store/store_backoff.h"
 #include "store/store_drivers.h"
 
 struct store_retry {
 	struct store base;
 	struct store_ops ops; /* the wrapped one's scheme, durability and abilities */
 	struct ctx *ctx;
-	int64_t first_ns;
-	atomic_uint_fast64_t noise;
+	struct store_pace pace;
 };
 
-/* splitmix64: spreads clients that failed together; needs no quality. */
-static uint64_t noise_next(struct store_retry *r)
-{
-	uint64_t z = atomic_fetch_add(&r->noise, 0x9e3779b97f4a7c15u);
-
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-	return z ^ (z >> 31);
-}
-
-/* Sleeping wants a context to be cancelled by: this one never is. */
-static struct ctx uncancelled;
-
-/* After failed attempt n (from 1): wait and say whether to try again. */
 static bool again(struct store_retry *r, int n, const char *op, const char *key, struct err *e)
 {
-	int64_t wait = r->first_ns << (n - 1);
-	struct err stop;
-
-	if (n > STORE_RETRY_MAX || !err_info(e->kind)->retry)
-		return false;
-	wait = wait / 2 + (wait > 1 ? (int64_t)(noise_next(r) % (uint64_t)(wait / 2 + 1)) : 0);
-	if (r->ctx) {
-		if (ctx_check(r->ctx, &stop) == -1) {
-			*e = stop;
-			return false;
-		}
-		event_emit(r->ctx, EVENT_STORE_RETRY, span_str(key),
-		    "%s failed, attempt %d of %d in %lld ms: %s", op, n + 1, STORE_RETRY_MAX + 1,
-		    (long long)(wait / 1000000), e->msg);
-	}
-	if (wait)
-		os_sleep_ns(r->ctx ? r->ctx : &uncancelled, wait);
-	if (r->ctx && ctx_check(r->ctx, &stop) == -1) {
-		*e = stop;
-		return false;
-	}
-	return true;
+	return store_backoff(&r->pace, r->ctx, n, op, key, e);
 }
 
 static bool again_write(
@@ -212,7 +175,6 @@ static void retry_close(struct store *s)
 struct store *store_retry_new(struct store *under, struct ctx *ctx)
 {
 	struct store_retry *r = mem_zalloc(sizeof *r);
-	struct clock *clock = os_clock();
 
 	r->ops = *under->ops;
 	r->ops.put = retry_put;
@@ -228,12 +190,11 @@ struct store *store_retry_new(struct store *under, struct ctx *ctx)
 	r->base.url = mem_strdup(under->url);
 	r->base.under = under;
 	r->ctx = ctx;
-	r->first_ns = 100 * 1000000;
-	atomic_init(&r->noise, (uint64_t)clock->mono_ns(clock));
+	r->pace = store_pace_near;
 	return &r->base;
 }
 
-void store_retry_pace(struct store *retry, int64_t first_ns)
+void store_retry_pace(struct store *retry, const struct store_pace *p)
 {
-	((struct store_retry *)retry)->first_ns = first_ns;
+	((struct store_retry *)retry)->pace = *p;
 }

@@ -410,6 +410,9 @@ int store_sftp_open(const char *rest, bool create, const struct store_given *giv
 		free(s);
 		return -1;
 	}
+	s->pace = store_pace_far;
+	if (far->retries)
+		s->pace.more = (int)far->retries;
 	s->stall_ns = far->stall_ns ? far->stall_ns : 60 * SECOND;
 	s->base.ops = &ops;
 	s->base.url = mem_printf("sftp:%s", rest);

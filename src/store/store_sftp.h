@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 
 #include "net/sftp.h"
+#include "store/store_backoff.h"
 #include "store/store_drivers.h"
 
 enum { SFTP_LINES = 3, SFTP_ARGS = 24 };
@@ -47,7 +48,8 @@ struct store_sftp {
 	struct ctx *ctx;
 	const char *command; /* NULL: ssh */
 	int64_t stall_ns;
-	_Atomic int way; /* enum sftp_way that works here */
+	struct store_pace pace; /* of folders of a list */
+	_Atomic int way;        /* enum sftp_way that works here */
 
 	pthread_mutex_t lock; /* guards what follows; held while a connection is made */
 	struct sftp_line line[SFTP_LINES];

@@ -25,6 +25,7 @@ struct walk {
 	store_visit *visit;
 	void *arg;
 	struct names folders; /* keys with '/' at the end, or "" */
+	bool some;            /* were visited of those that are read now */
 };
 
 struct found {
@@ -156,8 +157,10 @@ static int visit_all(struct walk *k, struct reading *r, struct err *e)
 	if (r->n > 1)
 		qsort(r->v, r->n, sizeof *r->v, by_key);
 	for (size_t i = 0; rc == 0 && i < r->n; i++)
-		if (i == 0 || strcmp(r->v[i - 1].key, r->v[i].key) != 0)
+		if (i == 0 || strcmp(r->v[i - 1].key, r->v[i].key) != 0) {
+			k->some = true;
 			rc = k->visit(k->arg, r->v[i].key, &r->v[i].st, e);
+		}
 	return rc;
 }
 
@@ -176,11 +179,12 @@ static int read_some(struct walk *k, struct err *e)
 	char *folder[OPEN_MAX];
 	struct buf b = {0};
 	struct err ignored;
-	size_t n = 0, left;
+	size_t n = 0, left, below;
 	int rc = 0;
 
 	while (n < OPEN_MAX && k->folders.n > 0)
 		folder[n++] = k->folders.v[--k->folders.n];
+	below = k->folders.n;
 	for (size_t i = 0; i < n; i++) {
 		r[i].folder = folder[i];
 		sftp_path(k->s, folder[i], &b);
@@ -195,6 +199,8 @@ static int read_some(struct walk *k, struct err *e)
 				rc = step(k, &r[i], e);
 			left += !r[i].done;
 		}
+	while (rc == -1 && k->folders.n > below) /* found so far: they will be again */
+		free(k->folders.v[--k->folders.n]);
 	for (size_t i = 0; i < n; i++) {
 		if (r[i].asked) {
 			sftp_wait(k->c, &r[i].w, &ignored);
@@ -203,27 +209,46 @@ static int read_some(struct walk *k, struct err *e)
 		if (rc == 0)
 			rc = visit_all(k, &r[i], e);
 		reading_fini(&r[i]);
-		free(folder[i]);
+		if (rc == -1 && !k->some)
+			names_add(&k->folders, folder[i]);
+		else
+			free(folder[i]);
 	}
 	buf_fini(&b);
 	return rc;
 }
 
+/* On a connection of its own, which may end: then on another, if none of these was visited. */
+static int read_some_surely(struct walk *k, bool first, struct err *e)
+{
+	for (int tries = 1;; tries++) {
+		struct sftp_line *l = sftp_line_get(k->s, e);
+		int rc = -1;
+
+		k->some = false;
+		if (l) {
+			k->c = l->conn;
+			rc = read_some(k, e);
+			sftp_line_give(k->s, l);
+		}
+		/* Of the first folder store_retry takes care. */
+		if (rc == 0 || k->some || first ||
+		    !store_backoff(&k->s->pace, k->s->ctx, tries, "list", "", e))
+			return rc;
+	}
+}
+
 int sftp_list(struct store *st, const char *prefix, store_visit *visit, void *arg, struct err *e)
 {
 	struct walk k = {.s = (struct store_sftp *)st, .visit = visit, .arg = arg};
-	struct sftp_line *l = sftp_line_get(k.s, e);
-	int rc = 0;
+	int rc;
 
-	if (l == NULL)
-		return -1;
-	k.c = l->conn;
 	names_add(&k.folders, mem_strdup(prefix));
+	rc = read_some_surely(&k, true, e);
 	while (rc == 0 && k.folders.n > 0)
-		rc = read_some(&k, e);
+		rc = read_some_surely(&k, false, e);
 	while (k.folders.n > 0)
 		free(k.folders.v[--k.folders.n]);
 	free(k.folders.v);
-	sftp_line_give(k.s, l);
 	return rc;
 }

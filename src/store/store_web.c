@@ -13,9 +13,19 @@ struct http *web_http_new(const struct store_far *far, struct ctx *ctx, struct e
 	    .ca_file = far->ca_file,
 	    .connect_ns = far->connect_ns,
 	    .stall_ns = far->stall_ns,
+	    .deadline_ns = far->deadline_ns,
 	};
 
 	return http_new(&p, ctx, e);
+}
+
+struct store_pace web_pace(const struct store_far *far)
+{
+	struct store_pace p = store_pace_far;
+
+	if (far->retries)
+		p.more = (int)far->retries;
+	return p;
 }
 
 bool web_good(const struct http_answer *a)

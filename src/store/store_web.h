@@ -9,11 +9,15 @@
 
 #include "net/http.h"
 #include "store/store.h"
+#include "store/store_backoff.h"
 
 struct store_far;
 
 /* A client with what the user said of far stores; NULL and e. */
 struct http *web_http_new(const struct store_far *far, struct ctx *ctx, struct err *e);
+
+/* The pace at which to try again, with what the user said of it. */
+struct store_pace web_pace(const struct store_far *far);
 
 struct web_meaning { /* of a code that a store gives besides the status */
 	const char *code;

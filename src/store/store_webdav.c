@@ -20,8 +20,10 @@
 struct store_webdav {
 	struct store base;
 	struct webdav dav;
-	pthread_mutex_t lock; /* guards what follows */
-	char **folders;       /* known to be there */
+	struct ctx *ctx;
+	struct store_pace pace; /* of folders of a list */
+	pthread_mutex_t lock;   /* guards what follows */
+	char **folders;         /* known to be there */
 	size_t nfolders;
 };
 
@@ -239,6 +241,7 @@ struct walk {
 	size_t nfolders;
 	store_visit *visit;
 	void *arg;
+	bool some; /* of the folder were visited, so that it is too late to begin anew */
 };
 
 static int take_entry(
@@ -247,6 +250,7 @@ static int take_entry(
 	struct walk *w = arg;
 	size_t n = strlen(w->folder);
 
+	w->some = true;
 	/* The folder itself, what is not ours, and no key. */
 	if (strncmp(key, w->folder, n) != 0 || strchr(key + n, '/') || !store_key_valid(key))
 		return 0;
@@ -257,19 +261,34 @@ static int take_entry(
 	return 0;
 }
 
+static int read_folder(struct store_webdav *s, struct walk *w, bool first, struct err *e)
+{
+	for (int tries = 1;; tries++) {
+		w->some = false;
+		if (webdav_find(&s->dav, w->folder, "1", take_entry, w, e) == 0)
+			return 0;
+		if (e->kind == ERR_ABSENT && !w->some) /* or gone meanwhile */
+			return 0;
+		/* Of the first folder store_retry takes care. */
+		if (w->some || first ||
+		    !store_backoff(&s->pace, s->ctx, tries, "list", w->folder, e))
+			return -1;
+	}
+}
+
 static int webdav_list(
     struct store *st, const char *prefix, store_visit *visit, void *arg, struct err *e)
 {
 	struct walk w = {.visit = visit, .arg = arg};
 	char *folder = mem_strdup(prefix);
+	bool first = true;
 	int rc = 0;
 
 	while (folder) {
 		w.folder = folder;
 		if (rc == 0)
-			rc = webdav_find(dav_of(st), folder, "1", take_entry, &w, e);
-		if (rc == -1 && e->kind == ERR_ABSENT) /* or gone meanwhile */
-			rc = 0;
+			rc = read_folder((struct store_webdav *)st, &w, first, e);
+		first = false;
 		free(folder);
 		folder = w.nfolders > 0 ? w.folders[--w.nfolders] : NULL;
 	}
@@ -342,6 +361,8 @@ static int open_any(bool tls, const char *rest, bool create, const struct store_
 	pthread_mutex_init(&s->lock, NULL);
 	s->base.ops = &ops;
 	s->base.url = mem_printf("webdav%s:%s", tls ? "s" : "", rest);
+	s->ctx = ctx;
+	s->pace = web_pace(far);
 	s->dav.http = web_http_new(far, ctx, e);
 	if (s->dav.http == NULL || find_root(&s->dav, create, e) == -1) {
 		if (s->dav.http)

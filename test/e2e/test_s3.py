@@ -1,10 +1,13 @@
 """A repository in a bucket of a real gateway: the story, what goes wrong on the way, and what is wrong from the start."""
+import json
 import os
 import sys
+import threading
+import time
 
 import pytest
 
-from conftest import restored, same_tree
+from conftest import FULL, need, restored, same_tree
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "servers"))
 from ceph_rgw import ACCESS, SECRET, CephRgw  # noqa: E402
@@ -71,28 +74,125 @@ def test_two_repositories_share_a_bucket_and_do_not_meet(hf, bucket, tree):
     assert len({k.split("/config")[0] for k in bucket.keys() if k.endswith("config")}) == 3
 
 
-@pytest.mark.parametrize("fault", ["delay", "slow", "resets", "cut"])
+def hurried(hf, stall="700ms", retries=6):
+    """What takes a minute outside takes seconds here."""
+    hf.env.update(HOLDFAST_STALL_TIMEOUT=stall, HOLDFAST_CONNECT_TIMEOUT="2s", HOLDFAST_RETRIES=str(retries))
+    return hf
+
+
+def delayed(proxy):
+    proxy.delay = 0.25 if FULL else 0.02
+
+
+def slow(proxy):
+    proxy.rate = 125_000 if FULL else 4 * MIB
+
+
+def resetting(proxy):
+    proxy.reset_after = 18 * MIB
+
+
+def holed(proxy):
+    """Nothing arrives for a while, in the middle."""
+    proxy.trip = (2 * MIB, "black_hole")
+    threading.Timer(30 if FULL else 1.5, setattr, (proxy, "mode", "pass")).start()
+
+
+def refusing(proxy):
+    proxy.trip = (2 * MIB, "refuse")
+    threading.Timer(1.5, setattr, (proxy, "mode", "pass")).start()
+
+
+def bursting(proxy):
+    proxy.busy, proxy.retry_after = 3, 1
+
+
+@pytest.mark.parametrize("fault", [delayed, slow, resetting, holed, refusing, bursting])
 def test_a_bad_network_costs_time_and_nothing_else(hf, bucket, tree, base, rng, fault):
-    tree.file("large", rng.randbytes(20 * MIB if fault == "resets" else 3 * MIB))
+    tree.file("large", rng.randbytes(20 * MIB if fault is resetting else 5 * MIB))
     tree.file("text", b"a line\n" * 10_000)
     with FaultProxy(bucket.endpoint.port) as proxy:
-        at(hf, bucket, proxy.port)
-        if fault == "delay":
-            proxy.delay = 0.25
-        elif fault == "slow":
-            proxy.rate = MIB
-        init(hf)
-        if fault == "resets":
-            proxy.reset_after = 18 * MIB
-        elif fault == "cut":
-            proxy.mode = "refuse"
-            failed = hf("backup", tree.path, rc=1)
-            assert "hint" in failed.err or "reset" in failed.err or "connect" in failed.err.lower()
-            proxy.mode = "pass"
+        hurried(init(at(hf, bucket, proxy.port)))
+        fault(proxy)
         snapshot = hf.backup(tree.path)
+        fault(proxy)
         hf("check", "--read-data")
+        fault(proxy)
         hf("restore", snapshot, "--target", base / "out")
     same_tree(tree.path, restored(base / "out", tree.path))
+
+
+def fails_cleanly(result):
+    assert result.rc == 1 and "hint:" in result.err and SECRET not in result.err
+    assert "crashed" not in result.err
+
+
+@pytest.mark.parametrize("mode", ["black_hole", "refuse"])
+def test_a_store_that_dies_ends_the_run_soon_and_a_repeat_goes_on(hf, bucket, tree, base, rng, mode):
+    for i in range(12):
+        tree.file(f"large{i}", rng.randbytes(3 * MIB))
+    with FaultProxy(bucket.endpoint.port) as proxy:
+        hurried(init(at(hf, bucket, proxy.port)), stall="1s", retries=1)
+        proxy.trip = (20 * MIB, mode)
+        fails_cleanly(hf("backup", tree.path, rc=None, timeout=60))
+        fails_cleanly(hf("snapshots", rc=None, timeout=60))
+        proxy.mode = "pass"
+        hf("check")
+        snapshot = hf.backup(tree.path)
+        proxy.trip = (proxy.bytes + 10 * MIB, mode)
+        fails_cleanly(hf("restore", snapshot, "--target", base / "out", rc=None, timeout=60))
+        proxy.mode = "pass"
+        hf("restore", snapshot, "--target", base / "out", "--overwrite", "if-changed")
+        hf("check", "--read-data")
+    same_tree(tree.path, restored(base / "out", tree.path))
+
+
+def test_a_store_that_is_busy_for_ever_is_given_up(hf, bucket, tree):
+    tree.file("a", b"1")
+    with FaultProxy(bucket.endpoint.port) as proxy:
+        hurried(init(at(hf, bucket, proxy.port)), retries=2)
+        proxy.busy = 10**6
+        failed = hf("backup", tree.path, rc=1, timeout=60)
+        assert "503" in failed.err and "hint:" in failed.err
+
+
+def test_an_init_that_is_cut_off_leaves_no_repository_and_can_be_repeated(hf, bucket, tree):
+    tree.file("a", b"1")
+    with FaultProxy(bucket.endpoint.port) as proxy:
+        hurried(at(hf, bucket, proxy.port), retries=1)
+        for after in (0, 1500, 4000, 7000):
+            proxy.mode, proxy.trip = "pass", (proxy.bytes + after, "refuse")
+            failed = hf("init", "--new-key-file", f"{hf.base}/key", rc=None, timeout=60)
+            if failed.rc == 0:
+                break
+            assert "team/main/config" not in bucket.keys()
+            if os.path.exists(f"{hf.base}/key"):
+                os.unlink(f"{hf.base}/key")
+        proxy.mode, proxy.trip = "pass", None
+        if failed.rc:
+            hf("init", "--new-key-file", f"{hf.base}/key")
+        hf.key_file = f"{hf.base}/key"
+        hf.backup(tree.path)
+
+
+def test_secrets_are_in_no_output_process_list_or_core_dump(hf, bucket, tree, rng):
+    tree.file("a", rng.randbytes(MIB))
+    with FaultProxy(bucket.endpoint.port) as proxy:
+        hurried(init(at(hf, bucket, proxy.port)), stall="20s")
+        proxy.trip = (proxy.bytes + MIB // 2, "black_hole")
+        run = hf.start("-v", "backup", tree.path)
+        deadline = time.monotonic() + 30
+        while proxy.mode != "black_hole" and time.monotonic() < deadline:
+            time.sleep(0.01)
+        with open(f"/proc/{run.pid}/cmdline", "rb") as f:
+            assert SECRET.encode() not in f.read()
+        with open(f"/proc/{run.pid}/coredump_filter") as f:
+            assert int(f.read(), 16) == 0
+        run.terminate()
+        out, err = run.communicate(timeout=30)
+    assert run.returncode == 130
+    for text in (out, err):
+        assert SECRET.encode() not in text and b"Signature" not in text
 
 
 WRONG = {
@@ -121,6 +221,7 @@ def test_wrong_credentials_are_told_with_a_hint_and_leave_nothing(hf, bucket, wh
     ("s3:no-such-host.invalid/bucket", 1, "name"),
 ])
 def test_places_that_are_none(hf, url, rc, words):
+    hurried(hf)
     hf.env.update(AWS_ACCESS_KEY_ID="x", AWS_SECRET_ACCESS_KEY="y")
     failed = hf("-r", url, "init", "--new-key-file", f"{hf.base}/key", rc=rc)
     assert words in failed.err
@@ -134,21 +235,63 @@ def test_a_bucket_that_is_not_there(hf, gateway):
 
 
 def test_a_clock_an_hour_off_is_named(hf, bucket, tree):
-    from server import need_programs
-    need_programs("faketime")
+    need("faketime")
     at(hf, bucket)
-    failed = hf("init", "--new-key-file", f"{hf.base}/key", rc=None,
-                env={"LD_PRELOAD": "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1", "FAKETIME": "-2h"})
-    assert failed.rc == 1 and "clock" in failed.err
+    for offset in ("-1h", "+1h"):
+        failed = hf("init", "--new-key-file", f"{hf.base}/key", rc=1,
+                    env={"LD_PRELOAD": "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1", "FAKETIME": offset})
+        assert "clock" in failed.err
+        assert bucket.keys() == []
 
 
-def test_an_unchanged_backup_lists_and_asks_for_little(remote, bucket, tree, gateway):
+NEEDED = ["PutObject", "GetObject", "ListBucket", "DeleteObject"]
+
+
+@pytest.fixture(scope="module")
+def limited_user(gateway):
+    gateway.user("limited", "AKLIMITED", "SKLIMITED1234567")
+
+
+@pytest.mark.parametrize("missing", NEEDED)
+def test_a_missing_permission_is_named_at_init_and_leaves_nothing(hf, bucket, limited_user, tree, missing):
+    them = {"Principal": {"AWS": ["arn:aws:iam:::user/limited"]},
+            "Resource": [f"arn:aws:s3:::{bucket.name}", f"arn:aws:s3:::{bucket.name}/*"]}
+    policy = {"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Action": [f"s3:{verb}" for verb in NEEDED if verb != missing], **them},
+        {"Effect": "Deny", "Action": [f"s3:{missing}"], **them}]}
+    status, _, body = bucket.request("PUT", query={"policy": ""}, body=json.dumps(policy).encode())
+    assert status in (200, 204), body
+    at(hf, bucket)
+    hf.env.update(AWS_ACCESS_KEY_ID="AKLIMITED", AWS_SECRET_ACCESS_KEY="SKLIMITED1234567")
+    if missing == "DeleteObject":  # who may only add is safe, not wrong
+        tree.file("a", b"1")
+        init(hf).backup(tree.path)
+        hf("check", "--read-data")
+        return
+    failed = hf("init", "--new-key-file", f"{hf.base}/key", rc=1)
+    assert f"s3:{missing}" in failed.err and "hint:" in failed.err
+    assert bucket.keys() == []
+
+
+def test_odd_names_of_buckets_and_prefixes_work(hf, gateway, tree):
+    tree.file("a", b"1")
+    for name, prefix in (("dots.in.the.name", "x"), ("plain-name", "we ird+&=~\u00fc%20'()*!/b")):
+        bucket = Bucket(gateway.endpoint, name, ACCESS, SECRET).make()
+        init(at(hf, bucket, prefix=prefix)).backup(tree.path)
+        hf("check", "--read-data")
+        os.unlink(hf.key_file)
+
+
+def test_an_unchanged_backup_lists_and_asks_for_little(remote, tree):
     for i in range(50):
         tree.file(f"f{i}", b"%d" % i)
-    with FaultProxy(bucket.endpoint.port) as proxy:
-        at(remote, bucket, proxy.port)
+    for _ in range(3):
         remote.backup(tree.path)
+    few = remote("--json", "backup", tree.path).summary["requests"]
+    for i in range(20):
+        tree.file(f"more{i}", os.urandom(1000))
         remote.backup(tree.path)
-        before = proxy.bytes
-        remote.backup(tree.path)
-        assert proxy.bytes - before < 64 * 1024
+    many = remote("--json", "backup", tree.path).summary["requests"]
+    for asked in (few, many):
+        assert asked["list"] <= 4 and asked["get"] <= 6 and asked["head"] <= 10, asked
+    assert many["get"] <= few["get"] and many["head"] <= few["head"] and many["list"] <= few["list"]

@@ -18,11 +18,14 @@ class FaultProxy:
     rate        bytes a second one way, 0: as fast as it goes
     mode        "pass"; "black_hole": nothing arrives, nothing is refused; "refuse": connections are reset at once
     reset_after each connection is reset after that many bytes from the client, 0: never
+    trip        (bytes, mode): once so many passed, the mode becomes that one
+    busy        so many requests are answered with 503 and Retry-After: retry_after (HTTP only)
     """
 
     def __init__(self, target_port):
         self.target, self.port = target_port, free_port()
         self.delay, self.rate, self.mode, self.reset_after = 0.0, 0, "pass", 0
+        self.trip, self.busy, self.retry_after = None, 0, 0
         self.connections = self.bytes = 0
         self.loop = asyncio.new_event_loop()
         self.ready = threading.Event()
@@ -67,6 +70,13 @@ class FaultProxy:
         for end in ends:
             end.close()
 
+    async def too_busy(self, reader, writer):
+        writer.write(b"HTTP/1.1 503 Slow Down\r\nRetry-After: %d\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+                     % self.retry_after)
+        writer.write_eof()
+        while await reader.read(65536):  # or the answer is lost with what was not read
+            pass
+
     async def pump(self, reader, writer, ends, from_client):
         queue = asyncio.Queue(maxsize=1024)
         delivery = asyncio.create_task(self.deliver(queue, writer))
@@ -78,6 +88,14 @@ class FaultProxy:
                     await asyncio.sleep(0.05)
                 seen += len(data)
                 self.bytes += len(data)
+                if self.trip and self.bytes > self.trip[0]:
+                    self.mode, self.trip = self.trip[1], None
+                if from_client and self.busy and data[:4] in (b"GET ", b"PUT ", b"HEAD", b"POST", b"DELE"):
+                    self.busy -= 1
+                    await self.too_busy(reader, ends[0])
+                    delivery.cancel()
+                    ends[1].transport.abort()
+                    return
                 if self.mode == "refuse" or (from_client and 0 < self.reset_after < seen):
                     delivery.cancel()
                     for end in ends:
