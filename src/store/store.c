@@ -258,6 +258,8 @@ static const struct {
     {"s3", store_s3_open},
     {"sftp", store_sftp_open},
     {"azure", store_azure_open},
+    {"gcs", store_gcs_open},
+    {"gs", store_gcs_open},
     {"webdav", store_webdav_open},
     {"webdavs", store_webdavs_open},
     {"dav", store_webdav_open},
@@ -331,7 +333,12 @@ static int open_driver(const char *url, bool create, const struct store_given *g
 			if (store_options_read(
 				store_far_options, store_far_options_n, given, far, e) == -1)
 				return -1;
-			return far_away[i].open(rest, create, given, far, ctx, out, e);
+			if (far_away[i].open(rest, create, given, far, ctx, out, e) == -1)
+				return -1;
+			if ((*out)->parallel == 0)
+				(*out)->parallel = far->connections ? (unsigned)far->connections
+								    : UPLOADS;
+			return 0;
 		}
 	if (no_options(given, e) == -1)
 		return -1;

@@ -52,11 +52,14 @@ int store_s3_open(const char *rest, bool create, const struct store_given *given
  *
  *   sftp     a folder on a host that ssh gets to
  *   azure    a container of Azure Blob Storage
+ *   gcs      a bucket of Google Cloud Storage
  *   webdav   a folder of a WebDAV server; webdavs with TLS
  */
 int store_sftp_open(const char *rest, bool create, const struct store_given *given,
     const struct store_far *far, struct ctx *ctx, struct store **out, struct err *e);
 int store_azure_open(const char *rest, bool create, const struct store_given *given,
+    const struct store_far *far, struct ctx *ctx, struct store **out, struct err *e);
+int store_gcs_open(const char *rest, bool create, const struct store_given *given,
     const struct store_far *far, struct ctx *ctx, struct store **out, struct err *e);
 int store_webdav_open(const char *rest, bool create, const struct store_given *given,
     const struct store_far *far, struct ctx *ctx, struct store **out, struct err *e);

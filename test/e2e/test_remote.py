@@ -14,7 +14,7 @@ from fault_proxy import FaultProxy  # noqa: E402
 from places import PLACES, missing  # noqa: E402
 
 MIB = 1 << 20
-KINDS = ["sftp", "azure", "webdav"]  # S3 has a file of its own
+KINDS = ["sftp", "azure", "gcs", "webdav"]  # S3 has a file of its own
 
 
 @pytest.fixture(scope="module", params=KINDS)

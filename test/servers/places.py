@@ -8,6 +8,7 @@ import shutil
 
 import azurite
 from ceph_rgw import ACCESS, SECRET, CephRgw
+from gcs import Gcs
 from nginx_dav import PASSWORD, USER, NginxDav
 from s3 import Bucket
 from sshd import Sshd
@@ -59,12 +60,24 @@ def webdavs(folder):
             {"HOLDFAST_WEBDAV_PASSWORD": PASSWORD, "HOLDFAST_CA_FILE": server.path("cert.pem")})
 
 
+def gcs(folder):
+    """Not Google's: a server of the test's own."""
+    server, env = Gcs(folder, "drop").up(), {}
+
+    def url(name, port=None):
+        env.update(server.reached_by(port))
+        return f"gcs:suite/{name}"
+    url("")
+    return server, url, env
+
+
 PLACES = {
     "s3": (s3, ["ceph-mon", "ceph-osd", "radosgw"]),
     "sftp": (sftp, ["sshd", "ssh"]),
     "sftp-direct": (sftp_direct, ["sshd", "ssh"]),
     "azure": (azure, [azurite.PROGRAM]),
     "azure-sas": (azure_sas, [azurite.PROGRAM]),
+    "gcs": (gcs, ["openssl"]),
     "webdav": (webdav, ["nginx"]),
     "webdavs": (webdavs, ["nginx", "openssl"]),
 }
