@@ -24,10 +24,12 @@ demo: packages
 
 check: packages-test
 	@tools/install-npm
+	@tools/install-apart
 	@tools/run-check
 
 soak: packages-test
 	@tools/install-npm
+	@tools/install-apart
 	@tools/run-check --soak
 
 fuzz: packages-test

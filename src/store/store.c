@@ -260,6 +260,8 @@ static const struct {
     {"azure", store_azure_open},
     {"gcs", store_gcs_open},
     {"gs", store_gcs_open},
+    {"ftp", store_ftp_open},
+    {"ftps", store_ftps_open},
     {"webdav", store_webdav_open},
     {"webdavs", store_webdavs_open},
     {"dav", store_webdav_open},
@@ -340,12 +342,10 @@ static int open_driver(const char *url, bool create, const struct store_given *g
 								    : UPLOADS;
 			return 0;
 		}
-	if (no_options(given, e) == -1)
-		return -1;
 	if ((rest = after_scheme(url, "mem")))
-		return store_mem_open(rest, create, out, e);
+		return no_options(given, e) == -1 ? -1 : store_mem_open(rest, create, out, e);
 	rest = after_scheme(url, "fs");
-	return store_fs_open(rest ? rest : url, create, out, e);
+	return store_fs_open_given(rest ? rest : url, create, given, out, e);
 }
 
 int store_open_with(const char *url, bool create, const struct store_params *p, struct ctx *ctx,

@@ -7,6 +7,7 @@ import os
 import shutil
 
 import azurite
+import ftpd
 from ceph_rgw import ACCESS, SECRET, CephRgw
 from gcs import Gcs
 from nginx_dav import PASSWORD, USER, NginxDav
@@ -71,12 +72,26 @@ def gcs(folder):
     return server, url, env
 
 
+def proftpd(folder):
+    server = ftpd.Proftpd(folder).up()
+    return (server, lambda name, port=None: f"ftp://{ftpd.USER}@127.0.0.1:{port or server.port}/{name}",
+            {"HOLDFAST_FTP_PASSWORD": ftpd.PASSWORD, **server.trust()})
+
+
+def vsftpd(folder):
+    """Which has no MLSD, and insists that data go by the session of the control connection."""
+    server = ftpd.Vsftpd(folder).up()
+    return server, lambda name, port=None: f"ftp://127.0.0.1:{port or server.port}/pub/{name}", server.trust()
+
+
 PLACES = {
     "s3": (s3, ["ceph-mon", "ceph-osd", "radosgw"]),
     "sftp": (sftp, ["sshd", "ssh"]),
     "sftp-direct": (sftp_direct, ["sshd", "ssh"]),
     "azure": (azure, [azurite.PROGRAM]),
     "azure-sas": (azure_sas, [azurite.PROGRAM]),
+    "proftpd": (proftpd, ["proftpd", "openssl"]),
+    "vsftpd": (vsftpd, [ftpd.VSFTPD, "openssl"]),
     "gcs": (gcs, ["openssl"]),
     "webdav": (webdav, ["nginx"]),
     "webdavs": (webdavs, ["nginx", "openssl"]),
