@@ -10,7 +10,13 @@
 #include "net/url.h"
 #include "net/wire.h"
 
-enum { IDLE_MAX = 32, LISTING_MAX = 64 << 20 };
+enum { IDLE_MAX = 32, LISTING_MAX = 64 << 20, POLL_MS = 5 };
+
+/* A handle, and what keeps its connections. */
+struct line {
+	CURL *curl;
+	CURLM *multi;
+};
 
 struct ftp {
 	const struct wire *wire;
@@ -20,7 +26,7 @@ struct ftp {
 	bool plain;
 	long connect_ms, stall_s;
 	pthread_mutex_t lock; /* guards idle */
-	CURL *idle[IDLE_MAX];
+	struct line idle[IDLE_MAX];
 	size_t nidle;
 };
 
@@ -60,12 +66,18 @@ struct ftp *ftp_new(const struct ftp_params *p, struct ctx *ctx, struct err *e)
 	return f;
 }
 
+static void line_free(struct ftp *f, struct line l)
+{
+	f->wire->easy_cleanup(l.curl);
+	f->wire->multi_cleanup(l.multi);
+}
+
 void ftp_free(struct ftp *f)
 {
 	if (f == NULL)
 		return;
 	for (size_t i = 0; i < f->nidle; i++)
-		f->wire->easy_cleanup(f->idle[i]);
+		line_free(f, f->idle[i]);
 	pthread_mutex_destroy(&f->lock);
 	free(f->origin);
 	secret_free(f->user);
@@ -74,28 +86,54 @@ void ftp_free(struct ftp *f)
 	free(f);
 }
 
-static CURL *take_handle(struct ftp *f)
+static struct line take_line(struct ftp *f)
 {
-	CURL *c = NULL;
+	struct line l = {0};
 
 	pthread_mutex_lock(&f->lock);
 	if (f->nidle > 0)
-		c = f->idle[--f->nidle];
+		l = f->idle[--f->nidle];
 	pthread_mutex_unlock(&f->lock);
-	return c ? c : mem_checked(f->wire->easy_init());
+	if (l.curl == NULL) {
+		l.curl = mem_checked(f->wire->easy_init());
+		l.multi = mem_checked(f->wire->multi_init());
+	}
+	return l;
 }
 
-static void give_handle(struct ftp *f, CURL *c)
+static void give_line(struct ftp *f, struct line l)
 {
-	f->wire->easy_reset(c); /* options go, connections stay */
+	bool kept;
+
+	f->wire->easy_reset(l.curl);
 	pthread_mutex_lock(&f->lock);
-	if (f->nidle < IDLE_MAX) {
-		f->idle[f->nidle++] = c;
-		c = NULL;
-	}
+	kept = f->nidle < IDLE_MAX;
+	if (kept)
+		f->idle[f->nidle++] = l;
 	pthread_mutex_unlock(&f->lock);
-	if (c)
-		f->wire->easy_cleanup(c);
+	if (!kept)
+		line_free(f, l);
+}
+
+/*
+ * What easy_perform does, but never asleep for long: libcurl 7.88 waits for the
+ * one of an FTP transfer's two sockets that has nothing to say.
+ */
+static CURLcode perform(struct ftp *f, struct line l)
+{
+	CURLcode rc = CURLE_FAILED_INIT;
+	int running = 1, left;
+	CURLMsg *m;
+
+	if (f->wire->multi_add_handle(l.multi, l.curl) != CURLM_OK)
+		return rc;
+	while (f->wire->multi_perform(l.multi, &running) == CURLM_OK && running > 0)
+		f->wire->multi_poll(l.multi, NULL, 0, POLL_MS, NULL);
+	while ((m = f->wire->multi_info_read(l.multi, &left)) != NULL)
+		if (m->msg == CURLMSG_DONE)
+			rc = m->data.result;
+	f->wire->multi_remove_handle(l.multi, l.curl);
+	return rc;
 }
 
 /* ---- What libcurl calls. */
@@ -256,6 +294,11 @@ static void set_common(struct transfer *t, CURL *c, char *detail)
 	set(c, CURLOPT_USERNAME, f->user);
 	set(c, CURLOPT_PASSWORD, f->password);
 	set(c, CURLOPT_USE_SSL, (long)(f->plain ? CURLUSESSL_TRY : CURLUSESSL_ALL));
+	/*
+	 * Servers want the data connection to go on with the control connection's
+	 * session, which in TLS 1.3 is one of many tickets, each used once.
+	 */
+	set(c, CURLOPT_SSLVERSION, (long)(CURL_SSLVERSION_TLSv1_2 | CURL_SSLVERSION_MAX_TLSv1_2));
 	set(c, CURLOPT_FTP_FILEMETHOD, (long)CURLFTPMETHOD_NOCWD);
 	set(c, CURLOPT_FTP_SKIP_PASV_IP, 1L);
 	set(c, CURLOPT_ERRORBUFFER, detail);
@@ -324,8 +367,8 @@ int ftp_do(struct ftp *f, struct ftp_call *call, struct err *e)
 	struct curl_slist *list = commands(f, call);
 	char detail[CURL_ERROR_SIZE] = "";
 	struct buf url = {0};
+	struct line l;
 	CURLcode rc;
-	CURL *c;
 
 	if (ctx_check(f->ctx, e) == -1) {
 		f->wire->slist_free_all(list);
@@ -336,13 +379,13 @@ int ftp_do(struct ftp *f, struct ftp_call *call, struct err *e)
 	buf_printf(&url, "%s", f->origin);
 	if (call->op != FTP_COMMANDS)
 		url_encode(&url, span_str(call->path), true);
-	c = take_handle(f);
-	set_common(&t, c, detail);
-	set_op(&t, c, list);
-	f->wire->easy_setopt(c, CURLOPT_URL, buf_cstr(&url));
-	rc = f->wire->easy_perform(c);
-	learn(&t, c);
-	give_handle(f, c);
+	l = take_line(f);
+	set_common(&t, l.curl, detail);
+	set_op(&t, l.curl, list);
+	f->wire->easy_setopt(l.curl, CURLOPT_URL, buf_cstr(&url));
+	rc = perform(f, l);
+	learn(&t, l.curl);
+	give_line(f, l);
 	f->wire->slist_free_all(list);
 	buf_fini(&url);
 	if (rc == CURLE_OK || (rc == CURLE_WRITE_ERROR && t.enough))
