@@ -312,8 +312,9 @@ static int refuse_later(const char *url, struct err *e)
 		if (after_scheme(url, later[i])) {
 			err_set(e, ERR_UNSUPPORTED, "%s: is not supported", later[i]);
 			return err_hint(e,
-			    "`holdfast help repository` lists what is (a path of that name is "
-			    "./%s:...)",
+			    "there are paths, s3:, sftp:, azure:, gcs:, webdavs://, ftp:// and "
+			    "ftps:// (a path "
+			    "of that name is ./%s:...)",
 			    later[i]);
 		}
 	return 0;
