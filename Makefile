@@ -23,9 +23,13 @@ demo: packages
 	@HOLDFAST_BIN=$(abspath $(BUILD))/src/holdfast tools/demo
 
 check: packages-test
+	@tools/install-npm
+	@tools/install-apart
 	@tools/run-check
 
 soak: packages-test
+	@tools/install-npm
+	@tools/install-apart
 	@tools/run-check --soak
 
 fuzz: packages-test

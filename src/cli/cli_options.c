@@ -202,7 +202,9 @@ const struct opt_def opt_table[] = {
         "only the newest N of each group"},
     /* keys */
     {"repo", 'r', OPT_STRING, OPT_KEYS, "REPO", NULL, NULL, REPO, AT(repo), 0, "HOLDFAST_REPOSITORY",
-        "the repository: a folder, fs:FOLDER, or s3:HOST/BUCKET/PREFIX"},
+        "the repository: a folder, s3:HOST/BUCKET/PREFIX, sftp:USER@HOST:PATH, "
+	"azure:ACCOUNT/CONTAINER/PREFIX, gcs:BUCKET/PREFIX, webdavs://USER@HOST/PATH or "
+	"ftp://USER@HOST/PATH"},
     {"option", 'o', OPT_LIST, OPT_KEYS, "NAME=VALUE", NULL, NULL, REPO, AT(options), 0, NULL,
         "tell the store something, like s3.region=eu-west-1 (doc/stores.md has the names)"},
     {"key-file", 0, OPT_STRING, OPT_KEYS, "FILE", NULL, NULL, REPO, AT(key_file), OPT_CRED_ENV, NULL,

@@ -305,9 +305,14 @@ static struct curl_slist *list_of(struct http *h, const struct http_headers *hea
 	/* Never wait for 100, nor say that it is a form. */
 	struct curl_slist *l = mem_checked(h->wire->slist_append(NULL, "Expect:"));
 
-	l = mem_checked(h->wire->slist_append(l, "Content-Type: application/octet-stream"));
-	for (size_t i = 0; headers && i < headers->n; i++)
+	bool typed = false;
+
+	for (size_t i = 0; headers && i < headers->n; i++) {
+		typed |= strncmp(headers->v[i], "content-type:", 13) == 0;
 		l = mem_checked(h->wire->slist_append(l, headers->v[i]));
+	}
+	if (!typed)
+		l = mem_checked(h->wire->slist_append(l, "Content-Type: application/octet-stream"));
 	return l;
 }
 

@@ -26,6 +26,13 @@ static const struct {
     SYMBOL(easy_strerror),
     SYMBOL(slist_append),
     SYMBOL(slist_free_all),
+    SYMBOL(multi_init),
+    SYMBOL(multi_cleanup),
+    SYMBOL(multi_add_handle),
+    SYMBOL(multi_remove_handle),
+    SYMBOL(multi_perform),
+    SYMBOL(multi_poll),
+    SYMBOL(multi_info_read),
 #undef SYMBOL
 };
 

@@ -50,6 +50,9 @@ int os_pwrite_all(int fd, const void *p, size_t n, off_t off); /* 0 or -1 */
 /* Reads until n bytes or the end; returns how many, or -1. */
 ssize_t os_pread_full(int fd, void *buf, size_t n, off_t off);
 
+/* Is something mounted at this folder?  0 or -1. */
+int os_is_mount_point(const char *path, bool *is);
+
 /* What a mode says a thing is; ENTRY_SOCKET for what is none of the others. */
 enum entry_type os_entry_type(mode_t mode);
 

@@ -231,3 +231,13 @@ void os_hide_core(void)
 	(void)os_write_all(fd, "0", 1);
 	os_close(fd);
 }
+
+int os_is_mount_point(const char *path, bool *is)
+{
+	struct statx st;
+
+	if (statx(AT_FDCWD, path, 0, STATX_TYPE, &st) == -1)
+		return -1;
+	*is = st.stx_attributes_mask & st.stx_attributes & STATX_ATTR_MOUNT_ROOT;
+	return 0;
+}

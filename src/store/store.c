@@ -246,8 +246,27 @@ int store_get_all(struct store *s, const char *key, size_t max, struct buf *out,
 }
 
 /* Schemes that other versions know: better named than taken for a path. */
-static const char *const later[] = {"sftp", "ssh", "gcs", "gs", "azure", "b2", "swift", "ftp",
-    "ftps", "webdav", "http", "https", "rest", "rclone", "smb", "nfs"};
+static const char *const later[] = {
+    "ssh", "b2", "swift", "http", "https", "rest", "rclone", "smb", "nfs"};
+
+/* Behind a wire; `rest` is what follows the scheme and its colon. */
+static const struct {
+	const char *name;
+	int (*open)(const char *rest, bool create, const struct store_given *,
+	    const struct store_far *, struct ctx *, struct store **, struct err *);
+} far_away[] = {
+    {"s3", store_s3_open},
+    {"sftp", store_sftp_open},
+    {"azure", store_azure_open},
+    {"gcs", store_gcs_open},
+    {"gs", store_gcs_open},
+    {"ftp", store_ftp_open},
+    {"ftps", store_ftps_open},
+    {"webdav", store_webdav_open},
+    {"webdavs", store_webdavs_open},
+    {"dav", store_webdav_open},
+    {"davs", store_webdavs_open},
+};
 
 static const char *after_scheme(const char *url, const char *scheme)
 {
@@ -293,7 +312,8 @@ static int refuse_later(const char *url, struct err *e)
 		if (after_scheme(url, later[i])) {
 			err_set(e, ERR_UNSUPPORTED, "%s: is not supported", later[i]);
 			return err_hint(e,
-			    "this version has a path or fs:PATH, and s3:HOST/BUCKET/PREFIX (a path "
+			    "there are paths, s3:, sftp:, azure:, gcs:, webdavs://, ftp:// and "
+			    "ftps:// (a path "
 			    "of that name is ./%s:...)",
 			    later[i]);
 		}
@@ -309,19 +329,24 @@ static int open_driver(const char *url, bool create, const struct store_given *g
 	*remote = false;
 	if (refuse_later(url, e) == -1)
 		return -1;
-	if ((rest = after_scheme(url, "s3"))) {
-		*remote = true;
-		os_hide_core(); /* before there are credentials */
-		if (store_options_read(store_far_options, store_far_options_n, given, far, e) == -1)
-			return -1;
-		return store_s3_open(rest, create, given, far, ctx, out, e);
-	}
-	if (no_options(given, e) == -1)
-		return -1;
+	for (size_t i = 0; i < sizeof far_away / sizeof *far_away; i++)
+		if ((rest = after_scheme(url, far_away[i].name))) {
+			*remote = true;
+			os_hide_core(); /* before there are credentials */
+			if (store_options_read(
+				store_far_options, store_far_options_n, given, far, e) == -1)
+				return -1;
+			if (far_away[i].open(rest, create, given, far, ctx, out, e) == -1)
+				return -1;
+			if ((*out)->parallel == 0)
+				(*out)->parallel = far->connections ? (unsigned)far->connections
+								    : UPLOADS;
+			return 0;
+		}
 	if ((rest = after_scheme(url, "mem")))
-		return store_mem_open(rest, create, out, e);
+		return no_options(given, e) == -1 ? -1 : store_mem_open(rest, create, out, e);
 	rest = after_scheme(url, "fs");
-	return store_fs_open(rest ? rest : url, create, out, e);
+	return store_fs_open_given(rest ? rest : url, create, given, out, e);
 }
 
 int store_open_with(const char *url, bool create, const struct store_params *p, struct ctx *ctx,

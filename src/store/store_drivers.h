@@ -15,6 +15,12 @@
  */
 int store_fs_open(const char *path, bool create, struct store **out, struct err *e);
 
+/* The same with options: which disk must be mounted (store_fs_mount.c). */
+struct store_given;
+struct store_far;
+int store_fs_open_given(const char *path, bool create, const struct store_given *given,
+    struct store **out, struct err *e);
+
 /*
  * Remove what crashed writers left in an fs store: temporary files untouched
  * for that long.  Unwraps wrappers; other drivers leave nothing, so 0.
@@ -40,9 +46,33 @@ int store_mem_open(const char *name, bool create, struct store **out, struct err
  * s3: a bucket; `rest` is the URL after "s3:", the options are s3_options' (s3.h).  With `create`
  * it is tried whether objects can be put, read and deleted there.  ctx may not be NULL.
  */
-struct store_given;
-struct store_far;
 int store_s3_open(const char *rest, bool create, const struct store_given *given,
+    const struct store_far *far, struct ctx *ctx, struct store **out, struct err *e);
+
+/*
+ * Stores behind a wire: `rest` is the URL after the scheme, the options are
+ * those of the driver's table.  With `create` it is tried whether objects can
+ * be made there.  ctx may not be NULL.
+ *
+ *   sftp     a folder on a host that ssh gets to
+ *   azure    a container of Azure Blob Storage
+ *   gcs      a bucket of Google Cloud Storage
+ *   ftp      a folder of an FTP server, with TLS; ftps has it from the first byte
+ *   webdav   a folder of a WebDAV server; webdavs with TLS
+ */
+int store_sftp_open(const char *rest, bool create, const struct store_given *given,
+    const struct store_far *far, struct ctx *ctx, struct store **out, struct err *e);
+int store_azure_open(const char *rest, bool create, const struct store_given *given,
+    const struct store_far *far, struct ctx *ctx, struct store **out, struct err *e);
+int store_gcs_open(const char *rest, bool create, const struct store_given *given,
+    const struct store_far *far, struct ctx *ctx, struct store **out, struct err *e);
+int store_ftp_open(const char *rest, bool create, const struct store_given *given,
+    const struct store_far *far, struct ctx *ctx, struct store **out, struct err *e);
+int store_ftps_open(const char *rest, bool create, const struct store_given *given,
+    const struct store_far *far, struct ctx *ctx, struct store **out, struct err *e);
+int store_webdav_open(const char *rest, bool create, const struct store_given *given,
+    const struct store_far *far, struct ctx *ctx, struct store **out, struct err *e);
+int store_webdavs_open(const char *rest, bool create, const struct store_given *given,
     const struct store_far *far, struct ctx *ctx, struct store **out, struct err *e);
 
 /*

@@ -87,3 +87,10 @@ class Server:
 def listens(port):
     with socket.socket() as s:
         return s.connect_ex(("127.0.0.1", port)) == 0
+
+
+def certificate(server, name="localhost", days=2):
+    """cert.pem and key.pem in the server's folder: its own authority, for `name` and 127.0.0.1."""
+    server.run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+               "-days", days, "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name},IP:127.0.0.1",
+               "-keyout", server.path("key.pem"), "-out", server.path("cert.pem"))

@@ -1,0 +1,283 @@
+/*
+ * store_gcs: a bucket of Google Cloud Storage, by its JSON API.
+ *
+ * STORE_NEW is ifGenerationMatch=0: "if there is no live object", which the
+ * service keeps.  Large objects are resumable uploads (gcs_resume.c).
+ */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/calendar.h"
+#include "base/hex.h"
+#include "base/mem.h"
+#include "crypto/crypto.h"
+#include "store/gcs.h"
+#include "store/store_drivers.h"
+#include "store/store_options.h"
+
+enum { WHOLE = 16 << 20, PAGE_MAX = 8 << 20 };
+
+struct store_gcs {
+	struct store base;
+	struct gcs gcs;
+};
+
+static struct gcs *gcs_of(struct store *st)
+{
+	return &((struct store_gcs *)st)->gcs;
+}
+
+static int put_whole(struct gcs *g, const char *key, struct span data, bool new, struct err *e)
+{
+	char *name = mem_printf("%s%s", g->prefix, key);
+	struct url_param params[] = {
+	    {"uploadType", "media"}, {"name", name}, {"ifGenerationMatch", "0"}};
+	struct gcs_call c = {.method = "POST",
+	    .upload = true,
+	    .params = params,
+	    .nparams = new ? 3 : 2,
+	    .body = data};
+	struct http_answer a;
+	int rc = gcs_do(g, &c, &a, e);
+
+	if (rc == 0)
+		http_answer_fini(&a);
+	free(name);
+	return rc;
+}
+
+static int gcs_put(
+    struct store *st, const char *key, struct span data, unsigned flags, struct err *e)
+{
+	if (data.n <= WHOLE)
+		return put_whole(gcs_of(st), key, data, flags & STORE_NEW, e);
+	return gcs_put_resumable(gcs_of(st), key, data, flags & STORE_NEW, e);
+}
+
+/* {"name": "...", "size": "123", "timeCreated": "2026-11-21T10:00:00.123Z"} */
+static int take_item(json_t *item, struct store_stat *out, struct err *e)
+{
+	const char *size = json_string_value(json_object_get(item, "size"));
+	const char *date = json_string_value(json_object_get(item, "timeCreated"));
+	struct calendar_time t;
+
+	if (size == NULL || date == NULL || calendar_parse_time(date, &t, e) == -1)
+		return err_set(e, ERR_CORRUPT, "the store tells no size or no time");
+	out->size = strtoull(size, NULL, 10);
+	out->mtime_ns = t.ns;
+	return 0;
+}
+
+static int gcs_stat(struct store *st, const char *key, struct store_stat *out, struct err *e)
+{
+	struct url_param fields = {"fields", "size,timeCreated"};
+	struct gcs_call c = {.method = "GET", .key = key, .params = &fields, .nparams = 1};
+	struct http_answer a;
+	json_t *j;
+	int rc;
+
+	if (gcs_do(gcs_of(st), &c, &a, e) == -1)
+		return -1;
+	j = json_loadb((const char *)a.body.p, a.body.n, 0, NULL);
+	rc = take_item(j, out, e);
+	json_decref(j);
+	http_answer_fini(&a);
+	return rc;
+}
+
+static int gcs_get(
+    struct store *st, const char *key, uint64_t off, void *out, size_t len, struct err *e)
+{
+	struct url_param alt = {"alt", "media"};
+	struct gcs_call c = {
+	    .method = "GET", .key = key, .params = &alt, .nparams = 1, .into = out, .into_n = len};
+	struct http_answer a;
+	int rc;
+
+	if (web_range_odd(off, len))
+		return web_get_odd(st, key, off, len, e);
+	http_headers_add(&c.headers, "range: bytes=%llu-%llu", (unsigned long long)off,
+	    (unsigned long long)(off + len - 1));
+	if (gcs_do(gcs_of(st), &c, &a, e) == -1)
+		return -1;
+	rc = web_range_came(&a, len, e);
+	http_answer_fini(&a);
+	return rc;
+}
+
+static int gcs_del(struct store *st, const char *key, struct err *e)
+{
+	struct gcs_call c = {.method = "DELETE", .key = key};
+	struct http_answer a;
+	int rc = gcs_do(gcs_of(st), &c, &a, e);
+
+	if (rc == 0)
+		http_answer_fini(&a);
+	return rc == -1 && e->kind == ERR_ABSENT ? 0 : rc;
+}
+
+/* Whatever else is in the bucket is not ours, and no key. */
+static int visit_page(
+    const struct gcs *g, json_t *page, store_visit *visit, void *arg, struct err *e)
+{
+	size_t i, n = strlen(g->prefix);
+	json_t *item;
+
+	json_array_foreach(json_object_get(page, "items"), i, item)
+	{
+		const char *name = json_string_value(json_object_get(item, "name"));
+		struct store_stat st;
+
+		if (name == NULL || strncmp(name, g->prefix, n) != 0 || !store_key_valid(name + n))
+			continue;
+		if (take_item(item, &st, e) == -1 || visit(arg, name + n, &st, e) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+/* One page; later ones are tried again here, for store_retry would begin anew. */
+static json_t *get_page(
+    struct gcs *g, const char *full, const char *token, const char *prefix, struct err *e)
+{
+	struct url_param params[] = {{"prefix", full}, {"maxResults", "1000"},
+	    {"fields", "items(name,size,timeCreated),nextPageToken"}, {"pageToken", token}};
+	struct http_answer a;
+	json_t *page;
+
+	for (int tries = 1;; tries++) {
+		struct gcs_call c = {
+		    .method = "GET", .params = params, .nparams = token ? 4 : 3, .max = PAGE_MAX};
+
+		if (gcs_do(g, &c, &a, e) == 0)
+			break;
+		if (token == NULL || !store_backoff(&g->pace, g->ctx, tries, "list", prefix, e))
+			return NULL;
+	}
+	page = json_loadb((const char *)a.body.p, a.body.n, 0, NULL);
+	http_answer_fini(&a);
+	if (page == NULL)
+		err_set(e, ERR_CORRUPT, "list: it is not JSON");
+	return page;
+}
+
+static int gcs_list(
+    struct store *st, const char *prefix, store_visit *visit, void *arg, struct err *e)
+{
+	struct gcs *g = gcs_of(st);
+	char *full = mem_printf("%s%s", g->prefix, prefix), *token = NULL;
+	int rc = 0;
+
+	do {
+		json_t *page = get_page(g, full, token, prefix, e);
+		const char *next = json_string_value(json_object_get(page, "nextPageToken"));
+
+		free(token);
+		token = next ? mem_strdup(next) : NULL;
+		rc = page ? visit_page(g, page, visit, arg, e) : -1;
+		json_decref(page);
+	} while (rc == 0 && token);
+	free(token);
+	free(full);
+	return rc;
+}
+
+/* ---- Open and close. */
+
+static void gcs_close(struct store *st)
+{
+	struct gcs *g = gcs_of(st);
+
+	gcs_token_free(g->token);
+	http_free(g->http);
+	free(g->endpoint);
+	free(g->bucket);
+	free(g->prefix);
+	free(st->url);
+	free(st);
+}
+
+/* Can we put, and delete? */
+static int probe(struct store_gcs *s, struct err *e)
+{
+	uint8_t random[8];
+	char hex[17], key[40];
+
+	crypto_random(random, sizeof random);
+	snprintf(key, sizeof key, "tmp/probe-%s", hex_encode(hex, random, sizeof random));
+	if (put_whole(&s->gcs, key, span_str("1"), true, e) == 0)
+		return gcs_del(&s->base, key, e);
+	if (e->kind == ERR_ABSENT)
+		e->kind = ERR_NO_REPOSITORY;
+	return -1;
+}
+
+static int parse(struct gcs *g, const char *rest, const char *endpoint, struct err *e)
+{
+	const char *host, *at = rest + (strncmp(rest, "//", 2) == 0 ? 2 : 0);
+	size_t n = strcspn(at, "/");
+
+	if (n < 3 || n > 222 || !web_host_good(at, n) || memchr(at, ':', n)) {
+		err_set(e, ERR_USAGE, "that is not a bucket's name");
+		return err_hint(e, "a repository in Google Cloud Storage is gcs:BUCKET/PREFIX");
+	}
+	g->endpoint = mem_strdup(endpoint ? endpoint : "https://storage.googleapis.com");
+	for (size_t k = strlen(g->endpoint); k > 0 && g->endpoint[k - 1] == '/'; k--)
+		g->endpoint[k - 1] = '\0';
+	host = strstr(g->endpoint, "://");
+	if (strncmp(g->endpoint, "http", 4) != 0 || host == NULL ||
+	    !web_host_good(host + 3, strlen(host + 3)))
+		return err_set(e, ERR_USAGE, "gcs.endpoint must be https://HOST");
+	g->bucket = mem_strndup(at, n);
+	g->prefix = web_prefix(at + n, e);
+	return g->prefix ? 0 : -1;
+}
+
+static const struct store_ops ops = {
+    .scheme = "gcs",
+    .durability = "the store's own: what it has confirmed",
+    .put = gcs_put,
+    .get = gcs_get,
+    .stat = gcs_stat,
+    .del = gcs_del,
+    .list = gcs_list,
+    .close = gcs_close,
+};
+
+struct gcs_options {
+	const char *endpoint;
+};
+
+static const struct store_option options[] = {
+    {"gcs.endpoint", STORE_OPTION_TEXT, offsetof(struct gcs_options, endpoint), NULL,
+	"https://HOST instead of https://storage.googleapis.com"},
+};
+enum { OPTIONS = sizeof options / sizeof *options };
+
+int store_gcs_open(const char *rest, bool create, const struct store_given *given,
+    const struct store_far *far, struct ctx *ctx, struct store **out, struct err *e)
+{
+	struct store_gcs *s = mem_zalloc(sizeof *s);
+	struct gcs_options o = {0};
+
+	s->base.ops = &ops;
+	s->base.url = mem_printf("gcs:%s", rest);
+	s->gcs.ctx = ctx;
+	s->gcs.pace = web_pace(far);
+	if (store_options_read(options, OPTIONS, given, &o, e) == -1 ||
+	    store_options_known(options, OPTIONS, given, e) == -1 ||
+	    parse(&s->gcs, rest, o.endpoint, e) == -1 ||
+	    (s->gcs.http = web_http_new(far, ctx, e)) == NULL)
+		goto out;
+	s->gcs.token = gcs_token_new(s->gcs.http, ctx);
+	if (create && probe(s, e) == -1)
+		goto out;
+	*out = &s->base;
+	return 0;
+out:
+	err_wrap(e, "%s", s->base.url);
+	gcs_close(&s->base);
+	return -1;
+}

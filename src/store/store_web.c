@@ -1,0 +1,183 @@
+/* store_web: see store_web.h. */
+#include "store/store_web.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "store/store_options.h"
+
+struct http *web_http_new(const struct store_far *far, struct ctx *ctx, struct err *e)
+{
+	struct http_params p = {
+	    .ca_file = far->ca_file,
+	    .connect_ns = far->connect_ns,
+	    .stall_ns = far->stall_ns,
+	    .deadline_ns = far->deadline_ns,
+	};
+
+	return http_new(&p, ctx, e);
+}
+
+struct store_pace web_pace(const struct store_far *far)
+{
+	struct store_pace p = store_pace_far;
+
+	if (far->retries)
+		p.more = (int)far->retries;
+	return p;
+}
+
+bool web_good(const struct http_answer *a)
+{
+	return a->status >= 200 && a->status <= 299;
+}
+
+static enum err_kind kind_of_status(int status)
+{
+	switch (status) {
+	case 400:
+	case 405:
+		return ERR_USAGE;
+	case 401:
+	case 403:
+		return ERR_DENIED;
+	case 404:
+	case 410:
+		return ERR_ABSENT;
+	case 408:
+		return ERR_TIMEOUT;
+	case 412:
+		return ERR_EXISTS;
+	case 413:
+	case 507:
+		return ERR_NO_SPACE;
+	case 416:
+		return ERR_CORRUPT;
+	case 423:
+	case 429:
+		return ERR_UNREACHABLE;
+	case 501:
+		return ERR_UNSUPPORTED;
+	default:
+		return status >= 500 ? ERR_UNREACHABLE : ERR_FAILED;
+	}
+}
+
+static const char *hint_of(enum err_kind kind)
+{
+	switch (kind) {
+	case ERR_DENIED:
+		return "the credentials are wrong, or lack a permission for this";
+	case ERR_NO_SPACE:
+		return "make room there, or `holdfast prune`";
+	default:
+		return NULL;
+	}
+}
+
+static void clean(const char *s, char *out, size_t size)
+{
+	size_t n = 0;
+
+	for (; s && *s && n < size - 1; s++)
+		out[n++] = *s >= 0x20 && *s < 0x7f ? *s : ' ';
+	out[n] = '\0';
+}
+
+int web_refused(const struct http_answer *a, const char *code, const char *message,
+    const struct web_meaning *table, size_t n, struct err *e)
+{
+	enum err_kind kind = kind_of_status(a->status);
+	const char *hint = hint_of(kind);
+	char c[64], m[256];
+
+	clean(code, c, sizeof c);
+	clean(message, m, sizeof m);
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(table[i].code, c) == 0) {
+			kind = table[i].kind;
+			hint = table[i].hint ? table[i].hint : hint_of(kind);
+		}
+	err_set(e, kind, "the store answered %d%s%s%s%s", a->status, c[0] ? " " : "", c,
+	    m[0] ? ": " : "", m);
+	return hint ? err_hint(e, "%s", hint) : -1;
+}
+
+int web_stat(const struct http_answer *a, struct store_stat *out, struct err *e)
+{
+	const char *size = http_header(a, "content-length");
+	const char *date = http_header(a, "last-modified");
+
+	if (size == NULL || date == NULL || http_date_ns(date) == -1)
+		return err_set(e, ERR_CORRUPT, "the store tells no size or no time");
+	out->size = strtoull(size, NULL, 10);
+	out->mtime_ns = http_date_ns(date);
+	return 0;
+}
+
+int web_range_came(const struct http_answer *a, size_t len, struct err *e)
+{
+	if (a->status != 206)
+		return err_set(
+		    e, ERR_CORRUPT, "a range was asked for, and the store answered %d", a->status);
+	if (a->got != len)
+		return err_set(e, ERR_CORRUPT, "the object ends after %zu of the %zu bytes wanted",
+		    a->got, len);
+	return 0;
+}
+
+bool web_range_odd(uint64_t off, size_t len)
+{
+	return len == 0 || off > INT64_MAX - len;
+}
+
+int web_get_odd(struct store *s, const char *key, uint64_t off, size_t len, struct err *e)
+{
+	struct store_stat st = {0};
+
+	if (s->ops->stat(s, key, &st, e) == -1)
+		return -1;
+	if (len == 0 && off <= st.size)
+		return 0;
+	return err_set(e, ERR_CORRUPT, "the object ends before");
+}
+
+char *web_prefix(const char *s, struct err *e)
+{
+	struct buf b = {0};
+	char *out;
+
+	while (*s) {
+		size_t n = strcspn(s, "/");
+
+		if (n > 0) {
+			buf_put(&b, s, n);
+			buf_put_u8(&b, '/');
+		}
+		s += n + (s[n] == '/');
+	}
+	out = mem_strndup(buf_cstr(&b), b.n);
+	buf_fini(&b);
+	if (strlen(out) <= 512)
+		return out;
+	free(out);
+	err_set(e, ERR_USAGE, "the prefix is longer than 512 bytes");
+	return NULL;
+}
+
+bool web_host_good(const char *s, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!((s[i] >= 'a' && s[i] <= 'z') || (s[i] >= 'A' && s[i] <= 'Z') ||
+			(s[i] >= '0' && s[i] <= '9') || memchr("-.:[]_", s[i], 6)))
+			return false;
+	return n > 0;
+}
+
+const char *web_env(const char *name)
+{
+	const char *v = getenv(name);
+
+	return v && *v ? v : NULL;
+}

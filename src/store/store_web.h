@@ -1,0 +1,57 @@
+/*
+ * store_web: what stores over HTTP share besides net/http: what an answer's
+ * status means, and the sizes, times and ranges in its headers.
+ *
+ * Threads: any.
+ */
+#ifndef HF_STORE_STORE_WEB_H
+#define HF_STORE_STORE_WEB_H
+
+#include "net/http.h"
+#include "store/store.h"
+#include "store/store_backoff.h"
+
+struct store_far;
+
+/* A client with what the user said of far stores; NULL and e. */
+struct http *web_http_new(const struct store_far *far, struct ctx *ctx, struct err *e);
+
+/* The pace at which to try again, with what the user said of it. */
+struct store_pace web_pace(const struct store_far *far);
+
+struct web_meaning { /* of a code that a store gives besides the status */
+	const char *code;
+	enum err_kind kind;
+	const char *hint; /* may be NULL */
+};
+
+bool web_good(const struct http_answer *a); /* 2xx */
+
+/*
+ * Set e from an answer that is not good: by its code if the table has it, else
+ * by its status.  Texts come from outside and are cleaned; -1.
+ */
+int web_refused(const struct http_answer *a, const char *code, const char *message,
+    const struct web_meaning *table, size_t n, struct err *e);
+
+/* Content-Length and Last-Modified; ERR_CORRUPT if they are none. */
+int web_stat(const struct http_answer *a, struct store_stat *out, struct err *e);
+
+/* Is this the answer to "range: bytes=OFF-..." of len bytes?  ERR_CORRUPT. */
+int web_range_came(const struct http_answer *a, size_t len, struct err *e);
+
+/* No store can be asked for that: no bytes, or beyond all ends. */
+bool web_range_odd(uint64_t off, size_t len);
+/* Then the size alone answers. */
+int web_get_odd(struct store *s, const char *key, uint64_t off, size_t len, struct err *e);
+
+/* "a//b/" -> "a/b/", "" stays; NULL with ERR_USAGE if it is too long. */
+char *web_prefix(const char *s, struct err *e);
+
+/* Is it only made of what hosts and ports are made of? */
+bool web_host_good(const char *s, size_t n);
+
+/* The value of an environment variable, NULL if it is empty. */
+const char *web_env(const char *name);
+
+#endif

@@ -1,0 +1,83 @@
+"""A repository on an FTP server: TLS is required, logins and certificates are checked, a full disk is named."""
+import os
+import subprocess
+import sys
+
+import pytest
+
+from conftest import need_root, restored, same_tree
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "servers"))
+from ftpd import PASSWORD, USER, Proftpd  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    with Proftpd(tmp_path_factory.mktemp("proftpd")) as s:
+        yield s.up()
+
+
+def init(hf, server, place, rc=0, user=USER, **env):
+    hf.repo = f"ftp://{user}@127.0.0.1:{server.port}/{place}"
+    hf.env.update(HOLDFAST_FTP_PASSWORD=PASSWORD, HOLDFAST_RETRIES="2", **server.trust())
+    hf.env.update(env)
+    result = hf("init", "--new-key-file", f"{hf.base}/key", rc=rc)
+    if rc == 0:
+        hf.key_file = f"{hf.base}/key"
+    return result
+
+
+def test_a_backup_comes_back(hf, server, tree, base, rng):
+    tree.every_kind()
+    tree.file("large", rng.randbytes(5 << 20))
+    init(hf, server, "story/main")
+    snapshot = hf.backup(tree.path)
+    hf("check", "--read-data")
+    hf("restore", snapshot, "--target", base / "out")
+    same_tree(tree.path, restored(base / "out", tree.path))
+
+
+def test_a_wrong_login_is_told_and_not_shown(hf, server):
+    failed = init(hf, server, "x", 1, HOLDFAST_FTP_PASSWORD="wr0ng")
+    assert "HOLDFAST_FTP_PASSWORD" in failed.err and "wr0ng" not in failed.err
+    assert not os.path.exists(f"{server.root}/x")
+
+
+def test_a_certificate_that_is_not_trusted_is_refused(hf, server):
+    assert "HOLDFAST_CA_FILE" in init(hf, server, "y", 1, HOLDFAST_CA_FILE="").err
+    assert not os.path.exists(f"{server.root}/y")
+
+
+def test_without_tls_no_password_is_sent_unless_told_to(hf, tmp_path_factory):
+    with Proftpd(tmp_path_factory.mktemp("plain")) as plain:
+        plain.up(tls=False)
+        failed = init(hf, plain, "z", 1)
+        assert "TLS" in failed.err and "HOLDFAST_FTP_PLAIN" in failed.err
+        with open(plain.path("system.log")) as f:
+            assert USER not in f.read()
+        init(hf, plain, "z", HOLDFAST_FTP_PLAIN="true")
+
+
+def test_a_full_disk_is_named_and_harms_nothing(hf, server, tree, rng):
+    need_root()
+    small = f"{server.root}/small"
+    os.makedirs(small)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "t", small], check=True)
+    try:
+        init(hf, server, "small/repo")
+        tree.file("a", rng.randbytes(1 << 20))
+        hf.backup(tree.path)
+        tree.file("b", rng.randbytes(8 << 20))
+        failed = hf("backup", tree.path, rc=1)
+        assert failed.err.strip()
+        print(failed)
+        hf("check")
+    finally:
+        subprocess.run(["umount", small], check=True)
+
+
+@pytest.mark.parametrize("url, words", [
+    ("ftp:", "host"), ("ftp://", "host"), ("ftps://me:secret@host/x", "passwords do not belong")])
+def test_places_that_are_none(hf, url, words):
+    failed = hf("-r", url, "init", "--new-key-file", f"{hf.base}/key", rc=2)
+    assert words in failed.err and not os.path.exists(f"{hf.base}/key")

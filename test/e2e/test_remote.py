@@ -1,0 +1,110 @@
+"""What every store behind a wire keeps, against its real server: the story, and a network that is cut, slow or dead.
+
+Of FTP the proxy has the control connection alone.
+"""
+import os
+import sys
+
+import pytest
+
+from conftest import restored, same_tree
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "servers"))
+from fault_proxy import FaultProxy  # noqa: E402
+from places import PLACES, missing  # noqa: E402
+
+MIB = 1 << 20
+KINDS = ["sftp", "azure", "gcs", "webdav"]  # S3 has a file of its own
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def place(request, tmp_path_factory):
+    if missing(request.param):
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"not installed: {missing(request.param)}")
+    server, url, env = PLACES[request.param][0](tmp_path_factory.mktemp(request.param))
+    with server:
+        yield server, url, env
+
+
+@pytest.fixture
+def at(hf, place, request):
+    """The program at a place of its own, by way of a port if one is given; made unless it is there."""
+    _, url, env = place
+
+    def go(port=None):
+        hf.repo = url(f"{abs(hash(request.node.name)) % 10**12}/main", port)
+        hf.env.update(env)
+        if hf.key_file is None:
+            hf("init", "--new-key-file", f"{hf.base}/key")
+            hf.key_file = f"{hf.base}/key"
+        return hf
+    return go
+
+
+def test_the_whole_story(at, tree, base, rng):
+    hf = at()
+    tree.every_kind()
+    tree.file("large", rng.randbytes(20 * MIB))
+    first = hf.backup(tree.path)
+    os.unlink(tree.at("large"))
+    second = hf.backup(tree.path)
+    hf("check", "--read-data")
+    hf("restore", second, "--target", base / "out")
+    same_tree(tree.path, restored(base / "out", tree.path))
+    hf("forget", first, "--now")
+    hf("prune", "--exclusive")
+    hf("check", "--read-data")
+    hf.key_file = None
+    again = hf("init", "--new-key-file", f"{hf.base}/other", rc=1)
+    assert "already" in again.err
+
+
+def test_nothing_there_is_no_repository(hf, place):
+    _, url, env = place
+    hf.repo = url("nobody/was/here")
+    hf.env.update(env, HOLDFAST_PASSWORD="x")
+    failed = hf("snapshots", rc=10)
+    assert "hint:" in failed.err
+
+
+@pytest.mark.parametrize("fault", ["refuse", "black_hole"])
+def test_a_dead_network_is_told_and_costs_nothing(at, place, tree, base, rng, fault):
+    tree.file("large", rng.randbytes(3 * MIB))
+    with FaultProxy(place[0].port) as proxy:
+        hf = at(proxy.port)
+        hf.backup(tree.path)
+        tree.file("more", rng.randbytes(3 * MIB))
+        proxy.mode = fault
+        failed = hf("backup", tree.path, rc=1, timeout=120,
+                    env={"HOLDFAST_STALL_TIMEOUT": "1s", "HOLDFAST_CONNECT_TIMEOUT": "1s", "HOLDFAST_RETRIES": "1"})
+        assert failed.err.strip()
+        proxy.mode = "pass"
+        snapshot = hf.backup(tree.path)
+        hf("check", "--read-data")
+        hf("restore", snapshot, "--target", base / "out")
+    same_tree(tree.path, restored(base / "out", tree.path))
+
+
+def test_connections_that_are_reset_are_made_anew(at, place, tree, base, rng):
+    """After so many bytes each: an upload is begun again and not torn."""
+    tree.file("large", rng.randbytes(20 * MIB))
+    with FaultProxy(place[0].port) as proxy:
+        hf = at(proxy.port)
+        proxy.reset_after = 18 * MIB
+        hf("backup", tree.path, rc=None, env={"HOLDFAST_RETRIES": "2"})
+        proxy.reset_after = 0
+        snapshot = hf.backup(tree.path)
+        hf("check", "--read-data")
+        hf("restore", snapshot, "--target", base / "out")
+    same_tree(tree.path, restored(base / "out", tree.path))
+
+
+def test_distance_costs_time_and_nothing_else(at, place, tree, base, rng):
+    tree.file("large", rng.randbytes(2 * MIB))
+    with FaultProxy(place[0].port) as proxy:
+        hf = at(proxy.port)
+        proxy.delay = 0.05
+        snapshot = hf.backup(tree.path)
+        proxy.delay = 0
+        hf("restore", snapshot, "--target", base / "out")
+    same_tree(tree.path, restored(base / "out", tree.path))

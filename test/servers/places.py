@@ -1,0 +1,129 @@
+"""places: each kind of store with its real server, in one table.
+
+A place is made by make(folder): (server, url, env), where url(name, port=None) is that of the place `name` there, by
+way of another port if one is given, and env is what holdfast needs to get in.
+"""
+import os
+import shutil
+import socket
+
+import azurite
+import ftpd
+import swift_s3
+from ceph_rgw import ACCESS, SECRET, CephRgw
+from gcs import Gcs
+from nginx_dav import PASSWORD, USER, NginxDav
+from s3 import Bucket
+from sshd import Sshd
+
+
+def s3(folder, lock=False):
+    server = CephRgw(folder).up()
+    Bucket(server.endpoint, "suite", ACCESS, SECRET).make(lock)
+    env = {"AWS_ACCESS_KEY_ID": ACCESS, "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_EC2_METADATA_DISABLED": "true"}
+    return server, lambda name, port=None: f"s3:http://127.0.0.1:{port or server.port}/suite/{name}", env
+
+
+def s3_lock(folder):
+    """A bucket with object lock."""
+    return s3(folder, lock=True)
+
+
+def swift(folder):
+    """A store without conditional PUT."""
+    server = swift_s3.Swift(folder).up()
+    Bucket(server.endpoint, "suite", swift_s3.ACCESS, swift_s3.SECRET).make()
+    env = {"AWS_ACCESS_KEY_ID": swift_s3.ACCESS, "AWS_SECRET_ACCESS_KEY": swift_s3.SECRET,
+           "AWS_EC2_METADATA_DISABLED": "true"}
+    return server, lambda name, port=None: f"s3:{server.endpoint}/suite/{name}", env
+
+
+def sftp(folder, options=""):
+    server = Sshd(folder, options).up()
+    return server, server.url, server.env_for()
+
+
+def sftp_direct(folder):
+    """A login that may make files and remove them, and give them no other name."""
+    return sftp(folder, "-P hardlink,rename")
+
+
+def azure(folder, sas=False):
+    server = azurite.Azurite(folder).up().make("suite")
+    env = {"AZURE_STORAGE_SAS_TOKEN": server.sas("suite", "rwdlc")} if sas else {"AZURE_STORAGE_KEY": azurite.KEY}
+
+    def url(name, port=None):
+        env.update(server.reached_by(port))
+        return f"azure:{azurite.ACCOUNT}/suite/{name}"
+    url("")
+    return server, url, env
+
+
+def azure_sas(folder):
+    """With a shared access signature instead of the account's key."""
+    return azure(folder, True)
+
+
+def webdav(folder):
+    server = NginxDav(folder).up()
+    return (server, lambda name, port=None: f"webdav://{USER}@127.0.0.1:{port or server.port}/dav/{name}",
+            {"HOLDFAST_WEBDAV_PASSWORD": PASSWORD})
+
+
+def webdavs(folder):
+    """With TLS, by a certificate of the test's own."""
+    server = NginxDav(folder, tls=True).up()
+    return (server, lambda name, port=None: f"webdavs://{USER}@localhost:{port or server.port}/dav/{name}",
+            {"HOLDFAST_WEBDAV_PASSWORD": PASSWORD, "HOLDFAST_CA_FILE": server.path("cert.pem")})
+
+
+def gcs(folder):
+    """Not Google's: a server of the test's own."""
+    server, env = Gcs(folder, "drop").up(), {}
+
+    def url(name, port=None):
+        env.update(server.reached_by(port))
+        return f"gcs:suite/{name}"
+    url("")
+    return server, url, env
+
+
+def proftpd(folder):
+    server = ftpd.Proftpd(folder).up()
+    return (server, lambda name, port=None: f"ftp://{ftpd.USER}@127.0.0.1:{port or server.port}/{name}",
+            {"HOLDFAST_FTP_PASSWORD": ftpd.PASSWORD, **server.trust()})
+
+
+def vsftpd(folder):
+    """Which has no MLSD, and insists that data go by the session of the control connection."""
+    server = ftpd.Vsftpd(folder).up()
+    return server, lambda name, port=None: f"ftp://127.0.0.1:{port or server.port}/pub/{name}", server.trust()
+
+
+PLACES = {
+    "s3": (s3, ["ceph-mon", "ceph-osd", "radosgw"]),
+    "s3-lock": (s3_lock, ["ceph-mon", "ceph-osd", "radosgw"]),
+    "swift": (swift, ["swift-proxy-server", "swift-object-server", "memcached"]),
+    "sftp": (sftp, ["sshd", "ssh"]),
+    "sftp-direct": (sftp_direct, ["sshd", "ssh"]),
+    "azure": (azure, [azurite.PROGRAM]),
+    "azure-sas": (azure_sas, [azurite.PROGRAM]),
+    "proftpd": (proftpd, ["proftpd", "openssl"]),
+    "vsftpd": (vsftpd, [ftpd.VSFTPD, "openssl"]),
+    "gcs": (gcs, ["openssl"]),
+    "webdav": (webdav, ["nginx"]),
+    "webdavs": (webdavs, ["nginx", "openssl"]),
+}
+
+
+def missing(name):
+    """The programs that are not installed."""
+    return [p for p in PLACES[name][1] if shutil.which(p, path=os.environ["PATH"] + ":/usr/sbin:/sbin") is None]
+
+
+def unable(name):
+    """Why the machine cannot run it, installed or not; or None."""
+    try:
+        return None if name != "swift" or socket.gethostbyname("localhost") else ""
+    except OSError:
+        return "localhost has no address here, which Swift needs"
