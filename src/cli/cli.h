@@ -37,6 +37,7 @@ enum cmd_id {
 	CMD_FORGET,
 	CMD_PRUNE,
 	CMD_STATS,
+	CMD_COPY,
 	CMD_TAG,
 	CMD_KEY,
 	CMD_REPAIR,
@@ -138,6 +139,7 @@ struct cli_options {
 	/* the repository and its key */
 	const char *repo, *key_file, *password_file, *password_command, *cache_dir;
 	bool no_cache;
+	const char *from_repo, *from_key_file, *from_password_file, *from_password_command;
 	uint64_t limit_upload, limit_download;
 	int nice, ionice;
 	const char *label, *new_key_file, *new_password_file, *key_domain, *output;
@@ -154,6 +156,7 @@ struct cli_options {
 	int type, chunker, jobs;
 	struct cli_list canaries;
 	struct cli_list exclude, exclude_file, include, files_from, files_from0;
+	bool rechunk, follow_retention, force;
 	bool exclude_caches, one_file_system, stdin_data, dry_run, no_scan;
 	const char *stdin_name;
 	struct cli_codec compression;
@@ -239,6 +242,9 @@ int cli_main(int argc, char **argv, struct ctx *ctx, atomic_bool *ask);
 /* Open --repo's store, within the limits that were given. */
 int cli_store_open(struct cli *c, const char *url, bool create, struct store **out, struct err *e);
 
+/* Another repository's: its caches and memory are used as our own's.  Closed by the caller. */
+int cli_open_from(struct cli *c, struct repo **out, struct err *e);
+
 /* The URL of --repo, or ERR_USAGE with a hint. */
 const char *cli_repo_url(struct cli *c, struct err *e);
 /* The caches' folder or NULL; new text. */
@@ -270,6 +276,7 @@ int cmd_check(struct cli *c, struct err *e);
 int cmd_forget(struct cli *c, struct err *e);
 int cmd_prune(struct cli *c, struct err *e);
 int cmd_stats(struct cli *c, struct err *e);
+int cmd_copy(struct cli *c, struct err *e);
 int cmd_tag(struct cli *c, struct err *e);
 int cmd_key(struct cli *c, struct err *e);
 int cmd_key_export(struct cli *c, struct err *e);

@@ -108,6 +108,22 @@ const struct cmd_def cmd_table[CMD_COUNT] = {
 	"restored.",
 	CMD_REPO | CMD_OPENS, 0, 0, NULL, NULL, cmd_stats,
 	{{"holdfast -r /srv/backup stats", "all of it"}}},
+    [CMD_COPY] = {CMD_COPY, "copy", "[SNAPSHOT...]", "Copy snapshots from another repository",
+	"Copies snapshots of --from-repo (all, or those that are named or chosen) into --repo, "
+	"sealed with its keys. Copies keep time, host, paths and tags, and say what they are a "
+	"copy of: what was copied before is left out, and what snapshots have in common is read "
+	"and "
+	"stored once. Interrupted, it goes on from there the next time.\n\nA snapshot that damage "
+	"reaches is reported and left out, the others are copied, and the exit status is 20. Pins, "
+	"holds and what is in the trash are not copied.\n\nWith --follow-retention the copies of "
+	"snapshots that --from-repo has forgotten, or no more, go into the trash for the --delay; "
+	"never what is pinned or held in --repo.\n\n" ABOUT_SNAPSHOT,
+	CMD_REPO | CMD_OPENS, 0, ANY, NULL, "11", cmd_copy,
+	{{"holdfast -r /mnt/usb copy --from-repo /srv/backup --from-key-file ~/backup.key",
+	     "everything that is not there yet"},
+	    {"holdfast copy --from-repo /srv/backup latest:orders-db", "one system's newest"},
+	    {"holdfast copy --from-repo /srv/backup --follow-retention",
+		"and drops what it dropped"}}},
     [CMD_TAG] = {CMD_TAG, "tag", "SNAPSHOT...", "Change snapshots' tags, pins and holds",
 	"Changes the tags of snapshots, pins them or puts them on a legal hold: forget refuses "
 	"what "

@@ -114,39 +114,48 @@ static struct span pack_plain(struct writer_lane *l, int level, struct span plai
 	return span_of(out, n);
 }
 
-static int seal_frame(struct writer_lane *l, enum format_purpose kind, struct span plain,
-    const struct pack_blob *blobs, size_t n, struct err *e)
+/* What was compressed becomes a frame, sealed from `c` into the lane's box. */
+static int store_frame(struct writer_lane *l, struct pack_frame *f, int level,
+    const struct pack_blob *blobs, struct span c, struct err *e)
 {
 	struct writer *w = l->w;
-	bool refs = kind == PURPOSE_REFS;
-	struct pack_frame f = {
-	    .kind = (uint8_t)kind, .plain = (uint32_t)plain.n, .nblobs = (uint32_t)n};
-	const int level = level_of(w, n);
-	struct span c = pack_plain(l, level, plain, &f.codec);
+	bool refs = f->kind == PURPOSE_REFS;
 	struct span ids;
 
-	f.stored = (uint32_t)(c.n + FORMAT_BOX);
-	atomic_fetch_add_explicit(&w->stats.stored_bytes, f.stored, memory_order_relaxed);
-	if (kind == PURPOSE_CONTENT)
-		atomic_fetch_add_explicit(&w->stats.content_stored, f.stored, memory_order_relaxed);
+	f->stored = (uint32_t)(c.n + FORMAT_BOX);
+	atomic_fetch_add_explicit(&w->stats.stored_bytes, f->stored, memory_order_relaxed);
+	if (f->kind == PURPOSE_CONTENT)
+		atomic_fetch_add_explicit(
+		    &w->stats.content_stored, f->stored, memory_order_relaxed);
 	atomic_fetch_add_explicit(
-	    &w->repo->ctx->progress.stored_bytes, f.stored, memory_order_relaxed);
+	    &w->repo->ctx->progress.stored_bytes, f->stored, memory_order_relaxed);
 	if (w->params.dry_run)
 		return 0;
 	buf_reset(&l->bind);
 	buf_put(&l->bind, l->random, sizeof l->random);
 	buf_put_u64(&l->bind, l->counter++);
 	/* Compressed otherwise, the same blobs are another plaintext. */
-	buf_put_u8(&l->bind, f.codec);
+	buf_put_u8(&l->bind, f->codec);
 	buf_put_u8(&l->bind, (uint8_t)level);
-	buf_put_u32(&l->bind, f.stored);
-	for (size_t i = 0; i < n; i++)
+	buf_put_u32(&l->bind, f->stored);
+	for (size_t i = 0; i < f->nblobs; i++)
 		buf_put(&l->bind, &blobs[i].id, ID_SIZE);
-	ids = span_of(l->bind.p + BIND, n * ID_SIZE);
-	seal_box(&l->sealer, refs ? w->structure : w->content, kind, span_of(l->bind.p, BIND), ids,
-	    c, buf_extend(&l->box, f.stored));
+	ids = span_of(l->bind.p + BIND, f->nblobs * ID_SIZE);
+	seal_box(&l->sealer, refs ? w->structure : w->content, (enum format_purpose)f->kind,
+	    span_of(l->bind.p, BIND), ids, c, buf_extend(&l->box, f->stored));
 	return writer_append(
-	    w, &f, blobs, refs ? w->sealed_structure : w->sealed_content, buf_span(&l->box), e);
+	    w, f, blobs, refs ? w->sealed_structure : w->sealed_content, buf_span(&l->box), e);
+}
+
+static int seal_frame(struct writer_lane *l, enum format_purpose kind, struct span plain,
+    const struct pack_blob *blobs, size_t n, struct err *e)
+{
+	struct pack_frame f = {
+	    .kind = (uint8_t)kind, .plain = (uint32_t)plain.n, .nblobs = (uint32_t)n};
+	const int level = level_of(l->w, n);
+	struct span c = pack_plain(l, level, plain, &f.codec);
+
+	return store_frame(l, &f, level, blobs, c, e);
 }
 
 static int flush_frame(struct writer_lane *l, enum format_purpose kind, struct err *e)
@@ -208,6 +217,24 @@ static int has_already(
 	return rc;
 }
 
+/* Claimed by the caller. */
+static void count_new(struct writer *w, enum format_purpose kind, size_t n)
+{
+	atomic_fetch_add_explicit(&w->stats.blobs, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&w->stats.added_bytes, n, memory_order_relaxed);
+	if (kind == PURPOSE_CONTENT)
+		atomic_fetch_add_explicit(&w->stats.content_added, n, memory_order_relaxed);
+}
+
+static int store_blob(struct writer_lane *l, enum format_purpose kind, struct span blob,
+    const struct id *id, struct err *e)
+{
+	count_new(l->w, kind, blob.n);
+	if (blob.n < FORMAT_FRAME_OWN)
+		return gather(l, kind, blob, id, e);
+	return seal_frame(l, kind, blob, &(struct pack_blob){*id, (uint32_t)blob.n}, 1, e);
+}
+
 int writer_add(struct writer_lane *l, enum format_purpose kind, struct span blob, struct id *id,
     bool *added, struct err *e)
 {
@@ -226,13 +253,52 @@ int writer_add(struct writer_lane *l, enum format_purpose kind, struct span blob
 		return 0;
 	if (added != NULL)
 		*added = true;
-	atomic_fetch_add_explicit(&w->stats.blobs, 1, memory_order_relaxed);
-	atomic_fetch_add_explicit(&w->stats.added_bytes, blob.n, memory_order_relaxed);
-	if (kind == PURPOSE_CONTENT)
-		atomic_fetch_add_explicit(&w->stats.content_added, blob.n, memory_order_relaxed);
-	if (blob.n < FORMAT_FRAME_OWN)
-		return gather(l, kind, blob, id, e);
-	return seal_frame(l, kind, blob, &(struct pack_blob){*id, (uint32_t)blob.n}, 1, e);
+	return store_blob(l, kind, blob, id, e);
+}
+
+/* Which of a frame's blobs are ours to store now; how many, or -1. */
+static int64_t claim_blobs(struct writer_lane *l, enum format_purpose kind,
+    const struct pack_blob *blobs, size_t n, bool *mine, struct err *e)
+{
+	int64_t count = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		int has = has_already(l, kind, &blobs[i].id, e);
+
+		if (has == -1)
+			return -1;
+		mine[i] = has == 0 && !writer_claim(l->w, &blobs[i].id);
+		count += mine[i];
+	}
+	return count;
+}
+
+int writer_add_frame(struct writer_lane *l, enum format_purpose kind, const struct pack_blob *blobs,
+    size_t n, struct span plain, uint8_t codec, struct span packed, struct err *e)
+{
+	struct pack_frame f = {.kind = (uint8_t)kind,
+	    .codec = codec,
+	    .plain = (uint32_t)plain.n,
+	    .nblobs = (uint32_t)n};
+	bool mine[FRAME_BLOBS_MAX];
+	int64_t count;
+	size_t at = 0;
+
+	if (n > FRAME_BLOBS_MAX)
+		return err_set(e, ERR_BUG, "frame of %zu blobs", n);
+	if ((count = claim_blobs(l, kind, blobs, n, mine, e)) == -1)
+		return -1;
+	if (count == (int64_t)n) {
+		for (size_t i = 0; i < n; i++)
+			count_new(l->w, kind, blobs[i].len);
+		buf_reset(&l->box);
+		return store_frame(l, &f, 0, blobs, packed, e);
+	}
+	for (size_t i = 0; i < n; at += blobs[i++].len)
+		if (mine[i] &&
+		    store_blob(l, kind, span_of(plain.p + at, blobs[i].len), &blobs[i].id, e) == -1)
+			return -1;
+	return 0;
 }
 
 int writer_tree_put(
