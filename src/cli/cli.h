@@ -40,6 +40,7 @@ enum cmd_id {
 	CMD_COPY,
 	CMD_TAG,
 	CMD_KEY,
+	CMD_KIT,
 	CMD_REPAIR,
 	CMD_CACHE,
 	CMD_COMPLETION,
@@ -156,6 +157,7 @@ struct cli_options {
 	int type, chunker, jobs;
 	struct cli_list canaries;
 	struct cli_list exclude, exclude_file, include, files_from, files_from0;
+	bool single_file;
 	bool rechunk, follow_retention, force;
 	bool exclude_caches, one_file_system, stdin_data, dry_run, no_scan;
 	const char *stdin_name;
@@ -278,6 +280,7 @@ int cmd_prune(struct cli *c, struct err *e);
 int cmd_stats(struct cli *c, struct err *e);
 int cmd_copy(struct cli *c, struct err *e);
 int cmd_tag(struct cli *c, struct err *e);
+int cmd_kit(struct cli *c, struct err *e);
 int cmd_key(struct cli *c, struct err *e);
 int cmd_key_export(struct cli *c, struct err *e);
 int cmd_key_import(struct cli *c, const char *path, struct err *e); /* c->repo is NULL */

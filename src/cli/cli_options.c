@@ -12,14 +12,14 @@
 #define REPO                                                                                       \
 	(B(INIT) | B(BACKUP) | B(SNAPSHOTS) | B(LS) | B(FIND) | B(CAT) | B(DIFF) | B(RESTORE) |    \
 	    B(MOUNT) | B(CHECK) | B(FORGET) | B(PRUNE) | B(STATS) | B(COPY) | B(TAG) | B(KEY) |    \
-	    B(REPAIR) | B(CACHE))
+	    B(KIT) | B(REPAIR) | B(CACHE))
 #define OPENS (REPO & ~(B(INIT) | B(CACHE)))
 /* Those that choose among snapshots. */
 #define CHOOSE                                                                                     \
 	(B(SNAPSHOTS) | B(LS) | B(FIND) | B(CAT) | B(DIFF) | B(RESTORE) | B(MOUNT) | B(FORGET) |   \
-	    B(STATS) | B(COPY) | B(TAG))
+	    B(STATS) | B(COPY) | B(TAG) | B(KIT))
 /* Those that work on several processors. */
-#define WORKERS  (B(BACKUP) | B(RESTORE) | B(CHECK) | B(REPAIR) | B(COPY))
+#define WORKERS  (B(BACKUP) | B(RESTORE) | B(CHECK) | B(REPAIR) | B(COPY) | B(KIT))
 #define PROBLEMS OPENS
 
 /* clang-format off */
@@ -53,7 +53,7 @@ const struct opt_def opt_table[] = {
         "store standard input as one file"},
     {"stdin-name", 0, OPT_STRING, OPT_MAIN, "NAME", "stdin", NULL, B(BACKUP), AT(stdin_name), 0, NULL,
         "name of that file"},
-    {"compression", 0, OPT_CODEC, OPT_MAIN, "CODEC[:LEVEL]", "zstd", NULL, B(BACKUP) | B(COPY), AT(compression), 0,
+    {"compression", 0, OPT_CODEC, OPT_MAIN, "CODEC[:LEVEL]", "zstd", NULL, B(BACKUP) | B(COPY) | B(KIT), AT(compression), 0,
         NULL, "zstd, lz4, gzip, brotli or none"},
     {"canary", 0, OPT_LIST, OPT_MAIN, "FILE", NULL, NULL, B(BACKUP), AT(canaries), OPT_NO_ENV, NULL,
         "warn when this file, which nobody should touch, was changed or is not there"},
@@ -91,6 +91,9 @@ const struct opt_def opt_table[] = {
         "then forget copies of what --from-repo has forgotten or no more"},
     {"force", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(COPY), AT(force), OPT_NO_ENV, NULL,
         "follow it also where --from-repo was emptied or set back, and to the last copy of a group"},
+    /* kit */
+    {"single-file", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(KIT), AT(single_file), OPT_NO_ENV, NULL,
+        "one snapshot as one file"},
     /* looking */
     {"long", 'l', OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(LS) | B(FIND), AT(long_list), 0, NULL,
         "mode, owner, size and time too"},
@@ -118,18 +121,18 @@ const struct opt_def opt_table[] = {
         "when the hold ends by itself"},
     {"release", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(TAG), AT(release), OPT_NO_ENV, NULL,
         "end the hold (full keys only, as --unpin)"},
-    {"new-key-file", 0, OPT_STRING, OPT_MAIN, "FILE", NULL, NULL, B(INIT) | B(KEY), AT(new_key_file), 0, NULL,
+    {"new-key-file", 0, OPT_STRING, OPT_MAIN, "FILE", NULL, NULL, B(INIT) | B(KEY) | B(KIT), AT(new_key_file), 0, NULL,
         "make a key file (it must not exist) instead of a password"},
-    {"new-password-file", 0, OPT_STRING, OPT_MAIN, "FILE", NULL, NULL, B(KEY), AT(new_password_file), 0, NULL,
+    {"new-password-file", 0, OPT_STRING, OPT_MAIN, "FILE", NULL, NULL, B(KEY) | B(KIT), AT(new_password_file), 0, NULL,
         "the new password is this file's first line"},
-    {"label", 0, OPT_STRING, OPT_MAIN, "TEXT", NULL, NULL, B(INIT) | B(KEY), AT(label), 0, NULL,
+    {"label", 0, OPT_STRING, OPT_MAIN, "TEXT", NULL, NULL, B(INIT) | B(KEY) | B(KIT), AT(label), 0, NULL,
         "what to call the key; it stands in the clear in the repository"},
     {"role", 0, OPT_CHOICE, OPT_MAIN, "ROLE", "full", "full|maintenance|write", B(KEY), AT(key_role), 0, NULL,
         "what the new key may do"},
     {"domain", 0, OPT_STRING, OPT_MAIN, "ID", NULL, NULL, B(KEY), AT(key_domain), 0, NULL,
         "a new write key shares this holder's deduplication (and can tell what it has stored)"},
-    {"output", 0, OPT_STRING, OPT_MAIN, "FILE", NULL, NULL, B(KEY), AT(output), 0, NULL,
-        "write the sheet to this new file"},
+    {"output", 0, OPT_STRING, OPT_MAIN, "FILE", NULL, NULL, B(KEY) | B(KIT), AT(output), 0, NULL,
+        "write the sheet, or the kit, to this new file"},
     {"secret", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(KEY), AT(secret), 0, NULL,
         "put the sealed key on the sheet too (its password or key file still opens it)"},
     {"grace", 0, OPT_DURATION, OPT_MAIN, "TIME", "1d", NULL, B(INIT), AT(grace), 0, NULL,
@@ -138,7 +141,7 @@ const struct opt_def opt_table[] = {
         "what names stored objects; sha256 lets anybody check them with sha256sum"},
     {"blob-id", 0, OPT_CHOICE, OPT_MAIN, "HASH", "blake3", "blake3|hmac-sha256", B(INIT), AT(blob_id), 0, NULL,
         "what names pieces of content, with a secret key"},
-    {"parity", 0, OPT_PERCENT, OPT_MAIN, "N%", NULL, NULL, B(INIT), AT(parity), 0, NULL,
+    {"parity", 0, OPT_PERCENT, OPT_MAIN, "N%", NULL, NULL, B(INIT) | B(KIT), AT(parity), 0, NULL,
         "store what mends damage to that share (1 to 50 %) of any object, wherever it lies"},
     {"add-parity", 0, OPT_PERCENT, OPT_MAIN, "N%", NULL, NULL, B(REPAIR), AT(parity), OPT_NO_ENV, NULL,
         "from now on keep parity of that share (1 to 50 %), for what is stored too"},
@@ -210,7 +213,7 @@ const struct opt_def opt_table[] = {
         "only the newest N of each group"},
     /* keys */
     {"repo", 'r', OPT_STRING, OPT_KEYS, "REPO", NULL, NULL, REPO, AT(repo), 0, "HOLDFAST_REPOSITORY",
-        "the repository: a folder, or fs:FOLDER"},
+        "the repository: a folder, or fs:FOLDER; or kit:FILE, to read"},
     {"key-file", 0, OPT_STRING, OPT_KEYS, "FILE", NULL, NULL, REPO, AT(key_file), OPT_CRED_ENV, NULL,
         "unlock with this key file"},
     {"password-file", 'p', OPT_STRING, OPT_KEYS, "FILE", NULL, NULL, REPO, AT(password_file), OPT_CRED_ENV,

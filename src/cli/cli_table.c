@@ -153,6 +153,21 @@ const struct cmd_def cmd_table[CMD_COUNT] = {
 	    {"holdfast key add --role write --new-key-file /root/db1.key",
 		"for a machine that only adds"},
 	    {"holdfast key export --output sheet.txt", "to be printed"}}},
+    [CMD_KIT] = {CMD_KIT, "kit", "export --single-file SNAPSHOT",
+	"Export a snapshot as one file that needs nothing else",
+	"Writes a snapshot as one encrypted file, to standard output or --output. With its own key "
+	"or password (--new-key-file, --new-password-file, or a prompt) it is read at kit:FILE by "
+	"every command that reads: restore, ls, mount, copy; check verifies every byte of it. It "
+	"holds no key of this repository.\n\nA file that was torn or changed is told as "
+	"such.\n\n" ABOUT_SNAPSHOT,
+	CMD_REPO | CMD_OPENS, 2, 2, "export", NULL, cmd_kit,
+	{{"holdfast kit export --single-file latest --new-key-file k.key --output shop.kit",
+	     "and keep the key elsewhere"},
+	    {"holdfast kit export --single-file latest --new-password-file pw | ssh safe 'cat "
+	     ">shop.kit'",
+		"in one stream"},
+	    {"holdfast -r kit:shop.kit --key-file k.key restore latest --target /tmp/shop",
+		"years later"}}},
     [CMD_REPAIR] = {CMD_REPAIR, "repair", "[index | snapshots]",
 	"Make the best of a damaged repository",
 	"What parity (init --parity, --add-parity) can mend is put back bit for bit. Then index "

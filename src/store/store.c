@@ -239,6 +239,12 @@ static const char *after_scheme(const char *url, const char *scheme)
 	return strncmp(url, scheme, n) == 0 && url[n] == ':' ? url + n + 1 : NULL;
 }
 
+static int no_empty_kit(const char *url, struct err *e)
+{
+	err_set(e, ERR_USAGE, "%s: a kit is not made empty", url);
+	return err_hint(e, "holdfast kit export --single-file makes one of a snapshot");
+}
+
 int store_open(const char *url, bool create, struct ctx *ctx, struct store **out, struct err *e)
 {
 	static const struct store_limits none;
@@ -261,7 +267,12 @@ int store_open_limited(const char *url, bool create, const struct store_limits *
 			    "fs:PATH (a path of that name is ./%s:...)",
 			    later[i]);
 		}
-	if ((rest = after_scheme(url, "mem"))) {
+	if ((rest = after_scheme(url, "kit"))) {
+		if (create)
+			return no_empty_kit(url, e);
+		if (store_kit_open(rest, &s, e) == -1)
+			return -1;
+	} else if ((rest = after_scheme(url, "mem"))) {
 		if (store_mem_open(rest, create, &s, e) == -1)
 			return -1;
 	} else {

@@ -127,6 +127,29 @@ static void strangers_share_no_ids(void **state)
 	world_free(b);
 }
 
+/* As the holder of another key of `b` could put it: its word that the copy is there is no word. */
+static void a_copy_in_another_domain_is_none(void **state)
+{
+	struct world *a = world_new("mem:lie-a"), *b = world_new("mem:lie-b");
+	struct snapshot *s;
+	struct id id;
+	struct err e;
+
+	(void)state;
+	fill(a);
+	id = world_backup(a, "h", NULL);
+	OK(snapshot_load(a->repo, &id, &s, &e));
+	s->has_original = true;
+	s->original = id;
+	memset(s->domain, 7, FORMAT_UID);
+	OK(snapshot_put(b->repo, s, &e));
+	snapshot_free(s);
+	assert_int_equal(copy(a, b).copied, 1);
+	assert_int_equal(copy(a, b).copied, 0);
+	world_free(a);
+	world_free(b);
+}
+
 static void the_map_gives_back_what_was_put_and_nothing_else(void **state)
 {
 	enum { N = 300000 }; /* more than fit into memory: a file */
@@ -166,6 +189,7 @@ int main(void)
 	    cmocka_unit_test(frames_of_one_family_move_without_being_compressed_again),
 	    cmocka_unit_test(half_known_frames_of_one_family_are_taken_apart),
 	    cmocka_unit_test(strangers_share_no_ids),
+	    cmocka_unit_test(a_copy_in_another_domain_is_none),
 	    cmocka_unit_test(the_map_gives_back_what_was_put_and_nothing_else),
 	};
 
