@@ -3,20 +3,25 @@
  *
  * The walk of refs marks what the snapshot needs; then the source's packs are gone through in
  * the index's order, and each frame with something that is needed and not known is a job: it is
- * read and opened once, whatever order the files have.  A queue of a few jobs and one frame in
- * each worker's hands bound the memory.
+ * read and opened once, whatever order the files have.  A queue of a few jobs and a budget for
+ * the frames in the workers' hands bound the memory.
  */
 #include <pthread.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "engine/budget.h"
 #include "engine/copy_internal.h"
 #include "engine/reach.h"
 #include "os/os.h"
 #include "repo/family.h"
 #include "repo/repo_object.h"
 
-enum { JOBS = 8, SHRINK = 5 << 20 };
+enum {
+	JOBS = 8,
+	READING = 24 << 20, /* bytes of frames in all workers' hands: sealed, packed and plain */
+	KEEP = 256 << 10,   /* of a buffer, for the next frame */
+};
 
 /* The needed blobs of one frame. */
 struct job {
@@ -34,6 +39,7 @@ struct pool {
 	pthread_cond_t more, less;
 	struct job *v[JOBS];
 	unsigned n;
+	struct budget reading;
 	bool ended, failed;
 	struct err err;
 	struct copy_result sum;
@@ -115,7 +121,7 @@ static void count(struct pool *p, const struct job *j, uint64_t bytes)
 	atomic_fetch_add(&p->c->ctx->progress.bytes, bytes);
 }
 
-static void do_job(struct worker *w, const struct job *j)
+static void read_job(struct worker *w, const struct job *j)
 {
 	uint64_t bytes = 0;
 	struct err e;
@@ -130,10 +136,18 @@ static void do_job(struct worker *w, const struct job *j)
 	for (uint32_t i = 0; i < j->n; i++)
 		bytes += j->need[i] ? j->blobs[i].len : 0;
 	count(w->pool, j, bytes);
-	/* One large frame must not stay in every worker's hands. */
-	reader_shrink(w->reader, SHRINK);
-	if (w->frame.cap > SHRINK)
+}
+
+static void do_job(struct worker *w, const struct job *j)
+{
+	uint64_t need = j->at.stored + 2 * (uint64_t)j->at.plain;
+
+	budget_take(&w->pool->reading, need);
+	read_job(w, j);
+	reader_shrink(w->reader, KEEP);
+	if (w->frame.cap > KEEP)
 		buf_fini(&w->frame);
+	budget_give(&w->pool->reading, need);
 }
 
 static struct job *next_job(struct pool *p)
@@ -353,6 +367,7 @@ int copy_content(struct copying *c, const struct snapshot *s, struct err *e)
 	pthread_mutex_init(&p.lock, NULL);
 	pthread_cond_init(&p.more, NULL);
 	pthread_cond_init(&p.less, NULL);
+	budget_init(&p.reading, READING);
 	rc = reach_snapshot(h, c->reader, s, c->ctx, ignore_missing, NULL, e);
 	if (rc == 0)
 		rc = run_pool(&p, h, e);
@@ -362,6 +377,7 @@ int copy_content(struct copying *c, const struct snapshot *s, struct err *e)
 	pthread_mutex_destroy(&p.lock);
 	pthread_cond_destroy(&p.more);
 	pthread_cond_destroy(&p.less);
+	budget_fini(&p.reading);
 	reach_free(h);
 	return rc;
 }

@@ -96,6 +96,7 @@ static int ready_writer(struct copying *c, const struct snapshot *s, struct err 
 	generation = repo_index_generation(c->to);
 	if (copy_pair(c, s, e) == -1)
 		return -1;
+	reader_shrink(c->there, 0);
 	if (generation == repo_index_generation(c->to))
 		return 0;
 	/* The index was made anew under it: nothing that was looked up counts any more. */
