@@ -235,6 +235,36 @@ def test_two_copies_at_once_leave_one_whole_repository(repo, mirror, tree, rng):
     mirror.check_clean()
 
 
+def test_a_copy_stands_when_the_one_before_it_goes(repo, mirror, tree, rng, base):
+    grow(tree, rng)
+    repo.backup(tree.path)
+    mirror.copy()
+    tree.file("d1/new", rng.randbytes(1000))
+    second = repo.backup(tree.path)
+    mirror("forget", "--now", "latest")  # in the trash, and what the next is compared with
+    assert mirror.copy(second).summary["bytes_read"] == 1000
+    mirror("prune", "--exclusive")
+    assert len(listed(mirror)) == 1
+    mirror.check_clean()
+    mirror("restore", "latest", "--target", base / "out")
+    same_tree(tree.path, restored(base / "out", tree.path))
+
+
+def test_what_prune_means_to_delete_is_copied_anew(repo, mirror, tree, rng, base):
+    grow(tree, rng)
+    repo.backup(tree.path)
+    mirror.copy()
+    for o in mirror.objects("packs") + mirror.objects("meta"):
+        os.utime(o, (1_000_000_000, 1_000_000_000))  # old enough to be marked
+    mirror("forget", "--now", "latest", "--prune")  # marks, and waits for the grace
+    assert mirror.objects("marks") and mirror.objects("packs")
+    assert mirror.copy().summary["stored_bytes"] > 6 * MIB
+    mirror("prune", "--exclusive")
+    mirror.check_clean()
+    mirror("restore", "latest", "--target", base / "out")
+    same_tree(tree.path, restored(base / "out", tree.path))
+
+
 def test_a_full_disk_leaves_the_destination_whole(repo, mirror, tree, rng, base):
     need_root()
     small = base / "small"
