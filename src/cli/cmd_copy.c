@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "engine/op_copy.h"
+#include "repo/repo_parity.h"
 
 static const char *snapshots(char out[TEXT_AMOUNT], uint64_t n)
 {
@@ -157,6 +158,18 @@ static int judge(const struct copy_result *r, struct err *e)
 	return err_hint(e, "'holdfast check' at the source names them");
 }
 
+/* The copies are right, but nobody must learn from silence that the source is not. */
+static int say_mended(struct repo *from, struct err *e)
+{
+	size_t n = repo_mended(from);
+
+	if (n == 0)
+		return 0;
+	err_set(e, ERR_INCOMPLETE, "copy: done and right, but %zu damaged %s read by parity", n,
+	    text_plural(n, "object of the source was", "objects of the source were"));
+	return err_hint(e, "'holdfast repair' mends the source");
+}
+
 static int follow(struct cli *c, struct repo *from, const struct select_filter *f,
     struct copy_follow_result *r, struct err *e)
 {
@@ -209,7 +222,7 @@ static int copy(struct cli *c, struct repo *from, struct snapshot **v, struct er
 	if (judge(&r, e) == -1)
 		return -1;
 	*e = left;
-	return rc;
+	return rc == 0 ? say_mended(from, e) : rc;
 }
 
 int cmd_copy(struct cli *c, struct err *e)

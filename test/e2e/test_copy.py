@@ -186,6 +186,18 @@ def test_a_damaged_snapshot_is_left_out_and_the_others_are_copied(repo, mirror, 
     mirror.check_clean()
 
 
+def test_a_source_that_is_read_by_parity_is_copied_whole_and_told(repo, mirror, tree, rng):
+    repo("repair", "--add-parity", "10%")
+    tree.file("a", rng.randbytes(3 * MIB))
+    repo.backup(tree.path)
+    with open(repo.objects("packs")[0], "r+b") as f:
+        f.seek(MIB)
+        f.write(b"damage")
+    r = mirror.copy(rc=3)
+    assert r.summary["copied"] == 1 and "parity" in r.error["message"]
+    mirror.check_clean()
+
+
 def test_killed_at_any_moment_the_destination_is_whole_and_the_next_copy_goes_on(repo, mirror, tree, rng, base):
     for i in range(4):
         grow(tree, rng)
