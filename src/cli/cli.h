@@ -37,8 +37,10 @@ enum cmd_id {
 	CMD_FORGET,
 	CMD_PRUNE,
 	CMD_STATS,
+	CMD_COPY,
 	CMD_TAG,
 	CMD_KEY,
+	CMD_KIT,
 	CMD_REPAIR,
 	CMD_CACHE,
 	CMD_COMPLETION,
@@ -139,6 +141,7 @@ struct cli_options {
 	struct cli_list options; /* of the store */
 	const char *repo, *key_file, *password_file, *password_command, *cache_dir;
 	bool no_cache;
+	const char *from_repo, *from_key_file, *from_password_file, *from_password_command;
 	uint64_t limit_upload, limit_download;
 	int nice, ionice;
 	const char *family, *label, *new_key_file, *new_password_file, *key_domain, *output;
@@ -155,6 +158,8 @@ struct cli_options {
 	int type, chunker, jobs;
 	struct cli_list canaries, also, also_key_file;
 	struct cli_list exclude, exclude_file, include, files_from, files_from0;
+	bool single_file;
+	bool rechunk, follow_retention, force;
 	bool exclude_caches, one_file_system, stdin_data, dry_run, no_scan;
 	const char *stdin_name;
 	struct cli_codec compression;
@@ -243,6 +248,9 @@ int cli_main(int argc, char **argv, struct ctx *ctx, atomic_bool *ask);
 int cli_store_open(struct cli *c, const char *url, bool create, struct ctx *ctx, struct store **out,
     struct err *e);
 
+/* Another repository's: its caches and memory are used as our own's.  Closed by the caller. */
+int cli_open_from(struct cli *c, struct repo **out, struct err *e);
+
 /* The URL of --repo, or ERR_USAGE with a hint. */
 const char *cli_repo_url(struct cli *c, struct err *e);
 /* The caches' folder or NULL; new text. */
@@ -274,7 +282,9 @@ int cmd_check(struct cli *c, struct err *e);
 int cmd_forget(struct cli *c, struct err *e);
 int cmd_prune(struct cli *c, struct err *e);
 int cmd_stats(struct cli *c, struct err *e);
+int cmd_copy(struct cli *c, struct err *e);
 int cmd_tag(struct cli *c, struct err *e);
+int cmd_kit(struct cli *c, struct err *e);
 int cmd_key(struct cli *c, struct err *e);
 int cmd_key_export(struct cli *c, struct err *e);
 int cmd_key_import(struct cli *c, const char *path, struct err *e); /* c->repo is NULL */

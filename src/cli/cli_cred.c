@@ -188,13 +188,14 @@ out:
 	return rc;
 }
 
-static int from_prompt(struct cli *c, bool twice, struct cred *out, struct err *e)
+static int from_prompt(
+    struct cli *c, const char *prompt, bool twice, struct cred *out, struct err *e)
 {
 	char *one = secret_new(SECRET_MAX), *two = secret_new(SECRET_MAX);
 	size_t n, n2;
 	int rc = -1;
 
-	if (prompt_once(twice ? "new password: " : "password: ", one, &n, c->ctx, e) == -1)
+	if (prompt_once(prompt, one, &n, c->ctx, e) == -1)
 		goto out;
 	if (twice) {
 		if (prompt_once("new password again: ", two, &n2, c->ctx, e) == -1)
@@ -221,45 +222,76 @@ static bool have_terminal(void)
 	return fd != -1;
 }
 
-static int nowhere(struct err *e)
+/* Where one repository's credential may come from, in this order. */
+struct places {
+	const char *key_file, *password_file, *password_command; /* options */
+	const char *env_key_file, *env_password, *env_password_file, *env_password_command;
+	const char *prompt, *what, *hint;
+	bool twice;
+};
+
+static int nowhere(const struct places *p, struct err *e)
 {
-	err_set(e, ERR_USAGE, "no password or key was given, and there is no terminal to ask on");
-	return err_hint(e, "use --password-file, --key-file, or HOLDFAST_PASSWORD");
+	err_set(e, ERR_USAGE, "no password or key%s was given, and there is no terminal to ask on",
+	    p->what);
+	return err_hint(e, "%s", p->hint);
 }
 
-static int find_cred(struct cli *c, char *password, bool make, struct cred *out, struct err *e)
+static int find_cred(
+    struct cli *c, const struct places *p, char *password, struct cred *out, struct err *e)
 {
 	const char *v;
 
-	if (c->opt.key_file)
-		return cred_key_file(out, c->opt.key_file, e);
-	if (c->opt.password_file)
-		return from_password_file(out, c->opt.password_file, e);
-	if (c->opt.password_command)
-		return from_command(out, c->opt.password_command, e);
-	if ((v = getenv("HOLDFAST_KEY_FILE")) && *v)
+	if (p->key_file)
+		return cred_key_file(out, p->key_file, e);
+	if (p->password_file)
+		return from_password_file(out, p->password_file, e);
+	if (p->password_command)
+		return from_command(out, p->password_command, e);
+	if ((v = getenv(p->env_key_file)) && *v)
 		return cred_key_file(out, v, e);
 	if (password && *password)
 		return from_variable(out, password, e);
-	if ((v = getenv("HOLDFAST_PASSWORD_FILE")) && *v)
+	if ((v = getenv(p->env_password_file)) && *v)
 		return from_password_file(out, v, e);
-	if ((v = getenv("HOLDFAST_PASSWORD_COMMAND")) && *v)
+	if ((v = getenv(p->env_password_command)) && *v)
 		return from_command(out, v, e);
 	if (have_terminal())
-		return from_prompt(c, make, out, e);
-	return nowhere(e);
+		return from_prompt(c, p->prompt, p->twice, out, e);
+	return nowhere(p, e);
+}
+
+static int find_and_wipe(struct cli *c, const struct places *p, struct cred *out, struct err *e)
+{
+	char *password = getenv(p->env_password);
+	int rc = find_cred(c, p, password, out, e);
+
+	if (password) {
+		crypto_wipe(password, strlen(password));
+		unsetenv(p->env_password);
+	}
+	return rc;
 }
 
 int cred_get(struct cli *c, bool make, struct cred *out, struct err *e)
 {
-	char *password = getenv("HOLDFAST_PASSWORD");
-	int rc = find_cred(c, password, make, out, e);
+	const struct places p = {c->opt.key_file, c->opt.password_file, c->opt.password_command,
+	    "HOLDFAST_KEY_FILE", "HOLDFAST_PASSWORD", "HOLDFAST_PASSWORD_FILE",
+	    "HOLDFAST_PASSWORD_COMMAND", make ? "new password: " : "password: ", "",
+	    "use --password-file, --key-file, or HOLDFAST_PASSWORD", make};
 
-	if (password) {
-		crypto_wipe(password, strlen(password));
-		unsetenv("HOLDFAST_PASSWORD");
-	}
-	return rc;
+	return find_and_wipe(c, &p, out, e);
+}
+
+int cred_get_from(struct cli *c, struct cred *out, struct err *e)
+{
+	const struct places p = {c->opt.from_key_file, c->opt.from_password_file,
+	    c->opt.from_password_command, "HOLDFAST_FROM_KEY_FILE", "HOLDFAST_FROM_PASSWORD",
+	    "HOLDFAST_FROM_PASSWORD_FILE", "HOLDFAST_FROM_PASSWORD_COMMAND",
+	    "password of the repository to copy from: ", " of the repository to copy from",
+	    "use --from-password-file, --from-key-file, or HOLDFAST_FROM_PASSWORD", false};
+
+	return find_and_wipe(c, &p, out, e);
 }
 
 /* A new key file: never over another one, readable by its owner only. */
@@ -300,7 +332,7 @@ int cred_new(struct cli *c, struct cred *out, struct err *e)
 	if (c->args.cmd->id == CMD_INIT)
 		return cred_get(c, true, out, e);
 	if (have_terminal())
-		return from_prompt(c, true, out, e);
+		return from_prompt(c, "new password: ", true, out, e);
 	err_set(e, ERR_USAGE, "no new password was given, and there is no terminal to ask on");
 	return err_hint(e, "use --new-password-file or --new-key-file");
 }

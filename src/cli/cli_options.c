@@ -11,15 +11,15 @@
 #define ALL ((UINT64_C(1) << CMD_COUNT) - 1)
 #define REPO                                                                                       \
 	(B(INIT) | B(BACKUP) | B(SNAPSHOTS) | B(LS) | B(FIND) | B(CAT) | B(DIFF) | B(RESTORE) |    \
-	    B(MOUNT) | B(CHECK) | B(FORGET) | B(PRUNE) | B(STATS) | B(TAG) | B(KEY) | B(REPAIR) |  \
-	    B(CACHE))
+	    B(MOUNT) | B(CHECK) | B(FORGET) | B(PRUNE) | B(STATS) | B(COPY) | B(TAG) | B(KEY) |    \
+	    B(KIT) | B(REPAIR) | B(CACHE))
 #define OPENS (REPO & ~(B(INIT) | B(CACHE)))
 /* Those that choose among snapshots. */
 #define CHOOSE                                                                                     \
 	(B(SNAPSHOTS) | B(LS) | B(FIND) | B(CAT) | B(DIFF) | B(RESTORE) | B(MOUNT) | B(FORGET) |   \
-	    B(STATS) | B(TAG))
+	    B(STATS) | B(COPY) | B(TAG) | B(KIT))
 /* Those that work on several processors. */
-#define WORKERS  (B(BACKUP) | B(RESTORE) | B(CHECK) | B(REPAIR))
+#define WORKERS  (B(BACKUP) | B(RESTORE) | B(CHECK) | B(REPAIR) | B(COPY) | B(KIT))
 #define PROBLEMS OPENS
 
 /* clang-format off */
@@ -53,11 +53,11 @@ const struct opt_def opt_table[] = {
         "store standard input as one file"},
     {"stdin-name", 0, OPT_STRING, OPT_MAIN, "NAME", "stdin", NULL, B(BACKUP), AT(stdin_name), 0, NULL,
         "name of that file"},
-    {"compression", 0, OPT_CODEC, OPT_MAIN, "CODEC[:LEVEL]", "zstd", NULL, B(BACKUP), AT(compression), 0,
+    {"compression", 0, OPT_CODEC, OPT_MAIN, "CODEC[:LEVEL]", "zstd", NULL, B(BACKUP) | B(COPY) | B(KIT), AT(compression), 0,
         NULL, "zstd, lz4, gzip, brotli or none"},
     {"canary", 0, OPT_LIST, OPT_MAIN, "FILE", NULL, NULL, B(BACKUP), AT(canaries), OPT_NO_ENV, NULL,
         "warn when this file, which nobody should touch, was changed or is not there"},
-    {"chunker", 0, OPT_CHOICE, OPT_MAIN, "KIND", "gear", "gear|fixed", B(BACKUP), AT(chunker), 0, NULL,
+    {"chunker", 0, OPT_CHOICE, OPT_MAIN, "KIND", "gear", "gear|fixed", B(BACKUP) | B(COPY), AT(chunker), 0, NULL,
         "cut by content (gear), or at every MiB (fixed), for disk images"},
     {"also", 0, OPT_LIST, OPT_MAIN, "REPO", NULL, NULL, B(BACKUP), AT(also), 0, NULL,
         "store the same in this repository too; one of the same family (init --family) costs no second read"},
@@ -80,6 +80,24 @@ const struct opt_def opt_table[] = {
         "read and verify all that is stored"},
     {"read-data-subset", 0, OPT_PERCENT, OPT_MAIN, "N%", NULL, NULL, B(CHECK), AT(read_subset), 0, NULL,
         "the same for that part, chosen at random"},
+    /* copy */
+    {"from-repo", 0, OPT_STRING, OPT_MAIN, "REPO", NULL, NULL, B(COPY), AT(from_repo), 0,
+        "HOLDFAST_FROM_REPOSITORY", "the repository to copy from"},
+    {"from-key-file", 0, OPT_STRING, OPT_MAIN, "FILE", NULL, NULL, B(COPY), AT(from_key_file), OPT_CRED_ENV,
+        NULL, "unlock that one with this key file"},
+    {"from-password-file", 0, OPT_STRING, OPT_MAIN, "FILE", NULL, NULL, B(COPY), AT(from_password_file),
+        OPT_CRED_ENV, NULL, "its password is this file's first line"},
+    {"from-password-command", 0, OPT_STRING, OPT_MAIN, "COMMAND", NULL, NULL, B(COPY),
+        AT(from_password_command), OPT_CRED_ENV, NULL, "its password is the first line that this command prints"},
+    {"rechunk", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(COPY), AT(rechunk), OPT_NO_ENV, NULL,
+        "cut content anew, as backups into --repo do, so that both share what they store"},
+    {"follow-retention", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(COPY), AT(follow_retention), 0, NULL,
+        "then forget copies of what --from-repo has forgotten or no more"},
+    {"force", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(COPY), AT(force), OPT_NO_ENV, NULL,
+        "follow it also where --from-repo was emptied or set back, and to the last copy of a group"},
+    /* kit */
+    {"single-file", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(KIT), AT(single_file), OPT_NO_ENV, NULL,
+        "one snapshot as one file"},
     /* looking */
     {"long", 'l', OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(LS) | B(FIND), AT(long_list), 0, NULL,
         "mode, owner, size and time too"},
@@ -107,18 +125,18 @@ const struct opt_def opt_table[] = {
         "when the hold ends by itself"},
     {"release", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(TAG), AT(release), OPT_NO_ENV, NULL,
         "end the hold (full keys only, as --unpin)"},
-    {"new-key-file", 0, OPT_STRING, OPT_MAIN, "FILE", NULL, NULL, B(INIT) | B(KEY), AT(new_key_file), 0, NULL,
+    {"new-key-file", 0, OPT_STRING, OPT_MAIN, "FILE", NULL, NULL, B(INIT) | B(KEY) | B(KIT), AT(new_key_file), 0, NULL,
         "make a key file (it must not exist) instead of a password"},
-    {"new-password-file", 0, OPT_STRING, OPT_MAIN, "FILE", NULL, NULL, B(KEY), AT(new_password_file), 0, NULL,
+    {"new-password-file", 0, OPT_STRING, OPT_MAIN, "FILE", NULL, NULL, B(KEY) | B(KIT), AT(new_password_file), 0, NULL,
         "the new password is this file's first line"},
-    {"label", 0, OPT_STRING, OPT_MAIN, "TEXT", NULL, NULL, B(INIT) | B(KEY), AT(label), 0, NULL,
+    {"label", 0, OPT_STRING, OPT_MAIN, "TEXT", NULL, NULL, B(INIT) | B(KEY) | B(KIT), AT(label), 0, NULL,
         "what to call the key; it stands in the clear in the repository"},
     {"role", 0, OPT_CHOICE, OPT_MAIN, "ROLE", "full", "full|maintenance|write", B(KEY), AT(key_role), 0, NULL,
         "what the new key may do"},
     {"domain", 0, OPT_STRING, OPT_MAIN, "ID", NULL, NULL, B(KEY), AT(key_domain), 0, NULL,
         "a new write key shares this holder's deduplication (and can tell what it has stored)"},
-    {"output", 0, OPT_STRING, OPT_MAIN, "FILE", NULL, NULL, B(KEY), AT(output), 0, NULL,
-        "write the sheet to this new file"},
+    {"output", 0, OPT_STRING, OPT_MAIN, "FILE", NULL, NULL, B(KEY) | B(KIT), AT(output), 0, NULL,
+        "write the sheet, or the kit, to this new file"},
     {"secret", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(KEY), AT(secret), 0, NULL,
         "put the sealed key on the sheet too (its password or key file still opens it)"},
     {"family", 0, OPT_STRING, OPT_MAIN, "REPO", NULL, NULL, B(INIT), AT(family), 0, NULL,
@@ -130,7 +148,7 @@ const struct opt_def opt_table[] = {
         "what names stored objects; sha256 lets anybody check them with sha256sum"},
     {"blob-id", 0, OPT_CHOICE, OPT_MAIN, "HASH", "blake3", "blake3|hmac-sha256", B(INIT), AT(blob_id), 0, NULL,
         "what names pieces of content, with a secret key"},
-    {"parity", 0, OPT_PERCENT, OPT_MAIN, "N%", NULL, NULL, B(INIT), AT(parity), 0, NULL,
+    {"parity", 0, OPT_PERCENT, OPT_MAIN, "N%", NULL, NULL, B(INIT) | B(KIT), AT(parity), 0, NULL,
         "store what mends damage to that share (1 to 50 %) of any object, wherever it lies"},
     {"add-parity", 0, OPT_PERCENT, OPT_MAIN, "N%", NULL, NULL, B(REPAIR), AT(parity), OPT_NO_ENV, NULL,
         "from now on keep parity of that share (1 to 50 %), for what is stored too"},
@@ -151,7 +169,7 @@ const struct opt_def opt_table[] = {
         "keep what is not older than this, counted from the group's newest; like 36h, 14d or 1y6mo"},
     {"keep-tag", 0, OPT_LIST, OPT_KEEPING, "TAG", NULL, NULL, B(FORGET), AT(keep_tags), 0, NULL,
         "keep what has this tag"},
-    {"delay", 0, OPT_DURATION, OPT_MAIN, "TIME", "7d", NULL, B(FORGET), AT(delay), 0, NULL,
+    {"delay", 0, OPT_DURATION, OPT_MAIN, "TIME", "7d", NULL, B(FORGET) | B(COPY), AT(delay), 0, NULL,
         "how long a forgotten snapshot stays in the trash: prune deletes it only then"},
     {"now", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(FORGET), AT(now), OPT_NO_ENV, NULL,
         "no delay: the next prune deletes it; for what is in the trash already too"},
@@ -174,7 +192,7 @@ const struct opt_def opt_table[] = {
         "how much of what is kept may stay unused; beyond it, packs are written again without their "
         "unused frames"},
     {"dry-run", 'n', OPT_FLAG, OPT_MAIN, NULL, NULL, NULL,
-        B(BACKUP) | B(RESTORE) | B(FORGET) | B(PRUNE) | B(REPAIR), AT(dry_run), 0, NULL,
+        B(BACKUP) | B(RESTORE) | B(FORGET) | B(PRUNE) | B(REPAIR) | B(COPY), AT(dry_run), 0, NULL,
         "only show what would be done"},
     {"strict", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, PROBLEMS, AT(strict), 0, NULL,
         "make problems (exit status 3) a failure (1)"},
@@ -204,7 +222,7 @@ const struct opt_def opt_table[] = {
     {"repo", 'r', OPT_STRING, OPT_KEYS, "REPO", NULL, NULL, REPO, AT(repo), 0, "HOLDFAST_REPOSITORY",
         "the repository: a folder, s3:HOST/BUCKET/PREFIX, sftp:USER@HOST:PATH, "
 	"azure:ACCOUNT/CONTAINER/PREFIX, gcs:BUCKET/PREFIX, webdavs://USER@HOST/PATH or "
-	"ftp://USER@HOST/PATH"},
+	"ftp://USER@HOST/PATH; or kit:FILE, to read"},
     {"option", 'o', OPT_LIST, OPT_KEYS, "NAME=VALUE", NULL, NULL, REPO, AT(options), 0, NULL,
         "tell the store something, like s3.region=eu-west-1 (doc/stores.md has the names)"},
     {"key-file", 0, OPT_STRING, OPT_KEYS, "FILE", NULL, NULL, REPO, AT(key_file), OPT_CRED_ENV, NULL,

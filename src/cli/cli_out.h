@@ -94,6 +94,8 @@ struct cred {
 	bool asked; /* on the terminal: it may be asked again */
 };
 int cred_get(struct cli *c, bool make, struct cred *out, struct err *e);
+/* For the repository that is copied from: --from-... and HOLDFAST_FROM_... */
+int cred_get_from(struct cli *c, struct cred *out, struct err *e);
 /* For a new key: --new-key-file (made), --new-password-file, or a prompt; for init too. */
 int cred_new(struct cli *c, struct cred *out, struct err *e);
 void cred_fini(struct cred *c);

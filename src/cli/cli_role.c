@@ -20,6 +20,8 @@ static const enum {
     [CMD_MOUNT] = CONTENT,
     [CMD_FORGET] = CONTENT, /* its rules are by host and paths */
     [CMD_STATS] = CONTENT,
+    [CMD_COPY] = CONTENT, /* what was copied before is to be seen */
+    [CMD_KIT] = CONTENT,
     [CMD_TAG] = CONTENT,
 };
 

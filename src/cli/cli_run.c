@@ -63,12 +63,34 @@ static int try_open(struct cli *c, const char *url, const char *cache, bool *aga
 }
 
 /* What this machine has seen of the repository is no cache: it is remembered elsewhere. */
-static void set_state_dir(struct cli *c)
+static void set_state_dir(struct repo *r)
 {
 	char *dir = os_state_dir();
 
-	repo_set_state_dir(c->repo, dir);
+	repo_set_state_dir(r, dir);
 	free(dir);
+}
+
+int cli_open_from(struct cli *c, struct repo **out, struct err *e)
+{
+	struct store *s = NULL;
+	struct cred cred = {0};
+	char *cache;
+	int rc;
+
+	if (cli_store_open(c, c->opt.from_repo, false, c->ctx, &s, e) == -1)
+		return -1;
+	if (cred_get_from(c, &cred, e) == -1) {
+		store_close(s);
+		return -1;
+	}
+	cache = cli_cache_dir(c);
+	rc = repo_open(s, &cred.cred, cache, c->ctx, out, e);
+	free(cache);
+	cred_fini(&cred);
+	if (rc == 0)
+		set_state_dir(*out);
+	return rc;
 }
 
 static int open_repo(struct cli *c, struct err *e)
@@ -87,7 +109,7 @@ static int open_repo(struct cli *c, struct err *e)
 	}
 	free(cache);
 	if (rc == 0)
-		set_state_dir(c);
+		set_state_dir(c->repo);
 	if (rc == -1 && e->kind == ERR_NO_REPOSITORY && e->hint[0] == '\0')
 		err_hint(e, "make one with: holdfast -r %s init", url);
 	return rc;

@@ -108,6 +108,22 @@ const struct cmd_def cmd_table[CMD_COUNT] = {
 	"restored.",
 	CMD_REPO | CMD_OPENS, 0, 0, NULL, NULL, cmd_stats,
 	{{"holdfast -r /srv/backup stats", "all of it"}}},
+    [CMD_COPY] = {CMD_COPY, "copy", "[SNAPSHOT...]", "Copy snapshots from another repository",
+	"Copies snapshots of --from-repo (all, or those that are named or chosen) into --repo, "
+	"sealed with its keys. Copies keep time, host, paths and tags, and say what they are a "
+	"copy of: what was copied before is left out, and what snapshots have in common is read "
+	"and "
+	"stored once. Interrupted, it goes on from there the next time.\n\nA snapshot that damage "
+	"reaches is reported and left out, the others are copied, and the exit status is 20. Pins, "
+	"holds and what is in the trash are not copied.\n\nWith --follow-retention the copies of "
+	"snapshots that --from-repo has forgotten, or no more, go into the trash for the --delay; "
+	"never what is pinned or held in --repo.\n\n" ABOUT_SNAPSHOT,
+	CMD_REPO | CMD_OPENS, 0, ANY, NULL, "11", cmd_copy,
+	{{"holdfast -r /mnt/usb copy --from-repo /srv/backup --from-key-file ~/backup.key",
+	     "everything that is not there yet"},
+	    {"holdfast copy --from-repo /srv/backup latest:orders-db", "one system's newest"},
+	    {"holdfast copy --from-repo /srv/backup --follow-retention",
+		"and drops what it dropped"}}},
     [CMD_TAG] = {CMD_TAG, "tag", "SNAPSHOT...", "Change snapshots' tags, pins and holds",
 	"Changes the tags of snapshots, pins them or puts them on a legal hold: forget refuses "
 	"what "
@@ -137,6 +153,21 @@ const struct cmd_def cmd_table[CMD_COUNT] = {
 	    {"holdfast key add --role write --new-key-file /root/db1.key",
 		"for a machine that only adds"},
 	    {"holdfast key export --output sheet.txt", "to be printed"}}},
+    [CMD_KIT] = {CMD_KIT, "kit", "export --single-file SNAPSHOT",
+	"Export a snapshot as one file that needs nothing else",
+	"Writes a snapshot as one encrypted file, to standard output or --output. With its own key "
+	"or password (--new-key-file, --new-password-file, or a prompt) it is read at kit:FILE by "
+	"every command that reads: restore, ls, mount, copy; check verifies every byte of it. It "
+	"holds no key of this repository.\n\nA file that was torn or changed is told as "
+	"such.\n\n" ABOUT_SNAPSHOT,
+	CMD_REPO | CMD_OPENS, 2, 2, "export", NULL, cmd_kit,
+	{{"holdfast kit export --single-file latest --new-key-file k.key --output shop.kit",
+	     "and keep the key elsewhere"},
+	    {"holdfast kit export --single-file latest --new-password-file pw | ssh safe 'cat "
+	     ">shop.kit'",
+		"in one stream"},
+	    {"holdfast -r kit:shop.kit --key-file k.key restore latest --target /tmp/shop",
+		"years later"}}},
     [CMD_REPAIR] = {CMD_REPAIR, "repair", "[index | snapshots]",
 	"Make the best of a damaged repository",
 	"What parity (init --parity, --add-parity) can mend is put back bit for bit. Then index "

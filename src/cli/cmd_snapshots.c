@@ -78,6 +78,22 @@ static void state_json(json_t *o, const struct snapshot *s)
 	json_object_set_new(o, "late", json_boolean(s->late));
 }
 
+/* Of a copy: of what, and in which repository that was made. */
+static void original_json(json_t *o, const struct snapshot *s)
+{
+	char repo[2 * FORMAT_UID + 1];
+	json_t *from = json_object();
+
+	if (!s->has_original) {
+		json_decref(from);
+		out_json_str(o, "original", NULL);
+		return;
+	}
+	out_json_str(from, "repository", hex_encode(repo, s->original_repo, FORMAT_UID));
+	out_json_id(from, "snapshot", &s->original);
+	json_object_set_new(o, "original", from);
+}
+
 /* "pinned, trash until 2026-11-28 09:41:07 +01:00" */
 static void put_state(struct buf *b, const struct snapshot *s)
 {
@@ -151,6 +167,7 @@ static void snapshot_json(struct cli *c, const struct snapshot *s)
 	out_json_u64(o, "stored_bytes", sum.stored_bytes);
 	out_json_u64(o, "errors", sum.errors);
 	state_json(o, s);
+	original_json(o, s);
 	json_object_set_new(o, "anomalies", anomalies_json(s->anomalies, s->nanomalies));
 	out_json(c, "item", o);
 }

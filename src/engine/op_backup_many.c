@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "engine/backup_internal.h"
+#include "repo/family.h"
 
 struct passes {
 	struct backup_target *v;
@@ -22,7 +23,7 @@ static size_t choose(struct passes *s, size_t which[WRITER_SET_MAX])
 	for (size_t i = 0; i < s->n; i++) {
 		if (s->done[i] || (n > 0 && (s->v[which[0]].behind || s->v[i].behind)))
 			continue;
-		if (n > 0 && !writer_is_kin(s->v[which[0]].repo, s->v[i].repo))
+		if (n > 0 && !family_is_kin(s->v[which[0]].repo, s->v[i].repo))
 			continue;
 		s->done[i] = true;
 		which[n++] = i;

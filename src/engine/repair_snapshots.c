@@ -152,6 +152,7 @@ static int replace(struct repair *rp, struct snapshot *s, bool lost, struct err 
 	if (!lost) {
 		s->has_parent = true;
 		s->parent = old;
+		s->has_original = false; /* it lacks what was lost: copied again, it is whole */
 		if (writer_lane_flush(rp->lane, e) == -1 || writer_finish(rp->writer, e) == -1 ||
 		    writer_commit(rp->writer, s, e) == -1)
 			return -1;

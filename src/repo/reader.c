@@ -170,6 +170,11 @@ int reader_unseal(struct reader *rd, const struct pack_frame *f, const uint8_t *
 	    buf_extend(out, f->plain), f->plain, e);
 }
 
+struct span reader_packed(const struct reader *rd)
+{
+	return buf_span(&rd->packed);
+}
+
 /* Once more, from what the pack's parity makes of it; e is why it must be. */
 static int mended_frame(struct reader *rd, const char *name, const struct id *pack,
     const struct index_place *at, const struct pack_frame *f, struct buf *out, struct err *e)

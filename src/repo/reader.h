@@ -58,6 +58,9 @@ void reader_shrink(struct reader *rd, size_t keep);
 int reader_unseal(struct reader *rd, const struct pack_frame *f, const uint8_t *sealed_key,
     struct span box, struct buf *out, struct err *e);
 
+/* What the frame opened last was as compressed; lives until the next call. */
+struct span reader_packed(const struct reader *rd);
+
 /* Is this the blob of that kind and id, by the id key of a domain we know? */
 bool reader_check(
     struct reader *rd, enum format_purpose kind, struct span blob, const struct id *id);

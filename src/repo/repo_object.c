@@ -180,6 +180,11 @@ size_t repo_domains(const struct repo *r)
 	return r->ndomains;
 }
 
+uint64_t repo_own_tag(const struct repo *r)
+{
+	return repo_own_domain(r)->tag;
+}
+
 uint64_t repo_domain_tag(const struct repo *r, size_t i)
 {
 	return r->domains[i].tag;

@@ -70,6 +70,7 @@ enum role repo_signer_role(const struct repo *r, uint64_t signer); /* ROLES: unk
 
 /* Tags of the domains whose keys the key in use has: all, or a writer's own. */
 size_t repo_domains(const struct repo *r);
+uint64_t repo_own_tag(const struct repo *r); /* of the key in use; not for maintenance */
 uint64_t repo_domain_tag(const struct repo *r, size_t i);
 
 /* The index objects that the loaded index holds; damaged ones are left out of it. */

@@ -380,6 +380,11 @@ struct author snapshot_author(const struct snapshot *s)
 	return author_of(s->signer, s->client);
 }
 
+const struct id *snapshot_origin(const struct snapshot *s)
+{
+	return s->has_original ? &s->original : &s->id;
+}
+
 uint64_t snapshot_domain(const struct snapshot *s)
 {
 	return domain_tag(s->domain);

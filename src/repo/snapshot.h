@@ -70,6 +70,10 @@ struct snapshot {
 	uint64_t sequence;
 	bool has_previous, has_parent;
 	struct id previous, parent;
+	bool has_original; /* it is a copy: of this snapshot, of the repository where that was made
+			    */
+	uint8_t original_repo[FORMAT_UID];
+	struct id original;
 	int64_t start_ns, end_ns;
 	int64_t deadline_ns; /* by when it had to be stored (the store's clock); else it is void */
 	char *host, *user, *system; /* system NULL if none */
@@ -144,6 +148,9 @@ int snapshot_del(struct repo *r, const struct id *id, struct err *e);
 
 /* Whose numbers it has. */
 struct author snapshot_author(const struct snapshot *s);
+
+/* What a copy is a copy of; its own id where it is none. */
+const struct id *snapshot_origin(const struct snapshot *s);
 
 /* Its domain, as readers and indexes know it. */
 uint64_t snapshot_domain(const struct snapshot *s);

@@ -141,6 +141,12 @@ static json_t *anomalies_json(const struct snapshot *s)
 	return list;
 }
 
+static json_t *original_json(const struct snapshot *s)
+{
+	return json_pack("{s:o,s:o}", "repository", uid_json(s->original_repo), "snapshot",
+	    id_json(true, &s->original));
+}
+
 static char *dump_free(json_t *o, bool whole)
 {
 	char *s = whole ? json_dumps(o, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
@@ -172,6 +178,8 @@ void snapshot_json_encode(const struct snapshot *s, char **head, char **facts)
 	json_object_set_new(h, "deadline", time_json(s->deadline_ns));
 	json_object_set_new(h, "strategy", json_string(snapshot_strategy_name(s->strategy)));
 	json_object_set_new(h, "tags", list_json(s->tags, s->ntags));
+	if (s->has_original)
+		json_object_set_new(h, "original", original_json(s));
 	json_object_set_new(h, "producer", json_string("holdfast " HF_VERSION));
 	for (size_t i = 0; i < s->nparts; i++) {
 		json_array_append_new(roots, id_json(s->parts[i].has_tree, &s->parts[i].tree));
@@ -216,6 +224,14 @@ static char *get_text(const json_t *o, const char *key)
 	return s ? mem_strdup(s) : NULL;
 }
 
+/* A member that may be absent; what is malformed is left out, as nothing depends on it. */
+static void decode_original(const json_t *o, struct snapshot *s)
+{
+	s->has_original = get_uid(o, "repository", s->original_repo) &&
+			  get_id(json_object_get(o, "snapshot"), &s->has_original, &s->original) &&
+			  s->has_original;
+}
+
 static bool decode_head(const json_t *h, struct snapshot *s)
 {
 	char *strategy = get_text(h, "strategy");
@@ -231,6 +247,7 @@ static bool decode_head(const json_t *h, struct snapshot *s)
 	s->system = get_text(h, "system");
 	s->producer = get_text(h, "producer");
 	s->sequence = (uint64_t)json_integer_value(json_object_get(h, "sequence"));
+	decode_original(json_object_get(h, "original"), s);
 	return known && s->host && s->user && s->producer && get_uid(h, "signer", s->signer) &&
 	       get_uid(h, "domain", s->domain) && get_uid(h, "client", s->client) &&
 	       get_uid(h, "group", s->group) &&

@@ -73,7 +73,6 @@ enum writer_loss {
 	WRITER_BEHIND  /* given up: the others would have had to wait */
 };
 enum { WRITER_SET_MAX = 16 };
-bool writer_is_kin(const struct repo *a, const struct repo *b);
 int writer_follow(struct writer *w, struct writer *peer, struct err *e);
 
 /* Was one of several given up, and why?  (Alone, a failure is told at once.) */
@@ -85,6 +84,15 @@ void writer_lane_free(struct writer_lane *l);
 /* Add a blob of a kind; *added tells whether it was new (may be NULL). */
 int writer_add(struct writer_lane *l, enum format_purpose kind, struct span blob, struct id *id,
     bool *added, struct err *e);
+
+/*
+ * Add a frame of another repository of the same family (family.h), whose blobs have the same
+ * ids here and were checked: sealed anew, but compressed as it comes.  `plain` is what `packed`
+ * is by `codec`.  Where some of its blobs are there already the others go one by one.
+ */
+struct pack_blob;
+int writer_add_frame(struct writer_lane *l, enum format_purpose kind, const struct pack_blob *blobs,
+    size_t n, struct span plain, uint8_t codec, struct span packed, struct err *e);
 
 /* As a tree_put callback; arg is the lane. */
 int writer_tree_put(
@@ -106,7 +114,6 @@ int writer_has(struct writer *w, const struct id *id, struct index_near *near, s
  */
 void writer_copy_keys(struct writer *w, const uint8_t *sealed_keys, size_t n);
 struct pack_frame;
-struct pack_blob;
 int writer_copy_frame(struct writer *w, const struct pack_frame *frame,
     const struct pack_blob *blobs, const uint8_t *sealed_key, struct span box, struct err *e);
 

@@ -167,7 +167,19 @@ static int seal_for(struct writer_lane *l, unsigned d, const struct pack_frame *
 	return 0;
 }
 
-/* Seal it for those of the set that lack one of its blobs. */
+/* What was compressed becomes a frame of those of the set that lack one of its blobs. */
+static int store_frame(struct writer_lane *l, struct pack_frame *f, int level,
+    const struct pack_blob *blobs, struct span c, unsigned lack, struct err *e)
+{
+	f->stored = (uint32_t)(c.n + FORMAT_BOX);
+	bind_frame(l, f, level, blobs);
+	for (unsigned d = 0; d < l->w->nset; d++)
+		if ((lack & 1U << d) && writer_takes(l->w, d) &&
+		    seal_for(l, d, f, blobs, c, e) == -1)
+			return -1;
+	return 0;
+}
+
 static int seal_frame(struct writer_lane *l, enum format_purpose kind, struct span plain,
     const struct pack_blob *blobs, size_t n, unsigned lack, struct err *e)
 {
@@ -176,13 +188,7 @@ static int seal_frame(struct writer_lane *l, enum format_purpose kind, struct sp
 	const int level = level_of(l->w, n);
 	struct span c = pack_plain(l, level, plain, &f.codec);
 
-	f.stored = (uint32_t)(c.n + FORMAT_BOX);
-	bind_frame(l, &f, level, blobs);
-	for (unsigned d = 0; d < l->w->nset; d++)
-		if ((lack & 1U << d) && writer_takes(l->w, d) &&
-		    seal_for(l, d, &f, blobs, c, e) == -1)
-			return -1;
-	return 0;
+	return store_frame(l, &f, level, blobs, c, lack, e);
 }
 
 static int flush_frame(struct writer_lane *l, enum format_purpose kind, struct err *e)
@@ -281,10 +287,21 @@ static void count_added(struct writer *w, enum format_purpose kind, size_t n)
 		atomic_fetch_add_explicit(&w->stats.content_added, n, memory_order_relaxed);
 }
 
+/* Claimed for those that lack it. */
+static int store_blob(struct writer_lane *l, enum format_purpose kind, struct span blob,
+    const struct id *id, unsigned lack, struct err *e)
+{
+	for (unsigned d = 0; d < l->w->nset; d++)
+		if (lack & 1U << d)
+			count_added(l->w->set[d], kind, blob.n);
+	if (blob.n < FORMAT_FRAME_OWN)
+		return gather(l, kind, blob, id, lack, e);
+	return seal_frame(l, kind, blob, &(struct pack_blob){*id, (uint32_t)blob.n}, 1, lack, e);
+}
+
 int writer_add(struct writer_lane *l, enum format_purpose kind, struct span blob, struct id *id,
     bool *added, struct err *e)
 {
-	struct writer *w = l->w;
 	unsigned lack;
 
 	if (blob.n > FORMAT_BLOB_MAX)
@@ -296,12 +313,53 @@ int writer_add(struct writer_lane *l, enum format_purpose kind, struct span blob
 		*added = lack != 0;
 	if (lack == 0)
 		return 0;
-	for (unsigned d = 0; d < w->nset; d++)
-		if (lack & 1U << d)
-			count_added(w->set[d], kind, blob.n);
-	if (blob.n < FORMAT_FRAME_OWN)
-		return gather(l, kind, blob, id, lack, e);
-	return seal_frame(l, kind, blob, &(struct pack_blob){*id, (uint32_t)blob.n}, 1, lack, e);
+	return store_blob(l, kind, blob, id, lack, e);
+}
+
+/* Who lacks each of a frame's blobs, which is ours to store now; how many are, or -1. */
+static int64_t claim_blobs(struct writer_lane *l, enum format_purpose kind,
+    const struct pack_blob *blobs, size_t n, unsigned *lack, struct err *e)
+{
+	int64_t count = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (find_lacking(l, kind, &blobs[i].id, &lack[i], e) == -1)
+			return -1;
+		count += lack[i] != 0;
+	}
+	return count;
+}
+
+int writer_add_frame(struct writer_lane *l, enum format_purpose kind, const struct pack_blob *blobs,
+    size_t n, struct span plain, uint8_t codec, struct span packed, struct err *e)
+{
+	struct pack_frame f = {.kind = (uint8_t)kind,
+	    .codec = codec,
+	    .plain = (uint32_t)plain.n,
+	    .nblobs = (uint32_t)n};
+	unsigned lack[FRAME_BLOBS_MAX], any = 0;
+	int64_t count;
+	size_t at = 0;
+
+	if (n > FRAME_BLOBS_MAX)
+		return err_set(e, ERR_BUG, "frame of %zu blobs", n);
+	if ((count = claim_blobs(l, kind, blobs, n, lack, e)) == -1)
+		return -1;
+	if (count == (int64_t)n) {
+		for (size_t i = 0; i < n; i++) {
+			any |= lack[i];
+			for (unsigned d = 0; d < l->w->nset; d++)
+				if (lack[i] & 1U << d)
+					count_added(l->w->set[d], kind, blobs[i].len);
+		}
+		buf_reset(&l->box);
+		return store_frame(l, &f, 0, blobs, packed, any, e);
+	}
+	for (size_t i = 0; i < n; at += blobs[i++].len)
+		if (lack[i] && store_blob(l, kind, span_of(plain.p + at, blobs[i].len),
+				   &blobs[i].id, lack[i], e) == -1)
+			return -1;
+	return 0;
 }
 
 int writer_tree_put(

@@ -3,22 +3,9 @@
  * the keys of ids and of cuts, so a blob has one id in all of them; each has
  * its own index, packs, data keys and snapshot.
  */
-#include <string.h>
-
+#include "repo/family.h"
 #include "repo/writer_feed.h"
 #include "repo/writer_internal.h"
-
-bool writer_is_kin(const struct repo *a, const struct repo *b)
-{
-	const struct config *x = &a->config, *y = &b->config;
-	const struct domain *d = repo_own_domain(a), *f = repo_own_domain(b);
-
-	return d != NULL && f != NULL && d->has_ids && f->has_ids && x->blob_id == y->blob_id &&
-	       x->chunk_min == y->chunk_min && x->chunk_avg == y->chunk_avg &&
-	       x->chunk_max == y->chunk_max && crypto_equal(d->id_key, f->id_key, CRYPTO_KEY) &&
-	       crypto_equal(d->chunker_key, f->chunker_key, CRYPTO_KEY) &&
-	       crypto_equal(d->index_key.key, f->index_key.key, CRYPTO_KEY);
-}
 
 static int feed(struct writer *w, const struct writer_params *p, struct err *e)
 {
@@ -32,7 +19,7 @@ int writer_follow(struct writer *w, struct writer *peer, struct err *e)
 	if (w->nset == WRITER_SET_MAX)
 		return err_set(
 		    e, ERR_UNSUPPORTED, "more than %d repositories at once", WRITER_SET_MAX);
-	if (!writer_is_kin(w->repo, peer->repo))
+	if (!family_is_kin(w->repo, peer->repo))
 		return err_set(e, ERR_UNSUPPORTED, "%s is of another family", repo_url(peer->repo));
 	if (feed(w, &w->params, e) == -1 || feed(peer, &w->params, e) == -1)
 		return -1;

@@ -275,6 +275,12 @@ static const char *after_scheme(const char *url, const char *scheme)
 	return strncmp(url, scheme, n) == 0 && url[n] == ':' ? url + n + 1 : NULL;
 }
 
+static int no_empty_kit(const char *url, struct err *e)
+{
+	err_set(e, ERR_USAGE, "%s: a kit is not made empty", url);
+	return err_hint(e, "holdfast kit export --single-file makes one of a snapshot");
+}
+
 int store_open(const char *url, bool create, struct ctx *ctx, struct store **out, struct err *e)
 {
 	static const struct store_params none;
@@ -343,6 +349,10 @@ static int open_driver(const char *url, bool create, const struct store_given *g
 								    : UPLOADS;
 			return 0;
 		}
+	if ((rest = after_scheme(url, "kit")))
+		return create                       ? no_empty_kit(url, e)
+		       : no_options(given, e) == -1 ? -1
+						    : store_kit_open(rest, out, e);
 	if ((rest = after_scheme(url, "mem")))
 		return no_options(given, e) == -1 ? -1 : store_mem_open(rest, create, out, e);
 	rest = after_scheme(url, "fs");

@@ -43,6 +43,22 @@ int store_now(struct store *s, int64_t *ns, struct err *e);
 int store_mem_open(const char *name, bool create, struct store **out, struct err *e);
 
 /*
+ * kit: the objects in one file (kit.h), read-only; "kit:PATH".  ERR_NO_REPOSITORY if it is none,
+ * ERR_CORRUPT if it is torn or its directory damaged.  verify reads all of it and tells of each
+ * damaged object as EVENT_OBJECT_DAMAGED; of another store nothing.
+ */
+int store_kit_open(const char *path, struct store **out, struct err *e);
+bool store_is_kit(struct store *s); /* also behind wrappers */
+int store_kit_verify(struct store *s, struct ctx *ctx, uint64_t *damaged, struct err *e);
+
+/*
+ * One being made: a store for a new repository, whose packs go to fd (borrowed, perhaps a pipe)
+ * as they are put.  After the last put end writes the rest; without it there is no kit.
+ */
+int store_kit_begin(int fd, const char *name, struct store **out, struct err *e);
+int store_kit_end(struct store *kit, uint64_t *size, uint8_t sha256[32], struct err *e);
+
+/*
  * s3: a bucket; `rest` is the URL after "s3:", the options are s3_options' (s3.h).  With `create`
  * it is tried whether objects can be put, read and deleted there.  ctx may not be NULL.
  */

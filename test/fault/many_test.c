@@ -11,7 +11,7 @@ enum { MANY = 3 };
 /* What goes wrong with one of them. */
 struct trouble {
 	bool dead;       /* every pack fails */
-	bool slow;       /* the first pack waits until another has its snapshot */
+	bool slow;       /* its first pack waits until another has its snapshot */
 	sem_t *released; /* by the first snapshot that is put */
 	sem_t own;
 	unsigned packs; /* that were put */
@@ -24,12 +24,13 @@ static enum err_kind decide(void *arg, const char *op, const char *key, bool *af
 
 	if (strncmp(key, "snapshots/", 10) == 0 && strcmp(op, "put") == 0)
 		sem_post(&t->own);
+	if (t->slow && strcmp(op, "append") == 0) {
+		sem_wait(t->released);
+		t->slow = false;
+	}
 	if (!pack || strcmp(op, "commit") != 0)
 		return ERR_NONE;
 	t->packs++;
-	if (t->slow)
-		sem_wait(t->released);
-	t->slow = false;
 	return t->dead ? ERR_IO : ERR_NONE;
 }
 
