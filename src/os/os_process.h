@@ -6,6 +6,8 @@
 #ifndef HF_OS_OS_PROCESS_H
 #define HF_OS_OS_PROCESS_H
 
+#include <stddef.h>
+
 #include "base/err.h"
 
 struct os_process {
