@@ -173,8 +173,10 @@ static int on_text(void *arg, const char *path, struct span text, struct err *e)
 	(void)e;
 	if (strcmp(path, "Code") == 0 && out[0] == NULL)
 		out[0] = mem_strndup((const char *)text.p, text.n);
-	else if (strcmp(path, "Message") == 0 && out[1] == NULL)
-		out[1] = mem_strndup((const char *)text.p, strcspn((const char *)text.p, "\n\r"));
+	else if (strcmp(path, "Message") == 0 && out[1] == NULL) {
+		out[1] = mem_strndup((const char *)text.p, text.n);
+		out[1][strcspn(out[1], "\n\r")] = '\0';
+	}
 	return 0;
 }
 

@@ -71,19 +71,37 @@ static void a_file_is_no_repository(void **state)
 
 static void other_schemes_are_unsupported(void **state)
 {
-	static const char *const urls[] = {"sftp:host:/p", "gcs:b", "azure:c",
-	    "ftp://user:pw@host/p", "webdav:https://h/", "https://h/", "rest:http://h", "b2:x"};
+	static const char *const urls[] = {
+	    "ssh:host:/p", "https://user:pw@h/", "rest:http://h", "b2:x", "nfs:h:/p"};
 
 	for (size_t i = 0; i < sizeof urls / sizeof *urls; i++) {
 		struct store *s;
 		struct err e;
 
-		refuses(urls[i], true, ERR_UNSUPPORTED, "this version has");
+		refuses(urls[i], true, ERR_UNSUPPORTED, "there are paths");
 		store_open(urls[i], false, NULL, &s, &e);
 		assert_null(strstr(e.msg, "pw"));
 	}
 	refuses("", false, ERR_USAGE, "");
 	refuses("fs:", true, ERR_USAGE, "");
+}
+
+/* A password in a URL is in every list of processes: refused, and not repeated. */
+static void urls_with_secrets_are_refused(void **state)
+{
+	static const char *const urls[] = {"ftp://user:secret-pw@host/p",
+	    "sftp://user:secret-pw@host/p", "webdavs://user:secret-pw@host/p",
+	    "s3:http://user:secret-pw@host/bucket"};
+	struct ctx ctx = {0};
+
+	for (size_t i = 0; i < sizeof urls / sizeof *urls; i++) {
+		struct store *s;
+		struct err e;
+
+		FAILS(store_open(urls[i], false, &ctx, &s, &e), ERR_USAGE, &e);
+		if (strstr(e.msg, "secret-pw") || strstr(e.hint, "secret-pw"))
+			fail_msg("%s: %s", urls[i], e.msg);
+	}
 }
 
 static void mem_is_shared_by_name(void **state)
@@ -115,6 +133,7 @@ int main(void)
 	    cmocka_unit_test(a_relative_path_may_look_like_a_scheme),
 	    cmocka_unit_test(a_file_is_no_repository),
 	    cmocka_unit_test(other_schemes_are_unsupported),
+	    cmocka_unit_test(urls_with_secrets_are_refused),
 	    cmocka_unit_test(mem_is_shared_by_name),
 	};
 
