@@ -38,20 +38,44 @@ static int collect(void *arg, const struct id *id, struct err *e)
 	return 0;
 }
 
-/* The ids of a file's content on both sides: of as many blobs, each is the other's. */
+/* 0 where it cannot be told. */
+static uint32_t length(struct repo *r, const struct id *id)
+{
+	struct index_place at;
+	struct err ignored;
+
+	return index_cache_find(repo_index(r), id, &at, &ignored) == 1 ? at.blob_len : 0;
+}
+
+/* As many blobs of the same lengths: a copy that was cut anew has others. */
+static bool cut_alike(const struct copying *c, const struct id_list *a, const struct id_list *b)
+{
+	bool alike = a->n == b->n;
+
+	for (size_t i = 0; alike && i < a->n; i++) {
+		uint32_t n = length(c->from, &a->v[i]);
+
+		alike = n > 0 && n == length(c->to, &b->v[i]);
+	}
+	return alike;
+}
+
+/* The ids of a file's content on both sides: where both were cut alike, each is the other's. */
 static int pair_file(
     struct pairing *p, const struct tree_ref *from, const struct tree_ref *to, struct err *e)
 {
 	struct id_list a = {0}, b = {0};
+	bool alike;
 	int rc = -1;
 
 	if (tree_content(reader_tree_get, p->c->reader, from, collect, &a, e) == -1 ||
 	    tree_content(get_there, p, to, collect, &b, e) == -1)
 		goto out;
+	alike = cut_alike(p->c, &a, &b);
 	for (size_t i = 0; i < b.n; i++) {
 		if (rely(p, &b.v[i], e) == -1)
 			goto out;
-		if (a.n == b.n)
+		if (alike)
 			copy_map_put(p->c->map, &a.v[i], &b.v[i]);
 	}
 	rc = 0;

@@ -108,7 +108,7 @@ bool sftp_read_attrs(struct cursor *c, struct sftp_attrs *a)
 	const uint32_t more = 0x80000000;
 	uint32_t flags = sftp_read_u32(c);
 
-	*a = (struct sftp_attrs){0};
+	*a = (struct sftp_attrs){.whole = (flags & SIZE) && (flags & MODE) && (flags & TIMES)};
 	if (flags & SIZE)
 		a->size = sftp_read_u64(c);
 	if (flags & OWNER)

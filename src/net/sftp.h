@@ -94,6 +94,7 @@ struct sftp_attrs {
 	uint64_t size;
 	int64_t mtime_s;
 	uint32_t mode; /* 0: not told */
+	bool whole;    /* all three were told */
 };
 struct cursor;
 bool sftp_read_attrs(struct cursor *c, struct sftp_attrs *a);

@@ -46,6 +46,8 @@ static int size_of(struct span text, uint64_t *out, struct err *e)
 	return *end == '\0' ? 0 : err_set(e, ERR_CORRUPT, "list: a size that is none");
 }
 
+static const uint64_t UNTOLD = UINT64_MAX;
+
 static int on_text(void *arg, const char *path, struct span text, struct err *e)
 {
 	struct page *p = arg;
@@ -63,9 +65,12 @@ static int on_text(void *arg, const char *path, struct span text, struct err *e)
 		/* Whole seconds: HEAD tells no more, and the two should agree. */
 		p->st.mtime_ns = t.ns - t.ns % CALENDAR_SECOND;
 	} else if (strcmp(path, "Contents") == 0) {
-		int rc = listed(p, e);
+		int rc = p->st.size == UNTOLD || p->st.mtime_ns == -1
+			     ? err_set(e, ERR_CORRUPT, "list: an object without size or time")
+			     : listed(p, e);
 
 		p->key[0] = '\0';
+		p->st = (struct store_stat){.size = UNTOLD, .mtime_ns = -1};
 		return rc;
 	} else if (strcmp(path, "IsTruncated") == 0) {
 		p->out->more = span_eq(text, span_str("true"));
@@ -79,7 +84,11 @@ static int on_text(void *arg, const char *path, struct span text, struct err *e)
 int s3_page_read(struct span xml, const char *prefix, store_visit *visit, void *arg,
     struct s3_page *out, struct err *e)
 {
-	struct page p = {.out = out, .prefix = prefix, .visit = visit, .arg = arg};
+	struct page p = {.out = out,
+	    .prefix = prefix,
+	    .visit = visit,
+	    .arg = arg,
+	    .st = {.size = UNTOLD, .mtime_ns = -1}};
 
 	memset(out, 0, sizeof *out);
 	if (xml_read(xml, on_text, &p, e) == -1)

@@ -254,7 +254,7 @@ static int on_listed(void *arg, const char *path, struct span text, struct err *
 
 	if (strcmp(path, "Blobs/Blob/Name") == 0) {
 		copy_text(l->key, sizeof l->key, text);
-		l->st = (struct store_stat){0};
+		l->st = (struct store_stat){.size = UINT64_MAX, .mtime_ns = -1};
 	} else if (strcmp(path, "Blobs/Blob/Properties/Content-Length") == 0) {
 		copy_text(word, sizeof word, text);
 		l->st.size = strtoull(word, NULL, 10);
@@ -264,6 +264,8 @@ static int on_listed(void *arg, const char *path, struct span text, struct err *
 		if (l->st.mtime_ns == -1)
 			return err_set(e, ERR_CORRUPT, "list: a time that is none");
 	} else if (strcmp(path, "Blobs/Blob") == 0) {
+		if (l->st.size == UINT64_MAX || l->st.mtime_ns == -1)
+			return err_set(e, ERR_CORRUPT, "list: a blob without size or time");
 		/* Whatever else is in the container is not ours, and no key. */
 		if (strncmp(l->key, l->azure->place.prefix, n) == 0 && store_key_valid(l->key + n))
 			return l->visit(l->arg, l->key + n, &l->st, e);

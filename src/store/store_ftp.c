@@ -107,8 +107,9 @@ static int look(struct store_ftp *s, const char *key, struct store_stat *out, st
 	free(path);
 	if (rc == -1)
 		return -1;
-	if (c.size < 0 || c.mtime_s < 0) /* a folder has no size, or no time */
-		return err_set(e, ERR_ABSENT, "it is no file");
+	/* What is not there, or a folder, was answered by 550: here it is busy, or cannot tell. */
+	if (c.size < 0 || c.mtime_s < 0)
+		return err_set(e, ERR_UNREACHABLE, "the server does not tell size and time now");
 	*out = (struct store_stat){.size = (uint64_t)c.size, .mtime_ns = c.mtime_s * SECOND};
 	return 0;
 }

@@ -198,6 +198,9 @@ static int look_at(struct store_sftp *s, const char *key, struct store_stat *out
 		return sftp_refused(rc, e, "stat");
 	if (S_ISDIR(a.mode))
 		return err_set(e, ERR_ABSENT, "it is a folder");
+	/* A time that is none would look like 1970, and old enough for prune. */
+	if (!a.whole)
+		return err_set(e, ERR_UNSUPPORTED, "the server does not tell size and time");
 	*out = (struct store_stat){.size = a.size, .mtime_ns = a.mtime_s * SECOND};
 	return 0;
 }

@@ -99,8 +99,12 @@ static int take_entries(struct walk *k, struct reading *r, struct err *e)
 		struct span name = sftp_read_string(&c);
 
 		sftp_read_string(&c); /* as `ls -l` shows it */
-		if (sftp_read_attrs(&c, &a))
-			take_entry(k, r, name, &a);
+		if (!sftp_read_attrs(&c, &a))
+			break;
+		if (!a.whole)
+			return err_set(e, ERR_UNSUPPORTED,
+			    "the server's listing does not tell sizes, kinds and times");
+		take_entry(k, r, name, &a);
 	}
 	return c.bad ? err_set(e, ERR_CORRUPT, "a listing that is none") : 0;
 }

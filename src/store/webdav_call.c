@@ -175,12 +175,34 @@ int webdav_refused(const struct http_answer *a, struct err *e)
 	}
 }
 
+/* 207 has a status for each thing: of a MOVE or DELETE it says that some of it was not done. */
+static bool is_done(const struct webdav_call *c, int status)
+{
+	if (strcmp(c->method, "PROPFIND") == 0)
+		return status == 207;
+	return status == 200 || status == 201 || status == 204 || status == 206;
+}
+
+/* As servers answer who asks for a folder like a file; other redirects say nothing of it. */
+static bool is_folder(const struct http_answer *a)
+{
+	const char *to = http_header(a, "location");
+
+	return a->status >= 300 && a->status < 400 && to && *to && to[strlen(to) - 1] == '/';
+}
+
 int webdav_do(struct webdav *d, const struct webdav_call *c, struct http_answer *a, struct err *e)
 {
 	int rc = webdav_ask(d, c, a, e);
 
-	if (rc == 0 && !web_good(a)) {
-		rc = webdav_refused(a, e);
+	if (rc == 0 && !is_done(c, a->status)) {
+		rc = web_good(a) ? err_set(e, ERR_FAILED,
+				       "the server answered %d, which does not say "
+				       "that it is done",
+				       a->status)
+				 : webdav_refused(a, e);
+		if (rc == -1 && e->kind == ERR_ABSENT && a->status < 400 && !is_folder(a))
+			e->kind = ERR_UNREACHABLE;
 		http_answer_fini(a);
 	}
 	return rc;

@@ -117,6 +117,21 @@ def test_a_dry_run_stores_nothing_and_tells_what_it_would(repo, mirror, tree, rn
     assert mirror.objects("") == before and listed(mirror) == {}
 
 
+def test_a_plain_copy_after_a_rechunked_one_is_right_too(repo, mirror, tree, rng, base):
+    """The earlier copy may have as many chunks of a file, and others."""
+    for i in range(12):
+        tree.file(f"log{i}", rng.randbytes(rng.randrange(2 * MIB, 5 * MIB)))
+    repo.backup(tree.path)
+    mirror.copy("--rechunk")
+    for i in range(12):
+        with open(tree.at(f"log{i}"), "ab") as f:
+            f.write(rng.randbytes(50_000))
+    repo.backup(tree.path)
+    mirror.copy()
+    mirror("restore", "latest", "--target", base / "out")
+    same_tree(tree.path, restored(base / "out", tree.path))
+
+
 def test_rechunked_copies_share_chunks_with_backups_into_the_same_repository(repo, mirror, tree, rng, base):
     tree.file("big", rng.randbytes(20 * MIB))
     repo.backup(tree.path)
