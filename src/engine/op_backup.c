@@ -265,22 +265,6 @@ static int commit(struct backup *b, size_t i, struct snapshot *s, struct err *e)
 	return 0;
 }
 
-/* What was given up may be in a store that does not answer: nobody waits for that. */
-static int finish(struct backup *b, size_t i, bool lost, struct err *e)
-{
-	struct ctx *ctx = repo_ctx(b->targets[i]->repo);
-	int rc;
-
-	if (b->p->dry_run)
-		return 0;
-	if (lost && ctx != b->ctx)
-		atomic_store(&ctx->cancel, true);
-	rc = writer_finish(b->writers[i], e);
-	if (lost && ctx != b->ctx)
-		atomic_store(&ctx->cancel, false);
-	return rc;
-}
-
 /* One target after another; what was given up comes last, as it may have to wait. */
 static void finish_all(struct backup *b, bool lost, struct snapshot *s)
 {
@@ -293,7 +277,7 @@ static void finish_all(struct backup *b, bool lost, struct snapshot *s)
 		t->behind = t->behind || writer_lost(b->writers[i], NULL) == WRITER_BEHIND;
 		/* The parent is a snapshot of the first. */
 		s->has_parent = parent && i == 0;
-		t->rc = finish(b, i, lost, &t->err);
+		t->rc = b->p->dry_run ? 0 : writer_finish(b->writers[i], &t->err);
 		if (t->rc == 0)
 			t->rc = commit(b, i, s, &t->err);
 		if (t->rc == 0 && i == 0 && !b->p->dry_run) {

@@ -232,11 +232,6 @@ struct store *repo_store(struct repo *r)
 	return r->store;
 }
 
-struct ctx *repo_ctx(const struct repo *r)
-{
-	return r->ctx;
-}
-
 struct ctx *repo_set_ctx(struct repo *r, struct ctx *ctx)
 {
 	struct ctx *old = r->ctx;

@@ -83,7 +83,6 @@ struct store *repo_store(struct repo *r);
  */
 unsigned repo_workers(struct repo *r, unsigned jobs);
 struct ctx *repo_set_ctx(struct repo *r, struct ctx *ctx); /* returns the one before */
-struct ctx *repo_ctx(const struct repo *r);
 const char *repo_url(const struct repo *r);
 const char *repo_id_text(const struct repo *r); /* 32 hex digits */
 /* Where this machine remembers what it has seen (repo/seen.h); NULL, as at first: nowhere. */
