@@ -64,6 +64,18 @@ static void one_pass(struct passes *s, const size_t *which, size_t n, bool first
 		backup_pass(targets, n, s->p, s->ctx);
 }
 
+/* By two names it would be one copy that looks like two. */
+static int refuse_twice(const struct backup_target *v, size_t n, struct err *e)
+{
+	for (size_t i = 0; i < n; i++)
+		for (size_t j = 0; j < i; j++)
+			if (v[i].repo && v[j].repo &&
+			    strcmp(repo_id_text(v[i].repo), repo_id_text(v[j].repo)) == 0)
+				return err_set(e, ERR_USAGE, "%s and %s are one repository",
+				    repo_url(v[j].repo), repo_url(v[i].repo));
+	return 0;
+}
+
 static int result(const struct backup_target *v, size_t n, struct err *e)
 {
 	for (size_t i = 0; i < n; i++)
@@ -82,6 +94,8 @@ int op_backup_many(struct backup_target *targets, size_t n, const struct backup_
 
 	if (n > WRITER_SET_MAX)
 		return err_set(e, ERR_USAGE, "more than %d repositories at once", WRITER_SET_MAX);
+	if (refuse_twice(targets, n, e) == -1)
+		return -1;
 	for (size_t i = 0; i < n; i++) {
 		s.done[i] = targets[i].repo == NULL;
 		if (targets[i].repo != NULL)

@@ -105,6 +105,7 @@ def test_bad_words_are_told_before_anything_is_stored(places, some):
     key = places.hf.key_file
     for args, word in ((["--also-key-file", key, "--also-key-file", key], "more --also-key-file"),):
         assert word in places.hf("backup", some.path, *places.also(), *args, rc=2).err
+    assert "are one repository" in places.hf("backup", some.path, "--also", places.main + "/", rc=2).err
     places.hf("-r", f"{places.hf.base}/x", "init", "--family", f"{places.hf.base}/nowhere", rc=10)
     assert not os.path.exists(f"{places.hf.base}/x")
     places.hf("key", "add", "--role", "write", "--new-key-file", f"{places.hf.base}/w")
