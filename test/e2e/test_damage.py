@@ -109,6 +109,10 @@ def assert_found(repo, path, kind, how):
             elif kind in ("config", "keys"):
                 assert r.rc in (10, 12, 20), r
                 assert kind in said or os.path.basename(path)[:8] in said, r
+            elif how == "delete" and kind in ("packs", "meta") and r.rc == 0:
+                for s in repo("--json", "snapshots").json("item"):  # a marked one: prune may be who took it
+                    repo("restore", s["snapshot"], "--target", f"{repo.base}/all/{s['snapshot']}")
+                shutil.rmtree(f"{repo.base}/all")
             elif kind in ("packs", "meta") and args == ["check"] and how in ("flip", "zero"):
                 assert r.rc in (0, 20), r  # same size: only reading shows it
             else:
