@@ -193,7 +193,7 @@ static int on_progress(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl
 	struct transfer *t = arg;
 
 	(void)a, (void)b, (void)c, (void)d;
-	return t->ftp->ctx && t->ftp->ctx->cancel;
+	return t->ftp->ctx && ctx_cancelled(t->ftp->ctx);
 }
 
 /* ---- What went wrong. */
