@@ -7,7 +7,6 @@
  * second is the server's own business.  Objects are written in tmp/ and
  * renamed; an upload that was cut goes on where it ended.
  */
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +17,7 @@
 #include "os/os.h"
 #include "store/ftp_list.h"
 #include "store/store_drivers.h"
+#include "store/store_folders.h"
 #include "store/store_options.h"
 #include "store/store_web.h"
 
@@ -33,9 +33,7 @@ struct store_ftp {
 	struct ctx *ctx;
 	struct store_pace pace; /* of an upload that goes on, and of folders of a list */
 	_Atomic bool no_mlsd;
-	pthread_mutex_t lock; /* guards what follows */
-	char **folders;       /* known to be there */
-	size_t nfolders;
+	struct store_folders folders;
 };
 
 static const int64_t SECOND = 1000000000;
@@ -58,25 +56,6 @@ static int commands(struct store_ftp *s, const char *first, const char *second, 
 	return ftp_do(s->ftp, &c, e);
 }
 
-static bool known(struct store_ftp *s, const char *folder)
-{
-	bool found = false;
-
-	pthread_mutex_lock(&s->lock);
-	for (size_t i = 0; i < s->nfolders && !found; i++)
-		found = strcmp(s->folders[i], folder) == 0;
-	pthread_mutex_unlock(&s->lock);
-	return found;
-}
-
-static void know(struct store_ftp *s, const char *folder)
-{
-	pthread_mutex_lock(&s->lock);
-	s->folders = mem_realloc(s->folders, (s->nfolders + 1) * sizeof *s->folders);
-	s->folders[s->nfolders++] = mem_strdup(folder);
-	pthread_mutex_unlock(&s->lock);
-}
-
 /* All folders of a path.  One that is there is refused like one that may not be: a put will tell.
  */
 static int make_folders(struct store_ftp *s, const char *path, struct err *e)
@@ -88,8 +67,9 @@ static int make_folders(struct store_ftp *s, const char *path, struct err *e)
 		char *folder = mem_strndup(path, (size_t)(slash - path));
 		char *command = mem_printf("*MKD %s", folder);
 
-		if (!known(s, folder) && (rc = commands(s, command, NULL, e)) == 0)
-			know(s, folder);
+		if (!store_folders_has(&s->folders, folder) &&
+		    (rc = commands(s, command, NULL, e)) == 0)
+			store_folders_add(&s->folders, folder);
 		free(command);
 		free(folder);
 	}
@@ -387,10 +367,7 @@ static void ftp_close(struct store *st)
 	struct store_ftp *s = (struct store_ftp *)st;
 
 	ftp_free(s->ftp);
-	while (s->nfolders > 0)
-		free(s->folders[--s->nfolders]);
-	free(s->folders);
-	pthread_mutex_destroy(&s->lock);
+	store_folders_fini(&s->folders);
 	free(s->path);
 	free(st->url);
 	free(s);
@@ -501,7 +478,7 @@ static int open_any(bool implicit, const char *rest, bool create, const struct s
 	s->base.url = mem_printf("ftp%s:%s", implicit ? "s" : "", rest);
 	s->ctx = ctx;
 	s->pace = web_pace(far);
-	pthread_mutex_init(&s->lock, NULL);
+	store_folders_init(&s->folders);
 	if (store_options_read(options, OPTIONS, given, &o, e) == -1 ||
 	    store_options_known(options, OPTIONS, given, e) == -1)
 		goto out;

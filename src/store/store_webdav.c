@@ -5,7 +5,6 @@
  * F" does not take another's.  What a server does if the power fails is its own
  * business: there is no fsync to ask for.
  */
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +13,7 @@
 #include "base/mem.h"
 #include "crypto/crypto.h"
 #include "store/store_drivers.h"
+#include "store/store_folders.h"
 #include "store/store_options.h"
 #include "store/webdav.h"
 
@@ -22,9 +22,7 @@ struct store_webdav {
 	struct webdav dav;
 	struct ctx *ctx;
 	struct store_pace pace; /* of folders of a list */
-	pthread_mutex_t lock;   /* guards what follows */
-	char **folders;         /* known to be there */
-	size_t nfolders;
+	struct store_folders folders;
 };
 
 static struct webdav *dav_of(struct store *st)
@@ -60,33 +58,6 @@ static int make_one(struct webdav *d, const char *folder, struct err *e)
 	return rc;
 }
 
-static bool known(struct store_webdav *s, const char *folder)
-{
-	bool found = false;
-
-	pthread_mutex_lock(&s->lock);
-	for (size_t i = 0; i < s->nfolders && !found; i++)
-		found = strcmp(s->folders[i], folder) == 0;
-	pthread_mutex_unlock(&s->lock);
-	return found;
-}
-
-static void know(struct store_webdav *s, const char *folder)
-{
-	pthread_mutex_lock(&s->lock);
-	s->folders = mem_realloc(s->folders, (s->nfolders + 1) * sizeof *s->folders);
-	s->folders[s->nfolders++] = mem_strdup(folder);
-	pthread_mutex_unlock(&s->lock);
-}
-
-static void forget(struct store_webdav *s)
-{
-	pthread_mutex_lock(&s->lock);
-	while (s->nfolders > 0)
-		free(s->folders[--s->nfolders]);
-	pthread_mutex_unlock(&s->lock);
-}
-
 /* All folders of a key: before a put, since some answer with 500 where one is missing. */
 static int make_folders(struct store_webdav *s, const char *key, struct err *e)
 {
@@ -96,10 +67,10 @@ static int make_folders(struct store_webdav *s, const char *key, struct err *e)
 	     slash = strchr(slash + 1, '/')) {
 		char *folder = mem_strndup(key, (size_t)(slash + 1 - key));
 
-		if (!known(s, folder)) {
+		if (!store_folders_has(&s->folders, folder)) {
 			rc = make_one(&s->dav, folder, e);
 			if (rc == 0)
-				know(s, folder);
+				store_folders_add(&s->folders, folder);
 		}
 		free(folder);
 	}
@@ -134,7 +105,7 @@ static int call_in_folder(
 		return 0;
 	if (e->kind != ERR_ABSENT)
 		return -1;
-	forget(s);
+	store_folders_forget(&s->folders);
 	if (make_folders(s, key, e) == -1)
 		return -1;
 	if (call(&s->dav, c, e) == 0)
@@ -303,9 +274,7 @@ static void webdav_close(struct store *st)
 	struct store_webdav *s = (struct store_webdav *)st;
 
 	webdav_fini(&s->dav);
-	forget(s);
-	free(s->folders);
-	pthread_mutex_destroy(&s->lock);
+	store_folders_fini(&s->folders);
 	free(st->url);
 	free(st);
 }
@@ -358,7 +327,7 @@ static int open_any(bool tls, const char *rest, bool create, const struct store_
 		free(s);
 		return -1;
 	}
-	pthread_mutex_init(&s->lock, NULL);
+	store_folders_init(&s->folders);
 	s->base.ops = &ops;
 	s->base.url = mem_printf("webdav%s:%s", tls ? "s" : "", rest);
 	s->ctx = ctx;
