@@ -269,7 +269,7 @@ int store_open_limited(const char *url, bool create, const struct store_limits *
 		if (store_fs_open(rest ? rest : url, create, &s, e) == -1)
 			return -1;
 	}
-	if (limits->upload || limits->download)
+	if (limits->upload || limits->download || limits->upload_in || limits->download_in)
 		s = store_limit_new(s, limits, ctx);
 	*out = store_retry_new(s, ctx);
 	return 0;

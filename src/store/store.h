@@ -86,8 +86,12 @@ struct store { /* first member of each driver's own struct */
 	struct store *under; /* the store that a wrapper wraps, else NULL */
 };
 
+struct calendar_rates;
+
 struct store_limits { /* bytes a second; 0: as fast as it goes */
 	uint64_t upload, download;
+	/* By the time of the week, beside those; NULL: none.  Borrowed until close. */
+	const struct calendar_rates *upload_in, *download_in;
 };
 
 struct store_upload { /* first member of each driver's own */
