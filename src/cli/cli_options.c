@@ -26,7 +26,8 @@
 const struct opt_def opt_table[] = {
     /* backup */
     {"system", 0, OPT_STRING, OPT_MAIN, "NAME", NULL, NULL, B(BACKUP), AT(system), 0, NULL,
-        "label the snapshot as this system's"},
+        "label the snapshot as this system's; of a system that the configuration declares, all that "
+        "belongs to it, to all places where it goes"},
     {"type", 't', OPT_CHOICE, OPT_MAIN, "TYPE", "incremental", "full|incremental|differential", B(BACKUP),
         AT(type), 0, NULL, "full reads every file again, incremental compares with the newest "
         "snapshot, differential with the newest full one; each stores only what is new"},
@@ -60,7 +61,7 @@ const struct opt_def opt_table[] = {
     {"chunker", 0, OPT_CHOICE, OPT_MAIN, "KIND", "gear", "gear|fixed", B(BACKUP), AT(chunker), 0, NULL,
         "cut by content (gear), or at every MiB (fixed), for disk images"},
     {"also", 0, OPT_LIST, OPT_MAIN, "REPO", NULL, NULL, B(BACKUP), AT(also), 0, NULL,
-        "store the same in this repository too; one of the same family (init --family) costs no second read"},
+        "store the same in this repository too, by URL or configured name; one of the same family (init --family) costs no second read"},
     {"also-key-file", 0, OPT_LIST, OPT_MAIN, "FILE", NULL, NULL, B(BACKUP), AT(also_key_file), 0, NULL,
         "what opens the first --also, the second, ...; without it what opens --repo"},
     /* restore */
@@ -80,6 +81,9 @@ const struct opt_def opt_table[] = {
         "read and verify all that is stored"},
     {"read-data-subset", 0, OPT_PERCENT, OPT_MAIN, "N%", NULL, NULL, B(CHECK), AT(read_subset), 0, NULL,
         "the same for that part, chosen at random"},
+    /* config */
+    {"origin", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(CONFIG), AT(origin), OPT_NO_ENV, NULL,
+        "with show: where each value comes from"},
     /* looking */
     {"long", 'l', OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(LS) | B(FIND), AT(long_list), 0, NULL,
         "mode, owner, size and time too"},
@@ -202,7 +206,9 @@ const struct opt_def opt_table[] = {
         "only the newest N of each group"},
     /* keys */
     {"repo", 'r', OPT_STRING, OPT_KEYS, "REPO", NULL, NULL, REPO, AT(repo), 0, "HOLDFAST_REPOSITORY",
-        "the repository: a folder, or fs:FOLDER"},
+        "the repository: a folder, fs:FOLDER, or its name in the configuration"},
+    {"config", 'c', OPT_STRING, OPT_KEYS, "FILE", NULL, NULL, REPO | B(CONFIG), AT(config), 0, NULL,
+        "the configuration (~/.config/holdfast/holdfast.yaml, or /etc/holdfast/holdfast.yaml)"},
     {"key-file", 0, OPT_STRING, OPT_KEYS, "FILE", NULL, NULL, REPO, AT(key_file), OPT_CRED_ENV, NULL,
         "unlock with this key file"},
     {"password-file", 'p', OPT_STRING, OPT_KEYS, "FILE", NULL, NULL, REPO, AT(password_file), OPT_CRED_ENV,

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "config/world.h"
 #include "os/os.h"
 #include "store/store.h"
 #include "repo/repo_parity.h"
@@ -13,8 +14,11 @@ enum { PASSWORD_TRIES = 3 };
 
 const char *cli_repo_url(struct cli *c, struct err *e)
 {
-	if (c->opt.repo && c->opt.repo[0])
-		return c->opt.repo;
+	if (c->opt.repo && c->opt.repo[0]) {
+		if (config_repository(c, c->opt.repo, &c->named, e) == -1)
+			return NULL;
+		return c->named ? c->named->url : c->opt.repo;
+	}
 	err_set(e, ERR_USAGE, "which repository?");
 	err_hint(e, "use -r REPO, or set HOLDFAST_REPOSITORY");
 	return NULL;
@@ -27,11 +31,21 @@ char *cli_cache_dir(struct cli *c)
 	return c->opt.cache_dir ? mem_strdup(c->opt.cache_dir) : os_cache_dir();
 }
 
-int cli_store_open(struct cli *c, const char *url, bool create, struct store **out, struct err *e)
+int cli_place_open(struct cli *c, const char *url, const struct world_repository *named,
+    bool create, struct ctx *ctx, struct store **out, struct err *e)
 {
 	struct store_limits limits = {c->opt.limit_upload, c->opt.limit_download};
 
-	return store_open_limited(url, create, &limits, c->ctx, out, e);
+	if (named != NULL && limits.upload == 0)
+		limits.upload_in = &named->limit_upload;
+	if (named != NULL && limits.download == 0)
+		limits.download_in = &named->limit_download;
+	return store_open_limited(url, create, &limits, ctx, out, e);
+}
+
+int cli_store_open(struct cli *c, const char *url, bool create, struct store **out, struct err *e)
+{
+	return cli_place_open(c, url, c->named, create, c->ctx, out, e);
 }
 
 /* Once; *again says that a password was mistyped, on a terminal. */
@@ -127,6 +141,8 @@ static int run(struct cli *c, struct err *e)
 		/* help and version find out for themselves what was asked */
 		return c->opt.version && !c->opt.help ? cmd_version(c, e) : cmd_help(c, e);
 	}
+	if (config_apply(c, e) == -1)
+		return -1;
 	if (opens(c) && open_repo(c, e) == -1 && !others_do(c, e))
 		return -1;
 	if (c->repo != NULL && cli_role_check(c, e) == -1)
@@ -194,6 +210,7 @@ int cli_main(int argc, char **argv, struct ctx *ctx, atomic_bool *ask)
 		cred_fini(c.cred);
 	free(c.cred);
 	free(c.repo_err);
+	world_free(c.world);
 	cli_parse_fini(&c.opt, &c.args);
 	return status;
 }

@@ -157,6 +157,15 @@ const struct cmd_def cmd_table[CMD_COUNT] = {
 	CMD_REPO, 0, 1, "dir|clear", NULL, cmd_cache,
 	{{"holdfast cache", "where, and how large"},
 	    {"holdfast cache clear", "all repositories' caches"}}},
+    [CMD_CONFIG] = {CMD_CONFIG, "config", "check|show|schema", "Check or show the configuration",
+	"check reads the configuration and says what is wrong with it, and where. show prints it "
+	"as it is in force: the file, what the folder beside it (holdfast.d) adds, and the "
+	"environment. schema prints a JSON Schema of it, for editors.\n\nSecrets stand in it only "
+	"by reference (file:, env:, command:, credential:), so that nothing printed is secret.",
+	0, 1, 1, "check|show|schema", NULL, cmd_config,
+	{{"holdfast config check", "is it good?"},
+	    {"holdfast config show --origin", "with the file and line of each value"},
+	    {"holdfast config schema > holdfast.schema.json", "for editors"}}},
     [CMD_COMPLETION] = {CMD_COMPLETION, "completion", "SHELL",
 	"Print a script for shell completion",
 	"Prints a script that teaches the shell (bash) holdfast's words.", 0, 1, 1, "bash", NULL,
