@@ -44,6 +44,7 @@ enum cmd_id {
 	CMD_KEY,
 	CMD_REPAIR,
 	CMD_CACHE,
+	CMD_STATUS,
 	CMD_CONFIG,
 	CMD_COMPLETION,
 	CMD_HELP,
@@ -175,6 +176,7 @@ struct cli_options {
 	/* looking */
 	bool read_data, long_list, recursive, ignore_case, allow_other;
 	double read_subset;
+	bool rules, tamper;
 	struct cli_time newer, older;
 	const char *snapshot;
 	struct cli_list add, remove;
@@ -291,6 +293,9 @@ int cli_role_check(const struct cli *c, struct err *e);
 
 int cmd_repair(struct cli *c, struct err *e);
 int cmd_cache(struct cli *c, struct err *e);
+int cmd_status(struct cli *c, struct err *e);
+int cmd_check_rules(struct cli *c, struct err *e);
+int cmd_check_tamper(struct cli *c, struct err *e);
 int cmd_config(struct cli *c, struct err *e);
 int cmd_completion(struct cli *c, struct err *e);
 int cmd_help(struct cli *c, struct err *e);

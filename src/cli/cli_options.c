@@ -81,6 +81,10 @@ const struct opt_def opt_table[] = {
         "read and verify all that is stored"},
     {"read-data-subset", 0, OPT_PERCENT, OPT_MAIN, "N%", NULL, NULL, B(CHECK), AT(read_subset), 0, NULL,
         "the same for that part, chosen at random"},
+    {"rules", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(CHECK), AT(rules), OPT_NO_ENV, NULL,
+        "instead: do the configured repositories together keep 3-2-1-1-0?"},
+    {"tamper", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(CHECK), AT(tamper), OPT_NO_ENV, NULL,
+        "instead: try to replace and to delete what is stored, which must be refused"},
     /* config */
     {"origin", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(CONFIG), AT(origin), OPT_NO_ENV, NULL,
         "with show: where each value comes from"},
@@ -207,7 +211,7 @@ const struct opt_def opt_table[] = {
     /* keys */
     {"repo", 'r', OPT_STRING, OPT_KEYS, "REPO", NULL, NULL, REPO, AT(repo), 0, "HOLDFAST_REPOSITORY",
         "the repository: a folder, fs:FOLDER, or its name in the configuration"},
-    {"config", 'c', OPT_STRING, OPT_KEYS, "FILE", NULL, NULL, REPO | B(CONFIG), AT(config), 0, NULL,
+    {"config", 'c', OPT_STRING, OPT_KEYS, "FILE", NULL, NULL, REPO | B(STATUS) | B(CONFIG), AT(config), 0, NULL,
         "the configuration (~/.config/holdfast/holdfast.yaml, or /etc/holdfast/holdfast.yaml)"},
     {"key-file", 0, OPT_STRING, OPT_KEYS, "FILE", NULL, NULL, REPO, AT(key_file), OPT_CRED_ENV, NULL,
         "unlock with this key file"},
@@ -215,9 +219,9 @@ const struct opt_def opt_table[] = {
         NULL, "the password is this file's first line"},
     {"password-command", 0, OPT_STRING, OPT_KEYS, "COMMAND", NULL, NULL, REPO, AT(password_command),
         OPT_CRED_ENV, NULL, "the password is the first line that this command prints"},
-    {"cache-dir", 0, OPT_STRING, OPT_KEYS, "FOLDER", NULL, NULL, REPO, AT(cache_dir), 0, NULL,
+    {"cache-dir", 0, OPT_STRING, OPT_KEYS, "FOLDER", NULL, NULL, REPO | B(STATUS), AT(cache_dir), 0, NULL,
         "where local caches are"},
-    {"no-cache", 0, OPT_FLAG, OPT_KEYS, NULL, NULL, NULL, OPENS | B(INIT), AT(no_cache), 0, NULL,
+    {"no-cache", 0, OPT_FLAG, OPT_KEYS, NULL, NULL, NULL, OPENS | B(STATUS) | B(INIT), AT(no_cache), 0, NULL,
         "use none"},
     /* everybody */
     {"json", 0, OPT_FLAG, OPT_GENERAL, NULL, NULL, NULL, ALL, AT(json), 0, NULL,

@@ -115,12 +115,12 @@ static int say_mended(struct cli *c, struct err *e)
 	return err_hint(e, "'holdfast repair' mends the repository");
 }
 
-/* A sheet is put back where nothing can be opened yet. */
+/* A sheet is put back where nothing can be opened yet; rules are about all repositories. */
 static bool opens(const struct cli *c)
 {
 	bool import = c->args.cmd->id == CMD_KEY && strcmp(c->args.v[0], "import") == 0;
 
-	return c->args.cmd->flags & CMD_OPENS && !import;
+	return c->args.cmd->flags & CMD_OPENS && !import && !c->opt.rules;
 }
 
 /* With --also, one repository that is away is no reason to leave out the rest. */

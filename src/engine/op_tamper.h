@@ -1,0 +1,27 @@
+/*
+ * op_tamper: does the store keep us from replacing and deleting what it holds?
+ *
+ * In this order, each only if what came before was refused:
+ *   1. an object of our own, `packs/<xx>/tamper.<32 hex digits>` beside a pack, is put
+ *   2. it is replaced by other bytes, and read back
+ *   3. it is deleted, and asked for
+ *   4. the pack beside it, which was read and is whole, is replaced by the same bytes
+ * Nothing that is needed is ever deleted, nor replaced by anything but itself.  What was
+ * refused leaves the object of 1 behind: a few bytes that every reader passes over.
+ *
+ * Each that was not refused is an EVENT_FINDING.  -1 is a malfunction: it could not be tried.
+ */
+#ifndef HF_ENGINE_OP_TAMPER_H
+#define HF_ENGINE_OP_TAMPER_H
+
+#include "repo/repo.h"
+
+struct tamper_result {
+	bool replaced, deleted, pack_replaced; /* not refused */
+	bool pack_tried;
+	char object[STORE_KEY_MAX + 1]; /* of 1; "" once it is gone */
+};
+
+int op_tamper(struct repo *r, struct ctx *ctx, struct tamper_result *out, struct err *e);
+
+#endif
