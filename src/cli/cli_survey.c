@@ -7,6 +7,7 @@
 #include "config/world.h"
 #include "engine/select.h"
 #include "os/os.h"
+#include "repo/writer.h"
 
 /* Where nothing is said: what a bucket keeps is not a disk of ours. */
 static const char *media_of(const struct world_repository *r)
@@ -109,6 +110,38 @@ static void add_places(struct cli *c, struct survey *v)
 	}
 }
 
+/* Kin are read once for all: who declares it and is mistaken pays with a second read. */
+static bool is_stranger(const struct world *w, struct other *const *o, size_t i)
+{
+	const char *family = world_repository_at(w, i)->family;
+
+	for (size_t k = 0; family != NULL && o[i]->repo != NULL && k < i; k++) {
+		const char *other = world_repository_at(w, k)->family;
+
+		if (other != NULL && strcmp(family, other) == 0 && o[k]->repo != NULL)
+			return !writer_is_kin(o[k]->repo, o[i]->repo);
+	}
+	return false;
+}
+
+static void look_at_all(struct cli *c, struct survey *v)
+{
+	struct other **o = mem_zalloc(v->n * sizeof *o);
+
+	for (size_t i = 0; i < v->n; i++) {
+		struct err why;
+
+		o[i] = other_new(c);
+		v->places[i].open = look(c, v, i, o[i], &why) == 0;
+		if (!v->places[i].open)
+			v->places[i].why_not = v->whys[i] = mem_strdup(why.msg);
+		v->places[i].stranger = is_stranger(c->world, o, i);
+	}
+	for (size_t i = 0; i < v->n; i++)
+		other_free(o[i]);
+	free(o);
+}
+
 int survey_new(struct cli *c, struct survey **out, struct err *e)
 {
 	struct clock *clock = os_clock_of(c->ctx);
@@ -122,15 +155,7 @@ int survey_new(struct cli *c, struct survey **out, struct err *e)
 	v->now_ns = clock->wall_ns(clock);
 	add_places(c, v);
 	add_systems(c, v);
-	for (size_t i = 0; i < v->n; i++) {
-		struct other *o = other_new(c);
-		struct err why;
-
-		v->places[i].open = look(c, v, i, o, &why) == 0;
-		if (!v->places[i].open)
-			v->places[i].why_not = v->whys[i] = mem_strdup(why.msg);
-		other_free(o);
-	}
+	look_at_all(c, v);
 	for (size_t i = 0; i < v->nsystems; i++) {
 		struct survey_system *x = &v->systems[i];
 

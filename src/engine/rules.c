@@ -256,6 +256,8 @@ static void judge_roles(const struct judging *j, struct rules_verdict *v)
 			why = "has no location";
 		else if (strcmp(p->role, "offsite") == 0)
 			why = not_elsewhere(j, i);
+		if (why == NULL && p->stranger)
+			why = "is not kin to its family (init --family)";
 		if (why == NULL)
 			continue;
 		v->kept = false;

@@ -29,6 +29,7 @@ struct rules_place {                                /* one declared repository *
 	bool declared_lock;
 	bool open;           /* it could be opened and listed */
 	const char *why_not; /* else */
+	bool stranger;       /* declared of a family with another one, and not kin to it */
 	struct proof check, tamper;
 	int64_t newest_ns; /* end of the newest complete snapshot of all; 0: none */
 };

@@ -151,6 +151,20 @@ def test_what_is_declared_of_places_has_to_fit(world):
     assert "far is at there" in world.rules(40)["residency"]["reason"]
 
 
+def test_who_is_declared_of_a_family_has_to_be_kin(world):
+    world.backup_and_check()
+    world.far += ", family: acme"
+    world.write()
+    os.makedirs(f"{world.base}/h.d")
+    with open(f"{world.base}/h.d/1.yaml", "w", encoding="utf-8") as f:
+        f.write("repositories: {main: {family: acme}}\n")
+    assert "far is not kin to its family" in world.rules(40)["roles"]["reason"]
+    os.rename(f"{world.base}/far", f"{world.base}/stranger")
+    world.hf("-r", "far", "init", "--family", "main")
+    world.backup_and_check()
+    assert world.missed() == {"immutable"}
+
+
 def test_a_copy_that_was_damaged_when_last_checked_is_an_error(world):
     world.backup_and_check()
     (pack, *_) = [os.path.join(p, f) for p, _, fs in os.walk(f"{world.base}/far/packs") for f in fs]
