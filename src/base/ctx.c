@@ -101,3 +101,11 @@ void ctx_item_get(struct ctx *ctx, char *out, size_t size)
 	for (char *c = out; *c;)
 		c += show_char(c);
 }
+
+const char *ctx_verb_name(enum count_verb v)
+{
+	static const char *const names[COUNT_VERBS] = {
+	    "none", "get", "put", "list", "head", "post", "delete"};
+
+	return names[v];
+}

@@ -79,10 +79,30 @@ struct progress {
 	char item[256];                           /* current path, for eyes */
 };
 
+/* Requests to stores behind a wire, each one that was sent. */
+enum count_verb {
+	COUNT_NONE,
+	COUNT_GET,
+	COUNT_PUT,
+	COUNT_LIST,
+	COUNT_HEAD,
+	COUNT_POST,
+	COUNT_DELETE,
+	COUNT_VERBS
+};
+
+struct requests {
+	_Atomic uint64_t n[COUNT_VERBS];
+	_Atomic uint64_t sent, received; /* bytes of bodies */
+};
+
+const char *ctx_verb_name(enum count_verb v); /* "get" */
+
 struct ctx {
 	struct clock *clock;
 	_Atomic bool cancel;
 	struct progress progress;
+	struct requests requests;
 	void (*sink)(struct ctx *, const struct event *); /* may be NULL */
 	void *sink_arg;
 };

@@ -143,6 +143,7 @@ struct cli_options {
 	const char *config; /* NULL: the usual places */
 	bool origin;
 	/* the repository and its key */
+	struct cli_list options; /* of the store */
 	const char *repo, *key_file, *password_file, *password_command, *cache_dir;
 	bool no_cache;
 	uint64_t limit_upload, limit_download;

@@ -210,9 +210,11 @@ const struct opt_def opt_table[] = {
         "only the newest N of each group"},
     /* keys */
     {"repo", 'r', OPT_STRING, OPT_KEYS, "REPO", NULL, NULL, REPO, AT(repo), 0, "HOLDFAST_REPOSITORY",
-        "the repository: a folder, fs:FOLDER, or its name in the configuration"},
+        "the repository: a folder, fs:FOLDER, s3:HOST/BUCKET/PREFIX, or its name in the configuration"},
     {"config", 'c', OPT_STRING, OPT_KEYS, "FILE", NULL, NULL, REPO | B(STATUS) | B(CONFIG), AT(config), 0, NULL,
         "the configuration (~/.config/holdfast/holdfast.yaml, or /etc/holdfast/holdfast.yaml)"},
+    {"option", 'o', OPT_LIST, OPT_KEYS, "NAME=VALUE", NULL, NULL, REPO | B(STATUS), AT(options), 0, NULL,
+        "tell the store something, like s3.region=eu-west-1 (doc/stores.md has the names)"},
     {"key-file", 0, OPT_STRING, OPT_KEYS, "FILE", NULL, NULL, REPO, AT(key_file), OPT_CRED_ENV, NULL,
         "unlock with this key file"},
     {"password-file", 'p', OPT_STRING, OPT_KEYS, "FILE", NULL, NULL, REPO, AT(password_file), OPT_CRED_ENV,

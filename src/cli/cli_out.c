@@ -105,6 +105,26 @@ void out_message(struct cli *c, const char *fmt, ...)
 	put_stderr(c, "holdfast: ", text);
 }
 
+/* What was asked of a store behind a wire, and for how much. */
+static void add_requests(json_t *line, struct requests *r)
+{
+	json_t *o = json_object();
+	uint64_t sum = 0, bytes = r->sent + r->received;
+
+	for (int v = COUNT_GET; v < COUNT_VERBS; v++) {
+		sum += r->n[v];
+		out_json_u64(o, ctx_verb_name((enum count_verb)v), r->n[v]);
+	}
+	out_json_u64(o, "bytes_sent", r->sent);
+	out_json_u64(o, "bytes_received", r->received);
+	if (bytes > 0)
+		json_object_set_new(
+		    o, "per_gib", json_real((double)sum * (1 << 30) / (double)bytes));
+	if (sum > 0)
+		json_object_set(line, "requests", o);
+	json_decref(o);
+}
+
 void out_json(struct cli *c, const char *type, json_t *o)
 {
 	json_t *line = json_object();
@@ -114,6 +134,8 @@ void out_json(struct cli *c, const char *type, json_t *o)
 	out_json_str(line, "type", type);
 	json_object_update(line, o);
 	json_decref(o);
+	if (strcmp(type, "summary") == 0)
+		add_requests(line, &c->ctx->requests);
 	text = json_dumps(line, JSON_COMPACT | JSON_REAL_PRECISION(9));
 	pthread_mutex_lock(&lock);
 	if (text)

@@ -34,13 +34,17 @@ char *cli_cache_dir(struct cli *c)
 int cli_place_open(struct cli *c, const char *url, const struct world_repository *named,
     bool create, struct ctx *ctx, struct store **out, struct err *e)
 {
-	struct store_limits limits = {c->opt.limit_upload, c->opt.limit_download};
+	struct store_params p = {
+	    .limits = {c->opt.limit_upload, c->opt.limit_download},
+	    .options = c->opt.options.v,
+	    .noptions = c->opt.options.n,
+	};
 
-	if (named != NULL && limits.upload == 0)
-		limits.upload_in = &named->limit_upload;
-	if (named != NULL && limits.download == 0)
-		limits.download_in = &named->limit_download;
-	return store_open_limited(url, create, &limits, ctx, out, e);
+	if (named != NULL && p.limits.upload == 0)
+		p.limits.upload_in = &named->limit_upload;
+	if (named != NULL && p.limits.download == 0)
+		p.limits.download_in = &named->limit_download;
+	return store_open_with(url, create, &p, ctx, out, e);
 }
 
 int cli_store_open(struct cli *c, const char *url, bool create, struct store **out, struct err *e)

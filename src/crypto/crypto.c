@@ -12,6 +12,7 @@
 #include <openssl/evp.h>
 #include <openssl/kdf.h>
 #include <openssl/params.h>
+#include <openssl/md5.h>
 #include <openssl/sha.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -84,6 +85,15 @@ void crypto_sha256(struct span s, uint8_t out[32])
 	SHA256_Init(&c);
 	SHA256_Update(&c, s.p, s.n);
 	SHA256_Final(out, &c);
+}
+
+void crypto_md5(struct span s, uint8_t out[16])
+{
+	MD5_CTX c;
+
+	MD5_Init(&c);
+	MD5_Update(&c, s.p, s.n);
+	MD5_Final(out, &c);
 }
 
 void crypto_digest(enum crypto_family family, struct span s, uint8_t out[32])
@@ -220,6 +230,15 @@ void crypto_mac3(
 
 	hmac_key(&m, span_of(key, CRYPTO_KEY));
 	hmac_parts(&m, (struct span[]){a, b, c}, 3, out);
+	crypto_wipe(&m, sizeof m);
+}
+
+void crypto_hmac_sha256(struct span key, struct span s, uint8_t out[32])
+{
+	struct hmac m;
+
+	hmac_key(&m, key);
+	hmac_parts(&m, &s, 1, out);
 	crypto_wipe(&m, sizeof m);
 }
 

@@ -27,6 +27,8 @@ void crypto_wipe(void *p, size_t n);
 
 /* SHA-256, for what is small. */
 void crypto_sha256(struct span s, uint8_t out[32]);
+void crypto_md5(
+    struct span s, uint8_t out[16]); /* for protocols that ask for it: no proof of anything */
 
 /*
  * What a repository hashes its bulk with: names of objects by the hash, ids
@@ -59,6 +61,8 @@ void crypto_mac(struct crypto_mac *m, struct span s, uint8_t out[32]);
 /* HMAC-SHA-256 of up to three parts joined; and HKDF (RFC 5869), 32 bytes out. */
 void crypto_mac3(
     const uint8_t key[CRYPTO_KEY], struct span a, struct span b, struct span c, uint8_t out[32]);
+/* Of any key. */
+void crypto_hmac_sha256(struct span key, struct span s, uint8_t out[32]);
 void crypto_hkdf(struct span ikm, struct span salt, struct span info, uint8_t out[32]);
 
 /*

@@ -371,7 +371,7 @@ static void *read_main(void *arg)
 
 static int read_all(struct damage *d, struct err *e)
 {
-	unsigned n = os_workers(d->p->jobs), started = 0;
+	unsigned n = repo_workers(d->repo, d->p->jobs), started = 0;
 	pthread_t *t;
 
 	n = n < READERS_MAX ? n : READERS_MAX;

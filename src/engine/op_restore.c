@@ -329,7 +329,7 @@ static int plan_all(struct restore *rs, const struct tree_path *at, struct err *
 
 static int run_threads(struct restore *rs, const struct tree_path *at, struct err *e)
 {
-	unsigned n = os_workers(rs->p->jobs), started = 0;
+	unsigned n = repo_workers(rs->repo, rs->p->jobs), started = 0;
 	pthread_t *t = mem_zalloc(n * sizeof *t);
 
 	/* Few workers keep what they need again at once. */
@@ -461,7 +461,7 @@ int op_restore(struct repo *r, const struct restore_params *p, struct ctx *ctx,
 	pthread_mutex_init(&rs->lock, NULL);
 	pthread_cond_init(&rs->more, NULL);
 	pthread_cond_init(&rs->less, NULL);
-	budget_init(&rs->frames, FRAMES_BYTES);
+	budget_init(&rs->frames, store_parallel(repo_store(r)) > 1 ? FRAMES_FAR : FRAMES_BYTES);
 	if (repo_index_load(r, false, e) == -1)
 		goto out;
 	rs->reader = reader_new(r);

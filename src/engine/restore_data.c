@@ -24,11 +24,16 @@ void restore_fail(struct restore *rs, const struct err *e)
 
 void restore_problem(struct restore *rs, const char *path, const struct err *e)
 {
-	/* A full disk will not get better with the next file. */
-	if (e->kind == ERR_NO_SPACE || e->kind == ERR_CANCELLED) {
+	/* A full disk or a dead store will not get better with the next file. */
+	if (e->kind == ERR_NO_SPACE || e->kind == ERR_CANCELLED || e->kind == ERR_UNREACHABLE ||
+	    e->kind == ERR_TIMEOUT) {
 		struct err fatal = *e;
 
 		err_wrap(&fatal, "%s", path);
+		if (e->kind == ERR_UNREACHABLE || e->kind == ERR_TIMEOUT)
+			err_hint(&fatal,
+			    "what is restored is whole; when the store answers again, go on "
+			    "with --overwrite if-changed");
 		restore_fail(rs, &fatal);
 		return;
 	}

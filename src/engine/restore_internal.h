@@ -27,6 +27,7 @@ enum {
 	WINDOW_SEGMENTS = 8192,
 	WINDOWS_AHEAD = 2,
 	FRAMES_BYTES = 32 << 20, /* of memory for frames, of all workers together */
+	FRAMES_FAR = 96 << 20,   /* the same where many must be on their way at a time */
 };
 
 struct rfile {

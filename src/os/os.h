@@ -90,6 +90,12 @@ mode_t os_umask(void);              /* the process's file mode creation mask */
 size_t os_nofile(void);             /* how many descriptors may be open */
 void os_raise_nofile(void);         /* soft limit of descriptors up to the hard one */
 void os_settle_heap(void);          /* large pieces go back to the system when they are freed */
+/*
+ * From now on a core dump of ours holds registers and no memory: secrets that
+ * pass through libraries cannot be locked one by one.
+ */
+void os_hide_core(void);
+
 void os_sleep_ns(struct ctx *ctx, int64_t ns); /* ends early on cancel */
 
 /*

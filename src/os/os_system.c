@@ -220,3 +220,14 @@ size_t os_nofile(void)
 		return 1024;
 	return l.rlim_cur == RLIM_INFINITY || l.rlim_cur > 1 << 20 ? 1 << 20 : (size_t)l.rlim_cur;
 }
+
+void os_hide_core(void)
+{
+	int fd = os_open("/proc/self/coredump_filter", O_WRONLY | O_CLOEXEC, 0);
+
+	/* As good as it goes: where there is no /proc there is nothing to set. */
+	if (fd == -1)
+		return;
+	(void)os_write_all(fd, "0", 1);
+	os_close(fd);
+}

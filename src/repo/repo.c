@@ -220,6 +220,13 @@ out:
 	return -1;
 }
 
+unsigned repo_workers(struct repo *r, unsigned jobs)
+{
+	unsigned n = os_workers(jobs), far = store_parallel(r->store);
+
+	return jobs == 0 && far > n ? far : n;
+}
+
 struct store *repo_store(struct repo *r)
 {
 	return r->store;

@@ -78,6 +78,10 @@ int repo_foreign(struct err *e, const char *why);
 bool repo_knows_epoch(const struct repo *r, const uint8_t *sealed_key);
 
 struct store *repo_store(struct repo *r);
+
+/* Threads that read it best: so many as were asked for (0: it depends), more where the way is long.
+ */
+unsigned repo_workers(struct repo *r, unsigned jobs);
 struct ctx *repo_set_ctx(struct repo *r, struct ctx *ctx); /* returns the one before */
 struct ctx *repo_ctx(const struct repo *r);
 const char *repo_url(const struct repo *r);

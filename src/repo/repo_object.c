@@ -285,7 +285,7 @@ int repo_store_clock(struct store *s, int64_t *ns, struct err *e)
 	struct store_stat st;
 	char name[64], hex[33];
 	uint8_t id[16];
-	int rc = store_fs_now(s, ns, e);
+	int rc = store_now(s, ns, e);
 
 	if (rc != 0)
 		return rc == 1 ? 0 : -1;

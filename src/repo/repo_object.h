@@ -78,7 +78,7 @@ bool repo_time_parse(const char *s, int64_t *ns);
 
 int64_t repo_now(struct repo *r); /* wall clock of ctx, or the machine's */
 
-/* The store's clock, by writing a small object and looking at its time. */
+/* The store's clock: as it tells it, or by writing a small object and looking at its time. */
 int repo_store_now(struct repo *r, int64_t *ns, struct err *e);
 
 /* Delete what asking for the clock left behind, where it was cut short, before that time. */

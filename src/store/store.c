@@ -8,7 +8,10 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "os/os.h"
+#include "store/store_backoff.h"
 #include "store/store_drivers.h"
+#include "store/store_options.h"
 
 static bool key_char(char c)
 {
@@ -187,6 +190,20 @@ int store_sync(struct store *s, struct err *e)
 	return 0;
 }
 
+unsigned store_parallel(const struct store *s)
+{
+	while (s->parallel == 0 && s->under)
+		s = s->under;
+	return s->parallel ? s->parallel : 1;
+}
+
+int store_now(struct store *s, int64_t *ns, struct err *e)
+{
+	int rc = store_fs_now(s, ns, e);
+
+	return rc == 0 ? store_s3_now(s, ns, e) : rc;
+}
+
 void store_close(struct store *s)
 {
 	if (s)
@@ -229,7 +246,7 @@ int store_get_all(struct store *s, const char *key, size_t max, struct buf *out,
 }
 
 /* Schemes that other versions know: better named than taken for a path. */
-static const char *const later[] = {"s3", "sftp", "ssh", "gcs", "gs", "azure", "b2", "swift", "ftp",
+static const char *const later[] = {"sftp", "ssh", "gcs", "gs", "azure", "b2", "swift", "ftp",
     "ftps", "webdav", "http", "https", "rest", "rclone", "smb", "nfs"};
 
 static const char *after_scheme(const char *url, const char *scheme)
@@ -241,36 +258,85 @@ static const char *after_scheme(const char *url, const char *scheme)
 
 int store_open(const char *url, bool create, struct ctx *ctx, struct store **out, struct err *e)
 {
-	static const struct store_limits none;
+	static const struct store_params none;
 
-	return store_open_limited(url, create, &none, ctx, out, e);
+	return store_open_with(url, create, &none, ctx, out, e);
 }
 
-int store_open_limited(const char *url, bool create, const struct store_limits *limits,
-    struct ctx *ctx, struct store **out, struct err *e)
-{
-	struct store *s = NULL;
-	const char *rest;
+enum { UPLOADS = 8 }; /* at a time, to a store far away: what it takes to hide 50 ms */
 
-	*out = NULL;
+/* Behind a wire: tried again for a minute, left alone when it is dead, fed meanwhile. */
+static struct store *wrap_far(struct store *s, const struct store_far *far, struct ctx *ctx)
+{
+	struct store_pace pace = store_pace_far;
+	int64_t n = far->connections;
+
+	if (far->retries)
+		pace.more = (int)far->retries;
+	s = store_retry_new(s, ctx);
+	store_retry_pace(s, &pace);
+	s = store_breaker_new(s, ctx);
+	return store_queue_new(s, n && n < UPLOADS ? (unsigned)n : UPLOADS);
+}
+
+static int no_options(const struct store_given *given, struct err *e)
+{
+	if (given->n == 0)
+		return 0;
+	return err_set(e, ERR_USAGE, "-o %.*s: this store has no options",
+	    (int)strcspn(given->v[0], "="), given->v[0]);
+}
+
+static int refuse_later(const char *url, struct err *e)
+{
 	for (size_t i = 0; i < sizeof later / sizeof *later; i++)
 		if (after_scheme(url, later[i])) {
 			err_set(e, ERR_UNSUPPORTED, "%s: is not supported", later[i]);
 			return err_hint(e,
-			    "this version has local repositories only: a path, or "
-			    "fs:PATH (a path of that name is ./%s:...)",
+			    "this version has a path or fs:PATH, and s3:HOST/BUCKET/PREFIX (a path "
+			    "of that name is ./%s:...)",
 			    later[i]);
 		}
-	if ((rest = after_scheme(url, "mem"))) {
-		if (store_mem_open(rest, create, &s, e) == -1)
+	return 0;
+}
+
+/* The driver alone; *far is filled in where there is a wire. */
+static int open_driver(const char *url, bool create, const struct store_given *given,
+    struct ctx *ctx, struct store_far *far, bool *remote, struct store **out, struct err *e)
+{
+	const char *rest;
+
+	*remote = false;
+	if (refuse_later(url, e) == -1)
+		return -1;
+	if ((rest = after_scheme(url, "s3"))) {
+		*remote = true;
+		os_hide_core(); /* before there are credentials */
+		if (store_options_read(store_far_options, store_far_options_n, given, far, e) == -1)
 			return -1;
-	} else {
-		rest = after_scheme(url, "fs");
-		if (store_fs_open(rest ? rest : url, create, &s, e) == -1)
-			return -1;
+		return store_s3_open(rest, create, given, far, ctx, out, e);
 	}
-	if (limits->upload || limits->download || limits->upload_in || limits->download_in)
-		s = store_limit_new(s, limits, ctx);
-	*out = store_retry_new(s, ctx);
+	if (no_options(given, e) == -1)
+		return -1;
+	if ((rest = after_scheme(url, "mem")))
+		return store_mem_open(rest, create, out, e);
+	rest = after_scheme(url, "fs");
+	return store_fs_open(rest ? rest : url, create, out, e);
+}
+
+int store_open_with(const char *url, bool create, const struct store_params *p, struct ctx *ctx,
+    struct store **out, struct err *e)
+{
+	struct store_given given = {p->options, p->noptions};
+	struct store_far far = {0};
+	struct store *s = NULL;
+	bool remote;
+
+	*out = NULL;
+	if (open_driver(url, create, &given, ctx, &far, &remote, &s, e) == -1)
+		return -1;
+	if (p->limits.upload || p->limits.download || p->limits.upload_in || p->limits.download_in)
+		s = store_limit_new(s, &p->limits, ctx);
+	*out = remote ? wrap_far(s, &far, ctx) : store_retry_new(s, ctx);
 	return 0;
 }

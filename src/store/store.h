@@ -84,9 +84,16 @@ struct store { /* first member of each driver's own struct */
 	const struct store_ops *ops;
 	char *url;           /* "fs:/srv/b", secrets removed; owned */
 	struct store *under; /* the store that a wrapper wraps, else NULL */
+	unsigned parallel;   /* a driver's: requests at a time that pay, 0: it does not matter */
 };
 
 struct calendar_rates;
+/*
+ * How many requests at a time this store is best asked with: each waits for
+ * its way there and back, and not for the others.  1: no more than there are
+ * processors.
+ */
+unsigned store_parallel(const struct store *s);
 
 struct store_limits { /* bytes a second; 0: as fast as it goes */
 	uint64_t upload, download;
@@ -94,20 +101,26 @@ struct store_limits { /* bytes a second; 0: as fast as it goes */
 	const struct calendar_rates *upload_in, *download_in;
 };
 
+struct store_params {
+	struct store_limits limits;
+	const char *const *options; /* "name=value" (store_options.h) */
+	size_t noptions;
+};
+
 struct store_upload { /* first member of each driver's own */
 	struct store *store;
 };
 
 /*
- * Open by URL: a path, "fs:PATH" or "mem:NAME".  With `create` an empty
+ * Open by URL: a path, "fs:PATH", "mem:NAME" or "s3:HOST/BUCKET/PREFIX".  With `create` an empty
  * place is prepared (ERR_EXISTS never comes from here: `config` decides);
  * without it, a place that isn't there is ERR_NO_REPOSITORY.  The result is
  * wrapped by store_retry.  ctx is borrowed until close.
  */
 int store_open(const char *url, bool create, struct ctx *ctx, struct store **out, struct err *e);
-/* The same within limits, which count what is tried again as well. */
-int store_open_limited(const char *url, bool create, const struct store_limits *limits,
-    struct ctx *ctx, struct store **out, struct err *e);
+/* The same with options, and within limits, which count what is tried again as well. */
+int store_open_with(const char *url, bool create, const struct store_params *p, struct ctx *ctx,
+    struct store **out, struct err *e);
 void store_close(struct store *s); /* NULL does nothing */
 
 /* Checked faces of the ops: keys are validated, errors wrapped "URL: put KEY: ". */

@@ -27,20 +27,44 @@ int store_tmp_sweep(struct store *s, int64_t older_than_ns, uint64_t *removed, s
  */
 int store_fs_now(struct store *s, int64_t *ns, struct err *e);
 
+/* The same of an s3 store, by the Date of an answer. */
+int store_s3_now(struct store *s, int64_t *ns, struct err *e);
+
+/* The store's clock where its driver has a way to ask: 1, 0 it has none, -1. */
+int store_now(struct store *s, int64_t *ns, struct err *e);
+
 /* mem: objects in memory; "mem:NAME" is shared in the process by its name. */
 int store_mem_open(const char *name, bool create, struct store **out, struct err *e);
 
 /*
- * retry: what err_info says may help, up to 5 times, with jittered backoff
- * from 100 ms, doubling.  Each try again is an EVENT_STORE_RETRY.  A put with
- * STORE_NEW that meets its own object counts as done.  Not tried again: a
- * write that a local device failed (what fsync reported once, it does not
- * report again), append, commit, and a list that has visited something.
+ * s3: a bucket; `rest` is the URL after "s3:", the options are s3_options' (s3.h).  With `create`
+ * it is tried whether objects can be put, read and deleted there.  ctx may not be NULL.
+ */
+struct store_given;
+struct store_far;
+int store_s3_open(const char *rest, bool create, const struct store_given *given,
+    const struct store_far *far, struct ctx *ctx, struct store **out, struct err *e);
+
+/*
+ * retry: what err_info says may help, at a pace (store_pace_near unless told
+ * otherwise; store_backoff.h).  A put with STORE_NEW that meets its own object
+ * counts as done.  Not tried again: a write that a local device failed (what
+ * fsync reported once, it does not report again), append, commit, and a list
+ * that has visited something: drivers of paged lists repeat a page themselves.
  * ctx may be NULL: no events, no cancelling.
  */
-enum { STORE_RETRY_MAX = 5 };
+struct store_pace;
 struct store *store_retry_new(struct store *under, struct ctx *ctx);
-void store_retry_pace(struct store *retry, int64_t first_ns); /* another first wait, for tests */
+void store_retry_pace(struct store *retry, const struct store_pace *p);
+
+/*
+ * breaker: a store that did not answer several operations in a row, each
+ * tried in full, is not asked again for a while: then one may try, and if that
+ * fails it is left alone again.  So work on a dead store ends soon.  ctx may be
+ * NULL.
+ */
+enum { STORE_BREAKER_FAILURES = 3, STORE_BREAKER_REST_S = 30 };
+struct store *store_breaker_new(struct store *under, struct ctx *ctx);
 
 /*
  * limit: at most so many bytes a second each way, a quarter of a second's
@@ -61,6 +85,15 @@ void store_limit_time(
 int store_spool_begin(struct store *s, struct store_upload **up, struct err *e);
 int store_spool_append(struct store_upload *up, struct span data, struct err *e);
 int store_spool_commit(struct store_upload *up, const char *key, unsigned flags, struct err *e);
+/* Instead of a commit: the file itself, the caller's from now on; the upload is freed either way.
+ */
+int store_spool_take(struct store_upload *up, int *fd, uint64_t *size, struct err *e);
+
+/*
+ * queue: lazy commits are uploaded by up to so many threads while the caller
+ * works; what waits is in $TMPDIR, at most 256 MiB of it.
+ */
+struct store *store_queue_new(struct store *under, unsigned threads);
 
 /* Unchecked dispatch for wrappers: the op, or what stands in for it. */
 int store_raw_begin(struct store *s, struct store_upload **up, struct err *e);

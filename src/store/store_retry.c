@@ -4,59 +4,30 @@
  * Not a cure for lies: what a local device failed to write is never tried
  * again, since the kernel reports a lost write once and then forgets it.
  */
-#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "os/os.h"
+#include "store/store_backoff.h"
 #include "store/store_drivers.h"
 
 struct store_retry {
 	struct store base;
 	struct store_ops ops; /* the wrapped one's scheme, durability and abilities */
 	struct ctx *ctx;
-	int64_t first_ns;
-	atomic_uint_fast64_t noise;
+	struct store_pace pace;
 };
 
-/* splitmix64: spreads clients that failed together; needs no quality. */
-static uint64_t noise_next(struct store_retry *r)
-{
-	uint64_t z = atomic_fetch_add(&r->noise, 0x9e3779b97f4a7c15u);
-
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-	return z ^ (z >> 31);
-}
-
-/* Sleeping wants a context to be cancelled by: this one never is. */
-static struct ctx uncancelled;
-
-/* After failed attempt n (from 1): wait and say whether to try again. */
 static bool again(struct store_retry *r, int n, const char *op, const char *key, struct err *e)
 {
-	int64_t wait = r->first_ns << (n - 1);
-	struct err stop;
+	return store_backoff(&r->pace, r->ctx, n, op, key, e);
+}
 
-	if (n > STORE_RETRY_MAX || !err_info(e->kind)->retry)
-		return false;
-	wait = wait / 2 + (wait > 1 ? (int64_t)(noise_next(r) % (uint64_t)(wait / 2 + 1)) : 0);
-	if (r->ctx) {
-		if (ctx_check(r->ctx, &stop) == -1) {
-			*e = stop;
-			return false;
-		}
-		event_emit(r->ctx, EVENT_STORE_RETRY, span_str(key),
-		    "%s failed, attempt %d of %d in %lld ms: %s", op, n + 1, STORE_RETRY_MAX + 1,
-		    (long long)(wait / 1000000), e->msg);
-	}
-	if (wait)
-		os_sleep_ns(r->ctx ? r->ctx : &uncancelled, wait);
-	if (r->ctx && ctx_check(r->ctx, &stop) == -1) {
-		*e = stop;
-		return false;
-	}
-	return true;
+/* Success leaves no trace of the attempts that failed: some look at e's kind alone. */
+static int done(int n, struct err *e)
+{
+	if (n > 1)
+		err_clear(e);
+	return 0;
 }
 
 static bool again_write(
@@ -72,7 +43,7 @@ static int retry_get(
 {
 	for (int n = 1;; n++) {
 		if (s->under->ops->get(s->under, key, off, buf, len, e) == 0)
-			return 0;
+			return done(n, e);
 		if (!again((struct store_retry *)s, n, "get", key, e))
 			return -1;
 	}
@@ -82,7 +53,7 @@ static int retry_stat(struct store *s, const char *key, struct store_stat *st, s
 {
 	for (int n = 1;; n++) {
 		if (s->under->ops->stat(s->under, key, st, e) == 0)
-			return 0;
+			return done(n, e);
 		if (!again((struct store_retry *)s, n, "stat", key, e))
 			return -1;
 	}
@@ -92,7 +63,7 @@ static int retry_del(struct store *s, const char *key, struct err *e)
 {
 	for (int n = 1;; n++) {
 		if (s->under->ops->del(s->under, key, e) == 0)
-			return 0;
+			return done(n, e);
 		if (!again((struct store_retry *)s, n, "delete", key, e))
 			return -1;
 	}
@@ -137,12 +108,12 @@ static int retry_put(
 
 	for (int n = 1;; n++) {
 		if (s->under->ops->put(s->under, key, data, flags, e) == 0)
-			return 0;
+			return done(n, e);
 		/* An earlier attempt may have worked and its answer been lost. */
 		if (e->kind == ERR_EXISTS && n > 1) {
 			if (same_content(s, key, data, &same, e) == -1)
 				return -1;
-			return same ? 0
+			return same ? done(n, e)
 				    : err_set(e, ERR_EXISTS, "there already, with other content");
 		}
 		if (!again_write((struct store_retry *)s, n, "put", key, e))
@@ -171,7 +142,7 @@ static int retry_list(
 
 	for (int n = 1;; n++) {
 		if (s->under->ops->list(s->under, prefix, visit_once, &v, e) == 0)
-			return 0;
+			return done(n, e);
 		/* Starting anew would visit the first keys twice. */
 		if (v.visited || !again((struct store_retry *)s, n, "list", prefix, e))
 			return -1;
@@ -186,7 +157,7 @@ static int retry_begin(struct store *s, struct store_upload **up, struct err *e)
 {
 	for (int n = 1;; n++) {
 		if (s->under->ops->begin(s->under, up, e) == 0)
-			return 0;
+			return done(n, e);
 		if (!again_write((struct store_retry *)s, n, "begin", "", e))
 			return -1;
 	}
@@ -196,7 +167,7 @@ static int retry_sync(struct store *s, struct err *e)
 {
 	for (int n = 1;; n++) {
 		if (store_raw_sync(s->under, e) == 0)
-			return 0;
+			return done(n, e);
 		if (e->kind == ERR_IO || !again((struct store_retry *)s, n, "sync", "", e))
 			return -1;
 	}
@@ -212,7 +183,6 @@ static void retry_close(struct store *s)
 struct store *store_retry_new(struct store *under, struct ctx *ctx)
 {
 	struct store_retry *r = mem_zalloc(sizeof *r);
-	struct clock *clock = os_clock();
 
 	r->ops = *under->ops;
 	r->ops.put = retry_put;
@@ -228,12 +198,11 @@ struct store *store_retry_new(struct store *under, struct ctx *ctx)
 	r->base.url = mem_strdup(under->url);
 	r->base.under = under;
 	r->ctx = ctx;
-	r->first_ns = 100 * 1000000;
-	atomic_init(&r->noise, (uint64_t)clock->mono_ns(clock));
+	r->pace = store_pace_near;
 	return &r->base;
 }
 
-void store_retry_pace(struct store *retry, int64_t first_ns)
+void store_retry_pace(struct store *retry, const struct store_pace *p)
 {
-	((struct store_retry *)retry)->first_ns = first_ns;
+	((struct store_retry *)retry)->pace = *p;
 }

@@ -70,6 +70,21 @@ static int spool_put(struct spool *sp, const char *key, unsigned flags, struct e
 	return rc;
 }
 
+int store_spool_take(struct store_upload *up, int *fd, uint64_t *size, struct err *e)
+{
+	struct spool *sp = (struct spool *)up;
+	int rc = 0;
+
+	*fd = sp->fd;
+	*size = sp->size;
+	if (sp->failed) {
+		os_close(sp->fd);
+		rc = err_set(e, ERR_FAILED, "an append failed before");
+	}
+	free(sp);
+	return rc;
+}
+
 int store_spool_commit(struct store_upload *up, const char *key, unsigned flags, struct err *e)
 {
 	struct spool *sp = (struct spool *)up;

@@ -92,6 +92,36 @@ static struct store *open_retry_spool(const char *place, bool create)
 	return store_retry_new(open_spool(place, create), NULL);
 }
 
+/* A queue before a driver that knows whole objects only. */
+static struct store *open_queue(const char *place, bool create)
+{
+	return store_queue_new(open_retry_spool(place, create), 3);
+}
+
+/*
+ * Real servers: the variable has the URL of an empty place, below which each test has its own.
+ * The key is the place's last two folders: unique in the run and free of odd characters.
+ */
+static struct store *open_remote(const char *place, bool create)
+{
+	static struct ctx ctx;
+	const char *base = getenv("HOLDFAST_SUITE_URL"), *tail = strrchr(place, '/');
+	struct store *s = NULL;
+	char url[512];
+	struct err e;
+
+	if (base == NULL) {
+		fprintf(stderr, "HOLDFAST_SUITE_URL is not set\n");
+		return NULL;
+	}
+	while (tail > place && tail[-1] != '/')
+		tail--;
+	snprintf(url, sizeof url, "%s/%s", base, tail);
+	if (store_open(url, create, &ctx, &s, &e) == -1)
+		fprintf(stderr, "%s\n", e.msg);
+	return s;
+}
+
 static const struct store_suite drivers[] = {
     {"fs", open_fs, true, true},
     {"mem", open_mem, true, true},
@@ -101,6 +131,8 @@ static const struct store_suite drivers[] = {
     {"limit", open_limit, true, true},
     {"spool", open_spool, false, false},
     {"retry-spool", open_retry_spool, false, false},
+    {"queue", open_queue, false, false},
+    {"remote", open_remote, false, false},
 };
 
 int main(int argc, char **argv)

@@ -1,0 +1,125 @@
+/* s3_probe: what a store really does, tried before it is relied on.  See s3_put.h. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hex.h"
+#include "crypto/crypto.h"
+#include "net/xml.h"
+#include "store/s3_put.h"
+
+/* Two puts of one name: the second must be refused, or the promise is empty. */
+static int try_twice(struct store_s3 *s, const char *key, enum s3_conditional *out, struct err *e)
+{
+	struct err second;
+	int rc = s3_put_whole(s, key, span_str("1"), true, e);
+
+	if (rc == -1 && (e->kind == ERR_UNSUPPORTED || e->kind == ERR_EXISTS)) {
+		/* It does not know the condition at all; can it put? */
+		*out = S3_IGNORED;
+		return s3_put_whole(s, key, span_str("1"), false, e);
+	}
+	if (rc == -1)
+		return -1;
+	rc = s3_put_whole(s, key, span_str("2"), true, &second);
+	*out = rc == -1 && second.kind == ERR_EXISTS ? S3_HONOURED : S3_IGNORED;
+	if (rc == -1 && err_info(second.kind)->retry) {
+		*e = second;
+		return -1;
+	}
+	return 0;
+}
+
+static int nobody(void *arg, const char *key, const struct store_stat *st, struct err *e)
+{
+	return 0;
+}
+
+/* The rights that everything after init needs; better missed now than half-way. */
+static int try_rights(struct store_s3 *s, const char *key, struct err *e)
+{
+	char byte;
+
+	if (s->base.ops->get(&s->base, key, 0, &byte, 1, e) == -1)
+		return err_wrap(e, "read what was put (s3:GetObject)");
+	if (s3_list(&s->base, "config/", nobody, NULL, e) == -1)
+		return err_wrap(e, "list the bucket (s3:ListBucket)");
+	return 0;
+}
+
+static int on_lock(void *arg, const char *path, struct span text, struct err *e)
+{
+	if (strcmp(path, "ObjectLockEnabled") == 0)
+		*(bool *)arg = span_eq(text, span_str("Enabled"));
+	return 0;
+}
+
+/* There are stores that take the headers of a lock, and lock nothing. */
+static int try_lock(struct store_s3 *s, struct err *e)
+{
+	struct url_param p = {"object-lock", NULL};
+	struct s3_call c = {.method = "GET", .params = &p, .nparams = 1};
+	struct http_answer a;
+	bool enabled = false;
+	struct err ignored;
+
+	if (s3_do(&s->s3, &c, &a, e) == 0) {
+		xml_read(buf_span(&a.body), on_lock, &enabled, &ignored);
+		http_answer_fini(&a);
+	} else if (e->kind == ERR_DENIED || err_info(e->kind)->retry) {
+		return err_wrap(e, "look for object lock (s3:GetBucketObjectLockConfiguration)");
+	}
+	if (enabled)
+		return 0;
+	err_set(e, ERR_UNSUPPORTED, "the bucket has no object lock");
+	return err_hint(e, "it can be switched on when a bucket is made, where the store has it at "
+			   "all; or leave out s3.object-lock");
+}
+
+static int probe(struct store_s3 *s, bool rights, enum s3_conditional *found, struct err *e)
+{
+	uint8_t random[8];
+	char hex[17], key[40];
+	struct err gone;
+	int rc;
+
+	crypto_random(random, sizeof random);
+	snprintf(key, sizeof key, "tmp/probe-%s", hex_encode(hex, random, sizeof random));
+	if (try_twice(s, key, found, e) == -1)
+		return err_wrap(e, "put an object (s3:PutObject)");
+	rc = rights ? try_rights(s, key, e) : 0;
+	if (s->base.ops->del(&s->base, key, &gone) == 0)
+		return rc;
+	if (gone.kind != ERR_DENIED && rc == 0) {
+		*e = gone;
+		return -1;
+	}
+	/* Who may add and not delete is as safe as can be: only prune needs more. */
+	event_emit(s->s3.ctx, EVENT_NOTICE, span_str(s->base.url),
+	    "these credentials may not delete: prune needs others");
+	return rc;
+}
+
+int s3_probe(struct store_s3 *s, bool rights, struct err *e)
+{
+	enum s3_conditional found = S3_UNKNOWN;
+	struct err ignored;
+	struct buf b = {0};
+
+	if (rights && s->s3.options.lock_ns && try_lock(s, e) == -1)
+		return -1;
+	if (probe(s, rights, &found, e) == -1)
+		return -1;
+	if (rights && found == S3_IGNORED)
+		event_emit(s->s3.ctx, EVENT_WARNING, span_str(s->base.url),
+		    "this store does not keep If-None-Match: of two who make one name at the "
+		    "same moment both may believe to have made it");
+	pthread_mutex_lock(&s->lock);
+	s->if_none_match = found;
+	pthread_mutex_unlock(&s->lock);
+	buf_printf(&b, "{\"if_none_match\":%s}\n", found == S3_HONOURED ? "true" : "false");
+	s3_put_whole(
+	    s, S3_PROBE_NOTE, buf_span(&b), false, &ignored); /* else the next one probes again */
+	buf_fini(&b);
+	return 0;
+}

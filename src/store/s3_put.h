@@ -1,0 +1,50 @@
+/*
+ * s3_put: objects into a bucket: whole, in parts, and never over another.
+ *
+ * Threads: any, but init and fini.
+ */
+#ifndef HF_STORE_S3_PUT_H
+#define HF_STORE_S3_PUT_H
+
+#include <pthread.h>
+
+#include "store/s3.h"
+
+enum s3_conditional { S3_UNKNOWN, S3_HONOURED, S3_IGNORED };
+
+struct s3_parts; /* a multipart upload that is not complete */
+
+struct store_s3 {
+	struct store base;
+	struct s3 s3;
+	pthread_mutex_t lock; /* guards what follows */
+	enum s3_conditional if_none_match;
+	struct s3_parts *unfinished; /* list */
+};
+
+void s3_put_init(struct store_s3 *s);
+void s3_put_fini(struct store_s3 *s); /* aborts what is unfinished */
+
+/* s3_list.c */
+int s3_list(struct store *st, const char *prefix, store_visit *visit, void *arg, struct err *e);
+
+int s3_put(struct store *st, const char *key, struct span data, unsigned flags, struct err *e);
+
+/* One PUT; `conditional`: with If-None-Match, whatever that does. */
+int s3_put_whole(
+    struct store_s3 *s, const char *key, struct span data, bool conditional, struct err *e);
+
+/* Where s3_probe leaves word. */
+#define S3_PROBE_NOTE "tmp/s3.json"
+
+/*
+ * Learn whether If-None-Match is honoured, by two puts of one object, and leave
+ * word of it in the bucket (tmp/s3.json).  With `rights` also whether what is
+ * needed is allowed: get and list; who may not delete is told that, no more.
+ */
+int s3_probe(struct store_s3 *s, bool rights, struct err *e);
+
+/* The key in the bucket: prefix and name, in b. */
+const char *s3_name(const struct s3 *s, const char *key, struct buf *b);
+
+#endif

@@ -1,0 +1,306 @@
+/*
+ * s3_rules: see store_rules.h.  A bucket has one list of rules, put as a
+ * whole: ours are known by their id, which names the repository's prefix, and
+ * the others' are put back byte for byte.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/calendar.h"
+#include "base/hex.h"
+#include "crypto/crypto.h"
+#include "net/xml.h"
+#include "store/s3_put.h"
+#include "store/store_drivers.h"
+#include "store/store_rules.h"
+
+static int s3_of(struct store *s, struct s3 **out, struct err *e)
+{
+	*out = store_s3_of(s);
+	return *out ? 0 : err_set(e, ERR_UNSUPPORTED, "%s: has no locks and no rules", s->url);
+}
+
+/* The call is made anew each time: what it holds is given up with each try. */
+static int again(struct s3 *s, int n, const char *op, const char *key, struct err *e)
+{
+	return store_backoff(&s->pace, s->ctx, n, op, key, e) ? 0 : -1;
+}
+
+static void add_md5(struct s3_call *c)
+{
+	uint8_t digest[16];
+	char *text;
+
+	crypto_md5(c->body, digest);
+	text = base64_encode(span_of(digest, sizeof digest));
+	http_headers_add(&c->headers, "content-md5: %s", text);
+	free(text);
+}
+
+static int ask(struct s3 *s, const char *method, const char *what, const char *key,
+    struct span body, struct http_answer *a, struct err *e)
+{
+	struct url_param param = {what, NULL};
+	struct buf name = {0};
+	int rc;
+
+	for (int n = 1;; n++) {
+		struct s3_call c = {.method = method, .params = &param, .nparams = 1, .body = body};
+
+		c.key = key ? s3_name(s, key, &name) : NULL;
+		if (body.n > 0)
+			add_md5(&c);
+		rc = s3_do(s, &c, a, e);
+		if (rc == 0 || again(s, n, what, key ? key : "", e) == -1)
+			break;
+		err_clear(e);
+	}
+	buf_fini(&name);
+	return rc;
+}
+
+/* ---- Locks. */
+
+static int on_retention(void *arg, const char *path, struct span text, struct err *e)
+{
+	struct calendar_time t;
+	char word[40];
+
+	if (strcmp(path, "RetainUntilDate") != 0)
+		return 0;
+	if (text.n >= sizeof word)
+		return err_set(e, ERR_CORRUPT, "a time that is none");
+	snprintf(word, sizeof word, "%.*s", (int)text.n, (const char *)text.p);
+	if (calendar_parse_time(word, &t, e) == -1)
+		return -1;
+	*(int64_t *)arg = t.ns;
+	return 0;
+}
+
+/* "NoSuchObjectLockConfiguration" and the like: nothing is locked. */
+static bool not_locked(const struct err *e)
+{
+	return strstr(e->msg, "ObjectLockConfiguration") != NULL;
+}
+
+int store_lock_get(struct store *st, const char *key, int64_t *until_ns, struct err *e)
+{
+	struct http_answer a;
+	struct s3 *s;
+	int rc;
+
+	*until_ns = 0;
+	if (s3_of(st, &s, e) == -1)
+		return -1;
+	if (ask(s, "GET", "retention", key, span_of(NULL, 0), &a, e) == -1) {
+		if (!not_locked(e))
+			return err_wrap(e, "%s: lock of %s", st->url, key);
+		err_clear(e);
+		return 0;
+	}
+	rc = xml_read(buf_span(&a.body), on_retention, until_ns, e);
+	http_answer_fini(&a);
+	return rc == -1 ? err_wrap(e, "%s: lock of %s", st->url, key) : 0;
+}
+
+int store_lock_extend(struct store *st, const char *key, int64_t until_ns, struct err *e)
+{
+	struct buf body = {0};
+	struct http_answer a;
+	char until[32];
+	int64_t now;
+	struct s3 *s;
+	int rc;
+
+	if (s3_of(st, &s, e) == -1 || store_lock_get(st, key, &now, e) == -1)
+		return -1;
+	if (now >= until_ns - until_ns % CALENDAR_SECOND)
+		return 0;
+	s3_lock_time(until, until_ns);
+	buf_printf(&body,
+	    "<Retention><Mode>%s</Mode><RetainUntilDate>%s</RetainUntilDate></Retention>",
+	    s3_lock_mode(&s->options), until);
+	rc = ask(s, "PUT", "retention", key, buf_span(&body), &a, e);
+	buf_fini(&body);
+	if (rc == -1)
+		return err_wrap(e, "%s: lock %s until %s", st->url, key, until);
+	http_answer_fini(&a);
+	return 0;
+}
+
+/* ---- Rules. */
+
+/* Ours begin so; a prefix of the bucket belongs to one repository. */
+static void put_id(struct buf *b, const struct s3 *s)
+{
+	uint8_t digest[32];
+	char hex[65];
+
+	crypto_sha256(span_str(s->place.prefix), digest);
+	buf_printf(b, "holdfast-%.16s-", hex_encode(hex, digest, 32));
+}
+
+static void put_text(struct buf *b, const char *s)
+{
+	for (; *s; s++)
+		if (strchr("<>&\"'", *s))
+			buf_printf(b, "&#%d;", *s);
+		else
+			buf_put_u8(b, (uint8_t)*s);
+}
+
+static void put_rule(struct buf *b, const struct s3 *s, const struct store_rule *r, size_t number)
+{
+	buf_printf(b, "<Rule><ID>");
+	put_id(b, s);
+	buf_printf(b, "%zu</ID><Filter><Prefix>", number);
+	put_text(b, s->place.prefix);
+	put_text(b, r->folder);
+	buf_printf(b, "</Prefix></Filter><Status>Enabled</Status>");
+	if (r->move_days)
+		buf_printf(b,
+		    "<Transition><Days>%d</Days><StorageClass>%s</StorageClass></Transition>",
+		    r->move_days, r->move_class);
+	if (r->old_days)
+		buf_printf(b,
+		    "<NoncurrentVersionExpiration><NoncurrentDays>%d</NoncurrentDays>"
+		    "</NoncurrentVersionExpiration>",
+		    r->old_days);
+	if (r->unfinished_days)
+		buf_printf(b,
+		    "<AbortIncompleteMultipartUpload><DaysAfterInitiation>%d"
+		    "</DaysAfterInitiation></AbortIncompleteMultipartUpload>",
+		    r->unfinished_days);
+	buf_printf(b, "</Rule>");
+}
+
+/* The rules of a list that are not ours, as they are written there. */
+static void keep_others(struct buf *out, const char *list, const char *ours)
+{
+	const char *at = list, *end;
+
+	while ((at = strstr(at, "<Rule>")) && (end = strstr(at, "</Rule>"))) {
+		const char *id = strstr(at, "<ID>");
+
+		end += strlen("</Rule>");
+		if (id == NULL || id > end || strncmp(id + 4, ours, strlen(ours)) != 0)
+			buf_put(out, at, (size_t)(end - at));
+		at = end;
+	}
+}
+
+/* The whole list as text; empty where there is none. */
+static int get_list(struct s3 *s, struct buf *out, struct err *e)
+{
+	struct http_answer a;
+
+	if (ask(s, "GET", "lifecycle", NULL, span_of(NULL, 0), &a, e) == -1) {
+		if (e->kind != ERR_ABSENT)
+			return -1;
+		err_clear(e);
+		return 0;
+	}
+	buf_put_span(out, buf_span(&a.body));
+	http_answer_fini(&a);
+	return 0;
+}
+
+static int put_list(struct s3 *s, const struct buf *rules, struct err *e)
+{
+	struct buf body = {0};
+	struct http_answer a;
+	int rc;
+
+	buf_printf(&body, "<LifecycleConfiguration>");
+	buf_put_span(&body, buf_span(rules));
+	buf_printf(&body, "</LifecycleConfiguration>");
+	rc = rules->n > 0 ? ask(s, "PUT", "lifecycle", NULL, buf_span(&body), &a, e)
+			  : ask(s, "DELETE", "lifecycle", NULL, span_of(NULL, 0), &a, e);
+	buf_fini(&body);
+	if (rc == 0)
+		http_answer_fini(&a);
+	return rc;
+}
+
+/* Of a list: how many are ours, and the sum of all days, others' too. */
+struct counting {
+	const char *ours;
+	size_t n, days;
+	bool own;
+};
+
+static size_t number_of(struct span text)
+{
+	size_t v = 0;
+
+	for (size_t i = 0; i < text.n && i < 9; i++)
+		v = v * 10 + (text.p[i] - (size_t)'0');
+	return v;
+}
+
+static int on_rule(void *arg, const char *path, struct span text, struct err *e)
+{
+	struct counting *c = arg;
+	size_t n = strlen(c->ours);
+
+	if (strcmp(path, "Rule/ID") == 0)
+		c->own = text.n >= n && memcmp(text.p, c->ours, n) == 0;
+	else if (strcmp(path, "Rule") == 0)
+		c->n += c->own;
+	else if (strstr(path, "Days") != NULL)
+		c->days += number_of(text);
+	return 0;
+}
+
+/* What a bucket does not know it may have left out without a word. */
+static int check_back(struct s3 *s, const char *ours, size_t n, size_t days, struct err *e)
+{
+	struct counting c = {.ours = ours};
+	struct buf list = {0};
+	int rc = get_list(s, &list, e);
+
+	if (rc == 0 && list.n > 0)
+		rc = xml_read(buf_span(&list), on_rule, &c, e);
+	if (rc == 0 && (c.n != n || c.days != days))
+		rc = err_set(e, ERR_UNSUPPORTED,
+		    "the store took %zu rules and has %zu of them, not as they were put", n, c.n);
+	buf_fini(&list);
+	return rc;
+}
+
+static size_t days_of(struct span list)
+{
+	struct counting c = {.ours = ""};
+	struct err ignored;
+
+	xml_read(list, on_rule, &c, &ignored);
+	return c.days;
+}
+
+int store_rules_put(struct store *st, const struct store_rule *rules, size_t n, struct err *e)
+{
+	struct buf old = {0}, id = {0}, list = {0}, whole = {0};
+	struct s3 *s;
+	int rc = -1;
+
+	if (s3_of(st, &s, e) == -1)
+		return -1;
+	put_id(&id, s);
+	if (get_list(s, &old, e) == -1)
+		goto out;
+	keep_others(&list, buf_cstr(&old), buf_cstr(&id));
+	for (size_t i = 0; i < n && i < STORE_RULES_MAX; i++)
+		put_rule(&list, s, &rules[i], i);
+	buf_printf(&whole, "<R>%s</R>", buf_cstr(&list));
+	if (put_list(s, &list, e) == 0)
+		rc = check_back(s, buf_cstr(&id), n, days_of(buf_span(&whole)), e);
+out:
+	if (rc == -1)
+		err_wrap(e, "%s: rules of the bucket", st->url);
+	buf_fini(&old);
+	buf_fini(&id);
+	buf_fini(&list);
+	buf_fini(&whole);
+	return rc;
+}

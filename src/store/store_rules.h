@@ -1,0 +1,38 @@
+/*
+ * store_rules: what a store keeps its users from, or does by itself: locks on
+ * objects, and rules of a life cycle.  Of S3 so far; elsewhere ERR_UNSUPPORTED.
+ *
+ * A lock is put on an object with the object (-o s3.object-lock=30d) and can
+ * be made longer, never shorter.  Rules belong to the whole bucket, in which
+ * others may have theirs: those are left as they are.
+ *
+ * Threads: as the store.
+ */
+#ifndef HF_STORE_STORE_RULES_H
+#define HF_STORE_STORE_RULES_H
+
+#include "store/store.h"
+
+/* Until when the object can be neither deleted nor replaced; 0: it is not locked. */
+int store_lock_get(struct store *s, const char *key, int64_t *until_ns, struct err *e);
+
+/* Locked at least until then.  Seconds count. */
+int store_lock_extend(struct store *s, const char *key, int64_t until_ns, struct err *e);
+
+struct store_rule {
+	const char *folder;  /* "packs/"; "" is all that the repository has there */
+	int unfinished_days; /* uploads that did not end are dropped; 0: no such rule */
+	int old_days;        /* versions that were replaced or deleted are dropped */
+	int move_days;       /* objects go into move_class */
+	const char *move_class;
+};
+
+enum { STORE_RULES_MAX = 8 };
+
+/*
+ * These are the repository's rules from now on, all of them; n may be 0.  They are read
+ * back: on return 0 the store has them.
+ */
+int store_rules_put(struct store *s, const struct store_rule *rules, size_t n, struct err *e);
+
+#endif
