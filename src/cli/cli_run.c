@@ -10,7 +10,7 @@
 #include "store/store.h"
 #include "repo/repo_parity.h"
 
-enum { PASSWORD_TRIES = 3 };
+enum { PASSWORD_TRIES = 3, OPTIONS_MAX = 64 };
 
 const char *cli_repo_url(struct cli *c, struct err *e)
 {
@@ -36,10 +36,21 @@ int cli_place_open(struct cli *c, const char *url, const struct world_repository
 {
 	struct store_params p = {
 	    .limits = {c->opt.limit_upload, c->opt.limit_download},
-	    .options = c->opt.options.v,
-	    .noptions = c->opt.options.n,
 	};
+	const char *options[OPTIONS_MAX];
+	char lock[48];
+	size_t n = 0;
 
+	/* What is declared to be locked is locked as it is put; -o goes before it. */
+	if (named != NULL && named->object_lock.ns && strncmp(url, "s3:", 3) == 0) {
+		snprintf(lock, sizeof lock, "s3.object-lock=%llds",
+		    (long long)(named->object_lock.ns / CALENDAR_SECOND));
+		options[n++] = lock;
+	}
+	for (size_t i = 0; i < c->opt.options.n && n < OPTIONS_MAX; i++)
+		options[n++] = c->opt.options.v[i];
+	p.options = options;
+	p.noptions = n;
 	if (named != NULL && p.limits.upload == 0)
 		p.limits.upload_in = &named->limit_upload;
 	if (named != NULL && p.limits.download == 0)

@@ -28,6 +28,7 @@ int cmd_check_rules(struct cli *c, struct err *e)
 
 static void report(struct cli *c, const struct tamper_result *r)
 {
+	char until[CALENDAR_TEXT];
 	json_t *o;
 
 	if (c->out.json) {
@@ -36,8 +37,17 @@ static void report(struct cli *c, const struct tamper_result *r)
 		json_object_set_new(o, "deleted", json_boolean(r->deleted));
 		json_object_set_new(o, "pack_tried", json_boolean(r->pack_tried));
 		json_object_set_new(o, "pack_replaced", json_boolean(r->pack_replaced));
+		if (r->locked_until_ns)
+			out_json_time(o, "locked_until", r->locked_until_ns);
+		else
+			out_json_str(o, "locked_until", NULL);
 		out_json_str(o, "object", r->object[0] ? r->object : NULL);
 		out_json(c, "summary", o);
+		return;
+	}
+	if (r->locked_until_ns) {
+		out_text(c, "The store says that a pack is locked until %s\n",
+		    calendar_format_local(until, r->locked_until_ns));
 		return;
 	}
 	out_text(c, "Replacing an object of our own: %s\n", r->replaced ? "DONE" : "refused");

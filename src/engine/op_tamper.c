@@ -5,9 +5,12 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/calendar.h"
 #include "base/hex.h"
 #include "crypto/crypto.h"
+#include "os/os.h"
 #include "repo/repo_object.h"
+#include "store/store_rules.h"
 
 enum { PACK_MAX = 80 << 20 };
 
@@ -43,6 +46,20 @@ static bool refused(const struct err *e)
 static void finding(struct tampering *t, const char *key, const char *what)
 {
 	event_emit(t->ctx, EVENT_FINDING, span_str(key), "%s", what);
+}
+
+/* A store that knows no locks says so; one that cannot be asked is a malfunction. */
+static int look_for_lock(struct tampering *t, struct err *e)
+{
+	struct clock *clock = os_clock_of(t->ctx);
+	int64_t until = 0;
+
+	if (store_lock_get(t->store, t->pack, &until, e) == -1 && e->kind != ERR_UNSUPPORTED &&
+	    e->kind != ERR_DENIED)
+		return -1;
+	if (until - clock->wall_ns(clock) >= 86400 * CALENDAR_SECOND)
+		t->out->locked_until_ns = until;
+	return 0;
 }
 
 static int put_decoy(struct tampering *t, struct err *e)
@@ -124,6 +141,10 @@ int op_tamper(struct repo *r, struct ctx *ctx, struct tamper_result *out, struct
 		err_set(e, ERR_ABSENT, "there is no pack yet to try it beside");
 		return err_hint(e, "back something up first");
 	}
+	if (look_for_lock(&t, e) == -1)
+		return -1;
+	if (out->locked_until_ns)
+		return 0;
 	if (put_decoy(&t, e) == -1 || try_replace(&t, e) == -1 || try_delete(&t, e) == -1)
 		return -1;
 	if (out->replaced || out->deleted)
