@@ -170,32 +170,36 @@ static void judge_immutable(const struct judging *j, struct rules_verdict *v)
 			     "holdfast -r NAME check --tamper");
 }
 
+/* Why its last check does not count; NULL: it does. */
+static const char *not_checked(const struct rules_place *p, int64_t now_ns)
+{
+	if (!p->check.known)
+		return "was never checked from here";
+	if (p->check.problems)
+		return "was damaged when it was checked last";
+	return fresh(&p->check, now_ns) ? NULL : "was last checked more than 31 days ago";
+}
+
 static void judge_errors(const struct judging *j, struct rules_verdict *v)
 {
-	size_t copies = 0, bad = 0;
+	size_t copies = 0, read = 0;
 
 	for (size_t i = 0; i < j->n; i++) {
-		const struct rules_place *p = &j->places[i];
-		const char *why = !p->check.known     ? "was never checked from here"
-				  : p->check.problems ? "was damaged when it was checked last"
-				  : !fresh(&p->check, j->now_ns)
-				      ? "was last checked more than 31 days ago"
-				      : NULL;
+		const char *why = not_checked(&j->places[i], j->now_ns);
 
 		if (!holds(j, i))
 			continue;
 		copies++;
-		if (why == NULL)
-			continue;
-		bad++;
-		add(&v->reason, p->name, why);
+		read += j->places[i].check.whole;
+		if (why != NULL)
+			add(&v->reason, j->places[i].name, why);
 	}
-	v->kept = copies > 0 && bad == 0;
+	v->kept = copies > 0 && v->reason.n == 0;
 	if (copies == 0)
 		buf_printf(&v->reason, "there is no copy");
 	if (v->kept)
-		buf_printf(&v->reason, "%s, without errors",
-		    copies == 1 ? "the copy was checked" : "all copies were checked");
+		buf_printf(&v->reason,
+		    "all %zu copies were checked without errors, %zu with all data", copies, read);
 	else
 		buf_printf(&v->todo, "holdfast -r NAME check for each of these, better with "
 				     "--read-data; repair what is damaged");

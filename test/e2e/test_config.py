@@ -97,6 +97,15 @@ def test_also_takes_a_configured_name_and_its_key(hf, config, base):
     assert [p["error"] for p in r.summary["repositories"]] == [None, None]
 
 
+def test_without_being_told_it_is_looked_for_at_home(hf, config, base):
+    del hf.env["HOLDFAST_CONFIG"]
+    os.makedirs(f"{base}/home/.config/holdfast")
+    os.rename(config, f"{base}/home/.config/holdfast/holdfast.yaml")
+    assert hf("-r", "main", "snapshots").rc == 0
+    os.makedirs(f"{base}/main here/far")
+    hf("-r", "./far", "snapshots", cwd=f"{base}/main here", env={"HOLDFAST_PASSWORD": "x"}, rc=10)  # a folder, not the name
+
+
 def test_each_value_is_shown_with_its_origin(hf, config, base):
     os.makedirs(f"{base}/h.d")
     append(f"{base}/h.d/10.yaml", "repositories:\n  far: {location: elsewhere}\n")

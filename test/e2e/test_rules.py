@@ -83,8 +83,9 @@ def test_a_declared_repository_is_no_copy_until_it_holds_one(world):
     assert world.missed() == {"immutable", "errors"}
     assert "main was never checked" in world.rules(40)["errors"]["reason"]
     world.hf("-r", "main", "check")
-    world.hf("-r", "far", "check")
+    world.hf("-r", "far", "check", "--read-data")
     assert world.missed() == {"immutable"}
+    assert world.rules(40)["errors"]["reason"] == "all 2 copies were checked without errors, 1 with all data"
 
 
 def test_all_rules_are_kept_once_the_lock_is_proven(locked):
