@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "base/mem.h"
+#include "config/world.h"
 #include "engine/op_backup.h"
 #include "os/os.h"
 #include "repo/writer.h"
@@ -63,10 +64,22 @@ static int paths_from(struct paths *p, const char *file, char end, struct err *e
 	return 0;
 }
 
+/* A declared system says itself what belongs to it. */
+static void add_declared(const struct world_system *s, struct paths *p)
+{
+	for (size_t i = 0; s != NULL && i < s->sources.n; i++) {
+		const struct world_source *src = (const struct world_source *)s->sources.v + i;
+
+		for (size_t j = 0; j < src->files.paths.n; j++)
+			paths_add(p, src->files.paths.v[j], strlen(src->files.paths.v[j]));
+	}
+}
+
 static int collect(struct cli *c, struct paths *p, struct err *e)
 {
 	bool listed = c->opt.files_from.n || c->opt.files_from0.n;
 
+	add_declared(c->system, p);
 	for (size_t i = 0; i < c->args.n; i++)
 		paths_add(p, c->args.v[i], strlen(c->args.v[i]));
 	for (size_t i = 0; i < c->opt.files_from.n; i++)
@@ -184,7 +197,7 @@ static void fill(
 /* Who names a path and excludes it gets nothing, which he should know. */
 static void warn_excluded(struct cli *c, const struct paths *paths, const struct exclude *x)
 {
-	const char *url = c->opt.repo;
+	const char *url = c->named ? c->named->url : c->opt.repo;
 	struct stat repo, st;
 	bool local = os_fstatat(AT_FDCWD, strncmp(url, "fs:", 3) == 0 ? url + 3 : url, &repo, 0) ==
 		     0;

@@ -109,7 +109,7 @@ static int open_both(
 	if (c->opt.new_key_file && cred_new(c, cred, e) == -1)
 		return -1;
 	*made = c->opt.new_key_file != NULL;
-	if (cli_store_open(c, url, true, c->ctx, s, e) == -1)
+	if (cli_store_open(c, url, true, s, e) == -1)
 		return -1;
 	if (*made || cred_new(c, cred, e) == 0)
 		return 0;

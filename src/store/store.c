@@ -370,7 +370,7 @@ int store_open_with(const char *url, bool create, const struct store_params *p, 
 	*out = NULL;
 	if (open_driver(url, create, &given, ctx, &far, &remote, &s, e) == -1)
 		return -1;
-	if (p->limits.upload || p->limits.download)
+	if (p->limits.upload || p->limits.download || p->limits.upload_in || p->limits.download_in)
 		s = store_limit_new(s, &p->limits, ctx);
 	*out = remote ? wrap_far(s, &far, ctx) : store_retry_new(s, ctx);
 	return 0;
