@@ -35,6 +35,7 @@ struct http_params {
 	 * 0: 5 min.
 	 */
 	int64_t deadline_ns;
+	bool direct; /* by no proxy, whatever the environment says: what is asked is next to us */
 };
 
 struct http;
