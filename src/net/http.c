@@ -374,6 +374,22 @@ static void set_options(struct exchange *x, struct curl_slist *list, char *detai
 	set(c, CURLOPT_CUSTOMREQUEST, rq->method);
 }
 
+static void count(struct http *h, const struct http_request *rq, const struct http_answer *a)
+{
+	static const struct {
+		const char *method;
+		enum count_verb verb;
+	} verbs[] = {{"GET", COUNT_GET}, {"PUT", COUNT_PUT}, {"HEAD", COUNT_HEAD},
+	    {"DELETE", COUNT_DELETE}, {"PROPFIND", COUNT_LIST}};
+	enum count_verb v = rq->counted;
+
+	for (size_t i = 0; v == COUNT_NONE && i < sizeof verbs / sizeof *verbs; i++)
+		if (strcmp(verbs[i].method, rq->method) == 0)
+			v = verbs[i].verb;
+	h->count++;
+	ctx_count(h->ctx, v == COUNT_NONE ? COUNT_POST : v, rq->body.n, a->got);
+}
+
 int http_do(struct http *h, const struct http_request *rq, struct http_answer *a, struct err *e)
 {
 	struct exchange x = {.http = h, .rq = rq, .a = a};
@@ -387,8 +403,8 @@ int http_do(struct http *h, const struct http_request *rq, struct http_answer *a
 	x.curl = take_handle(h);
 	list = list_of(h, rq->headers);
 	set_options(&x, list, detail);
-	h->count++;
 	c = h->wire->easy_perform(x.curl);
+	count(h, rq, a);
 	give_handle(h, x.curl);
 	h->wire->slist_free_all(list);
 	if (c == CURLE_OK) {
