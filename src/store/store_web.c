@@ -5,6 +5,9 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "crypto/crypto.h"
+#include "crypto/secret.h"
+#include "os/os.h"
 #include "store/store_options.h"
 
 struct http *web_http_new(const struct store_far *far, struct ctx *ctx, struct err *e)
@@ -180,4 +183,46 @@ const char *web_env(const char *name)
 	const char *v = getenv(name);
 
 	return v && *v ? v : NULL;
+}
+
+const char *web_split(const char *rest, char **user, char **host, const char **path)
+{
+	const char *name = rest + 2, *at;
+	size_t n;
+
+	if (strncmp(rest, "//", 2) != 0)
+		return "the host is missing";
+	n = strcspn(name, "/");
+	*path = name + n;
+	at = memrchr(name, '@', n);
+	if (at && memchr(name, ':', (size_t)(at - name)))
+		return "passwords do not belong into the URL";
+	if (at) {
+		*user = mem_strndup(name, (size_t)(at - name));
+		name = at + 1;
+	}
+	*host = mem_strndup(name, (size_t)(*path - name));
+	return web_host_good(*host, strlen(*host)) ? NULL
+						   : "the host is missing or not a host's name";
+}
+
+int web_password(const char *variable, const char *file, char **out, struct err *e)
+{
+	const char *v = web_env(variable);
+	struct buf text = {0};
+	size_t n;
+
+	*out = NULL;
+	if (file && os_read_file(file, 4096, &text, e) == -1)
+		return -1;
+	if (!file && !v)
+		return 0;
+	if (!file)
+		buf_put_span(&text, span_str(v));
+	n = strcspn(buf_cstr(&text), "\r\n");
+	*out = secret_new(n + 1);
+	memcpy(*out, text.p, n);
+	crypto_wipe(text.p, text.cap);
+	buf_fini(&text);
+	return 0;
 }

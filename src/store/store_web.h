@@ -54,4 +54,13 @@ bool web_host_good(const char *s, size_t n);
 /* The value of an environment variable, NULL if it is empty. */
 const char *web_env(const char *name);
 
+/*
+ * //[USER@]HOST[:PORT]/PATH taken apart: new texts (user NULL if there is
+ * none), and the path with its '/' or "".  Returns what is wrong, or NULL.
+ */
+const char *web_split(const char *rest, char **user, char **host, const char **path);
+
+/* The first line of the file, else of the variable, in secret memory; NULL if there is neither. */
+int web_password(const char *variable, const char *file, char **out, struct err *e);
+
 #endif
