@@ -305,6 +305,8 @@ static void set_common(struct transfer *t, CURL *c, char *detail)
 	struct ftp *f = t->ftp;
 
 	set(c, CURLOPT_PROTOCOLS_STR, "ftp,ftps");
+	/* One of HTTP would be told user and password in clear (ftp_proxy, all_proxy). */
+	set(c, CURLOPT_PROXY, "");
 	set(c, CURLOPT_NOSIGNAL, 1L);
 	set(c, CURLOPT_USERNAME, f->user);
 	set(c, CURLOPT_PASSWORD, f->password);

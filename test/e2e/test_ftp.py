@@ -1,5 +1,6 @@
 """A repository on an FTP server: TLS is required, logins and certificates are checked, a full disk is named."""
 import os
+import socket
 import subprocess
 import sys
 
@@ -137,3 +138,13 @@ def test_lists_of_other_systems_do(hf, fake, tree):
     hf("check", "--read-data")
     hf("prune", "--exclusive")
     assert len(os.listdir(f"{fake.root}/repo/snapshots")) == 1
+
+
+def test_no_proxy_hears_the_login(hf, fake, tree):
+    """One of HTTP would be told user and password in clear, TLS or not."""
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        proxy.settimeout(0.1)
+        where = f"http://127.0.0.1:{proxy.getsockname()[1]}"
+        hf.backup(tree.path, env={"ftp_proxy": where, "all_proxy": where, "ALL_PROXY": where}, timeout=30)
+        with pytest.raises(TimeoutError):
+            proxy.accept()
