@@ -2,9 +2,8 @@
  * store_ftp: a folder on an FTP server.
  *
  * FTP has no way to give a name only if it is free, nor to make a file durable:
- * a look before and a look after stand in for the first, so that of two writers
- * of one name at one moment both may believe to have won (doc/stores.md); the
- * second is the server's own business.  Objects are written in tmp/ and
+ * a look before and a look after stand in for the first (doc/stores.md, "Two
+ * looks"); the second is the server's own business.  Objects are written in tmp/ and
  * renamed; an upload that was cut goes on where it ended.
  */
 #include <stdio.h>
@@ -115,8 +114,10 @@ static int ftp_del(struct store *st, const char *key, struct err *e)
 		return 0;
 	/* What is not there is deleted; the server says the same of what it denies. */
 	if (e->kind == ERR_FAILED) {
-		if (ftp_look(s, key, &there, &other) == -1 && other.kind == ERR_ABSENT)
+		if (ftp_look(s, key, &there, &other) == -1 && other.kind == ERR_ABSENT) {
+			err_clear(e);
 			return 0;
+		}
 		e->kind = ERR_DENIED;
 	}
 	return -1;
@@ -178,27 +179,6 @@ static int rename_to(struct store_ftp *s, const char *tmp, const char *key, stru
 	return rc == -1 ? err_wrap(e, "give it its name") : 0;
 }
 
-/* Of two who looked and then renamed, the later one's stays. */
-static int still_ours(struct store_ftp *s, const char *key, struct span data, struct err *e)
-{
-	struct store_stat there = {0};
-	uint8_t *p;
-	int rc = ftp_look(s, key, &there, e);
-
-	if (rc == -1)
-		return -1;
-	if (there.size != data.n)
-		return err_set(e, ERR_EXISTS, "another was put at the same time");
-	if (data.n > 64 << 10) /* a pack, whose name is its hash: it can be no other */
-		return 0;
-	p = mem_alloc(data.n + 1);
-	rc = ftp_get(&s->base, key, 0, p, data.n, e);
-	if (rc == 0 && data.n > 0 && memcmp(p, data.p, data.n) != 0)
-		rc = err_set(e, ERR_EXISTS, "another was put at the same time");
-	free(p);
-	return rc;
-}
-
 static int ftp_put(
     struct store *st, const char *key, struct span data, unsigned flags, struct err *e)
 {
@@ -215,6 +195,7 @@ static int ftp_put(
 			return err_set(e, ERR_EXISTS, "it is there already");
 		if (e->kind != ERR_ABSENT)
 			return -1;
+		err_clear(e);
 	}
 	crypto_random(random, sizeof random);
 	snprintf(tmp, sizeof tmp, "tmp/%s", hex_encode(hex, random, sizeof random));
@@ -222,7 +203,7 @@ static int ftp_put(
 	if (rc == 0)
 		rc = rename_to(s, tmp, key, e);
 	if (rc == 0)
-		return flags & STORE_NEW ? still_ours(s, key, data, e) : 0;
+		return flags & STORE_NEW ? web_still_ours(st, key, data, e) : 0;
 	if (e->kind == ERR_ABSENT)
 		e->kind = ERR_FAILED; /* who puts is not to think that his object is missing */
 	gone = mem_printf("*DELE %s%s", s->path, tmp);

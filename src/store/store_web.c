@@ -146,6 +146,27 @@ int web_get_odd(struct store *s, const char *key, uint64_t off, size_t len, stru
 	return err_set(e, ERR_CORRUPT, "the object ends before");
 }
 
+int web_still_ours(struct store *s, const char *key, struct span data, struct err *e)
+{
+	enum { COMPARED_MAX = 1 << 20 };
+	struct store_stat there = {0};
+	uint8_t *p;
+	int rc = s->ops->stat(s, key, &there, e);
+
+	if (rc == -1)
+		return -1;
+	if (there.size != data.n)
+		return err_set(e, ERR_EXISTS, "another was put at the same time");
+	if (data.n == 0 || data.n > COMPARED_MAX)
+		return 0;
+	p = mem_alloc(data.n);
+	rc = s->ops->get(s, key, 0, p, data.n, e);
+	if (rc == 0 && memcmp(p, data.p, data.n) != 0)
+		rc = err_set(e, ERR_EXISTS, "another was put at the same time");
+	free(p);
+	return rc;
+}
+
 char *web_prefix(const char *s, struct err *e)
 {
 	struct buf b = {0};
