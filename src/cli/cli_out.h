@@ -132,6 +132,18 @@ void other_count(struct cli *c, struct other *o);
 int other_open(
     struct cli *c, const char *word, const char *key_file, struct other *o, struct err *e);
 
+/*
+ * cli_opening.c: several of them at the same time, each in a thread; texts are borrowed.  Who
+ * opens by what opens --repo needs c->cred to be set, for nobody is asked by two at once.
+ */
+struct opening;
+struct opening *opening_start(
+    struct cli *c, const char *url, const char *key_file, struct other *other);
+/* Is it over by that time (CLOCK_MONOTONIC)? */
+bool opening_wait(struct opening *x, const struct timespec *until);
+/* Waits for its end, frees it, and tells what other_open did. */
+int opening_end(struct opening *x, struct err *e);
+
 /* cli_pick.c: what options choose */
 struct select_filter;
 void pick_filter(struct cli *c, struct select_filter *f);

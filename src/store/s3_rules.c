@@ -185,10 +185,11 @@ static void put_rule(struct buf *b, const struct s3 *s, const struct store_rule 
 	buf_printf(b, "</Rule>");
 }
 
-/* The rules of a list that are not ours, as they are written there. */
-static void keep_others(struct buf *out, const char *list, const char *ours)
+/* The rules of a list that are not ours, as they are written there; how many there are in all. */
+static size_t keep_others(struct buf *out, const char *list, const char *ours)
 {
 	const char *at = list, *end;
+	size_t n = 0;
 
 	while ((at = strstr(at, "<Rule>")) && (end = strstr(at, "</Rule>"))) {
 		const char *id = strstr(at, "<ID>");
@@ -197,7 +198,33 @@ static void keep_others(struct buf *out, const char *list, const char *ours)
 		if (id == NULL || id > end || strncmp(id + 4, ours, strlen(ours)) != 0)
 			buf_put(out, at, (size_t)(end - at));
 		at = end;
+		n++;
 	}
+	return n;
+}
+
+static int on_any_rule(void *arg, const char *path, struct span text, struct err *e)
+{
+	size_t n = strlen(path);
+
+	/* Of whichever namespace. */
+	if (strchr(path, '/') == NULL && n >= 4 && strcmp(path + n - 4, "Rule") == 0)
+		++*(size_t *)arg;
+	return 0;
+}
+
+/* What is not put back is lost to its owner: a rule that we do not see stops us. */
+static int see_all(const struct buf *list, size_t seen, struct err *e)
+{
+	size_t n = 0;
+
+	if (list->n > 0 && xml_read(buf_span(list), on_any_rule, &n, e) == -1)
+		return -1;
+	if (n == seen)
+		return 0;
+	err_set(e, ERR_UNSUPPORTED, "the bucket has %zu rules, of which %zu are not understood", n,
+	    n > seen ? n - seen : 0);
+	return err_hint(e, "none was changed; set those that are wanted by hand");
 }
 
 /* The whole list as text; empty where there is none. */
@@ -299,7 +326,8 @@ int store_rules_put(struct store *st, const struct store_rule *rules, size_t n, 
 	put_id(&id, s);
 	if (get_list(s, &old, e) == -1)
 		goto out;
-	keep_others(&list, buf_cstr(&old), buf_cstr(&id));
+	if (see_all(&old, keep_others(&list, buf_cstr(&old), buf_cstr(&id)), e) == -1)
+		goto out;
 	for (size_t i = 0; i < n && i < STORE_RULES_MAX; i++)
 		put_rule(&list, s, &rules[i], i);
 	buf_printf(&whole, "<R>%s</R>", buf_cstr(&list));
