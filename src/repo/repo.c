@@ -271,6 +271,11 @@ char *repo_state_path(const struct repo *r, const char *name, const char *suffix
 	return mem_printf("%s/%s.%s%s", r->state_dir, r->id_text, name, suffix);
 }
 
+const char *repo_place(const struct repo *r)
+{
+	return r->place_text;
+}
+
 bool repo_remembers(const struct repo *r)
 {
 	return r->state_dir != NULL;

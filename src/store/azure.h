@@ -1,6 +1,7 @@
 /*
  * azure: what the parts of the Azure Blob driver share: where and who
- * (azure_place), a signed request (azure_call).  The driver is store_azure.c.
+ * (azure_place), a signed request (azure_call), a listing (azure_list).  The
+ * driver is store_azure.c.
  *
  * Threads: a place is read only once it was parsed; the rest any.
  */
@@ -55,5 +56,17 @@ struct azure_call {
 
 /* -1 if there was no answer, or one that is no 2xx: then e says what it means. */
 int azure_do(struct azure *z, struct azure_call *c, struct http_answer *a, struct err *e);
+
+/* What an answer that is no 2xx means. */
+int azure_refused(const struct http_answer *a, struct err *e);
+
+struct azure_page {
+	char next[2048]; /* the marker to ask for the next page with; "": it was the last */
+};
+/* Visits each key below the prefix, without it; what is no key of ours is passed over. */
+int azure_page_read(struct span xml, const char *prefix, store_visit *visit, void *arg,
+    struct azure_page *out, struct err *e);
+
+int azure_list(struct azure *z, const char *prefix, store_visit *visit, void *arg, struct err *e);
 
 #endif

@@ -180,7 +180,7 @@ static int on_text(void *arg, const char *path, struct span text, struct err *e)
 	return 0;
 }
 
-static int refused(const struct http_answer *a, struct err *e)
+int azure_refused(const struct http_answer *a, struct err *e)
 {
 	const char *head = http_header(a, "x-ms-error-code");
 	char *text[2] = {0};
@@ -200,7 +200,7 @@ int azure_do(struct azure *z, struct azure_call *c, struct http_answer *a, struc
 	int rc = ask(z, c, a, e);
 
 	if (rc == 0 && !web_good(a)) {
-		rc = refused(a, e);
+		rc = azure_refused(a, e);
 		http_answer_fini(a);
 	}
 	http_headers_fini(&c->headers);

@@ -155,6 +155,7 @@ static json_t *get_page(
 			break;
 		if (token == NULL || !store_backoff(&g->pace, g->ctx, tries, "list", prefix, e))
 			return NULL;
+		err_clear(e);
 	}
 	page = json_loadb((const char *)a.body.p, a.body.n, 0, NULL);
 	http_answer_fini(&a);
@@ -174,9 +175,11 @@ static int gcs_list(
 		json_t *page = get_page(g, full, token, prefix, e);
 		const char *next = json_string_value(json_object_get(page, "nextPageToken"));
 
+		rc = page ? visit_page(g, page, visit, arg, e) : -1;
+		if (rc == 0 && token && next && strcmp(token, next) == 0)
+			rc = err_set(e, ERR_CORRUPT, "list: the same page comes again and again");
 		free(token);
 		token = next ? mem_strdup(next) : NULL;
-		rc = page ? visit_page(g, page, visit, arg, e) : -1;
 		json_decref(page);
 	} while (rc == 0 && token);
 	free(token);
