@@ -21,7 +21,10 @@ struct s3_options { /* -o s3.NAME=VALUE; NULL or zero: not given */
 	const char *sse, *kms_key; /* "AES256", "aws:kms"; the key's id */
 	const char *tags;          /* "a=1&b=2", of every object */
 	const char *lock_mode;     /* "governance", "compliance" */
-	int64_t lock_ns;           /* objects are locked for so long when they are put */
+	int64_t lock_ns; /* the period of locks: objects are locked for two when they are put */
+	/* The bucket's rules; 0: none. */
+	int64_t expire_versions_ns, expire_uploads_ns, archive_ns;
+	const char *archive_class;
 };
 
 extern const struct store_option s3_option_table[];
