@@ -5,7 +5,6 @@ way of another port if one is given, and env is what holdfast needs to get in.
 """
 import os
 import shutil
-import socket
 import sys
 
 import azurite
@@ -134,7 +133,4 @@ def missing(name):
 
 def unable(name):
     """Why the machine cannot run it, installed or not; or None."""
-    try:
-        return None if name != "swift" or socket.gethostbyname("localhost") else ""
-    except OSError:
-        return "localhost has no address here, which Swift needs"
+    return swift_s3.unable() if name == "swift" else None
