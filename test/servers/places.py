@@ -25,6 +25,12 @@ def s3(folder, lock=False):
     return server, lambda name, port=None: f"s3:http://127.0.0.1:{port or server.port}/suite/{name}", env
 
 
+def gcs_hmac(folder):
+    """Google's XML API as its documentation has it, by the gateway: HMAC keys, version 4, the region "auto"."""
+    server, url, env = s3(folder)
+    return server, url, {**env, "AWS_REGION": "auto"}
+
+
 def s3_lock(folder):
     """A bucket with object lock."""
     return s3(folder, lock=True)
@@ -111,6 +117,7 @@ def vsftpd(folder):
 
 PLACES = {
     "s3": (s3, ["ceph-mon", "ceph-osd", "radosgw"]),
+    "gcs-hmac": (gcs_hmac, ["ceph-mon", "ceph-osd", "radosgw"]),
     "s3-lock": (s3_lock, ["ceph-mon", "ceph-osd", "radosgw"]),
     "swift": (swift, ["swift-proxy-server", "swift-object-server", "memcached"]),
     "sftp": (sftp, ["sshd", "ssh"]),
