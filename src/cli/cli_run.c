@@ -31,6 +31,17 @@ char *cli_cache_dir(struct cli *c)
 	return c->opt.cache_dir ? mem_strdup(c->opt.cache_dir) : os_cache_dir();
 }
 
+/* What is declared to be locked is locked as it is put.  A month has 31 days there: never less. */
+static bool lock_option(const char *url, const struct calendar_duration *d, char out[48])
+{
+	int64_t s = d->ns / CALENDAR_SECOND + (int64_t)d->months * 31 * 86400;
+
+	if (s == 0 || strncmp(url, "s3:", 3) != 0)
+		return false;
+	snprintf(out, 48, "s3.object-lock=%llds", (long long)s);
+	return true;
+}
+
 int cli_place_open(struct cli *c, const char *url, const struct world_repository *named,
     bool create, struct ctx *ctx, struct store **out, struct err *e)
 {
@@ -41,12 +52,11 @@ int cli_place_open(struct cli *c, const char *url, const struct world_repository
 	char lock[48];
 	size_t n = 0;
 
-	/* What is declared to be locked is locked as it is put; -o goes before it. */
-	if (named != NULL && named->object_lock.ns && strncmp(url, "s3:", 3) == 0) {
-		snprintf(lock, sizeof lock, "s3.object-lock=%llds",
-		    (long long)(named->object_lock.ns / CALENDAR_SECOND));
+	/* What is given with -o goes before what is declared. */
+	if (named != NULL && lock_option(url, &named->object_lock, lock))
 		options[n++] = lock;
-	}
+	for (size_t i = 0; named != NULL && i < named->options.n && n < OPTIONS_MAX; i++)
+		options[n++] = named->options.v[i];
 	for (size_t i = 0; i < c->opt.options.n && n < OPTIONS_MAX; i++)
 		options[n++] = c->opt.options.v[i];
 	p.options = options;

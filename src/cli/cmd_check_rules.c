@@ -28,7 +28,7 @@ int cmd_check_rules(struct cli *c, struct err *e)
 
 static void report(struct cli *c, const struct tamper_result *r)
 {
-	char until[CALENDAR_TEXT];
+	char until[CALENDAR_TEXT], n[TEXT_AMOUNT];
 	json_t *o;
 
 	if (c->out.json) {
@@ -41,12 +41,15 @@ static void report(struct cli *c, const struct tamper_result *r)
 			out_json_time(o, "locked_until", r->locked_until_ns);
 		else
 			out_json_str(o, "locked_until", NULL);
+		out_json_u64(o, "packs_unlocked", r->locked_until_ns ? r->unlocked : 0);
 		out_json_str(o, "object", r->object[0] ? r->object : NULL);
 		out_json(c, "summary", o);
 		return;
 	}
 	if (r->locked_until_ns) {
-		out_text(c, "The store says that a pack is locked until %s\n",
+		out_text(c,
+		    "The store says of the %s oldest packs that %s locked, until %s or longer\n",
+		    text_count(n, r->looked), r->unlocked ? "not all are" : "they are",
 		    calendar_format_local(until, r->locked_until_ns));
 		return;
 	}
@@ -68,6 +71,9 @@ int cmd_check_tamper(struct cli *c, struct err *e)
 		return err_wrap(e, "check --tamper");
 	p.when_ns = clock->wall_ns(clock);
 	p.problems = (uint64_t)r.replaced + r.deleted + r.pack_replaced;
+	p.until_ns = r.locked_until_ns;
+	if (r.locked_until_ns)
+		p.problems += r.unlocked;
 	if (proof_put(c->repo, PROOF_TAMPER, &p, e) == -1)
 		return err_wrap(e, "check --tamper: keep the result");
 	report(c, &r);

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "os/os.h"
 #include "store/store.h"
+#include "store/store_rules.h"
 
 static void report(struct cli *c, const char *durability, bool key_file)
 {
@@ -129,6 +130,20 @@ static int join(struct cli *c, struct other **kin, struct repo_init_params *p, s
 	return 0;
 }
 
+/* The rules that the store's options ask for.  The repository is whole without them. */
+static int put_rules(struct store *s, struct err *e)
+{
+	struct store_rule rules[STORE_RULES_MAX];
+	size_t n = store_rules_wanted(s, rules);
+	struct err why;
+
+	if (n == 0 || store_rules_put(s, rules, n, &why) == 0)
+		return 0;
+	err_set(e, ERR_INCOMPLETE, "the repository is made, but the bucket has not its rules: %s",
+	    why.msg);
+	return err_hint(e, "'holdfast prune' with the same options puts them");
+}
+
 int cmd_init(struct cli *c, struct err *e)
 {
 	struct repo_init_params p = {.label = c->opt.label,
@@ -150,8 +165,11 @@ int cmd_init(struct cli *c, struct err *e)
 	p.cred = cred.cred;
 	cache = cli_cache_dir(c);
 	rc = repo_init(s, &p, cache, c->ctx, &c->repo, e);
-	if (rc == 0)
+	if (rc == 0) {
+		made = false;
 		report(c, durability, cred.cred.key_file);
+		rc = put_rules(repo_store(c->repo), e);
+	}
 out:
 	other_free(kin);
 	if (rc == -1 && made)

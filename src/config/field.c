@@ -147,6 +147,26 @@ static int bind_texts(const struct node *n, struct field_texts *out, struct err 
 	return 0;
 }
 
+static int bind_pairs(
+    const struct node *n, const struct field *f, struct field_texts *out, struct err *e)
+{
+	if (n->kind != NODE_MAP)
+		return node_fail(n->at, e, "%s has to be a mapping of names to values", f->name);
+	out->v = mem_zalloc((n->n + 1) * sizeof *out->v);
+	out->at = mem_zalloc((n->n + 1) * sizeof *out->at);
+	for (const struct node *c = n->first; c != NULL; c = c->next) {
+		struct buf b = {0};
+
+		if (need_text(c, "a text", e) == -1)
+			return -1;
+		buf_printf(&b, "%s=%s", c->name, c->text);
+		out->v[out->n] = mem_strdup(buf_cstr(&b));
+		out->at[out->n++] = c->name_at;
+		buf_fini(&b);
+	}
+	return 0;
+}
+
 static int bind_items(
     const struct node *n, const struct field *f, struct field_items *out, struct err *e)
 {
@@ -187,6 +207,8 @@ static int bind_one(const struct node *n, const struct field *f, void *at, struc
 		return 0;
 	case FIELD_TEXTS:
 		return bind_texts(n, at, e);
+	case FIELD_PAIRS:
+		return bind_pairs(n, f, at, e);
 	case FIELD_CHOICE:
 		return bind_choice(n, f, at, e);
 	case FIELD_FLAG:
@@ -262,6 +284,7 @@ void field_fini(const struct field_table *t, void *s)
 			free(*(char **)at);
 			break;
 		case FIELD_TEXTS:
+		case FIELD_PAIRS:
 			texts_fini(at);
 			break;
 		case FIELD_RATES:

@@ -20,6 +20,7 @@
 enum field_type {
 	FIELD_TEXT,     /* char *; not empty */
 	FIELD_TEXTS,    /* struct field_texts; one text stands for a list of one */
+	FIELD_PAIRS,    /* struct field_texts, "NAME=VALUE" each: a mapping of names to texts */
 	FIELD_CHOICE,   /* int, place in `choices` from 1; 0 if it is not there */
 	FIELD_FLAG,     /* bool: yes, no, true, false */
 	FIELD_COUNT,    /* unsigned, 0 to 1,000,000,000 */

@@ -54,6 +54,9 @@ static json_t *of_type(const struct field *f)
 	case FIELD_TEXTS:
 		return any_of(typed("string"),
 		    json_pack("{s:s, s:o}", "type", "array", "items", typed("string")));
+	case FIELD_PAIRS:
+		return json_pack("{s:s, s:{s:[s, s, s]}}", "type", "object", "additionalProperties",
+		    "type", "string", "number", "boolean");
 	case FIELD_CHOICE:
 		return choice(f);
 	case FIELD_FLAG:

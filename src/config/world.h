@@ -29,7 +29,8 @@ struct world_repository {
 	struct field_item item; /* first */
 	char *url, *location, *media, *family, *key, *password;
 	int role, encryption;
-	unsigned priority; /* 0: not said; a lower one is asked first */
+	unsigned priority;          /* 0: not said; a lower one is asked first */
+	struct field_texts options; /* what its store is told, as by -o */
 	struct calendar_duration object_lock;
 	struct calendar_rates limit_upload, limit_download;
 };

@@ -5,6 +5,7 @@
 #ifndef HF_ENGINE_OP_PRUNE_H
 #define HF_ENGINE_OP_PRUNE_H
 
+#include "engine/locks.h"
 #include "repo/repo.h"
 #include "repo/repo_object.h"
 
@@ -49,7 +50,9 @@ struct prune_result {
 	uint64_t waiting;                /* packs that nothing needs, whose grace is not over */
 	uint64_t passed_over;            /* objects that nobody can make sense of */
 	uint64_t domains_held; /* nothing of them is pruned: a snapshot cannot be walked */
-	int64_t next_ns;       /* store time from when a prune goes on with them; 0 none */
+	struct locks_result locks;
+	size_t rules;    /* of the bucket's life cycle, put as the store's options ask; 0: none */
+	int64_t next_ns; /* store time from when a prune goes on with them; 0 none */
 	double seconds;
 };
 

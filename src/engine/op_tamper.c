@@ -9,10 +9,16 @@
 #include "base/hex.h"
 #include "crypto/crypto.h"
 #include "os/os.h"
+#include "repo/mark.h"
 #include "repo/repo_object.h"
 #include "store/store_rules.h"
 
-enum { PACK_MAX = 80 << 20 };
+enum { PACK_MAX = 80 << 20, OLDEST = 16 };
+
+struct old_pack {
+	struct id id;
+	int64_t stored_ns;
+};
 
 struct tampering {
 	struct repo *repo;
@@ -22,14 +28,33 @@ struct tampering {
 	char pack[REPO_NAME_MAX]; /* the smallest there is */
 	struct id pack_id;
 	uint64_t pack_size;
+	struct mark_set marks;
+	struct old_pack oldest[OLDEST]; /* by age */
+	unsigned noldest;
 };
 
-static int take_smallest(void *arg, enum format_type type, const struct id *id,
+static void take_old(struct tampering *t, const struct id *id, int64_t stored_ns)
+{
+	unsigned at = t->noldest;
+
+	while (at > 0 && t->oldest[at - 1].stored_ns > stored_ns)
+		at--;
+	if (at == OLDEST || mark_has_pack(&t->marks, id))
+		return;
+	t->noldest += t->noldest < OLDEST;
+	memmove(t->oldest + at + 1, t->oldest + at, (t->noldest - at - 1) * sizeof *t->oldest);
+	t->oldest[at] = (struct old_pack){*id, stored_ns};
+}
+
+static int take_pack(void *arg, enum format_type type, const struct id *id,
     const struct store_stat *st, struct err *e)
 {
 	struct tampering *t = arg;
 
-	if (type != FORMAT_PACK || (t->pack[0] && st->size >= t->pack_size))
+	if (type != FORMAT_PACK)
+		return 0;
+	take_old(t, id, st->mtime_ns);
+	if (t->pack[0] && st->size >= t->pack_size)
 		return 0;
 	repo_object_name(t->pack, type, id);
 	t->pack_id = *id;
@@ -48,17 +73,45 @@ static void finding(struct tampering *t, const char *key, const char *what)
 	event_emit(t->ctx, EVENT_FINDING, span_str(key), "%s", what);
 }
 
+/* What is about to end protects nobody; with a period, prune should have made it longer by then. */
+static int64_t least_lock(struct store *s)
+{
+	int64_t day = 86400 * CALENDAR_SECOND, most = store_lock_period(s) / 4 * 3;
+
+	return most > day ? most : day;
+}
+
 /* A store that knows no locks says so; one that cannot be asked is a malfunction. */
-static int look_for_lock(struct tampering *t, struct err *e)
+static int lock_of(struct tampering *t, const char *key, int64_t *until, struct err *e)
 {
 	struct clock *clock = os_clock_of(t->ctx);
-	int64_t until = 0;
 
-	if (store_lock_get(t->store, t->pack, &until, e) == -1 && e->kind != ERR_UNSUPPORTED &&
+	if (store_lock_get(t->store, key, until, e) == -1 && e->kind != ERR_UNSUPPORTED &&
 	    e->kind != ERR_DENIED)
 		return -1;
-	if (until - clock->wall_ns(clock) >= 86400 * CALENDAR_SECOND)
-		t->out->locked_until_ns = until;
+	if (*until - clock->wall_ns(clock) < least_lock(t->store))
+		*until = 0;
+	return 0;
+}
+
+static int look_for_locks(struct tampering *t, struct err *e)
+{
+	char key[REPO_NAME_MAX], open[REPO_NAME_MAX];
+	int64_t until;
+
+	for (unsigned i = 0; i < t->noldest; i++) {
+		repo_object_name(key, FORMAT_PACK, &t->oldest[i].id);
+		if (lock_of(t, key, &until, e) == -1)
+			return -1;
+		t->out->looked++;
+		if (until == 0)
+			memcpy(open, key, sizeof open);
+		t->out->unlocked += until == 0;
+		if (until && (t->out->locked_until_ns == 0 || until < t->out->locked_until_ns))
+			t->out->locked_until_ns = until;
+	}
+	if (t->out->locked_until_ns && t->out->unlocked)
+		finding(t, open, "is not locked, as others are; prune makes locks longer");
 	return 0;
 }
 
@@ -133,15 +186,20 @@ static int try_pack(struct tampering *t, struct err *e)
 int op_tamper(struct repo *r, struct ctx *ctx, struct tamper_result *out, struct err *e)
 {
 	struct tampering t = {.repo = r, .store = repo_store(r), .ctx = ctx, .out = out};
+	int rc;
 
 	memset(out, 0, sizeof *out);
-	if (repo_may_write(r, e) == -1 || repo_list_packs(r, take_smallest, &t, e) == -1)
+	if (repo_may_write(r, e) == -1 || mark_load(r, &t.marks, e) == -1)
+		return -1;
+	rc = repo_list_packs(r, take_pack, &t, e);
+	mark_set_fini(&t.marks);
+	if (rc == -1)
 		return -1;
 	if (t.pack[0] == '\0') {
 		err_set(e, ERR_ABSENT, "there is no pack yet to try it beside");
 		return err_hint(e, "back something up first");
 	}
-	if (look_for_lock(&t, e) == -1)
+	if (look_for_locks(&t, e) == -1)
 		return -1;
 	if (out->locked_until_ns)
 		return 0;

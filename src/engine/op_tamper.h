@@ -2,9 +2,10 @@
  * op_tamper: does the store keep us from replacing and deleting what it holds?
  *
  * A store with object lock keeps the old version behind every replacement, so to replace is no
- * proof there: where the pack of 1 is locked for a day or more, that is the answer, as the
- * store gives it back, and nothing is tried.  Else in this order, each only if what came before
- * was refused:
+ * proof there: where packs are locked for a day or more (and three quarters of the store's period),
+ * that is the answer, as the store gives it back, and nothing is tried.  Looked at are the oldest
+ * that nobody means to delete: their locks end first.  One that is not locked beside others that
+ * are is a finding.  Else in this order, each only if what came before was refused:
  *   1. an object of our own, `packs/<xx>/tamper.<32 hex digits>` beside a pack, is put
  *   2. it is replaced by other bytes, and read back
  *   3. it is deleted, and asked for
@@ -22,7 +23,9 @@
 struct tamper_result {
 	bool replaced, deleted, pack_replaced; /* not refused */
 	bool pack_tried;
-	int64_t locked_until_ns;        /* 0: no lock; else nothing was tried */
+	int64_t
+	    locked_until_ns; /* the first lock's end; 0: none is locked; else nothing was tried */
+	unsigned looked, unlocked;      /* packs whose locks were looked at; of these without one */
 	char object[STORE_KEY_MAX + 1]; /* of 1; "" once it is gone */
 };
 

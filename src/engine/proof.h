@@ -10,12 +10,13 @@
 
 #include "repo/repo.h"
 
-enum proof_kind { PROOF_CHECK, PROOF_TAMPER };
+enum proof_kind { PROOF_CHECK, PROOF_TAMPER, PROOF_LOCKS };
 
 struct proof {
 	bool known; /* false: it was never tried from here, or the file is damaged */
 	int64_t when_ns;
 	uint64_t problems; /* damage and findings; tamperings that succeeded */
+	int64_t until_ns;  /* of tamperings: locks that were seen end then; 0: no locks */
 	bool whole;        /* of a check: every stored byte was read */
 };
 

@@ -139,9 +139,11 @@ static void judge_offsite(const struct judging *j, struct rules_verdict *v)
 static const char *not_immutable(const struct rules_place *p, int64_t now_ns)
 {
 	if (p->tamper.known && p->tamper.problems)
-		return "let itself be changed by check --tamper";
+		return "did not withstand check --tamper";
 	if (p->tamper.known && !fresh(&p->tamper, now_ns))
 		return "was last proven more than 31 days ago";
+	if (p->tamper.known && p->tamper.until_ns && p->tamper.until_ns <= now_ns)
+		return "had locks, which have ended since they were seen";
 	if (!p->tamper.known && p->declared_lock)
 		return "has object_lock declared, which nobody has proven";
 	return p->tamper.known ? NULL : "has not been proven";

@@ -104,7 +104,15 @@ int store_lock_get(struct store *st, const char *key, int64_t *until_ns, struct 
 	return rc == -1 ? err_wrap(e, "%s: lock of %s", st->url, key) : 0;
 }
 
-int store_lock_extend(struct store *st, const char *key, int64_t until_ns, struct err *e)
+int64_t store_lock_period(struct store *st)
+{
+	struct s3 *s = store_s3_of(st);
+
+	return s ? s->options.lock_ns : 0;
+}
+
+int store_lock_extend(struct store *st, const char *key, int64_t least_ns, int64_t until_ns,
+    bool *done, struct err *e)
 {
 	struct buf body = {0};
 	struct http_answer a;
@@ -113,9 +121,10 @@ int store_lock_extend(struct store *st, const char *key, int64_t until_ns, struc
 	struct s3 *s;
 	int rc;
 
+	*done = false;
 	if (s3_of(st, &s, e) == -1 || store_lock_get(st, key, &now, e) == -1)
 		return -1;
-	if (now >= until_ns - until_ns % CALENDAR_SECOND)
+	if (now >= least_ns - least_ns % CALENDAR_SECOND)
 		return 0;
 	s3_lock_time(until, until_ns);
 	buf_printf(&body,
@@ -126,6 +135,7 @@ int store_lock_extend(struct store *st, const char *key, int64_t until_ns, struc
 	if (rc == -1)
 		return err_wrap(e, "%s: lock %s until %s", st->url, key, until);
 	http_answer_fini(&a);
+	*done = true;
 	return 0;
 }
 
@@ -331,4 +341,31 @@ out:
 	buf_fini(&list);
 	buf_fini(&whole);
 	return rc;
+}
+
+/* Rules count in days: rather one more than less. */
+static int days(int64_t ns)
+{
+	const int64_t day = INT64_C(86400) * CALENDAR_SECOND;
+
+	return (int)((ns + day - 1) / day);
+}
+
+size_t store_rules_wanted(struct store *st, struct store_rule rules[STORE_RULES_MAX])
+{
+	struct s3 *s = store_s3_of(st);
+	const struct s3_options *o = s ? &s->options : NULL;
+	size_t n = 0;
+
+	if (o == NULL)
+		return 0;
+	if (o->expire_versions_ns || o->expire_uploads_ns)
+		rules[n++] = (struct store_rule){.folder = "",
+		    .unfinished_days = days(o->expire_uploads_ns),
+		    .old_days = days(o->expire_versions_ns)};
+	if (o->archive_ns)
+		rules[n++] = (struct store_rule){.folder = "packs/",
+		    .move_days = days(o->archive_ns),
+		    .move_class = o->archive_class};
+	return n;
 }

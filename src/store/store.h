@@ -123,7 +123,10 @@ int store_open_with(const char *url, bool create, const struct store_params *p, 
     struct store **out, struct err *e);
 void store_close(struct store *s); /* NULL does nothing */
 
-/* Checked faces of the ops: keys are validated, errors wrapped "URL: put KEY: ". */
+/*
+ * Checked faces of the ops: keys are validated, errors wrapped "URL: put KEY: ".  Success leaves
+ * e as it was.
+ */
 int store_put(struct store *s, const char *key, struct span data, unsigned flags, struct err *e);
 int store_put_repair(struct store *s, const char *key, struct span data, struct err *e);
 int store_get(struct store *s, const char *key, uint64_t off, void *buf, size_t len, struct err *e);

@@ -210,6 +210,29 @@ static void put_new_never_replaces(void **state)
 	holds(t, "packs/a", "two");
 }
 
+static int nobody(void *arg, const char *key, const struct store_stat *st, struct err *e)
+{
+	return 0;
+}
+
+static void success_leaves_no_error(void **state)
+{
+	struct t *t = *state;
+	struct store_stat st;
+
+	memset(&t->e, 0, sizeof t->e);
+	OK(store_del(t->s, "never/there", &t->e));
+	OK(store_put(t->s, "snapshots/a", span_str("1"), STORE_NEW, &t->e));
+	OK(store_put(t->s, "snapshots/a", span_str("2"), 0, &t->e));
+	OK(store_stat(t->s, "snapshots/a", &st, &t->e));
+	OK(store_list(t->s, "nothing/", nobody, NULL, &t->e));
+	OK(store_list(t->s, "", nobody, NULL, &t->e));
+	OK(store_del(t->s, "snapshots/a", &t->e));
+	OK(store_del(t->s, "snapshots/a", &t->e));
+	OK(store_sync(t->s, &t->e));
+	assert_int_equal(t->e.kind, ERR_NONE);
+}
+
 static void get_beyond_the_end_is_corrupt(void **state)
 {
 	struct t *t = *state;
@@ -789,6 +812,7 @@ static const struct CMUnitTest tests[] = {
     T(put_replaces_whole),
     T(put_repair_replaces_what_is_there_and_brings_nothing_back),
     T(put_new_never_replaces),
+    T(success_leaves_no_error),
     T(get_beyond_the_end_is_corrupt),
     T(absent_is_absent),
     T(get_all_refuses_more_than_allowed),

@@ -31,7 +31,7 @@ static void the_declared_world_is_bound_to_structs(void **state)
 	    "  slow: {url: /srv/z, priority: 9}\n"
 	    "  fast: {url: \"fs:/srv/y\", priority: 2, media: tape, family: f, key: \"env:K\",\n"
 	    "    limit_upload: {\"mon-fri 08:00-18:00\": 20MB/s, \"sat 00:00-24:00\": 1MiB},\n"
-	    "    limit_download: 5}\n"
+	    "    limit_download: 5, options: {s3.region: eu-1, connections: 4}}\n"
 	    "  main: {url: /srv/x, role: primary, encryption: required}\n"
 	    "tiers:\n"
 	    "  gold:\n"
@@ -51,6 +51,8 @@ static void the_declared_world_is_bound_to_structs(void **state)
 	assert_int_equal(fast->limit_upload.v[0].rate, 20000000);
 	assert_int_equal(fast->limit_download.always, 5 * 1024);
 	assert_string_equal(fast->key, "env:K");
+	assert_int_equal(fast->options.n, 2);
+	assert_string_equal(fast->options.v[1], "connections=4");
 	assert_int_equal(gold->retention.last, 96);
 	assert_int_equal(gold->retention.within.months, 18);
 	assert_string_equal(src->files.paths.v[1], "/b");
@@ -80,6 +82,10 @@ static void each_mistake_has_its_own_message_and_hint(void **state)
 	    {"repositories: {a: {role: primary}}\n", "f:1:16: a: 'url' is missing", ""},
 	    {"repositories: {a: {url: [1]}}\n", "f:1:25: url has to be a text, not a list", ""},
 	    {"repositories: {a: {url: }}\n", "url has no value", ""},
+	    {"repositories: {a: {url: /x, options: [a=b]}}\n",
+		"f:1:38: options has to be a mapping of names", ""},
+	    {"repositories: {a: {url: /x, options: {ab: [c]}}}\n",
+		"ab has to be a text, not a list", ""},
 	    {"repositories: {a: {url: srv}}\n", "'srv' is not an absolute path", "any folder"},
 	    {"repositories: {a: {url: \"fs:srv\"}}\n", "'fs:srv' is not an absolute path", ""},
 	    {"repositories: {a: {url: /x, role: primry}}\n", "f:1:35: role: there is no 'primry'",

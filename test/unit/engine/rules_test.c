@@ -91,6 +91,11 @@ static void a_lock_counts_only_where_it_was_proven_lately(void **state)
 	good(&f);
 	f.places[1].tamper.when_ns = now + 2 * DAY; /* of a clock that was wrong */
 	assert_int_equal(missed(&f), R(IMMUTABLE));
+	good(&f);
+	f.places[1].tamper.until_ns = now + 1;
+	assert_int_equal(missed(&f), 0);
+	f.places[1].tamper.until_ns = now;
+	assert_int_equal(missed(&f), R(IMMUTABLE));
 }
 
 static void each_copy_has_to_be_checked_lately_and_whole(void **state)
