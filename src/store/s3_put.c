@@ -10,6 +10,7 @@
 #include "crypto/crypto.h"
 #include "net/xml.h"
 #include "os/os.h"
+#include "store/store_web.h"
 
 enum {
 	PART = 16 << 20, /* larger objects go in parts of this size */
@@ -380,25 +381,6 @@ static int learn_conditional(struct store_s3 *s, enum s3_conditional *out, struc
 	return 0;
 }
 
-/* Is what is there now ours? Of two who looked and then put, the later one's stays. */
-static int still_ours(struct store_s3 *s, const char *key, struct span data, struct err *e)
-{
-	uint8_t *p;
-	struct store_stat st;
-	int rc;
-
-	if (s->base.ops->stat(&s->base, key, &st, e) == -1)
-		return -1;
-	if (st.size != data.n)
-		return err_set(e, ERR_EXISTS, "another was put at the same time");
-	p = mem_alloc(data.n + 1);
-	rc = s->base.ops->get(&s->base, key, 0, p, data.n, e);
-	if (rc == 0 && memcmp(p, data.p, data.n) != 0)
-		rc = err_set(e, ERR_EXISTS, "another was put at the same time");
-	free(p);
-	return rc;
-}
-
 static int put_new(struct store_s3 *s, const char *key, struct span data, struct err *e)
 {
 	enum s3_conditional how;
@@ -417,7 +399,9 @@ static int put_new(struct store_s3 *s, const char *key, struct span data, struct
 	}
 	if (put_any(s, key, data, how == S3_HONOURED, e) == -1)
 		return -1;
-	return how == S3_HONOURED || in_parts(s, key, data) ? 0 : still_ours(s, key, data, e);
+	return how == S3_HONOURED || in_parts(s, key, data)
+		   ? 0
+		   : web_still_ours(&s->base, key, data, e);
 }
 
 int s3_put(struct store *st, const char *key, struct span data, unsigned flags, struct err *e)

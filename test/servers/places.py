@@ -6,6 +6,7 @@ way of another port if one is given, and env is what holdfast needs to get in.
 import os
 import shutil
 import socket
+import sys
 
 import azurite
 import ftpd
@@ -14,6 +15,7 @@ from ceph_rgw import ACCESS, SECRET, CephRgw
 from gcs import Gcs
 from nginx_dav import PASSWORD, USER, NginxDav
 from s3 import Bucket
+from server import Server
 from sshd import Sshd
 
 
@@ -46,6 +48,14 @@ def sftp(folder, options=""):
 def sftp_direct(folder):
     """A login that may make files and remove them, and give them no other name."""
     return sftp(folder, "-P hardlink,rename")
+
+
+def sftp_rename(folder):
+    """Not OpenSSH: no link, and a plain rename that replaces, as cloud gateways have it."""
+    fake = os.path.join(os.path.dirname(os.path.abspath(__file__)), "fake_sftp.py")
+    os.makedirs(f"{folder}/root")
+    return (Server(folder), lambda name, port=None: f"sftp:host:{folder}/root/{name}",
+            {"HOLDFAST_SFTP_COMMAND": f"'{sys.executable}' '{fake}' no-hardlink rename-replaces"})
 
 
 def azure(folder, sas=False):
@@ -106,6 +116,7 @@ PLACES = {
     "swift": (swift, ["swift-proxy-server", "swift-object-server", "memcached"]),
     "sftp": (sftp, ["sshd", "ssh"]),
     "sftp-direct": (sftp_direct, ["sshd", "ssh"]),
+    "sftp-rename": (sftp_rename, []),
     "azure": (azure, [azurite.PROGRAM]),
     "azure-sas": (azure_sas, [azurite.PROGRAM]),
     "proftpd": (proftpd, ["proftpd", "openssl"]),
