@@ -380,6 +380,22 @@ static void learn(struct transfer *t, CURL *c)
 	t->call->mtime_s = time;
 }
 
+/* What a person would call it; each is a few commands. */
+static void count(struct ftp *f, const struct transfer *t)
+{
+	static const enum count_verb verbs[] = {[FTP_COMMANDS] = COUNT_POST,
+	    [FTP_LOOK] = COUNT_HEAD,
+	    [FTP_GET] = COUNT_GET,
+	    [FTP_PUT] = COUNT_PUT,
+	    [FTP_LIST] = COUNT_LIST};
+	const struct ftp_call *c = t->call;
+	enum count_verb v = verbs[c->op];
+
+	if (c->op == FTP_COMMANDS && c->commands[0] && strncmp(c->commands[0], "DELE", 4) == 0)
+		v = COUNT_DELETE;
+	ctx_count(f->ctx, v, t->sent, c->op == FTP_LIST ? c->listing->n : c->got);
+}
+
 int ftp_do(struct ftp *f, struct ftp_call *call, struct err *e)
 {
 	struct transfer t = {.ftp = f, .call = call};
@@ -404,6 +420,7 @@ int ftp_do(struct ftp *f, struct ftp_call *call, struct err *e)
 	set_op(&t, l.curl, list);
 	f->wire->easy_setopt(l.curl, CURLOPT_URL, buf_cstr(&url));
 	rc = perform(f, l);
+	count(f, &t);
 	learn(&t, l.curl);
 	give_line(f, l);
 	f->wire->slist_free_all(list);

@@ -44,7 +44,8 @@ struct azure {
 
 struct azure_call {
 	const char *method;
-	const char *key; /* without prefix; NULL: the container */
+	enum count_verb counted; /* as in struct http_request */
+	const char *key;         /* without prefix; NULL: the container */
 	const struct url_param *params;
 	size_t nparams;
 	struct http_headers headers; /* x-ms- ones are signed; freed by azure_do */

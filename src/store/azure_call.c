@@ -107,6 +107,7 @@ static int ask(struct azure *z, struct azure_call *c, struct http_answer *a, str
 	struct buf path = {0}, query = {0}, url = {0};
 	struct http_request rq = {
 	    .method = c->method,
+	    .counted = c->counted,
 	    .headers = &c->headers,
 	    .body = c->body,
 	    .into = c->into,

@@ -79,8 +79,11 @@ static int ask_page(
 {
 	struct url_param params[] = {
 	    {"restype", "container"}, {"comp", "list"}, {"prefix", full}, {"marker", marker}};
-	struct azure_call c = {
-	    .method = "GET", .params = params, .nparams = marker[0] ? 4 : 3, .max = PAGE_MAX};
+	struct azure_call c = {.method = "GET",
+	    .counted = COUNT_LIST,
+	    .params = params,
+	    .nparams = marker[0] ? 4 : 3,
+	    .max = PAGE_MAX};
 
 	return azure_do(z, &c, a, e);
 }

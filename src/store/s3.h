@@ -69,7 +69,7 @@ void s3_place_fini(struct s3_place *p);
  * "default" of AWS_SHARED_CREDENTIALS_FILE or ~/.aws/credentials; a container's
  * (AWS_CONTAINER_CREDENTIALS_FULL_URI or _RELATIVE_URI); the instance's, by its
  * metadata service, version 2 (AWS_EC2_METADATA_DISABLED=true: not asked).  Those that end
- * are asked for anew five minutes before.
+ * are asked for anew five minutes before; while that fails the old ones do to their end.
  */
 struct s3_creds;
 struct s3_creds *s3_creds_new(const char *profile, struct ctx *ctx); /* profile: NULL or borrowed */

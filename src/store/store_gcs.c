@@ -73,7 +73,8 @@ static int take_item(json_t *item, struct store_stat *out, struct err *e)
 static int gcs_stat(struct store *st, const char *key, struct store_stat *out, struct err *e)
 {
 	struct url_param fields = {"fields", "size,timeCreated"};
-	struct gcs_call c = {.method = "GET", .key = key, .params = &fields, .nparams = 1};
+	struct gcs_call c = {
+	    .method = "GET", .counted = COUNT_HEAD, .key = key, .params = &fields, .nparams = 1};
 	struct http_answer a;
 	json_t *j;
 	int rc;
@@ -148,8 +149,11 @@ static json_t *get_page(
 	json_t *page;
 
 	for (int tries = 1;; tries++) {
-		struct gcs_call c = {
-		    .method = "GET", .params = params, .nparams = token ? 4 : 3, .max = PAGE_MAX};
+		struct gcs_call c = {.method = "GET",
+		    .counted = COUNT_LIST,
+		    .params = params,
+		    .nparams = token ? 4 : 3,
+		    .max = PAGE_MAX};
 
 		if (gcs_do(g, &c, &a, e) == 0)
 			break;
