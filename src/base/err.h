@@ -38,6 +38,7 @@ enum err_kind {
 	ERR_INCOMPLETE,    /* done, with problems (exit 3) */
 	ERR_DAMAGE_FOUND,  /* check found damage (exit 20) */
 	ERR_IO,            /* the device failed */
+	ERR_COLD,          /* stored where it must be thawed before it can be read */
 	ERR_BUG,           /* we are wrong */
 	ERR_KINDS
 };

@@ -21,7 +21,8 @@ struct s3_options { /* -o s3.NAME=VALUE; NULL or zero: not given */
 	const char *sse, *kms_key; /* "AES256", "aws:kms"; the key's id */
 	const char *tags;          /* "a=1&b=2", of every object */
 	const char *lock_mode;     /* "governance", "compliance" */
-	int64_t lock_ns;           /* objects are locked for so long when they are put */
+	int64_t transition_days; /* after so many a rule of the bucket moves packs to their class */
+	int64_t lock_ns;         /* objects are locked for so long when they are put */
 };
 
 extern const struct store_option s3_option_table[];

@@ -13,6 +13,8 @@ const struct store_option s3_option_table[] = {
     {"s3.profile", STORE_OPTION_TEXT, AT(profile), NULL, "of ~/.aws/credentials"},
     {"s3.storage-class", STORE_OPTION_TEXT, AT(storage_class), NULL,
 	"of packs with content, like STANDARD_IA"},
+    {"s3.transition-days", STORE_OPTION_COUNT, AT(transition_days), NULL,
+	"after how many days a lifecycle rule moves packs to a colder class"},
     {"s3.sse", STORE_OPTION_CHOICE, AT(sse), "AES256|aws:kms", "let the store encrypt as well"},
     {"s3.sse-kms-key-id", STORE_OPTION_TEXT, AT(kms_key), NULL, "with this key"},
     {"s3.tags", STORE_OPTION_TEXT, AT(tags), NULL, "of every object, like team=a&cost=b"},

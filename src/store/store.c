@@ -96,6 +96,7 @@ int store_get(struct store *s, const char *key, uint64_t off, void *buf, size_t 
 
 int store_stat(struct store *s, const char *key, struct store_stat *st, struct err *e)
 {
+	*st = (struct store_stat){0};
 	if (!store_key_valid(key))
 		return bad_key(s, "stat", key, e);
 	if (s->ops->stat(s, key, st, e) == -1)

@@ -23,12 +23,6 @@
 
 enum { BLOCK = 16 << 20, BLOCKS_MAX = 64, PAGE_MAX = 16 << 20 };
 
-struct store_azure {
-	struct store base;
-	struct azure azure;
-	_Atomic bool torn; /* a put of blocks failed: the next looks at what is there */
-};
-
 /* ---- What new objects get. */
 
 static bool begins(const char *key, const char *folder)
@@ -198,6 +192,7 @@ static int azure_stat(struct store *st, const char *key, struct store_stat *out,
 	if (azure_do(&((struct store_azure *)st)->azure, &c, &a, e) == -1)
 		return -1;
 	rc = web_stat(&a, out, e);
+	azure_class(&a, out);
 	http_answer_fini(&a);
 	return rc;
 }
@@ -263,7 +258,13 @@ static int on_listed(void *arg, const char *path, struct span text, struct err *
 		l->st.mtime_ns = http_date_ns(word);
 		if (l->st.mtime_ns == -1)
 			return err_set(e, ERR_CORRUPT, "list: a time that is none");
+	} else if (strcmp(path, "Blobs/Blob/Properties/AccessTier") == 0) {
+		l->st.class = store_class_find("azure", text);
+	} else if (strcmp(path, "Blobs/Blob/Properties/AccessTierChangeTime") == 0) {
+		copy_text(word, sizeof word, text);
+		l->st.class_ns = http_date_ns(word);
 	} else if (strcmp(path, "Blobs/Blob") == 0) {
+		azure_date_class(&l->st);
 		if (l->st.size == UINT64_MAX || l->st.mtime_ns == -1)
 			return err_set(e, ERR_CORRUPT, "list: a blob without size or time");
 		/* Whatever else is in the container is not ours, and no key. */
@@ -393,6 +394,7 @@ int store_azure_open(const char *rest, bool create, const struct store_given *gi
 		return -1;
 	}
 	s->base.ops = &ops;
+	s->base.cold = &azure_cold_ops;
 	s->base.url = mem_printf("azure:%s", rest);
 	s->azure.ctx = ctx;
 	s->azure.pace = web_pace(far);
