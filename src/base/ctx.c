@@ -102,6 +102,16 @@ void ctx_item_get(struct ctx *ctx, char *out, size_t size)
 		c += show_char(c);
 }
 
+void ctx_count(struct ctx *ctx, enum count_verb v, uint64_t sent, uint64_t received)
+{
+	if (ctx == NULL)
+		return;
+	if (v != COUNT_NONE)
+		ctx->requests.n[v]++;
+	ctx->requests.sent += sent;
+	ctx->requests.received += received;
+}
+
 const char *ctx_verb_name(enum count_verb v)
 {
 	static const char *const names[COUNT_VERBS] = {

@@ -119,6 +119,9 @@ static inline bool ctx_cancelled(const struct ctx *ctx)
 	       (ctx->above && atomic_load_explicit(&ctx->above->cancel, memory_order_relaxed));
 }
 
+/* A request that was sent, and the bytes of its body and of the answer's.  ctx may be NULL. */
+void ctx_count(struct ctx *ctx, enum count_verb v, uint64_t sent, uint64_t received);
+
 /* -1 with ERR_CANCELLED once somebody asked to stop, else 0. */
 int ctx_check(struct ctx *ctx, struct err *e);
 

@@ -27,6 +27,8 @@ static const struct err_info table[ERR_KINDS] = {
     [ERR_UNSUPPORTED] = {ERR_UNSUPPORTED, "unsupported", 1, false, "not supported"},
     [ERR_INCOMPLETE] = {ERR_INCOMPLETE, "incomplete", 3, false, "completed with problems"},
     [ERR_DAMAGE_FOUND] = {ERR_DAMAGE_FOUND, "damage_found", 20, false, "damage found"},
+    [ERR_OBJECTIVE_MISSED] = {ERR_OBJECTIVE_MISSED, "objective_missed", 40, false,
+	"an objective is missed"},
     [ERR_IO] = {ERR_IO, "io", 1, true, "input or output error"},
     [ERR_COLD] = {ERR_COLD, "cold", 1, false, "in cold storage"},
     [ERR_BUG] = {ERR_BUG, "bug", 1, false, "a bug in holdfast"},

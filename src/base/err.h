@@ -19,27 +19,28 @@
 
 enum err_kind {
 	ERR_NONE,
-	ERR_FAILED,        /* none of the others */
-	ERR_USAGE,         /* the caller's words or configuration */
-	ERR_ABSENT,        /* the thing asked for isn't there */
-	ERR_EXISTS,        /* something is there already */
-	ERR_CORRUPT,       /* stored bytes are damaged or hostile */
-	ERR_FOREIGN,       /* whole, but of a signer or keys that config does not know */
-	ERR_LATER,         /* whole and rightly signed, but not as this program knows it */
-	ERR_BUSY,          /* somebody else is at it */
-	ERR_UNREACHABLE,   /* no answer from the other side */
-	ERR_DENIED,        /* refused by the system or the store */
-	ERR_WRONG_KEY,     /* password, key file or role does not fit */
-	ERR_NO_REPOSITORY, /* the store answered and holds none */
-	ERR_NO_SPACE,      /* disk or quota full */
-	ERR_TIMEOUT,       /* a deadline passed */
-	ERR_CANCELLED,     /* interrupted by the user */
-	ERR_UNSUPPORTED,   /* needs something this program lacks */
-	ERR_INCOMPLETE,    /* done, with problems (exit 3) */
-	ERR_DAMAGE_FOUND,  /* check found damage (exit 20) */
-	ERR_IO,            /* the device failed */
-	ERR_COLD,          /* stored where it must be thawed before it can be read */
-	ERR_BUG,           /* we are wrong */
+	ERR_FAILED,           /* none of the others */
+	ERR_USAGE,            /* the caller's words or configuration */
+	ERR_ABSENT,           /* the thing asked for isn't there */
+	ERR_EXISTS,           /* something is there already */
+	ERR_CORRUPT,          /* stored bytes are damaged or hostile */
+	ERR_FOREIGN,          /* whole, but of a signer or keys that config does not know */
+	ERR_LATER,            /* whole and rightly signed, but not as this program knows it */
+	ERR_BUSY,             /* somebody else is at it */
+	ERR_UNREACHABLE,      /* no answer from the other side */
+	ERR_DENIED,           /* refused by the system or the store */
+	ERR_WRONG_KEY,        /* password, key file or role does not fit */
+	ERR_NO_REPOSITORY,    /* the store answered and holds none */
+	ERR_NO_SPACE,         /* disk or quota full */
+	ERR_TIMEOUT,          /* a deadline passed */
+	ERR_CANCELLED,        /* interrupted by the user */
+	ERR_UNSUPPORTED,      /* needs something this program lacks */
+	ERR_INCOMPLETE,       /* done, with problems (exit 3) */
+	ERR_DAMAGE_FOUND,     /* check found damage (exit 20) */
+	ERR_OBJECTIVE_MISSED, /* a rule is not kept (exit 40) */
+	ERR_IO,               /* the device failed */
+	ERR_COLD,             /* stored where it must be thawed before it can be read */
+	ERR_BUG,              /* we are wrong */
 	ERR_KINDS
 };
 

@@ -22,6 +22,9 @@
 
 struct cli;
 struct store;
+struct world;
+struct world_repository;
+struct world_system;
 
 enum cmd_id {
 	CMD_INIT,
@@ -43,6 +46,8 @@ enum cmd_id {
 	CMD_KIT,
 	CMD_REPAIR,
 	CMD_CACHE,
+	CMD_STATUS,
+	CMD_CONFIG,
 	CMD_COMPLETION,
 	CMD_HELP,
 	CMD_VERSION,
@@ -137,6 +142,8 @@ struct cli_codec {
 struct cli_options {
 	/* everybody */
 	bool help, version, json, quiet, verbose, strict;
+	const char *config; /* NULL: the usual places */
+	bool origin;
 	/* the repository and its key */
 	struct cli_list options; /* of the store */
 	const char *repo, *key_file, *password_file, *password_command, *cache_dir;
@@ -180,6 +187,7 @@ struct cli_options {
 	/* looking */
 	bool read_data, long_list, recursive, ignore_case, allow_other;
 	double read_subset;
+	bool rules, tamper;
 	struct cli_time newer, older;
 	const char *snapshot;
 	struct cli_list add, remove;
@@ -216,11 +224,8 @@ void cli_parse_fini(struct cli_options *opt, struct cli_args *args);
 int opt_set(const struct opt_def *o, const char *text, struct cli_options *opt, struct err *e);
 /* There is no such command; the hint has the nearest.  Returns -1. */
 int cmd_unknown(const char *word, struct err *e);
-/* Letters to insert, drop or exchange to make one word from the other. */
-size_t cli_distance(const char *a, const char *b);
 
 /* cli_value.c: ERR_USAGE with what would be right. */
-int value_rate(const char *text, uint64_t *out, struct err *e); /* bytes a second */
 int value_nice(const char *text, int *out, struct err *e);
 int value_ionice(const char *text, int *out, struct err *e); /* for os_set_ionice */
 
@@ -237,7 +242,10 @@ struct cli {
 	struct cli_args args;
 	struct ctx *ctx;
 	struct repo *repo;
-	struct cred *cred;    /* what opened it, if other repositories may need it; or NULL */
+	struct cred *cred;   /* what opened it, if other repositories may need it; or NULL */
+	struct world *world; /* what is declared; NULL: nothing, or not looked for yet */
+	const struct world_repository *named; /* what --repo is the name of; or NULL */
+	const struct world_system *system;    /* the declared one that is backed up; or NULL */
 	struct err *repo_err; /* why it is not open, where others may do without; or NULL */
 	struct cli_out out;
 	void *progress;   /* cli_progress.c, while running */
@@ -250,13 +258,15 @@ struct cli {
 int cli_main(int argc, char **argv, struct ctx *ctx, atomic_bool *ask);
 
 /* Open --repo's store, within the limits that were given. */
-int cli_store_open(struct cli *c, const char *url, bool create, struct ctx *ctx, struct store **out,
-    struct err *e);
+int cli_store_open(struct cli *c, const char *url, bool create, struct store **out, struct err *e);
+/* Any repository's; `named` is the configured one, whose limits hold too, or NULL. */
+int cli_place_open(struct cli *c, const char *url, const struct world_repository *named,
+    bool create, struct ctx *ctx, struct store **out, struct err *e);
 
 /* Another repository's: its caches and memory are used as our own's.  Closed by the caller. */
 int cli_open_from(struct cli *c, struct repo **out, struct err *e);
 
-/* The URL of --repo, or ERR_USAGE with a hint. */
+/* The URL of --repo, which may be a configured name, or ERR_USAGE with a hint. */
 const char *cli_repo_url(struct cli *c, struct err *e);
 /* The caches' folder or NULL; new text. */
 char *cli_cache_dir(struct cli *c);
@@ -299,6 +309,10 @@ int cli_role_check(const struct cli *c, struct err *e);
 
 int cmd_repair(struct cli *c, struct err *e);
 int cmd_cache(struct cli *c, struct err *e);
+int cmd_status(struct cli *c, struct err *e);
+int cmd_check_rules(struct cli *c, struct err *e);
+int cmd_check_tamper(struct cli *c, struct err *e);
+int cmd_config(struct cli *c, struct err *e);
 int cmd_completion(struct cli *c, struct err *e);
 int cmd_help(struct cli *c, struct err *e);
 int cmd_version(struct cli *c, struct err *e);

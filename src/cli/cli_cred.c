@@ -1,8 +1,8 @@
 /*
  * cli_cred: where the key comes from, in the order of the manual page:
  * --key-file, --password-file, --password-command, HOLDFAST_KEY_FILE,
- * HOLDFAST_PASSWORD, HOLDFAST_PASSWORD_FILE, HOLDFAST_PASSWORD_COMMAND, a
- * prompt on the terminal.
+ * HOLDFAST_PASSWORD, HOLDFAST_PASSWORD_FILE, HOLDFAST_PASSWORD_COMMAND, the
+ * configuration, a prompt on the terminal.
  *
  * Secrets are read straight into locked memory; the environment's is wiped
  * once read.
@@ -15,6 +15,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "config/world.h"
 #include "crypto/crypto.h"
 #include "crypto/secret.h"
 #include "os/os.h"
@@ -59,6 +60,24 @@ static int take_password(struct cred *c, char *secret, size_t n, struct err *e)
 	}
 	c->secret = secret;
 	c->cred = (struct repo_cred){.key_file = false, .secret = span_of(secret, n)};
+	return 0;
+}
+
+int cred_take(struct cred *c, bool key_file, char *secret, size_t n, struct err *e)
+{
+	uint8_t *key;
+
+	if (!key_file)
+		return take_password(c, secret, n, e);
+	key = secret_new(CRYPTO_KEY);
+	if (repo_key_file_parse(span_of(secret, n), key, e) == -1) {
+		secret_free(key);
+		secret_free(secret);
+		return -1;
+	}
+	secret_free(secret);
+	c->secret = key;
+	c->cred = (struct repo_cred){.key_file = true, .secret = span_of(key, CRYPTO_KEY)};
 	return 0;
 }
 
@@ -256,6 +275,8 @@ static int find_cred(
 		return from_password_file(out, v, e);
 	if ((v = getenv(p->env_password_command)) && *v)
 		return from_command(out, v, e);
+	if (c->named && (c->named->key || c->named->password))
+		return config_cred(c->named, out, e);
 	if (have_terminal())
 		return from_prompt(c, p->prompt, p->twice, out, e);
 	return nowhere(p, e);

@@ -26,7 +26,8 @@
 const struct opt_def opt_table[] = {
     /* backup */
     {"system", 0, OPT_STRING, OPT_MAIN, "NAME", NULL, NULL, B(BACKUP), AT(system), 0, NULL,
-        "label the snapshot as this system's"},
+        "label the snapshot as this system's; of a system that the configuration declares, all that "
+        "belongs to it, to all places where it goes"},
     {"type", 't', OPT_CHOICE, OPT_MAIN, "TYPE", "incremental", "full|incremental|differential", B(BACKUP),
         AT(type), 0, NULL, "full reads every file again, incremental compares with the newest "
         "snapshot, differential with the newest full one; each stores only what is new"},
@@ -60,7 +61,7 @@ const struct opt_def opt_table[] = {
     {"chunker", 0, OPT_CHOICE, OPT_MAIN, "KIND", "gear", "gear|fixed", B(BACKUP) | B(COPY), AT(chunker), 0, NULL,
         "cut by content (gear), or at every MiB (fixed), for disk images"},
     {"also", 0, OPT_LIST, OPT_MAIN, "REPO", NULL, NULL, B(BACKUP), AT(also), 0, NULL,
-        "store the same in this repository too; one of the same family (init --family) costs no second read"},
+        "store the same in this repository too, by URL or configured name; one of the same family (init --family) costs no second read"},
     {"also-key-file", 0, OPT_LIST, OPT_MAIN, "FILE", NULL, NULL, B(BACKUP), AT(also_key_file), 0, NULL,
         "what opens the first --also, the second, ...; without it what opens --repo"},
     /* restore */
@@ -91,6 +92,13 @@ const struct opt_def opt_table[] = {
         "read and verify all that is stored"},
     {"read-data-subset", 0, OPT_PERCENT, OPT_MAIN, "N%", NULL, NULL, B(CHECK), AT(read_subset), 0, NULL,
         "the same for that part, chosen at random"},
+    {"rules", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(CHECK), AT(rules), OPT_NO_ENV, NULL,
+        "instead: do the configured repositories together keep 3-2-1-1-0?"},
+    {"tamper", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(CHECK), AT(tamper), OPT_NO_ENV, NULL,
+        "instead: try to replace and to delete what is stored, which must be refused"},
+    /* config */
+    {"origin", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(CONFIG), AT(origin), OPT_NO_ENV, NULL,
+        "with show: where each value comes from"},
     /* copy */
     {"from-repo", 0, OPT_STRING, OPT_MAIN, "REPO", NULL, NULL, B(COPY), AT(from_repo), 0,
         "HOLDFAST_FROM_REPOSITORY", "the repository to copy from"},
@@ -235,8 +243,10 @@ const struct opt_def opt_table[] = {
     {"repo", 'r', OPT_STRING, OPT_KEYS, "REPO", NULL, NULL, REPO, AT(repo), 0, "HOLDFAST_REPOSITORY",
         "the repository: a folder, s3:HOST/BUCKET/PREFIX, sftp:USER@HOST:PATH, "
 	"azure:ACCOUNT/CONTAINER/PREFIX, gcs:BUCKET/PREFIX, webdavs://USER@HOST/PATH or "
-	"ftp://USER@HOST/PATH; or kit:FILE, to read"},
-    {"option", 'o', OPT_LIST, OPT_KEYS, "NAME=VALUE", NULL, NULL, REPO, AT(options), 0, NULL,
+	"ftp://USER@HOST/PATH; kit:FILE, to read; or its name in the configuration"},
+    {"config", 'c', OPT_STRING, OPT_KEYS, "FILE", NULL, NULL, REPO | B(STATUS) | B(CONFIG), AT(config), 0, NULL,
+        "the configuration (~/.config/holdfast/holdfast.yaml, or /etc/holdfast/holdfast.yaml)"},
+    {"option", 'o', OPT_LIST, OPT_KEYS, "NAME=VALUE", NULL, NULL, REPO | B(STATUS), AT(options), 0, NULL,
         "tell the store something, like s3.region=eu-west-1 (doc/stores.md has the names)"},
     {"key-file", 0, OPT_STRING, OPT_KEYS, "FILE", NULL, NULL, REPO, AT(key_file), OPT_CRED_ENV, NULL,
         "unlock with this key file"},
@@ -244,9 +254,9 @@ const struct opt_def opt_table[] = {
         NULL, "the password is this file's first line"},
     {"password-command", 0, OPT_STRING, OPT_KEYS, "COMMAND", NULL, NULL, REPO, AT(password_command),
         OPT_CRED_ENV, NULL, "the password is the first line that this command prints"},
-    {"cache-dir", 0, OPT_STRING, OPT_KEYS, "FOLDER", NULL, NULL, REPO, AT(cache_dir), 0, NULL,
+    {"cache-dir", 0, OPT_STRING, OPT_KEYS, "FOLDER", NULL, NULL, REPO | B(STATUS), AT(cache_dir), 0, NULL,
         "where local caches are"},
-    {"no-cache", 0, OPT_FLAG, OPT_KEYS, NULL, NULL, NULL, OPENS | B(INIT), AT(no_cache), 0, NULL,
+    {"no-cache", 0, OPT_FLAG, OPT_KEYS, NULL, NULL, NULL, OPENS | B(STATUS) | B(INIT), AT(no_cache), 0, NULL,
         "use none"},
     /* everybody */
     {"json", 0, OPT_FLAG, OPT_GENERAL, NULL, NULL, NULL, ALL, AT(json), 0, NULL,

@@ -1,12 +1,14 @@
 /*
  * cli_other: repositories that a command takes beside --repo.  The n-th is opened with the
- * n-th key file for it, if there is one, else with what opens --repo.
+ * n-th key file for it, if there is one, else with what the configuration says of it, else with
+ * what opens --repo.
  */
 #include "cli/cli_out.h"
 
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "config/world.h"
 #include "crypto/crypto.h"
 #include "os/os.h"
 #include "store/store.h"
@@ -51,19 +53,32 @@ static int same_cred(struct cli *c, struct cred *own, const struct repo_cred **u
 	return cred_get(c, false, own, e);
 }
 
-int other_open(struct cli *c, const char *url, const char *key_file, struct other *o, struct err *e)
+/* What opens it: an own key file, the configuration, or what opens --repo. */
+static int find_cred(struct cli *c, const struct world_repository *named, const char *key_file,
+    struct cred *own, const struct repo_cred **use, struct err *e)
 {
+	*use = &own->cred;
+	if (key_file != NULL)
+		return cred_key_file(own, key_file, e);
+	if (named != NULL && (named->key || named->password))
+		return config_cred(named, own, e);
+	return same_cred(c, own, use, e);
+}
+
+int other_open(
+    struct cli *c, const char *word, const char *key_file, struct other *o, struct err *e)
+{
+	const struct world_repository *named;
 	char *cache = cli_cache_dir(c), *state = os_state_dir();
 	const struct repo_cred *use = NULL;
 	struct cred own = {0};
 	struct store *s;
 	int rc = -1;
 
-	if ((key_file ? cred_key_file(&own, key_file, e) : same_cred(c, &own, &use, e)) == -1)
+	if (config_repository(c, word, &named, e) == -1 ||
+	    find_cred(c, named, key_file, &own, &use, e) == -1)
 		goto out;
-	if (use == NULL)
-		use = &own.cred;
-	if (cli_store_open(c, url, false, &o->ctx, &s, e) == 0)
+	if (cli_place_open(c, named ? named->url : word, named, false, &o->ctx, &s, e) == 0)
 		rc = repo_open(s, use, cache, &o->ctx, &o->repo, e);
 	if (rc == 0)
 		repo_set_state_dir(o->repo, state);
@@ -71,5 +86,5 @@ out:
 	cred_fini(&own);
 	free(cache);
 	free(state);
-	return rc == -1 ? err_wrap(e, "%s", url) : 0;
+	return rc == -1 ? err_wrap(e, "%s", word) : 0;
 }

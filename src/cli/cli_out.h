@@ -100,6 +100,21 @@ int cred_get_from(struct cli *c, struct cred *out, struct err *e);
 int cred_new(struct cli *c, struct cred *out, struct err *e);
 void cred_fini(struct cred *c);
 int cred_key_file(struct cred *c, const char *path, struct err *e);
+/* Bytes that were read elsewhere, in locked memory; they are taken, also on failure. */
+int cred_take(struct cred *c, bool key_file, char *secret, size_t n, struct err *e);
+
+/*
+ * cli_config.c: the configuration, loaded when it is first needed.  A command that is given
+ * a path or URL and no declared system needs none: recovery goes on where it burned.
+ */
+int config_load(struct cli *c, bool must, struct err *e); /* must: ERR_USAGE if there is none */
+/* The configured repository that a word names; NULL where it is a path or URL. */
+int config_repository(
+    struct cli *c, const char *word, const struct world_repository **out, struct err *e);
+/* backup --system, forget --system: what the declaration says goes into the options. */
+int config_apply(struct cli *c, struct err *e);
+/* Its key or password; ERR_USAGE. */
+int config_cred(const struct world_repository *r, struct cred *out, struct err *e);
 
 /* cli_other.c: a repository beside --repo, by a ctx of its own: it can be stopped alone. */
 struct other {
@@ -110,9 +125,24 @@ struct other *other_new(struct cli *c);
 void other_free(struct other *o); /* NULL does nothing */
 /* What was asked of its store is of the run: see the summary. */
 void other_count(struct cli *c, struct other *o);
-/* key_file NULL: by what opens --repo.  Errors name the url. */
+/*
+ * A path, a URL or a configured name.  key_file NULL: by what the configuration says, or else
+ * by what opens --repo.  Errors name it as it was given.
+ */
 int other_open(
-    struct cli *c, const char *url, const char *key_file, struct other *o, struct err *e);
+    struct cli *c, const char *word, const char *key_file, struct other *o, struct err *e);
+
+/*
+ * cli_opening.c: several of them at the same time, each in a thread; texts are borrowed.  Who
+ * opens by what opens --repo needs c->cred to be set, for nobody is asked by two at once.
+ */
+struct opening;
+struct opening *opening_start(
+    struct cli *c, const char *url, const char *key_file, struct other *other);
+/* Is it over by that time (CLOCK_MONOTONIC)? */
+bool opening_wait(struct opening *x, const struct timespec *until);
+/* Waits for its end, frees it, and tells what other_open did. */
+int opening_end(struct opening *x, struct err *e);
 
 /* cli_pick.c: what options choose */
 struct select_filter;

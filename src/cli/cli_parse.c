@@ -11,7 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/calendar_rate.h"
 #include "base/mem.h"
+#include "base/near.h"
 
 enum { JOBS_MAX = 1024 };
 
@@ -101,7 +103,7 @@ static int set_flag(const struct opt_def *o, const char *text, bool *out, struct
 
 static int set_limit(const struct opt_def *o, const char *text, void *at, struct err *e)
 {
-	int rc = o->type == OPT_RATE     ? value_rate(text, at, e)
+	int rc = o->type == OPT_RATE     ? calendar_parse_rate(text, at, e)
 		 : o->type == OPT_NICE   ? value_nice(text, at, e)
 		 : o->type == OPT_IONICE ? value_ionice(text, at, e)
 					 : err_set(e, ERR_BUG, "an option without a type");
@@ -174,52 +176,13 @@ static int set_from_env(
 	return 0;
 }
 
-size_t cli_distance(const char *a, const char *b)
-{
-	size_t na = strlen(a), nb = strlen(b), row[65];
-
-	if (na > 64 || nb > 64)
-		return 64;
-	for (size_t j = 0; j <= nb; j++)
-		row[j] = j;
-	for (size_t i = 1; i <= na; i++) {
-		size_t diagonal = row[0];
-
-		row[0] = i;
-		for (size_t j = 1; j <= nb; j++) {
-			size_t best = diagonal + (a[i - 1] != b[j - 1]);
-
-			diagonal = row[j];
-			if (row[j] + 1 < best)
-				best = row[j] + 1;
-			if (row[j - 1] + 1 < best)
-				best = row[j - 1] + 1;
-			row[j] = best;
-		}
-	}
-	return row[nb];
-}
-
-/* Keeps the better of two guesses; near is at most a third of the letters, or a prefix. */
-static void consider(const char *word, const char *name, const char **best, size_t *least)
-{
-	size_t d = cli_distance(word, name), n = strlen(word);
-
-	if (n >= 2 && strncmp(name, word, n) == 0 && d > 1)
-		d = 1;
-	if (d < *least && d <= 1 + strlen(name) / 4) {
-		*least = d;
-		*best = name;
-	}
-}
-
 int cmd_unknown(const char *word, struct err *e)
 {
 	const char *best = NULL;
 	size_t least = 64;
 
 	for (size_t i = 0; i < CMD_COUNT; i++)
-		consider(word, cmd_table[i].name, &best, &least);
+		near_consider(word, cmd_table[i].name, &best, &least);
 	err_set(e, ERR_USAGE, "there is no command '%s'", word);
 	if (best)
 		return err_hint(e, "did you mean '%s'?", best);
@@ -233,7 +196,7 @@ static int unknown_option(const struct cmd_def *cmd, const char *word, struct er
 
 	for (size_t i = 0; i < opt_count; i++)
 		if (cmd == NULL || opt_for(&opt_table[i], cmd->id))
-			consider(word, opt_table[i].name, &best, &least);
+			near_consider(word, opt_table[i].name, &best, &least);
 	if (cmd)
 		err_set(e, ERR_USAGE, "%s: there is no option --%s", cmd->name, word);
 	else

@@ -5,16 +5,20 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "config/world.h"
 #include "os/os.h"
 #include "store/store.h"
 #include "repo/repo_parity.h"
 
-enum { PASSWORD_TRIES = 3 };
+enum { PASSWORD_TRIES = 3, OPTIONS_MAX = 64 };
 
 const char *cli_repo_url(struct cli *c, struct err *e)
 {
-	if (c->opt.repo && c->opt.repo[0])
-		return c->opt.repo;
+	if (c->opt.repo && c->opt.repo[0]) {
+		if (config_repository(c, c->opt.repo, &c->named, e) == -1)
+			return NULL;
+		return c->named ? c->named->url : c->opt.repo;
+	}
 	err_set(e, ERR_USAGE, "which repository?");
 	err_hint(e, "use -r REPO, or set HOLDFAST_REPOSITORY");
 	return NULL;
@@ -27,16 +31,46 @@ char *cli_cache_dir(struct cli *c)
 	return c->opt.cache_dir ? mem_strdup(c->opt.cache_dir) : os_cache_dir();
 }
 
-int cli_store_open(
-    struct cli *c, const char *url, bool create, struct ctx *ctx, struct store **out, struct err *e)
+/* What is declared to be locked is locked as it is put.  A month has 31 days there: never less. */
+static bool lock_option(const char *url, const struct calendar_duration *d, char out[48])
+{
+	int64_t s = d->ns / CALENDAR_SECOND + (int64_t)d->months * 31 * 86400;
+
+	if (s == 0 || strncmp(url, "s3:", 3) != 0)
+		return false;
+	snprintf(out, 48, "s3.object-lock=%llds", (long long)s);
+	return true;
+}
+
+int cli_place_open(struct cli *c, const char *url, const struct world_repository *named,
+    bool create, struct ctx *ctx, struct store **out, struct err *e)
 {
 	struct store_params p = {
 	    .limits = {c->opt.limit_upload, c->opt.limit_download},
-	    .options = c->opt.options.v,
-	    .noptions = c->opt.options.n,
 	};
+	const char *options[OPTIONS_MAX];
+	char lock[48];
+	size_t n = 0;
 
+	/* What is given with -o goes before what is declared. */
+	if (named != NULL && lock_option(url, &named->object_lock, lock))
+		options[n++] = lock;
+	for (size_t i = 0; named != NULL && i < named->options.n && n < OPTIONS_MAX; i++)
+		options[n++] = named->options.v[i];
+	for (size_t i = 0; i < c->opt.options.n && n < OPTIONS_MAX; i++)
+		options[n++] = c->opt.options.v[i];
+	p.options = options;
+	p.noptions = n;
+	if (named != NULL && p.limits.upload == 0)
+		p.limits.upload_in = &named->limit_upload;
+	if (named != NULL && p.limits.download == 0)
+		p.limits.download_in = &named->limit_download;
 	return store_open_with(url, create, &p, ctx, out, e);
+}
+
+int cli_store_open(struct cli *c, const char *url, bool create, struct store **out, struct err *e)
+{
+	return cli_place_open(c, url, c->named, create, c->ctx, out, e);
 }
 
 /* Once; *again says that a password was mistyped, on a terminal. */
@@ -47,7 +81,7 @@ static int try_open(struct cli *c, const char *url, const char *cache, bool *aga
 	int rc;
 
 	*again = false;
-	if (cli_store_open(c, url, false, c->ctx, &s, e) == -1)
+	if (cli_store_open(c, url, false, &s, e) == -1)
 		return -1;
 	if (cred_get(c, false, &cred, e) == -1) {
 		store_close(s);
@@ -71,16 +105,34 @@ static void set_state_dir(struct repo *r)
 	free(dir);
 }
 
+/* What the command line says opens it, or else the configuration, or what opens --repo. */
+static int from_cred(
+    struct cli *c, const struct world_repository *named, struct cred *out, struct err *e)
+{
+	const struct cli_options *o = &c->opt;
+	bool said = o->from_key_file || o->from_password_file || o->from_password_command ||
+		    getenv("HOLDFAST_FROM_KEY_FILE") || getenv("HOLDFAST_FROM_PASSWORD") ||
+		    getenv("HOLDFAST_FROM_PASSWORD_FILE") ||
+		    getenv("HOLDFAST_FROM_PASSWORD_COMMAND");
+
+	if (said || named == NULL || !(named->key || named->password))
+		return cred_get_from(c, out, e);
+	return config_cred(named, out, e);
+}
+
 int cli_open_from(struct cli *c, struct repo **out, struct err *e)
 {
+	const struct world_repository *named;
+	const char *url = c->opt.from_repo;
 	struct store *s = NULL;
 	struct cred cred = {0};
 	char *cache;
 	int rc;
 
-	if (cli_store_open(c, c->opt.from_repo, false, c->ctx, &s, e) == -1)
+	if (config_repository(c, url, &named, e) == -1 ||
+	    cli_place_open(c, named ? named->url : url, named, false, c->ctx, &s, e) == -1)
 		return -1;
-	if (cred_get_from(c, &cred, e) == -1) {
+	if (from_cred(c, named, &cred, e) == -1) {
 		store_close(s);
 		return -1;
 	}
@@ -128,12 +180,12 @@ static int say_mended(struct cli *c, struct err *e)
 	return err_hint(e, "'holdfast repair' mends the repository");
 }
 
-/* A sheet is put back where nothing can be opened yet. */
+/* A sheet is put back where nothing can be opened yet; rules are about all repositories. */
 static bool opens(const struct cli *c)
 {
 	bool import = c->args.cmd->id == CMD_KEY && strcmp(c->args.v[0], "import") == 0;
 
-	return c->args.cmd->flags & CMD_OPENS && !import;
+	return c->args.cmd->flags & CMD_OPENS && !import && !c->opt.rules;
 }
 
 /* With --also, one repository that is away is no reason to leave out the rest. */
@@ -154,6 +206,8 @@ static int run(struct cli *c, struct err *e)
 		/* help and version find out for themselves what was asked */
 		return c->opt.version && !c->opt.help ? cmd_version(c, e) : cmd_help(c, e);
 	}
+	if (config_apply(c, e) == -1)
+		return -1;
 	if (opens(c) && open_repo(c, e) == -1 && !others_do(c, e))
 		return -1;
 	if (c->repo != NULL && cli_role_check(c, e) == -1)
@@ -221,6 +275,7 @@ int cli_main(int argc, char **argv, struct ctx *ctx, atomic_bool *ask)
 		cred_fini(c.cred);
 	free(c.cred);
 	free(c.repo_err);
+	world_free(c.world);
 	cli_parse_fini(&c.opt, &c.args);
 	return status;
 }

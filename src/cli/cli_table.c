@@ -87,10 +87,17 @@ const struct cmd_def cmd_table[CMD_COUNT] = {
     [CMD_CHECK] = {CMD_CHECK, "check", "", "Verify that the repository is whole",
 	"Verifies that everything that snapshots need is there and that what lists it is intact; "
 	"with --read-data also that every stored byte is what it was. Damage is reported with the "
-	"snapshots and files that it reaches, and the exit status is 20.",
-	CMD_REPO | CMD_OPENS, 0, 0, NULL, NULL, cmd_check,
+	"snapshots and files that it reaches, and the exit status is 20.\n\n--rules looks at all "
+	"repositories that the configuration declares, and judges for each system whether there "
+	"are 3 copies (with the original) on 2 media, 1 offsite and 1 that is proven to be "
+	"immutable, all checked within a month without errors, where its data may be. --tamper "
+	"proves it: with the rights that backups have it tries to replace and to delete an object "
+	"made for this, then to replace a pack by itself, and finds fault (20) with a store that "
+	"lets it.",
+	CMD_REPO | CMD_OPENS, 0, 0, NULL, "40", cmd_check,
 	{{"holdfast -r /srv/backup check", "quickly"}, {"holdfast check --read-data", "every byte"},
-	    {"holdfast check --read-data-subset 5%", "a part, chosen anew each time"}}},
+	    {"holdfast check --read-data-subset 5%", "a part, chosen anew each time"},
+	    {"holdfast check --rules", "is all that is declared as safe as it should be?"}}},
     [CMD_FORGET] = {CMD_FORGET, "forget", "[SNAPSHOT...]", "Drop snapshots by rules or by name",
 	"Applies the --keep rules to each group of snapshots (same host and system, or same host "
 	"and paths), keeps what any rule wants, and forgets the rest; or forgets the snapshots "
@@ -196,6 +203,20 @@ const struct cmd_def cmd_table[CMD_COUNT] = {
 	CMD_REPO, 0, 1, "dir|clear", NULL, cmd_cache,
 	{{"holdfast cache", "where, and how large"},
 	    {"holdfast cache clear", "all repositories' caches"}}},
+    [CMD_STATUS] = {CMD_STATUS, "status", "", "Show what is declared, as it is",
+	"Looks at every repository that the configuration declares, and shows what it holds, when "
+	"it was last checked and whether it withstood check --tamper; then each system with its "
+	"copies and the rules that are missed (check --rules says why).",
+	0, 0, 0, NULL, "40", cmd_status, {{"holdfast status", "all at a glance"}}},
+    [CMD_CONFIG] = {CMD_CONFIG, "config", "check|show|schema", "Check or show the configuration",
+	"check reads the configuration and says what is wrong with it, and where. show prints it "
+	"as it is in force: the file, what the folder beside it (holdfast.d) adds, and the "
+	"environment. schema prints a JSON Schema of it, for editors.\n\nSecrets stand in it only "
+	"by reference (file:, env:, command:, credential:), so that nothing printed is secret.",
+	0, 1, 1, "check|show|schema", NULL, cmd_config,
+	{{"holdfast config check", "is it good?"},
+	    {"holdfast config show --origin", "with the file and line of each value"},
+	    {"holdfast config schema > holdfast.schema.json", "for editors"}}},
     [CMD_COMPLETION] = {CMD_COMPLETION, "completion", "SHELL",
 	"Print a script for shell completion",
 	"Prints a script that teaches the shell (bash) holdfast's words.", 0, 1, 1, "bash", NULL,
@@ -218,6 +239,7 @@ const struct cmd_exit cmd_exits[] = {
     {11, "the repository or a resource is busy"},
     {12, "wrong password or key"},
     {20, "damage or tampering was found"},
+    {40, "an objective is missed"},
     {130, "interrupted"},
 };
 const size_t cmd_exits_count = sizeof cmd_exits / sizeof *cmd_exits;

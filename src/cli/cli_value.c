@@ -1,28 +1,9 @@
-/* cli_value: rates and priorities as people write them. */
+/* cli_value: priorities as people write them. */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "cli/cli.h"
 #include "os/os.h"
-
-/* "500" (KiB/s), "2MiB", "20MB/s"; "0" is no limit. */
-int value_rate(const char *text, uint64_t *out, struct err *e)
-{
-	size_t n = strlen(text);
-	char amount[32];
-
-	if (n > 2 && strcmp(text + n - 2, "/s") == 0)
-		n -= 2;
-	snprintf(amount, sizeof amount, "%.*s", (int)n, text);
-	if (n < sizeof amount && calendar_parse_size(amount, out, e) == 0) {
-		if (amount[strspn(amount, "0123456789")] != '\0')
-			return 0;
-		if (!__builtin_mul_overflow(*out, 1024, out))
-			return 0;
-	}
-	err_set(e, ERR_USAGE, "'%s' is not a rate", text);
-	return err_hint(e, "a bare number is KiB/s; or with a unit, a second: 2MiB, 20MB/s");
-}
 
 int value_nice(const char *text, int *out, struct err *e)
 {

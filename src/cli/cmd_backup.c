@@ -3,8 +3,10 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "base/mem.h"
+#include "config/world.h"
 #include "engine/op_backup.h"
 #include "os/os.h"
 #include "repo/writer.h"
@@ -62,10 +64,22 @@ static int paths_from(struct paths *p, const char *file, char end, struct err *e
 	return 0;
 }
 
+/* A declared system says itself what belongs to it. */
+static void add_declared(const struct world_system *s, struct paths *p)
+{
+	for (size_t i = 0; s != NULL && i < s->sources.n; i++) {
+		const struct world_source *src = (const struct world_source *)s->sources.v + i;
+
+		for (size_t j = 0; j < src->files.paths.n; j++)
+			paths_add(p, src->files.paths.v[j], strlen(src->files.paths.v[j]));
+	}
+}
+
 static int collect(struct cli *c, struct paths *p, struct err *e)
 {
 	bool listed = c->opt.files_from.n || c->opt.files_from0.n;
 
+	add_declared(c->system, p);
 	for (size_t i = 0; i < c->args.n; i++)
 		paths_add(p, c->args.v[i], strlen(c->args.v[i]));
 	for (size_t i = 0; i < c->opt.files_from.n; i++)
@@ -183,7 +197,7 @@ static void fill(
 /* Who names a path and excludes it gets nothing, which he should know. */
 static void warn_excluded(struct cli *c, const struct paths *paths, const struct exclude *x)
 {
-	const char *url = c->opt.repo;
+	const char *url = c->named ? c->named->url : c->opt.repo;
 	struct stat repo, st;
 	bool local = os_fstatat(AT_FDCWD, strncmp(url, "fs:", 3) == 0 ? url + 3 : url, &repo, 0) ==
 		     0;
@@ -210,12 +224,60 @@ static void warn_excluded(struct cli *c, const struct paths *paths, const struct
 struct places {
 	struct backup_target v[1 + WRITER_SET_MAX]; /* --repo first */
 	struct other *others[WRITER_SET_MAX];
+	struct opening *opening[1 + WRITER_SET_MAX]; /* not open yet; as v */
 	size_t n;
 };
+
+/* So long is waited for all to be open: who takes longer has a pass of its own, after the others'.
+ */
+enum { OPEN_PATIENCE_S = 5 };
 
 static const char *url_of(struct cli *c, size_t i)
 {
 	return i == 0 ? c->opt.repo : c->opt.also.v[i - 1];
+}
+
+/* Nobody is asked for a password once there are threads; what is wrong with it they tell. */
+static void know_cred(struct cli *c)
+{
+	struct cred cred = {0};
+	struct err told_later;
+
+	if (c->cred == NULL && c->opt.also.n > c->opt.also_key_file.n &&
+	    cred_get(c, false, &cred, &told_later) == 0)
+		c->cred = mem_dup(&cred, sizeof cred);
+}
+
+static void opened(struct places *p, size_t i)
+{
+	struct backup_target *t = &p->v[i];
+
+	t->rc = opening_end(p->opening[i], &t->err);
+	t->repo = p->others[i - 1]->repo;
+	p->opening[i] = NULL;
+}
+
+/*
+ * For all; but no longer than that for those who make the others wait, unless none of them is
+ * open.  What comes by a pipe is there once: then all wait.
+ */
+static void wait_for_places(struct places *p, bool all)
+{
+	struct timespec until;
+	bool one = p->v[0].repo != NULL;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += OPEN_PATIENCE_S;
+	for (size_t i = 1; i < p->n; i++)
+		if (all || opening_wait(p->opening[i], &until)) {
+			opened(p, i);
+			one = one || p->v[i].repo != NULL;
+		}
+	for (size_t i = 1; i < p->n && !one; i++)
+		if (p->opening[i] != NULL) {
+			opened(p, i);
+			one = p->v[i].repo != NULL;
+		}
 }
 
 /* What cannot be opened is told at the end; the rest goes on. */
@@ -227,6 +289,7 @@ static int open_places(struct cli *c, struct places *p, struct err *e)
 		return err_set(e, ERR_USAGE, "more than %d repositories at once", WRITER_SET_MAX);
 	if (keys->n > also->n)
 		return err_set(e, ERR_USAGE, "there are more --also-key-file than --also");
+	know_cred(c);
 	p->v[0].repo = c->repo;
 	if (c->repo == NULL) {
 		p->v[0].rc = -1;
@@ -234,20 +297,53 @@ static int open_places(struct cli *c, struct places *p, struct err *e)
 	}
 	for (p->n = 1; p->n <= also->n; p->n++) {
 		size_t i = p->n - 1;
-		struct backup_target *t = &p->v[p->n];
 
 		p->others[i] = other_new(c);
-		t->rc = other_open(
-		    c, also->v[i], i < keys->n ? keys->v[i] : NULL, p->others[i], &t->err);
-		t->repo = p->others[i]->repo;
+		p->opening[p->n] = opening_start(
+		    c, also->v[i], i < keys->n ? keys->v[i] : NULL, p->others[i]);
+		p->v[p->n].rc = err_set(
+		    &p->v[p->n].err, ERR_TIMEOUT, "%s: it is not open yet", also->v[i]);
 	}
+	wait_for_places(p, c->opt.stdin_data);
 	return 0;
+}
+
+/* The others have their snapshots: now for those that were not open in time. */
+static int late_places(
+    struct cli *c, struct places *p, const struct backup_params *params, int rc, struct err *e)
+{
+	bool late = false;
+	struct err why;
+
+	for (size_t i = 0; i < p->n && !ctx_cancelled(c->ctx); i++) {
+		p->v[i].done = p->opening[i] == NULL;
+		if (p->v[i].done)
+			continue;
+		opened(p, i);
+		if (p->v[i].repo != NULL)
+			event_emit(c->ctx, EVENT_NOTICE, span_str(url_of(c, i)),
+			    "it took long to open: all is read once more for it");
+		late = late || p->v[i].repo != NULL;
+	}
+	if (!late || op_backup_many(p->v, p->n, params, c->ctx, &why) == 0)
+		return late ? 0 : rc;
+	for (size_t i = 0; i < p->n; i++)
+		if (!p->v[i].done && p->v[i].rc == 0) { /* refused before it had its turn */
+			p->v[i].rc = -1;
+			p->v[i].err = why;
+		}
+	if (rc == -1)
+		*e = why;
+	return rc;
 }
 
 static void close_places(struct places *p)
 {
-	for (size_t i = 0; i < p->n; i++)
+	for (size_t i = 0; i < p->n; i++) {
+		if (p->opening[i] != NULL)
+			opened(p, i);
 		free(p->v[i].result.anomalies);
+	}
 	for (size_t i = 0; i + 1 < p->n; i++)
 		other_free(p->others[i]);
 }
@@ -351,6 +447,7 @@ int cmd_backup(struct cli *c, struct err *e)
 	warn_excluded(c, &paths, x);
 	progress_start(c);
 	rc = op_backup_many(places->v, places->n, &p, c->ctx, e);
+	rc = late_places(c, places, &p, rc, e);
 	progress_stop(c);
 	if (rc == -1 && e->kind == ERR_CANCELLED && e->hint[0] == '\0')
 		err_hint(e, "what was stored is kept: the same command goes on from there");

@@ -2,6 +2,8 @@
 #include "cli/cli_out.h"
 
 #include "engine/op_check.h"
+#include "engine/proof.h"
+#include "os/os.h"
 #include "store/store_drivers.h"
 
 static void report(struct cli *c, const struct check_result *r)
@@ -72,14 +74,37 @@ static int check_kit(struct cli *c, struct check_result *r, struct err *e)
 	return 0;
 }
 
+/* For rules to count by.  Where it cannot be kept, the check is no worse for it. */
+static void remember(struct cli *c, const struct check_params *params, const struct check_result *r)
+{
+	struct clock *clock = os_clock_of(c->ctx);
+	struct proof p = {
+	    .when_ns = clock->wall_ns(clock),
+	    .problems = r->damaged_objects + r->hurt_snapshots + r->hurt_paths + r->findings,
+	    .whole = params->read_data,
+	};
+	struct err why;
+
+	if (proof_put(c->repo, PROOF_CHECK, &p, &why) == -1)
+		event_emit(c->ctx, EVENT_WARNING, span_of(NULL, 0), "the result cannot be kept: %s",
+		    why.msg);
+}
+
 int cmd_check(struct cli *c, struct err *e)
 {
-	bool kit = store_is_kit(repo_store(c->repo));
-	struct check_params p = {
-	    .read_data = kit || c->opt.read_data, .jobs = (unsigned)c->opt.jobs};
+	struct check_params p = {.read_data = c->opt.read_data, .jobs = (unsigned)c->opt.jobs};
 	struct check_result r = {0};
+	bool kit;
 	int rc;
 
+	if (c->opt.rules && c->opt.tamper)
+		return err_set(e, ERR_USAGE, "check: --rules and --tamper don't go together");
+	if (c->opt.rules)
+		return cmd_check_rules(c, e);
+	if (c->opt.tamper)
+		return cmd_check_tamper(c, e);
+	kit = store_is_kit(repo_store(c->repo));
+	p.read_data |= kit;
 	if (c->opt.read_subset == 0)
 		return err_set(e, ERR_USAGE, "check: --read-data-subset 0%% would read nothing");
 	if (c->opt.read_subset > 0)
@@ -91,6 +116,7 @@ int cmd_check(struct cli *c, struct err *e)
 	progress_stop(c);
 	if (rc == -1)
 		return -1;
+	remember(c, &p, &r);
 	if (c->out.json)
 		report_json(c, &r);
 	else

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "os/os.h"
 #include "store/store.h"
+#include "store/store_rules.h"
 
 static void report(struct cli *c, const char *durability, bool key_file)
 {
@@ -109,7 +110,7 @@ static int open_both(
 	if (c->opt.new_key_file && cred_new(c, cred, e) == -1)
 		return -1;
 	*made = c->opt.new_key_file != NULL;
-	if (cli_store_open(c, url, true, c->ctx, s, e) == -1)
+	if (cli_store_open(c, url, true, s, e) == -1)
 		return -1;
 	if (*made || cred_new(c, cred, e) == 0)
 		return 0;
@@ -127,6 +128,20 @@ static int join(struct cli *c, struct other **kin, struct repo_init_params *p, s
 		return -1;
 	p->family = (*kin)->repo;
 	return 0;
+}
+
+/* The rules that the store's options ask for.  The repository is whole without them. */
+static int put_rules(struct store *s, struct err *e)
+{
+	struct store_rule rules[STORE_RULES_MAX];
+	size_t n = store_rules_wanted(s, rules);
+	struct err why;
+
+	if (n == 0 || store_rules_put(s, rules, n, &why) == 0)
+		return 0;
+	err_set(e, ERR_INCOMPLETE, "the repository is made, but the bucket has not its rules: %s",
+	    why.msg);
+	return err_hint(e, "'holdfast prune' with the same options puts them");
 }
 
 int cmd_init(struct cli *c, struct err *e)
@@ -150,8 +165,11 @@ int cmd_init(struct cli *c, struct err *e)
 	p.cred = cred.cred;
 	cache = cli_cache_dir(c);
 	rc = repo_init(s, &p, cache, c->ctx, &c->repo, e);
-	if (rc == 0)
+	if (rc == 0) {
+		made = false;
 		report(c, durability, cred.cred.key_file);
+		rc = put_rules(repo_store(c->repo), e);
+	}
 out:
 	other_free(kin);
 	if (rc == -1 && made)

@@ -78,7 +78,7 @@ int cmd_key_import(struct cli *c, const char *path, struct err *e)
 	int rc = -1;
 
 	if (url == NULL || os_read_file(path, SHEET_MAX, &text, e) == -1 ||
-	    cli_store_open(c, url, false, c->ctx, &s, e) == -1)
+	    cli_store_open(c, url, false, &s, e) == -1)
 		goto out;
 	rc = sheet_import(s, buf_span(&text), c->ctx, &done, e);
 	if (rc == 0)

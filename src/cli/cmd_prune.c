@@ -10,6 +10,23 @@ static const char *packs(char out[TEXT_AMOUNT], uint64_t n)
 	return text_amount(out, n, "pack", "packs");
 }
 
+static void report_upkeep(struct cli *c, const struct prune_result *r)
+{
+	const struct locks_result *l = &r->locks;
+	char a[TEXT_AMOUNT], when[CALENDAR_TEXT];
+
+	if (r->rules)
+		out_text(c, "The bucket's life cycle: %s put\n",
+		    text_amount(a, r->rules, "rule", "rules"));
+	if (l->until_ns)
+		out_text(c, "Locked until %s or longer: %s\n",
+		    calendar_format_local(when, l->until_ns),
+		    text_amount(a, l->objects, "object", "objects"));
+	else if (l->period_ns && !c->opt.dry_run)
+		out_text(c, "Locks are made longer from %s on\n",
+		    calendar_format_local(when, l->next_ns));
+}
+
 static void report(struct cli *c, const struct prune_result *r)
 {
 	char a[TEXT_AMOUNT], b[32], when[CALENDAR_TEXT];
@@ -40,6 +57,7 @@ static void report(struct cli *c, const struct prune_result *r)
 		    "Unused %s wait, lest a running backup needs them: prune again after\n"
 		    "%s, or with --exclusive where nobody else uses the repository\n",
 		    packs(a, r->waiting), calendar_format_local(when, r->next_ns));
+	report_upkeep(c, r);
 }
 
 static void report_json(struct cli *c, const struct prune_result *r)
@@ -71,6 +89,12 @@ static void report_json(struct cli *c, const struct prune_result *r)
 		out_json_time(o, "next", r->next_ns);
 	else
 		out_json_str(o, "next", NULL);
+	out_json_u64(o, "locks_extended", r->locks.extended);
+	if (r->locks.until_ns)
+		out_json_time(o, "locked_until", r->locks.until_ns);
+	else
+		out_json_str(o, "locked_until", NULL);
+	out_json_u64(o, "rules", r->rules);
 	json_object_set_new(o, "seconds", json_real(r->seconds));
 	out_json(c, "summary", o);
 }

@@ -11,6 +11,7 @@
  *   backup_paths.c what was asked for
  *   backup_count.c a second walk, for progress
  *   backup_anomaly.c  what is strange about it
+ *   backup_targets.c  the end: each repository's snapshot
  *   backup_slice.c slices of a directory, done in any order, encoded in theirs
  *   backup_dir.c   slices become a tree
  *
@@ -230,6 +231,15 @@ void backup_past_free(struct backup_past *p);
 /* op_backup.c: one read for these targets, which are kin; each gets its rc, error and result. */
 void backup_pass(
     struct backup_target **targets, size_t n, const struct backup_params *p, struct ctx *ctx);
+
+/*
+ * backup_targets.c: the run is whole: each target's writer is ended and its snapshot put, and
+ * none waits for another.  Or it was cut short: what is stored is kept for the next run.
+ */
+void backup_targets_finish(struct backup *b, const struct snapshot *s);
+void backup_targets_stop(struct backup *b);
+/* Into *st what differs between repositories. */
+void backup_stored(const struct backup *b, size_t i, struct snapshot_stats *st);
 
 struct backup *backup_new(struct repo *r, const struct backup_params *p, struct ctx *ctx);
 void backup_free(struct backup *b);

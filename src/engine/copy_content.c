@@ -134,8 +134,7 @@ static void read_job(struct worker *w, const struct job *j)
 	}
 	if (!frame_right(w, j))
 		return;
-	if (add_blobs(w, j, &e) == -1) {
-		err_wrap(&e, "store");
+	if (copy_to(w->pool->c, add_blobs(w, j, &e), &e) == -1) {
 		fail(w->pool, &e);
 		return;
 	}
@@ -183,7 +182,7 @@ static void *worker_main(void *arg)
 		do_job(w, j);
 		job_free(j);
 	}
-	if (writer_lane_flush(w->lane, &e) == -1)
+	if (copy_to(w->pool->c, writer_lane_flush(w->lane, &e), &e) == -1)
 		fail(w->pool, &e);
 	return NULL;
 }
@@ -197,7 +196,7 @@ static int known(struct copying *c, const struct id *id, struct err *e)
 
 	if (!c->same && !copy_map_get(c->map, id, &to))
 		return 0;
-	return writer_has(c->writer, &to, &c->near, e);
+	return copy_to(c, writer_has(c->writer, &to, &c->near, e), e);
 }
 
 /* The frame's blobs, and which of them are to be read; NULL if none is. */

@@ -24,8 +24,9 @@ struct following {
 	size_t ngone;
 };
 
-static int refuse(struct err *e)
+static int refuse(struct err *e, const char *why)
 {
+	err_set(e, ERR_INCOMPLETE, "retention is not followed: %s", why);
 	return err_hint(e,
 	    "look at it with 'holdfast check' and 'holdfast snapshots'; if all is well, --force "
 	    "follows all the same");
@@ -37,6 +38,7 @@ static int judge_source(struct following *f, struct err *e)
 	struct snapshot_list all;
 	uint64_t findings = 0;
 	size_t alive = 0;
+	int rc = 0;
 
 	if (snapshot_load_all(f->from, &all, e) == -1)
 		return -1;
@@ -47,19 +49,15 @@ static int judge_source(struct following *f, struct err *e)
 		alive++;
 	}
 	if (!f->p->force && all.damaged + all.junk + all.nriddles > 0)
-		err_set(e, ERR_INCOMPLETE,
-		    "retention is not followed: some snapshots of the source cannot be read");
+		rc = refuse(e, "some snapshots of the source cannot be read");
 	else if (history_check(f->from, &all, f->ctx, &findings, e) == -1)
-		alive = 0; /* e says why */
+		rc = -1;
 	else if (!f->p->force && findings > 0)
-		err_set(e, ERR_INCOMPLETE,
-		    "retention is not followed: the source was set back, or lost snapshots");
+		rc = refuse(e, "the source was set back, or lost snapshots");
 	else if (!f->p->force && alive == 0)
-		err_set(e, ERR_INCOMPLETE, "retention is not followed: the source is empty");
+		rc = refuse(e, "the source is empty");
 	snapshot_list_fini(&all);
-	if (e->kind == ERR_NONE)
-		return 0;
-	return e->kind == ERR_INCOMPLETE ? refuse(e) : -1;
+	return rc;
 }
 
 static bool made_by(const struct snapshot *s, const uint8_t repo[FORMAT_UID])
@@ -162,7 +160,6 @@ int op_copy_follow(struct repo *from, struct repo *to, const struct copy_follow_
 	int rc = -1;
 
 	memset(out, 0, sizeof *out);
-	err_clear(e);
 	f.alive = idmap_new(1);
 	if (judge_source(&f, e) == 0 && select_all(to, &p->filter, ctx, &f.copies, e) == 0 &&
 	    choose(&f, e) == 0 && forget(&f, e) == 0)

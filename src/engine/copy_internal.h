@@ -35,8 +35,9 @@ struct copying {
 	struct copy_map *map;          /* content of `from` as it is called in `to` */
 	struct content_writer *content;
 	struct chunker chunker;
-	struct buf cut; /* content not cut yet */
-	bool same;      /* content of the present snapshot has the same ids in `to` */
+	struct buf cut;         /* content not cut yet */
+	_Atomic bool to_failed; /* what went wrong is of `to`: see copy_to */
+	bool same;              /* content of the present snapshot has the same ids in `to` */
 
 	/* As long as one writer lasts: */
 	struct writer *writer;
@@ -47,6 +48,14 @@ struct copying {
 	struct select_list all, have; /* every snapshot of `from`; of `to`, in our domain */
 	struct idmap *origins;        /* of those that are there: struct id, the copy */
 };
+
+/*
+ * What became of something that was asked of `to`, passed on.  Its errors are nobody's damage in
+ * `from`, and end the copying.
+ */
+int copy_to(struct copying *c, int rc, struct err *e);
+/* As a tree_put callback; arg is the struct copying. */
+int copy_put(void *arg, enum format_purpose kind, struct span blob, struct id *id, struct err *e);
 
 /* Remember a tree that is complete in `to`. */
 void copy_know_tree(struct copying *c, const struct id *from, const struct id *to);

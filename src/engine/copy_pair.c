@@ -14,7 +14,7 @@ struct pairing {
 /* Does the writer have it, so that it may rely on it? */
 static int rely(struct pairing *p, const struct id *id, struct err *e)
 {
-	int has = writer_has(p->c->writer, id, &p->c->near, e);
+	int has = copy_to(p->c, writer_has(p->c->writer, id, &p->c->near, e), e);
 
 	p->lost = p->lost || has == 0;
 	return has == -1 ? -1 : 0;

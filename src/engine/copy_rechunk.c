@@ -11,9 +11,9 @@ static int cut(struct copying *c, bool last, struct err *e)
 		size_t n = chunker_next(&c->chunker, s, last);
 		struct id id;
 
-		if (writer_add(c->lane, PURPOSE_CONTENT, span_of(s.p, n), &id, NULL, e) == -1)
-			return err_wrap(e, "store");
-		if (content_writer_add(c->content, &id, e) == -1)
+		if (copy_to(c, writer_add(c->lane, PURPOSE_CONTENT, span_of(s.p, n), &id, NULL, e),
+			e) == -1 ||
+		    content_writer_add(c->content, &id, e) == -1)
 			return -1;
 		at += n;
 	}

@@ -19,7 +19,7 @@ int copy_blob(struct copying *c, const struct id *id, struct id *to, struct err 
 	if (c->same)
 		*to = *id;
 	if (known) {
-		int has = writer_has(c->writer, to, &c->near, e);
+		int has = copy_to(c, writer_has(c->writer, to, &c->near, e), e);
 
 		if (has != 0)
 			return has == 1 ? 0 : -1;
@@ -28,8 +28,8 @@ int copy_blob(struct copying *c, const struct id *id, struct id *to, struct err 
 		return -1;
 	c->out->blobs_read++;
 	c->out->bytes_read += blob.n;
-	if (writer_add(c->lane, PURPOSE_CONTENT, blob, to, NULL, e) == -1)
-		return err_wrap(e, "store");
+	if (copy_to(c, writer_add(c->lane, PURPOSE_CONTENT, blob, to, NULL, e), e) == -1)
+		return -1;
 	copy_map_put(c->map, id, to);
 	return 0;
 }
@@ -123,7 +123,7 @@ static int copy_dir(
 	tr = tree_reader_open(reader_tree_get, c->reader, &from, e);
 	if (tr == NULL)
 		return -1;
-	tw = tree_writer_new(writer_tree_put, c->lane);
+	tw = tree_writer_new(copy_put, c);
 	if (copy_entries(c, tr, tw, depth, e) == 0 && tree_writer_end(tw, to, e) == 0) {
 		copy_know_tree(c, &from, to);
 		rc = 0;

@@ -222,92 +222,6 @@ static void fill_stats(struct backup *b, struct snapshot *s)
 	p->tree = b->tree;
 }
 
-/* What differs between repositories. */
-static void fill_stored(struct snapshot_stats *st, struct writer *w)
-{
-	struct writer_stats *ws = writer_stats(w);
-
-	st->added_bytes = ws->added_bytes;
-	st->stored_bytes = ws->stored_bytes;
-	st->content_added = ws->content_added;
-	st->content_stored = ws->content_stored;
-}
-
-/* ---- The targets. */
-
-static void fill_result(struct backup *b, size_t i, const struct snapshot *s)
-{
-	struct backup_result *out = &b->targets[i]->result;
-
-	out->stats = s->parts[0].stats;
-	out->outcome = s->parts[0].outcome;
-	out->has_parent = s->has_parent;
-	out->parent = s->parent;
-	if (s->nanomalies > 0)
-		out->anomalies = mem_dup(s->anomalies, s->nanomalies * sizeof *s->anomalies);
-	out->nanomalies = s->nanomalies;
-}
-
-/* The run is whole: this target's snapshot. */
-static int commit(struct backup *b, size_t i, struct snapshot *s, struct err *e)
-{
-	struct backup_target *t = b->targets[i];
-
-	fill_stored(&s->parts[0].stats, b->writers[i]);
-	fill_result(b, i, s);
-	if (b->p->dry_run)
-		return 0;
-	/* Asked to stop while the last packs went out: they are kept, the snapshot is not made. */
-	if (ctx_check(b->ctx, e) == -1 || writer_commit(b->writers[i], s, e) == -1)
-		return -1;
-	t->result.has_snapshot = true;
-	t->result.snapshot = s->id;
-	return 0;
-}
-
-/* One target after another; what was given up comes last, as it may have to wait. */
-static void finish_all(struct backup *b, bool lost, struct snapshot *s)
-{
-	for (size_t i = 0; i < b->ntargets; i++) {
-		struct backup_target *t = b->targets[i];
-		bool parent = s->has_parent;
-
-		if ((writer_lost(b->writers[i], NULL) != WRITER_WHOLE) != lost)
-			continue;
-		t->behind = t->behind || writer_lost(b->writers[i], NULL) == WRITER_BEHIND;
-		/* The parent is a snapshot of the first. */
-		s->has_parent = parent && i == 0;
-		t->rc = b->p->dry_run ? 0 : writer_finish(b->writers[i], &t->err);
-		if (t->rc == 0)
-			t->rc = commit(b, i, s, &t->err);
-		if (t->rc == 0 && i == 0 && !b->p->dry_run) {
-			backup_commit_cache(b, s);
-			backup_remember(b);
-		}
-		s->has_parent = parent;
-	}
-}
-
-/* Keep what is stored for the next run. */
-static void stop_all(struct backup *b)
-{
-	struct err why, later;
-
-	if (atomic_load(&b->failed))
-		why = b->err;
-	else
-		ctx_check(b->ctx, &why);
-	for (size_t i = 0; i < b->ntargets; i++) {
-		struct backup_target *t = b->targets[i];
-
-		t->rc = -1;
-		t->err = why;
-		if (writer_lost(b->writers[i], &t->err) == WRITER_WHOLE && !b->p->dry_run &&
-		    writer_finish(b->writers[i], &later) == -1)
-			event_emit(b->ctx, EVENT_WARNING, span_of(NULL, 0), "%s", later.msg);
-	}
-}
-
 /* Everything after the source and the caches are open. */
 static void run(struct backup *b, struct snapshot *s)
 {
@@ -316,15 +230,14 @@ static void run(struct backup *b, struct snapshot *s)
 
 	run_threads(b, &e);
 	if (backup_stopping(b)) {
-		stop_all(b);
+		backup_targets_stop(b);
 		return;
 	}
 	fill_stats(b, s);
-	fill_stored(&s->parts[0].stats, b->writer);
+	backup_stored(b, 0, &s->parts[0].stats);
 	backup_anomalies(b, s);
 	s->end_ns = clock->wall_ns(clock);
-	finish_all(b, false, s);
-	finish_all(b, true, s);
+	backup_targets_finish(b, s);
 }
 
 /* Those whose repository can be written to take part. */

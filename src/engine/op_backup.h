@@ -62,6 +62,7 @@ struct backup_target {
 	int rc;
 	struct err err; /* if rc is -1 */
 	bool behind;    /* it was given up, or that was why it had a pass of its own */
+	bool done;      /* in: it had its turn in an earlier call, and stays as it is */
 	struct backup_result result;
 };
 

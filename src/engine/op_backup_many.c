@@ -97,8 +97,8 @@ int op_backup_many(struct backup_target *targets, size_t n, const struct backup_
 	if (refuse_twice(targets, n, e) == -1)
 		return -1;
 	for (size_t i = 0; i < n; i++) {
-		s.done[i] = targets[i].repo == NULL;
-		if (targets[i].repo != NULL)
+		s.done[i] = targets[i].repo == NULL || targets[i].done;
+		if (!s.done[i])
 			targets[i].rc = err_set(&targets[i].err, ERR_CANCELLED, "interrupted");
 	}
 	while ((m = choose(&s, which)) > 0 && !atomic_load(&ctx->cancel)) {

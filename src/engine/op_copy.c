@@ -16,6 +16,22 @@ enum {
 	    256 << 10, /* new ones, after which a writer is made anew: it knows them all */
 };
 
+int copy_to(struct copying *c, int rc, struct err *e)
+{
+	if (rc != -1)
+		return rc;
+	if (!atomic_exchange(&c->to_failed, true))
+		err_wrap(e, "destination");
+	return -1;
+}
+
+int copy_put(void *arg, enum format_purpose kind, struct span blob, struct id *id, struct err *e)
+{
+	struct copying *c = arg;
+
+	return copy_to(c, writer_tree_put(c->lane, kind, blob, id, e), e);
+}
+
 /* ---- What is there. */
 
 /* In the domain of the key in use: what another domain's holder says was copied is no copy. */
@@ -38,7 +54,7 @@ static int look(struct copying *c, struct select_list *chosen, struct err *e)
 {
 	const struct select_filter any = {.forgotten = true};
 
-	if (select_all(c->to, &any, c->ctx, &c->have, e) == -1 ||
+	if (copy_to(c, select_all(c->to, &any, c->ctx, &c->have, e), e) == -1 ||
 	    select_all(c->from, &any, c->ctx, &c->all, e) == -1)
 		return -1;
 	know_origins(c);
@@ -75,10 +91,10 @@ static int begin_writer(struct copying *c, struct err *e)
 	    .dry_run = c->p->dry_run,
 	    .lanes = c->workers + 1};
 
-	if (writer_begin(c->to, &p, &c->writer, e) == -1)
+	if (copy_to(c, writer_begin(c->to, &p, &c->writer, e), e) == -1)
 		return -1;
 	c->lane = writer_lane_new(c->writer);
-	c->content = content_writer_new(writer_tree_put, c->lane);
+	c->content = content_writer_new(copy_put, c);
 	c->trees = idmap_new(sizeof(struct id));
 	c->near = (struct index_near){0};
 	return 0;
@@ -183,7 +199,16 @@ static int copy_parts(struct copying *c, struct snapshot *s, struct err *e)
 		if (p->has_tree && copy_tree(c, &p->tree, &p->tree, e) == -1)
 			return -1;
 	}
-	return writer_lane_flush(c->lane, e);
+	return copy_to(c, writer_lane_flush(c->lane, e), e);
+}
+
+static int store(struct copying *c, struct snapshot *s, struct err *e)
+{
+	if (c->p->dry_run)
+		return 0;
+	if (copy_to(c, writer_finish(c->writer, e), e) == -1 || ctx_check(c->ctx, e) == -1)
+		return -1;
+	return copy_to(c, writer_commit(c->writer, s, e), e);
 }
 
 static int copy_one(struct copying *c, const struct snapshot *from, struct id *to, struct err *e)
@@ -196,10 +221,8 @@ static int copy_one(struct copying *c, const struct snapshot *from, struct id *t
 	c->same = family_same_content(c->from, snapshot_domain(from), c->to);
 	reader_set_domain(c->reader, snapshot_domain(from));
 	c->near = (struct index_near){0};
-	if ((!c->p->rechunk && copy_content(c, from, e) == -1) || copy_parts(c, s, e) == -1)
-		goto out;
-	if (!c->p->dry_run && (writer_finish(c->writer, e) == -1 || ctx_check(c->ctx, e) == -1 ||
-				  writer_commit(c->writer, s, e) == -1))
+	if ((!c->p->rechunk && copy_content(c, from, e) == -1) || copy_parts(c, s, e) == -1 ||
+	    store(c, s, e) == -1)
 		goto out;
 	*to = s->id;
 	rc = 0;
@@ -222,7 +245,7 @@ static int hurt(struct copying *c, const struct snapshot *from, struct err *e)
 	char name[REPO_NAME_MAX];
 	struct err why = *e;
 
-	if (!repo_is_bad(e) && e->kind != ERR_ABSENT)
+	if (c->to_failed || (!repo_is_bad(e) && e->kind != ERR_ABSENT))
 		return -1;
 	c->out->failed++;
 	atomic_fetch_add(&c->ctx->progress.errors, 1);

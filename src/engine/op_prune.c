@@ -10,6 +10,8 @@
  *   4  live frames of mostly dead packs are copied
  *   5  what nothing needs now is marked
  *
+ *   6  the store is looked after: rules of its life cycle, locks (locks.h)
+ *
  * With `exclusive` what would be marked is deleted at once, and tombstones go at once,
  * unless there is an index that cannot be read.
  */
@@ -25,6 +27,7 @@
 #include "repo/gone.h"
 #include "repo/seen.h"
 #include "store/store_drivers.h"
+#include "store/store_rules.h"
 
 static const int64_t DAY_NS = 86400 * 1000000000LL;
 
@@ -256,7 +259,7 @@ static void count_doomed(struct prune *pr)
 
 static int act(struct prune *pr, const struct id_list *dead, struct err *e)
 {
-	int64_t age;
+	int64_t age, before;
 	uint64_t swept;
 
 	/* That mark outlives its packs: the next prune makes a tombstone of it. */
@@ -270,10 +273,33 @@ static int act(struct prune *pr, const struct id_list *dead, struct err *e)
 		return -1;
 	/* A run that is slow holds temporary files for long: a day at least. */
 	age = pr->grace_ns > DAY_NS ? pr->grace_ns : DAY_NS;
+	before = pr->p->exclusive ? pr->now_ns : pr->now_ns - age;
 	if (parity_sweep(pr->repo, pr->now_ns - pr->grace_ns, pr->ctx, &swept, e) == -1 ||
-	    repo_clock_sweep(pr->repo, pr->p->exclusive ? pr->now_ns : pr->now_ns - age, e) == -1)
+	    repo_clock_sweep(pr->repo, before, e) == -1 ||
+	    store_uploads_sweep(repo_store(pr->repo), before, &swept, e) == -1)
 		return -1;
 	return store_tmp_sweep(repo_store(pr->repo), pr->p->exclusive ? 0 : age, &swept, e);
+}
+
+static bool is_needed(void *arg, const struct id *pack)
+{
+	const struct prune *pr = arg;
+	const struct ppack *pk = idmap_get(pr->packs, pack);
+
+	/* One that came after the plan was locked as it was put. */
+	return pk != NULL && pk->live && !pk->repack && !pk->doomed;
+}
+
+/* What the store's options ask of somebody who looks after it. */
+static int upkeep(struct prune *pr, struct err *e)
+{
+	struct store *s = repo_store(pr->repo);
+	struct store_rule rules[STORE_RULES_MAX];
+
+	pr->out->rules = store_rules_wanted(s, rules);
+	if (pr->out->rules > 0 && store_rules_put(s, rules, pr->out->rules, e) == -1)
+		return -1;
+	return locks_extend(pr->repo, is_needed, pr, pr->now_ns, pr->ctx, &pr->out->locks, e);
 }
 
 /* What was planned holds only for the index that it was planned with. */
@@ -304,7 +330,7 @@ static int run(struct prune *pr, struct err *e)
 	    same_index(pr, e) == -1)
 		goto out;
 	find_dead(pr, &dead);
-	rc = act(pr, &dead, e);
+	rc = act(pr, &dead, e) == 0 ? upkeep(pr, e) : -1;
 out:
 	id_list_fini(&dead);
 	return rc;

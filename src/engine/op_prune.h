@@ -5,6 +5,7 @@
 #ifndef HF_ENGINE_OP_PRUNE_H
 #define HF_ENGINE_OP_PRUNE_H
 
+#include "engine/locks.h"
 #include "repo/repo.h"
 #include "repo/repo_object.h"
 
@@ -54,6 +55,8 @@ struct prune_result {
 	uint64_t paid_packs, paid_bytes; /* kept, as they are paid for */
 	int64_t paid_until_ns;           /* the first of them; 0 none */
 	double paid_fee;                 /* for deleting them now, in US dollars, about */
+	struct locks_result locks;
+	size_t rules;    /* of the bucket's life cycle, put as the store's options ask; 0: none */
 	int64_t next_ns; /* store time from when a prune goes on with them; 0 none */
 	double seconds;
 };

@@ -188,6 +188,19 @@ static size_t on_body(char *p, size_t size, size_t n, void *arg)
 	return k;
 }
 
+/* What the server says on its control connection, line by line. */
+static size_t on_reply(char *p, size_t size, size_t n, void *arg)
+{
+	struct ftp_call *c = ((struct transfer *)arg)->call;
+	size_t k = size * n, shown = 0;
+
+	for (size_t i = 0; i < k && shown < sizeof c->reply - 1; i++)
+		if (p[i] >= 0x20 && p[i] < 0x7f)
+			c->reply[shown++] = p[i];
+	c->reply[shown] = '\0';
+	return k;
+}
+
 static int on_progress(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
 {
 	struct transfer *t = arg;
@@ -200,6 +213,8 @@ static int on_progress(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl
 
 static int by_code(struct ftp_call *c, const char *text, struct err *e)
 {
+	if (c->op == FTP_LIST && c->code == 450) /* proftpd, of what is not there */
+		return err_set(e, ERR_ABSENT, "the server answered 450: %s", text);
 	switch (c->code) {
 	case 452:
 	case 552:
@@ -290,6 +305,8 @@ static void set_common(struct transfer *t, CURL *c, char *detail)
 	struct ftp *f = t->ftp;
 
 	set(c, CURLOPT_PROTOCOLS_STR, "ftp,ftps");
+	/* One of HTTP would be told user and password in clear (ftp_proxy, all_proxy). */
+	set(c, CURLOPT_PROXY, "");
 	set(c, CURLOPT_NOSIGNAL, 1L);
 	set(c, CURLOPT_USERNAME, f->user);
 	set(c, CURLOPT_PASSWORD, f->password);
@@ -345,6 +362,8 @@ static void set_op(struct transfer *t, CURL *c, struct curl_slist *list)
 		break;
 	case FTP_LIST:
 		set(c, CURLOPT_CUSTOMREQUEST, call->commands[0]);
+		set(c, CURLOPT_HEADERFUNCTION, on_reply);
+		set(c, CURLOPT_HEADERDATA, t);
 		break;
 	}
 }
@@ -359,6 +378,22 @@ static void learn(struct transfer *t, CURL *c)
 	get(c, CURLINFO_FILETIME_T, &time);
 	t->call->size = size;
 	t->call->mtime_s = time;
+}
+
+/* What a person would call it; each is a few commands. */
+static void count(struct ftp *f, const struct transfer *t)
+{
+	static const enum count_verb verbs[] = {[FTP_COMMANDS] = COUNT_POST,
+	    [FTP_LOOK] = COUNT_HEAD,
+	    [FTP_GET] = COUNT_GET,
+	    [FTP_PUT] = COUNT_PUT,
+	    [FTP_LIST] = COUNT_LIST};
+	const struct ftp_call *c = t->call;
+	enum count_verb v = verbs[c->op];
+
+	if (c->op == FTP_COMMANDS && c->commands[0] && strncmp(c->commands[0], "DELE", 4) == 0)
+		v = COUNT_DELETE;
+	ctx_count(f->ctx, v, t->sent, c->op == FTP_LIST ? c->listing->n : c->got);
 }
 
 int ftp_do(struct ftp *f, struct ftp_call *call, struct err *e)
@@ -376,6 +411,7 @@ int ftp_do(struct ftp *f, struct ftp_call *call, struct err *e)
 	}
 	call->got = 0;
 	call->code = 0;
+	call->reply[0] = '\0';
 	buf_printf(&url, "%s", f->origin);
 	if (call->op != FTP_COMMANDS)
 		url_encode(&url, span_str(call->path), true);
@@ -384,6 +420,7 @@ int ftp_do(struct ftp *f, struct ftp_call *call, struct err *e)
 	set_op(&t, l.curl, list);
 	f->wire->easy_setopt(l.curl, CURLOPT_URL, buf_cstr(&url));
 	rc = perform(f, l);
+	count(f, &t);
 	learn(&t, l.curl);
 	give_line(f, l);
 	f->wire->slist_free_all(list);

@@ -49,7 +49,8 @@ struct ftp_call {
 
 	int64_t size, mtime_s; /* answers of FTP_LOOK */
 	size_t got;
-	long code; /* the server's last, 0 if there was none */
+	long code;       /* the server's last, 0 if there was none */
+	char reply[128]; /* its line, of FTP_LIST */
 };
 
 /*

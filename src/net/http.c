@@ -28,6 +28,7 @@ struct http {
 	struct ctx *ctx;
 	char *ca_file;
 	long connect_ms, stall_s, deadline_ms;
+	bool direct;
 	pthread_mutex_t lock; /* guards idle */
 	CURL *idle[IDLE_MAX];
 	size_t nidle;
@@ -90,6 +91,7 @@ struct http *http_new(const struct http_params *p, struct ctx *ctx, struct err *
 	h->connect_ms = p->connect_ns ? (long)(p->connect_ns / 1000000) : 15000;
 	h->stall_s = p->stall_ns ? (long)((p->stall_ns + 999999999) / 1000000000) : 60;
 	h->deadline_ms = p->deadline_ns ? (long)(p->deadline_ns / 1000000) : 300000;
+	h->direct = p->direct;
 	pthread_mutex_init(&h->lock, NULL);
 	return h;
 }
@@ -350,6 +352,8 @@ static void set_options(struct exchange *x, struct curl_slist *list, char *detai
 	set(c, CURLOPT_UPLOAD_BUFFERSIZE, (long)TRANSFER_BUFFER);
 	if (h->ca_file)
 		set(c, CURLOPT_CAINFO, h->ca_file);
+	if (h->direct)
+		set(c, CURLOPT_PROXY, "");
 	set(c, CURLOPT_NOPROGRESS, 0L);
 	set(c, CURLOPT_XFERINFOFUNCTION, on_progress);
 	set(c, CURLOPT_XFERINFODATA, x);
@@ -370,6 +374,22 @@ static void set_options(struct exchange *x, struct curl_slist *list, char *detai
 	set(c, CURLOPT_CUSTOMREQUEST, rq->method);
 }
 
+static void count(struct http *h, const struct http_request *rq, const struct http_answer *a)
+{
+	static const struct {
+		const char *method;
+		enum count_verb verb;
+	} verbs[] = {{"GET", COUNT_GET}, {"PUT", COUNT_PUT}, {"HEAD", COUNT_HEAD},
+	    {"DELETE", COUNT_DELETE}, {"PROPFIND", COUNT_LIST}};
+	enum count_verb v = rq->counted;
+
+	for (size_t i = 0; v == COUNT_NONE && i < sizeof verbs / sizeof *verbs; i++)
+		if (strcmp(verbs[i].method, rq->method) == 0)
+			v = verbs[i].verb;
+	h->count++;
+	ctx_count(h->ctx, v == COUNT_NONE ? COUNT_POST : v, rq->body.n, a->got);
+}
+
 int http_do(struct http *h, const struct http_request *rq, struct http_answer *a, struct err *e)
 {
 	struct exchange x = {.http = h, .rq = rq, .a = a};
@@ -383,8 +403,8 @@ int http_do(struct http *h, const struct http_request *rq, struct http_answer *a
 	x.curl = take_handle(h);
 	list = list_of(h, rq->headers);
 	set_options(&x, list, detail);
-	h->count++;
 	c = h->wire->easy_perform(x.curl);
+	count(h, rq, a);
 	give_handle(h, x.curl);
 	h->wire->slist_free_all(list);
 	if (c == CURLE_OK) {

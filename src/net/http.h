@@ -35,6 +35,7 @@ struct http_params {
 	 * 0: 5 min.
 	 */
 	int64_t deadline_ns;
+	bool direct; /* by no proxy, whatever the environment says: what is asked is next to us */
 };
 
 struct http;
@@ -44,8 +45,9 @@ struct http *http_new(const struct http_params *p, struct ctx *ctx, struct err *
 void http_free(struct http *h); /* NULL does nothing */
 
 struct http_request {
-	const char *method; /* "GET" */
-	const char *url;    /* encoded */
+	const char *method;      /* "GET" */
+	enum count_verb counted; /* in ctx, as what; COUNT_NONE: as the method says */
+	const char *url;         /* encoded */
 	const struct http_headers *headers;
 	struct span body;    /* sent with PUT and POST, empty or not */
 	int64_t deadline_ns; /* for all of it; 0: as the client's */

@@ -191,6 +191,7 @@ static int answer(struct sftp *s, uint8_t type, struct cursor *c, struct err *e)
 		else
 			buf_put_span(&w->body, bytes);
 		w->got = bytes.n;
+		ctx_count(s->ctx, COUNT_NONE, 0, bytes.n);
 	} else {
 		buf_put_span(&w->body, cursor_bytes(c, cursor_left(c)));
 	}
@@ -346,6 +347,26 @@ static bool take_slot(struct sftp *s, struct sftp_wait *w)
 	return alive;
 }
 
+static enum count_verb verb_of(enum sftp_type type)
+{
+	switch (type) {
+	case SFTP_READ:
+		return COUNT_GET;
+	case SFTP_WRITE:
+		return COUNT_PUT;
+	case SFTP_OPENDIR:
+	case SFTP_READDIR:
+		return COUNT_LIST;
+	case SFTP_STAT:
+	case SFTP_FSTAT:
+		return COUNT_HEAD;
+	case SFTP_REMOVE:
+		return COUNT_DELETE;
+	default:
+		return COUNT_POST;
+	}
+}
+
 void sftp_send(
     struct sftp *s, struct sftp_wait *w, enum sftp_type type, struct span fields, struct span bulk)
 {
@@ -359,6 +380,7 @@ void sftp_send(
 	buf_put_span(&head, fields);
 	if (bulk.n)
 		sftp_put_u32(&head, (uint32_t)bulk.n);
+	ctx_count(s->ctx, verb_of(type), bulk.n, 0);
 	send_packet(s, &head, bulk);
 	buf_fini(&head);
 }

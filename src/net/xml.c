@@ -60,6 +60,7 @@ static void on_end(void *arg, const char *name)
 	(void)name;
 	if (r->stopped)
 		return;
+	buf_cstr(&r->text); /* there, even if it is empty */
 	if (r->visit(r->arg, r->path, buf_span(&r->text), r->e) == -1) {
 		stop(r);
 		return;
@@ -103,4 +104,14 @@ int xml_read(struct span document, xml_visit *visit, void *arg, struct err *e)
 	XML_ParserFree(r.parser);
 	buf_fini(&r.text);
 	return rc;
+}
+
+bool xml_copy(char *out, size_t size, struct span text)
+{
+	bool fits = text.n < size && !memchr(text.p, '\0', text.n);
+
+	if (fits)
+		memcpy(out, text.p, text.n);
+	out[fits ? text.n : 0] = '\0';
+	return fits;
 }

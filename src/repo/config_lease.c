@@ -90,7 +90,7 @@ static int64_t boot_ns(struct ctx *ctx)
 static int take(struct config_lease *l, struct err *e)
 {
 	struct last last = {.revision = l->revision};
-	char name[NAME_MAX_LEN], text[40];
+	char name[NAME_MAX_LEN];
 	uint8_t who[16];
 	int64_t now;
 
@@ -107,9 +107,9 @@ static int take(struct config_lease *l, struct err *e)
 	l->since_ns = boot_ns(l->ctx);
 	/* Unlike any other, so that a put that is tried again knows its own. */
 	crypto_random(who, sizeof who);
-	hex_encode(text, who, sizeof who);
-	if (store_put(l->store, lease_name(name, l->revision, l->number), span_str(text), STORE_NEW,
-		e) == -1)
+	hex_encode(l->who, who, sizeof who);
+	if (store_put(l->store, lease_name(name, l->revision, l->number), span_str(l->who),
+		STORE_NEW, e) == -1)
 		return e->kind == ERR_EXISTS ? busy(e) : -1;
 	l->held = true;
 	return 0;
@@ -166,6 +166,23 @@ int config_lease_check(const struct config_lease *l, struct err *e)
 	err_set(
 	    e, ERR_BUSY, "this was interrupted for too long: config may be another's to change");
 	return err_hint(e, "nothing was changed; run this again");
+}
+
+int config_lease_confirm(struct config_lease *l, struct err *e)
+{
+	char name[NAME_MAX_LEN];
+	struct buf text = {0};
+	int rc = config_lease_check(l, e);
+
+	if (rc == 0)
+		rc = store_get_all(l->store, lease_name(name, l->revision, l->number),
+		    2 * sizeof l->who, &text, e);
+	if (rc == 0 && !span_eq(buf_span(&text), span_str(l->who))) {
+		rc = busy(e);
+		l->held = false; /* it is another's to take away */
+	}
+	buf_fini(&text);
+	return rc;
 }
 
 struct over {

@@ -24,6 +24,7 @@ struct config_lease {
 	uint64_t revision;
 	unsigned number;
 	int64_t since_ns; /* boot time */
+	char who[33];     /* what it holds, unlike any other */
 	bool held;
 };
 
@@ -37,8 +38,14 @@ typedef int config_lease_read(void *arg, uint64_t *revision, struct err *e);
 int config_lease_begin(struct config_lease *l, struct store *s, struct ctx *ctx,
     config_lease_read *read, void *arg, struct err *e);
 
-/* Just before config is put: ERR_BUSY if that comes too late. */
+/* ERR_BUSY once it is too late to put config. */
 int config_lease_check(const struct config_lease *l, struct err *e);
+
+/*
+ * Just before config is put: the same, and is it ours?  A store that looks and
+ * then puts may have told two that they have it: the later one's stays.
+ */
+int config_lease_confirm(struct config_lease *l, struct err *e);
 
 /* Leave the turn to others; `replaced`: config has a later revision now.  Twice is once. */
 void config_lease_end(struct config_lease *l, bool replaced);

@@ -73,6 +73,10 @@ typedef int index_fetch(
 int index_cache_sync(struct index_cache *c, const struct id *ids, size_t n, index_fetch *fetch,
     void *arg, struct err *e);
 
+/* Which of them would be fetched, in their order. */
+void index_cache_missing(
+    const struct index_cache *c, const struct id *ids, size_t n, bool *missing);
+
 /* A new index object's payload becomes a level at once. */
 int index_cache_add(struct index_cache *c, const struct id *id, const struct index_origin *origin,
     struct span payload, struct err *e);

@@ -28,16 +28,40 @@ static bool take_level(struct idmap *have, const struct index_level *l)
 	return true;
 }
 
+/* The present levels, returns new: the larger ones are kept for their objects first. */
+static struct member *in_order(struct set *s)
+{
+	struct member *m = mem_dup(s->m, s->n * sizeof *m);
+
+	qsort(m, s->n, sizeof *m, by_size);
+	return m;
+}
+
+void index_cache_missing(const struct index_cache *c, const struct id *ids, size_t n, bool *missing)
+{
+	struct set *s = index_cache_current(c);
+	struct idmap *have = idmap_new(sizeof(bool));
+	struct member *m = in_order(s);
+
+	for (size_t i = 0; i < n; i++)
+		idmap_put(have, &ids[i], NULL);
+	for (size_t i = 0; i < s->n; i++)
+		take_level(have, m[i].l);
+	for (size_t i = 0; i < n; i++)
+		missing[i] = !*(bool *)idmap_get(have, &ids[i]);
+	free(m);
+	idmap_free(have);
+}
+
 /* Keep the levels that hold only wanted objects; `have` tells which those are. */
 static void keep_wanted(struct index_cache *c, struct idmap *have)
 {
 	struct set *s = index_cache_current(c);
-	struct member *m = mem_dup(s->m, s->n * sizeof *m);
+	struct member *m = in_order(s);
 	struct member *kept = mem_alloc(s->n * sizeof *kept);
 	bool *drop = mem_zalloc(s->n);
 	size_t n = 0;
 
-	qsort(m, s->n, sizeof *m, by_size);
 	for (size_t i = 0; i < s->n; i++) {
 		drop[i] = !take_level(have, m[i].l);
 		if (!drop[i])

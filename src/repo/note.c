@@ -8,6 +8,7 @@
 
 #include "base/hex.h"
 #include "base/mem.h"
+#include "repo/ahead.h"
 #include "repo/gone.h"
 #include "repo/repo_internal.h"
 #include "repo/repo_parity.h"
@@ -92,7 +93,7 @@ static int visit(void *arg, const char *key, const struct store_stat *st, struct
 {
 	struct note_list *l = arg;
 	const char *leaf = strrchr(key, '/');
-	struct note n = {.stored_ns = st->mtime_ns};
+	struct note n = {.stored_ns = st->mtime_ns, .size = st->size};
 	char first[ID_HEX];
 
 	(void)e;
@@ -168,7 +169,8 @@ static int parse_json(struct span text, struct note *n, struct err *e)
 	return ok ? 0 : err_set(e, ERR_CORRUPT, "note is malformed");
 }
 
-static int load_one(struct repo *r, struct note *n, struct err *e)
+/* The next of `a`, or NULL: by itself. */
+static int load_one(struct repo *r, struct ahead *a, struct note *n, struct err *e)
 {
 	struct buf object = {0}, payload = {0};
 	char name[REPO_NAME_MAX];
@@ -179,7 +181,7 @@ static int load_one(struct repo *r, struct note *n, struct err *e)
 
 	sealer_init(&sealer, r->config.repo);
 	note_name(name, &n->snapshot, &n->id);
-	if (repo_get_named(r, name, &n->id, &object, e) == -1)
+	if ((a ? ahead_next(a, &object, e) : repo_get_named(r, name, &n->id, &object, e)) == -1)
 		goto out;
 	n->junk = true;
 	if (envelope_parse(buf_span(&object), FORMAT_NOTE, 2, &env, e) == -1)
@@ -237,37 +239,55 @@ static void judge_right(struct repo *r, struct note *n)
 		    ops[n->op].name, hex_encode(hex, n->signer, FORMAT_UID), role_name(role));
 }
 
-int note_load_all(struct repo *r, struct note_list *out, struct err *e)
+/* Damaged ones are kept as such.  1; 0: deleted with its snapshot; -1. */
+static int load_next(struct repo *r, struct ahead *a, struct note *n, struct err *e)
 {
 	char name[REPO_NAME_MAX];
 
-	if (note_list_names(r, out, e) == -1)
-		return -1;
-	for (size_t i = 0; i < out->n; i++) {
-		struct note *n = &out->v[i];
-
-		if (load_one(r, n, e) == 0) {
-			judge_right(r, n);
-			continue;
-		}
-		if (e->kind == ERR_ABSENT) { /* deleted with its snapshot */
-			out->v[i--] = out->v[--out->n];
-			continue;
-		}
-		if (!repo_is_bad(e))
-			goto out;
-		n->damaged = true;
-		n->junk = n->junk && e->kind == ERR_CORRUPT;
-		n->unread = e->kind;
-		event_emit(r->ctx, EVENT_OBJECT_DAMAGED,
-		    span_str(note_name(name, &n->snapshot, &n->id)), "%s", e->msg);
+	if (load_one(r, a, n, e) == 0) {
+		judge_right(r, n);
+		return 1;
 	}
+	if (e->kind == ERR_ABSENT)
+		return 0;
+	if (!repo_is_bad(e))
+		return -1;
+	n->damaged = true;
+	n->junk = n->junk && e->kind == ERR_CORRUPT;
+	n->unread = e->kind;
+	event_emit(r->ctx, EVENT_OBJECT_DAMAGED, span_str(note_name(name, &n->snapshot, &n->id)),
+	    "%s", e->msg);
+	return 1;
+}
+
+int note_load_all(struct repo *r, struct note_list *out, struct err *e)
+{
+	struct ahead *a = ahead_new(r);
+	char name[REPO_NAME_MAX];
+	size_t kept = 0;
+	int rc = note_list_names(r, out, e);
+
+	for (size_t i = 0; rc == 0 && i < out->n; i++)
+		ahead_add(a, note_name(name, &out->v[i].snapshot, &out->v[i].id), &out->v[i].id,
+		    out->v[i].size);
+	for (size_t i = 0; rc != -1 && i < out->n; i++) {
+		rc = load_next(r, a, &out->v[i], e);
+		if (rc == 1) {
+			struct note n = out->v[i];
+
+			out->v[i].value = NULL;
+			out->v[kept++] = n;
+		}
+	}
+	ahead_free(a);
+	if (rc == -1) {
+		note_list_fini(out);
+		return -1;
+	}
+	out->n = kept;
 	if (out->n > 1)
 		qsort(out->v, out->n, sizeof *out->v, order);
 	return 0;
-out:
-	note_list_fini(out);
-	return -1;
 }
 
 static int put(struct repo *r, const struct id *snapshot, enum note_op op, const char *value,
@@ -344,7 +364,7 @@ static int no_prune_is_at_it(struct repo *r, const struct snapshot *s, struct er
 		struct err why = {0};
 
 		n->damaged = !gone_is(n) || newest - n->stored_ns > PRUNE_NS ||
-			     load_one(r, n, &why) == -1;
+			     load_one(r, NULL, n, &why) == -1;
 		if (!n->damaged)
 			judge_right(r, n);
 		else if (why.kind != ERR_NONE && !repo_is_bad(&why))

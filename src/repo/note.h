@@ -32,6 +32,7 @@ struct note {
 	uint8_t signer[FORMAT_UID];
 	int64_t time_ns;   /* as it says, but not later than stored_ns */
 	int64_t stored_ns; /* the store's time */
+	uint64_t size;     /* of its object */
 	int64_t due_ns; /* of a forget, by the store's clock; until when, of a hold (0: no end) */
 	char *value;
 	bool damaged;

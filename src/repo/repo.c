@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "crypto/secret.h"
 #include "os/os.h"
+#include "repo/ahead.h"
 #include "repo/repo_internal.h"
 #include "repo/repo_parity.h"
 
@@ -156,24 +157,42 @@ static int no_key_fits(
 	return err_hint(e, "restore keys/ from a copy of the repository");
 }
 
+struct keys {
+	struct id_list ids;
+	struct ahead *ahead;
+};
+
+static int take_key(void *arg, enum format_type type, const struct id *id,
+    const struct store_stat *st, struct err *e)
+{
+	struct keys *k = arg;
+	char name[REPO_NAME_MAX];
+
+	(void)e;
+	id_list_add(&k->ids, id);
+	ahead_add(k->ahead, repo_object_name(name, type, id), id, st->size);
+	return 0;
+}
+
 /* Try the credential on every key; a damaged one is told and passed over. */
 static int unlock(struct repo *r, const struct repo_cred *cred, struct err *e)
 {
-	struct id_list ids = {0};
+	struct keys keys = {.ahead = ahead_new(r)};
+	const struct id_list *ids = &keys.ids;
 	struct buf object = {0};
 	struct err hard = {.kind = ERR_NONE};
 	size_t fits = 0;
 	int rc = -1;
 
-	if (repo_list_ids(r, FORMAT_KEY, &ids, e) == -1)
+	if (repo_list_each(r, FORMAT_KEY, take_key, &keys, e) == -1)
 		goto out;
-	for (size_t i = 0; i < ids.n; i++) {
+	for (size_t i = 0; i < ids->n; i++) {
 		char name[REPO_NAME_MAX];
 
 		/* Each costs a derivation: a third of a second, and many may be there. */
 		if (ctx_check(r->ctx, e) == -1)
 			goto out;
-		if (repo_get_object(r, FORMAT_KEY, &ids.v[i], &object, e) == 0 &&
+		if (ahead_next(keys.ahead, &object, e) == 0 &&
 		    key_open(buf_span(&object), r->config.repo, cred, r->keys, e) == 0) {
 			rc = 0;
 			goto out;
@@ -188,14 +207,15 @@ static int unlock(struct repo *r, const struct repo_cred *cred, struct err *e)
 			continue;
 		}
 		event_emit(r->ctx, EVENT_OBJECT_DAMAGED,
-		    span_str(repo_object_name(name, FORMAT_KEY, &ids.v[i])), "%s", e->msg);
+		    span_str(repo_object_name(name, FORMAT_KEY, &ids->v[i])), "%s", e->msg);
 	}
 	if (hard.kind != ERR_NONE)
 		*e = hard;
 	else
-		no_key_fits(r, cred, ids.n, fits, e);
+		no_key_fits(r, cred, ids->n, fits, e);
 out:
-	id_list_fini(&ids);
+	ahead_free(keys.ahead);
+	id_list_fini(&keys.ids);
 	buf_fini(&object);
 	return rc;
 }
@@ -269,6 +289,11 @@ char *repo_state_path(const struct repo *r, const char *name, const char *suffix
 	if (r->state_dir == NULL || os_mkdirs(r->state_dir, 0700, &ignored) == -1)
 		return NULL;
 	return mem_printf("%s/%s.%s%s", r->state_dir, r->id_text, name, suffix);
+}
+
+const char *repo_place(const struct repo *r)
+{
+	return r->place_text;
 }
 
 bool repo_remembers(const struct repo *r)

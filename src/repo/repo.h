@@ -87,6 +87,7 @@ const char *repo_url(const struct repo *r);
 const char *repo_id_text(const struct repo *r); /* 32 hex digits */
 /* Where this machine remembers what it has seen (repo/seen.h); NULL, as at first: nowhere. */
 void repo_set_state_dir(struct repo *r, const char *dir); /* copied */
+const char *repo_place(const struct repo *r);             /* hex; another for a copy elsewhere */
 bool repo_remembers(const struct repo *r);
 /* A file of this repository's in it, made so that it can be written; new text, or NULL. */
 char *repo_state_path(const struct repo *r, const char *name, const char *suffix);

@@ -237,7 +237,7 @@ int repo_config_commit(struct repo *r, struct config_lease *l, struct err *e)
 		goto out;
 	}
 	/* All that takes time comes before the last look at the lease. */
-	if (repo_config_parity(r, buf_span(&text), e) == -1 || config_lease_check(l, e) == -1 ||
+	if (repo_config_parity(r, buf_span(&text), e) == -1 || config_lease_confirm(l, e) == -1 ||
 	    store_put(r->store, "config", buf_span(&text), 0, e) == -1)
 		goto out;
 	if (config_lease_check(l, &late) == -1) {
@@ -288,7 +288,7 @@ int repo_put_back_config(struct repo *r, bool *mended, struct err *e)
 		goto out;
 	}
 	config_text(&r->config, &text);
-	if (config_lease_check(&l, e) == 0)
+	if (config_lease_confirm(&l, e) == 0)
 		rc = store_put_repair(r->store, "config", buf_span(&text), e);
 	*mended = rc == 0;
 out:

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "repo/ahead.h"
 #include "repo/repo_internal.h"
 #include "repo/repo_parity.h"
 
@@ -85,19 +86,24 @@ static int sift(void *arg, const struct index_pack *p, struct err *e)
 
 /*
  * Who was suspended put it after its deadline, and perhaps never came to take
- * it back: prune may have deleted what it names.
+ * it back: prune may have deleted what it names.  `listed_ns` is its time as a listing told it
+ * (which some stores round to minutes), or INT64_MAX.
  */
-static int sift_late(
-    struct repo *r, const char *name, struct buf *payload, uint64_t *gone, struct err *e)
+static int sift_late(struct repo *r, const char *name, int64_t listed_ns, struct buf *payload,
+    uint64_t *gone, struct err *e)
 {
+	const int64_t minute = INT64_C(60000000000);
+	int64_t deadline = index_deadline(buf_span(payload));
 	struct sifting x = {.repo = r};
 	struct store_stat st;
 	int rc;
 
 	*gone = 0;
+	if (listed_ns < deadline - minute)
+		return 0;
 	if (store_stat(r->store, name, &st, e) == -1)
 		return -1;
-	if (st.mtime_ns < index_deadline(buf_span(payload)))
+	if (st.mtime_ns < deadline)
 		return 0;
 	x.builder = index_builder_new();
 	rc = index_decode(buf_span(payload), sift, &x, e);
@@ -110,29 +116,37 @@ static int sift_late(
 	return rc;
 }
 
-int repo_index_payload(struct repo *r, const struct id *id, struct buf *out,
-    struct index_origin *origin, uint64_t *gone, struct err *e)
+/* What was fetched, opened and sifted. */
+static int payload_of(struct repo *r, const struct id *id, struct span object, int64_t listed_ns,
+    struct buf *out, struct index_origin *origin, uint64_t *gone, struct err *e)
 {
-	struct buf object = {0};
 	struct envelope env;
 	struct sealer sealer;
 	char name[REPO_NAME_MAX];
-	uint64_t ignored;
 	int rc = -1;
 
 	sealer_init(&sealer, r->config.repo);
 	repo_object_name(name, FORMAT_INDEX, id);
-	if (repo_get_object(r, FORMAT_INDEX, id, &object, e) == -1)
-		goto out;
-	if (envelope_parse(buf_span(&object), FORMAT_INDEX, 2, &env, e) == -1 ||
-	    open_index(r, &sealer, &env, out, origin, e) == -1) {
+	if (envelope_parse(object, FORMAT_INDEX, 2, &env, e) == -1 ||
+	    open_index(r, &sealer, &env, out, origin, e) == -1)
 		err_wrap(e, "%s", name);
-		goto out;
-	}
-	rc = sift_late(r, name, out, gone ? gone : &ignored, e);
-out:
-	buf_fini(&object);
+	else
+		rc = sift_late(r, name, listed_ns, out, gone, e);
 	sealer_fini(&sealer);
+	return rc;
+}
+
+int repo_index_payload(struct repo *r, const struct id *id, struct buf *out,
+    struct index_origin *origin, uint64_t *gone, struct err *e)
+{
+	struct buf object = {0};
+	uint64_t ignored;
+	int rc = repo_get_object(r, FORMAT_INDEX, id, &object, e);
+
+	if (rc == 0)
+		rc = payload_of(
+		    r, id, buf_span(&object), INT64_MAX, out, origin, gone ? gone : &ignored, e);
+	buf_fini(&object);
 	return rc;
 }
 
@@ -160,25 +174,76 @@ int repo_put_index(
 
 struct fetching {
 	struct repo *r;
+	const struct id_list *ids;
+	struct idmap *listed; /* struct store_stat, by id */
+	struct ahead *ahead;
+	struct id_list coming; /* what `ahead` was given, */
+	size_t came;           /* so many of which were taken */
+	struct buf object;
 	struct id bad;
-	bool failed, reread; /* every object is read, apart from those that are fetched */
+	bool failed, unlisted;
+	bool reread; /* every object is read, apart from those that are fetched */
 };
 
-static int fetch_index(
-    void *arg, const struct id *id, struct buf *out, struct index_origin *origin, struct err *e)
+/* Those that the cache lacks, or all, will be asked for one after another. */
+static void plan(struct fetching *f)
 {
-	struct fetching *f = arg;
+	bool *missing = mem_zalloc(f->ids->n * sizeof *missing + 1);
+	char name[REPO_NAME_MAX];
 
+	f->ahead = ahead_new(f->r);
+	index_cache_missing(f->r->index, f->ids->v, f->ids->n, missing);
+	for (size_t i = 0; i < f->ids->n; i++) {
+		const struct id *id = &f->ids->v[i];
+		const struct store_stat *st = idmap_get(f->listed, id);
+
+		if (!missing[i] && !f->reread)
+			continue;
+		ahead_add(f->ahead, repo_object_name(name, FORMAT_INDEX, id), id, st->size);
+		id_list_add(&f->coming, id);
+	}
+	free(missing);
+}
+
+static void fetching_fini(struct fetching *f)
+{
+	ahead_free(f->ahead);
+	id_list_fini(&f->coming);
+	buf_fini(&f->object);
+}
+
+static int get_index(struct fetching *f, const struct id *id, struct err *e)
+{
+	if (f->came < f->coming.n && id_eq(&f->coming.v[f->came], id)) {
+		f->came++;
+		return ahead_next(f->ahead, &f->object, e);
+	}
+	return repo_get_object(f->r, FORMAT_INDEX, id, &f->object, e);
+}
+
+static int read_index(struct fetching *f, const struct id *id, struct buf *out,
+    struct index_origin *origin, bool count, struct err *e)
+{
+	const struct store_stat *st = idmap_get(f->listed, id);
 	uint64_t gone;
 
-	if (repo_index_payload(f->r, id, out, origin, &gone, e) == 0) {
-		if (!f->reread)
+	if (get_index(f, id, e) == 0 &&
+	    payload_of(f->r, id, buf_span(&f->object), st->mtime_ns, out, origin, &gone, e) == 0) {
+		if (count)
 			f->r->late_gone += gone;
 		return 0;
 	}
 	f->bad = *id;
 	f->failed = true;
 	return -1;
+}
+
+static int fetch_index(
+    void *arg, const struct id *id, struct buf *out, struct index_origin *origin, struct err *e)
+{
+	struct fetching *f = arg;
+
+	return read_index(f, id, out, origin, !f->reread, e);
 }
 
 static void remove_id(struct id_list *l, const struct id *id)
@@ -214,24 +279,56 @@ static void note_bad_index(
 }
 
 /* What the cache holds may have been damaged in the store since: read it once more. */
-static int reread_indexes(
-    struct repo *r, const struct id_list *ids, struct fetching *f, struct err *e)
+static int reread_indexes(struct fetching *f, struct err *e)
 {
 	struct buf payload = {0};
 	struct index_origin origin;
-	uint64_t gone;
 	int rc = 0;
 
-	for (size_t i = 0; i < ids->n && rc == 0; i++) {
-		rc = repo_index_payload(r, &ids->v[i], &payload, &origin, &gone, e);
-		if (rc == -1) {
-			f->bad = ids->v[i];
-			f->failed = true;
-		} else {
-			r->late_gone += gone;
-		}
-	}
+	for (size_t i = 0; i < f->ids->n && rc == 0; i++)
+		rc = read_index(f, &f->ids->v[i], &payload, &origin, true, e);
 	buf_fini(&payload);
+	return rc;
+}
+
+struct listing {
+	struct id_list *ids;
+	struct idmap *listed;
+};
+
+static int take_listed(void *arg, enum format_type type, const struct id *id,
+    const struct store_stat *st, struct err *e)
+{
+	struct listing *l = arg;
+
+	(void)type, (void)e;
+	id_list_add(l->ids, id);
+	*(struct store_stat *)idmap_put(l->listed, id, NULL) = *st;
+	return 0;
+}
+
+/* Once: what index/ lists now, but those that are known to be bad. */
+static int sync_listed(
+    struct repo *r, bool all, struct id_list *ids, struct fetching *f, struct err *e)
+{
+	struct listing l = {ids, idmap_new(sizeof(struct store_stat))};
+	int rc = -1;
+
+	*f = (struct fetching){.r = r, .ids = ids, .listed = l.listed, .reread = all};
+	ids->n = 0;
+	r->late_gone = 0;
+	if (repo_list_each(r, FORMAT_INDEX, take_listed, &l, e) == 0) {
+		for (size_t i = 0; i < r->nbad_indexes; i++)
+			remove_id(ids, &r->bad_indexes[i]);
+		plan(f);
+		if ((!all || reread_indexes(f, e) == 0) &&
+		    index_cache_sync(r->index, ids->v, ids->n, fetch_index, f, e) == 0)
+			rc = 0;
+	} else {
+		f->unlisted = true;
+	}
+	fetching_fini(f);
+	idmap_free(l.listed);
 	return rc;
 }
 
@@ -248,17 +345,12 @@ static int sync_index(struct repo *r, bool all, struct err *e)
 		id_list_add(&told, &r->bad_indexes[i]);
 	r->nbad_indexes = r->nforeign = 0;
 	for (int tries = 0;;) {
-		struct fetching f = {.r = r, .reread = all};
+		struct fetching f;
 
-		ids.n = 0;
-		r->late_gone = 0;
-		if (repo_list_ids(r, FORMAT_INDEX, &ids, e) == -1)
-			goto out;
-		for (size_t i = 0; i < r->nbad_indexes; i++)
-			remove_id(&ids, &r->bad_indexes[i]);
-		if ((!all || reread_indexes(r, &ids, &f, e) == 0) &&
-		    index_cache_sync(r->index, ids.v, ids.n, fetch_index, &f, e) == 0)
+		if (sync_listed(r, all, &ids, &f, e) == 0)
 			break;
+		if (f.unlisted)
+			goto out;
 		if (f.failed && repo_is_bad(e))
 			note_bad_index(r, &f.bad, &told, e);
 		/* A prune may replace an index between our listing and our fetching. */

@@ -71,7 +71,9 @@ const char *repo_object_name(char out[REPO_NAME_MAX], enum format_type type, con
 
 struct listing {
 	struct repo *r;
-	struct id_list *out;
+	enum format_type type;
+	repo_pack_visit *visit;
+	void *arg;
 };
 
 static int list_visit(void *arg, const char *key, const struct store_stat *st, struct err *e)
@@ -80,21 +82,32 @@ static int list_visit(void *arg, const char *key, const struct store_stat *st, s
 	const char *leaf = strrchr(key, '/');
 	struct id id;
 
-	(void)st;
-	(void)e;
 	if (leaf != NULL && id_parse(&id, leaf + 1))
-		id_list_add(l->out, &id);
-	else
-		event_emit(l->r->ctx, EVENT_WARNING, span_str(key),
-		    "not an object of this repository; left alone");
+		return l->visit(l->arg, l->type, &id, st, e);
+	event_emit(l->r->ctx, EVENT_WARNING, span_str(key),
+	    "not an object of this repository; left alone");
+	return 0;
+}
+
+int repo_list_each(
+    struct repo *r, enum format_type type, repo_pack_visit *visit, void *arg, struct err *e)
+{
+	struct listing l = {r, type, visit, arg};
+
+	return store_list(r->store, types[type].folder, list_visit, &l, e);
+}
+
+static int add_id(void *arg, enum format_type type, const struct id *id,
+    const struct store_stat *st, struct err *e)
+{
+	(void)type, (void)st, (void)e;
+	id_list_add(arg, id);
 	return 0;
 }
 
 int repo_list_ids(struct repo *r, enum format_type type, struct id_list *out, struct err *e)
 {
-	struct listing l = {r, out};
-
-	return store_list(r->store, types[type].folder, list_visit, &l, e);
+	return repo_list_each(r, type, add_id, out, e);
 }
 
 struct pack_listing {

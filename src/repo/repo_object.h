@@ -38,9 +38,13 @@ const char *repo_type_folder(enum format_type type); /* "index/" */
 /* Names below a folder; anything that isn't an id is told and left out. */
 int repo_list_ids(struct repo *r, enum format_type type, struct id_list *out, struct err *e);
 
-/* Every pack in the store, of both types, whether or not an index names it. */
 typedef int repo_pack_visit(void *arg, enum format_type type, const struct id *id,
     const struct store_stat *st, struct err *e);
+/* The same with what the listing tells of each. */
+int repo_list_each(
+    struct repo *r, enum format_type type, repo_pack_visit *visit, void *arg, struct err *e);
+
+/* Every pack in the store, of both types, whether or not an index names it. */
 int repo_list_packs(struct repo *r, repo_pack_visit *visit, void *arg, struct err *e);
 
 /* Fetch a small object whole; its hash is checked, and damage mended by its parity. */

@@ -127,7 +127,7 @@ static int put_config(struct import *im, struct span text, struct err *e)
 		return 0;
 	if (im->whole)
 		return refuse_config(im, text, e);
-	if (config_lease_check(&im->lease, e) == -1 ||
+	if (config_lease_confirm(&im->lease, e) == -1 ||
 	    store_put(im->store, "config", text, 0, e) == -1)
 		return -1;
 	im->out->config = true;

@@ -9,6 +9,7 @@
 
 #include "base/hex.h"
 #include "base/mem.h"
+#include "repo/ahead.h"
 #include "repo/late.h"
 #include "repo/note.h"
 #include "repo/repo_internal.h"
@@ -141,9 +142,12 @@ out:
 	return rc;
 }
 
-/* `*as_put`: its bytes have the hash in its name; then `signer`, if its signature is one. */
-static int load(struct repo *r, const struct id *id, struct snapshot **out, bool *as_put,
-    uint8_t signer[FORMAT_UID], struct err *e)
+/*
+ * The next of `a`, or NULL: by itself.  `*as_put`: its bytes have the hash in its name; then
+ * `signer`, if its signature is one.
+ */
+static int load(struct repo *r, struct ahead *a, const struct id *id, struct snapshot **out,
+    bool *as_put, uint8_t signer[FORMAT_UID], struct err *e)
 {
 	struct snapshot *s = mem_zalloc(sizeof *s);
 	struct buf object = {0};
@@ -152,7 +156,8 @@ static int load(struct repo *r, const struct id *id, struct snapshot **out, bool
 	int rc = -1;
 
 	s->id = *id;
-	*as_put = repo_get_object(r, FORMAT_SNAPSHOT, id, &object, e) == 0;
+	*as_put = (a ? ahead_next(a, &object, e)
+		     : repo_get_object(r, FORMAT_SNAPSHOT, id, &object, e)) == 0;
 	if (!*as_put)
 		goto out;
 	s->object_size = object.n;
@@ -176,7 +181,7 @@ int snapshot_load(struct repo *r, const struct id *id, struct snapshot **out, st
 	uint8_t signer[FORMAT_UID];
 	bool as_put;
 
-	return load(r, id, out, &as_put, signer, e);
+	return load(r, NULL, id, out, &as_put, signer, e);
 }
 
 struct found {
@@ -188,6 +193,7 @@ struct listing {
 	struct found *v;
 	size_t n;
 	struct repo *r;
+	struct ahead *ahead;
 };
 
 static int visit(void *arg, const char *key, const struct store_stat *st, struct err *e)
@@ -204,6 +210,7 @@ static int visit(void *arg, const char *key, const struct store_stat *st, struct
 	}
 	l->v = mem_realloc(l->v, (l->n + 1) * sizeof *l->v);
 	l->v[l->n++] = f;
+	ahead_add(l->ahead, key, &f.id, st->size);
 	return 0;
 }
 
@@ -236,15 +243,15 @@ static bool add_riddle(
 }
 
 /* One that is there: into the list, or counted as what it is. */
-static int take(struct repo *r, const struct found *f, const struct note_list *notes,
-    struct snapshot_list *out, struct err *e)
+static int take(struct repo *r, struct ahead *a, const struct found *f,
+    const struct note_list *notes, struct snapshot_list *out, struct err *e)
 {
 	char name[REPO_NAME_MAX];
 	uint8_t signer[FORMAT_UID];
 	struct snapshot *s;
 	bool as_put;
 
-	if (load(r, &f->id, &s, &as_put, signer, e) == 0) {
+	if (load(r, a, &f->id, &s, &as_put, signer, e) == 0) {
 		s->stored_ns = f->stored_ns;
 		if (s->unread)
 			event_emit(r->ctx, EVENT_WARNING,
@@ -275,7 +282,7 @@ static int take(struct repo *r, const struct found *f, const struct note_list *n
 int snapshot_load_noted(
     struct repo *r, struct snapshot_list *out, struct note_list *notes, struct err *e)
 {
-	struct listing l = {.r = r};
+	struct listing l = {.r = r, .ahead = ahead_new(r)};
 	int rc = -1;
 
 	memset(out, 0, sizeof *out);
@@ -288,13 +295,14 @@ int snapshot_load_noted(
 	pruned_of_notes(&out->pruned, notes);
 	out->v = mem_zalloc(l.n * sizeof *out->v);
 	for (size_t i = 0; i < l.n; i++)
-		if (take(r, &l.v[i], notes, out, e) == -1)
+		if (take(r, l.ahead, &l.v[i], notes, out, e) == -1)
 			goto out;
 	if (out->n > 1)
 		qsort(out->v, out->n, sizeof *out->v, by_start);
 	late_judge(&r->config, out);
 	rc = 0;
 out:
+	ahead_free(l.ahead);
 	free(l.v);
 	if (rc == -1) {
 		snapshot_list_fini(out);

@@ -1,7 +1,7 @@
 /*
  * writer_commit: the snapshot.  It says by when it must be stored; one that is
  * later is never acknowledged, for prune may have deleted what it needs: it is
- * void (format.md 10), and taken back.
+ * void (format.md 10), and taken back.  So is one of which no answer came.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -27,25 +27,35 @@ static void remember(struct writer *w, const struct snapshot *s, struct client *
 }
 
 /*
- * Void: it was never acknowledged, and must not look as if it were.  Its
- * number is used again, so that there is no gap; unless it stays, for two
- * snapshots of one number look like a forgery.  It is no snapshot's `previous`.
+ * It was never acknowledged, and must not look as if it were: void, or put
+ * with an outcome that is not known.  Its number is used again, so that there
+ * is no gap; unless it stays, for two snapshots of one number look like a
+ * forgery.  It is no snapshot's `previous`.
  */
-static void take_back(struct writer *w, const struct snapshot *s, struct client *client)
+static void take_back(
+    struct writer *w, const struct snapshot *s, struct client *client, bool stored)
 {
 	char name[REPO_NAME_MAX];
 	struct store_stat st;
 	struct err e, gone;
+	bool there;
 
 	if (snapshot_del(w->repo, &s->id, &e) == 0)
 		return;
 	repo_object_name(name, FORMAT_SNAPSHOT, &s->id);
-	if (store_stat(w->repo->store, name, &st, &gone) == -1 && gone.kind == ERR_ABSENT)
-		return; /* only the answer was lost */
+	there = store_stat(w->repo->store, name, &st, &gone) == 0;
+	if (!there && (gone.kind == ERR_ABSENT || !stored))
+		return; /* only the answer was lost; or nothing shows that it was ever there */
 	event_emit(w->repo->ctx, EVENT_WARNING, span_str(name),
-	    "this snapshot is void, but could not be deleted: %s", e.msg);
+	    "this snapshot does not count, but could not be deleted: %s", e.msg);
 	client->sequence = s->sequence;
 	save(w, client);
+}
+
+/* Of a put that failed so it is not known whether it was done. */
+static bool unknown_outcome(const struct err *e)
+{
+	return e->kind == ERR_UNREACHABLE || e->kind == ERR_TIMEOUT || e->kind == ERR_CANCELLED;
 }
 
 static int put_once(
@@ -77,12 +87,16 @@ static int put_in_time(struct writer *w, struct snapshot *s, struct client *clie
 		bool anew = tries > 0 || writer_long_ago(w, &base);
 		int in;
 
-		if ((anew ? look_anew(w, s, &base, e) : writer_may_go_on(w, e)) == -1 ||
-		    put_once(w, s, client, e) == -1)
+		if ((anew ? look_anew(w, s, &base, e) : writer_may_go_on(w, e)) == -1)
 			return -1;
+		if (put_once(w, s, client, e) == -1) {
+			if (unknown_outcome(e))
+				take_back(w, s, client, false);
+			return -1;
+		}
 		if ((in = writer_in_time(w, &base, s->deadline_ns, e)) == 1)
 			return 0;
-		take_back(w, s, client);
+		take_back(w, s, client, true);
 		if (in == -1)
 			return err_wrap(e, "the snapshot is void");
 	}

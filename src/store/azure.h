@@ -1,7 +1,7 @@
 /*
  * azure: what the parts of the Azure Blob driver share: where and who
- * (azure_place), a signed request (azure_call), the archive tier (azure_cold).  The driver is
- * store_azure.c.
+ * (azure_place), a signed request (azure_call), a listing (azure_list), the
+ * archive tier (azure_cold).  The driver is store_azure.c.
  *
  * Threads: a place is read only once it was parsed; the rest any.
  */
@@ -51,7 +51,8 @@ struct store_azure {
 
 struct azure_call {
 	const char *method;
-	const char *key; /* without prefix; NULL: the container */
+	enum count_verb counted; /* as in struct http_request */
+	const char *key;         /* without prefix; NULL: the container */
 	const struct url_param *params;
 	size_t nparams;
 	struct http_headers headers; /* x-ms- ones are signed; freed by azure_do */
@@ -69,5 +70,16 @@ void azure_class(const struct http_answer *a, struct store_stat *st);
 /* class_ns 0 or -1: since it was written.  None of the usual tier. */
 void azure_date_class(struct store_stat *st);
 extern const struct store_cold_ops azure_cold_ops;
+/* What an answer that is no 2xx means. */
+int azure_refused(const struct http_answer *a, struct err *e);
+
+struct azure_page {
+	char next[2048]; /* the marker to ask for the next page with; "": it was the last */
+};
+/* Visits each key below the prefix, without it; what is no key of ours is passed over. */
+int azure_page_read(struct span xml, const char *prefix, store_visit *visit, void *arg,
+    struct azure_page *out, struct err *e);
+
+int azure_list(struct azure *z, const char *prefix, store_visit *visit, void *arg, struct err *e);
 
 #endif

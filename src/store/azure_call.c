@@ -108,6 +108,7 @@ static int ask(struct azure *z, struct azure_call *c, struct http_answer *a, str
 	struct buf path = {0}, query = {0}, url = {0};
 	struct http_request rq = {
 	    .method = c->method,
+	    .counted = c->counted,
 	    .headers = &c->headers,
 	    .body = c->body,
 	    .into = c->into,
@@ -181,7 +182,7 @@ static int on_text(void *arg, const char *path, struct span text, struct err *e)
 	return 0;
 }
 
-static int refused(const struct http_answer *a, struct err *e)
+int azure_refused(const struct http_answer *a, struct err *e)
 {
 	const char *head = http_header(a, "x-ms-error-code");
 	char *text[2] = {0};
@@ -201,7 +202,7 @@ int azure_do(struct azure *z, struct azure_call *c, struct http_answer *a, struc
 	int rc = ask(z, c, a, e);
 
 	if (rc == 0 && !web_good(a)) {
-		rc = refused(a, e);
+		rc = azure_refused(a, e);
 		http_answer_fini(a);
 	}
 	http_headers_fini(&c->headers);

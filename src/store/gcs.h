@@ -35,9 +35,10 @@ struct gcs {
 
 struct gcs_call {
 	const char *method;
-	const char *key;     /* in .../o/KEY; NULL: .../o */
-	const char *session; /* instead of all that: a URL that an upload has been given */
-	bool upload;         /* at /upload/storage/v1 */
+	enum count_verb counted; /* as in struct http_request */
+	const char *key;         /* in .../o/KEY; NULL: .../o */
+	const char *session;     /* instead of all that: a URL that an upload has been given */
+	bool upload;             /* at /upload/storage/v1 */
 	const struct url_param *params;
 	size_t nparams;
 	struct http_headers headers; /* freed */

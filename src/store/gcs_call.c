@@ -31,6 +31,7 @@ int gcs_ask(struct gcs *g, struct gcs_call *c, struct http_answer *a, struct err
 	struct buf url = {0};
 	struct http_request rq = {
 	    .method = c->method,
+	    .counted = c->counted,
 	    .headers = &c->headers,
 	    .body = c->body,
 	    .into = c->into,

@@ -18,14 +18,15 @@
 #define SCOPE "https://www.googleapis.com/auth/devstorage.read_write"
 
 static const int64_t SECOND = 1000000000;
-enum { LIFE_S = 3600, EARLY_S = 60 };
+enum { LIFE_S = 3600, EARLY_S = 60, PAUSE_S = 10 };
 
 struct gcs_token {
 	struct http *http;
 	struct ctx *ctx;
 	pthread_mutex_t lock; /* guards what follows, held while one is got */
 	char *value;          /* secret memory; NULL: none yet */
-	int64_t until_ns;     /* by the monotonic clock */
+	int64_t until_ns;     /* a new one is due; by the monotonic clock */
+	int64_t end_ns;
 };
 
 struct gcs_token *gcs_token_new(struct http *http, struct ctx *ctx)
@@ -78,7 +79,8 @@ static int take_token(struct gcs_token *t, const struct http_answer *a, struct e
 		t->value = secret_text(value);
 		if (life < 2 * EARLY_S)
 			life = 2 * EARLY_S;
-		t->until_ns = clock->mono_ns(clock) + (life - EARLY_S) * SECOND;
+		t->end_ns = clock->mono_ns(clock) + life * SECOND;
+		t->until_ns = t->end_ns - EARLY_S * SECOND;
 	}
 	json_decref(j);
 	return rc;
@@ -96,7 +98,7 @@ static int ask(struct gcs_token *t, struct http_request *rq, struct err *e)
 	} else {
 		web_refused(&a, NULL, NULL, NULL, 0, e);
 		rc = err_wrap(e, "get a token");
-		if (a.status >= 400 && a.status < 500) {
+		if (a.status >= 400 && a.status < 500 && !err_info(e->kind)->retry) {
 			e->kind = ERR_DENIED;
 			err_hint(e, "is the key in GOOGLE_APPLICATION_CREDENTIALS still that "
 				    "account's, and this machine's clock right?");
@@ -194,8 +196,10 @@ static int by_file(struct gcs_token *t, const char *path, struct err *e)
 
 static int by_machine(struct gcs_token *t, struct err *e)
 {
-	static const struct http_params quick = {
-	    .connect_ns = 1000000000, .stall_ns = 5000000000, .deadline_ns = 10000000000};
+	static const struct http_params quick = {.connect_ns = 1000000000,
+	    .stall_ns = 5000000000,
+	    .deadline_ns = 10000000000,
+	    .direct = true};
 	const char *host = web_env("GCE_METADATA_HOST");
 	struct http_headers h = {0};
 	struct http *http = t->http, *own = http_new(&quick, t->ctx, e);
@@ -211,7 +215,8 @@ static int by_machine(struct gcs_token *t, struct err *e)
 		rc = ask(t, &rq, e);
 		t->http = http;
 	}
-	if (rc == -1 && e->kind != ERR_CANCELLED) {
+	/* A server that was there is out for a moment; else this is no machine of Google's. */
+	if (rc == -1 && e->kind != ERR_CANCELLED && !(t->value && err_info(e->kind)->retry)) {
 		err_set(e, ERR_DENIED, "there are no credentials for Google Cloud Storage");
 		err_hint(
 		    e, "set GOOGLE_APPLICATION_CREDENTIALS to the key file of a service account");
@@ -222,21 +227,35 @@ static int by_machine(struct gcs_token *t, struct err *e)
 	return rc;
 }
 
-char *gcs_token_get(struct gcs_token *t, struct err *e)
+/* With the lock. */
+static int renew(struct gcs_token *t, int64_t now, struct err *e)
 {
 	const char *given = web_env("GOOGLE_OAUTH_ACCESS_TOKEN");
 	const char *file = web_env("GOOGLE_APPLICATION_CREDENTIALS");
+
+	if (given) {
+		t->value = secret_text(given);
+		return 0;
+	}
+	if ((file ? by_file(t, file, e) : by_machine(t, e)) == 0)
+		return 0;
+	/* The one we have does to its end; a moment's trouble is asked about again soon. */
+	if (t->value == NULL || now >= t->end_ns || !err_info(e->kind)->retry)
+		return -1;
+	t->until_ns = now + PAUSE_S * SECOND;
+	return 0;
+}
+
+char *gcs_token_get(struct gcs_token *t, struct err *e)
+{
 	struct clock *clock = os_clock_of(t->ctx);
+	int64_t now = clock->mono_ns(clock);
 	char *out = NULL;
 	int rc = 0;
 
 	pthread_mutex_lock(&t->lock);
-	if (t->value == NULL || (t->until_ns && clock->mono_ns(clock) >= t->until_ns)) {
-		if (given)
-			t->value = t->value ? t->value : secret_text(given);
-		else
-			rc = file ? by_file(t, file, e) : by_machine(t, e);
-	}
+	if (t->value == NULL || (t->until_ns && now >= t->until_ns))
+		rc = renew(t, now, e);
 	if (rc == 0) {
 		out = secret_new(strlen(t->value) + 8);
 		memcpy(out, "Bearer ", 7);

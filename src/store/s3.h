@@ -21,8 +21,10 @@ struct s3_options { /* -o s3.NAME=VALUE; NULL or zero: not given */
 	const char *sse, *kms_key; /* "AES256", "aws:kms"; the key's id */
 	const char *tags;          /* "a=1&b=2", of every object */
 	const char *lock_mode;     /* "governance", "compliance" */
-	int64_t transition_days; /* after so many a rule of the bucket moves packs to their class */
-	int64_t lock_ns;         /* objects are locked for so long when they are put */
+	int64_t lock_ns; /* the period of locks: objects are locked for two when they are put */
+	/* The bucket's rules; 0: none. */
+	int64_t expire_versions_ns, expire_uploads_ns, archive_ns;
+	const char *archive_class;
 };
 
 extern const struct store_option s3_option_table[];
@@ -67,7 +69,7 @@ void s3_place_fini(struct s3_place *p);
  * "default" of AWS_SHARED_CREDENTIALS_FILE or ~/.aws/credentials; a container's
  * (AWS_CONTAINER_CREDENTIALS_FULL_URI or _RELATIVE_URI); the instance's, by its
  * metadata service, version 2 (AWS_EC2_METADATA_DISABLED=true: not asked).  Those that end
- * are asked for anew five minutes before.
+ * are asked for anew five minutes before; while that fails the old ones do to their end.
  */
 struct s3_creds;
 struct s3_creds *s3_creds_new(const char *profile, struct ctx *ctx); /* profile: NULL or borrowed */

@@ -1,7 +1,6 @@
 /* s3_call: one signed request, and what a refusal means.  See s3.h. */
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/hex.h"
 #include "crypto/crypto.h"
@@ -60,6 +59,7 @@ static int ask(struct s3 *s, struct s3_call *c, struct http_answer *a, struct er
 	struct buf path = {0}, query = {0}, url = {0};
 	struct http_request rq = {
 	    .method = c->method,
+	    .counted = c->counted,
 	    .headers = &c->headers,
 	    .body = c->body,
 	    .into = c->into,
@@ -87,23 +87,9 @@ static int ask(struct s3 *s, struct s3_call *c, struct http_answer *a, struct er
 	return rc;
 }
 
-static void count(struct s3 *s, const struct s3_call *c, const struct http_answer *a)
-{
-	enum count_verb v = c->counted;
-
-	for (int i = COUNT_GET; v == COUNT_NONE && i < COUNT_VERBS; i++)
-		if (strcasecmp(ctx_verb_name((enum count_verb)i), c->method) == 0)
-			v = (enum count_verb)i;
-	s->ctx->requests.n[v]++;
-	s->ctx->requests.sent += c->body.n;
-	s->ctx->requests.received += a->got;
-}
-
 int s3_do(struct s3 *s, struct s3_call *c, struct http_answer *a, struct err *e)
 {
 	int rc = ask(s, c, a, e);
-
-	count(s, c, a);
 
 	if (rc == 0 && (a->status < 200 || a->status > 299)) {
 		rc = s3_refusal(s, c, a, e);

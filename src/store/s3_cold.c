@@ -3,18 +3,24 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "base/calendar.h"
 #include "store/s3_put.h"
 #include "store/store_backoff.h"
 
-static const int64_t DAY = 86400 * CALENDAR_SECOND;
+/*
+ * The store does not tell when its rule (s3.archive-after) moved it there, and what a put gave
+ * a class of its own was there at once.  Rules act once a day, and not always in time.
+ */
+static const int64_t LATE = 2 * 86400 * INT64_C(1000000000);
 
-/* The store does not tell when a lifecycle rule moved it; who set the rule can. */
 void s3_date_class(const struct s3 *s, struct store_stat *st)
 {
-	st->class_ns = 0;
-	if (st->class != STORE_CLASS_USUAL)
-		st->class_ns = st->mtime_ns + s->options.transition_days * DAY;
+	unsigned put_class = STORE_CLASS_USUAL;
+
+	if (s->options.storage_class)
+		put_class = store_class_find("s3", span_str(s->options.storage_class));
+	st->class_ns = st->class == STORE_CLASS_USUAL ? 0 : st->mtime_ns;
+	if (st->class != STORE_CLASS_USUAL && st->class != put_class && s->options.archive_ns)
+		st->class_ns += s->options.archive_ns + LATE;
 }
 
 /* ongoing-request="false", expiry-date="Fri, 21 Dec 2012 00:00:00 GMT" */

@@ -16,16 +16,6 @@ struct page {
 	struct store_stat st;
 };
 
-static bool copy_text(char *out, size_t size, struct span text)
-{
-	if (text.n >= size || (text.n > 0 && memchr(text.p, '\0', text.n)))
-		return false;
-	if (text.n > 0)
-		memcpy(out, text.p, text.n);
-	out[text.n] = '\0';
-	return true;
-}
-
 /* Whatever else is in the bucket is not ours, and no key. */
 static int listed(struct page *p, struct err *e)
 {
@@ -40,7 +30,7 @@ static int size_of(struct span text, uint64_t *out, struct err *e)
 {
 	char word[24], *end;
 
-	if (!copy_text(word, sizeof word, text) || word[0] < '0' || word[0] > '9')
+	if (!xml_copy(word, sizeof word, text) || word[0] < '0' || word[0] > '9')
 		return err_set(e, ERR_CORRUPT, "list: a size that is none");
 	*out = strtoull(word, &end, 10);
 	return *end == '\0' ? 0 : err_set(e, ERR_CORRUPT, "list: a size that is none");
@@ -55,12 +45,12 @@ static int on_text(void *arg, const char *path, struct span text, struct err *e)
 	char word[64];
 
 	if (strcmp(path, "Contents/Key") == 0) {
-		if (!copy_text(p->key, sizeof p->key, text))
+		if (!xml_copy(p->key, sizeof p->key, text))
 			p->key[0] = '\0';
 	} else if (strcmp(path, "Contents/Size") == 0) {
 		return size_of(text, &p->st.size, e);
 	} else if (strcmp(path, "Contents/LastModified") == 0) {
-		if (!copy_text(word, sizeof word, text) || calendar_parse_time(word, &t, e) == -1)
+		if (!xml_copy(word, sizeof word, text) || calendar_parse_time(word, &t, e) == -1)
 			return err_set(e, ERR_CORRUPT, "list: a time that is none");
 		/* Whole seconds: HEAD tells no more, and the two should agree. */
 		p->st.mtime_ns = t.ns - t.ns % CALENDAR_SECOND;
@@ -77,7 +67,7 @@ static int on_text(void *arg, const char *path, struct span text, struct err *e)
 	} else if (strcmp(path, "IsTruncated") == 0) {
 		p->out->more = span_eq(text, span_str("true"));
 	} else if (strcmp(path, "NextContinuationToken") == 0) {
-		if (!copy_text(p->out->token, sizeof p->out->token, text))
+		if (!xml_copy(p->out->token, sizeof p->out->token, text))
 			return err_set(e, ERR_CORRUPT, "list: the token is too long");
 	}
 	return 0;

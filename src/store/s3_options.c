@@ -13,15 +13,21 @@ const struct store_option s3_option_table[] = {
     {"s3.profile", STORE_OPTION_TEXT, AT(profile), NULL, "of ~/.aws/credentials"},
     {"s3.storage-class", STORE_OPTION_TEXT, AT(storage_class), NULL,
 	"of packs with content, like STANDARD_IA"},
-    {"s3.transition-days", STORE_OPTION_COUNT, AT(transition_days), NULL,
-	"after how many days a lifecycle rule moves packs to a colder class"},
     {"s3.sse", STORE_OPTION_CHOICE, AT(sse), "AES256|aws:kms", "let the store encrypt as well"},
     {"s3.sse-kms-key-id", STORE_OPTION_TEXT, AT(kms_key), NULL, "with this key"},
     {"s3.tags", STORE_OPTION_TEXT, AT(tags), NULL, "of every object, like team=a&cost=b"},
     {"s3.object-lock", STORE_OPTION_TIME, AT(lock_ns), NULL,
-	"lock every object for so long when it is put"},
+	"keep every object locked for so long at any time: twice that when it is put, again by "
+	"prune"},
     {"s3.object-lock-mode", STORE_OPTION_CHOICE, AT(lock_mode), "governance|compliance",
 	"governance: who has the right may unlock; compliance (the default): nobody"},
+    {"s3.expire-versions", STORE_OPTION_TIME, AT(expire_versions_ns), NULL,
+	"rule of the bucket: versions that were deleted or replaced go so long after"},
+    {"s3.expire-uploads", STORE_OPTION_TIME, AT(expire_uploads_ns), NULL,
+	"rule of the bucket: what is left of an upload that did not end goes so long after"},
+    {"s3.archive-after", STORE_OPTION_TIME, AT(archive_ns), NULL,
+	"rule of the bucket: packs move to s3.archive-class when they are so old"},
+    {"s3.archive-class", STORE_OPTION_TEXT, AT(archive_class), NULL, "like GLACIER"},
 };
 const size_t s3_option_table_n = sizeof s3_option_table / sizeof *s3_option_table;
 
@@ -37,6 +43,9 @@ int s3_options_read(struct s3_options *o, const struct store_given *given, struc
 		o->sse = "aws:kms";
 	if (o->lock_mode && o->lock_ns == 0)
 		return err_set(e, ERR_USAGE, "s3.object-lock-mode needs s3.object-lock=DURATION");
+	if ((o->archive_ns != 0) != (o->archive_class != NULL))
+		return err_set(
+		    e, ERR_USAGE, "s3.archive-after and s3.archive-class belong together");
 	return 0;
 }
 
@@ -70,7 +79,7 @@ void s3_options_headers(
 	if (o->lock_ns && locked(key)) {
 		char until[32];
 
-		s3_lock_time(until, now_ns + o->lock_ns);
+		s3_lock_time(until, now_ns + 2 * o->lock_ns);
 		http_headers_add(h, "x-amz-object-lock-mode: %s", s3_lock_mode(o));
 		http_headers_add(h, "x-amz-object-lock-retain-until-date: %s", until);
 	}

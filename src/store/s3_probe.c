@@ -100,24 +100,47 @@ static int probe(struct store_s3 *s, bool rights, enum s3_conditional *found, st
 	return rc;
 }
 
-int s3_probe(struct store_s3 *s, bool rights, struct err *e)
+/* The note's text, in b. */
+static void put_note(struct buf *b, const struct store_s3 *s, bool honoured)
 {
+	buf_printf(b, "{\"if_none_match\":%s,\"endpoint\":\"%s\"}\n", honoured ? "true" : "false",
+	    s->s3.place.endpoint);
+}
+
+enum s3_conditional s3_note_read(const struct store_s3 *s, const char *note)
+{
+	static const enum s3_conditional means[] = {S3_IGNORED, S3_HONOURED};
 	enum s3_conditional found = S3_UNKNOWN;
+	struct buf b = {0};
+
+	for (int i = 0; i < 2; i++) {
+		buf_reset(&b);
+		put_note(&b, s, i);
+		if (strcmp(buf_cstr(&b), note) == 0)
+			found = means[i];
+	}
+	buf_fini(&b);
+	return found;
+}
+
+int s3_probe(struct store_s3 *s, bool rights, enum s3_conditional *out, struct err *e)
+{
 	struct err ignored;
 	struct buf b = {0};
 
+	*out = S3_UNKNOWN;
 	if (rights && s->s3.options.lock_ns && try_lock(s, e) == -1)
 		return -1;
-	if (probe(s, rights, &found, e) == -1)
+	if (probe(s, rights, out, e) == -1)
 		return -1;
-	if (rights && found == S3_IGNORED)
+	if (rights && *out == S3_IGNORED)
 		event_emit(s->s3.ctx, EVENT_WARNING, span_str(s->base.url),
 		    "this store does not keep If-None-Match: of two who make one name at the "
 		    "same moment both may believe to have made it");
 	pthread_mutex_lock(&s->lock);
-	s->if_none_match = found;
+	s->if_none_match = *out;
 	pthread_mutex_unlock(&s->lock);
-	buf_printf(&b, "{\"if_none_match\":%s}\n", found == S3_HONOURED ? "true" : "false");
+	put_note(&b, s, *out == S3_HONOURED);
 	s3_put_whole(
 	    s, S3_PROBE_NOTE, buf_span(&b), false, &ignored); /* else the next one probes again */
 	buf_fini(&b);

@@ -10,6 +10,7 @@
 #include "crypto/crypto.h"
 #include "net/xml.h"
 #include "os/os.h"
+#include "store/store_web.h"
 
 enum {
 	PART = 16 << 20, /* larger objects go in parts of this size */
@@ -23,7 +24,7 @@ struct s3_parts {
 	struct s3_parts *next;
 	char *key, *id;
 	size_t size;
-	uint8_t first[32]; /* SHA-256 of the data: it is the same object */
+	uint8_t digest[32]; /* SHA-256 of the whole object, once the upload waits to go on */
 	char *etag[PARTS_MAX];
 	size_t n; /* parts that are there */
 };
@@ -135,7 +136,7 @@ int s3_put_whole(
 
 struct texts {
 	char *id;
-	bool refused;
+	bool refused, made;
 };
 
 static int on_text(void *arg, const char *path, struct span text, struct err *e)
@@ -148,11 +149,36 @@ static int on_text(void *arg, const char *path, struct span text, struct err *e)
 		memcpy(t->id, text.p, text.n);
 	} else if (strcmp(path, "Code") == 0) {
 		t->refused = true;
+	} else if (strcmp(path, "ETag") == 0) {
+		t->made = text.n > 0;
 	}
 	return 0;
 }
 
-/* An upload of this very object that did not come to its end, or a new one. */
+/* An upload of this very object that did not come to its end; NULL if there is none. */
+static struct s3_parts *find_parts(struct store_s3 *s, const char *key, struct span data)
+{
+	uint8_t digest[32];
+	bool any;
+	struct s3_parts *p;
+
+	pthread_mutex_lock(&s->lock);
+	any = s->unfinished != NULL;
+	pthread_mutex_unlock(&s->lock);
+	if (!any)
+		return NULL;
+	crypto_sha256(data, digest);
+	pthread_mutex_lock(&s->lock);
+	for (struct s3_parts **at = &s->unfinished; (p = *at); at = &p->next)
+		if (p->size == data.n && strcmp(p->key, key) == 0 &&
+		    memcmp(p->digest, digest, sizeof digest) == 0) {
+			*at = p->next;
+			break;
+		}
+	pthread_mutex_unlock(&s->lock);
+	return p;
+}
+
 static struct s3_parts *begin_parts(
     struct store_s3 *s, const char *key, struct span data, struct err *e)
 {
@@ -160,20 +186,10 @@ static struct s3_parts *begin_parts(
 	struct s3_call c = {.method = "POST", .params = &uploads, .nparams = 1};
 	struct buf name = {0};
 	struct texts t = {0};
-	struct s3_parts *p;
+	struct s3_parts *p = find_parts(s, key, data);
 	struct http_answer a;
-	uint8_t digest[32];
 	int rc;
 
-	crypto_sha256(span_of(data.p, PART), digest);
-	pthread_mutex_lock(&s->lock);
-	for (struct s3_parts **at = &s->unfinished; (p = *at); at = &p->next)
-		if (p->size == data.n && strcmp(p->key, key) == 0 &&
-		    memcmp(p->first, digest, sizeof digest) == 0) {
-			*at = p->next;
-			break;
-		}
-	pthread_mutex_unlock(&s->lock);
 	if (p)
 		return p;
 	c.key = s3_name(&s->s3, key, &name);
@@ -194,7 +210,6 @@ static struct s3_parts *begin_parts(
 	p->key = mem_strdup(key);
 	p->id = t.id;
 	p->size = data.n;
-	memcpy(p->first, digest, sizeof digest);
 	return p;
 }
 
@@ -232,7 +247,7 @@ static int complete_parts(struct store_s3 *s, struct s3_parts *p, bool condition
 	struct buf name = {0}, body = {0};
 	struct texts t = {0};
 	struct http_answer a;
-	struct err ignored;
+	struct err torn;
 	int rc;
 
 	buf_printf(&body, "<CompleteMultipartUpload>");
@@ -249,23 +264,26 @@ static int complete_parts(struct store_s3 *s, struct s3_parts *p, bool condition
 	buf_fini(&body);
 	if (rc == -1)
 		return -1;
-	/* It may have answered 200 before it knew. */
-	if (a.body.n > 0)
-		xml_read(buf_span(&a.body), on_text, &t, &ignored);
+	/* It may have answered 200 before it knew: only the object's tag says that it is made. */
+	if (xml_read(buf_span(&a.body), on_text, &t, &torn) == -1)
+		t.made = false;
 	if (t.refused) {
 		a.status = 500;
 		rc = s3_refusal(&s->s3, &c, &a, e);
+	} else if (!t.made) {
+		rc = err_set(e, ERR_UNREACHABLE, "the store did not say that the upload is whole");
 	}
 	free(t.id);
 	http_answer_fini(&a);
 	return rc;
 }
 
-static void keep_for_later(struct store_s3 *s, struct s3_parts *p)
+static void keep_for_later(struct store_s3 *s, struct s3_parts *p, struct span data)
 {
 	struct s3_parts *oldest = NULL, **at;
 	size_t n = 0;
 
+	crypto_sha256(data, p->digest);
 	pthread_mutex_lock(&s->lock);
 	p->next = s->unfinished;
 	s->unfinished = p;
@@ -285,35 +303,49 @@ static int put_in_parts(
 {
 	struct s3_parts *p = begin_parts(s, key, data, e);
 	size_t all = (data.n + PART - 1) / PART;
+	int rc = 0;
 
 	if (p == NULL)
 		return -1;
-	while (p->n < all)
-		if (put_part(s, p, data, e) == -1) {
-			if (e->kind == ERR_ABSENT) /* somebody ended it: begin anew the next time */
-				e->kind = ERR_UNREACHABLE, parts_free(p);
-			else
-				keep_for_later(s, p);
-			return -1;
-		}
-	if (complete_parts(s, p, conditional, e) == 0) {
+	while (rc == 0 && p->n < all)
+		rc = put_part(s, p, data, e);
+	if (rc == 0)
+		rc = complete_parts(s, p, conditional, e);
+	if (rc == 0) {
 		parts_free(p);
-		return 0;
-	}
-	if (err_info(e->kind)->retry)
-		keep_for_later(s, p);
-	else
+	} else if (e->kind == ERR_ABSENT) {
+		/* Somebody ended it, or it was completed and the answer lost: begin anew, or find
+		 * the object there. */
+		e->kind = ERR_UNREACHABLE;
+		parts_free(p);
+	} else if (err_info(e->kind)->retry || p->n < all) {
+		keep_for_later(s, p, data);
+	} else {
 		abort_parts(s, p);
-	return -1;
+	}
+	return rc;
+}
+
+static bool below(const char *key, const char *folder)
+{
+	return strncmp(key, folder, strlen(folder)) == 0;
+}
+
+/*
+ * An object in parts is dated when it was begun, so no object goes in parts whose time
+ * matters (format.md 10.1).  And not every store carries a lock from the parts to the whole.
+ */
+static bool in_parts(const struct store_s3 *s, const char *key, struct span data)
+{
+	return data.n > PART && data.n <= (size_t)PART * PARTS_MAX && s->s3.options.lock_ns == 0 &&
+	       (below(key, "packs/") || below(key, "meta/") || below(key, "parity/"));
 }
 
 static int put_any(
     struct store_s3 *s, const char *key, struct span data, bool conditional, struct err *e)
 {
-	/* Not every store carries a lock from the parts to the whole. */
-	if (data.n <= PART || data.n > (size_t)PART * PARTS_MAX || s->s3.options.lock_ns)
-		return s3_put_whole(s, key, data, conditional, e);
-	return put_in_parts(s, key, data, conditional, e);
+	return in_parts(s, key, data) ? put_in_parts(s, key, data, conditional, e)
+				      : s3_put_whole(s, key, data, conditional, e);
 }
 
 /* ---- Never over another. */
@@ -333,37 +365,20 @@ static int learn_conditional(struct store_s3 *s, enum s3_conditional *out, struc
 	c.key = s3_name(&s->s3, S3_PROBE_NOTE, &name);
 	rc = s3_do(&s->s3, &c, &a, e);
 	buf_fini(&name);
-	if (rc == -1) {
-		if (e->kind != ERR_ABSENT)
-			return -1;
-		err_clear(e);
-		return s3_probe(s, false, e) == -1 ? -1 : learn_conditional(s, out, e);
+	if (rc == -1 && e->kind != ERR_ABSENT)
+		return -1;
+	if (rc == 0) {
+		*out = s3_note_read(s, buf_cstr(&a.body));
+		http_answer_fini(&a);
 	}
-	*out = strstr(buf_cstr(&a.body), "\"if_none_match\":true") ? S3_HONOURED : S3_IGNORED;
-	http_answer_fini(&a);
+	if (*out == S3_UNKNOWN) {
+		err_clear(e);
+		return s3_probe(s, false, out, e);
+	}
 	pthread_mutex_lock(&s->lock);
 	s->if_none_match = *out;
 	pthread_mutex_unlock(&s->lock);
 	return 0;
-}
-
-/* Is what is there now ours? Of two who looked and then put, the later one's stays. */
-static int still_ours(struct store_s3 *s, const char *key, struct span data, struct err *e)
-{
-	uint8_t *p;
-	struct store_stat st;
-	int rc;
-
-	if (s->base.ops->stat(&s->base, key, &st, e) == -1)
-		return -1;
-	if (st.size != data.n)
-		return err_set(e, ERR_EXISTS, "another was put at the same time");
-	p = mem_alloc(data.n + 1);
-	rc = s->base.ops->get(&s->base, key, 0, p, data.n, e);
-	if (rc == 0 && memcmp(p, data.p, data.n) != 0)
-		rc = err_set(e, ERR_EXISTS, "another was put at the same time");
-	free(p);
-	return rc;
 }
 
 static int put_new(struct store_s3 *s, const char *key, struct span data, struct err *e)
@@ -374,7 +389,7 @@ static int put_new(struct store_s3 *s, const char *key, struct span data, struct
 
 	if (learn_conditional(s, &how, e) == -1)
 		return -1;
-	if (how == S3_HONOURED && (data.n <= PART || s->s3.options.lock_ns))
+	if (how == S3_HONOURED && !in_parts(s, key, data))
 		return s3_put_whole(s, key, data, true, e);
 	if (s->base.ops->stat(&s->base, key, &st, &look) == 0)
 		return err_set(e, ERR_EXISTS, "it is there already");
@@ -384,7 +399,9 @@ static int put_new(struct store_s3 *s, const char *key, struct span data, struct
 	}
 	if (put_any(s, key, data, how == S3_HONOURED, e) == -1)
 		return -1;
-	return how == S3_HONOURED || data.n > PART ? 0 : still_ours(s, key, data, e);
+	return how == S3_HONOURED || in_parts(s, key, data)
+		   ? 0
+		   : web_still_ours(&s->base, key, data, e);
 }
 
 int s3_put(struct store *st, const char *key, struct span data, unsigned flags, struct err *e)

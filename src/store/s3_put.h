@@ -39,7 +39,7 @@ int s3_put(struct store *st, const char *key, struct span data, unsigned flags, 
 int s3_put_whole(
     struct store_s3 *s, const char *key, struct span data, bool conditional, struct err *e);
 
-/* Where s3_probe leaves word. */
+/* Where s3_probe leaves word, and of which endpoint: a bucket may be copied to another's. */
 #define S3_PROBE_NOTE "tmp/s3.json"
 
 /*
@@ -47,7 +47,9 @@ int s3_put_whole(
  * word of it in the bucket (tmp/s3.json).  With `rights` also whether what is
  * needed is allowed: get and list; who may not delete is told that, no more.
  */
-int s3_probe(struct store_s3 *s, bool rights, struct err *e);
+int s3_probe(struct store_s3 *s, bool rights, enum s3_conditional *out, struct err *e);
+/* What such a word says of this endpoint; S3_UNKNOWN: nothing. */
+enum s3_conditional s3_note_read(const struct store_s3 *s, const char *note);
 
 /* The key in the bucket: prefix and name, in b. */
 const char *s3_name(const struct s3 *s, const char *key, struct buf *b);

@@ -78,10 +78,15 @@ static int on_retention(void *arg, const char *path, struct span text, struct er
 	return 0;
 }
 
-/* "NoSuchObjectLockConfiguration" and the like: nothing is locked. */
+/*
+ * "NoSuchObjectLockConfiguration", or of a bucket without it InvalidRequest with words that differ
+ * (Amazon: "missing Object Lock Configuration", Ceph: "object lock not configured").
+ */
 static bool not_locked(const struct err *e)
 {
-	return strstr(e->msg, "ObjectLockConfiguration") != NULL;
+	return strstr(e->msg, "ObjectLockConfiguration") != NULL ||
+	       (strstr(e->msg, "InvalidRequest") != NULL &&
+		   strcasestr(e->msg, "object lock") != NULL);
 }
 
 int store_lock_get(struct store *st, const char *key, int64_t *until_ns, struct err *e)
@@ -104,7 +109,15 @@ int store_lock_get(struct store *st, const char *key, int64_t *until_ns, struct 
 	return rc == -1 ? err_wrap(e, "%s: lock of %s", st->url, key) : 0;
 }
 
-int store_lock_extend(struct store *st, const char *key, int64_t until_ns, struct err *e)
+int64_t store_lock_period(struct store *st)
+{
+	struct s3 *s = store_s3_of(st);
+
+	return s ? s->options.lock_ns : 0;
+}
+
+int store_lock_extend(struct store *st, const char *key, int64_t least_ns, int64_t until_ns,
+    bool *done, struct err *e)
 {
 	struct buf body = {0};
 	struct http_answer a;
@@ -113,9 +126,10 @@ int store_lock_extend(struct store *st, const char *key, int64_t until_ns, struc
 	struct s3 *s;
 	int rc;
 
+	*done = false;
 	if (s3_of(st, &s, e) == -1 || store_lock_get(st, key, &now, e) == -1)
 		return -1;
-	if (now >= until_ns - until_ns % CALENDAR_SECOND)
+	if (now >= least_ns - least_ns % CALENDAR_SECOND)
 		return 0;
 	s3_lock_time(until, until_ns);
 	buf_printf(&body,
@@ -126,6 +140,7 @@ int store_lock_extend(struct store *st, const char *key, int64_t until_ns, struc
 	if (rc == -1)
 		return err_wrap(e, "%s: lock %s until %s", st->url, key, until);
 	http_answer_fini(&a);
+	*done = true;
 	return 0;
 }
 
@@ -175,10 +190,11 @@ static void put_rule(struct buf *b, const struct s3 *s, const struct store_rule 
 	buf_printf(b, "</Rule>");
 }
 
-/* The rules of a list that are not ours, as they are written there. */
-static void keep_others(struct buf *out, const char *list, const char *ours)
+/* The rules of a list that are not ours, as they are written there; how many there are in all. */
+static size_t keep_others(struct buf *out, const char *list, const char *ours)
 {
 	const char *at = list, *end;
+	size_t n = 0;
 
 	while ((at = strstr(at, "<Rule>")) && (end = strstr(at, "</Rule>"))) {
 		const char *id = strstr(at, "<ID>");
@@ -187,7 +203,33 @@ static void keep_others(struct buf *out, const char *list, const char *ours)
 		if (id == NULL || id > end || strncmp(id + 4, ours, strlen(ours)) != 0)
 			buf_put(out, at, (size_t)(end - at));
 		at = end;
+		n++;
 	}
+	return n;
+}
+
+static int on_any_rule(void *arg, const char *path, struct span text, struct err *e)
+{
+	size_t n = strlen(path);
+
+	/* Of whichever namespace. */
+	if (strchr(path, '/') == NULL && n >= 4 && strcmp(path + n - 4, "Rule") == 0)
+		++*(size_t *)arg;
+	return 0;
+}
+
+/* What is not put back is lost to its owner: a rule that we do not see stops us. */
+static int see_all(const struct buf *list, size_t seen, struct err *e)
+{
+	size_t n = 0;
+
+	if (list->n > 0 && xml_read(buf_span(list), on_any_rule, &n, e) == -1)
+		return -1;
+	if (n == seen)
+		return 0;
+	err_set(e, ERR_UNSUPPORTED, "the bucket has %zu rules, of which %zu are not understood", n,
+	    n > seen ? n - seen : 0);
+	return err_hint(e, "none was changed; set those that are wanted by hand");
 }
 
 /* The whole list as text; empty where there is none. */
@@ -289,7 +331,8 @@ int store_rules_put(struct store *st, const struct store_rule *rules, size_t n, 
 	put_id(&id, s);
 	if (get_list(s, &old, e) == -1)
 		goto out;
-	keep_others(&list, buf_cstr(&old), buf_cstr(&id));
+	if (see_all(&old, keep_others(&list, buf_cstr(&old), buf_cstr(&id)), e) == -1)
+		goto out;
 	for (size_t i = 0; i < n && i < STORE_RULES_MAX; i++)
 		put_rule(&list, s, &rules[i], i);
 	buf_printf(&whole, "<R>%s</R>", buf_cstr(&list));
@@ -303,4 +346,31 @@ out:
 	buf_fini(&list);
 	buf_fini(&whole);
 	return rc;
+}
+
+/* Rules count in days: rather one more than less. */
+static int days(int64_t ns)
+{
+	const int64_t day = INT64_C(86400) * CALENDAR_SECOND;
+
+	return (int)((ns + day - 1) / day);
+}
+
+size_t store_rules_wanted(struct store *st, struct store_rule rules[STORE_RULES_MAX])
+{
+	struct s3 *s = store_s3_of(st);
+	const struct s3_options *o = s ? &s->options : NULL;
+	size_t n = 0;
+
+	if (o == NULL)
+		return 0;
+	if (o->expire_versions_ns || o->expire_uploads_ns)
+		rules[n++] = (struct store_rule){.folder = "",
+		    .unfinished_days = days(o->expire_uploads_ns),
+		    .old_days = days(o->expire_versions_ns)};
+	if (o->archive_ns)
+		rules[n++] = (struct store_rule){.folder = "packs/",
+		    .move_days = days(o->archive_ns),
+		    .move_class = o->archive_class};
+	return n;
 }

@@ -57,12 +57,32 @@ static int bad_key(struct store *s, const char *op, const char *key, struct err 
 	return err_set(e, ERR_USAGE, "%s: %s \"%s\": not a valid object name", s->url, op, shown);
 }
 
+/*
+ * Drivers may have met errors on their way to success: a file that was gone, a page asked for
+ * twice.  So each is given a place of its own, and e is touched only where there is something
+ * to tell.
+ */
+static int failed(struct err *e, const struct err *why, const struct store *s, const char *what)
+{
+	*e = *why;
+	return err_wrap(e, "%s: %s", s->url, what);
+}
+
+static int failed_at(
+    struct err *e, const struct err *why, const struct store *s, const char *op, const char *key)
+{
+	*e = *why;
+	return err_wrap(e, "%s: %s %s", s->url, op, key);
+}
+
 int store_put(struct store *s, const char *key, struct span data, unsigned flags, struct err *e)
 {
+	struct err why;
+
 	if (!store_key_valid(key))
 		return bad_key(s, "put", key, e);
-	if (s->ops->put(s, key, data, flags, e) == -1)
-		return err_wrap(e, "%s: put %s", s->url, key);
+	if (s->ops->put(s, key, data, flags, &why) == -1)
+		return failed_at(e, &why, s, "put", key);
 	return 0;
 }
 
@@ -87,40 +107,47 @@ out:
 
 int store_get(struct store *s, const char *key, uint64_t off, void *buf, size_t len, struct err *e)
 {
+	struct err why;
+
 	if (!store_key_valid(key))
 		return bad_key(s, "get", key, e);
-	if (s->ops->get(s, key, off, buf, len, e) == -1)
-		return err_wrap(e, "%s: get %s", s->url, key);
+	if (s->ops->get(s, key, off, buf, len, &why) == -1)
+		return failed_at(e, &why, s, "get", key);
 	return 0;
 }
 
 int store_stat(struct store *s, const char *key, struct store_stat *st, struct err *e)
 {
+	struct err why;
+
 	*st = (struct store_stat){0};
 	if (!store_key_valid(key))
 		return bad_key(s, "stat", key, e);
-	if (s->ops->stat(s, key, st, e) == -1)
-		return err_wrap(e, "%s: stat %s", s->url, key);
+	if (s->ops->stat(s, key, st, &why) == -1)
+		return failed_at(e, &why, s, "stat", key);
 	return 0;
 }
 
 int store_del(struct store *s, const char *key, struct err *e)
 {
+	struct err why;
+
 	if (!store_key_valid(key))
 		return bad_key(s, "delete", key, e);
-	if (s->ops->del(s, key, e) == -1)
-		return err_wrap(e, "%s: delete %s", s->url, key);
+	if (s->ops->del(s, key, &why) == -1)
+		return failed_at(e, &why, s, "delete", key);
 	return 0;
 }
 
 int store_list(struct store *s, const char *prefix, store_visit *visit, void *arg, struct err *e)
 {
 	size_t n = strnlen(prefix, STORE_KEY_MAX + 2);
+	struct err why;
 
 	if (n && (prefix[n - 1] != '/' || !key_valid_n(prefix, n - 1)))
 		return bad_key(s, "list", prefix, e);
-	if (s->ops->list(s, prefix, visit, arg, e) == -1)
-		return err_wrap(e, "%s: list %s", s->url, n ? prefix : "all");
+	if (s->ops->list(s, prefix, visit, arg, &why) == -1)
+		return failed_at(e, &why, s, "list", n ? prefix : "all");
 	return 0;
 }
 
@@ -150,29 +177,34 @@ int store_raw_sync(struct store *s, struct err *e)
 
 int store_begin(struct store *s, struct store_upload **up, struct err *e)
 {
+	struct err why;
+
 	*up = NULL;
-	if (store_raw_begin(s, up, e) == -1)
-		return err_wrap(e, "%s: begin an upload", s->url);
+	if (store_raw_begin(s, up, &why) == -1)
+		return failed(e, &why, s, "begin an upload");
 	return 0;
 }
 
 int store_append(struct store_upload *up, struct span data, struct err *e)
 {
-	if (store_raw_append(up, data, e) == -1)
-		return err_wrap(e, "%s: upload", up->store->url);
+	struct err why;
+
+	if (store_raw_append(up, data, &why) == -1)
+		return failed(e, &why, up->store, "upload");
 	return 0;
 }
 
 int store_commit(struct store_upload *up, const char *key, unsigned flags, struct err *e)
 {
 	struct store *s = up->store;
+	struct err why;
 
 	if (!store_key_valid(key)) {
 		store_abort(up);
 		return bad_key(s, "put", key, e);
 	}
-	if (store_raw_commit(up, key, flags, e) == -1)
-		return err_wrap(e, "%s: put %s", s->url, key);
+	if (store_raw_commit(up, key, flags, &why) == -1)
+		return failed_at(e, &why, s, "put", key);
 	return 0;
 }
 
@@ -186,8 +218,10 @@ void store_abort(struct store_upload *up)
 
 int store_sync(struct store *s, struct err *e)
 {
-	if (store_raw_sync(s, e) == -1)
-		return err_wrap(e, "%s: sync", s->url);
+	struct err why;
+
+	if (store_raw_sync(s, &why) == -1)
+		return failed(e, &why, s, "sync");
 	return 0;
 }
 
@@ -371,7 +405,7 @@ int store_open_with(const char *url, bool create, const struct store_params *p, 
 	*out = NULL;
 	if (open_driver(url, create, &given, ctx, &far, &remote, &s, e) == -1)
 		return -1;
-	if (p->limits.upload || p->limits.download)
+	if (p->limits.upload || p->limits.download || p->limits.upload_in || p->limits.download_in)
 		s = store_limit_new(s, &p->limits, ctx);
 	*out = remote ? wrap_far(s, &far, ctx) : store_retry_new(s, ctx);
 	return 0;

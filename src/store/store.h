@@ -88,8 +88,10 @@ struct store { /* first member of each driver's own struct */
 	struct store *under; /* the store that a wrapper wraps, else NULL */
 	unsigned parallel;   /* a driver's: requests at a time that pay, 0: it does not matter */
 	const struct store_cold_ops *cold; /* a driver's, where things can be asleep, or NULL */
+	bool leaves_uploads; /* a driver's: cut ones are in tmp/ (store_uploads_sweep) */
 };
 
+struct calendar_rates;
 /*
  * How many requests at a time this store is best asked with: each waits for
  * its way there and back, and not for the others.  1: no more than there are
@@ -99,6 +101,8 @@ unsigned store_parallel(const struct store *s);
 
 struct store_limits { /* bytes a second; 0: as fast as it goes */
 	uint64_t upload, download;
+	/* By the time of the week, beside those; NULL: none.  Borrowed until close. */
+	const struct calendar_rates *upload_in, *download_in;
 };
 
 struct store_params {
@@ -123,7 +127,10 @@ int store_open_with(const char *url, bool create, const struct store_params *p, 
     struct store **out, struct err *e);
 void store_close(struct store *s); /* NULL does nothing */
 
-/* Checked faces of the ops: keys are validated, errors wrapped "URL: put KEY: ". */
+/*
+ * Checked faces of the ops: keys are validated, errors wrapped "URL: put KEY: ".  Success leaves
+ * e as it was.
+ */
 int store_put(struct store *s, const char *key, struct span data, unsigned flags, struct err *e);
 int store_put_repair(struct store *s, const char *key, struct span data, struct err *e);
 int store_get(struct store *s, const char *key, uint64_t off, void *buf, size_t len, struct err *e);

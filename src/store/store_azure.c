@@ -223,90 +223,10 @@ static int azure_del(struct store *st, const char *key, struct err *e)
 	return rc == -1 && e->kind == ERR_ABSENT ? 0 : rc;
 }
 
-/* ---- List, by pages. */
-
-struct listing {
-	const struct azure *azure;
-	store_visit *visit;
-	void *arg;
-	char key[1100], next[2048];
-	struct store_stat st;
-};
-
-static void copy_text(char *out, size_t size, struct span text)
-{
-	size_t n = text.n < size && !memchr(text.p, '\0', text.n) ? text.n : 0;
-
-	memcpy(out, text.p, n);
-	out[n] = '\0';
-}
-
-static int on_listed(void *arg, const char *path, struct span text, struct err *e)
-{
-	struct listing *l = arg;
-	char word[64];
-	size_t n = strlen(l->azure->place.prefix);
-
-	if (strcmp(path, "Blobs/Blob/Name") == 0) {
-		copy_text(l->key, sizeof l->key, text);
-		l->st = (struct store_stat){.size = UINT64_MAX, .mtime_ns = -1};
-	} else if (strcmp(path, "Blobs/Blob/Properties/Content-Length") == 0) {
-		copy_text(word, sizeof word, text);
-		l->st.size = strtoull(word, NULL, 10);
-	} else if (strcmp(path, "Blobs/Blob/Properties/Last-Modified") == 0) {
-		copy_text(word, sizeof word, text);
-		l->st.mtime_ns = http_date_ns(word);
-		if (l->st.mtime_ns == -1)
-			return err_set(e, ERR_CORRUPT, "list: a time that is none");
-	} else if (strcmp(path, "Blobs/Blob/Properties/AccessTier") == 0) {
-		l->st.class = store_class_find("azure", text);
-	} else if (strcmp(path, "Blobs/Blob/Properties/AccessTierChangeTime") == 0) {
-		copy_text(word, sizeof word, text);
-		l->st.class_ns = http_date_ns(word);
-	} else if (strcmp(path, "Blobs/Blob") == 0) {
-		azure_date_class(&l->st);
-		if (l->st.size == UINT64_MAX || l->st.mtime_ns == -1)
-			return err_set(e, ERR_CORRUPT, "list: a blob without size or time");
-		/* Whatever else is in the container is not ours, and no key. */
-		if (strncmp(l->key, l->azure->place.prefix, n) == 0 && store_key_valid(l->key + n))
-			return l->visit(l->arg, l->key + n, &l->st, e);
-	} else if (strcmp(path, "NextMarker") == 0) {
-		copy_text(l->next, sizeof l->next, text);
-	}
-	return 0;
-}
-
-static int azure_list(
+static int azure_store_list(
     struct store *st, const char *prefix, store_visit *visit, void *arg, struct err *e)
 {
-	struct azure *z = &((struct store_azure *)st)->azure;
-	struct listing l = {.azure = z, .visit = visit, .arg = arg};
-	char *full = mem_printf("%s%s", z->place.prefix, prefix);
-	int rc, tries = 1;
-
-	do {
-		struct url_param params[] = {{"restype", "container"}, {"comp", "list"},
-		    {"prefix", full}, {"marker", l.next}};
-		struct azure_call c = {.method = "GET",
-		    .params = params,
-		    .nparams = l.next[0] ? 4 : 3,
-		    .max = PAGE_MAX};
-		struct http_answer a;
-
-		rc = azure_do(z, &c, &a, e);
-		/* Of the first page store_retry takes care; later ones are ours to repeat. */
-		if (rc == -1 && l.next[0] &&
-		    store_backoff(&z->pace, z->ctx, tries++, "list", prefix, e))
-			continue;
-		if (rc == -1)
-			break;
-		tries = 1;
-		l.next[0] = '\0';
-		rc = xml_read(buf_span(&a.body), on_listed, &l, e);
-		http_answer_fini(&a);
-	} while ((rc == 0 || tries > 1) && l.next[0]);
-	free(full);
-	return rc;
+	return azure_list(&((struct store_azure *)st)->azure, prefix, visit, arg, e);
 }
 
 /* ---- Open and close. */
@@ -365,7 +285,7 @@ static const struct store_ops ops = {
     .get = azure_get,
     .stat = azure_stat,
     .del = azure_del,
-    .list = azure_list,
+    .list = azure_store_list,
     .close = azure_close,
 };
 

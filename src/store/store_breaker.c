@@ -68,10 +68,10 @@ static int leave(struct store *s, int rc, const struct err *e)
 	bool silent = rc == -1 && (e->kind == ERR_UNREACHABLE || e->kind == ERR_TIMEOUT);
 	bool opened = false, closed = false;
 
-	if (rc == -1 && e->kind == ERR_CANCELLED)
-		return rc;
 	pthread_mutex_lock(&b->lock);
-	if (!silent) {
+	if (rc == -1 && e->kind == ERR_CANCELLED) {
+		b->trying = false; /* it learned nothing: another may try */
+	} else if (!silent) {
 		closed = b->open;
 		b->open = b->trying = false;
 		b->failures = 0;

@@ -2,9 +2,8 @@
  * store_ftp: a folder on an FTP server.
  *
  * FTP has no way to give a name only if it is free, nor to make a file durable:
- * a look before and a look after stand in for the first, so that of two writers
- * of one name at one moment both may believe to have won (doc/stores.md); the
- * second is the server's own business.  Objects are written in tmp/ and
+ * a look before and a look after stand in for the first (doc/stores.md, "Two
+ * looks"); the second is the server's own business.  Objects are written in tmp/ and
  * renamed; an upload that was cut goes on where it ended.
  */
 #include <stdio.h>
@@ -14,38 +13,11 @@
 #include "base/hex.h"
 #include "base/mem.h"
 #include "crypto/crypto.h"
-#include "os/os.h"
-#include "store/ftp_list.h"
 #include "store/store_drivers.h"
-#include "store/store_folders.h"
+#include "store/store_ftp.h"
 #include "store/store_options.h"
-#include "store/store_web.h"
-
-struct ftp_options {
-	bool plain;
-	const char *password_file;
-};
-
-struct store_ftp {
-	struct store base;
-	struct ftp *ftp;
-	char *path; /* "a/b/" or "" */
-	struct ctx *ctx;
-	struct store_pace pace; /* of an upload that goes on, and of folders of a list */
-	_Atomic bool no_mlsd;
-	struct store_folders folders;
-};
 
 static const int64_t SECOND = 1000000000;
-
-static int usage(struct err *e, const char *what)
-{
-	err_set(e, ERR_USAGE, "%s", what);
-	return err_hint(e,
-	    "an FTP repository is ftp://USER@HOST:PORT/PATH, from where the login "
-	    "begins, or ftps:// where TLS is there from the first byte; the password is "
-	    "in HOLDFAST_FTP_PASSWORD");
-}
 
 /* ---- Folders. */
 
@@ -78,7 +50,7 @@ static int make_folders(struct store_ftp *s, const char *path, struct err *e)
 
 /* ---- Read and delete. */
 
-static int look(struct store_ftp *s, const char *key, struct store_stat *out, struct err *e)
+int ftp_look(struct store_ftp *s, const char *key, struct store_stat *out, struct err *e)
 {
 	char *path = mem_printf("%s%s", s->path, key);
 	struct ftp_call c = {.op = FTP_LOOK, .path = path};
@@ -96,7 +68,7 @@ static int look(struct store_ftp *s, const char *key, struct store_stat *out, st
 
 static int ftp_stat(struct store *st, const char *key, struct store_stat *out, struct err *e)
 {
-	return look((struct store_ftp *)st, key, out, e);
+	return ftp_look((struct store_ftp *)st, key, out, e);
 }
 
 static int ftp_get(
@@ -122,7 +94,7 @@ static int ftp_get(
 	if (e->kind == ERR_CANCELLED || e->kind == ERR_ABSENT)
 		return -1;
 	/* Cut, or is there no more? */
-	if (look(s, key, &there, &other) == -1 && other.kind == ERR_ABSENT)
+	if (ftp_look(s, key, &there, &other) == -1 && other.kind == ERR_ABSENT)
 		return err_set(e, ERR_ABSENT, "%s", other.msg);
 	if (other.kind == ERR_NONE && off + len > there.size)
 		return err_set(e, ERR_CORRUPT, "the object ends before");
@@ -142,8 +114,10 @@ static int ftp_del(struct store *st, const char *key, struct err *e)
 		return 0;
 	/* What is not there is deleted; the server says the same of what it denies. */
 	if (e->kind == ERR_FAILED) {
-		if (look(s, key, &there, &other) == -1 && other.kind == ERR_ABSENT)
+		if (ftp_look(s, key, &there, &other) == -1 && other.kind == ERR_ABSENT) {
+			err_clear(e);
 			return 0;
+		}
 		e->kind = ERR_DENIED;
 	}
 	return -1;
@@ -181,7 +155,7 @@ static int upload_surely(struct store_ftp *s, const char *tmp, struct span data,
 	if (rc == 0)
 		rc = upload(s, path, data, &resumed, e);
 	if (rc == 0 && resumed)
-		rc = look(s, tmp, &there, e);
+		rc = ftp_look(s, tmp, &there, e);
 	if (rc == 0 && there.size != data.n)
 		rc = err_set(e, ERR_UNREACHABLE, "%llu of %zu bytes arrived",
 		    (unsigned long long)there.size, data.n);
@@ -205,27 +179,6 @@ static int rename_to(struct store_ftp *s, const char *tmp, const char *key, stru
 	return rc == -1 ? err_wrap(e, "give it its name") : 0;
 }
 
-/* Of two who looked and then renamed, the later one's stays. */
-static int still_ours(struct store_ftp *s, const char *key, struct span data, struct err *e)
-{
-	struct store_stat there = {0};
-	uint8_t *p;
-	int rc = look(s, key, &there, e);
-
-	if (rc == -1)
-		return -1;
-	if (there.size != data.n)
-		return err_set(e, ERR_EXISTS, "another was put at the same time");
-	if (data.n > 64 << 10) /* a pack, whose name is its hash: it can be no other */
-		return 0;
-	p = mem_alloc(data.n + 1);
-	rc = ftp_get(&s->base, key, 0, p, data.n, e);
-	if (rc == 0 && data.n > 0 && memcmp(p, data.p, data.n) != 0)
-		rc = err_set(e, ERR_EXISTS, "another was put at the same time");
-	free(p);
-	return rc;
-}
-
 static int ftp_put(
     struct store *st, const char *key, struct span data, unsigned flags, struct err *e)
 {
@@ -238,10 +191,11 @@ static int ftp_put(
 	int rc;
 
 	if (flags & STORE_NEW) {
-		if (look(s, key, &there, e) == 0)
+		if (ftp_look(s, key, &there, e) == 0)
 			return err_set(e, ERR_EXISTS, "it is there already");
 		if (e->kind != ERR_ABSENT)
 			return -1;
+		err_clear(e);
 	}
 	crypto_random(random, sizeof random);
 	snprintf(tmp, sizeof tmp, "tmp/%s", hex_encode(hex, random, sizeof random));
@@ -249,7 +203,7 @@ static int ftp_put(
 	if (rc == 0)
 		rc = rename_to(s, tmp, key, e);
 	if (rc == 0)
-		return flags & STORE_NEW ? still_ours(s, key, data, e) : 0;
+		return flags & STORE_NEW ? web_still_ours(st, key, data, e) : 0;
 	if (e->kind == ERR_ABSENT)
 		e->kind = ERR_FAILED; /* who puts is not to think that his object is missing */
 	gone = mem_printf("*DELE %s%s", s->path, tmp);
@@ -257,107 +211,6 @@ static int ftp_put(
 		commands(s, gone, NULL, &ignored);
 	free(gone);
 	return -1;
-}
-
-/* ---- List. */
-
-struct walk {
-	struct store_ftp *s;
-	const char *folder;
-	char **folders;
-	size_t nfolders;
-	store_visit *visit;
-	void *arg;
-};
-
-/* With LIST a server does not tell the time so that one could rely on it: it is asked for. */
-static int take_entry(void *arg, const struct ftp_entry *entry, struct err *e)
-{
-	struct walk *w = arg;
-	struct store_stat st = {.size = entry->size, .mtime_ns = entry->mtime_s * SECOND};
-	char *key = mem_printf("%s%s", w->folder, entry->name);
-	int rc = 0;
-
-	if (!store_key_valid(key)) {
-		free(key);
-		return 0;
-	}
-	if (entry->folder) {
-		w->folders = mem_realloc(w->folders, (w->nfolders + 1) * sizeof *w->folders);
-		w->folders[w->nfolders++] = mem_printf("%s/", key);
-	} else {
-		if (entry->mtime_s == -1)
-			rc = look(w->s, key, &st, e);
-		if (rc == 0)
-			rc = w->visit(w->arg, key, &st, e);
-		else if (e->kind == ERR_ABSENT) /* gone meanwhile */
-			rc = 0;
-	}
-	free(key);
-	return rc;
-}
-
-/* What a folder holds, read whole before anything of it is visited. */
-static int get_listing(struct store_ftp *s, const char *folder, struct buf *out, struct err *e)
-{
-	char *path = mem_printf("%s%s", s->path, folder);
-	struct ftp_call c = {.op = FTP_LIST, .path = path, .listing = out};
-	int rc = -1;
-
-	if (!s->no_mlsd) {
-		c.commands[0] = "MLSD";
-		rc = ftp_do(s->ftp, &c, e);
-		if (rc == -1 && e->kind == ERR_UNSUPPORTED)
-			s->no_mlsd = true;
-	}
-	if (s->no_mlsd) {
-		buf_reset(out);
-		c.commands[0] = "LIST";
-		rc = ftp_do(s->ftp, &c, e);
-	}
-	free(path);
-	return rc;
-}
-
-static int read_folder(struct walk *w, bool first, struct err *e)
-{
-	struct buf text = {0};
-	int rc;
-
-	for (int tries = 1;; tries++) {
-		buf_reset(&text);
-		rc = get_listing(w->s, w->folder, &text, e);
-		/* Of the first folder store_retry takes care. */
-		if (rc == 0 || e->kind == ERR_ABSENT || first ||
-		    !store_backoff(&w->s->pace, w->s->ctx, tries, "list", w->folder, e))
-			break;
-	}
-	if (rc == 0)
-		rc = ftp_list_read(buf_span(&text), !w->s->no_mlsd, take_entry, w, e);
-	else if (e->kind == ERR_ABSENT)
-		rc = 0;
-	buf_fini(&text);
-	return rc;
-}
-
-static int ftp_list(
-    struct store *st, const char *prefix, store_visit *visit, void *arg, struct err *e)
-{
-	struct walk w = {.s = (struct store_ftp *)st, .visit = visit, .arg = arg};
-	char *folder = mem_strdup(prefix);
-	bool first = true;
-	int rc = 0;
-
-	while (folder) {
-		w.folder = folder;
-		if (rc == 0)
-			rc = read_folder(&w, first, e);
-		first = false;
-		free(folder);
-		folder = w.nfolders > 0 ? w.folders[--w.nfolders] : NULL;
-	}
-	free(w.folders);
-	return rc;
 }
 
 /* ---- Open and close. */
@@ -373,75 +226,17 @@ static void ftp_close(struct store *st)
 	free(s);
 }
 
-/* By a listing: that does not move where a login is. */
 static int find_root(struct store_ftp *s, bool create, struct err *e)
 {
-	struct buf text = {0};
 	int rc = create ? make_folders(s, s->path, e) : 0;
 
 	if (rc == 0)
-		rc = get_listing(s, "", &text, e);
-	buf_fini(&text);
+		rc = ftp_find_folder(s, e);
 	if (rc == -1 && e->kind == ERR_ABSENT) {
 		err_set(
 		    e, create ? ERR_DENIED : ERR_NO_REPOSITORY, "there is no folder %s", s->path);
 		err_hint(e, "is the path right? It begins where the login does");
 	}
-	return rc;
-}
-
-static int find_password(const char *file, struct buf *out, struct err *e)
-{
-	const char *v = web_env("HOLDFAST_FTP_PASSWORD");
-
-	if (file && os_read_file(file, 4096, out, e) == -1)
-		return err_wrap(e, "ftp.password-file");
-	if (!file && v)
-		buf_put_span(out, span_str(v));
-	out->n = strcspn(buf_cstr(out), "\r\n");
-	buf_cstr(out);
-	return 0;
-}
-
-/* //[USER@]HOST[:PORT]/PATH */
-static int connect_to(struct store_ftp *s, const char *rest, const struct ftp_options *o,
-    struct ftp_params *p, struct err *e)
-{
-	const char *host = rest + 2, *at;
-	char *user = NULL, *name;
-	struct buf password = {0};
-	size_t n;
-	int rc = -1;
-
-	if (strncmp(rest, "//", 2) != 0)
-		return usage(e, "the host is missing");
-	n = strcspn(host, "/");
-	at = memrchr(host, '@', n);
-	if (at && memchr(host, ':', (size_t)(at - host)))
-		return usage(e, "passwords do not belong into the URL");
-	if (at) {
-		user = mem_strndup(host, (size_t)(at - host));
-		n -= (size_t)(at + 1 - host);
-		host = at + 1;
-	}
-	name = mem_strndup(host, n);
-	if (!web_host_good(host, n))
-		usage(e, "the host is missing or not a host's name");
-	else if (strpbrk(host + n, "\r\n"))
-		usage(e, "a path has no line breaks");
-	else if ((s->path = web_prefix(host + n, e)) != NULL &&
-		 find_password(o->password_file, &password, e) == 0) {
-		p->host = name;
-		p->user = user;
-		p->password = password.n ? (const char *)password.p : NULL;
-		s->ftp = ftp_new(p, s->ctx, e);
-		rc = s->ftp ? 0 : -1;
-	}
-	if (password.p)
-		crypto_wipe(password.p, password.cap);
-	buf_fini(&password);
-	free(name);
-	free(user);
 	return rc;
 }
 
@@ -464,6 +259,24 @@ static const struct store_option options[] = {
 };
 enum { OPTIONS = sizeof options / sizeof *options };
 
+static int connect_to(struct store_ftp *s, const char *rest, const struct ftp_options *o,
+    struct ftp_params *p, struct err *e)
+{
+	struct ftp_place place;
+
+	if (ftp_place_parse(&place, rest, o, e) == -1)
+		return -1;
+	p->host = place.host;
+	p->user = place.user;
+	p->password = place.password;
+	p->plain = o->plain;
+	s->ftp = ftp_new(p, s->ctx, e);
+	s->path = place.path;
+	place.path = NULL;
+	ftp_place_fini(&place);
+	return s->ftp ? 0 : -1;
+}
+
 static int open_any(bool implicit, const char *rest, bool create, const struct store_given *given,
     const struct store_far *far, struct ctx *ctx, struct store **out, struct err *e)
 {
@@ -475,15 +288,14 @@ static int open_any(bool implicit, const char *rest, bool create, const struct s
 	    .stall_ns = far->stall_ns};
 
 	s->base.ops = &ops;
+	s->base.leaves_uploads = true;
 	s->base.url = mem_printf("ftp%s:%s", implicit ? "s" : "", rest);
 	s->ctx = ctx;
 	s->pace = web_pace(far);
 	store_folders_init(&s->folders);
 	if (store_options_read(options, OPTIONS, given, &o, e) == -1 ||
-	    store_options_known(options, OPTIONS, given, e) == -1)
-		goto out;
-	p.plain = o.plain;
-	if (connect_to(s, rest, &o, &p, e) == -1)
+	    store_options_known(options, OPTIONS, given, e) == -1 ||
+	    connect_to(s, rest, &o, &p, e) == -1)
 		goto out;
 	if (find_root(s, create, e) == -1) {
 		err_wrap(e, "%s", s->base.url);

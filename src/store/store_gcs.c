@@ -84,7 +84,8 @@ static int take_item(json_t *item, struct store_stat *out, struct err *e)
 static int gcs_stat(struct store *st, const char *key, struct store_stat *out, struct err *e)
 {
 	struct url_param fields = {"fields", "size,timeCreated,storageClass"};
-	struct gcs_call c = {.method = "GET", .key = key, .params = &fields, .nparams = 1};
+	struct gcs_call c = {
+	    .method = "GET", .counted = COUNT_HEAD, .key = key, .params = &fields, .nparams = 1};
 	struct http_answer a;
 	json_t *j;
 	int rc;
@@ -160,13 +161,17 @@ static json_t *get_page(
 	json_t *page;
 
 	for (int tries = 1;; tries++) {
-		struct gcs_call c = {
-		    .method = "GET", .params = params, .nparams = token ? 4 : 3, .max = PAGE_MAX};
+		struct gcs_call c = {.method = "GET",
+		    .counted = COUNT_LIST,
+		    .params = params,
+		    .nparams = token ? 4 : 3,
+		    .max = PAGE_MAX};
 
 		if (gcs_do(g, &c, &a, e) == 0)
 			break;
 		if (token == NULL || !store_backoff(&g->pace, g->ctx, tries, "list", prefix, e))
 			return NULL;
+		err_clear(e);
 	}
 	page = json_loadb((const char *)a.body.p, a.body.n, 0, NULL);
 	http_answer_fini(&a);
@@ -186,9 +191,11 @@ static int gcs_list(
 		json_t *page = get_page(g, full, token, prefix, e);
 		const char *next = json_string_value(json_object_get(page, "nextPageToken"));
 
+		rc = page ? visit_page(g, page, visit, arg, e) : -1;
+		if (rc == 0 && token && next && strcmp(token, next) == 0)
+			rc = err_set(e, ERR_CORRUPT, "list: the same page comes again and again");
 		free(token);
 		token = next ? mem_strdup(next) : NULL;
-		rc = page ? visit_page(g, page, visit, arg, e) : -1;
 		json_decref(page);
 	} while (rc == 0 && token);
 	free(token);

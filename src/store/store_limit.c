@@ -5,11 +5,13 @@
  * A bucket for each way says when everything let through so far is paid for.
  * Who comes adds his own bytes and waits until then, so any stretch of time
  * passes what it may and no more than a quarter of a second's worth on top,
- * whatever the number of threads.  Listing, asking and deleting are free.
+ * whatever the number of threads.  Rates may change with the time of the week, during a run too.
+ * Listing, asking and deleting are free.
  */
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "base/calendar_rate.h"
 #include "base/mem.h"
 #include "os/os.h"
 #include "store/store_drivers.h"
@@ -18,8 +20,9 @@ enum { BURST_NS = 250 * 1000 * 1000 };
 
 struct bucket {
 	pthread_mutex_t lock;
-	uint64_t rate;   /* bytes a second; 0: no limit */
-	int64_t paid_ns; /* the moment when all that passed is paid for */
+	uint64_t rate;                   /* bytes a second; 0: no limit */
+	int64_t paid_ns;                 /* the moment when all that passed is paid for */
+	const struct calendar_rates *in; /* by the time of the week, beside `rate`; or NULL */
 };
 
 struct store_limit {
@@ -39,11 +42,19 @@ struct limit_upload {
 /* Sleeping wants a context to be cancelled by: this one never is. */
 static struct ctx uncancelled;
 
+/* The rate that holds now; 0: none. */
+static uint64_t rate_now(const struct bucket *b, struct clock *clock)
+{
+	uint64_t in = b->in ? calendar_rate_at(b->in, clock->wall_ns(clock)) : 0;
+
+	return in && (b->rate == 0 || in < b->rate) ? in : b->rate;
+}
+
 /* How long n bytes that come now have to wait. */
-static int64_t bucket_take(struct bucket *b, int64_t now, size_t n)
+static int64_t bucket_take(struct bucket *b, uint64_t rate, int64_t now, size_t n)
 {
 	const double longest = 1e17; /* three years: far from overflow */
-	double cost = (double)n * 1e9 / (double)b->rate;
+	double cost = (double)n * 1e9 / (double)rate;
 	int64_t wait;
 
 	pthread_mutex_lock(&b->lock);
@@ -59,18 +70,25 @@ static int64_t bucket_take(struct bucket *b, int64_t now, size_t n)
 
 /*
  * Once somebody asked to stop nothing waits any more: what little is still
- * written then is what makes the work so far worth keeping.
+ * written then is what makes the work so far worth keeping.  Where rates change with the
+ * time, bytes are paid a quarter of a second's worth at a time, each at the rate that holds then.
  */
 static void pay(struct store_limit *l, struct bucket *b, size_t n)
 {
 	struct ctx *ctx = l->ctx ? l->ctx : &uncancelled;
-	int64_t wait;
 
-	if (b->rate == 0 || n == 0 || ctx_cancelled(ctx))
-		return;
-	wait = bucket_take(b, l->clock->mono_ns(l->clock), n);
-	if (wait)
-		l->sleep(ctx, wait);
+	while (n > 0 && !ctx_cancelled(ctx)) {
+		uint64_t rate = rate_now(b, l->clock);
+		size_t piece = b->in && n > rate / 4 + 1 ? (size_t)(rate / 4 + 1) : n;
+		int64_t wait;
+
+		if (rate == 0)
+			return;
+		wait = bucket_take(b, rate, l->clock->mono_ns(l->clock), piece);
+		if (wait)
+			l->sleep(ctx, wait);
+		n -= piece;
+	}
 }
 
 static void pay_up(struct store *s, size_t n)
@@ -184,6 +202,8 @@ struct store *store_limit_new(
 	l->sleep = os_sleep_ns;
 	l->up.rate = limits->upload;
 	l->down.rate = limits->download;
+	l->up.in = limits->upload_in;
+	l->down.in = limits->download_in;
 	pthread_mutex_init(&l->up.lock, NULL);
 	pthread_mutex_init(&l->down.lock, NULL);
 	return &l->base;

@@ -78,6 +78,15 @@ static struct job *jobs_take(struct jobs *q)
 	return j;
 }
 
+/* Before all others. */
+static void jobs_put_back(struct jobs *q, struct job *j)
+{
+	if ((j->next = q->first) == NULL)
+		q->end = &j->next;
+	q->first = j;
+	q->n++;
+}
+
 static void job_free(struct job *j)
 {
 	os_close(j->fd);
@@ -100,6 +109,20 @@ static int job_do(struct store_queue *q, struct job *j, struct err *e)
 	if (p)
 		munmap(p, j->size);
 	return rc == -1 ? err_wrap(e, "put %s", j->key) : 0;
+}
+
+/* With the lock, which is given up meanwhile: no lock across I/O. */
+static int job_do_unlocked(struct store_queue *q, struct job *j, struct err *e)
+{
+	int rc;
+
+	q->busy++;
+	pthread_mutex_unlock(&q->lock);
+	rc = job_do(q, j, e);
+	pthread_mutex_lock(&q->lock);
+	q->busy--;
+	pthread_cond_broadcast(&q->less);
+	return rc;
 }
 
 /* With the lock: is an object of this name on its way? */
@@ -190,8 +213,8 @@ static int queue_commit(struct store_upload *up, const char *key, unsigned flags
 		submit(q, j);
 		if (q->nthreads == 0) {
 			jobs_take(&q->waiting);
+			rc = job_do_unlocked(q, j, e);
 			q->bytes -= j->size;
-			rc = job_do(q, j, e);
 			job_free(j);
 		}
 	}
@@ -219,14 +242,14 @@ static int queue_sync(struct store *s, struct err *e)
 		pthread_mutex_unlock(&q->lock);
 		return -1;
 	}
-	while ((j = q->failed.first) != NULL) {
-		rc = job_do(q, j, e);
+	while (rc == 0 && (j = jobs_take(&q->failed)) != NULL) {
+		rc = job_do_unlocked(q, j, e);
 		if (rc == 0 || e->kind == ERR_EXISTS) /* which is told once */
-			job_free(jobs_take(&q->failed));
-		if (rc == -1)
-			break;
+			job_free(j);
+		else
+			jobs_put_back(&q->failed, j);
 	}
-	if (q->failed.first == NULL)
+	if (q->failed.first == NULL && q->busy == 0)
 		q->broken = false;
 	pthread_mutex_unlock(&q->lock);
 	return rc == -1 ? -1 : store_raw_sync(s->under, e);

@@ -22,14 +22,6 @@ static bool again(struct store_retry *r, int n, const char *op, const char *key,
 	return store_backoff(&r->pace, r->ctx, n, op, key, e);
 }
 
-/* Success leaves no trace of the attempts that failed: some look at e's kind alone. */
-static int done(int n, struct err *e)
-{
-	if (n > 1)
-		err_clear(e);
-	return 0;
-}
-
 static bool again_write(
     struct store_retry *r, int n, const char *op, const char *key, struct err *e)
 {
@@ -43,7 +35,7 @@ static int retry_get(
 {
 	for (int n = 1;; n++) {
 		if (s->under->ops->get(s->under, key, off, buf, len, e) == 0)
-			return done(n, e);
+			return 0;
 		if (!again((struct store_retry *)s, n, "get", key, e))
 			return -1;
 	}
@@ -53,7 +45,7 @@ static int retry_stat(struct store *s, const char *key, struct store_stat *st, s
 {
 	for (int n = 1;; n++) {
 		if (s->under->ops->stat(s->under, key, st, e) == 0)
-			return done(n, e);
+			return 0;
 		if (!again((struct store_retry *)s, n, "stat", key, e))
 			return -1;
 	}
@@ -63,7 +55,7 @@ static int retry_del(struct store *s, const char *key, struct err *e)
 {
 	for (int n = 1;; n++) {
 		if (s->under->ops->del(s->under, key, e) == 0)
-			return done(n, e);
+			return 0;
 		if (!again((struct store_retry *)s, n, "delete", key, e))
 			return -1;
 	}
@@ -108,12 +100,12 @@ static int retry_put(
 
 	for (int n = 1;; n++) {
 		if (s->under->ops->put(s->under, key, data, flags, e) == 0)
-			return done(n, e);
+			return 0;
 		/* An earlier attempt may have worked and its answer been lost. */
 		if (e->kind == ERR_EXISTS && n > 1) {
 			if (same_content(s, key, data, &same, e) == -1)
 				return -1;
-			return same ? done(n, e)
+			return same ? 0
 				    : err_set(e, ERR_EXISTS, "there already, with other content");
 		}
 		if (!again_write((struct store_retry *)s, n, "put", key, e))
@@ -142,7 +134,7 @@ static int retry_list(
 
 	for (int n = 1;; n++) {
 		if (s->under->ops->list(s->under, prefix, visit_once, &v, e) == 0)
-			return done(n, e);
+			return 0;
 		/* Starting anew would visit the first keys twice. */
 		if (v.visited || !again((struct store_retry *)s, n, "list", prefix, e))
 			return -1;
@@ -157,7 +149,7 @@ static int retry_begin(struct store *s, struct store_upload **up, struct err *e)
 {
 	for (int n = 1;; n++) {
 		if (s->under->ops->begin(s->under, up, e) == 0)
-			return done(n, e);
+			return 0;
 		if (!again_write((struct store_retry *)s, n, "begin", "", e))
 			return -1;
 	}
@@ -167,7 +159,7 @@ static int retry_sync(struct store *s, struct err *e)
 {
 	for (int n = 1;; n++) {
 		if (store_raw_sync(s->under, e) == 0)
-			return done(n, e);
+			return 0;
 		if (e->kind == ERR_IO || !again((struct store_retry *)s, n, "sync", "", e))
 			return -1;
 	}

@@ -2,7 +2,7 @@
  * store_rules: what a store keeps its users from, or does by itself: locks on
  * objects, and rules of a life cycle.  Of S3 so far; elsewhere ERR_UNSUPPORTED.
  *
- * A lock is put on an object with the object (-o s3.object-lock=30d) and can
+ * A lock is put on an object with the object (-o s3.object-lock=30d: for twice that) and can
  * be made longer, never shorter.  Rules belong to the whole bucket, in which
  * others may have theirs: those are left as they are.
  *
@@ -13,11 +13,25 @@
 
 #include "store/store.h"
 
+/* What the locks of the store's options are put for the double of; 0: nothing is locked. */
+int64_t store_lock_period(struct store *s);
+
 /* Until when the object can be neither deleted nor replaced; 0: it is not locked. */
 int store_lock_get(struct store *s, const char *key, int64_t *until_ns, struct err *e);
 
-/* Locked at least until then.  Seconds count. */
-int store_lock_extend(struct store *s, const char *key, int64_t until_ns, struct err *e);
+/*
+ * Locked until until_ns, unless it is until least_ns already.  Seconds count.  *done: it was
+ * made longer.
+ */
+int store_lock_extend(struct store *s, const char *key, int64_t least_ns, int64_t until_ns,
+    bool *done, struct err *e);
+
+/*
+ * Is the version that was behind a replacement of this object kept from us?  Its oldest version is
+ * deleted, if there is another one: *kept is true where that was refused.  False where nothing
+ * keeps versions.  For objects that nobody needs.
+ */
+int store_versions_kept(struct store *s, const char *key, bool *kept, struct err *e);
 
 struct store_rule {
 	const char *folder;  /* "packs/"; "" is all that the repository has there */
@@ -34,5 +48,8 @@ enum { STORE_RULES_MAX = 8 };
  * back: on return 0 the store has them.
  */
 int store_rules_put(struct store *s, const struct store_rule *rules, size_t n, struct err *e);
+
+/* The rules that the store's options ask for; 0: they ask for none, and what is there stays. */
+size_t store_rules_wanted(struct store *s, struct store_rule rules[STORE_RULES_MAX]);
 
 #endif

@@ -161,7 +161,9 @@ int store_s3_now(struct store *s, int64_t *ns, struct err *e)
 /* Before there is a store_retry around us; whoever mistyped a host is not kept waiting. */
 static int probe(struct store_s3 *s, struct err *e)
 {
-	for (int n = 1; s3_probe(s, true, e) == -1; n++)
+	enum s3_conditional found;
+
+	for (int n = 1; s3_probe(s, true, &found, e) == -1; n++)
 		if (!store_backoff(&store_pace_near, s->s3.ctx, n, "probe", "", e))
 			return err_wrap(e, "%s", s->base.url);
 	return 0;

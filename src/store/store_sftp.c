@@ -351,9 +351,7 @@ static void sftp_store_close(struct store *st)
 		assert(s->line[i].users == 0);
 		sftp_close(s->line[i].conn);
 	}
-	for (size_t i = 0; i < s->nfolders; i++)
-		free(s->folders[i]);
-	free(s->folders);
+	store_folders_fini(&s->folders);
 	pthread_mutex_destroy(&s->lock);
 	sftp_place_fini(&s->place);
 	free(st->url);
@@ -418,9 +416,11 @@ int store_sftp_open(const char *rest, bool create, const struct store_given *giv
 		s->pace.more = (int)far->retries;
 	s->stall_ns = far->stall_ns ? far->stall_ns : 60 * SECOND;
 	s->base.ops = &ops;
+	s->base.leaves_uploads = true;
 	s->base.url = mem_printf("sftp:%s", rest);
 	s->ctx = ctx;
 	pthread_mutex_init(&s->lock, NULL);
+	store_folders_init(&s->folders);
 	if (find_root(s, create, e) == -1) {
 		err_wrap(e, "%s", s->base.url);
 		sftp_store_close(&s->base);

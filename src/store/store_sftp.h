@@ -12,6 +12,7 @@
 #include "net/sftp.h"
 #include "store/store_backoff.h"
 #include "store/store_drivers.h"
+#include "store/store_folders.h"
 
 enum { SFTP_LINES = 3, SFTP_ARGS = 24 };
 
@@ -33,7 +34,7 @@ void sftp_place_argv(const struct sftp_place *p, const char *command, char *argv
 /* How an object gets its name; the better ones first. */
 enum sftp_way {
 	SFTP_LINKED,  /* written in tmp/, then linked */
-	SFTP_RENAMED, /* ...then renamed, which version 3 says never replaces */
+	SFTP_RENAMED, /* ...then renamed, between two looks */
 	SFTP_DIRECT,  /* written under its name: others may see it torn */
 };
 
@@ -53,8 +54,8 @@ struct store_sftp {
 
 	pthread_mutex_t lock; /* guards what follows; held while a connection is made */
 	struct sftp_line line[SFTP_LINES];
-	char **folders; /* known to be there */
-	size_t nfolders;
+
+	struct store_folders folders; /* known to be there */
 };
 
 /* A connection, the least used or a new one; give it back. */

@@ -2,12 +2,16 @@
  * store_sftp_put: objects written in tmp/ and then given their name.
  *
  * Never over another: hardlink@openssh.com, which fails where there is one; a
- * plain rename where links are denied or unknown (version 3: "it is an error if
- * there already exists a file with the name"); and where both are denied, as to
- * a login that may only add, the object is written under its own name, which
- * must be new.  What is left of that if the connection ends midway is known by
- * its hash not to be the object, and a later run writes its data anew elsewhere.
+ * plain rename where links are denied or unknown, with a look before and a look
+ * after, for servers differ on whether it replaces; and where both are denied,
+ * as to a login that may only add, the object is written under its own name,
+ * which must be new.  What is left of that if the connection ends midway is known
+ * by its hash not to be the object, and a later run writes its data anew elsewhere.
+ *
+ * Over another: posix-rename@openssh.com, or a plain rename where that replaces.
+ * Where neither does there is no way that leaves one of the two at any moment.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +21,7 @@
 #include "base/mem.h"
 #include "crypto/crypto.h"
 #include "store/store_sftp.h"
+#include "store/store_web.h"
 
 enum { WRITES = 64 }; /* under way: 2 MiB */
 
@@ -97,35 +102,6 @@ static int write_refused(struct store_sftp *s, struct sftp *c, int status, size_
 
 /* ---- Folders. */
 
-static bool folder_known(struct store_sftp *s, const char *path)
-{
-	bool known = false;
-
-	pthread_mutex_lock(&s->lock);
-	for (size_t i = 0; i < s->nfolders && !known; i++)
-		known = strcmp(s->folders[i], path) == 0;
-	pthread_mutex_unlock(&s->lock);
-	return known;
-}
-
-static void folder_know(struct store_sftp *s, const char *path)
-{
-	if (folder_known(s, path))
-		return;
-	pthread_mutex_lock(&s->lock);
-	s->folders = mem_realloc(s->folders, (s->nfolders + 1) * sizeof *s->folders);
-	s->folders[s->nfolders++] = mem_strdup(path);
-	pthread_mutex_unlock(&s->lock);
-}
-
-static void folders_forget(struct store_sftp *s)
-{
-	pthread_mutex_lock(&s->lock);
-	while (s->nfolders > 0)
-		free(s->folders[--s->nfolders]);
-	pthread_mutex_unlock(&s->lock);
-}
-
 static char *parent_of(const char *path)
 {
 	const char *slash = strrchr(path, '/');
@@ -147,6 +123,12 @@ static void send_folder_open(struct sftp *c, struct sftp_wait *w, const char *pa
 		sftp_send_open(c, w, path, SFTP_FOR_READ);
 }
 
+/* Some file systems make no folder durable by itself: "bad message" is OpenSSH's EINVAL. */
+static bool has_none(int status)
+{
+	return status == SFTP_OP_UNSUPPORTED || status == SFTP_BAD_MESSAGE;
+}
+
 /* After send_folder_open, even if nothing is to be synced any more. */
 static int folder_sync(struct sftp *c, struct sftp_wait *open, bool wanted, struct err *e)
 {
@@ -161,6 +143,10 @@ static int folder_sync(struct sftp *c, struct sftp_wait *open, bool wanted, stru
 	if (rc == SFTP_OK && wanted) {
 		send_extended(c, &sync, "fsync@openssh.com", buf_span(&handle));
 		rc = sftp_wait_status(c, &sync, e);
+		if (rc != SFTP_OK && rc != -1 && !has_none(rc)) {
+			rc = err_set(e, ERR_IO, "sync a folder: the server answers %d", rc);
+			e->sys = EIO; /* told once: who asks again is told that all is well */
+		}
 	}
 	if (handle.n > 0)
 		sftp_send_close(c, NULL, &handle);
@@ -175,7 +161,7 @@ int sftp_folder_make(struct store_sftp *s, struct sftp *c, const char *path, str
 	char *parent = NULL;
 	int rc;
 
-	if (folder_known(s, path))
+	if (store_folders_has(&s->folders, path))
 		return 0;
 	rc = sftp_ask_path(c, SFTP_MKDIR, path, span_of(mode, sizeof mode), e);
 	if (rc == SFTP_NO_SUCH_FILE && (parent = parent_of(path)) != NULL) {
@@ -199,7 +185,7 @@ int sftp_folder_make(struct store_sftp *s, struct sftp *c, const char *path, str
 		free(parent);
 	}
 	if (rc == 0)
-		folder_know(s, path);
+		store_folders_add(&s->folders, path);
 	return rc;
 }
 
@@ -267,7 +253,7 @@ static int write_file(
 	if (rc == SFTP_NO_SUCH_FILE) { /* the folder is missing */
 		char *folder = parent_of(path);
 
-		folders_forget(s);
+		store_folders_forget(&s->folders);
 		rc = sftp_folder_make(s, c, folder, e);
 		free(folder);
 		if (rc == 0) {
@@ -292,61 +278,78 @@ static int write_file(
 /* ---- Names. */
 
 static int name_once(
-    struct sftp *c, const char *tmp, const char *path, enum sftp_way way, bool new, struct err *e)
+    struct sftp *c, const char *tmp, const char *path, enum sftp_way way, bool fresh, struct err *e)
 {
 	unsigned has = sftp_extensions(c);
+	struct sftp_attrs a;
 	int rc;
 
-	if (new &&way == SFTP_LINKED)
+	if (fresh && way == SFTP_LINKED)
 		return has & SFTP_HAS_HARDLINK
 			   ? ask_two_paths(c, "hardlink@openssh.com", tmp, path, e)
 			   : SFTP_OP_UNSUPPORTED;
-	if (new)
-		return ask_two_paths(c, NULL, tmp, path, e);
+	if (fresh) {
+		rc = sftp_look(c, path, &a, e);
+		return rc == SFTP_OK             ? SFTP_FAILURE
+		       : rc == SFTP_NO_SUCH_FILE ? ask_two_paths(c, NULL, tmp, path, e)
+						 : rc;
+	}
 	if (has & SFTP_HAS_POSIX_RENAME)
 		return ask_two_paths(c, "posix-rename@openssh.com", tmp, path, e);
-	/* As good as version 3 can: for a moment there is none. */
-	rc = sftp_ask_path(c, SFTP_REMOVE, path, nothing, e);
-	if (rc == SFTP_OK || rc == SFTP_NO_SUCH_FILE)
-		rc = ask_two_paths(c, NULL, tmp, path, e);
-	return rc;
+	return ask_two_paths(c, NULL, tmp, path, e);
+}
+
+/* Refused, but not for want of rights: because there is one? */
+static int name_refused(
+    struct store_sftp *s, struct sftp *c, const char *path, bool fresh, int rc, struct err *e)
+{
+	struct sftp_attrs a;
+	struct err other;
+
+	if (fresh && sftp_look(c, path, &a, &other) == SFTP_OK)
+		return err_set(e, ERR_EXISTS, "it is there already");
+	if (rc == SFTP_FAILURE && !(sftp_extensions(c) & SFTP_HAS_POSIX_RENAME) &&
+	    sftp_look(c, path, &a, &other) == SFTP_OK) {
+		err_set(
+		    e, ERR_UNSUPPORTED, "the server has no way to replace a file at one moment");
+		return err_hint(e,
+		    "OpenSSH has (posix-rename@openssh.com): is that another server, "
+		    "or was it denied there?");
+	}
+	return write_refused(s, c, rc, 4096, "give it its name", e);
 }
 
 /* 0, or e is set; *denied: this way is closed to us. */
 static int give_name(struct store_sftp *s, struct sftp *c, const char *tmp, const char *path,
-    enum sftp_way way, bool new, bool *denied, struct err *e)
+    enum sftp_way way, bool fresh, bool *denied, struct err *e)
 {
 	char *folder = parent_of(path);
 	struct sftp_wait open;
-	struct sftp_attrs a;
-	struct err other;
 	int rc;
 
 	send_folder_open(c, &open, folder);
-	rc = name_once(c, tmp, path, way, new, e);
+	rc = name_once(c, tmp, path, way, fresh, e);
 	if (rc == SFTP_NO_SUCH_FILE) {
 		folder_sync(c, &open, false, e);
-		folders_forget(s);
+		store_folders_forget(&s->folders);
 		rc = sftp_folder_make(s, c, folder, e);
 		send_folder_open(c, &open, folder);
 		if (rc == 0)
-			rc = name_once(c, tmp, path, way, new, e);
+			rc = name_once(c, tmp, path, way, fresh, e);
 	}
 	*denied = is_no(rc);
-	if (new &&way == SFTP_LINKED)
+	if (fresh && way == SFTP_LINKED)
 		sftp_send_path(c, NULL, SFTP_REMOVE, tmp, nothing);
 	if (folder_sync(c, &open, rc == SFTP_OK, e) == -1)
 		rc = -1;
-	if (rc > SFTP_OK && new &&sftp_look(c, path, &a, &other) == SFTP_OK)
-		rc = err_set(e, ERR_EXISTS, "it is there already");
-	else if (rc > SFTP_OK)
-		write_refused(s, c, rc, 4096, "give it its name", e);
+	if (rc > SFTP_OK)
+		rc = name_refused(s, c, path, fresh, rc, e);
 	free(folder);
 	return rc == SFTP_OK ? 0 : -1;
 }
 
 static int put_named(struct store_sftp *s, struct sftp *c, const char *path, struct span data,
-    enum sftp_way way, bool new, bool *denied, struct err *e)
+    enum sftp_way way, bool fresh, bool *denied, struct err *e)
 {
 	uint8_t random[8];
 	char hex[17], key[40];
@@ -360,7 +363,7 @@ static int put_named(struct store_sftp *s, struct sftp *c, const char *path, str
 	snprintf(key, sizeof key, "tmp/%s", hex_encode(hex, random, sizeof random));
 	tmp = sftp_path(s, key, &b);
 	if (write_file(s, c, tmp, data, e) == SFTP_OK) {
-		rc = give_name(s, c, tmp, path, way, new, denied, e);
+		rc = give_name(s, c, tmp, path, way, fresh, denied, e);
 		if (rc == -1)
 			sftp_ask_path(c, SFTP_REMOVE, tmp, nothing, &ignored);
 	}
@@ -391,12 +394,12 @@ static int put_direct(
 }
 
 static int put_by_any_way(struct store_sftp *s, struct sftp *c, const char *path, struct span data,
-    bool new, struct err *e)
+    bool fresh, struct err *e)
 {
 	bool denied = true;
 	int rc = -1;
 
-	if (!new) {
+	if (!fresh) {
 		rc = put_named(s, c, path, data, SFTP_RENAMED, false, &denied, e);
 		if (rc == 0 || !denied)
 			return rc;
@@ -427,5 +430,7 @@ int sftp_put(struct store *st, const char *key, struct span data, unsigned flags
 	rc = put_by_any_way(s, l->conn, sftp_path(s, key, &b), data, flags & STORE_NEW, e);
 	sftp_line_give(s, l);
 	buf_fini(&b);
+	if (rc == 0 && (flags & STORE_NEW) && s->way == SFTP_RENAMED)
+		return web_still_ours(st, key, data, e);
 	return rc;
 }

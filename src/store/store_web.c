@@ -5,6 +5,9 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "crypto/crypto.h"
+#include "crypto/secret.h"
+#include "os/os.h"
 #include "store/store_options.h"
 
 struct http *web_http_new(const struct store_far *far, struct ctx *ctx, struct err *e)
@@ -143,6 +146,27 @@ int web_get_odd(struct store *s, const char *key, uint64_t off, size_t len, stru
 	return err_set(e, ERR_CORRUPT, "the object ends before");
 }
 
+int web_still_ours(struct store *s, const char *key, struct span data, struct err *e)
+{
+	enum { COMPARED_MAX = 1 << 20 };
+	struct store_stat there = {0};
+	uint8_t *p;
+	int rc = s->ops->stat(s, key, &there, e);
+
+	if (rc == -1)
+		return -1;
+	if (there.size != data.n)
+		return err_set(e, ERR_EXISTS, "another was put at the same time");
+	if (data.n == 0 || data.n > COMPARED_MAX)
+		return 0;
+	p = mem_alloc(data.n);
+	rc = s->ops->get(s, key, 0, p, data.n, e);
+	if (rc == 0 && memcmp(p, data.p, data.n) != 0)
+		rc = err_set(e, ERR_EXISTS, "another was put at the same time");
+	free(p);
+	return rc;
+}
+
 char *web_prefix(const char *s, struct err *e)
 {
 	struct buf b = {0};
@@ -180,4 +204,46 @@ const char *web_env(const char *name)
 	const char *v = getenv(name);
 
 	return v && *v ? v : NULL;
+}
+
+const char *web_split(const char *rest, char **user, char **host, const char **path)
+{
+	const char *name = rest + 2, *at;
+	size_t n;
+
+	if (strncmp(rest, "//", 2) != 0)
+		return "the host is missing";
+	n = strcspn(name, "/");
+	*path = name + n;
+	at = memrchr(name, '@', n);
+	if (at && memchr(name, ':', (size_t)(at - name)))
+		return "passwords do not belong into the URL";
+	if (at) {
+		*user = mem_strndup(name, (size_t)(at - name));
+		name = at + 1;
+	}
+	*host = mem_strndup(name, (size_t)(*path - name));
+	return web_host_good(*host, strlen(*host)) ? NULL
+						   : "the host is missing or not a host's name";
+}
+
+int web_password(const char *variable, const char *file, char **out, struct err *e)
+{
+	const char *v = web_env(variable);
+	struct buf text = {0};
+	size_t n;
+
+	*out = NULL;
+	if (file && os_read_file(file, 4096, &text, e) == -1)
+		return -1;
+	if (!file && !v)
+		return 0;
+	if (!file)
+		buf_put_span(&text, span_str(v));
+	n = strcspn(buf_cstr(&text), "\r\n");
+	*out = secret_new(n + 1);
+	memcpy(*out, text.p, n);
+	crypto_wipe(text.p, text.cap);
+	buf_fini(&text);
+	return 0;
 }

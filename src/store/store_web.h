@@ -45,6 +45,14 @@ bool web_range_odd(uint64_t off, size_t len);
 /* Then the size alone answers. */
 int web_get_odd(struct store *s, const char *key, uint64_t off, size_t len, struct err *e);
 
+/*
+ * Is what is there now what we put?  For stores that look and then put, or
+ * rename: of two of one name at one moment the later one's stays.  ERR_EXISTS
+ * if it is another's.  What is larger than a MiB is named by its hash, and its
+ * size will do.
+ */
+int web_still_ours(struct store *s, const char *key, struct span data, struct err *e);
+
 /* "a//b/" -> "a/b/", "" stays; NULL with ERR_USAGE if it is too long. */
 char *web_prefix(const char *s, struct err *e);
 
@@ -53,5 +61,14 @@ bool web_host_good(const char *s, size_t n);
 
 /* The value of an environment variable, NULL if it is empty. */
 const char *web_env(const char *name);
+
+/*
+ * //[USER@]HOST[:PORT]/PATH taken apart: new texts (user NULL if there is
+ * none), and the path with its '/' or "".  Returns what is wrong, or NULL.
+ */
+const char *web_split(const char *rest, char **user, char **host, const char **path);
+
+/* The first line of the file, else of the variable, in secret memory; NULL if there is neither. */
+int web_password(const char *variable, const char *file, char **out, struct err *e);
 
 #endif

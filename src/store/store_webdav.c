@@ -2,8 +2,9 @@
  * store_webdav: a folder on a server that speaks WebDAV (RFC 4918).
  *
  * An object is PUT in tmp/ and given its name by MOVE, which with "Overwrite:
- * F" does not take another's.  What a server does if the power fails is its own
- * business: there is no fsync to ask for.
+ * F" does not take another's; but servers look and then rename, so that of two
+ * at one moment both may be told that it is theirs: a look after tells one of them.  What a server
+ * does if the power fails is its own business: there is no fsync to ask for.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -108,6 +109,7 @@ static int call_in_folder(
 	store_folders_forget(&s->folders);
 	if (make_folders(s, key, e) == -1)
 		return -1;
+	err_clear(e);
 	if (call(&s->dav, c, e) == 0)
 		return 0;
 	if (e->kind == ERR_ABSENT)
@@ -133,9 +135,11 @@ static int webdav_put(
 	rc = call_in_folder(s, &put, tmp, e);
 	if (rc == 0)
 		rc = call_in_folder(s, &move, key, e);
-	if (rc == -1 && e->kind != ERR_UNREACHABLE && e->kind != ERR_TIMEOUT)
+	if (rc == 0)
+		return flags & STORE_NEW ? web_still_ours(st, key, data, e) : 0;
+	if (e->kind != ERR_UNREACHABLE && e->kind != ERR_TIMEOUT)
 		call(&s->dav, &gone, &ignored);
-	return rc;
+	return -1;
 }
 
 /* ---- Read and delete. */
@@ -196,12 +200,15 @@ static int webdav_del(struct store *st, const char *key, struct err *e)
 	struct look l = {.key = key};
 	struct err other;
 
-	if (call(dav_of(st), &c, e) == 0 || e->kind == ERR_ABSENT)
+	if (call(dav_of(st), &c, e) == 0)
 		return 0;
 	if (e->kind == ERR_USAGE || e->kind == ERR_DENIED)
 		if (webdav_find(dav_of(st), key, "0", take_look, &l, &other) == 0 && l.folder)
-			return 0;
-	return -1;
+			e->kind = ERR_ABSENT;
+	if (e->kind != ERR_ABSENT)
+		return -1;
+	err_clear(e);
+	return 0;
 }
 
 /* ---- List: folder by folder, for most servers refuse "Depth: infinity". */
@@ -223,7 +230,8 @@ static int take_entry(
 
 	w->some = true;
 	/* The folder itself, what is not ours, and no key. */
-	if (strncmp(key, w->folder, n) != 0 || strchr(key + n, '/') || !store_key_valid(key))
+	if (strncmp(key, w->folder, n) != 0 || strchr(key + n, '/') ||
+	    !store_key_listed(w->folder, key))
 		return 0;
 	if (!folder)
 		return w->visit(w->arg, key, st, e);
@@ -236,10 +244,11 @@ static int read_folder(struct store_webdav *s, struct walk *w, bool first, struc
 {
 	for (int tries = 1;; tries++) {
 		w->some = false;
-		if (webdav_find(&s->dav, w->folder, "1", take_entry, w, e) == 0)
+		if (webdav_find(&s->dav, w->folder, "1", take_entry, w, e) == 0 ||
+		    (e->kind == ERR_ABSENT && !w->some)) { /* or gone meanwhile */
+			err_clear(e);
 			return 0;
-		if (e->kind == ERR_ABSENT && !w->some) /* or gone meanwhile */
-			return 0;
+		}
 		/* Of the first folder store_retry takes care. */
 		if (w->some || first ||
 		    !store_backoff(&s->pace, s->ctx, tries, "list", w->folder, e))
@@ -329,6 +338,7 @@ static int open_any(bool tls, const char *rest, bool create, const struct store_
 	}
 	store_folders_init(&s->folders);
 	s->base.ops = &ops;
+	s->base.leaves_uploads = true;
 	s->base.url = mem_printf("webdav%s:%s", tls ? "s" : "", rest);
 	s->ctx = ctx;
 	s->pace = web_pace(far);

@@ -6,7 +6,6 @@
 #include "base/mem.h"
 #include "crypto/crypto.h"
 #include "crypto/secret.h"
-#include "os/os.h"
 #include "store/webdav.h"
 
 static int usage(struct err *e, const char *what)
@@ -16,81 +15,47 @@ static int usage(struct err *e, const char *what)
 			   "without TLS; the password is in HOLDFAST_WEBDAV_PASSWORD");
 }
 
-/* The first line of a file, or the variable; "" if there is none. */
-static int find_password(const char *file, struct buf *out, struct err *e)
-{
-	const char *v = web_env("HOLDFAST_WEBDAV_PASSWORD");
-
-	if (file) {
-		if (os_read_file(file, 4096, out, e) == -1)
-			return err_wrap(e, "webdav.password-file");
-		out->n = strcspn(buf_cstr(out), "\r\n");
-	} else if (v) {
-		buf_put_span(out, span_str(v));
-	}
-	return 0;
-}
-
 static int make_login(struct webdav *d, const char *user, const char *file, struct err *e)
 {
-	struct buf pair = {0}, password = {0};
-	char *text;
+	struct buf pair = {0};
+	char *text, *password;
 
-	if (find_password(file, &password, e) == -1)
-		return -1;
-	buf_printf(&pair, "%s:", user);
-	buf_put_span(&pair, buf_span(&password));
+	if (web_password("HOLDFAST_WEBDAV_PASSWORD", file, &password, e) == -1)
+		return err_wrap(e, "webdav.password-file");
+	buf_printf(&pair, "%s:%s", user, password ? password : "");
 	text = base64_encode(buf_span(&pair));
 	d->login = secret_new(strlen(text) + 7);
 	memcpy(d->login, "Basic ", 6);
 	memcpy(d->login + 6, text, strlen(text));
 	crypto_wipe(text, strlen(text));
-	crypto_wipe(pair.p, pair.n);
-	crypto_wipe(password.p, password.n);
+	crypto_wipe(pair.p, pair.cap);
 	free(text);
 	buf_fini(&pair);
-	buf_fini(&password);
+	secret_free(password);
 	return 0;
 }
 
 int webdav_init(
     struct webdav *d, bool tls, const char *rest, const struct webdav_options *o, struct err *e)
 {
-	const char *host, *at, *user = o->user;
-	char *named = NULL, *path;
-	size_t n;
-	int rc = 0;
+	char *user = NULL, *host = NULL, *path = NULL;
+	const char *below, *wrong = web_split(rest, &user, &host, &below);
+	const char *who = user ? user : o->user;
+	int rc = -1;
 
 	*d = (struct webdav){0};
-	if (strncmp(rest, "//", 2) != 0)
-		return usage(e, "the host is missing");
-	host = rest + 2;
-	n = strcspn(host, "/");
-	at = memrchr(host, '@', n);
-	if (at && memchr(host, ':', (size_t)(at - host)))
-		return usage(e, "passwords do not belong into the URL");
-	if (at) {
-		named = mem_strndup(host, (size_t)(at - host));
-		user = named;
-		n -= (size_t)(at + 1 - host);
-		host = at + 1;
-	}
-	if (!web_host_good(host, n)) {
-		free(named);
-		return usage(e, "the host is missing or not a host's name");
-	}
-	d->origin = mem_printf("http%s://%.*s", tls ? "s" : "", (int)n, host);
-	if ((path = web_prefix(host + n, e)) == NULL) {
-		rc = -1;
-	} else {
+	if (wrong) {
+		usage(e, wrong);
+	} else if ((path = web_prefix(below, e)) != NULL) {
+		d->origin = mem_printf("http%s://%s", tls ? "s" : "", host);
 		d->path = mem_printf("%s%s", *path ? "/" : "", path);
 		if (*d->path)
 			d->path[strlen(d->path) - 1] = '\0';
-		free(path);
+		rc = who ? make_login(d, who, o->password_file, e) : 0;
 	}
-	if (rc == 0 && user)
-		rc = make_login(d, user, o->password_file, e);
-	free(named);
+	free(user);
+	free(host);
+	free(path);
 	if (rc == -1)
 		webdav_fini(d);
 	return rc;

@@ -187,7 +187,9 @@ def test_prune_pays_no_early_deletion_fee_unasked(cold, tree, rng):
     rows = cold("prune", "--exclusive", "--dry-run").out
     assert rows.count("keep ") == 2 and "DEEP_ARCHIVE is paid for until" in rows and "--pay-for-cold" in rows
     # Later; and where a rule of the bucket has moved them there when they were 30 days old.
-    for days, word, option in ((179, "keep", ()), (181, "delete", ()), (181, "keep", ("-o", "s3.transition-days=30"))):
+    cold.env["HOLDFAST_S3_STORAGE_CLASS"] = None
+    rule = ("-o", "s3.archive-after=30d", "-o", "s3.archive-class=DEEP_ARCHIVE")
+    for days, word, option in ((179, "keep", ()), (181, "delete", ()), (181, "keep", rule), (213, "delete", rule)):
         argv = ["faketime", f"+{days} days", *cold.argv(*option, "prune", "--exclusive", "--dry-run")]
         out = subprocess.run(argv, env=cold.environment(), stdout=subprocess.PIPE, check=True).stdout.decode()
         assert len(re.findall(rf"^{word} +packs/", out, re.M)) == 2, out

@@ -1,5 +1,6 @@
 """A repository on an FTP server: TLS is required, logins and certificates are checked, a full disk is named."""
 import os
+import socket
 import subprocess
 import sys
 
@@ -8,6 +9,7 @@ import pytest
 from conftest import need_root, restored, same_tree
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "servers"))
+from fake_ftp import FakeFtp  # noqa: E402
 from ftpd import PASSWORD, USER, Proftpd  # noqa: E402
 
 
@@ -81,3 +83,68 @@ def test_a_full_disk_is_named_and_harms_nothing(hf, server, tree, rng):
 def test_places_that_are_none(hf, url, words):
     failed = hf("-r", url, "init", "--new-key-file", f"{hf.base}/key", rc=2)
     assert words in failed.err and not os.path.exists(f"{hf.base}/key")
+
+
+# ---- A server of the test's own (fake_ftp), for what real ones do only in odd moments or on other systems.
+
+@pytest.fixture
+def fake(hf, base):
+    with FakeFtp(base / "served") as server:
+        hf.repo = f"ftp://{USER}@127.0.0.1:{server.port}/repo"
+        hf.env.update(HOLDFAST_FTP_PASSWORD=PASSWORD, HOLDFAST_FTP_PLAIN="true", HOLDFAST_RETRIES="1")
+        hf("init", "--new-key-file", f"{hf.base}/key")
+        hf.key_file = f"{hf.base}/key"
+        yield server
+
+
+@pytest.mark.parametrize("mlsd", [True, False])
+def test_a_folder_that_is_not_listed_is_not_taken_for_empty(hf, fake, tree, mlsd):
+    tree.file("a", b"precious")
+    hf.backup(tree.path)
+    fake.mlsd = mlsd
+    os.makedirs(f"{fake.root}/repo/marks", exist_ok=True)
+    for kind in ("snapshots", "index", "marks", "packs"):
+        fake.answer = lambda verb, path: "550 no" if verb in ("MLSD", "LIST") and f"repo/{kind}" in path else None
+        failed = hf("prune", "--exclusive", rc=1)
+        assert "does not list the folder" in failed.err and f"repo/{kind}" in failed.err and "hint:" in failed.err
+    fake.answer = lambda verb, path: None
+    hf("check", "--read-data")
+
+
+def test_a_line_that_is_not_understood_is_not_passed_over(hf, fake, tree):
+    tree.file("a", b"precious")
+    hf.backup(tree.path)
+    fake.mlsd = False
+    fake.listing = lambda folder, lines: [li.split()[-1] for li in lines]
+    for command in (["prune", "--exclusive"], ["snapshots"]):
+        failed = hf(*command, rc=1)
+        assert "not understood" in failed.err and "hint:" in failed.err
+    fake.listing = lambda folder, lines: lines
+    hf("check", "--read-data")
+
+
+def test_lists_of_other_systems_do(hf, fake, tree):
+    """DIR of DOS, and owners of several words; the times are asked for one by one."""
+    fake.mlsd = False
+    tree.file("a", b"precious")
+    hf.backup(tree.path)
+    fake.listing = lambda folder, lines: [li.replace(" a b ", " J. R. Smith Domain Users ") for li in lines]
+    hf("check", "--read-data")
+
+    def dos(line):
+        kind, *_, size, _, _, _, name = line.split()
+        return f"11-21-26  02:00PM  {'<DIR>' if kind[0] == 'd' else size:>14} {name}"
+    fake.listing = lambda folder, lines: [dos(li) for li in lines]
+    hf("check", "--read-data")
+    hf("prune", "--exclusive")
+    assert len(os.listdir(f"{fake.root}/repo/snapshots")) == 1
+
+
+def test_no_proxy_hears_the_login(hf, fake, tree):
+    """One of HTTP would be told user and password in clear, TLS or not."""
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        proxy.settimeout(0.1)
+        where = f"http://127.0.0.1:{proxy.getsockname()[1]}"
+        hf.backup(tree.path, env={"ftp_proxy": where, "all_proxy": where, "ALL_PROXY": where}, timeout=30)
+        with pytest.raises(TimeoutError):
+            proxy.accept()

@@ -1,10 +1,17 @@
 """One read for several repositories: init --family, backup --also."""
 import os
 import random
+import socket
+import sys
+import time
 
 import pytest
 
-from conftest import restored, same_tree
+from conftest import need, restored, same_tree
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "servers"))
+from fault_proxy import FaultProxy  # noqa: E402
+from places import PLACES  # noqa: E402
 
 
 class Places:
@@ -15,7 +22,10 @@ class Places:
         self.main = hf.repo
 
     def make(self, name, family=True):
-        path, key = f"{self.hf.base}/{name}", f"{self.hf.base}/{name}.key"
+        return self.make_at(f"{self.hf.base}/{name}", name, family)
+
+    def make_at(self, path, name, family=True):
+        key = f"{self.hf.base}/{name}.key"
         own = ["--family", self.main, "--key-file", self.hf.key_file] if family else []
         self.hf("-r", path, "init", "--new-key-file", key, *own)
         self.keys[path] = key
@@ -79,6 +89,43 @@ def test_one_that_is_away_costs_the_others_nothing_and_catches_up(places, some):
         done = places.backup(some.path)
         assert done[stays]["added_bytes"] < 70_000 <= done[away]["added_bytes"]
     assert all("No damage found" in r.out for r in places.in_each("check", "--read-data").values())
+
+
+def until(process, condition):
+    """Wait for what comes while the process runs, and without its end."""
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline, "in vain"
+        time.sleep(0.05)
+
+
+def test_one_that_does_not_answer_delays_no_reading(places, some):
+    silent = socket.create_server(("127.0.0.1", 0))  # connections are taken, and that is all
+    url = f"s3:http://127.0.0.1:{silent.getsockname()[1]}/bucket/x"
+    env = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_EC2_METADATA_DISABLED": "true",
+           "HOLDFAST_RETRIES": "1"}
+    run = places.hf.start("backup", some.path, "--also", url, env=env)
+    until(run, lambda: os.path.isdir(f"{places.main}/snapshots") and os.listdir(f"{places.main}/snapshots"))
+    silent.close()
+    out, err = run.communicate(timeout=120)
+    assert run.returncode == 3 and b"stored" in out and b"FAILED" in out, (out, err)
+
+
+def test_one_that_opens_late_has_its_snapshot_all_the_same(places, some, tmp_path):
+    need("nginx")
+    server, url, env = PLACES["webdav"][0](tmp_path / "dav")
+    with server, FaultProxy(server.port) as proxy:
+        places.hf.env.update(env)
+        far = places.make_at(url("far", proxy.port), "far")
+        proxy.mode = "black_hole"
+        run = places.hf.start("backup", some.path, *places.also())
+        until(run, lambda: os.path.isdir(f"{places.main}/snapshots") and os.listdir(f"{places.main}/snapshots"))
+        proxy.mode = "pass"
+        out, err = run.communicate(timeout=120)
+        assert run.returncode == 0 and b"took long to open" in err and out.count(b"stored ") >= 2, (out, err)
+        assert "No damage found" in places.hf(
+            "-r", far, "check", "--read-data", env={"HOLDFAST_KEY_FILE": places.keys[far]}).out
 
 
 def test_another_family_is_read_once_more_and_told(places, some):

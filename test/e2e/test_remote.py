@@ -14,7 +14,7 @@ from fault_proxy import FaultProxy  # noqa: E402
 from places import PLACES, missing  # noqa: E402
 
 MIB = 1 << 20
-KINDS = ["sftp", "azure", "gcs", "webdav"]  # S3 has a file of its own
+KINDS = ["sftp", "azure", "gcs", "webdav", "proftpd"]  # S3 has a file of its own
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -57,6 +57,16 @@ def test_the_whole_story(at, tree, base, rng):
     hf.key_file = None
     again = hf("init", "--new-key-file", f"{hf.base}/other", rc=1)
     assert "already" in again.err
+
+
+def test_requests_are_counted(at, tree, base, rng):
+    hf = at()
+    tree.file("large", rng.randbytes(3 * MIB))
+    asked = hf("--json", "backup", tree.path).summary["requests"]
+    assert asked["put"] + asked["post"] and asked["list"] and asked["get"] + asked["head"]
+    assert 3 * MIB < asked["bytes_sent"] < 4 * MIB and asked["per_gib"] > 0
+    asked = hf("--json", "restore", "latest", "--target", base / "out").summary["requests"]
+    assert asked["get"] and 3 * MIB < asked["bytes_received"] < 4 * MIB
 
 
 def test_nothing_there_is_no_repository(hf, place):

@@ -8,6 +8,7 @@ import pytest
 from conftest import need_root
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "servers"))
+from fault_proxy import FaultProxy  # noqa: E402
 from nginx_dav import PASSWORD, USER, NginxDav  # noqa: E402
 
 
@@ -78,3 +79,24 @@ def test_a_full_disk_ends_the_backup_and_harms_nothing(hf, server, tree, rng):
 def test_places_that_are_none(hf, url, words):
     failed = hf("-r", url, "init", "--new-key-file", f"{hf.base}/key", rc=2)
     assert words in failed.err and not os.path.exists(f"{hf.base}/key")
+
+
+def test_who_lost_the_race_for_a_name_is_told(hf, server, base):
+    """nginx looks and then renames: of two at one moment the later one's stays, whatever it told both."""
+    if server.tls:
+        pytest.skip("there is nothing to see")
+    config, moving = server.path("root/dav/race/config"), []
+
+    def meddle(data, from_client):
+        if from_client:
+            moving[:] = [1] * (data.startswith(b"MOVE ") and b"/dav/race/config" in data)
+        elif moving:
+            size = os.path.getsize(config)
+            with open(config, "wb") as f:
+                f.write(bytes(size))
+    with FaultProxy(server.port) as proxy:
+        proxy.watch = meddle
+        hf.repo = f"webdav://{USER}@localhost:{proxy.port}/dav/race"
+        hf.env.update(HOLDFAST_WEBDAV_PASSWORD=PASSWORD)
+        failed = hf("init", "--new-key-file", f"{base}/key", rc=1)
+    assert "another was put at the same time" in failed.err and not os.path.exists(f"{base}/key")

@@ -12,10 +12,24 @@ enum { MANY = 3 };
 struct trouble {
 	bool dead;       /* every pack fails */
 	bool slow;       /* its first pack waits until another has its snapshot */
-	sem_t *released; /* by the first snapshot that is put */
+	bool last;       /* its index waits until all others have their snapshots */
+	sem_t *released; /* by each snapshot that is put */
 	sem_t own;
 	unsigned packs; /* that were put */
 };
+
+/* Waited for in vain it is a failure of the store's, which the test sees. */
+static enum err_kind wait_for_the_others(struct trouble *t)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += 60;
+	for (int i = 0; i + 1 < MANY; i++)
+		if (sem_timedwait(t->released, &until) == -1)
+			return ERR_IO;
+	return ERR_NONE;
+}
 
 static enum err_kind decide(void *arg, const char *op, const char *key, bool *after)
 {
@@ -23,10 +37,14 @@ static enum err_kind decide(void *arg, const char *op, const char *key, bool *af
 	bool pack = strncmp(key, "packs/", 6) == 0 || strncmp(key, "meta/", 5) == 0;
 
 	if (strncmp(key, "snapshots/", 10) == 0 && strcmp(op, "put") == 0)
-		sem_post(&t->own);
+		sem_post(t->released);
 	if (t->slow && strcmp(op, "append") == 0) {
 		sem_wait(t->released);
 		t->slow = false;
+	}
+	if (t->last && strncmp(key, "index/", 6) == 0 && strcmp(op, "put") == 0) {
+		t->last = false;
+		return wait_for_the_others(t);
 	}
 	if (!pack || strcmp(op, "commit") != 0)
 		return ERR_NONE;
@@ -225,6 +243,20 @@ static void one_that_is_slow_holds_up_nobody(void **state)
 	end(&t);
 }
 
+static void none_waits_for_another_to_get_its_snapshot(void **state)
+{
+	for (int last = 0; last < MANY; last++) {
+		struct t t;
+
+		begin(&t, false);
+		t.trouble[last].last = true;
+		assert_int_equal(back_up(&t, SNAPSHOT_INCREMENTAL), 0);
+		assert_false(t.trouble[last].last);
+		all_are_whole(&t);
+		end(&t);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -234,6 +266,7 @@ int main(void)
 	    cmocka_unit_test(one_that_could_not_be_opened_is_left_out),
 	    cmocka_unit_test(another_family_has_a_pass_of_its_own),
 	    cmocka_unit_test(one_that_is_slow_holds_up_nobody),
+	    cmocka_unit_test(none_waits_for_another_to_get_its_snapshot),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

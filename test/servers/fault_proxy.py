@@ -21,12 +21,14 @@ class FaultProxy:
     reset_after each connection is reset after that many bytes from the client, 0: never
     trip        (bytes, mode, seconds): once so many passed, the mode becomes that one, for so long (None: for good)
     busy        so many requests are answered with 503 and Retry-After: retry_after (HTTP only)
+    watch       (data, from_client): called before data goes on, to do something right then
     """
 
     def __init__(self, target_port, tls=None):
         self.target, self.port, self.tls = target_port, free_port(), tls
         self.delay, self.rate, self.mode, self.reset_after = 0.0, 0, "pass", 0
         self.trip, self.busy, self.retry_after = None, 0, 0
+        self.watch = None
         self.connections = self.bytes = 0
         self.loop = asyncio.new_event_loop()
         self.ready = threading.Event()
@@ -88,6 +90,8 @@ class FaultProxy:
                 while self.mode == "black_hole":
                     await asyncio.sleep(0.05)
                 seen += len(data)
+                if self.watch:
+                    self.watch(data, from_client)
                 self.bytes += len(data)
                 if self.trip and self.bytes > self.trip[0]:
                     _, self.mode, seconds = self.trip

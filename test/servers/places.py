@@ -6,6 +6,7 @@ way of another port if one is given, and env is what holdfast needs to get in.
 import os
 import shutil
 import socket
+import sys
 
 import azurite
 import ftpd
@@ -15,6 +16,7 @@ from gcs import Gcs
 from moto_s3 import Moto
 from nginx_dav import PASSWORD, USER, NginxDav
 from s3 import Bucket
+from server import Server
 from sshd import Sshd
 
 
@@ -56,6 +58,14 @@ def sftp(folder, options=""):
 def sftp_direct(folder):
     """A login that may make files and remove them, and give them no other name."""
     return sftp(folder, "-P hardlink,rename")
+
+
+def sftp_rename(folder):
+    """Not OpenSSH: no link, and a plain rename that replaces, as cloud gateways have it."""
+    fake = os.path.join(os.path.dirname(os.path.abspath(__file__)), "fake_sftp.py")
+    os.makedirs(f"{folder}/root")
+    return (Server(folder), lambda name, port=None: f"sftp:host:{folder}/root/{name}",
+            {"HOLDFAST_SFTP_COMMAND": f"'{sys.executable}' '{fake}' no-hardlink rename-replaces"})
 
 
 def azure(folder, sas=False):
@@ -123,6 +133,7 @@ PLACES = {
     "swift": (swift, ["swift-proxy-server", "swift-object-server", "memcached"]),
     "sftp": (sftp, ["sshd", "ssh"]),
     "sftp-direct": (sftp_direct, ["sshd", "ssh"]),
+    "sftp-rename": (sftp_rename, []),
     "azure": (azure, [azurite.PROGRAM]),
     "azure-sas": (azure_sas, [azurite.PROGRAM]),
     "azure-cold": (azure_cold, [azurite.PROGRAM]),

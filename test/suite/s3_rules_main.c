@@ -59,16 +59,22 @@ static void what_is_put_is_locked_and_can_be_locked_longer(void **state)
 	    "s3.object-lock=1h", "s3.object-lock-mode=governance", "s3.tags=team=a&cost=b"};
 	struct store *s = open_with(options, 3);
 	int64_t until;
+	bool done;
 
 	OK(store_put(s, "packs/a", span_str("1"), STORE_NEW, &e));
 	OK(store_put(s, "leases/a", span_str("1"), 0, &e));
 	until = lock_of(s, "packs/a");
-	assert_true(until > now() + HOUR - 60 * SECOND && until < now() + HOUR + 60 * SECOND);
+	/* Twice the period. */
+	assert_true(
+	    until > now() + 2 * HOUR - 60 * SECOND && until < now() + 2 * HOUR + 60 * SECOND);
+	assert_true(store_lock_period(s) == HOUR);
 	assert_int_equal(lock_of(s, "leases/a"), 0);
-	OK(store_lock_extend(s, "packs/a", until + HOUR, &e));
+	OK(store_lock_extend(s, "packs/a", until + HOUR, until + HOUR, &done, &e));
+	assert_true(done);
 	assert_int_equal(lock_of(s, "packs/a"), until + HOUR);
 	/* Never shorter. */
-	OK(store_lock_extend(s, "packs/a", until, &e));
+	OK(store_lock_extend(s, "packs/a", until, until + 2 * HOUR, &done, &e));
+	assert_false(done);
 	assert_int_equal(lock_of(s, "packs/a"), until + HOUR);
 	store_close(s);
 }

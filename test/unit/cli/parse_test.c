@@ -210,14 +210,6 @@ static void variables_stand_in_for_options(void **state)
 	assert_string_equal(opt.exclude.v[0], "c");
 }
 
-static void distances_are_edits(void **state)
-{
-	assert_int_equal(cli_distance("", ""), 0);
-	assert_int_equal(cli_distance("kitten", "sitting"), 3);
-	assert_int_equal(cli_distance("abc", ""), 3);
-	assert_int_equal(cli_distance("backup", "bakup"), 1);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -233,7 +225,6 @@ int main(void)
 	    cmocka_unit_test(jobs_have_bounds),
 	    cmocka_unit_test(arguments_are_counted),
 	    cmocka_unit_test(variables_stand_in_for_options),
-	    cmocka_unit_test(distances_are_edits),
 	};
 	int rc = cmocka_run_group_tests(tests, NULL, NULL);
 

@@ -5,6 +5,7 @@
 #include "engine/op_copy.h"
 #include "engine/op_tree.h"
 #include "repo/repo_internal.h"
+#include "store/store_drivers.h"
 
 /* As `init --family` would make them: other keys, but the same ids. */
 static void make_family(struct repo *a, struct repo *b)
@@ -62,6 +63,67 @@ static uint64_t length_of(struct world *w, const char *dir, const char *name)
 	select_list_fini(&l);
 	free(path);
 	return n;
+}
+
+/* A store where what begins so fails, for once, as damage would. */
+struct broken {
+	const char *op, *key;
+	enum err_kind kind;
+	unsigned met;
+};
+
+static enum err_kind decide(void *arg, const char *op, const char *key, bool *after)
+{
+	struct broken *b = arg;
+
+	(void)after;
+	if (b->op == NULL || strcmp(op, b->op) != 0 || strncmp(key, b->key, strlen(b->key)) != 0)
+		return ERR_NONE;
+	b->met++;
+	return b->kind;
+}
+
+static void hears(struct ctx *ctx, const struct event *ev)
+{
+	if (ev->id == EVENT_SNAPSHOT_HURT)
+		fail_msg("told as damage of the source: %s", ev->text);
+	(void)ctx;
+}
+
+static void what_fails_in_the_destination_is_no_damage_of_the_source(void **state)
+{
+	static const struct broken ways[] = {{"list", "marks/", ERR_CORRUPT, 0},
+	    {"commit", "packs/", ERR_CORRUPT, 0}, {"commit", "meta/", ERR_ABSENT, 0},
+	    {"put", "index/", ERR_ABSENT, 0}, {"get", "config", ERR_CORRUPT, 0},
+	    {"put", "snapshots/", ERR_CORRUPT, 0}};
+	struct world *a = world_new("mem:blame-a");
+
+	(void)state;
+	fill(a);
+	world_backup(a, "h", NULL);
+	for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+		struct copy_params p = {.codec = CODEC_ZSTD, .level = CODEC_AUTO, .jobs = 2};
+		char *name = mem_printf("mem:blame-%zu", i);
+		struct world *b = world_new(name);
+		struct broken now = ways[i];
+		struct store_fault_plan plan = {decide, &now};
+		struct copy_result r;
+		struct err e;
+
+		b->repo->store = store_fault_new(b->repo->store, &plan);
+		b->ctx.sink = hears;
+		assert_int_equal(op_copy(a->repo, b->repo, &p, &b->ctx, &r, &e), -1);
+		assert_true(now.met > 0);
+		assert_int_equal(e.kind, now.kind);
+		assert_non_null(strstr(e.msg, "destination"));
+		assert_int_equal(r.failed, 0);
+		now.op = NULL;
+		assert_int_equal(copy(a, b).copied, 1);
+		assert_int_equal(length_of(b, a->dir, "big"), 3 << 20);
+		world_free(b);
+		free(name);
+	}
+	world_free(a);
 }
 
 static void frames_of_one_family_move_without_being_compressed_again(void **state)
@@ -186,6 +248,7 @@ static void the_map_gives_back_what_was_put_and_nothing_else(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(what_fails_in_the_destination_is_no_damage_of_the_source),
 	    cmocka_unit_test(frames_of_one_family_move_without_being_compressed_again),
 	    cmocka_unit_test(half_known_frames_of_one_family_are_taken_apart),
 	    cmocka_unit_test(strangers_share_no_ids),

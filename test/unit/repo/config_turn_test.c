@@ -10,6 +10,7 @@ struct sleepy {
 	struct clock clock;
 	int64_t now;
 	const char *before; /* what is put when it falls asleep: how the name begins; NULL: awake */
+	struct store *thief; /* where another takes its lease over instead; NULL: nobody does */
 };
 
 static int64_t now_of(struct clock *c)
@@ -17,12 +18,23 @@ static int64_t now_of(struct clock *c)
 	return ((struct sleepy *)c)->now++;
 }
 
+static int take_over(void *arg, const char *key, const struct store_stat *st, struct err *e)
+{
+	return store_put(arg, key, span_str("another's"), 0, e);
+}
+
 static enum err_kind sleep_before(void *arg, const char *op, const char *key, bool *after)
 {
 	struct sleepy *s = arg;
 
 	*after = false;
-	if (s->before && strcmp(op, "put") == 0 && strncmp(key, s->before, strlen(s->before)) == 0)
+	struct err e;
+
+	if (!s->before || strcmp(op, "put") != 0 || strncmp(key, s->before, strlen(s->before)) != 0)
+		return ERR_NONE;
+	if (s->thief)
+		OK(store_list(s->thief, "leases/", take_over, s->thief, &e));
+	else
 		s->now += SLEEP_NS;
 	return ERR_NONE;
 }
@@ -42,7 +54,7 @@ static void begin(struct t *t)
 
 	memset(t, 0, sizeof *t);
 	make_ctx(&t->ctx, &t->events);
-	t->sleepy = (struct sleepy){{now_of, now_of}, 1763700000000000000, NULL};
+	t->sleepy = (struct sleepy){{now_of, now_of}, 1763700000000000000, NULL, NULL};
 	t->ctx.clock = &t->sleepy.clock;
 	t->r = make_repo(&t->ctx, t->place, NULL);
 	OK(repo_set_parity(t->r, 100, &e));
@@ -69,6 +81,24 @@ static void who_sleeps_over_the_parity_puts_no_config(void **state)
 	t.sleepy.before = "parity/config/";
 	FAILS(repo_key_rotate(t.r, &e), ERR_BUSY);
 	assert_int_equal(stored_revision(&t), was);
+	repo_close(t.r);
+}
+
+static void who_lost_its_lease_to_another_puts_no_config(void **state)
+{
+	struct store *under;
+	uint64_t was;
+	struct err e;
+	struct t t;
+
+	begin(&t);
+	was = stored_revision(&t);
+	under = t.r->store->under;
+	t.sleepy.before = "parity/config/";
+	t.sleepy.thief = under;
+	FAILS(repo_key_rotate(t.r, &e), ERR_BUSY);
+	assert_int_equal(stored_revision(&t), was);
+	assert_int_equal(make_count(t.r, "leases/"), 1); /* it is the other's */
 	repo_close(t.r);
 }
 
@@ -153,6 +183,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(no_older_parity_mends_a_config_of_a_later_version),
 	    cmocka_unit_test(who_sleeps_over_the_parity_puts_no_config),
+	    cmocka_unit_test(who_lost_its_lease_to_another_puts_no_config),
 	    cmocka_unit_test(who_sleeps_over_the_put_says_so_and_leaves_others_parity),
 	    cmocka_unit_test(a_config_that_nobody_could_read_is_not_put),
 	};

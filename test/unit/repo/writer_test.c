@@ -433,6 +433,7 @@ struct voiding {
 	struct t *other;
 	const char *when; /* the first object so named: graces pass, and the pack goes */
 	bool keep;        /* nothing can be deleted */
+	bool lost;        /* the answer to the put of a snapshot */
 	unsigned puts;    /* of snapshots */
 };
 
@@ -446,6 +447,10 @@ static enum err_kind make_void(void *arg, const char *op, const char *key, bool 
 		sleep_before_index(v->other, "put", "index/", after);
 	}
 	v->puts += snapshot && strcmp(op, "put") == 0;
+	if (v->lost && snapshot && strcmp(op, "put") == 0) {
+		*after = true;
+		return ERR_UNREACHABLE;
+	}
 	return v->keep && snapshot && strcmp(op, "del") == 0 ? ERR_IO : ERR_NONE;
 }
 
@@ -557,6 +562,29 @@ static void a_run_that_slept_before_its_snapshot_puts_none(void **state)
 	assert_int_equal(v.puts, 0);
 	assert_int_equal(make_count(t.r, "snapshots/"), 0);
 	end_voiding(&t, r, cache);
+}
+
+/* The wire was cut while it was put: nobody was told of it, so it does not count. */
+static void a_snapshot_whose_answer_was_lost_is_taken_back(void **state)
+{
+	for (int keep = 0; keep < 2; keep++) {
+		struct clock clock = {boot_now, boot_now};
+		struct voiding v = {.lost = true, .keep = keep};
+		struct store_fault_plan fp;
+		uint64_t number;
+		struct repo *r;
+		char cache[32];
+		struct t t;
+
+		begin_voiding(&t, &v, &clock, &fp, cache, &r);
+		assert_int_equal(run_once(r, "one", false, &number), -1);
+		assert_int_equal(make_count(t.r, "snapshots/"), keep);
+		assert_int_equal(t.events.n[EVENT_WARNING], keep);
+		v.lost = false;
+		assert_int_equal(run_once(r, "two", false, &number), 0);
+		assert_int_equal(number, 1 + keep);
+		end_voiding(&t, r, cache);
+	}
 }
 
 /* ---- Stores that fail. */
@@ -682,6 +710,7 @@ int main(void)
 	    cmocka_unit_test(a_slow_source_is_indexed_by_the_clock),
 	    cmocka_unit_test(a_void_snapshot_that_stays_is_told_and_keeps_its_number),
 	    cmocka_unit_test(a_run_that_slept_before_its_snapshot_puts_none),
+	    cmocka_unit_test(a_snapshot_whose_answer_was_lost_is_taken_back),
 	    cmocka_unit_test(a_failed_append_never_makes_a_damaged_pack),
 	    cmocka_unit_test(a_run_that_lost_a_blob_makes_no_snapshot),
 	};

@@ -115,6 +115,18 @@ static void an_answer_after_a_rest_closes_it(void **state)
 	assert_int_equal(t->told, 2);
 }
 
+static void who_was_interrupted_leaves_the_trial_to_another(void **state)
+{
+	struct t *t = *state;
+
+	open_it(t);
+	now += (STORE_BREAKER_REST_S + 1) * INT64_C(1000000000);
+	t->fails = ERR_CANCELLED;
+	FAILS(ask(t), ERR_CANCELLED, &t->e);
+	t->fails = ERR_NONE;
+	OK(ask(t), &t->e);
+}
+
 static void refusals_are_answers(void **state)
 {
 	static const enum err_kind kinds[] = {ERR_DENIED, ERR_ABSENT, ERR_EXISTS, ERR_NO_SPACE};
@@ -147,6 +159,7 @@ int main(void)
 	    T(a_silent_store_is_left_alone_and_that_is_told_once),
 	    T(after_a_rest_one_may_try_and_a_failure_is_another_rest),
 	    T(an_answer_after_a_rest_closes_it),
+	    T(who_was_interrupted_leaves_the_trial_to_another),
 	    T(refusals_are_answers),
 	    T(failures_between_answers_do_not_open_it),
 	};

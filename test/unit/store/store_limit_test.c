@@ -1,6 +1,9 @@
 /* store_limit over mem, with a clock that only sleeping moves. */
 #include <pthread.h>
 
+#include <time.h>
+
+#include "base/calendar_rate.h"
 #include "store_dir.h"
 
 enum { KIB = 1024, SECOND = 1000000000 };
@@ -13,7 +16,13 @@ static int64_t fake_mono(struct clock *c)
 	return now;
 }
 
-static struct clock fake = {.mono_ns = fake_mono};
+/* Noon of 2026-11-20, a friday, is at `now` 1000 s. */
+static int64_t fake_wall(struct clock *c)
+{
+	return now + INT64_C(1795175000) * SECOND;
+}
+
+static struct clock fake = {.mono_ns = fake_mono, .wall_ns = fake_wall};
 
 static void fake_sleep(struct ctx *ctx, int64_t ns)
 {
@@ -175,6 +184,38 @@ static void the_slowest_limit_is_bounded(void **state)
 	store_close(s);
 }
 
+/* 100 KiB/s until a minute past noon, then 10 KiB/s until the next, then none. */
+static void rates_change_with_the_time_of_the_week_during_a_run(void **state)
+{
+	struct calendar_rate v[] = {
+	    {{1 << 5, 700, 721}, 100 * KIB}, {{1 << 5, 721, 722}, 10 * KIB}};
+	struct calendar_rates rates = {0, v, 2};
+	struct store_limits limits = {.upload_in = &rates};
+	struct t *t = *state;
+	struct store *mem, *s;
+	struct store_upload *up;
+	uint8_t *data = mem_zalloc(8000 * KIB);
+	int64_t start = now;
+
+	OK(store_mem_open("limit-windows", true, &mem, &t->e), &t->e);
+	s = store_limit_new(mem, &limits, &t->ctx);
+	store_limit_time(s, &fake, fake_sleep);
+	OK(store_begin(s, &up, &t->e), &t->e);
+	OK(store_append(up, span_of(data, 6000 * KIB), &t->e), &t->e);
+	assert_true(passed(start) > 59 && passed(start) < 63);
+	now = start + 60 * (int64_t)SECOND;
+	OK(store_append(up, span_of(data, 300 * KIB), &t->e), &t->e);
+	assert_true(passed(start) > 87 && passed(start) < 93);
+	/* This is more than the rest of the minute pays for: what is left then is free. */
+	OK(store_append(up, span_of(data, 8000 * KIB), &t->e), &t->e);
+	assert_true(passed(start) >= 120 && passed(start) < 122);
+	OK(store_append(up, span_of(data, 8000 * KIB), &t->e), &t->e);
+	assert_true(passed(start) < 122);
+	OK(store_commit(up, "a/b", 0, &t->e), &t->e);
+	store_close(s);
+	free(data);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -188,7 +229,10 @@ int main(void)
 	    T(once_cancelled_nothing_waits),
 	    T(without_a_limit_nothing_waits),
 	    T(the_slowest_limit_is_bounded),
+	    T(rates_change_with_the_time_of_the_week_during_a_run),
 	};
 
+	setenv("TZ", "UTC0", 1);
+	tzset();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,234 @@
+/* cli_survey: see cli_survey.h. */
+#include "cli/cli_survey.h"
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "config/world.h"
+#include "engine/select.h"
+#include "os/os.h"
+#include "repo/family.h"
+
+/* Where nothing is said: what a bucket keeps is not a disk of ours. */
+static const char *media_of(const struct world_repository *r)
+{
+	static const char *const buckets[] = {"s3:", "gcs:", "gs:", "azure:", "b2:", "swift:"};
+
+	if (r->media != NULL)
+		return r->media;
+	for (size_t i = 0; i < sizeof buckets / sizeof *buckets; i++)
+		if (strncmp(r->url, buckets[i], strlen(buckets[i])) == 0)
+			return "objects";
+	return "disk";
+}
+
+static bool is_complete(const struct snapshot *s)
+{
+	for (size_t i = 0; i < s->nparts; i++)
+		if (s->parts[i].outcome != SNAPSHOT_COMPLETE)
+			return false;
+	return select_counts(s) && !s->forgotten;
+}
+
+static void take_snapshot(struct survey *v, size_t place, const struct snapshot *s)
+{
+	if (s->end_ns > v->places[place].newest_ns)
+		v->places[place].newest_ns = s->end_ns;
+	for (size_t i = 0; i < v->nsystems; i++) {
+		struct survey_system *x = &v->systems[i];
+
+		if (x->rules.name != NULL &&
+		    (s->system == NULL || strcmp(s->system, x->rules.name) != 0))
+			continue;
+		if (s->end_ns > x->newest_ns[place])
+			x->newest_ns[place] = s->end_ns;
+	}
+}
+
+static int look(struct cli *c, struct survey *v, size_t place, struct other *o, struct err *e)
+{
+	struct select_filter all = {0};
+	struct select_list l = {0};
+
+	if (other_open(c, v->places[place].name, NULL, o, e) == -1)
+		return -1;
+	if (select_all(o->repo, &all, &o->ctx, &l, e) == -1)
+		return -1;
+	for (size_t i = 0; i < l.n; i++)
+		if (is_complete(l.v[i]))
+			take_snapshot(v, place, l.v[i]);
+	proof_get(o->repo, PROOF_CHECK, &v->places[place].check);
+	proof_get(o->repo, PROOF_TAMPER, &v->places[place].tamper);
+	select_list_fini(&l);
+	return 0;
+}
+
+static void add_systems(struct cli *c, struct survey *v)
+{
+	const struct world *w = c->world;
+
+	v->nsystems = w->systems.n ? w->systems.n : 1;
+	v->systems = mem_zalloc(v->nsystems * sizeof *v->systems);
+	for (size_t i = 0; i < v->nsystems; i++) {
+		const struct world_system *s = w->systems.n ? world_system_at(w, i) : NULL;
+		const struct world_tier *t = s ? world_tier(w, s->tier) : NULL;
+		struct survey_system *x = &v->systems[i];
+
+		x->meant = mem_zalloc(v->n * sizeof *x->meant);
+		x->newest_ns = mem_zalloc(v->n * sizeof *x->newest_ns);
+		for (size_t k = 0; k < v->n; k++)
+			x->meant[k] = t == NULL;
+		for (size_t k = 0; t != NULL && k < t->destinations.n; k++)
+			x->meant[world_repository(w, t->destinations.v[k]) -
+				 world_repository_at(w, 0)] = true;
+		x->rules = (struct rules_system){
+		    .name = s ? s->item.name : NULL,
+		    .residency = t ? (const char *const *)t->residency.v : NULL,
+		    .nresidency = t ? t->residency.n : 0,
+		    .encryption_required = t && t->encryption == WORLD_REQUIRED,
+		    .meant = x->meant,
+		    .newest_ns = x->newest_ns,
+		};
+	}
+}
+
+static void add_places(struct cli *c, struct survey *v)
+{
+	v->n = c->world->repositories.n;
+	v->places = mem_zalloc(v->n * sizeof *v->places);
+	v->whys = mem_zalloc(v->n * sizeof *v->whys);
+	for (size_t i = 0; i < v->n; i++) {
+		const struct world_repository *r = world_repository_at(c->world, i);
+
+		v->places[i] = (struct rules_place){
+		    .name = r->item.name,
+		    .role = world_role_name(r->role),
+		    .location = r->location,
+		    .media = media_of(r),
+		    .declared_lock = r->object_lock.ns || r->object_lock.months,
+		};
+	}
+}
+
+/* Kin are read once for all: who declares it and is mistaken pays with a second read. */
+static bool is_stranger(const struct world *w, struct other *const *o, size_t i)
+{
+	const char *family = world_repository_at(w, i)->family;
+
+	for (size_t k = 0; family != NULL && o[i]->repo != NULL && k < i; k++) {
+		const char *other = world_repository_at(w, k)->family;
+
+		if (other != NULL && strcmp(family, other) == 0 && o[k]->repo != NULL)
+			return !family_is_kin(o[k]->repo, o[i]->repo);
+	}
+	return false;
+}
+
+static void look_at_all(struct cli *c, struct survey *v)
+{
+	struct other **o = mem_zalloc(v->n * sizeof *o);
+
+	for (size_t i = 0; i < v->n; i++) {
+		struct err why;
+
+		o[i] = other_new(c);
+		v->places[i].open = look(c, v, i, o[i], &why) == 0;
+		if (!v->places[i].open)
+			v->places[i].why_not = v->whys[i] = mem_strdup(why.msg);
+		v->places[i].stranger = is_stranger(c->world, o, i);
+	}
+	for (size_t i = 0; i < v->n; i++)
+		other_free(o[i]);
+	free(o);
+}
+
+int survey_new(struct cli *c, struct survey **out, struct err *e)
+{
+	struct clock *clock = os_clock_of(c->ctx);
+	struct survey *v;
+
+	if (config_load(c, true, e) == -1)
+		return -1;
+	if (c->world->repositories.n == 0)
+		return err_set(e, ERR_USAGE, "%s declares no repositories", c->world->files[0]);
+	v = mem_zalloc(sizeof *v);
+	v->now_ns = clock->wall_ns(clock);
+	add_places(c, v);
+	add_systems(c, v);
+	look_at_all(c, v);
+	for (size_t i = 0; i < v->nsystems; i++) {
+		struct survey_system *x = &v->systems[i];
+
+		rules_judge(v->places, v->n, &x->rules, v->now_ns, x->verdicts);
+		for (int r = 0; r < RULE_COUNT; r++)
+			v->missed += !x->verdicts[r].kept;
+	}
+	*out = v;
+	return 0;
+}
+
+void survey_free(struct survey *s)
+{
+	if (s == NULL)
+		return;
+	for (size_t i = 0; i < s->nsystems; i++) {
+		free(s->systems[i].meant);
+		free(s->systems[i].newest_ns);
+		rules_fini(s->systems[i].verdicts);
+	}
+	for (size_t i = 0; i < s->n; i++)
+		free(s->whys[i]);
+	free(s->systems);
+	free(s->places);
+	free(s->whys);
+	free(s);
+}
+
+void survey_rules_json(struct cli *c, const struct survey *s)
+{
+	for (size_t i = 0; i < s->nsystems; i++)
+		for (int r = 0; r < RULE_COUNT; r++) {
+			struct rules_verdict *v = &s->systems[i].verdicts[r];
+			json_t *o = json_object();
+
+			out_json_str(o, "system", s->systems[i].rules.name);
+			out_json_str(o, "rule", rules_name((enum rule)r));
+			json_object_set_new(o, "kept", json_boolean(v->kept));
+			out_json_str(o, "reason", buf_cstr(&v->reason));
+			out_json_str(o, "todo", v->kept ? NULL : buf_cstr(&v->todo));
+			out_json(c, "item", o);
+		}
+}
+
+void survey_rules_text(struct cli *c, const struct survey *s)
+{
+	struct text_table t = {.align = "<<<<", .ncols = 4, .head = true};
+	struct buf b = {0};
+
+	text_row(&t, (const char *const[]){"System", "Rule", "Verdict", "Why"});
+	for (size_t i = 0; i < s->nsystems; i++)
+		for (int r = 0; r < RULE_COUNT; r++) {
+			struct rules_verdict *v = &s->systems[i].verdicts[r];
+			const char *name = s->systems[i].rules.name;
+
+			text_row(&t,
+			    (const char *const[]){name ? name : "(all)", rules_name((enum rule)r),
+				v->kept ? "kept" : "MISSED", out_str(c, buf_cstr(&v->reason))});
+			if (!v->kept)
+				text_row(&t, (const char *const[]){"", "", "  to do",
+						 out_str(c, buf_cstr(&v->todo))});
+		}
+	text_table_put(&b, &t);
+	out_list(c, "%s", buf_cstr(&b));
+	buf_fini(&b);
+	text_table_fini(&t);
+}
+
+int survey_result(const struct survey *s, const char *command, struct err *e)
+{
+	if (s->missed == 0)
+		return 0;
+	err_set(e, ERR_OBJECTIVE_MISSED, "%s: %zu %s missed", command, s->missed,
+	    s->missed == 1 ? "rule is" : "rules are");
+	return err_hint(e, "'holdfast check --rules' says of each why, and what to do");
+}

@@ -1,0 +1,106 @@
+/*
+ * world: what holdfast.yaml declares: repositories, tiers, systems.
+ *
+ * Plain structs, filled by the tables of world_table.c.  Files are read in this order,
+ * what comes later goes before what came first, name by name: the file itself, then
+ * *.yaml in the folder of its name (holdfast.yaml: holdfast.d) by their names, then
+ * HOLDFAST_REPOSITORIES_<NAME>_URL, _PASSWORD and _KEY in the environment.
+ *
+ * All or nothing: a world that was loaded has no unknown key, no wrong value and no name
+ * that refers to nothing.
+ *
+ * Threads: read-only once loaded.
+ */
+#ifndef HF_CONFIG_WORLD_H
+#define HF_CONFIG_WORLD_H
+
+#include "config/field.h"
+
+enum world_role { /* 0: not said */
+	WORLD_PRIMARY = 1,
+	WORLD_SECONDARY,
+	WORLD_ARCHIVE,
+	WORLD_OFFSITE,
+};
+
+enum world_encryption { WORLD_REQUIRED = 1, WORLD_OPTIONAL };
+
+struct world_repository {
+	struct field_item item; /* first */
+	char *url, *location, *media, *family, *key, *password;
+	int role, encryption;
+	unsigned priority;          /* 0: not said; a lower one is asked first */
+	struct field_texts options; /* what its store is told, as by -o */
+	struct calendar_duration object_lock;
+	struct calendar_rates limit_upload, limit_download;
+};
+
+struct world_retention { /* 0: not said */
+	unsigned last, hourly, daily, weekly, monthly, yearly;
+	struct calendar_duration within;
+};
+
+struct world_tier {
+	struct field_item item;
+	struct field_texts destinations, residency; /* names of repositories; of locations */
+	int encryption;
+	struct world_retention retention;
+};
+
+struct world_files {
+	struct field_texts paths, exclude;
+	bool exclude_caches, one_file_system;
+};
+
+struct world_source {
+	struct field_item item;
+	struct world_files files;
+};
+
+struct world_system {
+	struct field_item item;
+	char *tier;
+	struct field_items sources; /* struct world_source */
+};
+
+struct world {
+	struct field_items repositories, tiers, systems;
+	struct node *tree; /* what it was bound from, for config show */
+	char **files;      /* read, in this order */
+	size_t nfiles;
+};
+
+extern const struct field_table world_table;
+
+/*
+ * Load `path`; NULL: ~/.config/holdfast/holdfast.yaml or else /etc/holdfast/holdfast.yaml,
+ * and *out is NULL if there is neither.
+ * `env` may be NULL: then nothing is taken from the environment.
+ */
+int world_load(const char *path, char *(*env)(const char *), struct world **out, struct err *e);
+void world_free(struct world *w); /* NULL does nothing */
+
+/* One text as if it were the file: for fuzzing and tests. */
+int world_of_text(struct span text, const char *name, struct world **out, struct err *e);
+
+/* By name, or NULL. */
+const struct world_repository *world_repository(const struct world *w, const char *name);
+const struct world_tier *world_tier(const struct world *w, const char *name);
+const struct world_system *world_system(const struct world *w, const char *name);
+const struct world_repository *world_repository_at(const struct world *w, size_t i);
+const struct world_system *world_system_at(const struct world *w, size_t i);
+
+/* "primary", ...; "" for 0. */
+const char *world_role_name(int role);
+
+/*
+ * The tier's repositories in the order in which they are asked: primary ones first, then
+ * by priority (those without one last), then as they stand.  `out` has room for all.
+ */
+void world_destinations(
+    const struct world *w, const struct world_tier *t, const struct world_repository **out);
+
+/* Is the tier's data allowed where this repository is?  A tier without residency allows all. */
+bool world_may_reside(const struct world_tier *t, const struct world_repository *r);
+
+#endif

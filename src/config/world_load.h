@@ -1,0 +1,10 @@
+/* world_load: what the files of config/world share. */
+#ifndef HF_CONFIG_WORLD_LOAD_H
+#define HF_CONFIG_WORLD_LOAD_H
+
+#include "config/world.h"
+
+/* Names that refer to nothing, and contradictions. */
+int world_check(const struct world *w, struct err *e);
+
+#endif

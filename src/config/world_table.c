@@ -1,0 +1,112 @@
+/* world_table: the keys of the configuration, one row each. */
+#include <stddef.h>
+
+#include "config/world.h"
+
+#define R(member) offsetof(struct world_repository, member)
+#define T(member) offsetof(struct world_tier, member)
+#define K(member) offsetof(struct world_retention, member)
+#define F(member) offsetof(struct world_files, member)
+#define S(member) offsetof(struct world_system, member)
+
+/* clang-format off */
+static const struct field repository_rows[] = {
+    {"url", FIELD_TEXT, R(url), true, NULL, NULL, "where it is, as for -r; a path has to be absolute"},
+    {"role", FIELD_CHOICE, R(role), false, "primary|secondary|archive|offsite", NULL, "what it is for"},
+    {"priority", FIELD_COUNT, R(priority), false, NULL, NULL, "which is asked first among those of a role: 1, 2, ..."},
+    {"location", FIELD_TEXT, R(location), false, NULL, NULL, "the place it is at, as the same place is called everywhere here"},
+    {"media", FIELD_TEXT, R(media), false, NULL, NULL, "what it is kept on: disk, tape, s3, ...; left out: by its url"},
+    {"encryption", FIELD_CHOICE, R(encryption), false, "required|optional", NULL, "every repository of ours is encrypted"},
+    {"options", FIELD_PAIRS, R(options), false, NULL, NULL, "what its store is told, as by -o: s3.region: eu-west-1"},
+    {"object_lock", FIELD_DURATION, R(object_lock), false, NULL, NULL, "for how long at any time what is needed can be neither deleted nor replaced"},
+    {"limit_upload", FIELD_RATES, R(limit_upload), false, NULL, NULL, "bytes a second: a rate, or windows of time with one each"},
+    {"limit_download", FIELD_RATES, R(limit_download), false, NULL, NULL, "the same for reading"},
+    {"key", FIELD_SECRET, R(key), false, NULL, NULL, "the key file's text, by reference"},
+    {"password", FIELD_SECRET, R(password), false, NULL, NULL, "the password, by reference"},
+    {"family", FIELD_TEXT, R(family), false, NULL, NULL, "those of one family are read once for all"},
+    {0},
+};
+static const struct field_table repository_table = {repository_rows, sizeof(struct world_repository)};
+
+static const struct field retention_rows[] = {
+    {"last", FIELD_COUNT, K(last), false, NULL, NULL, "keep the newest so many"},
+    {"hourly", FIELD_COUNT, K(hourly), false, NULL, NULL, "one an hour, for so many hours"},
+    {"daily", FIELD_COUNT, K(daily), false, NULL, NULL, "one a day"},
+    {"weekly", FIELD_COUNT, K(weekly), false, NULL, NULL, "one a week"},
+    {"monthly", FIELD_COUNT, K(monthly), false, NULL, NULL, "one a month"},
+    {"yearly", FIELD_COUNT, K(yearly), false, NULL, NULL, "one a year"},
+    {"within", FIELD_DURATION, K(within), false, NULL, NULL, "all that is not older"},
+    {"logs", FIELD_LATER, 0, false, NULL, NULL, NULL},
+    {0},
+};
+static const struct field_table retention_table = {retention_rows, sizeof(struct world_retention)};
+
+static const struct field tier_rows[] = {
+    {"destinations", FIELD_TEXTS, T(destinations), true, NULL, NULL, "the repositories, by name"},
+    {"encryption", FIELD_CHOICE, T(encryption), false, "required|optional", NULL, "must all of them be encrypted?"},
+    {"residency", FIELD_TEXTS, T(residency), false, NULL, NULL, "the only locations where this data may be"},
+    {"retention", FIELD_STRUCT, T(retention), false, NULL, &retention_table, "what forget keeps of these systems"},
+    {"rto", FIELD_LATER, 0, false, NULL, NULL, NULL},
+    {"rpo", FIELD_LATER, 0, false, NULL, NULL, NULL},
+    {"availability", FIELD_LATER, 0, false, NULL, NULL, NULL},
+    {"strategy", FIELD_LATER, 0, false, NULL, NULL, NULL},
+    {"schedule", FIELD_LATER, 0, false, NULL, NULL, NULL},
+    {"verify", FIELD_LATER, 0, false, NULL, NULL, NULL},
+    {"drill", FIELD_LATER, 0, false, NULL, NULL, NULL},
+    {0},
+};
+static const struct field_table tier_table = {tier_rows, sizeof(struct world_tier)};
+
+static const struct field files_rows[] = {
+    {"paths", FIELD_TEXTS, F(paths), true, NULL, NULL, "absolute paths of files and folders"},
+    {"exclude", FIELD_TEXTS, F(exclude), false, NULL, NULL, "patterns of what to leave out"},
+    {"exclude_caches", FIELD_FLAG, F(exclude_caches), false, NULL, NULL, "leave out folders with a CACHEDIR.TAG"},
+    {"one_file_system", FIELD_FLAG, F(one_file_system), false, NULL, NULL, "stay on the paths' file systems"},
+    {0},
+};
+static const struct field_table files_table = {files_rows, sizeof(struct world_files)};
+
+static const struct field source_rows[] = {
+    {"files", FIELD_STRUCT, offsetof(struct world_source, files), false, NULL, &files_table, "files and folders"},
+    {"postgresql", FIELD_LATER, 0, false, NULL, NULL, NULL},
+    {"mariadb", FIELD_LATER, 0, false, NULL, NULL, NULL},
+    {"mysql", FIELD_LATER, 0, false, NULL, NULL, NULL},
+    {"mongodb", FIELD_LATER, 0, false, NULL, NULL, NULL},
+    {"redis", FIELD_LATER, 0, false, NULL, NULL, NULL},
+    {"sqlite", FIELD_LATER, 0, false, NULL, NULL, NULL},
+    {0},
+};
+static const struct field_table source_table = {source_rows, sizeof(struct world_source)};
+
+static const struct field system_rows[] = {
+    {"tier", FIELD_TEXT, S(tier), true, NULL, NULL, "its tier, by name"},
+    {"sources", FIELD_LIST, S(sources), true, NULL, &source_table, "what it consists of"},
+    {"node", FIELD_LATER, 0, false, NULL, NULL, NULL},
+    {"depends_on", FIELD_LATER, 0, false, NULL, NULL, NULL},
+    {"checks", FIELD_LATER, 0, false, NULL, NULL, NULL},
+    {0},
+};
+static const struct field_table system_table = {system_rows, sizeof(struct world_system)};
+
+static const struct field world_rows[] = {
+    {"repositories", FIELD_NAMED, offsetof(struct world, repositories), false, NULL, &repository_table, "where copies are kept"},
+    {"tiers", FIELD_NAMED, offsetof(struct world, tiers), false, NULL, &tier_table, "how well systems are kept"},
+    {"systems", FIELD_NAMED, offsetof(struct world, systems), false, NULL, &system_table, "what is backed up"},
+    {"profile", FIELD_LATER, 0, false, NULL, NULL, NULL},
+    {"catalog", FIELD_LATER, 0, false, NULL, NULL, NULL},
+    {"notify", FIELD_LATER, 0, false, NULL, NULL, NULL},
+    {"nodes", FIELD_LATER, 0, false, NULL, NULL, NULL},
+    {"sites", FIELD_LATER, 0, false, NULL, NULL, NULL},
+    {"probes", FIELD_LATER, 0, false, NULL, NULL, NULL},
+    {"scenarios", FIELD_LATER, 0, false, NULL, NULL, NULL},
+    {"plans", FIELD_LATER, 0, false, NULL, NULL, NULL},
+    {"failover", FIELD_LATER, 0, false, NULL, NULL, NULL},
+    {"kpis", FIELD_LATER, 0, false, NULL, NULL, NULL},
+    {"risks", FIELD_LATER, 0, false, NULL, NULL, NULL},
+    {"frameworks", FIELD_LATER, 0, false, NULL, NULL, NULL},
+    {"audiences", FIELD_LATER, 0, false, NULL, NULL, NULL},
+    {"server", FIELD_LATER, 0, false, NULL, NULL, NULL},
+    {0},
+};
+/* clang-format on */
+const struct field_table world_table = {world_rows, sizeof(struct world)};

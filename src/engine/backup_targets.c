@@ -1,0 +1,124 @@
+/*
+ * backup_targets: see backup_internal.h.  Each target ends in a thread of its own: one that is
+ * slow, or does not answer, has nobody behind it who waits for a snapshot.
+ */
+#include "base/mem.h"
+#include "engine/backup_internal.h"
+
+struct ending {
+	struct backup *b;
+	size_t i;
+	const struct snapshot *s; /* NULL: the run was cut short */
+	bool alone;               /* it has a thread */
+	pthread_t thread;
+};
+
+void backup_stored(const struct backup *b, size_t i, struct snapshot_stats *st)
+{
+	struct writer_stats *ws = writer_stats(b->writers[i]);
+
+	st->added_bytes = ws->added_bytes;
+	st->stored_bytes = ws->stored_bytes;
+	st->content_added = ws->content_added;
+	st->content_stored = ws->content_stored;
+}
+
+static void fill_result(struct backup_target *t, const struct snapshot *s)
+{
+	struct backup_result *out = &t->result;
+
+	out->stats = s->parts[0].stats;
+	out->outcome = s->parts[0].outcome;
+	out->has_parent = s->has_parent;
+	out->parent = s->parent;
+	if (s->nanomalies > 0)
+		out->anomalies = mem_dup(s->anomalies, s->nanomalies * sizeof *s->anomalies);
+	out->nanomalies = s->nanomalies;
+}
+
+static int commit(struct backup *b, size_t i, struct snapshot *s, struct err *e)
+{
+	struct backup_target *t = b->targets[i];
+
+	backup_stored(b, i, &s->parts[0].stats);
+	fill_result(t, s);
+	if (b->p->dry_run)
+		return 0;
+	/* Asked to stop while the last packs went out: they are kept, the snapshot is not made. */
+	if (ctx_check(b->ctx, e) == -1 || writer_commit(b->writers[i], s, e) == -1)
+		return -1;
+	t->result.has_snapshot = true;
+	t->result.snapshot = s->id;
+	return 0;
+}
+
+static void finish(struct backup *b, size_t i, const struct snapshot *run)
+{
+	struct backup_target *t = b->targets[i];
+	struct snapshot_part part = run->parts[0];
+	struct snapshot s = *run; /* its own numbers and id; the texts are all the run's */
+
+	s.parts = &part;
+	s.has_parent = run->has_parent && i == 0; /* which is a snapshot of the first */
+	t->behind = t->behind || writer_lost(b->writers[i], NULL) == WRITER_BEHIND;
+	t->rc = b->p->dry_run ? 0 : writer_finish(b->writers[i], &t->err);
+	if (t->rc == 0)
+		t->rc = commit(b, i, &s, &t->err);
+	if (t->rc == 0 && i == 0 && !b->p->dry_run) {
+		backup_commit_cache(b, &s);
+		backup_remember(b);
+	}
+}
+
+static void stop(struct backup *b, size_t i)
+{
+	struct backup_target *t = b->targets[i];
+	struct err later;
+
+	t->rc = -1;
+	if (atomic_load(&b->failed))
+		t->err = b->err;
+	else
+		ctx_check(b->ctx, &t->err);
+	if (writer_lost(b->writers[i], &t->err) == WRITER_WHOLE && !b->p->dry_run &&
+	    writer_finish(b->writers[i], &later) == -1)
+		event_emit(b->ctx, EVENT_WARNING, span_of(NULL, 0), "%s", later.msg);
+}
+
+static void *end_main(void *arg)
+{
+	struct ending *x = arg;
+
+	if (x->s != NULL)
+		finish(x->b, x->i, x->s);
+	else
+		stop(x->b, x->i);
+	return NULL;
+}
+
+static void end_all(struct backup *b, const struct snapshot *s)
+{
+	struct ending x[WRITER_SET_MAX];
+
+	for (size_t i = 0; i < b->ntargets; i++) {
+		x[i] = (struct ending){.b = b, .i = i, .s = s};
+		x[i].alone = b->ntargets > 1 &&
+			     pthread_create(&x[i].thread, NULL, end_main, &x[i]) == 0;
+	}
+	for (size_t i = 0; i < b->ntargets; i++)
+		if (!x[i].alone)
+			end_main(&x[i]);
+	for (size_t i = 0; i < b->ntargets; i++)
+		if (x[i].alone)
+			pthread_join(x[i].thread, NULL);
+}
+
+void backup_targets_finish(struct backup *b, const struct snapshot *s)
+{
+	end_all(b, s);
+}
+
+void backup_targets_stop(struct backup *b)
+{
+	end_all(b, NULL);
+}

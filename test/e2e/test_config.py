@@ -1,0 +1,156 @@
+"""The configuration: names for repositories, declared systems, what is refused, what is shown."""
+import json
+import os
+import re
+
+import pytest
+
+
+@pytest.fixture
+def config(hf, base):
+    """Two repositories of a family with keys of their own, and a system that goes to both."""
+    os.makedirs(f"{base}/www/cache")
+    for name in ("a.txt", "b.tmp", "cache/c.txt"):
+        with open(f"{base}/www/{name}", "w", encoding="utf-8") as f:
+            f.write(name * 1000)
+    with open(f"{base}/far.pw", "w", encoding="utf-8") as f:
+        f.write("another password\n")
+    path = f"{base}/h.yaml"
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(f"""
+repositories:
+  main: {{url: {base}/main, role: primary, location: here, key: file:{base}/main.key}}
+  far: {{url: {base}/far, role: offsite, location: there, media: tape, password: file:{base}/far.pw,
+         family: f}}
+tiers:
+  gold: {{destinations: [far, main], residency: [here, there], retention: {{last: 1}}}}
+systems:
+  www:
+    tier: gold
+    sources:
+      - files: {{paths: {base}/www, exclude: ["*.tmp"]}}
+""")
+    hf.env["HOLDFAST_CONFIG"] = path
+    hf("-r", f"{base}/main", "init", "--new-key-file", f"{base}/main.key")
+    hf("-r", "far", "init", "--family", "main")
+    return path
+
+
+def append(path, text):
+    with open(path, "a", encoding="utf-8") as f:
+        f.write(text)
+
+
+def test_a_configured_name_opens_its_repository_with_its_key(hf, config, base):
+    assert hf("-r", "main", "snapshots").rc == 0
+    assert hf("-r", "far", "snapshots").rc == 0
+    os.rename(f"{base}/far.pw", f"{base}/away")
+    assert "far.pw" in hf("-r", "far", "snapshots", rc=1).err
+    with open(f"{base}/far.pw", "w", encoding="utf-8") as f:
+        f.write("wrong\n")
+    hf("-r", "far", "snapshots", rc=12)
+    # What is given goes before what is declared.
+    hf("-r", "far", "--password-file", f"{base}/away", "snapshots")
+
+
+def test_a_declared_system_goes_to_all_its_destinations(hf, config, base):
+    r = hf("--json", "backup", "--system", "www")
+    places = r.summary["repositories"]
+    assert [p["url"] for p in places] == ["main", "far"]  # the primary one first
+    assert all(p["snapshot"] and p["error"] is None for p in places)
+    for name in ("main", "far"):
+        ls = hf("-r", name, "ls", "-R", "latest:www").out
+        assert "a.txt" in ls and "c.txt" in ls and "b.tmp" not in ls
+    os.rename(f"{base}/far", f"{base}/gone")
+    r = hf("--json", "backup", "--system", "www", rc=3)
+    assert [bool(p["error"]) for p in r.summary["repositories"]] == [False, True]
+
+
+def test_a_declared_system_says_itself_what_and_where(hf, config, base):
+    for args, said in (((f"{base}/www",), "declared with its paths"),
+                       (("--stdin",), "declared with its paths"),
+                       (("-r", f"{base}/main"), "where www goes is declared")):
+        assert said in hf("backup", "--system", "www", *args, rc=2).err
+    assert "which paths? There is no system 'wwww'" in hf("backup", "--system", "wwww", rc=2).err
+    hf("-r", "main", "backup", "--system", "other", f"{base}/www")
+
+
+def test_data_is_not_stored_where_its_tier_does_not_allow(hf, config, base):
+    os.makedirs(f"{base}/h.d")
+    append(f"{base}/h.d/10.yaml", "tiers: {gold: {residency: [here]}}\n")
+    r = hf("backup", "--system", "www", rc=2)
+    assert "www may not be at far: its location is there" in r.err
+    assert not hf("-r", "main", "--json", "snapshots").json("item")
+
+
+def test_forget_keeps_what_the_tier_of_the_system_says(hf, config, base):
+    for i in range(3):
+        append(f"{base}/www/a.txt", str(i))
+        hf("backup", "--system", "www")
+    hf("-r", "main", "forget", "--system", "www")
+    assert len(hf("-r", "main", "--json", "snapshots").json("item")) == 1
+    assert len(hf("-r", "far", "--json", "snapshots").json("item")) == 3
+
+
+def test_also_takes_a_configured_name_and_its_key(hf, config, base):
+    r = hf("--json", "-r", "main", "backup", f"{base}/www", "--also", "far")
+    assert [p["error"] for p in r.summary["repositories"]] == [None, None]
+
+
+def test_copy_takes_configured_names_and_their_keys(hf, config, base):
+    hf("-r", "main", "backup", f"{base}/www")
+    hf("-r", "far", "copy", "--from-repo", "main")
+    assert len(hf("-r", "far", "--json", "snapshots").json("item")) == 1
+    # What is given goes before what is declared.
+    hf("-r", "far", "copy", "--from-repo", "main", "--from-password-file", f"{base}/far.pw", rc=12)
+
+
+def test_without_being_told_it_is_looked_for_at_home(hf, config, base):
+    del hf.env["HOLDFAST_CONFIG"]
+    os.makedirs(f"{base}/home/.config/holdfast")
+    os.rename(config, f"{base}/home/.config/holdfast/holdfast.yaml")
+    assert hf("-r", "main", "snapshots").rc == 0
+    os.makedirs(f"{base}/main here/far")
+    hf("-r", "./far", "snapshots", cwd=f"{base}/main here", env={"HOLDFAST_PASSWORD": "x"}, rc=10)  # a folder, not the name
+
+
+def test_each_value_is_shown_with_its_origin(hf, config, base):
+    os.makedirs(f"{base}/h.d")
+    append(f"{base}/h.d/10.yaml", "repositories:\n  far: {location: elsewhere}\n")
+    env = {"HOLDFAST_REPOSITORIES_MAIN_URL": f"{base}/moved"}
+    out = hf("config", "show", "--origin", env=env).out
+    assert f"location: elsewhere  # {base}/h.d/10.yaml:2:19" in out
+    assert f"url: {base}/moved  # HOLDFAST_REPOSITORIES_MAIN_URL in the environment" in out
+    items = {o["key"]: o for o in hf("--json", "config", "show").json("item")}
+    assert items["repositories.far.location"]["line"] == 2
+    assert items["systems.www.sources[0].files.exclude[0]"]["value"] == "*.tmp"
+    # What is shown is a configuration again.
+    append(f"{base}/again.yaml", hf("config", "show").out)
+    assert hf("-c", f"{base}/again.yaml", "config", "show").out == hf("config", "show").out
+
+
+def test_a_mistake_is_told_with_its_place_and_hurts_only_who_needs_the_configuration(hf, config, base):
+    assert "is good: 2 repositories, 1 tier, 1 system" in hf("config", "check").out
+    append(config, "  shop: {teir: gold}\n")
+    r = hf("config", "check", rc=2)
+    assert f"{config}:13:10: there is no key 'teir' here" in r.err and "did you mean 'tier'?" in r.err
+    assert hf("-r", "main", "snapshots", rc=2).err.count("teir")
+    # A recovery needs nothing but the place and the key.
+    hf("-r", f"{base}/main", "--key-file", f"{base}/main.key", "snapshots")
+    hf("-c", f"{base}/none.yaml", "config", "check", rc=2)
+    hf.env.pop("HOLDFAST_CONFIG")
+    assert "there is no configuration" in hf("config", "check", rc=2).err
+
+
+def test_the_schema_has_every_key_of_the_configuration_and_no_other(hf, config):
+    schema = json.loads(hf("config", "schema").out)
+    assert set(schema["properties"]) == {"repositories", "tiers", "systems"}
+    for o in hf("--json", "config", "show").json("item"):
+        at = schema
+        for word in re.sub(r"\[\d+\]", ".[]", o["key"]).split("."):
+            if word == "[]":
+                at = at.get("items") or at["anyOf"][1]["items"]
+            else:
+                assert at["additionalProperties"] is False or "properties" not in at
+                at = at.get("properties", {}).get(word) or at["additionalProperties"]
+        assert at.get("type", "string") in ("string", "integer")
