@@ -85,6 +85,7 @@ struct store { /* first member of each driver's own struct */
 	char *url;           /* "fs:/srv/b", secrets removed; owned */
 	struct store *under; /* the store that a wrapper wraps, else NULL */
 	unsigned parallel;   /* a driver's: requests at a time that pay, 0: it does not matter */
+	bool leaves_uploads; /* a driver's: cut ones are in tmp/ (store_uploads_sweep) */
 };
 
 struct calendar_rates;

@@ -14,6 +14,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "store/store_drivers.h"
 
 #define OK(call)          check_ok((call), &t->e, #call, __LINE__)
 #define FAILS(call, kind) check_fails((call), (kind), &t->e, #call, __LINE__)
@@ -805,6 +806,39 @@ static void readers_see_whole_objects_while_they_are_replaced(void **state)
 	together(&c, read_or_replace, THREADS);
 }
 
+/* Of drivers whose uploads are objects in tmp/ until they get their names. */
+static void what_cut_uploads_left_is_swept(void **state)
+{
+	static const char *const left[] = {"tmp/0123456789abcdef", "tmp/fedcba9876543210"};
+	static const char other[] = "tmp/not-ours";
+	struct t *t = *state;
+	struct store *under = t->s;
+	struct store_stat st;
+	struct keys k = {0};
+	uint64_t n;
+
+	while (under->under)
+		under = under->under;
+	if (!under->leaves_uploads)
+		return;
+	for (int i = 0; i < 2; i++)
+		OK(under->ops->put(under, left[i], span_str("x"), 0, &t->e));
+	OK(under->ops->put(under, other, span_str("x"), 0, &t->e));
+	OK(put(t, "a", "x", 0));
+	OK(store_list(t->s, "", collect, &k, &t->e));
+	assert_int_equal(k.n, 1);
+	keys_fini(&k);
+	OK(under->ops->stat(under, left[0], &st, &t->e));
+	OK(store_uploads_sweep(t->s, st.mtime_ns - 60 * INT64_C(1000000000), &n, &t->e));
+	assert_int_equal(n, 0);
+	OK(store_uploads_sweep(t->s, st.mtime_ns + 60 * INT64_C(1000000000), &n, &t->e));
+	assert_int_equal(n, 2);
+	for (int i = 0; i < 2; i++)
+		FAILS(under->ops->stat(under, left[i], &st, &t->e), ERR_ABSENT);
+	OK(under->ops->stat(under, other, &st, &t->e));
+	holds(t, "a", "x");
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 static const struct CMUnitTest tests[] = {
@@ -833,6 +867,7 @@ static const struct CMUnitTest tests[] = {
     T(lazy_commits_never_replace_new),
     T(a_name_taken_before_sync_is_told_once),
     T(what_was_not_synced_is_gone_after_close),
+    T(what_cut_uploads_left_is_swept),
 };
 
 static const struct CMUnitTest thread_tests[] = {
