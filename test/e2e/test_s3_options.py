@@ -2,7 +2,6 @@
 import json
 import os
 import re
-import socket
 import sys
 
 import pytest
@@ -119,10 +118,8 @@ def test_profiles_tokens_and_instance_metadata_sign_requests(hf, moto, tree):
 
 @pytest.fixture(scope="module")
 def swift(tmp_path_factory):
-    try:
-        socket.gethostbyname("localhost")
-    except OSError:
-        pytest.skip("localhost has no address here, which Swift needs")
+    if swift_s3.unable():
+        pytest.skip(swift_s3.unable())
     with swift_s3.Swift(tmp_path_factory.mktemp("swift")) as server:
         yield server.up()
 
