@@ -9,6 +9,7 @@
 #include <pthread.h>
 
 #include "store/s3.h"
+#include "store/store_cold.h"
 
 enum s3_conditional { S3_UNKNOWN, S3_HONOURED, S3_IGNORED };
 
@@ -24,6 +25,10 @@ struct store_s3 {
 
 void s3_put_init(struct store_s3 *s);
 void s3_put_fini(struct store_s3 *s); /* aborts what is unfinished */
+
+/* s3_cold.c: since when is it in its class?  And waking. */
+void s3_date_class(const struct s3 *s, struct store_stat *st);
+extern const struct store_cold_ops s3_cold_ops;
 
 /* s3_list.c */
 int s3_list(struct store *st, const char *prefix, store_visit *visit, void *arg, struct err *e);

@@ -88,17 +88,6 @@ def test_class_encryption_and_tags_go_where_they_belong(hf, moto, tree):
     hf("check", "--read-data")
 
 
-def test_what_is_in_an_archive_is_named_as_such(hf, moto, tree, base):
-    Bucket(moto.endpoint, "cold", "AK", "SK").make()
-    tree.file("a", os.urandom(100_000))
-    at(hf, moto.endpoint, "cold")
-    options = ("-o", "s3.storage-class=GLACIER")
-    init(hf, *options)
-    hf(*options, "backup", tree.path)
-    failed = hf("restore", "latest", "--target", base / "out", rc=None)
-    assert failed.rc != 0 and "InvalidObjectState" in failed.err
-
-
 def test_profiles_tokens_and_instance_metadata_sign_requests(hf, moto, tree):
     Bucket(moto.endpoint, "who", "AK", "SK").make()
     tree.file("a", b"1")
