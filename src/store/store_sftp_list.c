@@ -106,7 +106,7 @@ static int take_entries(struct walk *k, struct reading *r, struct err *e)
 			    "the server's listing does not tell sizes, kinds and times");
 		take_entry(k, r, name, &a);
 	}
-	return c.bad ? err_set(e, ERR_CORRUPT, "a listing that is none") : 0;
+	return c.bad ? err_set(e, ERR_FAILED, "a listing that is none") : 0;
 }
 
 static void ask_entries(struct walk *k, struct reading *r)
