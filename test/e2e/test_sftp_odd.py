@@ -156,3 +156,12 @@ def test_an_answer_that_is_none_acknowledges_nothing(odd, tree, kind, how):
     odd()
     hf.backup(tree.path)
     hf("check", "--read-data")
+
+
+def test_a_listing_without_an_end_is_ended(odd, tree):
+    hf = odd()
+    tree.file("a", b"precious")
+    hf.backup(tree.path)
+    odd("endless")
+    failed = hf("check", rc=1, timeout=30)
+    assert "listing has no end" in failed.err
