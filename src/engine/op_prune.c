@@ -200,7 +200,7 @@ static void find_dead(struct prune *pr, struct id_list *dead)
 		bool young = pr->now_ns - pk->stored_ns < pr->grace_ns;
 
 		if (pk->marked || pk->doomed || !pk->present || (pk->live && !pk->repack)) {
-			pr->out->packs_kept += pk->live && !pk->repack;
+			pr->out->packs_kept += pk->live && !pk->repack && !pk->paid_ns;
 			continue;
 		}
 		/* Perhaps a run is at it that has made no snapshot yet. */

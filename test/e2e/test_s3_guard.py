@@ -68,7 +68,7 @@ def add_only(gateway, bucket, user):
     with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "doc", "stores.md"), encoding="utf-8") as f:
         policy = re.search(r"```json\n(.*?)```", f.read(), re.S)[1]
     # There users have no account.
-    policy = policy.replace("arn:aws:iam::ACCOUNT:user/USER", f"arn:aws:iam:::user/{user}").replace("BUCKET", bucket.name)
+    policy = policy.replace("ACCOUNT", "").replace("USER", user).replace("OWNER", "t").replace("BUCKET", bucket.name)
     gateway.user(user, f"AK{user}", f"SK{user}12345")
     status, _, body = bucket.request("PUT", query={"policy": ""}, body=policy.encode())
     assert status in (200, 204), body

@@ -14,6 +14,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "store/store_cold.h"
 #include "store/store_drivers.h"
 
 #define OK(call)          check_ok((call), &t->e, #call, __LINE__)
@@ -806,6 +807,70 @@ static void readers_see_whole_objects_while_they_are_replaced(void **state)
 	together(&c, read_or_replace, THREADS);
 }
 
+/* ---- What may be asleep (store_cold.h). */
+
+static void what_cannot_sleep_says_so_and_what_can_is_awake(void **state)
+{
+	struct t *t = *state;
+	struct store_thaw how = {STORE_STANDARD, 1};
+	struct store_cold now;
+
+	OK(put(t, "packs/00/a", "hello", 0));
+	if (store_can_sleep(t->s)) {
+		OK(store_cold_look(t->s, "packs/00/a", &now, &t->e));
+		assert_int_equal(now.state, STORE_HOT);
+		assert_int_equal(now.size, 5);
+		OK(store_cold_thaw(t->s, "packs/00/a", &now, &how, &t->e)); /* nothing to do */
+		FAILS(store_cold_look(t->s, "packs/00/b", &now, &t->e), ERR_ABSENT);
+	} else {
+		FAILS(store_cold_look(t->s, "packs/00/a", &now, &t->e), ERR_UNSUPPORTED);
+		FAILS(store_cold_thaw(t->s, "packs/00/a", &now, &how, &t->e), ERR_UNSUPPORTED);
+	}
+	FAILS(store_cold_look(t->s, "../a", &now, &t->e), ERR_USAGE);
+	holds(t, "packs/00/a", "hello");
+}
+
+static unsigned listed_class;
+
+static int see_class(void *arg, const char *key, const struct store_stat *st, struct err *e)
+{
+	listed_class = st->class;
+	assert_true(st->class_ns >= st->mtime_ns);
+	return 0;
+}
+
+/* At a place whose packs/ is an archive. */
+static void what_sleeps_is_told_listed_and_deleted_and_wakes(void **state)
+{
+	struct t *t = *state;
+	struct store_thaw how = {STORE_STANDARD, 2};
+	struct store_cold now;
+	struct store_stat st;
+	char c[5];
+
+	OK(put(t, "meta/00/a", "hello", 0));
+	holds(t, "meta/00/a", "hello");
+	OK(put(t, "packs/00/a", "hello", STORE_NEW));
+	FAILS(put(t, "packs/00/a", "again", STORE_NEW), ERR_EXISTS);
+	FAILS(store_get(t->s, "packs/00/a", 0, c, 5, &t->e), ERR_COLD);
+	OK(store_stat(t->s, "packs/00/a", &st, &t->e));
+	assert_int_equal(st.size, 5);
+	assert_true(store_class_info(st.class)->asleep);
+	OK(store_list(t->s, "packs/", see_class, NULL, &t->e));
+	assert_int_equal(listed_class, st.class);
+	OK(store_cold_look(t->s, "packs/00/a", &now, &t->e));
+	assert_int_equal(now.state, STORE_COLD);
+	assert_int_equal(now.class, st.class);
+	OK(store_cold_thaw(t->s, "packs/00/a", &now, &how, &t->e));
+	OK(store_cold_thaw(t->s, "packs/00/a", &now, &how, &t->e)); /* it has been asked */
+	for (int n = 0; n < 100000 && now.state != STORE_THAWED && now.state != STORE_HOT; n++)
+		OK(store_cold_look(t->s, "packs/00/a", &now, &t->e));
+	holds(t, "packs/00/a", "hello");
+	OK(put(t, "packs/00/b", "gone", STORE_NEW));
+	OK(store_del(t->s, "packs/00/b", &t->e));
+	is_absent(t, "packs/00/b");
+}
+
 /* Of drivers whose uploads are objects in tmp/ until they get their names. */
 static void what_cut_uploads_left_is_swept(void **state)
 {
@@ -868,6 +933,11 @@ static const struct CMUnitTest tests[] = {
     T(a_name_taken_before_sync_is_told_once),
     T(what_was_not_synced_is_gone_after_close),
     T(what_cut_uploads_left_is_swept),
+    T(what_cannot_sleep_says_so_and_what_can_is_awake),
+};
+
+static const struct CMUnitTest cold_tests[] = {
+    T(what_sleeps_is_told_listed_and_deleted_and_wakes),
 };
 
 static const struct CMUnitTest thread_tests[] = {
@@ -877,10 +947,12 @@ static const struct CMUnitTest thread_tests[] = {
     T(readers_see_whole_objects_while_they_are_replaced),
 };
 
-int store_suite_run(const struct store_suite *d, bool threads)
+int store_suite_run(const struct store_suite *d, const char *which)
 {
 	driver = d;
-	if (threads)
+	if (which && strcmp(which, "cold") == 0)
+		return cmocka_run_group_tests_name(d->name, cold_tests, NULL, NULL);
+	if (which)
 		return cmocka_run_group_tests_name(d->name, thread_tests, NULL, NULL);
 	return cmocka_run_group_tests_name(d->name, tests, NULL, NULL);
 }
