@@ -178,7 +178,7 @@ int main(void)
 	    cmocka_unit_test(only_what_holds_a_snapshot_now_is_a_copy),
 	    cmocka_unit_test(a_lock_counts_only_where_it_was_proven_lately),
 	    cmocka_unit_test(what_is_offline_counts_while_it_is_away_and_was_seen_lately),
-    cmocka_unit_test(each_copy_has_to_be_checked_lately_and_whole),
+	    cmocka_unit_test(each_copy_has_to_be_checked_lately_and_whole),
 	    cmocka_unit_test(roles_and_locations_have_to_fit),
 	    cmocka_unit_test(residency_goes_for_whatever_holds_some_of_it),
 	};
