@@ -30,6 +30,7 @@ static const struct err_info table[ERR_KINDS] = {
     [ERR_OBJECTIVE_MISSED] = {ERR_OBJECTIVE_MISSED, "objective_missed", 40, false,
 	"an objective is missed"},
     [ERR_IO] = {ERR_IO, "io", 1, true, "input or output error"},
+    [ERR_COLD] = {ERR_COLD, "cold", 1, false, "in cold storage"},
     [ERR_BUG] = {ERR_BUG, "bug", 1, false, "a bug in holdfast"},
 };
 

@@ -39,6 +39,7 @@ enum err_kind {
 	ERR_DAMAGE_FOUND,     /* check found damage (exit 20) */
 	ERR_OBJECTIVE_MISSED, /* a rule is not kept (exit 40) */
 	ERR_IO,               /* the device failed */
+	ERR_COLD,             /* stored where it must be thawed before it can be read */
 	ERR_BUG,              /* we are wrong */
 	ERR_KINDS
 };

@@ -173,11 +173,16 @@ struct cli_options {
 	const char *target;
 	int overwrite;
 	bool delete, verify;
+	int thaw, thaw_days;
+	bool no_wait;
+	struct cli_list thaw_price;
+	struct calendar_duration thaw_poll;
 	/* keeping */
 	int keep_last, keep_hourly, keep_daily, keep_weekly, keep_monthly, keep_yearly;
 	struct calendar_duration keep_within;
 	struct cli_list keep_tags;
 	bool prune, exclusive, repack, accept_history, drop_foreign;
+	bool pay_for_cold;
 	double max_unused;
 	/* looking */
 	bool read_data, long_list, recursive, ignore_case, allow_other;

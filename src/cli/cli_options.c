@@ -76,6 +76,17 @@ const struct opt_def opt_table[] = {
         "remove from the target what the snapshot doesn't have"},
     {"verify", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(RESTORE), AT(verify), 0, NULL,
         "read everything back and compare"},
+    {"thaw", 0, OPT_CHOICE, OPT_MAIN, "SPEED", NULL, "bulk|standard|expedited", B(RESTORE), AT(thaw), OPT_NO_ENV,
+        NULL, "have what sleeps in cold storage thawed, which costs money, and wait for it; without this, "
+        "or with --dry-run, only time and cost are told"},
+    {"thaw-days", 0, OPT_COUNT, OPT_MAIN, "N", "7", NULL, B(RESTORE), AT(thaw_days), 0, NULL,
+        "for how long it is to stay readable"},
+    {"no-wait", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(RESTORE), AT(no_wait), OPT_NO_ENV, NULL,
+        "only ask for what must be thawed: write nothing, and exit with 3"},
+    {"thaw-price", 0, OPT_LIST, OPT_MAIN, "SPEED=GB[:REQUESTS]", NULL, NULL, B(RESTORE), AT(thaw_price), 0, NULL,
+        "what a GB, and a thousand requests, cost you at that speed, for the estimate"},
+    {"thaw-poll", 0, OPT_DURATION, OPT_MAIN, "DURATION", NULL, NULL, B(RESTORE), AT(thaw_poll), 0, NULL,
+        "how often to look whether it is thawed (by how long it takes, 10s to 10m)"},
     /* check */
     {"read-data", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(CHECK), AT(read_data), 0, NULL,
         "read and verify all that is stored"},
@@ -196,6 +207,8 @@ const struct opt_def opt_table[] = {
     {"repack", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(PRUNE) | B(FORGET), AT(repack), 0, NULL,
         "take compressed frames apart too: what is unused in a frame that is partly in use is freed "
         "only so"},
+    {"pay-for-cold", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(PRUNE) | B(FORGET), AT(pay_for_cold), 0, NULL,
+        "delete from cold storage also what is paid for until later, and write again what costs to be read there"},
     {"max-unused", 0, OPT_PERCENT, OPT_MAIN, "N%", "5%", NULL, B(PRUNE) | B(FORGET), AT(max_unused), 0, NULL,
         "how much of what is kept may stay unused; beyond it, packs are written again without their "
         "unused frames"},

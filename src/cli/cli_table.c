@@ -67,12 +67,18 @@ const struct cmd_def cmd_table[CMD_COUNT] = {
 	"outside the target, and nothing that is there is overwritten unless --overwrite says "
 	"so.\n\nWhat cannot be restored is reported, the rest is restored, and the exit status is "
 	"3; "
-	"or 20 where stored data is damaged.\n\n" ABOUT_SNAPSHOT,
+	"or 20 where stored data is damaged.\n\nWhere packs that it needs sleep in cold storage, "
+	"it tells "
+	"which, how long it takes and what it costs to thaw them, and does nothing more, unless "
+	"--thaw "
+	"says how fast. What was asked for is never asked for again: the same command goes on with "
+	"waiting.\n\n" ABOUT_SNAPSHOT,
 	CMD_REPO | CMD_OPENS, 1, 1, NULL, NULL, cmd_restore,
 	{{"holdfast -r /srv/backup restore latest --target /tmp/back", "everything"},
 	    {"holdfast restore latest:/etc --target /tmp/etc", "one folder's content"},
 	    {"holdfast restore 1a2b3c4d --target / --overwrite if-changed --include /home/eve",
-		"put back in place what differs"}}},
+		"put back in place what differs"},
+	    {"holdfast restore latest --target /tmp/back --thaw bulk", "out of an archive"}}},
     [CMD_MOUNT] = {CMD_MOUNT, "mount", "MOUNTPOINT", "Show snapshots as a file system",
 	"Mounts the chosen snapshots, read-only, on an empty folder until it is unmounted or "
 	"interrupted. Below it are ids/, times/ and latest.",
@@ -107,7 +113,9 @@ const struct cmd_def cmd_table[CMD_COUNT] = {
     [CMD_PRUNE] = {CMD_PRUNE, "prune", "", "Free what no snapshot needs",
 	"Works beside running backups: what nothing needs is first marked, and deleted by a prune "
 	"after the grace time (a day, unless init said otherwise). With --exclusive it is deleted "
-	"at once, which is safe only while nobody else uses the repository.",
+	"at once, which is safe only while nobody else uses the repository.\n\nIn cold storage, "
+	"which is paid for a minimum time, nothing is deleted before that is over, and nothing is "
+	"written again, unless --pay-for-cold says so; what sleeps there is never read.",
 	CMD_REPO | CMD_OPENS, 0, 0, NULL, "11", cmd_prune,
 	{{"holdfast -r /srv/backup prune --dry-run", "shows what would be freed, and why"}}},
     [CMD_STATS] = {CMD_STATS, "stats", "", "Measure the repository",

@@ -17,6 +17,9 @@ static void report(struct cli *c, const struct check_result *r)
 		out_text(c, ", read %s of them (%s)", text_count(a, r->packs_read),
 		    text_bytes(b, r->bytes_read));
 	out_text(c, " in %s\n", text_seconds(a, r->seconds));
+	if (r->asleep_packs)
+		out_text(c, "Not read, for they sleep in cold storage: %s\n",
+		    text_amount(a, r->asleep_packs, "pack", "packs"));
 	if (r->unreferenced_packs)
 		out_text(c, "In no index, so that prune removes them: %s\n",
 		    text_amount(a, r->unreferenced_packs, "pack", "packs"));
@@ -42,6 +45,7 @@ static void report_json(struct cli *c, const struct check_result *r)
 	out_json_u64(o, "trees", r->trees);
 	out_json_u64(o, "packs", r->packs);
 	out_json_u64(o, "packs_read", r->packs_read);
+	out_json_u64(o, "asleep_packs", r->asleep_packs);
 	out_json_u64(o, "indexes", r->indexes);
 	out_json_u64(o, "blobs", r->blobs);
 	out_json_u64(o, "bytes_read", r->bytes_read);
@@ -137,6 +141,15 @@ int cmd_check(struct cli *c, struct err *e)
 		    "keep a copy of the store and look at who could delete or write there; when "
 		    "you know why, 'holdfast repair snapshots --accept-history' takes what is "
 		    "there for right");
+	}
+	if (r.asleep_packs) {
+		err_set(e, ERR_INCOMPLETE, "check: %llu %s not read: asleep in cold storage",
+		    (unsigned long long)r.asleep_packs,
+		    text_plural(r.asleep_packs, "pack was", "packs were"));
+		return err_hint(e,
+		    "thaw what a snapshot needs with holdfast restore SNAPSHOT --target FOLDER "
+		    "--thaw SPEED --no-wait, which writes nothing, and check again after that; or "
+		    "check without --read-data");
 	}
 	if (r.warnings == 0)
 		return 0;

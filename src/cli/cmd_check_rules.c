@@ -35,6 +35,7 @@ static void report(struct cli *c, const struct tamper_result *r)
 		o = json_object();
 		json_object_set_new(o, "replaced", json_boolean(r->replaced));
 		json_object_set_new(o, "deleted", json_boolean(r->deleted));
+		json_object_set_new(o, "versions_kept", json_boolean(r->versions_kept));
 		json_object_set_new(o, "pack_tried", json_boolean(r->pack_tried));
 		json_object_set_new(o, "pack_replaced", json_boolean(r->pack_replaced));
 		if (r->locked_until_ns)
@@ -55,6 +56,11 @@ static void report(struct cli *c, const struct tamper_result *r)
 	}
 	out_text(c, "Replacing an object of our own: %s\n", r->replaced ? "DONE" : "refused");
 	out_text(c, "Deleting it:                    %s\n", r->deleted ? "DONE" : "refused");
+	if (r->versions_kept) {
+		out_text(
+		    c, "Deleting the version before:    refused, so nothing is lost by these\n");
+		return;
+	}
 	out_text(c, "Replacing a pack by itself:     %s\n",
 	    r->pack_replaced ? "DONE"
 	    : r->pack_tried  ? "refused"
@@ -70,7 +76,7 @@ int cmd_check_tamper(struct cli *c, struct err *e)
 	if (op_tamper(c->repo, c->ctx, &r, e) == -1)
 		return err_wrap(e, "check --tamper");
 	p.when_ns = clock->wall_ns(clock);
-	p.problems = (uint64_t)r.replaced + r.deleted + r.pack_replaced;
+	p.problems = r.versions_kept ? 0 : (uint64_t)r.replaced + r.deleted + r.pack_replaced;
 	p.until_ns = r.locked_until_ns;
 	if (r.locked_until_ns)
 		p.problems += r.unlocked;

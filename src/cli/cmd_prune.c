@@ -1,6 +1,8 @@
 /* prune: free what no snapshot needs. */
 #include "cli/cli_out.h"
 
+#include <math.h>
+
 #include "engine/op_prune.h"
 
 static const char *packs(char out[TEXT_AMOUNT], uint64_t n)
@@ -44,6 +46,12 @@ static void report(struct cli *c, const struct prune_result *r)
 		    text_count(a, r->snapshots_removed));
 	out_text(c, "In use: %s, %s; unused within them: %s\n", packs(a, r->packs_kept),
 	    text_bytes(b, r->bytes_live), text_bytes((char[32]){0}, r->bytes_dead));
+	if (r->paid_packs)
+		out_text(c,
+		    "Unused, but kept: %s, %s, in cold storage that is paid for until %s\n"
+		    "at least; deleting them now costs about %.2f USD (--pay-for-cold)\n",
+		    packs(a, r->paid_packs), text_bytes(b, r->paid_bytes),
+		    calendar_format_local(when, r->paid_until_ns), ceil(r->paid_fee * 100) / 100);
 	if (r->waiting && r->next_ns)
 		out_text(c,
 		    "Unused %s wait, lest a running backup needs them: prune again after\n"
@@ -72,6 +80,11 @@ static void report_json(struct cli *c, const struct prune_result *r)
 	out_json_u64(o, "domains_held", r->domains_held);
 	out_json_u64(o, "passed_over", r->passed_over);
 	out_json_u64(o, "waiting", r->waiting);
+	out_json_u64(o, "paid_packs", r->paid_packs);
+	out_json_u64(o, "paid_bytes", r->paid_bytes);
+	json_object_set_new(o, "early_deletion", json_real(r->paid_fee));
+	if (r->paid_until_ns)
+		out_json_time(o, "paid_until", r->paid_until_ns);
 	if (r->next_ns)
 		out_json_time(o, "next", r->next_ns);
 	else
@@ -162,6 +175,7 @@ int cmd_prune(struct cli *c, struct err *e)
 	    .exclusive = c->opt.exclusive,
 	    .repack = c->opt.repack,
 	    .max_unused = c->opt.max_unused,
+	    .pay_for_cold = c->opt.pay_for_cold,
 	    .item = show_item,
 	    .item_arg = &sh};
 	struct prune_result r = {0};

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "cli/cli_thaw.h"
 #include "engine/op_restore.h"
 
 static void report(struct cli *c, const struct snapshot *s, const struct restore_result *r)
@@ -117,7 +118,8 @@ int cmd_restore(struct cli *c, struct err *e)
 	    .dry_run = c->opt.dry_run,
 	    .jobs = (unsigned)c->opt.jobs,
 	};
-	rc = run(c, &p, e);
+	if (thaw_options(c, &p.thaw, e) == 0)
+		rc = run(c, &p, e);
 out:
 	exclude_free(include);
 	exclude_free(exclude);

@@ -126,7 +126,13 @@ static void read_job(struct worker *w, const struct job *j)
 	uint64_t bytes = 0;
 	struct err e;
 
-	if (reader_frame(w->reader, &j->at, &w->frame, &e) == -1 || !frame_right(w, j))
+	if (reader_frame(w->reader, &j->at, &w->frame, &e) == -1) {
+		/* So will the others be, and each try costs. */
+		if (e.kind == ERR_COLD)
+			fail(w->pool, &e);
+		return;
+	}
+	if (!frame_right(w, j))
 		return;
 	if (copy_to(w->pool->c, add_blobs(w, j, &e), &e) == -1) {
 		fail(w->pool, &e);

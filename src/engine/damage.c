@@ -13,6 +13,7 @@
 #include "os/os.h"
 #include "repo/mark.h"
 #include "repo/repo_object.h"
+#include "store/store_cold.h"
 
 /* Packs read side by side: each takes up to 10 MiB. */
 enum { READERS_MAX = 5 };
@@ -20,6 +21,7 @@ enum { READERS_MAX = 5 };
 struct pack_state {
 	uint8_t type;  /* of the folder it lies in */
 	uint64_t size; /* in the store; 0 and !present: missing */
+	unsigned class;
 	bool present, indexed, bad;
 	bool fits; /* some index has its size right */
 };
@@ -187,6 +189,7 @@ static int take_pack(void *arg, enum format_type type, const struct id *id,
 	s->present = true;
 	s->type = (uint8_t)type;
 	s->size = st->size;
+	s->class = st->class;
 	return 0;
 }
 
@@ -311,6 +314,21 @@ static void bad_blob(void *arg, const struct id *blob)
 	damage_note_blob(x->damage, x->domain, blob);
 }
 
+/* In cold storage, and not thawed?  That is no damage, and nothing is known of it. */
+static bool is_asleep(struct damage *d, const struct pack_state *s, const char *name, struct err *e)
+{
+	struct store_cold now;
+
+	if (s->class == STORE_CLASS_USUAL || !store_can_sleep(repo_store(d->repo)) ||
+	    store_cold_look(repo_store(d->repo), name, &now, e) == -1 || now.state == STORE_HOT ||
+	    now.state == STORE_THAWED)
+		return false;
+	pthread_mutex_lock(&d->lock);
+	d->counts.asleep_packs++;
+	pthread_mutex_unlock(&d->lock);
+	return true;
+}
+
 static void read_pack(struct damage *d, struct damage_pack *dp, uint32_t ordinal)
 {
 	struct index_cache_pack p;
@@ -328,8 +346,9 @@ static void read_pack(struct damage *d, struct damage_pack *dp, uint32_t ordinal
 	}
 	repo_object_name(name, (enum format_type)p.type, &p.id);
 	s = idmap_get(d->packs, &p.id);
-	if (s == NULL || !s->present || s->type != p.type)
+	if (s == NULL || !s->present || s->type != p.type || is_asleep(d, s, name, &e))
 		return;
+	err_clear(&e);
 	reading.domain = p.origin.domain;
 	rc = damage_pack_read(dp, ordinal, s->size, bad_blob, &reading, &lie, &e);
 	pthread_mutex_lock(&d->lock);

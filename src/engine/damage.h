@@ -24,6 +24,7 @@ struct damage_params {
 
 struct damage_counts {
 	uint64_t packs, packs_read, indexes, blobs, bytes_read;
+	uint64_t asleep_packs;                      /* not read: they must be thawed first */
 	uint64_t unreferenced_packs, foreign_packs; /* foreign: whole, of keys unknown */
 	uint64_t objects;                           /* damaged ones */
 	bool snapshots_damaged;                     /* a snapshot object could not be read */

@@ -242,6 +242,7 @@ static void take_counts(struct check_result *out, const struct damage_counts *n)
 {
 	out->packs = n->packs;
 	out->packs_read = n->packs_read;
+	out->asleep_packs = n->asleep_packs;
 	out->indexes = n->indexes;
 	out->blobs = n->blobs;
 	out->bytes_read = n->bytes_read;

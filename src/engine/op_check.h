@@ -17,6 +17,7 @@ struct check_params {
 struct check_result {
 	uint64_t snapshots, trees, packs, packs_read, indexes, blobs;
 	uint64_t bytes_read;
+	uint64_t asleep_packs;       /* in cold storage: not read, though they were to be */
 	uint64_t unreferenced_packs; /* garbage, for prune: not damage */
 	uint64_t late_packs;         /* gone, and named only by what came too late: the same */
 	uint64_t damaged_objects, foreign_objects; /* among them, config may be too old for */

@@ -200,7 +200,7 @@ static void find_dead(struct prune *pr, struct id_list *dead)
 		bool young = pr->now_ns - pk->stored_ns < pr->grace_ns;
 
 		if (pk->marked || pk->doomed || !pk->present || (pk->live && !pk->repack)) {
-			pr->out->packs_kept += pk->live && !pk->repack;
+			pr->out->packs_kept += pk->live && !pk->repack && !pk->paid_ns;
 			continue;
 		}
 		/* Perhaps a run is at it that has made no snapshot yet. */
@@ -259,7 +259,7 @@ static void count_doomed(struct prune *pr)
 
 static int act(struct prune *pr, const struct id_list *dead, struct err *e)
 {
-	int64_t age;
+	int64_t age, before;
 	uint64_t swept;
 
 	/* That mark outlives its packs: the next prune makes a tombstone of it. */
@@ -273,8 +273,10 @@ static int act(struct prune *pr, const struct id_list *dead, struct err *e)
 		return -1;
 	/* A run that is slow holds temporary files for long: a day at least. */
 	age = pr->grace_ns > DAY_NS ? pr->grace_ns : DAY_NS;
+	before = pr->p->exclusive ? pr->now_ns : pr->now_ns - age;
 	if (parity_sweep(pr->repo, pr->now_ns - pr->grace_ns, pr->ctx, &swept, e) == -1 ||
-	    repo_clock_sweep(pr->repo, pr->p->exclusive ? pr->now_ns : pr->now_ns - age, e) == -1)
+	    repo_clock_sweep(pr->repo, before, e) == -1 ||
+	    store_uploads_sweep(repo_store(pr->repo), before, &swept, e) == -1)
 		return -1;
 	return store_tmp_sweep(repo_store(pr->repo), pr->p->exclusive ? 0 : age, &swept, e);
 }

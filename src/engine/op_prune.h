@@ -16,6 +16,7 @@ enum prune_action {
 	PRUNE_MARK,   /* nothing needs it: marked now, deleted when due */
 	PRUNE_WAIT,   /* nothing needs it, but it is not due */
 	PRUNE_UNMARK, /* in use again */
+	PRUNE_KEEP,   /* nothing needs it, but its time in cold storage is paid for */
 	PRUNE_REPACK, /* what lives in it is copied, then it goes */
 };
 
@@ -34,6 +35,7 @@ struct prune_params {
 	bool dry_run;
 	bool exclusive;    /* nobody else uses the repository: grace 0 */
 	bool repack;       /* split frames too (full holders) */
+	bool pay_for_cold; /* delete before a class's minimum time, read what costs to be read */
 	double max_unused; /* percent of dead bytes tolerated in kept packs; < 0: 5 */
 	/* Of a dry run, each object that something would be done with, snapshots first; may be
 	 * NULL. */
@@ -50,6 +52,9 @@ struct prune_result {
 	uint64_t waiting;                /* packs that nothing needs, whose grace is not over */
 	uint64_t passed_over;            /* objects that nobody can make sense of */
 	uint64_t domains_held; /* nothing of them is pruned: a snapshot cannot be walked */
+	uint64_t paid_packs, paid_bytes; /* kept, as they are paid for */
+	int64_t paid_until_ns;           /* the first of them; 0 none */
+	double paid_fee;                 /* for deleting them now, in US dollars, about */
 	struct locks_result locks;
 	size_t rules;    /* of the bucket's life cycle, put as the store's options ask; 0: none */
 	int64_t next_ns; /* store time from when a prune goes on with them; 0 none */

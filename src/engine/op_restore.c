@@ -142,7 +142,7 @@ static int restore_other(
 	return 0;
 }
 
-static bool wanted(struct restore *rs, const char *path, bool is_dir, bool *inside)
+bool restore_wanted(struct restore *rs, const char *path, bool is_dir, bool *inside)
 {
 	if (rs->p->exclude != NULL && exclude_match(rs->p->exclude, path, is_dir) != NULL)
 		return false;
@@ -173,7 +173,8 @@ static int delete_extra(void *arg, const char *name, struct err *e)
 	path = mem_printf("%s/%s", del->path, name);
 	rc = restore_look(rs, del->d->dir, path, &st, e);
 	/* What was asked not to be restored is not asked to be deleted either. */
-	if (rc == 0 && st.exists && wanted(rs, path, st.type == ENTRY_DIR, &inside) && inside) {
+	if (rc == 0 && st.exists && restore_wanted(rs, path, st.type == ENTRY_DIR, &inside) &&
+	    inside) {
 		rs->deleted++;
 		event_emit(rs->ctx, EVENT_FILE_DONE, span_str(path), "%s",
 		    rs->p->dry_run ? "would be deleted" : "deleted");
@@ -250,7 +251,7 @@ static void walk_entry(struct restore *rs, struct rdir *d, const struct entry *e
 
 		dirlist_add(&d->names, slash + 1);
 	}
-	if (!wanted(rs, path, en->type == ENTRY_DIR, &inside))
+	if (!restore_wanted(rs, path, en->type == ENTRY_DIR, &inside))
 		return;
 	if (en->type == ENTRY_DIR) {
 		walk_dir(rs, d, en, ref, path, inside);
@@ -371,7 +372,7 @@ static int verify_tree(
 		bool in = inside;
 		struct err why;
 
-		if (!wanted(rs, child, en.type == ENTRY_DIR, &in)) {
+		if (!restore_wanted(rs, child, en.type == ENTRY_DIR, &in)) {
 			free(child);
 			continue;
 		}
@@ -432,6 +433,7 @@ static void fill_result(struct restore *rs, struct restore_result *out)
 static void restore_free(struct restore *rs)
 {
 	restore_links_free(rs);
+	thaw_free(rs->thaw);
 	buf_fini(&rs->left);
 	reader_free(rs->reader);
 	pthread_mutex_destroy(&rs->lock);
@@ -473,6 +475,8 @@ int op_restore(struct repo *r, const struct restore_params *p, struct ctx *ctx,
 	rs->skip = strcmp(p->path, "/") == 0 ? 0 : strlen(p->path);
 	if (at.entry.type != ENTRY_DIR)
 		rs->skip = (size_t)(strrchr(p->path, '/') - p->path);
+	if (restore_cold_begin(rs, &at, e) == -1)
+		goto out;
 	if (p->dry_run ? restore_dry_open(rs, e) == -1
 		       : target_open(p->target, p->overwrite, ctx, &rs->target, e) == -1)
 		goto out;

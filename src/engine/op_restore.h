@@ -5,10 +5,14 @@
  * content (or that one file) goes right into it.  What cannot be restored is
  * told to the sink, counted, and the rest is restored (exit 3; 20 if it was
  * damage).
+ *
+ * Where packs that it needs sleep in cold storage it is ERR_COLD, before anything is
+ * written, unless it may have them thawed; ERR_INCOMPLETE if it was only to ask for that.
  */
 #ifndef HF_ENGINE_OP_RESTORE_H
 #define HF_ENGINE_OP_RESTORE_H
 
+#include "engine/thaw.h"
 #include "repo/repo.h"
 #include "repo/snapshot.h"
 #include "source/exclude.h"
@@ -26,6 +30,7 @@ struct restore_params {
 	bool verify;                   /* read back and compare afterwards */
 	bool dry_run;
 	unsigned jobs;
+	struct thaw_params thaw; /* of what sleeps in cold storage; zeroed: none is paid for */
 };
 
 struct restore_result {

@@ -137,8 +137,6 @@ static int try_replace(struct tampering *t, struct err *e)
 	rc = store_get_all(t->store, t->out->object, 64, &b, e);
 	t->out->replaced = rc == 0 && span_eq(buf_span(&b), span_str("after!\n"));
 	buf_fini(&b);
-	if (t->out->replaced)
-		finding(t, t->out->object, "could be replaced; made for this, nothing is lost");
 	return rc;
 }
 
@@ -153,8 +151,23 @@ static int try_delete(struct tampering *t, struct err *e)
 	if (e->kind != ERR_ABSENT)
 		return -1;
 	t->out->deleted = true;
-	finding(t, t->out->object, "could be deleted; made for this, nothing is lost");
-	t->out->object[0] = '\0';
+	return 0;
+}
+
+static int judge_decoy(struct tampering *t, struct err *e)
+{
+	struct tamper_result *o = t->out;
+
+	if ((o->replaced || o->deleted) &&
+	    store_versions_kept(t->store, o->object, &o->versions_kept, e) == -1 &&
+	    e->kind != ERR_DENIED)
+		return -1;
+	if (o->replaced && !o->versions_kept)
+		finding(t, o->object, "could be replaced; made for this, nothing is lost");
+	if (o->deleted && !o->versions_kept)
+		finding(t, o->object, "could be deleted; made for this, nothing is lost");
+	if (o->deleted)
+		o->object[0] = '\0';
 	return 0;
 }
 
@@ -203,7 +216,8 @@ int op_tamper(struct repo *r, struct ctx *ctx, struct tamper_result *out, struct
 		return -1;
 	if (out->locked_until_ns)
 		return 0;
-	if (put_decoy(&t, e) == -1 || try_replace(&t, e) == -1 || try_delete(&t, e) == -1)
+	if (put_decoy(&t, e) == -1 || try_replace(&t, e) == -1 || try_delete(&t, e) == -1 ||
+	    judge_decoy(&t, e) == -1)
 		return -1;
 	if (out->replaced || out->deleted)
 		return 0;

@@ -9,6 +9,8 @@
  *   1. an object of our own, `packs/<xx>/tamper.<32 hex digits>` beside a pack, is put
  *   2. it is replaced by other bytes, and read back
  *   3. it is deleted, and asked for
+ *      What was replaced or deleted may still be there as an older version: that one is deleted
+ * too. Where this is refused nothing was lost to who tampers, and that is no finding.
  *   4. the pack beside it, which was read and is whole, is replaced by the same bytes
  * Nothing that is needed is ever deleted, nor replaced by anything but itself.  What was
  * refused leaves the object of 1 behind: a few bytes that every reader passes over.
@@ -22,6 +24,7 @@
 
 struct tamper_result {
 	bool replaced, deleted, pack_replaced; /* not refused */
+	bool versions_kept;                    /* so that these lose nothing */
 	bool pack_tried;
 	int64_t
 	    locked_until_ns; /* the first lock's end; 0: none is locked; else nothing was tried */

@@ -5,6 +5,7 @@
  *   prune_plan.c    what is live, dead, waiting: a view of every pack
  *   prune_claim.c   whose a pack is that two domains name
  *   prune_repack.c  live frames of mostly dead packs are copied to new ones
+ *   prune_cold.c    what cold storage would charge for stays as it is
  *   prune_show.c    a dry run, item by item
  *   prune_delete.c  indexes without the dead, then packs
  *   prune_settle.c  then marks: which stay as tombstones, which go
@@ -29,6 +30,9 @@ struct ppack {
 	uint64_t domain;        /* whose it is */
 	uint64_t size;
 	int64_t stored_ns;
+	unsigned class;                  /* of storage, since when, */
+	int64_t class_ns;                /* and of what nothing needs: */
+	int64_t paid_ns;                 /* kept until then, as it is paid for; 0: not so */
 	uint64_t live_bytes, dead_bytes; /* of its frames, as stored */
 	uint64_t dead_plain;             /* of dead blobs in live frames */
 	uint32_t blobs, keys;            /* of its live frames; in its header */
@@ -56,6 +60,11 @@ struct prune {
 
 /* Load marks, snapshots, what they reach, and every pack's state. */
 int prune_plan(struct prune *pr, struct err *e);
+
+/* Keep what is paid for until a later time anyway, unless its deletion may cost something. */
+void prune_keep_paid(struct prune *pr);
+/* May it be read, to write again what lives in it? */
+bool prune_may_read(const struct prune *pr, const struct ppack *pk);
 
 bool prune_holds(const struct prune *pr, uint64_t domain);
 

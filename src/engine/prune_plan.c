@@ -18,6 +18,8 @@ static int take_pack(void *arg, enum format_type type, const struct id *id,
 	pk->present = true;
 	pk->size = st->size;
 	pk->stored_ns = st->mtime_ns;
+	pk->class = st->class;
+	pk->class_ns = st->class_ns;
 	return 0;
 }
 
@@ -169,7 +171,7 @@ static int hold_unindexed(struct prune *pr, struct err *e)
 		if (pack_read_directory(pr->repo, (enum format_type)pk->type, &id, pk->size, &dir,
 			&bytes, &own, e) == 0)
 			pk->held = prune_holds(pr, own.origin.domain);
-		else if (repo_is_bad(e) || e->kind == ERR_ABSENT)
+		else if (repo_is_bad(e) || e->kind == ERR_ABSENT || e->kind == ERR_COLD)
 			pk->held = true;
 		else
 			rc = -1;
@@ -246,6 +248,8 @@ static int weigh_all(struct prune *pr, struct err *e)
 		pr->out->bytes_live += pk->live_bytes;
 		pr->out->bytes_dead += pk->dead_bytes;
 	}
+	if (rc == 0)
+		prune_keep_paid(pr);
 	return rc;
 }
 

@@ -102,7 +102,8 @@ void prune_choose(struct prune *pr)
 	struct id id;
 
 	while ((pk = idmap_next(pr->packs, &pos, &id)) != NULL) {
-		if (!pk->live || !pk->present || pk->marked || pk->held)
+		if (!pk->live || !pk->present || pk->marked || pk->held || pk->paid_ns ||
+		    !prune_may_read(pr, pk))
 			continue;
 		count_small(&small, pk);
 		dead += gain(pr, pk);
@@ -275,7 +276,7 @@ static int copy_pack(struct copying *c, uint32_t ordinal, struct err *e)
 		return -1;
 	if (copy_frames(c, ordinal, &p, e) == 0)
 		return 0;
-	if (!repo_is_bad(e) && e->kind != ERR_ABSENT)
+	if (!repo_is_bad(e) && e->kind != ERR_ABSENT && e->kind != ERR_COLD)
 		return -1;
 	pk = idmap_get(c->pr->packs, &p.id);
 	pk->repack = false;

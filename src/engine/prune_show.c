@@ -4,6 +4,7 @@
 #include "base/calendar.h"
 #include "base/hex.h"
 #include "engine/prune_internal.h"
+#include "engine/thaw_cost.h"
 
 static const char *const names[] = {
     [PRUNE_SNAPSHOT] = "remove",
@@ -11,6 +12,7 @@ static const char *const names[] = {
     [PRUNE_MARK] = "mark",
     [PRUNE_WAIT] = "wait",
     [PRUNE_UNMARK] = "unmark",
+    [PRUNE_KEEP] = "keep",
     [PRUNE_REPACK] = "repack",
 };
 
@@ -102,6 +104,19 @@ static void has_mark(
 		    from, pk->doomed ? "since " : "", to);
 }
 
+static void is_paid(const struct prune *pr, const struct ppack *pk, struct prune_item *it)
+{
+	char when[CALENDAR_TEXT];
+
+	it->action = PRUNE_KEEP;
+	it->due_ns = pk->paid_ns;
+	snprintf(it->why, sizeof it->why,
+	    "no snapshot needs it, but %s is paid for until %s: now it costs about %.4f USD "
+	    "(--pay-for-cold)",
+	    store_class_info(pk->class)->name, calendar_format_local(when, pk->paid_ns),
+	    thaw_cost_early(pk->class, pk->class_ns, pk->size, pr->now_ns));
+}
+
 static int show_packs(struct prune *pr, struct err *e)
 {
 	struct ppack *pk;
@@ -111,10 +126,13 @@ static int show_packs(struct prune *pr, struct err *e)
 	while ((pk = idmap_next(pr->packs, &pos, &id)) != NULL) {
 		struct prune_item it = {.size = pk->size};
 
-		if (!pk->present || pk->spared || (pk->live && !pk->marked && !pk->repack))
+		if (!pk->present || pk->spared ||
+		    (pk->live && !pk->marked && !pk->repack && !pk->paid_ns))
 			continue;
 		repo_object_name(it.object, (enum format_type)pk->type, &id);
-		if (pk->marked)
+		if (pk->paid_ns)
+			is_paid(pr, pk, &it);
+		else if (pk->marked)
 			has_mark(pr, pk, &id, &it);
 		else
 			no_mark(pr, pk, &it);

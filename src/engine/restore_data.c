@@ -24,9 +24,9 @@ void restore_fail(struct restore *rs, const struct err *e)
 
 void restore_problem(struct restore *rs, const char *path, const struct err *e)
 {
-	/* A full disk or a dead store will not get better with the next file. */
+	/* A full disk, a dead store or one that sleeps will not get better with the next file. */
 	if (e->kind == ERR_NO_SPACE || e->kind == ERR_CANCELLED || e->kind == ERR_UNREACHABLE ||
-	    e->kind == ERR_TIMEOUT) {
+	    e->kind == ERR_TIMEOUT || e->kind == ERR_COLD) {
 		struct err fatal = *e;
 
 		err_wrap(&fatal, "%s", path);
@@ -394,6 +394,8 @@ static void write_run(
 
 		need = one > need ? one : need;
 	}
+	if (!restore_stopping(rs) && restore_cold_wait(rs, rd, first, &e) == -1)
+		restore_fail(rs, &e);
 	budget_take(&rs->frames, need + bytes);
 	if (bytes > 0 && !restore_stopping(rs))
 		reader_ahead(rd, first, bytes, &e);

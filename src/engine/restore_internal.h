@@ -6,6 +6,7 @@
  *                    once, by workers that write the blobs into files
  *   restore_links.c  hard links
  *   restore_look.c   what is in the target already
+ *   restore_cold.c   what must be thawed first, and waiting for it
  *   restore_verify.c the second pass: what is on disk against the blobs' ids
  *
  * A file of one segment is begun, written and ended by one worker; others are
@@ -19,6 +20,7 @@
 #include "engine/budget.h"
 #include "engine/holes.h"
 #include "engine/op_restore.h"
+#include "engine/tree_path.h"
 #include "repo/reader.h"
 #include "repo/tree.h"
 
@@ -81,6 +83,7 @@ struct restore {
 	bool cut;              /* an earlier one never ended: size and time prove nothing */
 	size_t skip;           /* of a path in the snapshot, to get one below the target */
 	struct reader *reader; /* the walk's */
+	struct thaw *thaw;     /* NULL: nothing sleeps */
 	unsigned far;          /* requests at a time that pay; 1: the store is near */
 	size_t window_segments, window_held;
 	uint64_t window_bytes;  /* of the present one */
@@ -107,6 +110,14 @@ void restore_fail(struct restore *rs, const struct err *e);
 
 /* One entry cannot be restored: tell and count. */
 void restore_problem(struct restore *rs, const char *path, const struct err *e);
+
+/* op_restore.c: is it asked for?  *inside: below something that --include matched. */
+bool restore_wanted(struct restore *rs, const char *path, bool is_dir, bool *inside);
+
+/* restore_cold.c: ask for what must be thawed, and wait for the first; for one place. */
+int restore_cold_begin(struct restore *rs, const struct tree_path *at, struct err *e);
+int restore_cold_wait(
+    struct restore *rs, struct reader *rd, const struct index_place *at, struct err *e);
 
 /* restore_data.c */
 struct rfile *restore_file_new(

@@ -142,7 +142,7 @@ bool reader_check(
 	return false;
 }
 
-static int pack_of(
+int reader_pack(
     struct reader *rd, const struct index_place *at, struct index_cache_pack *out, struct err *e)
 {
 	int rc;
@@ -199,7 +199,7 @@ void reader_ahead(
 	char name[REPO_NAME_MAX];
 
 	buf_reset(&a->bytes);
-	if (n > FORMAT_PACK_MAX || pack_of(rd, first, &pack, ignored) == -1)
+	if (n > FORMAT_PACK_MAX || reader_pack(rd, first, &pack, ignored) == -1)
 		return;
 	a->pack = pack.id;
 	a->off = first->off;
@@ -262,7 +262,7 @@ int reader_frame(struct reader *rd, const struct index_place *at, struct buf *ou
 {
 	struct index_cache_pack pack;
 
-	if (pack_of(rd, at, &pack, e) == -1)
+	if (reader_pack(rd, at, &pack, e) == -1)
 		return -1;
 	return load_frame(rd, at, &pack, out, e);
 }
@@ -324,7 +324,7 @@ static int cached_frame(
 	struct slot *oldest = &rd->slot[0];
 	size_t kept = 0;
 
-	if (pack_of(rd, at, &pack, e) == -1)
+	if (reader_pack(rd, at, &pack, e) == -1)
 		return -1;
 	for (size_t i = 0; i < SLOTS; i++) {
 		struct slot *s = &rd->slot[i];
@@ -395,6 +395,7 @@ static int try_places(struct reader *rd, enum format_purpose kind, const struct 
     struct span *out, bool *found, struct err *e)
 {
 	struct places p = {.n = 0};
+	struct err cold = {.kind = ERR_NONE};
 	int rc;
 
 	if (rd->repo->index == NULL && repo_index_load(rd->repo, false, e) == -1)
@@ -410,9 +411,13 @@ static int try_places(struct reader *rd, enum format_purpose kind, const struct 
 		return -1;
 	for (size_t i = 0; i < p.n; i++) {
 		rc = blob_at(rd, &p.v[i], kind, id, out, e);
-		if (rc == 0 || (e->kind != ERR_CORRUPT && e->kind != ERR_ABSENT))
+		if (rc == -1 && e->kind == ERR_COLD)
+			cold = *e; /* another may be awake; if not, this one is not lost */
+		else if (rc == 0 || (e->kind != ERR_CORRUPT && e->kind != ERR_ABSENT))
 			return rc;
 	}
+	if (cold.kind == ERR_COLD)
+		*e = cold;
 	return -1;
 }
 

@@ -35,6 +35,10 @@ int reader_blob(struct reader *rd, enum format_purpose kind, const struct id *id
 int reader_tree_get(
     void *arg, enum format_purpose kind, const struct id *id, struct span *out, struct err *e);
 
+/* The pack of a place. */
+int reader_pack(
+    struct reader *rd, const struct index_place *at, struct index_cache_pack *out, struct err *e);
+
 /* Where a blob is (the first place).  1, 0 absent everywhere, -1. */
 int reader_find(struct reader *rd, const struct id *id, struct index_place *out, struct err *e);
 

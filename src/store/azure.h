@@ -1,7 +1,7 @@
 /*
  * azure: what the parts of the Azure Blob driver share: where and who
- * (azure_place), a signed request (azure_call), a listing (azure_list).  The
- * driver is store_azure.c.
+ * (azure_place), a signed request (azure_call), a listing (azure_list), the
+ * archive tier (azure_cold).  The driver is store_azure.c.
  *
  * Threads: a place is read only once it was parsed; the rest any.
  */
@@ -9,6 +9,7 @@
 #define HF_STORE_AZURE_H
 
 #include "net/url.h"
+#include "store/store_cold.h"
 #include "store/store_web.h"
 
 struct azure_options {
@@ -42,6 +43,12 @@ struct azure {
 	struct store_pace pace; /* of pages of a list */
 };
 
+struct store_azure {
+	struct store base;
+	struct azure azure;
+	_Atomic bool torn; /* a put of blocks failed: the next looks at what is there */
+};
+
 struct azure_call {
 	const char *method;
 	enum count_verb counted; /* as in struct http_request */
@@ -58,6 +65,11 @@ struct azure_call {
 /* -1 if there was no answer, or one that is no 2xx: then e says what it means. */
 int azure_do(struct azure *z, struct azure_call *c, struct http_answer *a, struct err *e);
 
+/* azure_cold.c: the tier that an answer to HEAD names, and since when; waking. */
+void azure_class(const struct http_answer *a, struct store_stat *st);
+/* class_ns 0 or -1: since it was written.  None of the usual tier. */
+void azure_date_class(struct store_stat *st);
+extern const struct store_cold_ops azure_cold_ops;
 /* What an answer that is no 2xx means. */
 int azure_refused(const struct http_answer *a, struct err *e);
 

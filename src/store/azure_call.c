@@ -14,6 +14,7 @@
 #include "net/xml.h"
 #include "os/os.h"
 #include "store/azure.h"
+#include "store/store_cold.h"
 
 #define VERSION "2021-12-02"
 
@@ -155,8 +156,8 @@ static const struct web_meaning meanings[] = {
 	"the shared access signature lacks a permission: a repository needs r, w, d, l and c"},
     {"AuthorizationProtocolMismatch", ERR_DENIED, "the signature is for https alone"},
     {"InvalidAuthenticationInfo", ERR_DENIED, "is the key whole, and this machine's clock right?"},
-    {"BlobArchived", ERR_UNSUPPORTED, "the blob is in the archive tier: rehydrate it first"},
-    {"BlobBeingRehydrated", ERR_UNSUPPORTED, "the blob is on its way out of the archive: wait"},
+    {"BlobArchived", ERR_COLD, STORE_COLD_HINT},
+    {"BlobBeingRehydrated", ERR_COLD, STORE_COLD_HINT},
     {"BlobImmutableDueToPolicy", ERR_DENIED, "the blob is locked until its policy ends"},
     {"BlobImmutableDueToLegalHold", ERR_DENIED, "the blob is under a legal hold"},
     {"LeaseIdMissing", ERR_DENIED, "somebody holds a lease on the blob"},

@@ -49,7 +49,12 @@ static int on_text(void *arg, const char *path, struct span text, struct err *e)
 		if (!xml_copy(word, sizeof word, text) ||
 		    (p->st.mtime_ns = http_date_ns(word)) == -1)
 			return err_set(e, ERR_CORRUPT, "list: a time that is none");
+	} else if (strcmp(path, "Blobs/Blob/Properties/AccessTier") == 0) {
+		p->st.class = store_class_find("azure", text);
+	} else if (strcmp(path, "Blobs/Blob/Properties/AccessTierChangeTime") == 0) {
+		p->st.class_ns = xml_copy(word, sizeof word, text) ? http_date_ns(word) : 0;
 	} else if (strcmp(path, "Blobs/Blob") == 0) {
+		azure_date_class(&p->st);
 		rc = listed(p, e);
 		p->key[0] = '\0';
 		p->st = (struct store_stat){.size = UNTOLD, .mtime_ns = -1};

@@ -26,6 +26,7 @@ char *gcs_token_get(struct gcs_token *t, struct err *e);
 struct gcs {
 	char *endpoint; /* "https://storage.googleapis.com" */
 	char *bucket, *prefix;
+	const char *class; /* of packs with content; NULL: the bucket's; borrowed */
 	struct http *http;
 	struct gcs_token *token;
 	struct ctx *ctx;
@@ -51,6 +52,9 @@ int gcs_ask(struct gcs *g, struct gcs_call *c, struct http_answer *a, struct err
 /* The same, and what is no 2xx is an error. */
 int gcs_do(struct gcs *g, struct gcs_call *c, struct http_answer *a, struct err *e);
 int gcs_refused(const struct http_answer *a, struct err *e);
+
+/* The storage class that a new object is to have; NULL: the bucket's. */
+const char *gcs_class_of(const struct gcs *g, const char *key);
 
 /* An object in pieces, each tried again by itself from where the service has come to. */
 int gcs_put_resumable(struct gcs *g, const char *key, struct span data, bool new, struct err *e);

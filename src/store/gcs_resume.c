@@ -18,8 +18,14 @@ static char *begin(struct gcs *g, const char *key, struct span data, bool new, s
 	struct gcs_call c = {
 	    .method = "POST", .upload = true, .params = params, .nparams = new ? 3 : 2};
 	struct http_answer a;
-	const char *location;
+	const char *location, *class = gcs_class_of(g, key);
+	struct buf words = {0};
 
+	if (class) {
+		buf_printf(&words, "{\"storageClass\":\"%s\"}", class);
+		c.body = buf_span(&words);
+		http_headers_add(&c.headers, "content-type: application/json; charset=UTF-8");
+	}
 	http_headers_add(&c.headers, "x-upload-content-length: %zu", data.n);
 	if (gcs_do(g, &c, &a, e) == 0) {
 		location = http_header(&a, "location");
@@ -31,6 +37,7 @@ static char *begin(struct gcs *g, const char *key, struct span data, bool new, s
 			    location ? "at another host" : "nowhere");
 		http_answer_fini(&a);
 	}
+	buf_fini(&words);
 	free(name);
 	return url;
 }

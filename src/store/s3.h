@@ -55,10 +55,10 @@ struct s3_place {
 /*
  * From what follows "s3:": HOST[:PORT]/BUCKET[/PREFIX], with "http://" or
  * "https://" in front if need be (https is meant without).  The region is the option's,
- * AWS_REGION, AWS_DEFAULT_REGION, the profile's, what an amazonaws.com host
- * says, or us-east-1.  s3.bucket-lookup is path (HOST/BUCKET), dns
- * (BUCKET.HOST) or auto: dns for amazonaws.com unless the bucket has dots,
- * else path.  ERR_USAGE.
+ * AWS_REGION, AWS_DEFAULT_REGION, what an amazonaws.com host says ("auto" at
+ * storage.googleapis.com), the profile's, or us-east-1.  s3.bucket-lookup is path (HOST/BUCKET),
+ * dns (BUCKET.HOST) or auto: dns for amazonaws.com unless the bucket has dots, else path.
+ * ERR_USAGE.
  */
 int s3_place_parse(struct s3_place *p, const char *rest, const struct s3_options *o, struct err *e);
 void s3_place_fini(struct s3_place *p);

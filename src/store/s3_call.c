@@ -8,6 +8,7 @@
 #include "net/xml.h"
 #include "os/os.h"
 #include "store/s3.h"
+#include "store/store_cold.h"
 
 /* "/bucket/key" or "/key", encoded. */
 static void put_path(struct buf *b, const struct s3_place *p, const char *key)
@@ -165,7 +166,8 @@ static const struct {
     {"ConditionalRequestConflict", ERR_UNREACHABLE, NULL},
     {"OperationAborted", ERR_UNREACHABLE, NULL},
     {"QuotaExceeded", ERR_NO_SPACE, NULL},
-    {"InvalidObjectState", ERR_UNSUPPORTED, "the object is in an archive: it must be thawed first"},
+    {"InvalidObjectState", ERR_COLD, STORE_COLD_HINT},
+    {"RestoreAlreadyInProgress", ERR_EXISTS, NULL},
     {"InvalidRange", ERR_CORRUPT, NULL},
     {"NotImplemented", ERR_UNSUPPORTED,
 	"the store has no such thing; was it told with -o s3.NAME or HOLDFAST_S3_NAME?"},

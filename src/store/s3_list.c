@@ -54,6 +54,8 @@ static int on_text(void *arg, const char *path, struct span text, struct err *e)
 			return err_set(e, ERR_CORRUPT, "list: a time that is none");
 		/* Whole seconds: HEAD tells no more, and the two should agree. */
 		p->st.mtime_ns = t.ns - t.ns % CALENDAR_SECOND;
+	} else if (strcmp(path, "Contents/StorageClass") == 0) {
+		p->st.class = store_class_find("s3", text);
 	} else if (strcmp(path, "Contents") == 0) {
 		int rc = p->st.size == UNTOLD || p->st.mtime_ns == -1
 			     ? err_set(e, ERR_CORRUPT, "list: an object without size or time")
@@ -102,9 +104,25 @@ static int ask_page(
 	return s3_do(s, &c, a, e);
 }
 
+struct dating {
+	const struct s3 *s3;
+	store_visit *visit;
+	void *arg;
+};
+
+static int visit_dated(void *arg, const char *key, const struct store_stat *st, struct err *e)
+{
+	struct dating *d = arg;
+	struct store_stat dated = *st;
+
+	s3_date_class(d->s3, &dated);
+	return d->visit(d->arg, key, &dated, e);
+}
+
 int s3_list(struct store *st, const char *prefix, store_visit *visit, void *arg, struct err *e)
 {
 	struct s3 *s = &((struct store_s3 *)st)->s3;
+	struct dating dating = {s, visit, arg};
 	struct s3_page page = {.more = true};
 	char token[sizeof page.token] = "";
 	struct buf name = {0};
@@ -121,7 +139,8 @@ int s3_list(struct store *st, const char *prefix, store_visit *visit, void *arg,
 		}
 		if (rc == -1)
 			break;
-		rc = s3_page_read(buf_span(&a.body), s->place.prefix, visit, arg, &page, e);
+		rc = s3_page_read(
+		    buf_span(&a.body), s->place.prefix, visit_dated, &dating, &page, e);
 		http_answer_fini(&a);
 		if (rc == 0 && page.more && strcmp(token, page.token) == 0)
 			rc = err_set(e, ERR_CORRUPT, "list: the same page comes again and again");

@@ -29,11 +29,13 @@ static bool ends_with(const char *s, const char *end)
 	return n >= k && strcmp(s + n - k, end) == 0;
 }
 
-/* "s3.eu-west-1.amazonaws.com" and "s3-eu-west-1..." name their region. */
+/* "s3.eu-west-1.amazonaws.com" and "s3-eu-west-1..." name their region; Google's is this word. */
 static char *region_of_host(const char *host)
 {
 	const char *r, *dot;
 
+	if (strcmp(host, "storage.googleapis.com") == 0)
+		return mem_strdup("auto");
 	if (!ends_with(host, ".amazonaws.com") || strncmp(host, "s3", 2) != 0 ||
 	    (host[2] != '.' && host[2] != '-'))
 		return NULL;

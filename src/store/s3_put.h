@@ -9,6 +9,7 @@
 #include <pthread.h>
 
 #include "store/s3.h"
+#include "store/store_cold.h"
 
 enum s3_conditional { S3_UNKNOWN, S3_HONOURED, S3_IGNORED };
 
@@ -25,6 +26,10 @@ struct store_s3 {
 void s3_put_init(struct store_s3 *s);
 void s3_put_fini(struct store_s3 *s); /* aborts what is unfinished */
 
+/* s3_cold.c: since when is it in its class?  And waking. */
+void s3_date_class(const struct s3 *s, struct store_stat *st);
+extern const struct store_cold_ops s3_cold_ops;
+
 /* s3_list.c */
 int s3_list(struct store *st, const char *prefix, store_visit *visit, void *arg, struct err *e);
 
@@ -33,6 +38,26 @@ int s3_put(struct store *st, const char *key, struct span data, unsigned flags, 
 /* One PUT; `conditional`: with If-None-Match, whatever that does. */
 int s3_put_whole(
     struct store_s3 *s, const char *key, struct span data, bool conditional, struct err *e);
+
+/* May objects of this name go in parts?  Their time must not matter (format.md 10.1). */
+bool s3_key_in_parts(const char *key);
+
+/* Uploads in parts that were begun and never ended, as ListMultipartUploads answers. */
+struct s3_upload {
+	char *key, *id; /* the key in the bucket: prefix and name */
+};
+struct s3_uploads {
+	struct s3_upload *v;
+	size_t n;
+	char *next_key, *next_id; /* to ask for the next page with */
+};
+/* Adds those of a page that are the repository's and were begun then or before. */
+int s3_uploads_read(struct span xml, const char *prefix, int64_t before_ns, struct s3_uploads *out,
+    bool *more, struct err *e);
+void s3_uploads_fini(struct s3_uploads *u);
+
+/* Abort them. */
+int s3_uploads_sweep(struct s3 *s, int64_t before_ns, uint64_t *removed, struct err *e);
 
 /* Where s3_probe leaves word, and of which endpoint: a bucket may be copied to another's. */
 #define S3_PROBE_NOTE "tmp/s3.json"

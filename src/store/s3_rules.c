@@ -78,10 +78,15 @@ static int on_retention(void *arg, const char *path, struct span text, struct er
 	return 0;
 }
 
-/* "NoSuchObjectLockConfiguration" and the like: nothing is locked. */
+/*
+ * "NoSuchObjectLockConfiguration", or of a bucket without it InvalidRequest with words that differ
+ * (Amazon: "missing Object Lock Configuration", Ceph: "object lock not configured").
+ */
 static bool not_locked(const struct err *e)
 {
-	return strstr(e->msg, "ObjectLockConfiguration") != NULL;
+	return strstr(e->msg, "ObjectLockConfiguration") != NULL ||
+	       (strstr(e->msg, "InvalidRequest") != NULL &&
+		   strcasestr(e->msg, "object lock") != NULL);
 }
 
 int store_lock_get(struct store *st, const char *key, int64_t *until_ns, struct err *e)

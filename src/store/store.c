@@ -120,6 +120,7 @@ int store_stat(struct store *s, const char *key, struct store_stat *st, struct e
 {
 	struct err why;
 
+	*st = (struct store_stat){0};
 	if (!store_key_valid(key))
 		return bad_key(s, "stat", key, e);
 	if (s->ops->stat(s, key, st, &why) == -1)

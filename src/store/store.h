@@ -54,6 +54,8 @@ enum { STORE_KEY_MAX = 255 };
 struct store_stat {
 	uint64_t size;
 	int64_t mtime_ns; /* by the store's clock */
+	unsigned class; /* enum store_class (store_class.h); 0: the usual, or the store has none */
+	int64_t class_ns; /* in that since then, as far as the store tells; 0 in the usual */
 };
 
 struct store;
@@ -85,6 +87,8 @@ struct store { /* first member of each driver's own struct */
 	char *url;           /* "fs:/srv/b", secrets removed; owned */
 	struct store *under; /* the store that a wrapper wraps, else NULL */
 	unsigned parallel;   /* a driver's: requests at a time that pay, 0: it does not matter */
+	const struct store_cold_ops *cold; /* a driver's, where things can be asleep, or NULL */
+	bool leaves_uploads; /* a driver's: cut ones are in tmp/ (store_uploads_sweep) */
 };
 
 struct calendar_rates;

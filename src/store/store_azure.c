@@ -23,12 +23,6 @@
 
 enum { BLOCK = 16 << 20, BLOCKS_MAX = 64, PAGE_MAX = 16 << 20 };
 
-struct store_azure {
-	struct store base;
-	struct azure azure;
-	_Atomic bool torn; /* a put of blocks failed: the next looks at what is there */
-};
-
 /* ---- What new objects get. */
 
 static bool begins(const char *key, const char *folder)
@@ -198,6 +192,7 @@ static int azure_stat(struct store *st, const char *key, struct store_stat *out,
 	if (azure_do(&((struct store_azure *)st)->azure, &c, &a, e) == -1)
 		return -1;
 	rc = web_stat(&a, out, e);
+	azure_class(&a, out);
 	http_answer_fini(&a);
 	return rc;
 }
@@ -319,6 +314,7 @@ int store_azure_open(const char *rest, bool create, const struct store_given *gi
 		return -1;
 	}
 	s->base.ops = &ops;
+	s->base.cold = &azure_cold_ops;
 	s->base.url = mem_printf("azure:%s", rest);
 	s->azure.ctx = ctx;
 	s->azure.pace = web_pace(far);

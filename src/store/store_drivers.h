@@ -23,9 +23,19 @@ int store_fs_open_given(const char *path, bool create, const struct store_given 
 
 /*
  * Remove what crashed writers left in an fs store: temporary files untouched
- * for that long.  Unwraps wrappers; other drivers leave nothing, so 0.
+ * for that long.  Unwraps wrappers; of other drivers nothing.
  */
 int store_tmp_sweep(struct store *s, int64_t older_than_ns, uint64_t *removed, struct err *e);
+
+/*
+ * The same of drivers whose uploads are objects in tmp/ until they get their
+ * names (sftp, ftp, webdav): those that the store wrote at that time or before;
+ * and of s3, uploads in parts that were begun then.
+ */
+int store_uploads_sweep(struct store *s, int64_t before_ns, uint64_t *removed, struct err *e);
+
+/* What the list of such a driver visits in a folder: keys, and if that is "tmp/" these uploads. */
+bool store_key_listed(const char *folder, const char *key);
 
 /*
  * The clock of an fs store, by the time of a nameless file: nothing is synced.

@@ -288,6 +288,7 @@ static int open_any(bool implicit, const char *rest, bool create, const struct s
 	    .stall_ns = far->stall_ns};
 
 	s->base.ops = &ops;
+	s->base.leaves_uploads = true;
 	s->base.url = mem_printf("ftp%s:%s", implicit ? "s" : "", rest);
 	s->ctx = ctx;
 	s->pace = web_pace(far);

@@ -11,6 +11,7 @@
 
 #include "base/mem.h"
 #include "store/ftp_list.h"
+#include "store/store_drivers.h"
 #include "store/store_ftp.h"
 
 static const int64_t SECOND = 1000000000;
@@ -165,9 +166,11 @@ static int take_entry(void *arg, const struct ftp_entry *entry, struct err *e)
 	char *key = mem_printf("%s%s", w->folder, entry->name);
 	int rc = 0;
 
-	if (store_key_valid(key) && entry->kind == FTP_FILE) {
+	if (!store_key_listed(w->folder, key)) {
+		rc = 0;
+	} else if (entry->kind == FTP_FILE) {
 		rc = take_file(w, key, entry, e);
-	} else if (store_key_valid(key) && entry->kind == FTP_FOLDER) {
+	} else if (entry->kind == FTP_FOLDER) {
 		w->folders = mem_realloc(w->folders, (w->nfolders + 1) * sizeof *w->folders);
 		w->folders[w->nfolders++] = mem_printf("%s/", key);
 	}

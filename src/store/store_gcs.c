@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "crypto/crypto.h"
 #include "store/gcs.h"
+#include "store/store_class.h"
 #include "store/store_drivers.h"
 #include "store/store_options.h"
 
@@ -48,10 +49,16 @@ static int put_whole(struct gcs *g, const char *key, struct span data, bool new,
 	return rc;
 }
 
+const char *gcs_class_of(const struct gcs *g, const char *key)
+{
+	return strncmp(key, "packs/", strlen("packs/")) == 0 ? g->class : NULL;
+}
+
 static int gcs_put(
     struct store *st, const char *key, struct span data, unsigned flags, struct err *e)
 {
-	if (data.n <= WHOLE)
+	/* Only what is begun with words of its own can be given a class. */
+	if (data.n <= WHOLE && gcs_class_of(gcs_of(st), key) == NULL)
 		return put_whole(gcs_of(st), key, data, flags & STORE_NEW, e);
 	return gcs_put_resumable(gcs_of(st), key, data, flags & STORE_NEW, e);
 }
@@ -61,18 +68,22 @@ static int take_item(json_t *item, struct store_stat *out, struct err *e)
 {
 	const char *size = json_string_value(json_object_get(item, "size"));
 	const char *date = json_string_value(json_object_get(item, "timeCreated"));
+	const char *class = json_string_value(json_object_get(item, "storageClass"));
 	struct calendar_time t;
 
 	if (size == NULL || date == NULL || calendar_parse_time(date, &t, e) == -1)
 		return err_set(e, ERR_CORRUPT, "the store tells no size or no time");
 	out->size = strtoull(size, NULL, 10);
 	out->mtime_ns = t.ns;
+	out->class = class ? store_class_find("gcs", span_str(class)) : STORE_CLASS_USUAL;
+	/* Whatever class it was in before: the service counts from when it was made. */
+	out->class_ns = out->class == STORE_CLASS_USUAL ? 0 : t.ns;
 	return 0;
 }
 
 static int gcs_stat(struct store *st, const char *key, struct store_stat *out, struct err *e)
 {
-	struct url_param fields = {"fields", "size,timeCreated"};
+	struct url_param fields = {"fields", "size,timeCreated,storageClass"};
 	struct gcs_call c = {
 	    .method = "GET", .counted = COUNT_HEAD, .key = key, .params = &fields, .nparams = 1};
 	struct http_answer a;
@@ -144,7 +155,8 @@ static json_t *get_page(
     struct gcs *g, const char *full, const char *token, const char *prefix, struct err *e)
 {
 	struct url_param params[] = {{"prefix", full}, {"maxResults", "1000"},
-	    {"fields", "items(name,size,timeCreated),nextPageToken"}, {"pageToken", token}};
+	    {"fields", "items(name,size,timeCreated,storageClass),nextPageToken"},
+	    {"pageToken", token}};
 	struct http_answer a;
 	json_t *page;
 
@@ -254,12 +266,14 @@ static const struct store_ops ops = {
 };
 
 struct gcs_options {
-	const char *endpoint;
+	const char *endpoint, *class;
 };
 
 static const struct store_option options[] = {
     {"gcs.endpoint", STORE_OPTION_TEXT, offsetof(struct gcs_options, endpoint), NULL,
 	"https://HOST instead of https://storage.googleapis.com"},
+    {"gcs.storage-class", STORE_OPTION_CHOICE, offsetof(struct gcs_options, class),
+	"STANDARD|NEARLINE|COLDLINE|ARCHIVE", "of packs with content"},
 };
 enum { OPTIONS = sizeof options / sizeof *options };
 
@@ -278,6 +292,7 @@ int store_gcs_open(const char *rest, bool create, const struct store_given *give
 	    parse(&s->gcs, rest, o.endpoint, e) == -1 ||
 	    (s->gcs.http = web_http_new(far, ctx, e)) == NULL)
 		goto out;
+	s->gcs.class = o.class;
 	s->gcs.token = gcs_token_new(s->gcs.http, ctx);
 	if (create && probe(s, e) == -1)
 		goto out;

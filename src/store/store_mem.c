@@ -186,7 +186,7 @@ static int mem_stat(struct store *s, const char *key, struct store_stat *st, str
 	if ((o = find(p, key)) == NULL)
 		rc = err_set(e, ERR_ABSENT, "no such object");
 	else
-		*st = (struct store_stat){o->n, o->mtime_ns};
+		*st = (struct store_stat){.size = o->n, .mtime_ns = o->mtime_ns};
 	pthread_mutex_unlock(&p->lock);
 	return rc;
 }
@@ -228,7 +228,7 @@ static int mem_list(
 	}
 	pthread_mutex_unlock(&p->lock);
 	for (size_t i = 0; i < count; i++) {
-		struct store_stat st = {copy[i].n, copy[i].mtime_ns};
+		struct store_stat st = {.size = copy[i].n, .mtime_ns = copy[i].mtime_ns};
 
 		if (rc == 0)
 			rc = visit(arg, copy[i].key, &st, e);

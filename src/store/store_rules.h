@@ -26,6 +26,13 @@ int store_lock_get(struct store *s, const char *key, int64_t *until_ns, struct e
 int store_lock_extend(struct store *s, const char *key, int64_t least_ns, int64_t until_ns,
     bool *done, struct err *e);
 
+/*
+ * Is the version that was behind a replacement of this object kept from us?  Its oldest version is
+ * deleted, if there is another one: *kept is true where that was refused.  False where nothing
+ * keeps versions.  For objects that nobody needs.
+ */
+int store_versions_kept(struct store *s, const char *key, bool *kept, struct err *e);
+
 struct store_rule {
 	const char *folder;  /* "packs/"; "" is all that the repository has there */
 	int unfinished_days; /* uploads that did not end are dropped; 0: no such rule */

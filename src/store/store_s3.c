@@ -21,7 +21,7 @@ static int s3_stat(struct store *st, const char *key, struct store_stat *out, st
 	struct s3_call c = {.method = "HEAD"};
 	struct http_answer a;
 	struct buf name = {0};
-	const char *size, *date;
+	const char *size, *date, *class;
 	int rc;
 
 	c.key = s3_name(s, key, &name);
@@ -31,11 +31,15 @@ static int s3_stat(struct store *st, const char *key, struct store_stat *out, st
 		return -1;
 	size = http_header(&a, "content-length");
 	date = http_header(&a, "last-modified");
+	class = http_header(&a, "x-amz-storage-class");
 	if (size == NULL || date == NULL || http_date_ns(date) == -1) {
 		rc = err_set(e, ERR_CORRUPT, "the store tells no size or no time");
 	} else {
 		out->size = strtoull(size, NULL, 10);
 		out->mtime_ns = http_date_ns(date);
+		if (class)
+			out->class = store_class_find("s3", span_str(class));
+		s3_date_class(s, out);
 	}
 	http_answer_fini(&a);
 	return rc;
@@ -184,6 +188,7 @@ int store_s3_open(const char *rest, bool create, const struct store_given *given
 	}
 	buf_printf(&url, "s3:%s", rest);
 	s->base.ops = &ops;
+	s->base.cold = &s3_cold_ops;
 	s->base.parallel = far->connections ? (unsigned)far->connections : CONNECTIONS;
 	s->base.url = mem_strdup(buf_cstr(&url));
 	buf_fini(&url);

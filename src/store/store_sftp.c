@@ -416,6 +416,7 @@ int store_sftp_open(const char *rest, bool create, const struct store_given *giv
 		s->pace.more = (int)far->retries;
 	s->stall_ns = far->stall_ns ? far->stall_ns : 60 * SECOND;
 	s->base.ops = &ops;
+	s->base.leaves_uploads = true;
 	s->base.url = mem_printf("sftp:%s", rest);
 	s->ctx = ctx;
 	pthread_mutex_init(&s->lock, NULL);

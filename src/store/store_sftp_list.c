@@ -69,7 +69,7 @@ static void take_entry(
 	    memchr(name.p, '/', name.n))
 		return;
 	key = mem_printf("%s%.*s", r->folder, (int)name.n, (const char *)name.p);
-	if (!store_key_valid(key)) {
+	if (!store_key_listed(r->folder, key)) {
 		free(key);
 	} else if (S_ISDIR(a->mode)) {
 		char *below = mem_printf("%s/", key);

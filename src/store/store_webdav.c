@@ -230,7 +230,8 @@ static int take_entry(
 
 	w->some = true;
 	/* The folder itself, what is not ours, and no key. */
-	if (strncmp(key, w->folder, n) != 0 || strchr(key + n, '/') || !store_key_valid(key))
+	if (strncmp(key, w->folder, n) != 0 || strchr(key + n, '/') ||
+	    !store_key_listed(w->folder, key))
 		return 0;
 	if (!folder)
 		return w->visit(w->arg, key, st, e);
@@ -337,6 +338,7 @@ static int open_any(bool tls, const char *rest, bool create, const struct store_
 	}
 	store_folders_init(&s->folders);
 	s->base.ops = &ops;
+	s->base.leaves_uploads = true;
 	s->base.url = mem_printf("webdav%s:%s", tls ? "s" : "", rest);
 	s->ctx = ctx;
 	s->pace = web_pace(far);

@@ -63,6 +63,59 @@ def test_a_declared_lock_is_put_and_proves_itself(gateway, hf, base, tree):
     assert bucket.request("GET", pack, query={"versionId": version})[2] == before
 
 
+def add_only(gateway, bucket, user):
+    """The policy of doc/stores.md, for a user of the gateway; what it is to be asked as."""
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "doc", "stores.md"), encoding="utf-8") as f:
+        policy = re.search(r"```json\n(.*?)```", f.read(), re.S)[1]
+    # There users have no account.
+    policy = policy.replace("ACCOUNT", "").replace("USER", user).replace("OWNER", "t").replace("BUCKET", bucket.name)
+    gateway.user(user, f"AK{user}", f"SK{user}12345")
+    status, _, body = bucket.request("PUT", query={"policy": ""}, body=policy.encode())
+    assert status in (200, 204), body
+    return {"AWS_ACCESS_KEY_ID": f"AK{user}", "AWS_SECRET_ACCESS_KEY": f"SK{user}12345"}
+
+
+def versions(bucket, on):
+    status, _, body = bucket.request("PUT", query={"versioning": ""}, body=(
+        f"<VersioningConfiguration><Status>{on}</Status></VersioningConfiguration>").encode())
+    assert status == 200, body
+
+
+@pytest.mark.parametrize("kind", ["locked", "versions", "plain"])
+def test_rights_as_documented_add_and_restore_and_delete_nothing(gateway, hf, base, tree, kind):
+    tree.file("a", os.urandom(50000))
+    bucket = Bucket(gateway.endpoint, f"rights-{kind}", ACCESS, SECRET).make(lock=kind == "locked")
+    if kind == "versions":
+        versions(bucket, "Enabled")
+    declare(hf, base, bucket, ", object_lock: 2d" if kind == "locked" else "")
+    hf("-r", "far", "backup", tree.path)
+    hf("-r", "far", "key", "add", "--role", "write", "--new-key-file", f"{base}/write.key")
+    os.rename(f"{base}/far.key", f"{base}/owner.key")
+    os.rename(f"{base}/write.key", f"{base}/far.key")
+    owner = dict(hf.env)
+    hf.env.update(add_only(gateway, bucket, f"u{kind}"))
+    tree.file("b", os.urandom(50000))
+    hf("-r", "far", "backup", tree.path)
+    (pack, *_) = bucket.keys("r/packs/")
+    as_user = Bucket(gateway.endpoint, bucket.name, hf.env["AWS_ACCESS_KEY_ID"], hf.env["AWS_SECRET_ACCESS_KEY"])
+    assert as_user.request("DELETE", pack)[0] == 403
+    r = hf("--json", "-r", "far", "check", "--tamper", rc=20 if kind == "plain" else 0)
+    assert (r.summary["locked_until"] is not None) == (kind == "locked")
+    assert r.summary["versions_kept"] == (kind == "versions") and not r.summary["deleted"]
+    before = bucket.keys("r/")
+    failed = hf("-r", "far", "prune", rc=None)  # a write key may not, whatever the bucket would say
+    assert failed.rc == 12 and set(before) == set(bucket.keys("r/"))
+    os.rename(f"{base}/owner.key", f"{base}/far.key")
+    first, second = [o["snapshot"] for o in hf("--json", "-r", "far", "snapshots").json("item")]
+    hf("-r", "far", "restore", second, "--target", f"{base}/out", "--verify")
+    hf("-r", "far", "forget", first, "--now")
+    failed = hf("-r", "far", "prune", "--exclusive", rc=1)  # by a full key, but the bucket's user may not delete
+    assert "AccessDenied" in failed.err and "lack a permission" in failed.err.split("hint:")[1]
+    assert set(before) <= set(bucket.keys("r/"))
+    hf.env = owner
+    hf("-r", "far", "check", "--read-data")
+
+
 def test_who_may_not_delete_may_still_replace_and_that_is_found(gateway, hf, base, tree):
     tree.file("a", b"text " * 1000)
     bucket = Bucket(gateway.endpoint, "addonly", ACCESS, SECRET).make()

@@ -10,8 +10,9 @@ from conftest import need_root, restored, same_tree
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "servers"))
 from sshd import Sshd  # noqa: E402
 
-# What a login that may add and not take away is denied; "hardlink" and "rename" make names that are new, and stay.
-APPEND_ONLY = "-P remove,posix-rename,rename,hardlink,rmdir,setstat,fsetstat,lsetstat,symlink"
+# What a login that may add and not take away is denied, as doc/stores.md has it; and one that may not even link.
+APPEND_ONLY = "-P remove,posix-rename,rename,rmdir,setstat,fsetstat,lsetstat,symlink"
+WITHOUT_LINKS = "-P remove,posix-rename,rename,hardlink,rmdir,setstat,fsetstat,lsetstat,symlink"
 
 
 @pytest.fixture(scope="module")
@@ -116,23 +117,26 @@ def test_a_full_disk_is_named_and_leaves_the_repository_whole(hf, host, tree, ba
         subprocess.run(["umount", f"{host.root}/small"], check=True)
 
 
-def test_a_login_that_may_only_add_makes_backups_and_cannot_take_them_away(hf, tmp_path_factory, host, tree, base, rng):
-    """As doc/stores.md has it: the server denies what changes; files are made so that nobody may write to them."""
-    assert init(hf, host, "kept").rc == 0
+@pytest.mark.parametrize("denied", [APPEND_ONLY, WITHOUT_LINKS], ids=["links", "no links"])
+def test_a_login_that_may_only_add_makes_backups_and_cannot_take_them_away(hf, tmp_path_factory, host, tree, base, rng,
+                                                                           denied):
+    """The server denies what changes; files are made so that nobody may write to them."""
+    name = f"kept{len(denied)}"
+    assert init(hf, host, name).rc == 0
     hf.key_file = f"{hf.base}/key"
     tree.file("a", rng.randbytes(1 << 20))
     first = hf.backup(tree.path)
-    with Sshd(tmp_path_factory.mktemp("append"), APPEND_ONLY) as server:
+    with Sshd(tmp_path_factory.mktemp("append"), denied) as server:
         server.up()
         hf.env.update(server.env_for())
-        hf.repo = server.url("x").replace(server.root, host.root)[:-1] + "kept"
+        hf.repo = server.url("x").replace(server.root, host.root)[:-1] + name
         tree.file("b", rng.randbytes(1 << 20))
         second = hf.backup(tree.path)
         hf("forget", first, "--now", rc=None)
         failed = hf("prune", "--exclusive", rc=None)
         assert failed.rc != 0
     hf.env.update(host.env_for())
-    hf.repo = host.url("kept")
+    hf.repo = host.url(name)
     hf("check", "--read-data")
     hf("restore", second, "--target", base / "out")
     same_tree(tree.path, restored(base / "out", tree.path))
@@ -141,7 +145,7 @@ def test_a_login_that_may_only_add_makes_backups_and_cannot_take_them_away(hf, t
 def test_what_is_left_of_a_torn_upload_stops_nobody(hf, tmp_path_factory, tree, base, rng):
     """Where no name can be given, objects are written under their own: the connection ends in the middle of one."""
     from fault_proxy import FaultProxy
-    with Sshd(tmp_path_factory.mktemp("torn"), APPEND_ONLY) as server:
+    with Sshd(tmp_path_factory.mktemp("torn"), WITHOUT_LINKS) as server:
         server.up()
         assert init(hf, server, "torn").rc == 0
         hf.key_file = f"{hf.base}/key"

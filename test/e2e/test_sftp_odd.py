@@ -69,3 +69,42 @@ def test_a_folder_that_is_not_made_durable_fails_the_backup(odd, tree):
     odd()
     hf.backup(tree.path)
     hf("check", "--read-data")
+
+
+KINDS = ["packs/", "meta/", "index/", "snapshots/"]  # what a login that only adds puts
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_login_that_may_only_add_leaves_no_torn_object(odd, tree, base, kind):
+    """With links objects appear whole: a connection that ends right before costs another, and nothing else."""
+    hf = odd()
+    tree.file("a", b"precious")
+    odd("append-only", f"cut-at=/repo/{kind}", f"cut-if={base}/cut")
+    (base / "cut").write_text("")
+    hf.backup(tree.path)
+    assert not (base / "cut").exists()
+    hf("check", "--read-data")
+    odd()
+    hf("prune", "--exclusive")
+    assert os.listdir(base / "repo" / "tmp") == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_a_cut_leaves_where_there_are_no_links_is_known_for_none(odd, tree, base, kind):
+    """Written under their own names: nobody trusts such an object, the next backup is whole, repair removes it."""
+    hf = odd()
+    tree.file("a", b"precious")
+    odd("append-only", "no-hardlink", f"cut-at=/repo/{kind}", f"cut-if={base}/cut")
+    (base / "cut").write_text("")
+    hf("backup", tree.path, rc=1)
+    snapshot = hf.backup(tree.path)
+    hf("restore", snapshot, "--target", base / "out")
+    found = hf("check", "--read-data", rc=None)
+    assert found.rc == (0 if kind in ("packs/", "meta/") else 20)
+    odd()
+    if found.rc:
+        assert kind in found.err
+        hf("repair", rc=None)
+        hf("check", "--read-data")
+    hf("prune", "--exclusive")
+    hf("check", "--read-data")

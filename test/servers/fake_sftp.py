@@ -8,13 +8,15 @@ no-posix-rename, no-hardlink, no-fsync   without that extension
 rename-replaces    a plain rename takes another's place
 lost-race=NAME     what is renamed to NAME is another's the moment after
 folder-fsync-fails of folders alone
-cut-at=TEXT        the connection ends when a file whose path has TEXT in it was opened for writing, if FILE is there
+append-only        nothing is removed, and nothing gets another name, but by a link
+cut-at=TEXT        the connection ends when a file whose path has TEXT in it was opened for writing, or before it is
+                   linked there, if FILE is there
 cut-if=FILE        (goes with it; FILE is removed)
 wrong-answer=N     request type N is answered by a handle
 half-status=N      by a status without its code
 endless            a folder's listing has no end
 silent=N           request type N is not answered; all others are
-drip               of each answer comes a byte a second, once FILE of cut-if is gone or not given
+drip               of each answer comes a byte a second
 """
 import os
 import struct
@@ -129,14 +131,17 @@ class Server:
         self.handles[name] = what
         self.answer(ident, HANDLE, self.pack(name))
 
+    def cut(self, path):
+        if self.has("cut-at") and self.quirks["cut-at"].encode() in path and os.path.exists(self.quirks["cut-if"]):
+            os.unlink(self.quirks["cut-if"])
+            os._exit(1)
+
     def do_open(self, ident):
         path, flags = self.string(), self.u32()
         how = os.O_RDONLY if flags == 1 else os.O_WRONLY | os.O_CREAT | os.O_EXCL
         fd = os.open(path, how, 0o400)
-        if flags != 1 and self.has("cut-at") and self.quirks["cut-at"].encode() in path:
-            if os.path.exists(self.quirks["cut-if"]):
-                os.unlink(self.quirks["cut-if"])
-                os._exit(1)
+        if flags != 1:
+            self.cut(path)
         self.handle(ident, fd)
 
     def do_close(self, ident):
@@ -171,7 +176,12 @@ class Server:
         if not self.has("endless"):
             names.pop()
 
+    def deny(self):
+        if self.has("append-only"):
+            raise PermissionError
+
     def do_remove(self, ident):
+        self.deny()
         os.unlink(self.string())
         self.status(ident, OK)
 
@@ -184,6 +194,7 @@ class Server:
 
     def do_rename(self, ident):
         source, target = self.string(), self.string()
+        self.deny()
         if os.path.exists(target) and not self.has("rename-replaces"):
             return self.status(ident, FAILURE)
         os.rename(source, target)
@@ -200,9 +211,12 @@ class Server:
             folder = os.path.isdir(f"/proc/self/fd/{fd}")
             self.status(ident, FAILURE if folder and self.has("folder-fsync-fails") else OK)
         elif name == b"hardlink@openssh.com" and not self.has("no-hardlink"):
-            os.link(self.string(), self.string())
+            source, target = self.string(), self.string()
+            self.cut(target)
+            os.link(source, target)
             self.status(ident, OK)
         elif name == b"posix-rename@openssh.com" and not self.has("no-posix-rename"):
+            self.deny()
             os.replace(self.string(), self.string())
             self.status(ident, OK)
         else:

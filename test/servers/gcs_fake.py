@@ -94,16 +94,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
         TOKENS[token] = time.time() + 3600
         return self.answer(200, {"access_token": token, "expires_in": 3600, "token_type": "Bearer"})
 
-    def store(self, name, data, new):
+    def store(self, name, data, new, kind="STANDARD"):
         with LOCK:
             if new and name in OBJECTS:
                 raise Refused(412, "conditionNotMet")
-            OBJECTS[name] = (data, datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="milliseconds"))
+            OBJECTS[name] = (data, datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="milliseconds"),
+                             kind)
 
     @staticmethod
     def item(name):
-        data, when = OBJECTS[name]
-        return {"name": name, "size": str(len(data)), "timeCreated": when.replace("+00:00", "Z")}
+        data, when, kind = OBJECTS[name]
+        return {"name": name, "size": str(len(data)), "timeCreated": when.replace("+00:00", "Z"),
+                "storageClass": kind}
 
     def object(self, name):
         with LOCK:
@@ -141,7 +143,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.answer(200, {"name": name})
         if self.command == "POST" and kind == "resumable":
             key = secrets.token_hex(8)
-            SESSIONS[key] = [name, new, int(self.headers["X-Upload-Content-Length"]), b"", DROP]
+            SESSIONS[key] = [name, new, int(self.headers["X-Upload-Content-Length"]), b"", DROP,
+                             json.loads(self.body or b"{}").get("storageClass", "STANDARD")]
             return self.answer(200, Location=f"http://{self.headers['Host']}/upload/storage/v1/b/{BUCKET}/o?"
                                f"uploadType=resumable&upload_id={key}")
         session = SESSIONS.get(self.query.get("upload_id"))
@@ -150,7 +153,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return self.piece(session)
 
     def piece(self, session):
-        name, new, size, have, drop = session
+        name, new, size, have, drop, kind = session
         m = re.fullmatch(r"bytes (?:(\d+)-(\d+)|\*)/(\d+)", self.headers["Content-Range"])
         if int(m[3]) != size:
             raise Refused(400, "badRequest")
@@ -164,7 +167,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if drop:
                 raise Refused(503, "backendError")
         if len(have) == size:
-            self.store(name, have, new)
+            self.store(name, have, new, kind)
             return self.answer(200, {"name": name})
         return self.answer(308, **({"Range": f"bytes=0-{len(have) - 1}"} if have else {}))
 

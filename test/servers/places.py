@@ -5,7 +5,6 @@ way of another port if one is given, and env is what holdfast needs to get in.
 """
 import os
 import shutil
-import socket
 import sys
 
 import azurite
@@ -13,6 +12,7 @@ import ftpd
 import swift_s3
 from ceph_rgw import ACCESS, SECRET, CephRgw
 from gcs import Gcs
+from moto_s3 import Moto
 from nginx_dav import PASSWORD, USER, NginxDav
 from s3 import Bucket
 from server import Server
@@ -26,9 +26,24 @@ def s3(folder, lock=False):
     return server, lambda name, port=None: f"s3:http://127.0.0.1:{port or server.port}/suite/{name}", env
 
 
+def gcs_hmac(folder):
+    """Google's XML API as its documentation has it, by the gateway: HMAC keys, version 4, the region "auto"."""
+    server, url, env = s3(folder)
+    return server, url, {**env, "AWS_REGION": "auto"}
+
+
 def s3_lock(folder):
     """A bucket with object lock."""
     return s3(folder, lock=True)
+
+
+def s3_cold(folder):
+    """Packs go to an archive, of Moto's, which thaws at once what it is asked to."""
+    server = Moto(folder).up()
+    Bucket(server.endpoint, "suite", "AK", "SK").make()
+    env = {"AWS_ACCESS_KEY_ID": "AK", "AWS_SECRET_ACCESS_KEY": "SK", "AWS_EC2_METADATA_DISABLED": "true",
+           "HOLDFAST_S3_STORAGE_CLASS": "GLACIER"}
+    return server, lambda name, port=None: f"s3:http://127.0.0.1:{port or server.port}/suite/{name}", env
 
 
 def swift(folder):
@@ -74,6 +89,12 @@ def azure_sas(folder):
     return azure(folder, True)
 
 
+def azure_cold(folder):
+    """Packs go to the archive tier, which the emulator leaves at once when it is asked to."""
+    server, url, env = azure(folder)
+    return server, url, {**env, "HOLDFAST_AZURE_TIER": "Archive"}
+
+
 def webdav(folder):
     server = NginxDav(folder).up()
     return (server, lambda name, port=None: f"webdav://{USER}@127.0.0.1:{port or server.port}/dav/{name}",
@@ -112,13 +133,16 @@ def vsftpd(folder):
 
 PLACES = {
     "s3": (s3, ["ceph-mon", "ceph-osd", "radosgw"]),
+    "gcs-hmac": (gcs_hmac, ["ceph-mon", "ceph-osd", "radosgw"]),
     "s3-lock": (s3_lock, ["ceph-mon", "ceph-osd", "radosgw"]),
+    "s3-cold": (s3_cold, ["moto_server"]),
     "swift": (swift, ["swift-proxy-server", "swift-object-server", "memcached"]),
     "sftp": (sftp, ["sshd", "ssh"]),
     "sftp-direct": (sftp_direct, ["sshd", "ssh"]),
     "sftp-rename": (sftp_rename, []),
     "azure": (azure, [azurite.PROGRAM]),
     "azure-sas": (azure_sas, [azurite.PROGRAM]),
+    "azure-cold": (azure_cold, [azurite.PROGRAM]),
     "proftpd": (proftpd, ["proftpd", "openssl"]),
     "vsftpd": (vsftpd, [ftpd.VSFTPD, "openssl"]),
     "gcs": (gcs, ["openssl"]),
@@ -134,7 +158,4 @@ def missing(name):
 
 def unable(name):
     """Why the machine cannot run it, installed or not; or None."""
-    try:
-        return None if name != "swift" or socket.gethostbyname("localhost") else ""
-    except OSError:
-        return "localhost has no address here, which Swift needs"
+    return swift_s3.unable() if name == "swift" else None

@@ -14,6 +14,8 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "store/store_cold.h"
+#include "store/store_drivers.h"
 
 #define OK(call)          check_ok((call), &t->e, #call, __LINE__)
 #define FAILS(call, kind) check_fails((call), (kind), &t->e, #call, __LINE__)
@@ -805,6 +807,103 @@ static void readers_see_whole_objects_while_they_are_replaced(void **state)
 	together(&c, read_or_replace, THREADS);
 }
 
+/* ---- What may be asleep (store_cold.h). */
+
+static void what_cannot_sleep_says_so_and_what_can_is_awake(void **state)
+{
+	struct t *t = *state;
+	struct store_thaw how = {STORE_STANDARD, 1};
+	struct store_cold now;
+
+	OK(put(t, "packs/00/a", "hello", 0));
+	if (store_can_sleep(t->s)) {
+		OK(store_cold_look(t->s, "packs/00/a", &now, &t->e));
+		assert_int_equal(now.state, STORE_HOT);
+		assert_int_equal(now.size, 5);
+		OK(store_cold_thaw(t->s, "packs/00/a", &now, &how, &t->e)); /* nothing to do */
+		FAILS(store_cold_look(t->s, "packs/00/b", &now, &t->e), ERR_ABSENT);
+	} else {
+		FAILS(store_cold_look(t->s, "packs/00/a", &now, &t->e), ERR_UNSUPPORTED);
+		FAILS(store_cold_thaw(t->s, "packs/00/a", &now, &how, &t->e), ERR_UNSUPPORTED);
+	}
+	FAILS(store_cold_look(t->s, "../a", &now, &t->e), ERR_USAGE);
+	holds(t, "packs/00/a", "hello");
+}
+
+static unsigned listed_class;
+
+static int see_class(void *arg, const char *key, const struct store_stat *st, struct err *e)
+{
+	listed_class = st->class;
+	assert_true(st->class_ns >= st->mtime_ns);
+	return 0;
+}
+
+/* At a place whose packs/ is an archive. */
+static void what_sleeps_is_told_listed_and_deleted_and_wakes(void **state)
+{
+	struct t *t = *state;
+	struct store_thaw how = {STORE_STANDARD, 2};
+	struct store_cold now;
+	struct store_stat st;
+	char c[5];
+
+	OK(put(t, "meta/00/a", "hello", 0));
+	holds(t, "meta/00/a", "hello");
+	OK(put(t, "packs/00/a", "hello", STORE_NEW));
+	FAILS(put(t, "packs/00/a", "again", STORE_NEW), ERR_EXISTS);
+	FAILS(store_get(t->s, "packs/00/a", 0, c, 5, &t->e), ERR_COLD);
+	OK(store_stat(t->s, "packs/00/a", &st, &t->e));
+	assert_int_equal(st.size, 5);
+	assert_true(store_class_info(st.class)->asleep);
+	OK(store_list(t->s, "packs/", see_class, NULL, &t->e));
+	assert_int_equal(listed_class, st.class);
+	OK(store_cold_look(t->s, "packs/00/a", &now, &t->e));
+	assert_int_equal(now.state, STORE_COLD);
+	assert_int_equal(now.class, st.class);
+	OK(store_cold_thaw(t->s, "packs/00/a", &now, &how, &t->e));
+	OK(store_cold_thaw(t->s, "packs/00/a", &now, &how, &t->e)); /* it has been asked */
+	for (int n = 0; n < 100000 && now.state != STORE_THAWED && now.state != STORE_HOT; n++)
+		OK(store_cold_look(t->s, "packs/00/a", &now, &t->e));
+	holds(t, "packs/00/a", "hello");
+	OK(put(t, "packs/00/b", "gone", STORE_NEW));
+	OK(store_del(t->s, "packs/00/b", &t->e));
+	is_absent(t, "packs/00/b");
+}
+
+/* Of drivers whose uploads are objects in tmp/ until they get their names. */
+static void what_cut_uploads_left_is_swept(void **state)
+{
+	static const char *const left[] = {"tmp/0123456789abcdef", "tmp/fedcba9876543210"};
+	static const char other[] = "tmp/not-ours";
+	struct t *t = *state;
+	struct store *under = t->s;
+	struct store_stat st;
+	struct keys k = {0};
+	uint64_t n;
+
+	while (under->under)
+		under = under->under;
+	if (!under->leaves_uploads)
+		return;
+	for (int i = 0; i < 2; i++)
+		OK(under->ops->put(under, left[i], span_str("x"), 0, &t->e));
+	OK(under->ops->put(under, other, span_str("x"), 0, &t->e));
+	OK(put(t, "a", "x", 0));
+	OK(store_list(t->s, "", collect, &k, &t->e));
+	assert_int_equal(k.n, 1);
+	keys_fini(&k);
+	OK(under->ops->stat(under, left[0], &st, &t->e));
+	OK(store_uploads_sweep(t->s, st.mtime_ns - 60 * INT64_C(1000000000), &n, &t->e));
+	assert_int_equal(n, 0);
+	OK(store_uploads_sweep(t->s, st.mtime_ns + 60 * INT64_C(1000000000), &n, &t->e));
+	assert_int_equal(n, 2);
+	for (int i = 0; i < 2; i++)
+		FAILS(under->ops->stat(under, left[i], &st, &t->e), ERR_ABSENT);
+	OK(under->ops->stat(under, other, &st, &t->e));
+	holds(t, "a", "x");
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 static const struct CMUnitTest tests[] = {
@@ -833,6 +932,12 @@ static const struct CMUnitTest tests[] = {
     T(lazy_commits_never_replace_new),
     T(a_name_taken_before_sync_is_told_once),
     T(what_was_not_synced_is_gone_after_close),
+    T(what_cut_uploads_left_is_swept),
+    T(what_cannot_sleep_says_so_and_what_can_is_awake),
+};
+
+static const struct CMUnitTest cold_tests[] = {
+    T(what_sleeps_is_told_listed_and_deleted_and_wakes),
 };
 
 static const struct CMUnitTest thread_tests[] = {
@@ -842,10 +947,12 @@ static const struct CMUnitTest thread_tests[] = {
     T(readers_see_whole_objects_while_they_are_replaced),
 };
 
-int store_suite_run(const struct store_suite *d, bool threads)
+int store_suite_run(const struct store_suite *d, const char *which)
 {
 	driver = d;
-	if (threads)
+	if (which && strcmp(which, "cold") == 0)
+		return cmocka_run_group_tests_name(d->name, cold_tests, NULL, NULL);
+	if (which)
 		return cmocka_run_group_tests_name(d->name, thread_tests, NULL, NULL);
 	return cmocka_run_group_tests_name(d->name, tests, NULL, NULL);
 }

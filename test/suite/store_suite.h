@@ -15,7 +15,10 @@ struct store_suite {
 	bool lazy_closes; /* ...and gone after a close without one */
 };
 
-/* Run all tests (or those with threads only) as a group; the number of failures. */
-int store_suite_run(const struct store_suite *driver, bool threads);
+/*
+ * Run a group of tests; the number of failures.  NULL: all but "threads", and "cold", which is
+ * for a place whose packs/ is an archive.
+ */
+int store_suite_run(const struct store_suite *driver, const char *which);
 
 #endif

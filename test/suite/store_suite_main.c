@@ -1,4 +1,4 @@
-/* Runs store_suite over each driver and wrapper: store_suite_main NAME [threads]. */
+/* Runs store_suite over each driver and wrapper: store_suite_main NAME [threads|cold]. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -139,7 +139,7 @@ int main(int argc, char **argv)
 {
 	for (size_t i = 0; i < sizeof drivers / sizeof *drivers; i++)
 		if (argc > 1 && strcmp(argv[1], drivers[i].name) == 0)
-			return store_suite_run(&drivers[i], argc > 2);
-	fprintf(stderr, "usage: %s DRIVER [threads]\n", argv[0]);
+			return store_suite_run(&drivers[i], argc > 2 ? argv[2] : NULL);
+	fprintf(stderr, "usage: %s DRIVER [threads|cold]\n", argv[0]);
 	return 2;
 }

@@ -35,6 +35,7 @@ static void a_place_tells_host_prefix_and_region(void **state)
 	is_place("s3.amazonaws.com/acme", &none, "acme.s3.amazonaws.com", "", "us-east-1");
 	is_place("s3.dualstack.eu-north-1.amazonaws.com/acme", &none,
 	    "acme.s3.dualstack.eu-north-1.amazonaws.com", "", "eu-north-1");
+	is_place("storage.googleapis.com/acme/a", &none, "storage.googleapis.com", "a/", "auto");
 	is_place("http://127.0.0.1:9000/acme//a//", &none, "127.0.0.1:9000", "a/", "us-east-1");
 	is_place("h/acme", &(struct s3_options){.lookup = "dns", .region = "x"}, "acme.h", "", "x");
 }
@@ -116,7 +117,7 @@ static void options_become_headers_where_they_belong(void **state)
 	    .tags = "a=b",
 	    .lock_ns = INT64_C(86400000000000)};
 	struct http_headers pack = {0}, tree = {0}, lease = {0};
-	const char *until = "x-amz-object-lock-retain-until-date: 1970-01-02T00:00:00Z";
+	const char *until = "x-amz-object-lock-retain-until-date: 1970-01-03T00:00:00Z";
 
 	s3_options_headers(&o, "packs/ab/abcd", 0, &pack);
 	s3_options_headers(&o, "meta/ab/abcd", 0, &tree);
