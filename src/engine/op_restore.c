@@ -458,12 +458,14 @@ int op_restore(struct repo *r, const struct restore_params *p, struct ctx *ctx,
 	rs->p = p;
 	restore_links_init(rs);
 	os_raise_nofile();
-	/* A segment that waits holds its directory, and perhaps its file, open. */
-	rs->window_segments = os_nofile() / 8 < WINDOW_SEGMENTS ? os_nofile() / 8 : WINDOW_SEGMENTS;
+	rs->far = store_parallel(repo_store(r));
+	rs->window_bytes = WINDOW_BYTES;
+	rs->window_segments = rs->far > 1 ? WINDOW_SEGMENTS_FAR : WINDOW_SEGMENTS;
+	rs->window_held = os_nofile() / 8;
 	pthread_mutex_init(&rs->lock, NULL);
 	pthread_cond_init(&rs->more, NULL);
 	pthread_cond_init(&rs->less, NULL);
-	budget_init(&rs->frames, store_parallel(repo_store(r)) > 1 ? FRAMES_FAR : FRAMES_BYTES);
+	budget_init(&rs->frames, rs->far > 1 ? FRAMES_FAR : FRAMES_BYTES);
 	if (repo_index_load(r, false, e) == -1)
 		goto out;
 	rs->reader = reader_new(r);

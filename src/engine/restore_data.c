@@ -210,7 +210,43 @@ static void window_free(struct rwindow *w)
 {
 	free(w->seg);
 	free(w->group);
+	free(w->run);
 	free(w);
+}
+
+static const struct index_place *place_of(const struct rwindow *w, size_t group)
+{
+	return &w->seg[w->group[group]].at;
+}
+
+static uint64_t end_of(const struct index_place *at)
+{
+	return at->off + at->stored;
+}
+
+/* Near, each frame is read alone; from afar with its neighbours, and all who may ask have some. */
+static void make_runs(const struct restore *rs, struct rwindow *w)
+{
+	uint64_t max = 0;
+
+	for (size_t g = 0; g < w->ngroups; g++)
+		max += place_of(w, g)->stored;
+	max /= rs->far;
+	max = rs->far <= 1 ? 0 : max < RUN_MIN ? RUN_MIN : max > RUN_MAX ? RUN_MAX : max;
+	w->run = mem_alloc((w->ngroups + 1) * sizeof *w->run);
+	for (size_t g = 0; g < w->ngroups; g++) {
+		const struct index_place *at = place_of(w, g), *before, *first;
+
+		if (g > 0) {
+			before = place_of(w, g - 1);
+			first = place_of(w, w->run[w->nruns - 1]);
+			if (at->pack == before->pack && at->off >= end_of(before) &&
+			    at->off - end_of(before) <= RUN_GAP && end_of(at) - first->off <= max)
+				continue;
+		}
+		w->run[w->nruns++] = g;
+	}
+	w->run[w->nruns] = w->ngroups;
 }
 
 void restore_window_flush(struct restore *rs)
@@ -226,6 +262,9 @@ void restore_window_flush(struct restore *rs)
 		if (i == 0 || w->seg[i].at.frame != w->seg[i - 1].at.frame)
 			w->group[w->ngroups++] = i;
 	w->group[w->ngroups] = w->n;
+	make_runs(rs, w);
+	if (rs->far > 1 && rs->window_bytes < WINDOW_BYTES_FAR)
+		rs->window_bytes *= 2;
 	pthread_mutex_lock(&rs->lock);
 	while (rs->waiting >= WINDOWS_AHEAD)
 		pthread_cond_wait(&rs->less, &rs->lock);
@@ -237,6 +276,15 @@ void restore_window_flush(struct restore *rs)
 	rs->waiting++;
 	pthread_cond_broadcast(&rs->more);
 	pthread_mutex_unlock(&rs->lock);
+}
+
+/* A segment that waits holds its directory, and its file if that has others, open. */
+static void hold(struct rwindow *w, const struct rfile *f)
+{
+	w->held += f->dir != w->dir;
+	w->held += f != w->file && !f->single;
+	w->dir = f->dir;
+	w->file = f;
 }
 
 int restore_segment(struct restore *rs, struct rfile *f, const struct id *id, uint64_t data_off,
@@ -258,30 +306,32 @@ int restore_segment(struct restore *rs, struct rfile *f, const struct id *id, ui
 		    e, ERR_CORRUPT, "blob %.16s of its content is no content", id_hex(hex, id));
 	if (rs->window == NULL) {
 		rs->window = mem_zalloc(sizeof *w);
-		rs->window->seg = mem_alloc(WINDOW_SEGMENTS * sizeof *w->seg);
+		rs->window->seg = mem_alloc(rs->window_segments * sizeof *w->seg);
 	}
 	w = rs->window;
 	s = &w->seg[w->n++];
 	*s = (struct rsegment){f, *id, at, data_off};
 	atomic_fetch_add(&f->left, 1);
 	w->bytes += at.blob_len;
+	hold(w, f);
 	*len = at.blob_len;
-	if (w->n == rs->window_segments || w->bytes >= WINDOW_BYTES)
+	if (w->n == rs->window_segments || w->held >= rs->window_held ||
+	    w->bytes >= rs->window_bytes)
 		restore_window_flush(rs);
 	return 0;
 }
 
-/* A window with a group that nobody has yet, or NULL at the end. */
-static struct rwindow *claim(struct restore *rs, size_t *group)
+/* A window with a run that nobody has yet, or NULL at the end. */
+static struct rwindow *claim(struct restore *rs, size_t *run)
 {
 	struct rwindow *w;
 
 	pthread_mutex_lock(&rs->lock);
 	for (;;) {
-		for (w = rs->first; w != NULL && w->claimed == w->ngroups; w = w->next)
+		for (w = rs->first; w != NULL && w->claimed == w->nruns; w = w->next)
 			;
 		if (w != NULL) {
-			*group = w->claimed++;
+			*run = w->claimed++;
 			break;
 		}
 		if (rs->planned)
@@ -292,12 +342,12 @@ static struct rwindow *claim(struct restore *rs, size_t *group)
 	return w;
 }
 
-static void group_done(struct restore *rs, struct rwindow *w)
+static void run_done(struct restore *rs, struct rwindow *w)
 {
 	struct rwindow **at;
 
 	pthread_mutex_lock(&rs->lock);
-	if (++w->done == w->ngroups) {
+	if (++w->done == w->nruns) {
 		for (at = &rs->first; *at != w; at = &(*at)->next)
 			;
 		*at = w->next;
@@ -318,13 +368,8 @@ static void group_done(struct restore *rs, struct rwindow *w)
 static void write_group(
     struct restore *rs, struct reader *rd, struct rsegment *s, size_t n, struct buf *frame)
 {
-	/* As stored, opened, and decompressed. */
-	uint64_t need = 2 * (uint64_t)s->at.stored + s->at.plain;
 	struct err e;
 
-	if (!restore_stopping(rs) && restore_cold_wait(rs, rd, &s->at, &e) == -1)
-		restore_fail(rs, &e);
-	budget_take(&rs->frames, need);
 	buf_reset(frame);
 	if (!restore_stopping(rs) && reader_frame(rd, &s->at, frame, &e) == -1)
 		buf_reset(frame); /* each blob is tried alone */
@@ -332,10 +377,34 @@ static void write_group(
 		write_segment(rd, &s[i], buf_span(frame));
 		file_part_done(s[i].file);
 	}
+}
+
+static void write_run(
+    struct restore *rs, struct reader *rd, struct rwindow *w, size_t run, struct buf *frame)
+{
+	size_t g = w->run[run], end = w->run[run + 1];
+	const struct index_place *first = place_of(w, g);
+	uint64_t bytes = end - g > 1 ? end_of(place_of(w, end - 1)) - first->off : 0, need = 0;
+	struct err e;
+
+	/* As stored, opened, and decompressed. */
+	for (size_t i = g; i < end; i++) {
+		const struct index_place *at = place_of(w, i);
+		uint64_t one = 2 * (uint64_t)at->stored + at->plain;
+
+		need = one > need ? one : need;
+	}
+	if (!restore_stopping(rs) && restore_cold_wait(rs, rd, first, &e) == -1)
+		restore_fail(rs, &e);
+	budget_take(&rs->frames, need + bytes);
+	if (bytes > 0 && !restore_stopping(rs))
+		reader_ahead(rd, first, bytes, &e);
+	for (; g < end; g++)
+		write_group(rs, rd, &w->seg[w->group[g]], w->group[g + 1] - w->group[g], frame);
 	if (frame->cap > rs->keep)
 		buf_fini(frame);
 	reader_shrink(rd, rs->keep);
-	budget_give(&rs->frames, need);
+	budget_give(&rs->frames, need + bytes);
 }
 
 void *restore_worker_main(void *arg)
@@ -344,12 +413,12 @@ void *restore_worker_main(void *arg)
 	struct reader *rd = reader_new(rs->repo);
 	struct buf frame = {0};
 	struct rwindow *w;
-	size_t g;
+	size_t run;
 
 	reader_set_domain(rd, snapshot_domain(rs->p->snapshot));
-	while ((w = claim(rs, &g)) != NULL) {
-		write_group(rs, rd, &w->seg[w->group[g]], w->group[g + 1] - w->group[g], &frame);
-		group_done(rs, w);
+	while ((w = claim(rs, &run)) != NULL) {
+		write_run(rs, rd, w, run, &frame);
+		run_done(rs, w);
 	}
 	buf_fini(&frame);
 	reader_free(rd);

@@ -28,6 +28,15 @@ enum {
 	WINDOW_BYTES = 24 << 20, /* of plaintext in one window */
 	WINDOW_SEGMENTS = 8192,
 	WINDOWS_AHEAD = 2,
+	/*
+	 * A frame that two windows need is read twice.  Where that takes a long way windows
+	 * are wider: each is twice the one before it, up to so much.
+	 */
+	WINDOW_BYTES_FAR = 192 << 20,
+	WINDOW_SEGMENTS_FAR = 16384,
+	RUN_MIN = 512 << 10,     /* of stored bytes in one request, from afar: between these, */
+	RUN_MAX = 4 << 20,       /* so that there is one for each who may ask */
+	RUN_GAP = 64 << 10,      /* not worth a request of its own */
 	FRAMES_BYTES = 32 << 20, /* of memory for frames, of all workers together */
 	FRAMES_FAR = 96 << 20,   /* the same where many must be on their way at a time */
 };
@@ -57,8 +66,13 @@ struct rwindow {
 	size_t n;
 	size_t *group; /* first segment of each frame, and n */
 	size_t ngroups;
+	size_t *run; /* first group of those that are fetched by one request, and ngroups */
+	size_t nruns;
 	uint64_t bytes;
-	size_t claimed, done; /* groups, under the lock */
+	size_t held;                  /* directories and files that are open for it, at most */
+	const struct target_dir *dir; /* of the last segment, */
+	const struct rfile *file;     /* and its file */
+	size_t claimed, done;         /* runs, under the lock */
 };
 
 struct restore {
@@ -66,11 +80,13 @@ struct restore {
 	struct ctx *ctx;
 	const struct restore_params *p;
 	struct target *target;
-	bool cut;               /* an earlier one never ended: size and time prove nothing */
-	size_t skip;            /* of a path in the snapshot, to get one below the target */
-	struct reader *reader;  /* the walk's */
-	struct thaw *thaw;      /* NULL: nothing sleeps */
-	size_t window_segments; /* fewer than WINDOW_SEGMENTS where descriptors are few */
+	bool cut;              /* an earlier one never ended: size and time prove nothing */
+	size_t skip;           /* of a path in the snapshot, to get one below the target */
+	struct reader *reader; /* the walk's */
+	struct thaw *thaw;     /* NULL: nothing sleeps */
+	unsigned far;          /* requests at a time that pay; 1: the store is near */
+	size_t window_segments, window_held;
+	uint64_t window_bytes;  /* of the present one */
 	struct rwindow *window; /* being filled */
 
 	pthread_mutex_t lock; /* guards windows, err and what follows */

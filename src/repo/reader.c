@@ -6,11 +6,11 @@
 
 #include "base/mem.h"
 #include "codec/codec.h"
+#include "repo/blocks.h"
 #include "repo/repo_internal.h"
 #include "repo/repo_parity.h"
 
 /* A few frames are kept: trees are walked in the order they were written. */
-enum { AHEAD = 1 << 20 }; /* of trees, from a store that is far away */
 enum { SLOTS = 8, KEEP_BYTES = 12 << 20, PLACES_MAX = 64, PLACES_DOMAIN = 4 };
 
 struct slot {
@@ -20,7 +20,7 @@ struct slot {
 	uint64_t used; /* 0: empty */
 };
 
-/* Stored bytes of a pack of trees, more than were asked for. */
+/* Stored bytes of a pack, of frames that will be asked for. */
 struct ahead {
 	struct id pack;
 	uint64_t off;
@@ -35,7 +35,8 @@ struct reader {
 	size_t ndomains, hot;                  /* the domain that fitted last */
 	uint64_t domain;                       /* lookups; 0: any */
 	struct buf box, packed, scratch;
-	struct ahead ahead[BLOB_KINDS];
+	struct ahead ahead;
+	struct blocks blocks; /* of trees, from a store that is far away */
 	struct slot slot[SLOTS];
 	uint64_t tick;
 	struct index_near near; /* the last ones found */
@@ -67,8 +68,8 @@ void reader_free(struct reader *rd)
 	buf_fini(&rd->box);
 	buf_fini(&rd->packed);
 	buf_fini(&rd->scratch);
-	for (size_t i = 0; i < BLOB_KINDS; i++)
-		buf_fini(&rd->ahead[i].bytes);
+	buf_fini(&rd->ahead.bytes);
+	blocks_fini(&rd->blocks);
 	for (size_t i = 0; i < rd->ndomains; i++)
 		domain_macs_free(rd->mac[i]);
 	free(rd->mac);
@@ -88,8 +89,9 @@ void reader_shrink(struct reader *rd, size_t keep)
 	shrink(&rd->box, keep);
 	shrink(&rd->packed, keep);
 	shrink(&rd->scratch, keep);
-	for (size_t i = 0; i < BLOB_KINDS; i++)
-		shrink(&rd->ahead[i].bytes, keep);
+	shrink(&rd->ahead.bytes, keep);
+	if (keep < BLOCK)
+		blocks_fini(&rd->blocks);
 	for (size_t i = 0; i < SLOTS; i++)
 		if (rd->slot[i].plain.cap > keep) {
 			rd->slot[i].used = 0;
@@ -189,34 +191,29 @@ static int mended_frame(struct reader *rd, const char *name, const struct id *pa
 	return 0;
 }
 
+void reader_ahead(
+    struct reader *rd, const struct index_place *first, uint64_t n, struct err *ignored)
+{
+	struct ahead *a = &rd->ahead;
+	struct index_cache_pack pack;
+	char name[REPO_NAME_MAX];
+
+	buf_reset(&a->bytes);
+	if (n > FORMAT_PACK_MAX || reader_pack(rd, first, &pack, ignored) == -1)
+		return;
+	a->pack = pack.id;
+	a->off = first->off;
+	repo_object_name(name, (enum format_type)pack.type, &pack.id);
+	if (store_get(rd->repo->store, name, first->off, buf_extend(&a->bytes, n), n, ignored) ==
+	    -1)
+		buf_reset(&a->bytes);
+}
+
 static bool is_in(
     const struct ahead *a, const struct index_cache_pack *pack, const struct index_place *at)
 {
-	return id_eq(&a->pack, &pack->id) && at->off >= a->off && at->off - a->off <= a->bytes.n &&
-	       a->bytes.n - (at->off - a->off) >= at->stored;
-}
-
-/* Get the frame and what follows it, or what lies before it for who reads backwards. */
-static int get_ahead(struct reader *rd, struct ahead *a, const char *name,
-    const struct index_cache_pack *pack, const struct index_place *at, struct err *e)
-{
-	bool back = id_eq(&a->pack, &pack->id) && at->off < a->off;
-	uint64_t end = at->off + at->stored, off = at->off;
-
-	if (back && end > AHEAD && at->stored < AHEAD)
-		off = end - AHEAD;
-	else if (!back && at->off + AHEAD > end)
-		end = at->off + AHEAD < pack->size ? at->off + AHEAD : pack->size;
-	a->pack = pack->id;
-	a->off = off;
-	buf_reset(&a->bytes);
-	if (end - off < at->stored || end > pack->size ||
-	    store_get(rd->repo->store, name, off, buf_extend(&a->bytes, end - off),
-		(size_t)(end - off), e) == -1) {
-		buf_fini(&a->bytes);
-		return -1;
-	}
-	return 0;
+	return at->off >= a->off && at->off - a->off <= a->bytes.n &&
+	       a->bytes.n - (at->off - a->off) >= at->stored && id_eq(&a->pack, &pack->id);
 }
 
 /*
@@ -229,15 +226,18 @@ static int fetch(struct reader *rd, const char *name, const struct index_cache_p
 {
 	struct store *s = rd->repo->store;
 	bool tree = at->kind > PURPOSE_CONTENT && at->kind <= BLOB_KINDS;
-	struct ahead *a = tree && store_parallel(s) > 1 ? &rd->ahead[at->kind - 1] : NULL;
 
 	buf_reset(&rd->box);
-	if (a && (is_in(a, pack, at) || get_ahead(rd, a, name, pack, at, e) == 0)) {
-		buf_put(&rd->box, a->bytes.p + (at->off - a->off), at->stored);
+	if (is_in(&rd->ahead, pack, at)) {
+		buf_put(&rd->box, rd->ahead.bytes.p + (at->off - rd->ahead.off), at->stored);
 		return 0;
 	}
-	if (a)
+	if (tree && store_parallel(s) > 1) {
+		if (blocks_read(&rd->blocks, s, name, pack, at->off, at->stored, &rd->box, e) == 0)
+			return 0;
 		err_clear(e); /* the frame alone may be had where its neighbours may not */
+		buf_reset(&rd->box);
+	}
 	return store_get(s, name, at->off, buf_extend(&rd->box, at->stored), at->stored, e);
 }
 

@@ -55,6 +55,13 @@ int reader_find_near(
  */
 int reader_frame(struct reader *rd, const struct index_place *at, struct buf *out, struct err *e);
 
+/*
+ * Fetch n stored bytes of a pack from where the frame of a place begins: those of the frames
+ * that reader_frame will be asked for next.  If it fails they are fetched one by one.
+ */
+void reader_ahead(
+    struct reader *rd, const struct index_place *first, uint64_t n, struct err *ignored);
+
 /* Give back buffers of more than `keep` bytes; spans that were handed out are gone. */
 void reader_shrink(struct reader *rd, size_t keep);
 

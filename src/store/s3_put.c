@@ -331,14 +331,19 @@ static bool below(const char *key, const char *folder)
 	return strncmp(key, folder, strlen(folder)) == 0;
 }
 
+bool s3_key_in_parts(const char *key)
+{
+	return below(key, "packs/") || below(key, "meta/") || below(key, "parity/");
+}
+
 /*
  * An object in parts is dated when it was begun, so no object goes in parts whose time
- * matters (format.md 10.1).  And not every store carries a lock from the parts to the whole.
+ * matters.  And not every store carries a lock from the parts to the whole.
  */
 static bool in_parts(const struct store_s3 *s, const char *key, struct span data)
 {
 	return data.n > PART && data.n <= (size_t)PART * PARTS_MAX && s->s3.options.lock_ns == 0 &&
-	       (below(key, "packs/") || below(key, "meta/") || below(key, "parity/"));
+	       s3_key_in_parts(key);
 }
 
 static int put_any(

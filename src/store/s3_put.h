@@ -39,6 +39,26 @@ int s3_put(struct store *st, const char *key, struct span data, unsigned flags, 
 int s3_put_whole(
     struct store_s3 *s, const char *key, struct span data, bool conditional, struct err *e);
 
+/* May objects of this name go in parts?  Their time must not matter (format.md 10.1). */
+bool s3_key_in_parts(const char *key);
+
+/* Uploads in parts that were begun and never ended, as ListMultipartUploads answers. */
+struct s3_upload {
+	char *key, *id; /* the key in the bucket: prefix and name */
+};
+struct s3_uploads {
+	struct s3_upload *v;
+	size_t n;
+	char *next_key, *next_id; /* to ask for the next page with */
+};
+/* Adds those of a page that are the repository's and were begun then or before. */
+int s3_uploads_read(struct span xml, const char *prefix, int64_t before_ns, struct s3_uploads *out,
+    bool *more, struct err *e);
+void s3_uploads_fini(struct s3_uploads *u);
+
+/* Abort them. */
+int s3_uploads_sweep(struct s3 *s, int64_t before_ns, uint64_t *removed, struct err *e);
+
 /* Where s3_probe leaves word, and of which endpoint: a bucket may be copied to another's. */
 #define S3_PROBE_NOTE "tmp/s3.json"
 

@@ -29,7 +29,8 @@ int store_tmp_sweep(struct store *s, int64_t older_than_ns, uint64_t *removed, s
 
 /*
  * The same of drivers whose uploads are objects in tmp/ until they get their
- * names (sftp, ftp, webdav): those that the store wrote at that time or before.
+ * names (sftp, ftp, webdav): those that the store wrote at that time or before;
+ * and of s3, uploads in parts that were begun then.
  */
 int store_uploads_sweep(struct store *s, int64_t before_ns, uint64_t *removed, struct err *e);
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "store/s3_put.h"
 #include "store/store_drivers.h"
 
 static const char FOLDER[] = "tmp/";
@@ -50,6 +51,10 @@ int store_uploads_sweep(struct store *s, int64_t before_ns, uint64_t *removed, s
 	*removed = 0;
 	while (driver->under)
 		driver = driver->under;
+	if (store_s3_of(s))
+		return s3_uploads_sweep(store_s3_of(s), before_ns, removed, e) == 0
+			   ? 0
+			   : err_wrap(e, "%s: sweep", s->url);
 	if (!driver->leaves_uploads)
 		return 0;
 	/* The ops themselves: no key of anybody's begins so. */

@@ -75,6 +75,24 @@ def test_two_repositories_share_a_bucket_and_do_not_meet(hf, bucket, tree):
     assert len({k.split("/config")[0] for k in bucket.keys() if k.endswith("config")}) == 3
 
 
+def uploads(bucket):
+    status, _, body = bucket.request("GET", query={"uploads": ""})
+    assert status == 200
+    return sorted(re.findall(r"<Key>(.*?)</Key>", body.decode()))
+
+
+def test_uploads_that_a_crash_left_go_by_prune(remote, bucket, tree):
+    tree.file("a", b"1")
+    remote.backup(tree.path)
+    ours, theirs = f"team/main/packs/ab/{'ab' * 32}", f"team/other/packs/ab/{'ab' * 32}"
+    for key in (ours, theirs):
+        assert bucket.request("POST", key, {"uploads": ""})[0] == 200
+    remote("prune")  # somebody may be at it
+    assert uploads(bucket) == [ours, theirs]
+    remote("prune", "--exclusive")
+    assert uploads(bucket) == [theirs]
+
+
 def hurried(hf, stall="700ms", retries=6):
     """What takes a minute outside takes seconds here."""
     hf.env.update(HOLDFAST_STALL_TIMEOUT=stall, HOLDFAST_CONNECT_TIMEOUT="2s", HOLDFAST_RETRIES=str(retries))

@@ -21,6 +21,9 @@ static struct bucket {
 	int fails;                   /* this part, once; 0: none */
 	int begun, parts, completed; /* requests */
 	int probes;
+	const char *uploads[3]; /* pages of a list of them */
+	int pages;
+	char aborted[200];
 	char rules[1024];
 	int rules_put;
 } b;
@@ -31,7 +34,11 @@ static void parts(const struct web_asked *q, struct web_reply *r)
 {
 	const char *number = strstr(q->target, "partNumber=");
 
-	if (number) {
+	if (strcmp(q->method, "DELETE") == 0) {
+		strncat(b.aborted, q->target, sizeof b.aborted - strlen(b.aborted) - 1);
+	} else if (strncmp(q->target, "/bucket?", 8) == 0) {
+		web_say(r, 200, b.uploads[b.pages++]);
+	} else if (number) {
 		b.parts++;
 		if (b.fails == atoi(number + 11)) {
 			b.fails = 0;
@@ -180,6 +187,34 @@ static void word_of_another_store_is_not_believed(void **state)
 	store_close(s);
 }
 
+#define UPLOAD(key, id, time)                                                                      \
+	"<Upload><Key>" key "</Key><UploadId>" id "</UploadId><Initiated>" time                    \
+	"</Initiated></Upload>"
+#define MORE(key, id)                                                                              \
+	"<IsTruncated>true</IsTruncated><NextKeyMarker>" key "</NextKeyMarker>"                    \
+	"<NextUploadIdMarker>" id "</NextUploadIdMarker>"
+
+static void uploads_that_nobody_ends_are_aborted_once_they_are_old(void **state)
+{
+	const int64_t before = INT64_C(1793440800) * 1000000000; /* 2026-10-31T10:00:00Z */
+	uint64_t n;
+
+	b.uploads[0] = "<R>" MORE("k", "i") UPLOAD("packs/a", "old", "2026-10-31T09:59:59.000Z")
+	    UPLOAD("packs/b", "young", "2026-10-31T10:00:01.000Z")
+		UPLOAD("theirs/packs/c", "theirs", "2020-01-01T00:00:00Z") "</R>";
+	b.uploads[1] = "<R>" UPLOAD("meta/d", "also&amp;old", "2026-10-31T10:00:00Z")
+	    UPLOAD("index/e", "never", "2020-01-01T00:00:00Z") "</R>";
+	OK(store_uploads_sweep(*state, before, &n, &e), &e);
+	assert_int_equal(n, 2);
+	assert_string_equal(
+	    b.aborted, "/bucket/packs/a?uploadId=old/bucket/meta/d?uploadId=also%26old");
+	assert_int_equal(b.pages, 2);
+	b.pages = 0;
+	b.uploads[1] = b.uploads[0];
+	FAILS(store_uploads_sweep(*state, before, &n, &e), ERR_CORRUPT, &e);
+	assert_int_equal(b.pages, 2);
+}
+
 static void rules_that_are_not_understood_are_left_alone(void **state)
 {
 	static const char *const odd[] = {
@@ -205,6 +240,7 @@ int main(void)
 	    T(an_upload_that_has_ended_is_begun_anew),
 	    T(an_upload_goes_on_with_the_same_object_alone),
 	    T(word_of_another_store_is_not_believed),
+	    T(uploads_that_nobody_ends_are_aborted_once_they_are_old),
 	    T(rules_that_are_not_understood_are_left_alone),
 	};
 
