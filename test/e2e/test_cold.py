@@ -125,6 +125,8 @@ def test_only_what_is_needed_is_thawed(cold, moto, tree, rng, base):
     cold("restore", second, "--target", base / "out", "--overwrite", "if-changed")
     same_tree(tree.path, restored(base / "out", tree.path))
     assert len(asked(moto, cold)) == 1
+    cold("restore", second, "--target", base / "all", "--thaw", "bulk", *SOON)  # the other one alone
+    assert asked(moto, cold) == {k: 1 for k in packs(cold)}
 
 
 def test_a_target_that_is_refused_costs_nothing(cold, moto, tree, rng, base):
