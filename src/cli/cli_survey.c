@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "cli/survey_memory.h"
 #include "config/world.h"
 #include "engine/select.h"
 #include "os/os.h"
@@ -105,6 +106,7 @@ static void add_places(struct cli *c, struct survey *v)
 		    .role = world_role_name(r->role),
 		    .location = r->location,
 		    .media = media_of(r),
+		    .offline = r->offline,
 		    .declared_lock = r->object_lock.ns || r->object_lock.months,
 		};
 	}
@@ -124,6 +126,19 @@ static bool is_stranger(const struct world *w, struct other *const *o, size_t i)
 	return false;
 }
 
+/* One that is offline by design is known by what it held when it was here. */
+static void recall(struct cli *c, struct survey *v, size_t i)
+{
+	const struct world_repository *r = world_repository_at(c->world, i);
+
+	if (!r->offline)
+		return;
+	if (v->places[i].open)
+		survey_remember(c, v, i, r->url);
+	else
+		survey_recall(v, i, r->url);
+}
+
 static void look_at_all(struct cli *c, struct survey *v)
 {
 	struct other **o = mem_zalloc(v->n * sizeof *o);
@@ -135,6 +150,7 @@ static void look_at_all(struct cli *c, struct survey *v)
 		v->places[i].open = look(c, v, i, o[i], &why) == 0;
 		if (!v->places[i].open)
 			v->places[i].why_not = v->whys[i] = mem_strdup(why.msg);
+		recall(c, v, i);
 		v->places[i].stranger = is_stranger(c->world, o, i);
 	}
 	for (size_t i = 0; i < v->n; i++)

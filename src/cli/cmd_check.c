@@ -81,13 +81,56 @@ static void remember(struct cli *c, const struct check_params *params, const str
 	struct proof p = {
 	    .when_ns = clock->wall_ns(clock),
 	    .problems = r->damaged_objects + r->hurt_snapshots + r->hurt_paths + r->findings,
-	    .whole = params->read_data,
+	    .whole = params->read_data && r->asleep_packs == 0,
 	};
 	struct err why;
 
 	if (proof_put(c->repo, PROOF_CHECK, &p, &why) == -1)
 		event_emit(c->ctx, EVENT_WARNING, span_of(NULL, 0), "the result cannot be kept: %s",
 		    why.msg);
+}
+
+/* What was found as a result, and what to do. */
+static int judge(const struct check_result *r, struct err *e)
+{
+	if (r->damaged_objects || r->hurt_snapshots || r->hurt_paths) {
+		err_set(e, ERR_DAMAGE_FOUND, "check: the repository is damaged");
+		if (r->foreign_objects)
+			return err_hint(e,
+			    "make a copy of it; config is older than some objects, or they are "
+			    "another's: put the newest config back, or bring it with 'holdfast key "
+			    "import SHEET' (every machine that used the repository keeps one too, "
+			    "in its state folder: *.config), before anything else");
+		return err_hint(e,
+		    "make a copy of it; where packs are missing, 'holdfast repair index' and a "
+		    "new backup store again what is still there; 'holdfast repair' saves the "
+		    "rest");
+	}
+	if (r->findings) {
+		err_set(e, ERR_DAMAGE_FOUND, "check: %llu %s of tampering",
+		    (unsigned long long)r->findings,
+		    text_plural(r->findings, "finding", "findings"));
+		return err_hint(e,
+		    "keep a copy of the store and look at who could delete or write there; when "
+		    "you know why, 'holdfast repair snapshots --accept-history' takes what is "
+		    "there for right");
+	}
+	if (r->asleep_packs) {
+		err_set(e, ERR_INCOMPLETE, "check: %llu %s not read: asleep in cold storage",
+		    (unsigned long long)r->asleep_packs,
+		    text_plural(r->asleep_packs, "pack was", "packs were"));
+		return err_hint(e,
+		    "thaw what a snapshot needs with holdfast restore SNAPSHOT --target FOLDER "
+		    "--thaw SPEED --no-wait, which writes nothing, and check again after that; or "
+		    "check without --read-data");
+	}
+	if (r->warnings == 0)
+		return 0;
+	err_set(e, ERR_INCOMPLETE, "check: %llu %s", (unsigned long long)r->warnings,
+	    text_plural(r->warnings, "warning", "warnings"));
+	if (r->void_snapshots)
+		err_hint(e, "'holdfast prune' removes void snapshots; run their backup again");
+	return -1;
 }
 
 int cmd_check(struct cli *c, struct err *e)
@@ -121,41 +164,5 @@ int cmd_check(struct cli *c, struct err *e)
 		report_json(c, &r);
 	else
 		report(c, &r);
-	if (r.damaged_objects || r.hurt_snapshots || r.hurt_paths) {
-		err_set(e, ERR_DAMAGE_FOUND, "check: the repository is damaged");
-		if (r.foreign_objects)
-			return err_hint(e,
-			    "make a copy of it; config is older than some objects, or they are "
-			    "another's: put the newest config back, or bring it with 'holdfast key "
-			    "import SHEET' (every machine that used the repository keeps one too, "
-			    "in its state folder: *.config), before anything else");
-		return err_hint(e,
-		    "make a copy of it; where packs are missing, 'holdfast repair index' and a "
-		    "new backup store again what is still there; 'holdfast repair' saves the "
-		    "rest");
-	}
-	if (r.findings) {
-		err_set(e, ERR_DAMAGE_FOUND, "check: %llu %s of tampering",
-		    (unsigned long long)r.findings, text_plural(r.findings, "finding", "findings"));
-		return err_hint(e,
-		    "keep a copy of the store and look at who could delete or write there; when "
-		    "you know why, 'holdfast repair snapshots --accept-history' takes what is "
-		    "there for right");
-	}
-	if (r.asleep_packs) {
-		err_set(e, ERR_INCOMPLETE, "check: %llu %s not read: asleep in cold storage",
-		    (unsigned long long)r.asleep_packs,
-		    text_plural(r.asleep_packs, "pack was", "packs were"));
-		return err_hint(e,
-		    "thaw what a snapshot needs with holdfast restore SNAPSHOT --target FOLDER "
-		    "--thaw SPEED --no-wait, which writes nothing, and check again after that; or "
-		    "check without --read-data");
-	}
-	if (r.warnings == 0)
-		return 0;
-	err_set(e, ERR_INCOMPLETE, "check: %llu %s", (unsigned long long)r.warnings,
-	    text_plural(r.warnings, "warning", "warnings"));
-	if (r.void_snapshots)
-		err_hint(e, "'holdfast prune' removes void snapshots; run their backup again");
-	return -1;
+	return judge(&r, e);
 }

@@ -30,16 +30,19 @@ static void places_text(struct cli *c, const struct survey *s)
 		const struct rules_place *p = &s->places[i];
 		char a[CALENDAR_TEXT], d[CALENDAR_TEXT + 16], f[CALENDAR_TEXT + 16];
 
-		text_row(
-		    &t, (const char *const[]){p->name, p->role, p->location ? p->location : "?",
-			    p->media, p->open ? when(a, p->newest_ns) : "CANNOT BE OPENED",
-			    p->open ? proven(d, &p->check, "DAMAGED") : "",
-			    p->open ? proven(f, &p->tamper, "FAILED") : ""});
+		text_row(&t, (const char *const[]){p->name, p->role,
+				 p->location ? p->location : "?", p->media,
+				 p->open || p->seen_ns ? when(a, p->newest_ns) : "CANNOT BE OPENED",
+				 p->open || p->seen_ns ? proven(d, &p->check, "DAMAGED") : "",
+				 p->open ? proven(f, &p->tamper, "FAILED") : ""});
 	}
 	text_table_put(&b, &t);
 	out_list(c, "%s", buf_cstr(&b));
 	for (size_t i = 0; i < s->n; i++)
-		if (!s->places[i].open)
+		if (s->places[i].seen_ns)
+			out_list(c, "%s: offline, as it was seen on %s\n", s->places[i].name,
+			    when((char[CALENDAR_TEXT]){0}, s->places[i].seen_ns));
+		else if (!s->places[i].open)
 			out_list(c, "%s\n", out_str(c, s->places[i].why_not));
 	buf_fini(&b);
 	text_table_fini(&t);
@@ -51,7 +54,7 @@ static size_t copies_of(const struct survey *s, const struct survey_system *x, i
 
 	*newest = 0;
 	for (size_t i = 0; i < s->n; i++) {
-		n += s->places[i].open && x->newest_ns[i] != 0;
+		n += (s->places[i].open || s->places[i].seen_ns) && x->newest_ns[i] != 0;
 		if (x->newest_ns[i] > *newest)
 			*newest = x->newest_ns[i];
 	}
@@ -118,6 +121,7 @@ static void print_json(struct cli *c, const struct survey *s)
 		out_json_str(o, "location", p->location);
 		out_json_str(o, "media", p->media);
 		out_json_str(o, "error", p->why_not);
+		put_time(o, "seen", p->seen_ns);
 		put_time(o, "newest", p->newest_ns);
 		json_object_set_new(o, "check", proof_json(&p->check));
 		json_object_set_new(o, "tamper", proof_json(&p->tamper));

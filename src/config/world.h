@@ -29,6 +29,7 @@ struct world_repository {
 	struct field_item item; /* first */
 	char *url, *location, *media, *family, *key, *password;
 	int role, encryption;
+	bool offline;               /* away but for the time of a backup */
 	unsigned priority;          /* 0: not said; a lower one is asked first */
 	struct field_texts options; /* what its store is told, as by -o */
 	struct calendar_duration object_lock;

@@ -16,6 +16,7 @@ static const struct field repository_rows[] = {
     {"priority", FIELD_COUNT, R(priority), false, NULL, NULL, "which is asked first among those of a role: 1, 2, ..."},
     {"location", FIELD_TEXT, R(location), false, NULL, NULL, "the place it is at, as the same place is called everywhere here"},
     {"media", FIELD_TEXT, R(media), false, NULL, NULL, "what it is kept on: disk, tape, s3, ...; left out: by its url"},
+    {"offline", FIELD_FLAG, R(offline), false, NULL, NULL, "is it away but for the time of a backup, so that nobody reaches it?"},
     {"encryption", FIELD_CHOICE, R(encryption), false, "required|optional", NULL, "every repository of ours is encrypted"},
     {"options", FIELD_PAIRS, R(options), false, NULL, NULL, "what its store is told, as by -o: s3.region: eu-west-1"},
     {"object_lock", FIELD_DURATION, R(object_lock), false, NULL, NULL, "for how long at any time what is needed can be neither deleted nor replaced"},

@@ -34,10 +34,19 @@ bool rules_proven(const struct proof *p, int64_t now_ns)
 	return fresh(p, now_ns) && p->problems == 0;
 }
 
-/* Does it hold a copy that can be read now? */
+/* Does it lie where nobody reaches it, as it was seen lately? */
+static bool is_away(const struct judging *j, size_t i)
+{
+	const struct rules_place *p = &j->places[i];
+
+	return p->offline && !p->open && p->seen_ns && p->seen_ns <= j->now_ns + DAY_NS &&
+	       j->now_ns - p->seen_ns <= RULES_FRESH_DAYS * DAY_NS;
+}
+
+/* Does it hold a copy that can be read now, or is away by design? */
 static bool holds(const struct judging *j, size_t i)
 {
-	return j->places[i].open && j->s->newest_ns[i] != 0;
+	return (j->places[i].open || is_away(j, i)) && j->s->newest_ns[i] != 0;
 }
 
 static void add(struct buf *b, const char *name, const char *what)
@@ -146,6 +155,8 @@ static const char *not_immutable(const struct rules_place *p, int64_t now_ns)
 		return "had locks, which have ended since they were seen";
 	if (!p->tamper.known && p->declared_lock)
 		return "has object_lock declared, which nobody has proven";
+	if (!p->tamper.known && p->offline)
+		return "should be offline, and can be reached now";
 	return p->tamper.known ? NULL : "has not been proven";
 }
 
@@ -156,20 +167,22 @@ static void judge_immutable(const struct judging *j, struct rules_verdict *v)
 
 		if (!holds(j, i))
 			continue;
-		why = not_immutable(&j->places[i], j->now_ns);
+		why = is_away(j, i) ? NULL : not_immutable(&j->places[i], j->now_ns);
 		if (why == NULL) {
 			v->kept = true;
 			buf_reset(&v->reason);
-			buf_printf(&v->reason, "%s refused to replace or delete what it holds",
-			    j->places[i].name);
+			buf_printf(&v->reason, "%s %s", j->places[i].name,
+			    is_away(j, i) ? "is offline: nobody reaches it now"
+					  : "refused to replace or delete what it holds");
 			return;
 		}
 		add(&v->reason, j->places[i].name, why);
 	}
 	if (v->reason.n == 0)
 		buf_printf(&v->reason, "there is no copy");
-	buf_printf(&v->todo, "give one a lock, or rights to add only, and prove it: "
-			     "holdfast -r NAME check --tamper");
+	buf_printf(&v->todo,
+	    "give one a lock, or rights to add only, or keep one offline, and prove it: "
+	    "holdfast -r NAME check --tamper");
 }
 
 /* Why its last check does not count; NULL: it does. */

@@ -4,7 +4,8 @@
  *   copies      3 copies: the original and two repositories that hold a snapshot of it
  *   media       on 2 kinds of media, the original's being "disk"
  *   offsite     1 of them elsewhere: of role offsite, at another location than the primary ones
- *   immutable   1 that nobody can delete or replace: proven, not declared
+ *   immutable   1 that nobody can delete or replace: proven, not declared; or that is offline:
+ *               declared so, away now, and seen in the last 31 days with its copy
  *   errors      0: every copy was checked in the last 31 days, and was whole
  *   residency   nothing of it lies where its tier does not allow
  *   encryption  all is encrypted where the tier asks for it
@@ -27,7 +28,10 @@
 struct rules_place {                                /* one declared repository */
 	const char *name, *role, *location, *media; /* location NULL: not said */
 	bool declared_lock;
-	bool open;           /* it could be opened and listed */
+	bool offline;    /* declared: away but for the time of a backup */
+	int64_t seen_ns; /* of one that is away: when it was last looked at; what else is said is of
+			    then; 0: never */
+	bool open;       /* it could be opened and listed */
 	const char *why_not; /* else */
 	bool stranger;       /* declared of a family with another one, and not kin to it */
 	struct proof check, tamper;

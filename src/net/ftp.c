@@ -24,7 +24,7 @@ struct ftp {
 	char *origin; /* "ftp://host:21/" */
 	char *user, *password, *ca_file;
 	bool plain;
-	long connect_ms, stall_s;
+	long connect_ms, stall_s, deadline_ms;
 	pthread_mutex_t lock; /* guards idle */
 	struct line idle[IDLE_MAX];
 	size_t nidle;
@@ -33,17 +33,9 @@ struct ftp {
 struct transfer {
 	struct ftp *ftp;
 	struct ftp_call *call;
-	size_t sent;
+	struct wire_body body;
 	bool too_long, enough;
 };
-
-static char *secret_text(const char *s)
-{
-	char *p = secret_new(strlen(s) + 1);
-
-	memcpy(p, s, strlen(s));
-	return p;
-}
 
 struct ftp *ftp_new(const struct ftp_params *p, struct ctx *ctx, struct err *e)
 {
@@ -56,11 +48,12 @@ struct ftp *ftp_new(const struct ftp_params *p, struct ctx *ctx, struct err *e)
 	f->wire = w;
 	f->ctx = ctx;
 	f->origin = mem_printf("ftp%s://%s/", p->implicit ? "s" : "", p->host);
-	f->user = secret_text(p->user ? p->user : "anonymous");
-	f->password = secret_text(p->password ? p->password : "holdfast@");
+	f->user = secret_copy(p->user ? p->user : "anonymous");
+	f->password = secret_copy(p->password ? p->password : "holdfast@");
 	f->ca_file = p->ca_file ? mem_strdup(p->ca_file) : NULL;
 	f->plain = p->plain;
 	f->connect_ms = p->connect_ns ? (long)(p->connect_ns / 1000000) : 15000;
+	f->deadline_ms = p->deadline_ns ? (long)(p->deadline_ns / 1000000) : 300000;
 	f->stall_s = p->stall_ns ? (long)((p->stall_ns + 999999999) / 1000000000) : 60;
 	pthread_mutex_init(&f->lock, NULL);
 	return f;
@@ -137,28 +130,6 @@ static CURLcode perform(struct ftp *f, struct line l)
 }
 
 /* ---- What libcurl calls. */
-
-static size_t on_send(char *out, size_t size, size_t n, void *arg)
-{
-	struct transfer *t = arg;
-	size_t left = t->call->body.n - t->sent, room = size * n;
-	size_t k = left < room ? left : room;
-
-	if (k > 0)
-		memcpy(out, t->call->body.p + t->sent, k);
-	t->sent += k;
-	return k;
-}
-
-static int on_seek(void *arg, curl_off_t offset, int origin)
-{
-	struct transfer *t = arg;
-
-	if (origin != SEEK_SET || offset < 0 || (uint64_t)offset > t->call->body.n)
-		return CURL_SEEKFUNC_FAIL;
-	t->sent = (size_t)offset;
-	return CURL_SEEKFUNC_OK;
-}
 
 /*
  * A range of FTP has no end: once there is enough the transfer is broken off,
@@ -299,6 +270,15 @@ static struct curl_slist *commands(struct ftp *f, const struct ftp_call *c)
 	return l;
 }
 
+/* Who sends a byte a minute for ever is no better than who is silent. */
+static long deadline(const struct ftp *f, const struct ftp_call *c)
+{
+	enum { SLOWEST = 4096, LISTING_EXPECTED = 1 << 20 };
+	uint64_t bytes = c->body.n + c->into_n + (c->op == FTP_LIST ? LISTING_EXPECTED : 0);
+
+	return f->deadline_ms + (long)(bytes * 1000 / SLOWEST);
+}
+
 static void set_common(struct transfer *t, CURL *c, char *detail)
 {
 	CURLcode (*set)(CURL *, CURLoption, ...) = t->ftp->wire->easy_setopt;
@@ -320,6 +300,7 @@ static void set_common(struct transfer *t, CURL *c, char *detail)
 	set(c, CURLOPT_FTP_SKIP_PASV_IP, 1L);
 	set(c, CURLOPT_ERRORBUFFER, detail);
 	set(c, CURLOPT_CONNECTTIMEOUT_MS, f->connect_ms);
+	set(c, CURLOPT_TIMEOUT_MS, deadline(f, t->call));
 	set(c, CURLOPT_SERVER_RESPONSE_TIMEOUT, f->stall_s);
 	set(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
 	set(c, CURLOPT_LOW_SPEED_TIME, f->stall_s);
@@ -352,10 +333,10 @@ static void set_op(struct transfer *t, CURL *c, struct curl_slist *list)
 		break;
 	case FTP_PUT:
 		set(c, CURLOPT_UPLOAD, 1L);
-		set(c, CURLOPT_READFUNCTION, on_send);
-		set(c, CURLOPT_READDATA, t);
-		set(c, CURLOPT_SEEKFUNCTION, on_seek);
-		set(c, CURLOPT_SEEKDATA, t);
+		set(c, CURLOPT_READFUNCTION, wire_send);
+		set(c, CURLOPT_READDATA, &t->body);
+		set(c, CURLOPT_SEEKFUNCTION, wire_seek);
+		set(c, CURLOPT_SEEKDATA, &t->body);
 		set(c, CURLOPT_INFILESIZE_LARGE, (curl_off_t)call->body.n);
 		if (call->resume)
 			set(c, CURLOPT_RESUME_FROM_LARGE, (curl_off_t)-1);
@@ -393,12 +374,12 @@ static void count(struct ftp *f, const struct transfer *t)
 
 	if (c->op == FTP_COMMANDS && c->commands[0] && strncmp(c->commands[0], "DELE", 4) == 0)
 		v = COUNT_DELETE;
-	ctx_count(f->ctx, v, t->sent, c->op == FTP_LIST ? c->listing->n : c->got);
+	ctx_count(f->ctx, v, t->body.sent, c->op == FTP_LIST ? c->listing->n : c->got);
 }
 
 int ftp_do(struct ftp *f, struct ftp_call *call, struct err *e)
 {
-	struct transfer t = {.ftp = f, .call = call};
+	struct transfer t = {.ftp = f, .call = call, .body.data = call->body};
 	struct curl_slist *list = commands(f, call);
 	char detail[CURL_ERROR_SIZE] = "";
 	struct buf url = {0};

@@ -177,6 +177,20 @@ def test_a_copy_that_was_damaged_when_last_checked_is_an_error(world):
     assert "far was damaged when it was checked last" in world.rules(40)["errors"]["reason"]
 
 
+def test_an_offline_copy_counts_while_it_is_away_as_it_was_seen(world):
+    world.far += ", offline: yes"
+    world.write()
+    os.rename(f"{world.base}/far", f"{world.base}/unplugged")
+    assert "immutable" in world.missed()  # never seen
+    os.rename(f"{world.base}/unplugged", f"{world.base}/far")
+    world.backup_and_check()
+    rules = world.rules(40)
+    assert "can be reached now" in rules["immutable"]["reason"]
+    os.rename(f"{world.base}/far", f"{world.base}/unplugged")
+    assert "far is offline" in world.rules(0)["immutable"]["reason"]
+    assert "far: offline, as it was seen on" in world.hf("status").out
+
+
 def test_without_a_configuration_there_is_nothing_to_judge(hf):
     for args in (("status",), ("check", "--rules")):
         assert "there is no configuration" in hf(*args, rc=2).err

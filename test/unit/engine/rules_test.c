@@ -98,6 +98,25 @@ static void a_lock_counts_only_where_it_was_proven_lately(void **state)
 	assert_int_equal(missed(&f), R(IMMUTABLE));
 }
 
+static void what_is_offline_counts_while_it_is_away_and_was_seen_lately(void **state)
+{
+	struct facts f;
+
+	good(&f);
+	f.places[1].tamper.known = false;
+	f.places[1].offline = true;
+	assert_int_equal(missed(&f), R(IMMUTABLE)); /* connected */
+	f.places[1].open = false;
+	f.places[1].why_not = "away";
+	f.places[1].seen_ns = now - 2 * DAY;
+	assert_int_equal(missed(&f), 0);
+	f.places[1].seen_ns = now - 32 * DAY;
+	assert_int_equal(missed(&f), R(COPIES) | R(MEDIA) | R(OFFSITE) | R(IMMUTABLE));
+	f.places[1].seen_ns = now - 2 * DAY;
+	f.places[1].offline = false; /* it only failed */
+	assert_int_equal(missed(&f), R(COPIES) | R(MEDIA) | R(OFFSITE) | R(IMMUTABLE));
+}
+
 static void each_copy_has_to_be_checked_lately_and_whole(void **state)
 {
 	struct facts f;
@@ -158,6 +177,7 @@ int main(void)
 	    cmocka_unit_test(what_is_as_it_should_be_misses_nothing),
 	    cmocka_unit_test(only_what_holds_a_snapshot_now_is_a_copy),
 	    cmocka_unit_test(a_lock_counts_only_where_it_was_proven_lately),
+	    cmocka_unit_test(what_is_offline_counts_while_it_is_away_and_was_seen_lately),
 	    cmocka_unit_test(each_copy_has_to_be_checked_lately_and_whole),
 	    cmocka_unit_test(roles_and_locations_have_to_fit),
 	    cmocka_unit_test(residency_goes_for_whatever_holds_some_of_it),
