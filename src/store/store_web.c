@@ -172,8 +172,8 @@ int web_stat(const struct http_answer *a, struct store_stat *out, struct err *e)
 
 	if (size == NULL || date == NULL || http_date_ns(date) == -1)
 		return err_set(e, ERR_CORRUPT, "the store tells no size or no time");
-	out->size = strtoull(size, NULL, 10);
-	out->mtime_ns = http_date_ns(date);
+	*out = (struct store_stat){
+	    .size = strtoull(size, NULL, 10), .mtime_ns = http_date_ns(date)};
 	return 0;
 }
 
