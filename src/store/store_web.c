@@ -39,6 +39,9 @@ bool web_good(const struct http_answer *a)
 static enum err_kind kind_of_status(int status)
 {
 	switch (status) {
+	case 301: /* of S3: the bucket is elsewhere */
+	case 307:
+	case 308:
 	case 400:
 	case 405:
 		return ERR_USAGE;
