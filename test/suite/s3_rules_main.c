@@ -148,10 +148,10 @@ static void rules_are_put_and_others_stay(void **state)
 static void other_stores_have_neither(void **state)
 {
 	struct store *s;
-	int64_t until;
+	struct store_lock lock;
 
 	OK(store_mem_open("rules", true, &s, &e));
-	assert_int_equal(store_lock_get(s, "a", &until, &e), -1);
+	assert_int_equal(store_lock_get(s, "a", NULL, &lock, &e), -1);
 	assert_int_equal(e.kind, ERR_UNSUPPORTED);
 	assert_int_equal(store_rules_put(s, NULL, 0, &e), -1);
 	assert_int_equal(e.kind, ERR_UNSUPPORTED);
