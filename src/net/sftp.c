@@ -350,11 +350,6 @@ int sftp_wait(struct sftp *s, struct sftp_wait *w, struct err *e)
 	return rc;
 }
 
-void sftp_wait_fini(struct sftp_wait *w)
-{
-	buf_fini(&w->body);
-}
-
 /* ---- Open and close. */
 
 static int greet(struct sftp *s, struct err *e)
