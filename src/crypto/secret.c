@@ -4,6 +4,7 @@
  */
 #include "crypto/secret.h"
 
+#include <string.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -38,4 +39,13 @@ void secret_free(void *p)
 	len = *(size_t *)m;
 	crypto_wipe(m, len);
 	munmap(m, len);
+}
+
+char *secret_copy(const char *s)
+{
+	char *p = s ? secret_new(strlen(s) + 1) : NULL;
+
+	if (p)
+		memcpy(p, s, strlen(s));
+	return p;
 }

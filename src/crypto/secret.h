@@ -12,4 +12,7 @@
 void *secret_new(size_t n); /* zeroed; never NULL */
 void secret_free(void *p);  /* NULL does nothing */
 
+/* A text in such memory; NULL of NULL. */
+char *secret_copy(const char *s);
+
 #endif

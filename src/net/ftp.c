@@ -33,17 +33,9 @@ struct ftp {
 struct transfer {
 	struct ftp *ftp;
 	struct ftp_call *call;
-	size_t sent;
+	struct wire_body body;
 	bool too_long, enough;
 };
-
-static char *secret_text(const char *s)
-{
-	char *p = secret_new(strlen(s) + 1);
-
-	memcpy(p, s, strlen(s));
-	return p;
-}
 
 struct ftp *ftp_new(const struct ftp_params *p, struct ctx *ctx, struct err *e)
 {
@@ -56,8 +48,8 @@ struct ftp *ftp_new(const struct ftp_params *p, struct ctx *ctx, struct err *e)
 	f->wire = w;
 	f->ctx = ctx;
 	f->origin = mem_printf("ftp%s://%s/", p->implicit ? "s" : "", p->host);
-	f->user = secret_text(p->user ? p->user : "anonymous");
-	f->password = secret_text(p->password ? p->password : "holdfast@");
+	f->user = secret_copy(p->user ? p->user : "anonymous");
+	f->password = secret_copy(p->password ? p->password : "holdfast@");
 	f->ca_file = p->ca_file ? mem_strdup(p->ca_file) : NULL;
 	f->plain = p->plain;
 	f->connect_ms = p->connect_ns ? (long)(p->connect_ns / 1000000) : 15000;
@@ -138,28 +130,6 @@ static CURLcode perform(struct ftp *f, struct line l)
 }
 
 /* ---- What libcurl calls. */
-
-static size_t on_send(char *out, size_t size, size_t n, void *arg)
-{
-	struct transfer *t = arg;
-	size_t left = t->call->body.n - t->sent, room = size * n;
-	size_t k = left < room ? left : room;
-
-	if (k > 0)
-		memcpy(out, t->call->body.p + t->sent, k);
-	t->sent += k;
-	return k;
-}
-
-static int on_seek(void *arg, curl_off_t offset, int origin)
-{
-	struct transfer *t = arg;
-
-	if (origin != SEEK_SET || offset < 0 || (uint64_t)offset > t->call->body.n)
-		return CURL_SEEKFUNC_FAIL;
-	t->sent = (size_t)offset;
-	return CURL_SEEKFUNC_OK;
-}
 
 /*
  * A range of FTP has no end: once there is enough the transfer is broken off,
@@ -363,10 +333,10 @@ static void set_op(struct transfer *t, CURL *c, struct curl_slist *list)
 		break;
 	case FTP_PUT:
 		set(c, CURLOPT_UPLOAD, 1L);
-		set(c, CURLOPT_READFUNCTION, on_send);
-		set(c, CURLOPT_READDATA, t);
-		set(c, CURLOPT_SEEKFUNCTION, on_seek);
-		set(c, CURLOPT_SEEKDATA, t);
+		set(c, CURLOPT_READFUNCTION, wire_send);
+		set(c, CURLOPT_READDATA, &t->body);
+		set(c, CURLOPT_SEEKFUNCTION, wire_seek);
+		set(c, CURLOPT_SEEKDATA, &t->body);
 		set(c, CURLOPT_INFILESIZE_LARGE, (curl_off_t)call->body.n);
 		if (call->resume)
 			set(c, CURLOPT_RESUME_FROM_LARGE, (curl_off_t)-1);
@@ -404,12 +374,12 @@ static void count(struct ftp *f, const struct transfer *t)
 
 	if (c->op == FTP_COMMANDS && c->commands[0] && strncmp(c->commands[0], "DELE", 4) == 0)
 		v = COUNT_DELETE;
-	ctx_count(f->ctx, v, t->sent, c->op == FTP_LIST ? c->listing->n : c->got);
+	ctx_count(f->ctx, v, t->body.sent, c->op == FTP_LIST ? c->listing->n : c->got);
 }
 
 int ftp_do(struct ftp *f, struct ftp_call *call, struct err *e)
 {
-	struct transfer t = {.ftp = f, .call = call};
+	struct transfer t = {.ftp = f, .call = call, .body.data = call->body};
 	struct curl_slist *list = commands(f, call);
 	char detail[CURL_ERROR_SIZE] = "";
 	struct buf url = {0};

@@ -42,7 +42,7 @@ struct exchange {
 	const struct http_request *rq;
 	struct http_answer *a;
 	CURL *curl;
-	size_t sent;
+	struct wire_body body;
 	bool too_long;
 };
 
@@ -134,28 +134,6 @@ static void give_handle(struct http *h, CURL *c)
 	pthread_mutex_unlock(&h->lock);
 	if (c)
 		h->wire->easy_cleanup(c);
-}
-
-static size_t on_send(char *out, size_t size, size_t n, void *arg)
-{
-	struct exchange *x = arg;
-	size_t left = x->rq->body.n - x->sent, room = size * n;
-	size_t k = left < room ? left : room;
-
-	if (k > 0)
-		memcpy(out, x->rq->body.p + x->sent, k);
-	x->sent += k;
-	return k;
-}
-
-static int on_rewind(void *arg, curl_off_t offset, int origin)
-{
-	struct exchange *x = arg;
-
-	if (origin != SEEK_SET || offset < 0 || (uint64_t)offset > x->rq->body.n)
-		return CURL_SEEKFUNC_FAIL;
-	x->sent = (size_t)offset;
-	return CURL_SEEKFUNC_OK;
 }
 
 static size_t on_body(char *p, size_t size, size_t n, void *arg)
@@ -365,10 +343,10 @@ static void set_options(struct exchange *x, struct curl_slist *list, char *detai
 		set(c, CURLOPT_NOBODY, 1L);
 	} else if (strcmp(rq->method, "PUT") == 0 || strcmp(rq->method, "POST") == 0) {
 		set(c, CURLOPT_UPLOAD, 1L);
-		set(c, CURLOPT_READFUNCTION, on_send);
-		set(c, CURLOPT_READDATA, x);
-		set(c, CURLOPT_SEEKFUNCTION, on_rewind);
-		set(c, CURLOPT_SEEKDATA, x);
+		set(c, CURLOPT_READFUNCTION, wire_send);
+		set(c, CURLOPT_READDATA, &x->body);
+		set(c, CURLOPT_SEEKFUNCTION, wire_seek);
+		set(c, CURLOPT_SEEKDATA, &x->body);
 		set(c, CURLOPT_INFILESIZE_LARGE, (curl_off_t)rq->body.n);
 	}
 	set(c, CURLOPT_CUSTOMREQUEST, rq->method);
@@ -392,7 +370,7 @@ static void count(struct http *h, const struct http_request *rq, const struct ht
 
 int http_do(struct http *h, const struct http_request *rq, struct http_answer *a, struct err *e)
 {
-	struct exchange x = {.http = h, .rq = rq, .a = a};
+	struct exchange x = {.http = h, .rq = rq, .a = a, .body.data = rq->body};
 	char detail[CURL_ERROR_SIZE] = "";
 	struct curl_slist *list;
 	CURLcode c;

@@ -70,3 +70,25 @@ const struct wire *wire_open(struct err *e)
 	err_hint(e, "install the package libcurl4");
 	return NULL;
 }
+
+size_t wire_send(char *out, size_t size, size_t n, void *body)
+{
+	struct wire_body *b = body;
+	size_t left = b->data.n - b->sent, room = size * n;
+	size_t k = left < room ? left : room;
+
+	if (k > 0)
+		memcpy(out, b->data.p + b->sent, k);
+	b->sent += k;
+	return k;
+}
+
+int wire_seek(void *body, curl_off_t offset, int origin)
+{
+	struct wire_body *b = body;
+
+	if (origin != SEEK_SET || offset < 0 || (uint64_t)offset > b->data.n)
+		return CURL_SEEKFUNC_FAIL;
+	b->sent = (size_t)offset;
+	return CURL_SEEKFUNC_OK;
+}

@@ -13,6 +13,7 @@
 #include <curl/curl.h>
 
 #include "base/err.h"
+#include "base/span.h"
 
 struct wire {
 	CURL *(*easy_init)(void);
@@ -32,6 +33,14 @@ struct wire {
 	CURLMcode (*multi_poll)(CURLM *, struct curl_waitfd *, unsigned, int, int *);
 	CURLMsg *(*multi_info_read)(CURLM *, int *);
 };
+
+/* Bytes on their way out, and libcurl's read and seek functions of them. */
+struct wire_body {
+	struct span data;
+	size_t sent;
+};
+size_t wire_send(char *out, size_t size, size_t n, void *body);
+int wire_seek(void *body, curl_off_t offset, int origin);
 
 /* NULL with ERR_UNSUPPORTED where the library is not installed. */
 const struct wire *wire_open(struct err *e);

@@ -44,15 +44,6 @@ static char *part_of(const char *connection, const char *name)
 	return NULL;
 }
 
-static char *secret_text(const char *s)
-{
-	char *p = s ? secret_new(strlen(s) + 1) : NULL;
-
-	if (p)
-		memcpy(p, s, strlen(s));
-	return p;
-}
-
 static const char *either(const char *a, const char *b)
 {
 	return web_env(a) ? web_env(a) : web_env(b);
@@ -77,10 +68,10 @@ static int take_key(struct azure_place *p, const char *text, struct err *e)
 
 static int find_credentials(struct azure_place *p, const char *connection, struct err *e)
 {
-	char *key = secret_text(either("AZURE_STORAGE_KEY", "AZURE_ACCOUNT_KEY"));
+	char *key = secret_copy(either("AZURE_STORAGE_KEY", "AZURE_ACCOUNT_KEY"));
 	int rc = 0;
 
-	p->sas = secret_text(either("AZURE_STORAGE_SAS_TOKEN", "AZURE_ACCOUNT_SAS"));
+	p->sas = secret_copy(either("AZURE_STORAGE_SAS_TOKEN", "AZURE_ACCOUNT_SAS"));
 	if (key == NULL && p->sas == NULL) {
 		key = part_of(connection, "AccountKey");
 		p->sas = part_of(connection, "SharedAccessSignature");
@@ -101,7 +92,7 @@ static int find_credentials(struct azure_place *p, const char *connection, struc
 static int find_endpoint(
     struct azure_place *p, const char *given, const char *connection, struct err *e)
 {
-	char *named = given ? secret_text(given) : part_of(connection, "BlobEndpoint");
+	char *named = given ? secret_copy(given) : part_of(connection, "BlobEndpoint");
 	const char *host, *slash;
 	int rc = 0;
 

@@ -48,14 +48,6 @@ void gcs_token_free(struct gcs_token *t)
 	free(t);
 }
 
-static char *secret_text(const char *s)
-{
-	char *p = secret_new(strlen(s) + 1);
-
-	memcpy(p, s, strlen(s));
-	return p;
-}
-
 static void wipe(struct buf *b)
 {
 	if (b->p)
@@ -76,7 +68,7 @@ static int take_token(struct gcs_token *t, const struct http_answer *a, struct e
 		rc = err_set(e, ERR_CORRUPT, "the token server gave no token");
 	} else {
 		secret_free(t->value);
-		t->value = secret_text(value);
+		t->value = secret_copy(value);
 		if (life < 2 * EARLY_S)
 			life = 2 * EARLY_S;
 		t->end_ns = clock->mono_ns(clock) + life * SECOND;
@@ -102,6 +94,7 @@ static int ask(struct gcs_token *t, struct http_request *rq, struct err *e)
 			e->kind = ERR_DENIED;
 			err_hint(e, "is the key in GOOGLE_APPLICATION_CREDENTIALS still that "
 				    "account's, and this machine's clock right?");
+			web_clock_hint(&a, e);
 		}
 	}
 	if (a.body.p)
@@ -234,7 +227,7 @@ static int renew(struct gcs_token *t, int64_t now, struct err *e)
 	const char *file = web_env("GOOGLE_APPLICATION_CREDENTIALS");
 
 	if (given) {
-		t->value = secret_text(given);
+		t->value = secret_copy(given);
 		return 0;
 	}
 	if ((file ? by_file(t, file, e) : by_machine(t, e)) == 0)

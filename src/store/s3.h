@@ -119,6 +119,9 @@ struct s3_page {
 int s3_page_read(struct span xml, const char *prefix, store_visit *visit, void *arg,
     struct s3_page *out, struct err *e);
 
+/* Content-MD5 of the body. */
+void s3_add_md5(struct s3_call *c);
+
 /* -1 if there was no answer, or one that is no 2xx: then e says what it means. */
 int s3_do(struct s3 *s, struct s3_call *c, struct http_answer *a, struct err *e);
 

@@ -8,6 +8,7 @@
 #include "net/xml.h"
 #include "os/os.h"
 #include "store/s3.h"
+#include "store/store_web.h"
 #include "store/store_cold.h"
 
 /* "/bucket/key" or "/key", encoded. */
@@ -87,6 +88,17 @@ static int ask(struct s3 *s, struct s3_call *c, struct http_answer *a, struct er
 	return rc;
 }
 
+void s3_add_md5(struct s3_call *c)
+{
+	uint8_t digest[16];
+	char *text;
+
+	crypto_md5(c->body, digest);
+	text = base64_encode(span_of(digest, sizeof digest));
+	http_headers_add(&c->headers, "content-md5: %s", text);
+	free(text);
+}
+
 int s3_do(struct s3 *s, struct s3_call *c, struct http_answer *a, struct err *e)
 {
 	int rc = ask(s, c, a, e);
@@ -127,11 +139,7 @@ static int on_text(void *arg, const char *path, struct span text, struct err *e)
 }
 
 /* By code where there is one; an answer to HEAD has none. */
-static const struct {
-	const char *code;
-	enum err_kind kind;
-	const char *hint;
-} meanings[] = {
+static const struct web_meaning meanings[] = {
     {"NoSuchKey", ERR_ABSENT, NULL},
     {"NoSuchUpload", ERR_ABSENT, NULL},
     {"NoSuchBucket", ERR_NO_REPOSITORY,
@@ -165,6 +173,7 @@ static const struct {
     {"PreconditionFailed", ERR_EXISTS, NULL},
     {"ConditionalRequestConflict", ERR_UNREACHABLE, NULL},
     {"OperationAborted", ERR_UNREACHABLE, NULL},
+    {"ConcurrentModification", ERR_UNREACHABLE, NULL}, /* Ceph's */
     {"QuotaExceeded", ERR_NO_SPACE, NULL},
     {"InvalidObjectState", ERR_COLD, STORE_COLD_HINT},
     {"RestoreAlreadyInProgress", ERR_EXISTS, NULL},
@@ -185,57 +194,19 @@ static const struct {
     {"XAmzContentSHA256Mismatch", ERR_UNREACHABLE, NULL},
 };
 
-static enum err_kind kind_of_status(int status)
-{
-	switch (status) {
-	case 301:
-	case 307:
-	case 400:
-		return ERR_USAGE;
-	case 401:
-	case 403:
-		return ERR_DENIED;
-	case 404:
-		return ERR_ABSENT;
-	case 409:
-	case 429:
-		return ERR_UNREACHABLE;
-	case 412:
-		return ERR_EXISTS;
-	case 416:
-		return ERR_CORRUPT;
-	case 501:
-		return ERR_UNSUPPORTED;
-	case 507:
-		return ERR_NO_SPACE;
-	default:
-		return status >= 500 ? ERR_UNREACHABLE : ERR_FAILED;
-	}
-}
-
 /* "the store answered 403 AccessDenied: ..." */
 int s3_refusal(
     const struct s3 *s, const struct s3_call *c, const struct http_answer *a, struct err *e)
 {
 	struct refusal r = {0};
-	enum err_kind kind = kind_of_status(a->status);
-	const char *hint = kind == ERR_DENIED
-			       ? "the credentials are wrong, or lack a permission for this"
-			       : NULL;
 	struct err ignored;
 
 	(void)c;
 	if (a->body.n > 0)
 		xml_read(buf_span(&a->body), on_text, &r, &ignored);
-	for (size_t i = 0; i < sizeof meanings / sizeof *meanings; i++)
-		if (strcmp(meanings[i].code, r.code) == 0) {
-			kind = meanings[i].kind;
-			hint = meanings[i].hint;
-		}
-	err_set(e, kind, "the store answered %d%s%s%s%s", a->status, r.code[0] ? " " : "", r.code,
-	    r.message[0] ? ": " : "", r.message);
+	web_refused(a, r.code, r.message, meanings, sizeof meanings / sizeof *meanings, e);
 	if (r.region[0] && strcmp(r.region, s->place.region) != 0)
 		return err_hint(
 		    e, "the bucket's region is %s: set AWS_REGION=%s", r.region, r.region);
-	return hint ? err_hint(e, "%s", hint) : -1;
+	return -1;
 }

@@ -5,13 +5,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "store/s3.h"
-
-static const char *env(const char *name)
-{
-	const char *v = getenv(name);
-
-	return v && *v ? v : NULL;
-}
+#include "store/store_web.h"
 
 static char *copy(const char *s, size_t n)
 {
@@ -48,9 +42,9 @@ static char *region_of_host(const char *host)
 
 static char *find_region(const char *endpoint, const struct s3_options *o)
 {
-	const char *v = o->region           ? o->region
-			: env("AWS_REGION") ? env("AWS_REGION")
-					    : env("AWS_DEFAULT_REGION");
+	const char *v = o->region               ? o->region
+			: web_env("AWS_REGION") ? web_env("AWS_REGION")
+						: web_env("AWS_DEFAULT_REGION");
 	char *found = v ? mem_strdup(v) : region_of_host(endpoint);
 
 	if (found == NULL)
@@ -70,15 +64,6 @@ static bool bucket_good(const char *b, size_t n)
 	return b[0] != '.' && b[0] != '-';
 }
 
-static bool host_good(const char *h, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (!((h[i] >= 'a' && h[i] <= 'z') || (h[i] >= 'A' && h[i] <= 'Z') ||
-			(h[i] >= '0' && h[i] <= '9') || strchr("-.:[]_", h[i])))
-			return false;
-	return n > 0;
-}
-
 static int usage(struct err *e, const char *what)
 {
 	err_set(e, ERR_USAGE, "%s", what);
@@ -86,30 +71,6 @@ static int usage(struct err *e, const char *what)
 	    "an S3 repository is s3:HOST/BUCKET/PREFIX, like "
 	    "s3:s3.eu-west-1.amazonaws.com/acme-backup/main; or s3:http://HOST:PORT/... "
 	    "without TLS");
-}
-
-static int parse_prefix(struct s3_place *p, const char *s, struct err *e)
-{
-	struct buf b = {0};
-
-	while (*s == '/')
-		s++;
-	while (*s) {
-		size_t n = strcspn(s, "/");
-
-		if (n > 0) {
-			buf_put(&b, s, n);
-			buf_put_u8(&b, '/');
-		}
-		s += n + (s[n] == '/');
-	}
-	if (b.n > 512) {
-		buf_fini(&b);
-		return usage(e, "the prefix is longer than 512 bytes");
-	}
-	p->prefix = copy((const char *)(b.p ? b.p : (uint8_t *)""), b.n);
-	buf_fini(&b);
-	return 0;
 }
 
 /* Without a certificate for two labels a dotted bucket cannot be part of the host's name. */
@@ -153,7 +114,7 @@ int s3_place_parse(struct s3_place *p, const char *rest, const struct s3_options
 	host = strcspn(rest, "/");
 	if (memchr(rest, '@', host))
 		return usage(e, "credentials do not belong into the URL");
-	if (!host_good(rest, host))
+	if (!web_host_good(rest, host))
 		return usage(e, "the host is missing or not a host's name");
 	if (rest[host] == '\0')
 		return usage(e, "the bucket is missing");
@@ -162,7 +123,8 @@ int s3_place_parse(struct s3_place *p, const char *rest, const struct s3_options
 		return usage(e, "that is not a bucket's name");
 	p->endpoint = copy(rest, host);
 	p->bucket = copy(rest + host + 1, bucket);
-	if (parse_prefix(p, rest + host + 1 + bucket, e) == -1 || choose_style(p, o, e) == -1) {
+	if ((p->prefix = web_prefix(rest + host + 1 + bucket, e)) == NULL ||
+	    choose_style(p, o, e) == -1) {
 		s3_place_fini(p);
 		return -1;
 	}

@@ -91,20 +91,6 @@ void s3_put_fini(struct store_s3 *s)
 
 /* ---- One PUT. */
 
-/* Stores want a locked object's bytes proved to be what was meant. */
-static void add_md5(const struct store_s3 *s, struct s3_call *c)
-{
-	uint8_t digest[16];
-	char *text;
-
-	if (s->s3.options.lock_ns == 0)
-		return;
-	crypto_md5(c->body, digest);
-	text = base64_encode(span_of(digest, sizeof digest));
-	http_headers_add(&c->headers, "content-md5: %s", text);
-	free(text);
-}
-
 static void add_options(const struct store_s3 *s, const char *key, struct s3_call *c)
 {
 	struct clock *clock = os_clock_of(s->s3.ctx);
@@ -122,7 +108,9 @@ int s3_put_whole(
 
 	c.key = s3_name(&s->s3, key, &name);
 	add_options(s, key, &c);
-	add_md5(s, &c);
+	/* Stores want a locked object's bytes proved to be what was meant. */
+	if (s->s3.options.lock_ns)
+		s3_add_md5(&c);
 	if (conditional)
 		http_headers_add(&c.headers, "if-none-match: *");
 	rc = s3_do(&s->s3, &c, &a, e);

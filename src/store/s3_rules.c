@@ -27,17 +27,6 @@ static int again(struct s3 *s, int n, const char *op, const char *key, struct er
 	return store_backoff(&s->pace, s->ctx, n, op, key, e) ? 0 : -1;
 }
 
-static void add_md5(struct s3_call *c)
-{
-	uint8_t digest[16];
-	char *text;
-
-	crypto_md5(c->body, digest);
-	text = base64_encode(span_of(digest, sizeof digest));
-	http_headers_add(&c->headers, "content-md5: %s", text);
-	free(text);
-}
-
 static int ask(struct s3 *s, const char *method, const char *what, const char *key,
     struct span body, struct http_answer *a, struct err *e)
 {
@@ -50,7 +39,7 @@ static int ask(struct s3 *s, const char *method, const char *what, const char *k
 
 		c.key = key ? s3_name(s, key, &name) : NULL;
 		if (body.n > 0)
-			add_md5(&c);
+			s3_add_md5(&c);
 		rc = s3_do(s, &c, a, e);
 		if (rc == 0 || again(s, n, what, key ? key : "", e) == -1)
 			break;

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "store/s3_put.h"
 #include "store/store_drivers.h"
+#include "store/store_web.h"
 
 enum { CONNECTIONS = 16 }; /* at a time: frames of 300 kB at 50 ms make 100 MB/s */
 
@@ -21,7 +22,7 @@ static int s3_stat(struct store *st, const char *key, struct store_stat *out, st
 	struct s3_call c = {.method = "HEAD"};
 	struct http_answer a;
 	struct buf name = {0};
-	const char *size, *date, *class;
+	const char *class;
 	int rc;
 
 	c.key = s3_name(s, key, &name);
@@ -29,18 +30,12 @@ static int s3_stat(struct store *st, const char *key, struct store_stat *out, st
 	buf_fini(&name);
 	if (rc == -1)
 		return -1;
-	size = http_header(&a, "content-length");
-	date = http_header(&a, "last-modified");
+	rc = web_stat(&a, out, e);
 	class = http_header(&a, "x-amz-storage-class");
-	if (size == NULL || date == NULL || http_date_ns(date) == -1) {
-		rc = err_set(e, ERR_CORRUPT, "the store tells no size or no time");
-	} else {
-		out->size = strtoull(size, NULL, 10);
-		out->mtime_ns = http_date_ns(date);
-		if (class)
-			out->class = store_class_find("s3", span_str(class));
+	if (rc == 0 && class)
+		out->class = store_class_find("s3", span_str(class));
+	if (rc == 0)
 		s3_date_class(s, out);
-	}
 	http_answer_fini(&a);
 	return rc;
 }
@@ -51,15 +46,11 @@ static int s3_get(
 	struct s3 *s = &((struct store_s3 *)st)->s3;
 	struct s3_call c = {.method = "GET", .into = out, .into_n = len};
 	struct http_answer a;
-	struct store_stat stat;
 	struct buf name = {0};
 	int rc;
 
-	if (len == 0) { /* no range says that */
-		if (s3_stat(st, key, &stat, e) == -1)
-			return -1;
-		return off <= stat.size ? 0 : err_set(e, ERR_CORRUPT, "the object ends before");
-	}
+	if (web_range_odd(off, len))
+		return web_get_odd(st, key, off, len, e);
 	c.key = s3_name(s, key, &name);
 	http_headers_add(&c.headers, "range: bytes=%llu-%llu", (unsigned long long)off,
 	    (unsigned long long)(off + len - 1));
@@ -67,12 +58,7 @@ static int s3_get(
 	buf_fini(&name);
 	if (rc == -1)
 		return -1;
-	if (a.status != 206)
-		rc = err_set(
-		    e, ERR_CORRUPT, "a range was asked for, and the store answered %d", a.status);
-	else if (a.got != len)
-		rc = err_set(e, ERR_CORRUPT, "the object ends after %zu of the %zu bytes wanted",
-		    a.got, len);
+	rc = web_range_came(&a, len, e);
 	http_answer_fini(&a);
 	return rc;
 }
@@ -172,12 +158,6 @@ static int probe(struct store_s3 *s, struct err *e)
 int store_s3_open(const char *rest, bool create, const struct store_given *given,
     const struct store_far *far, struct ctx *ctx, struct store **out, struct err *e)
 {
-	struct http_params hp = {
-	    .ca_file = far->ca_file,
-	    .connect_ns = far->connect_ns,
-	    .stall_ns = far->stall_ns,
-	    .deadline_ns = far->deadline_ns,
-	};
 	struct store_s3 *s = mem_zalloc(sizeof *s);
 	struct buf url = {0};
 
@@ -193,12 +173,10 @@ int store_s3_open(const char *rest, bool create, const struct store_given *given
 	s->base.url = mem_strdup(buf_cstr(&url));
 	buf_fini(&url);
 	s->s3.ctx = ctx;
-	s->s3.pace = store_pace_far;
-	if (far->retries)
-		s->s3.pace.more = (int)far->retries;
+	s->s3.pace = web_pace(far);
 	s->s3.creds = s3_creds_new(s->s3.options.profile, ctx);
 	s3_put_init(s);
-	s->s3.http = http_new(&hp, ctx, e);
+	s->s3.http = web_http_new(far, ctx, e);
 	if (s->s3.http == NULL || (create && probe(s, e) == -1)) {
 		s3_close(&s->base);
 		return -1;
