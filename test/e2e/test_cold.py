@@ -202,6 +202,20 @@ def test_what_else_reads_content_says_that_it_sleeps_and_calls_it_no_damage(cold
          cold.key_file)
 
 
+def test_repair_by_parity_passes_over_what_sleeps(cold, tree, rng, base):
+    two_packs(cold, tree, rng)
+    told = cold("--json", "repair", "--add-parity", "10%", rc=3)
+    assert told.summary["asleep_packs"] == 2 and told.summary["parity_written"] > 0
+    assert not [k for k in cold.bucket.keys() if k.startswith("main/parity/packs/")]
+    tree.file("c", rng.randbytes(1000))
+    snapshot = cold.backup(tree.path)  # with parity from now on
+    assert len([k for k in cold.bucket.keys() if k.startswith("main/parity/packs/")]) == 1
+    cold("restore", snapshot, "--target", base / "out", "--thaw", "bulk", *SOON)
+    assert cold("--json", "repair").summary["asleep_packs"] == 0
+    assert len([k for k in cold.bucket.keys() if k.startswith("main/parity/packs/")]) == 3
+    cold.check_clean()
+
+
 def test_prune_pays_no_early_deletion_fee_unasked(cold, tree, rng):
     need("faketime")
     first, second = two_packs(cold, tree, rng)
