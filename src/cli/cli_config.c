@@ -12,8 +12,9 @@
 
 int config_load(struct cli *c, bool must, struct err *e)
 {
-	if (c->world == NULL && world_load(c->opt.config, getenv, &c->world, e) == -1)
+	if (!c->looked && world_load(c->opt.config, getenv, &c->world, e) == -1)
 		return -1;
+	c->looked = true;
 	if (c->world != NULL || !must)
 		return 0;
 	err_set(e, ERR_USAGE, "there is no configuration");

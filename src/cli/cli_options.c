@@ -82,7 +82,7 @@ const struct opt_def opt_table[] = {
     {"thaw-days", 0, OPT_COUNT, OPT_MAIN, "N", "7", NULL, B(RESTORE), AT(thaw_days), 0, NULL,
         "for how long it is to stay readable"},
     {"no-wait", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(RESTORE), AT(no_wait), OPT_NO_ENV, NULL,
-        "only ask for what must be thawed: write nothing, and exit with 3"},
+        "where something must be thawed, only ask for it: write nothing, and exit with 3"},
     {"thaw-price", 0, OPT_LIST, OPT_MAIN, "SPEED=GB[:REQUESTS]", NULL, NULL, B(RESTORE), AT(thaw_price), 0, NULL,
         "what a GB, and a thousand requests, cost you at that speed, for the estimate"},
     {"thaw-poll", 0, OPT_DURATION, OPT_MAIN, "DURATION", NULL, NULL, B(RESTORE), AT(thaw_poll), 0, NULL,

@@ -258,7 +258,7 @@ static void wait_for_places(struct places *p, bool all)
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += OPEN_PATIENCE_S;
 	for (size_t i = 1; i < p->n; i++)
-		if (all || opening_wait(p->opening[i], &until)) {
+		if (p->opening[i] != NULL && (all || opening_wait(p->opening[i], &until))) {
 			opened(p, i);
 			one = one || p->v[i].repo != NULL;
 		}
@@ -292,13 +292,18 @@ static int open_places(struct cli *c, struct places *p, struct err *e)
 		p->v[0].err = *c->repo_err;
 	}
 	for (p->n = 1; p->n <= also->n; p->n++) {
+		const struct world_repository *ignored;
+		struct backup_target *t = &p->v[p->n];
 		size_t i = p->n - 1;
 
 		p->others[i] = other_new(c);
+		/* The configuration is read before there are threads. */
+		t->rc = config_repository(c, also->v[i], &ignored, &t->err);
+		if (t->rc == -1)
+			continue;
 		p->opening[p->n] = opening_start(
 		    c, also->v[i], i < keys->n ? keys->v[i] : NULL, p->others[i]);
-		p->v[p->n].rc = err_set(
-		    &p->v[p->n].err, ERR_TIMEOUT, "%s: it is not open yet", also->v[i]);
+		t->rc = err_set(&t->err, ERR_TIMEOUT, "%s: it is not open yet", also->v[i]);
 	}
 	wait_for_places(p, c->opt.stdin_data);
 	return 0;

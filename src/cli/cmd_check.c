@@ -121,8 +121,8 @@ static int judge(const struct check_result *r, struct err *e)
 		    text_plural(r->asleep_packs, "pack was", "packs were"));
 		return err_hint(e,
 		    "thaw what a snapshot needs with holdfast restore SNAPSHOT --target FOLDER "
-		    "--thaw SPEED --no-wait, which writes nothing, and check again after that; or "
-		    "check without --read-data");
+		    "--thaw SPEED --no-wait, and check again when it is awake; or check without "
+		    "--read-data");
 	}
 	if (r->warnings == 0)
 		return 0;

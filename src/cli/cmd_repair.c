@@ -56,6 +56,7 @@ static void report_json(struct cli *c, const struct repair_result *r)
 	out_json_u64(o, "notes_lost", r->notes_lost);
 	out_json_u64(o, "marks_removed", r->marks_removed);
 	out_json_u64(o, "parity_kept", r->parity_kept);
+	out_json_u64(o, "asleep_packs", r->asleep);
 	out_json_u64(o, "entries_dropped", r->entries_dropped);
 	out_json_u64(o, "gaps_accepted", r->gaps_accepted);
 	out_json(c, "summary", o);
@@ -95,5 +96,10 @@ int cmd_repair(struct cli *c, struct err *e)
 		report(c, &r);
 	if (r.entries_dropped || r.notes_lost || r.snapshots_removed || r.packs_unreadable)
 		return err_set(e, ERR_INCOMPLETE, "repair: not everything could be saved");
+	if (r.asleep) {
+		err_set(e, ERR_INCOMPLETE, "repair: %llu %s not looked at: asleep in cold storage",
+		    (unsigned long long)r.asleep, text_plural(r.asleep, "pack was", "packs were"));
+		return err_hint(e, "what has no parity gets it when it is awake");
+	}
 	return 0;
 }

@@ -38,6 +38,7 @@ struct repair_result {
 	uint64_t objects_repaired; /* by parity, bit for bit */
 	uint64_t parity_written;   /* parity objects that were missing, damaged or too small */
 	uint64_t parity_kept;      /* that had parity of the share that is asked for, or more */
+	uint64_t asleep;           /* packs in cold storage: neither mended nor given parity */
 	uint64_t gaps_accepted;    /* findings of check that are none any more */
 };
 

@@ -69,6 +69,11 @@ static int look_at(struct repair *rp, const char *object, const struct id *id, s
 	bool sound;
 	int rc = repo_get_left(rp->repo, object, FORMAT_SMALL_MAX, &bytes, e);
 
+	if (rc == -1 && e->kind == ERR_COLD) {
+		rp->out->asleep++;
+		rc = 0;
+		goto out;
+	}
 	if (rc == -1 && bytes.n == 0) {
 		rc = e->kind == ERR_ABSENT ? 0 : -1; /* pruned meanwhile */
 		goto out;

@@ -144,6 +144,7 @@ int restore_cold_begin(struct restore *rs, const struct tree_path *at, struct er
 	if (restore_dry_open(rs, e) == -1)
 		return -1;
 	rs->thaw = thaw_new(rs->repo, p, rs->ctx);
+	thaw_stop_by(rs->thaw, &rs->failed);
 	cost = thaw_cost_of(rs->thaw);
 	if (plan_all(rs, at, e) == -1 || thaw_look(rs->thaw, e) == -1)
 		return -1;

@@ -28,8 +28,9 @@ struct thaw {
 	struct repo *repo;
 	struct ctx *ctx;
 	struct thaw_params p;
-	struct idmap *at; /* id -> size_t in v; not changed once somebody waits */
-	struct tpack **v; /* in the order in which they are read */
+	const _Atomic bool *stop; /* or NULL */
+	struct idmap *at;         /* id -> size_t in v; not changed once somebody waits */
+	struct tpack **v;         /* in the order in which they are read */
 	size_t n, cap;
 	struct thaw_cost cost;
 	int64_t due_ns; /* when the last is expected */
@@ -98,6 +99,11 @@ void thaw_free(struct thaw *t)
 	idmap_free(t->at);
 	pthread_mutex_destroy(&t->lock);
 	free(t);
+}
+
+void thaw_stop_by(struct thaw *t, const _Atomic bool *stop)
+{
+	t->stop = stop;
 }
 
 void thaw_need(struct thaw *t, const struct index_cache_pack *pack)
@@ -373,6 +379,21 @@ static int look_round(struct thaw *t, struct tpack *p, struct err *e)
 	return 0;
 }
 
+static int doze(struct thaw *t, struct err *e)
+{
+	int64_t slice;
+
+	for (int64_t left = poll_ns(t); left > 0; left -= slice) {
+		slice = left < CALENDAR_SECOND ? left : CALENDAR_SECOND;
+		os_sleep_ns(t->ctx, slice);
+		if (ctx_check(t->ctx, e) == -1)
+			return -1;
+		if (t->stop && atomic_load(t->stop))
+			return err_set(e, ERR_CANCELLED, "no use in waiting any longer");
+	}
+	return 0;
+}
+
 /* With the lock. */
 static int wait_for(struct thaw *t, struct tpack *p, struct err *e)
 {
@@ -386,8 +407,7 @@ static int wait_for(struct thaw *t, struct tpack *p, struct err *e)
 		begin_wait(t);
 		atomic_store(&t->ctx->progress.phase, "thawing");
 		tell_wait(t);
-		os_sleep_ns(t->ctx, poll_ns(t));
-		if (ctx_check(t->ctx, e) == -1)
+		if (doze(t, e) == -1)
 			return -1;
 	}
 	atomic_store(&t->ctx->progress.phase, before);

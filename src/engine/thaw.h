@@ -42,6 +42,9 @@ struct thaw;
 struct thaw *thaw_new(struct repo *r, const struct thaw_params *p, struct ctx *ctx);
 void thaw_free(struct thaw *t); /* NULL does nothing */
 
+/* Waits end soon after this is true; borrowed. */
+void thaw_stop_by(struct thaw *t, const _Atomic bool *stop);
+
 /* This one will be read, before those that are told later. */
 void thaw_need(struct thaw *t, const struct index_cache_pack *pack);
 

@@ -6,6 +6,7 @@
 #include "base/calendar.h"
 #include "base/mem.h"
 #include "store/gcs.h"
+#include "store/store_class.h"
 
 enum { PAGE_MAX = 8 << 20 };
 
@@ -13,6 +14,7 @@ int gcs_item_read(const json_t *item, struct store_stat *out, struct err *e)
 {
 	const char *size = json_string_value(json_object_get(item, "size"));
 	const char *date = json_string_value(json_object_get(item, "timeCreated"));
+	const char *class = json_string_value(json_object_get(item, "storageClass"));
 	struct calendar_time t;
 	char *end;
 
@@ -21,6 +23,9 @@ int gcs_item_read(const json_t *item, struct store_stat *out, struct err *e)
 		return err_set(e, ERR_CORRUPT, "the store tells no size or no time");
 	out->size = strtoull(size, &end, 10);
 	out->mtime_ns = t.ns;
+	out->class = class ? store_class_find("gcs", span_str(class)) : STORE_CLASS_USUAL;
+	/* Whatever class it was in before: the service counts from when it was made. */
+	out->class_ns = out->class == STORE_CLASS_USUAL ? 0 : t.ns;
 	return *end == '\0' ? 0 : err_set(e, ERR_CORRUPT, "the store tells a size that is none");
 }
 
@@ -70,7 +75,8 @@ static int ask_page(
     struct gcs *g, const char *full, const char *token, struct http_answer *a, struct err *e)
 {
 	struct url_param params[] = {{"prefix", full}, {"maxResults", "1000"},
-	    {"fields", "items(name,size,timeCreated),nextPageToken"}, {"pageToken", token}};
+	    {"fields", "items(name,size,timeCreated,storageClass),nextPageToken"},
+	    {"pageToken", token}};
 	struct gcs_call c = {.method = "GET",
 	    .counted = COUNT_LIST,
 	    .params = params,

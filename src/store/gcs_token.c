@@ -94,6 +94,7 @@ static int ask(struct gcs_token *t, struct http_request *rq, struct err *e)
 			e->kind = ERR_DENIED;
 			err_hint(e, "is the key in GOOGLE_APPLICATION_CREDENTIALS still that "
 				    "account's, and this machine's clock right?");
+			web_clock_hint(&a, e);
 		}
 	}
 	if (a.body.p)

@@ -7,6 +7,7 @@
 #include "crypto/crypto.h"
 #include "net/xml.h"
 #include "store/s3_put.h"
+#include "store/store_web.h"
 
 /* Two puts of one name: the second must be refused, or the promise is empty. */
 static int try_twice(struct store_s3 *s, const char *key, enum s3_conditional *out, struct err *e)
@@ -27,23 +28,6 @@ static int try_twice(struct store_s3 *s, const char *key, enum s3_conditional *o
 		*e = second;
 		return -1;
 	}
-	return 0;
-}
-
-static int nobody(void *arg, const char *key, const struct store_stat *st, struct err *e)
-{
-	return 0;
-}
-
-/* The rights that everything after init needs; better missed now than half-way. */
-static int try_rights(struct store_s3 *s, const char *key, struct err *e)
-{
-	char byte;
-
-	if (s->base.ops->get(&s->base, key, 0, &byte, 1, e) == -1)
-		return err_wrap(e, "read what was put (s3:GetObject)");
-	if (s3_list(&s->base, "config/", nobody, NULL, e) == -1)
-		return err_wrap(e, "list the bucket (s3:ListBucket)");
 	return 0;
 }
 
@@ -78,26 +62,15 @@ static int try_lock(struct store_s3 *s, struct err *e)
 
 static int probe(struct store_s3 *s, bool rights, enum s3_conditional *found, struct err *e)
 {
+	static const struct web_rights names = {"s3:GetObject", "s3:ListBucket"};
 	uint8_t random[8];
 	char hex[17], key[40];
-	struct err gone;
-	int rc;
 
 	crypto_random(random, sizeof random);
 	snprintf(key, sizeof key, "tmp/probe-%s", hex_encode(hex, random, sizeof random));
 	if (try_twice(s, key, found, e) == -1)
 		return err_wrap(e, "put an object (s3:PutObject)");
-	rc = rights ? try_rights(s, key, e) : 0;
-	if (s->base.ops->del(&s->base, key, &gone) == 0)
-		return rc;
-	if (gone.kind != ERR_DENIED && rc == 0) {
-		*e = gone;
-		return -1;
-	}
-	/* Who may add and not delete is as safe as can be: only prune needs more. */
-	event_emit(s->s3.ctx, EVENT_NOTICE, span_str(s->base.url),
-	    "these credentials may not delete: prune needs others");
-	return rc;
+	return web_try_rights(&s->base, key, rights ? &names : NULL, s->s3.ctx, e);
 }
 
 /* The note's text, in b. */

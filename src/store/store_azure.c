@@ -258,12 +258,13 @@ static int probe_lock(struct azure *z, const char *key, struct err *e)
 	return err_hint(e, "it must be made with version-level immutability");
 }
 
-/* Can we put, and delete, and lock? A locked object stays, so only an unlocked one is removed. */
+/* Can we do what a repository needs, and lock?  A locked object stays, so only an unlocked one is
+ * removed. */
 static int probe(struct store_azure *s, struct err *e)
 {
+	static const struct web_rights names = {"r", "l"};
 	uint8_t random[8];
 	char hex[17], key[48];
-	int rc;
 
 	crypto_random(random, sizeof random);
 	hex_encode(hex, random, sizeof random);
@@ -274,8 +275,9 @@ static int probe(struct store_azure *s, struct err *e)
 			return -1;
 	}
 	snprintf(key, sizeof key, "tmp/free-%s", hex);
-	rc = put_whole(&s->azure, key, span_str("1"), true, e);
-	return rc == 0 ? azure_del(&s->base, key, e) : rc;
+	if (put_whole(&s->azure, key, span_str("1"), true, e) == -1)
+		return err_wrap(e, "put a blob (c, w)");
+	return web_try_rights(&s->base, key, &names, s->azure.ctx, e);
 }
 
 static const struct store_ops ops = {

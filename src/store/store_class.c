@@ -43,10 +43,17 @@ const struct store_class_info *store_class_info(unsigned class)
 	return &table[class];
 }
 
+/* Google's buckets are S3's too, by another of their interfaces. */
+static bool is_of(const struct store_class_info *c, const char *scheme)
+{
+	return strcmp(c->scheme, scheme) == 0 ||
+	       (strcmp(scheme, "s3") == 0 && strcmp(c->scheme, "gcs") == 0);
+}
+
 enum store_class store_class_find(const char *scheme, struct span name)
 {
 	for (unsigned i = STORE_CLASS_USUAL + 1; i < STORE_CLASSES; i++)
-		if (strcmp(table[i].scheme, scheme) == 0 && strlen(table[i].name) == name.n &&
+		if (is_of(&table[i], scheme) && strlen(table[i].name) == name.n &&
 		    strncasecmp(table[i].name, (const char *)name.p, name.n) == 0)
 			return (enum store_class)i;
 	return STORE_CLASS_USUAL;

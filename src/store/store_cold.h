@@ -58,6 +58,6 @@ int store_cold_thaw(struct store *s, const char *key, const struct store_cold *n
 
 #define STORE_COLD_HINT                                                                            \
 	"what a snapshot needs is thawed by holdfast restore SNAPSHOT --target FOLDER --thaw "     \
-	"SPEED (with --no-wait it asks and writes nothing); --dry-run shows time and cost"
+	"SPEED (with --no-wait it only asks); --dry-run shows time and cost"
 
 #endif

@@ -291,8 +291,8 @@ static int fs_stat(struct store *s, const char *key, struct store_stat *out, str
 		return absent(fs, e);
 	if (!S_ISREG(st.st_mode))
 		return err_set(e, ERR_ABSENT, "no such object");
-	out->size = (uint64_t)st.st_size;
-	out->mtime_ns = st.st_mtim.tv_sec * INT64_C(1000000000) + st.st_mtim.tv_nsec;
+	*out = (struct store_stat){.size = (uint64_t)st.st_size,
+	    .mtime_ns = st.st_mtim.tv_sec * INT64_C(1000000000) + st.st_mtim.tv_nsec};
 	return 0;
 }
 

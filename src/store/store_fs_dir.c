@@ -292,7 +292,7 @@ static int walk_dir(struct walk *w, const char *dir, struct err *e);
 
 static int walk_entry(struct walk *w, int fd, const char *key, const char *name, struct err *e)
 {
-	struct store_stat out;
+	struct store_stat out = {0};
 	struct stat st;
 
 	if (os_fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) == -1)

@@ -132,19 +132,20 @@ static void gcs_close(struct store *st)
 	free(st);
 }
 
-/* Can we put, and delete? */
+/* Can we do what a repository needs? */
 static int probe(struct store_gcs *s, struct err *e)
 {
+	static const struct web_rights names = {"storage.objects.get", "storage.objects.list"};
 	uint8_t random[8];
 	char hex[17], key[40];
 
 	crypto_random(random, sizeof random);
 	snprintf(key, sizeof key, "tmp/probe-%s", hex_encode(hex, random, sizeof random));
 	if (put_whole(&s->gcs, key, span_str("1"), true, e) == 0)
-		return gcs_del(&s->base, key, e);
+		return web_try_rights(&s->base, key, &names, s->gcs.ctx, e);
 	if (e->kind == ERR_ABSENT)
 		e->kind = ERR_NO_REPOSITORY;
-	return -1;
+	return err_wrap(e, "put an object (storage.objects.create)");
 }
 
 static int parse(struct gcs *g, const char *rest, const char *endpoint, struct err *e)

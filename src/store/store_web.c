@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "os/os.h"
 #include "crypto/crypto.h"
 #include "crypto/secret.h"
 #include "os/os.h"
@@ -35,6 +36,8 @@ bool web_good(const struct http_answer *a)
 {
 	return a->status >= 200 && a->status <= 299;
 }
+
+enum { CLOCK_OFF_S = 5 * 60 };
 
 static enum err_kind kind_of_status(int status)
 {
@@ -107,7 +110,59 @@ int web_refused(const struct http_answer *a, const char *code, const char *messa
 		}
 	err_set(e, kind, "the store answered %d%s%s%s%s", a->status, c[0] ? " " : "", c,
 	    m[0] ? ": " : "", m);
-	return hint ? err_hint(e, "%s", hint) : -1;
+	if (hint)
+		err_hint(e, "%s", hint);
+	if (kind == ERR_DENIED)
+		web_clock_hint(a, e);
+	return -1;
+}
+
+void web_clock_hint(const struct http_answer *a, struct err *e)
+{
+	const char *date = http_header(a, "date");
+	int64_t theirs = date ? http_date_ns(date) : -1;
+	int64_t off = theirs == -1 ? 0 : (os_clock()->wall_ns(os_clock()) - theirs) / 1000000000;
+
+	if (off < -CLOCK_OFF_S || off > CLOCK_OFF_S)
+		err_hint(e, "this machine's clock is %lld minutes %s the store's: set it",
+		    (long long)(off < 0 ? -off : off) / 60, off < 0 ? "behind" : "ahead of");
+}
+
+static int nobody(void *arg, const char *key, const struct store_stat *st, struct err *e)
+{
+	(void)arg, (void)key, (void)st, (void)e;
+	return 0;
+}
+
+/* The rights that everything after init needs; better missed now than half-way. */
+static int try_rights(
+    struct store *s, const char *key, const struct web_rights *rights, struct err *e)
+{
+	char byte;
+
+	if (s->ops->get(s, key, 0, &byte, 1, e) == -1)
+		return err_wrap(e, "read what was put (%s)", rights->get);
+	if (s->ops->list(s, "config/", nobody, NULL, e) == -1)
+		return err_wrap(e, "list what is there (%s)", rights->list);
+	return 0;
+}
+
+int web_try_rights(struct store *s, const char *key, const struct web_rights *rights,
+    struct ctx *ctx, struct err *e)
+{
+	int rc = rights ? try_rights(s, key, rights, e) : 0;
+	struct err gone;
+
+	if (s->ops->del(s, key, &gone) == 0)
+		return rc;
+	if (gone.kind != ERR_DENIED && rc == 0) {
+		*e = gone;
+		return -1;
+	}
+	/* Who may add and not delete is as safe as can be: only prune needs more. */
+	event_emit(ctx, EVENT_NOTICE, span_str(s->url),
+	    "these credentials may not delete: prune needs others");
+	return rc;
 }
 
 int web_stat(const struct http_answer *a, struct store_stat *out, struct err *e)
@@ -117,8 +172,8 @@ int web_stat(const struct http_answer *a, struct store_stat *out, struct err *e)
 
 	if (size == NULL || date == NULL || http_date_ns(date) == -1)
 		return err_set(e, ERR_CORRUPT, "the store tells no size or no time");
-	out->size = strtoull(size, NULL, 10);
-	out->mtime_ns = http_date_ns(date);
+	*out = (struct store_stat){
+	    .size = strtoull(size, NULL, 10), .mtime_ns = http_date_ns(date)};
 	return 0;
 }
 

@@ -34,6 +34,23 @@ bool web_good(const struct http_answer *a); /* 2xx */
 int web_refused(const struct http_answer *a, const char *code, const char *message,
     const struct web_meaning *table, size_t n, struct err *e);
 
+/*
+ * Stores refuse who is minutes away from their time, and say so or not: if the answer's Date is
+ * that far from our clock the hint is that.
+ */
+void web_clock_hint(const struct http_answer *a, struct err *e);
+
+/* How a store calls the rights to do what; texts for people. */
+struct web_rights {
+	const char *get, *list;
+};
+/*
+ * After `key` was put for a try: may it be read and listed?  With NULL that is not asked.  It is
+ * deleted either way; who may not do that is told, no more, for only prune needs it.
+ */
+int web_try_rights(struct store *s, const char *key, const struct web_rights *rights,
+    struct ctx *ctx, struct err *e);
+
 /* Content-Length and Last-Modified; ERR_CORRUPT if they are none. */
 int web_stat(const struct http_answer *a, struct store_stat *out, struct err *e);
 

@@ -65,6 +65,24 @@ def test_a_connection_string_will_do(hf, account):
     init(hf)
 
 
+@pytest.mark.parametrize("missing, words", [("r", "read"), ("l", "list"), ("cw", "put")])
+def test_a_right_that_is_missing_is_named_by_init_and_leaves_nothing(hf, account, missing, words):
+    before = blobs(account)
+    without_key(at(hf, account, "acme/rights"),
+                AZURE_STORAGE_SAS_TOKEN=account.sas("acme", "".join(p for p in "rwdlc" if p not in missing)))
+    failed = init(hf, rc=1)
+    assert words in failed.err and "hint:" in failed.err and "r, w, d, l and c" in failed.err
+    assert not os.path.exists(f"{hf.base}/key") and blobs(account) == before
+
+
+def test_who_may_add_and_not_delete_is_told_and_let(hf, account, tree):
+    tree.file("a", b"1")
+    without_key(at(hf, account, "acme/adds"), AZURE_STORAGE_SAS_TOKEN=account.sas("acme", "rwlc"))
+    assert "may not delete" in init(hf).err
+    hf.backup(tree.path)
+    hf("check", "--read-data")
+
+
 @pytest.mark.parametrize("permissions, seconds", [("rl", 3600), ("rwdlc", -60)])
 def test_a_signature_that_lacks_a_right_or_has_ended_is_told_and_not_shown(hf, account, permissions, seconds):
     sas = account.sas("acme", permissions, seconds)

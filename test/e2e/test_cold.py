@@ -3,7 +3,6 @@
 Moto plays S3: it refuses to give what is in an archive until it was asked to thaw it and then looked at a number of
 times (moto_s3.thaws_after). Hours, bills and expired copies it does not know.
 """
-import http.client
 import os
 import re
 import signal
@@ -16,6 +15,7 @@ from conftest import need, restored, same_tree
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "servers"))
 import azurite  # noqa: E402
+from fault_proxy import FaultProxy  # noqa: E402
 from gcs import Gcs  # noqa: E402
 from moto_s3 import Moto  # noqa: E402
 from places import missing  # noqa: E402
@@ -125,6 +125,8 @@ def test_only_what_is_needed_is_thawed(cold, moto, tree, rng, base):
     cold("restore", second, "--target", base / "out", "--overwrite", "if-changed")
     same_tree(tree.path, restored(base / "out", tree.path))
     assert len(asked(moto, cold)) == 1
+    cold("restore", second, "--target", base / "all", "--thaw", "bulk", *SOON)  # the other one alone
+    assert asked(moto, cold) == {k: 1 for k in packs(cold)}
 
 
 def test_a_target_that_is_refused_costs_nothing(cold, moto, tree, rng, base):
@@ -135,20 +137,28 @@ def test_a_target_that_is_refused_costs_nothing(cold, moto, tree, rng, base):
     assert asked(moto, cold) == {}
 
 
-def test_an_interrupted_wait_goes_on_with_the_same_command(cold, moto, tree, rng, base):
-    _, snapshot = two_packs(cold, tree, rng)
-    argv = ("restore", snapshot, "--target", base / "out", "--thaw", "bulk", *SOON)
+def thaw_for_ever(hf, moto, argv):
     moto.thaws_after(1)
-    cold(*argv, "--no-wait", rc=3)
-    for key in packs(cold):  # which begins to thaw when it is looked at
-        cold.bucket.request("HEAD", key)
+    hf(*argv, "--no-wait", rc=3)
+    for key in packs(hf):  # which begins to thaw when it is looked at
+        hf.bucket.request("HEAD", key)
     moto.thaws_after(1_000_000)
-    p = cold.start(*argv)
+
+
+def until_told(p, words):
     told = b""
-    while b"waiting" not in told:  # a line of its own, before the wait
+    while words not in told:
         line = p.stderr.readline()
         assert line, told
         told += line
+
+
+def test_an_interrupted_wait_goes_on_with_the_same_command(cold, moto, tree, rng, base):
+    _, snapshot = two_packs(cold, tree, rng)
+    argv = ("restore", snapshot, "--target", base / "out", "--thaw", "bulk", *SOON)
+    thaw_for_ever(cold, moto, argv)
+    p = cold.start(*argv)
+    until_told(p, b"waiting")
     p.send_signal(signal.SIGINT)
     _, err = p.communicate(timeout=60)
     assert p.returncode == 130 and b"same command" in err, err
@@ -159,7 +169,24 @@ def test_an_interrupted_wait_goes_on_with_the_same_command(cold, moto, tree, rng
     assert asked(moto, cold) == {k: 1 for k in packs(cold)}
 
 
-def test_what_else_reads_content_says_that_it_sleeps_and_calls_it_no_damage(cold, tree, rng, base, hf):
+def test_a_store_that_is_away_for_a_while_does_not_end_the_wait(cold, moto, tree, rng, base):
+    _, snapshot = two_packs(cold, tree, rng)
+    argv = ("restore", snapshot, "--target", base / "out", "--thaw", "bulk", *SOON)
+    thaw_for_ever(cold, moto, argv)
+    with FaultProxy(moto.port) as proxy:
+        cold.repo = cold.repo.replace(str(moto.port), str(proxy.port))
+        p = cold.start(*argv, env={"HOLDFAST_RETRIES": "1"})
+        until_told(p, b"waiting")
+        proxy.mode = "refuse"
+        until_told(p, b"looked at again later")
+        proxy.mode = "pass"
+        moto.thaws_after(1)
+        _, err = p.communicate(timeout=120)
+        assert p.returncode == 0, err
+    same_tree(tree.path, restored(base / "out", tree.path))
+
+
+def test_what_else_reads_content_says_that_it_sleeps_and_calls_it_no_damage(cold, tree, rng, base):
     _, snapshot = two_packs(cold, tree, rng)
     checked = cold("--json", "check", "--read-data", rc=3)
     assert checked.summary["asleep_packs"] == 2 and checked.summary["damaged_objects"] == 0
@@ -173,6 +200,20 @@ def test_what_else_reads_content_says_that_it_sleeps_and_calls_it_no_damage(cold
     cold("check", "--read-data")
     cold("-r", other, "--key-file", f"{base}/copies.key", "copy", "--from-repo", cold.repo, "--from-key-file",
          cold.key_file)
+
+
+def test_repair_by_parity_passes_over_what_sleeps(cold, tree, rng, base):
+    two_packs(cold, tree, rng)
+    told = cold("--json", "repair", "--add-parity", "10%", rc=3)
+    assert told.summary["asleep_packs"] == 2 and told.summary["parity_written"] > 0
+    assert not [k for k in cold.bucket.keys() if k.startswith("main/parity/packs/")]
+    tree.file("c", rng.randbytes(1000))
+    snapshot = cold.backup(tree.path)  # with parity from now on
+    assert len([k for k in cold.bucket.keys() if k.startswith("main/parity/packs/")]) == 1
+    cold("restore", snapshot, "--target", base / "out", "--thaw", "bulk", *SOON)
+    assert cold("--json", "repair").summary["asleep_packs"] == 0
+    assert len([k for k in cold.bucket.keys() if k.startswith("main/parity/packs/")]) == 3
+    cold.check_clean()
 
 
 def test_prune_pays_no_early_deletion_fee_unasked(cold, tree, rng):

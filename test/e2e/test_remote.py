@@ -4,17 +4,19 @@ Of FTP the proxy has the control connection alone.
 """
 import os
 import sys
+import time
 
 import pytest
 
-from conftest import restored, same_tree
+from conftest import FULL, restored, same_tree
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "servers"))
 from fault_proxy import FaultProxy  # noqa: E402
 from places import PLACES, missing  # noqa: E402
 
 MIB = 1 << 20
-KINDS = ["sftp", "azure", "gcs", "webdav", "proftpd"]  # S3 has a file of its own
+HTTP = ["azure", "gcs", "webdav", "s3"]
+KINDS = ["sftp", "azure", "gcs", "webdav", "proftpd"] + (["s3"] if FULL else [])  # which has a file of its own
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -109,12 +111,64 @@ def test_connections_that_are_reset_are_made_anew(at, place, tree, base, rng):
     same_tree(tree.path, restored(base / "out", tree.path))
 
 
-def test_distance_costs_time_and_nothing_else(at, place, tree, base, rng):
-    tree.file("large", rng.randbytes(2 * MIB))
+def delayed(proxy):
+    proxy.delay = 0.5 if FULL else 0.02
+
+
+def slow(proxy):
+    proxy.rate = 125_000 if FULL else 4 * MIB
+
+
+def holed(proxy):
+    """Nothing arrives for a while, in the middle."""
+    proxy.trip = (proxy.bytes + MIB // 2, "black_hole", 30 if FULL else 1.5)
+
+
+def refusing(proxy):
+    proxy.trip = (proxy.bytes + MIB // 2, "refuse", 10 if FULL else 1)
+
+
+def resetting(proxy):
+    proxy.reset_after = 3 * MIB
+
+
+def bursting(proxy):
+    proxy.busy, proxy.retry_after = (20, 2) if FULL else (3, 1)
+
+
+def healed(proxy):
+    proxy.delay, proxy.rate, proxy.mode, proxy.reset_after, proxy.trip, proxy.busy = 0.0, 0, "pass", 0, None, 0
+
+
+def told(result):
+    """It ended well, or with words that help."""
+    assert result.rc == 0 or (result.rc in (1, 3) and "hint:" in result.err), result
+    return result.rc == 0
+
+
+FAULTS = [delayed, holed, bursting] + ([slow, refusing, resetting] if FULL else [])
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_bad_network_ends_well_or_in_words_and_repeats_without_harm(at, place, tree, base, rng, fault, request):
+    if fault is bursting and request.node.callspec.params["place"] not in HTTP:
+        pytest.skip("no HTTP")
+    tree.file("large", rng.randbytes(5 * MIB if FULL else 2 * MIB))
+    tree.file("text", b"a line\n" * 10_000)
     with FaultProxy(place[0].port) as proxy:
         hf = at(proxy.port)
-        proxy.delay = 0.05
+        fault(proxy)
+        began = time.monotonic()
+        backup = told(hf("backup", tree.path, rc=None))
+        middle = time.monotonic()
+        healed(proxy)
         snapshot = hf.backup(tree.path)
-        proxy.delay = 0
-        hf("restore", snapshot, "--target", base / "out")
+        hf("check", "--read-data")
+        fault(proxy)
+        then = time.monotonic()
+        restore = told(hf("restore", snapshot, "--target", base / "out", rc=None))
+        print(f"{fault.__name__}: backup {'done' if backup else 'told'} in {middle - began:.1f} s, "
+              f"restore {'done' if restore else 'told'} in {time.monotonic() - then:.1f} s")
+        healed(proxy)
+        hf("restore", snapshot, "--target", base / "out", "--overwrite", "if-changed")
     same_tree(tree.path, restored(base / "out", tree.path))

@@ -15,7 +15,7 @@ class FaultProxy:
     """Between a free port of ours and a server's. Use as a context; the attributes may be set at any time.
 
     delay       seconds that bytes take one way
-    rate        bytes a second one way, 0: as fast as it goes
+    rate        bytes a second one way, of all connections together, 0: as fast as it goes
     mode        "pass"; "black_hole": nothing arrives, nothing is refused; "refuse": connections are reset at once
     tls         (given at the start) a server's context: the client speaks TLS, the server behind does not
     reset_after each connection is reset after that many bytes from the client, 0: never
@@ -30,6 +30,7 @@ class FaultProxy:
         self.trip, self.busy, self.retry_after = None, 0, 0
         self.watch = None
         self.connections = self.bytes = 0
+        self.free = {True: 0.0, False: 0.0}  # from when the line is free, by direction (from the client?)
         self.loop = asyncio.new_event_loop()
         self.ready = threading.Event()
         self.thread = threading.Thread(target=self.serve, daemon=True)
@@ -113,7 +114,9 @@ class FaultProxy:
                 if not data:
                     break
                 if self.rate:
-                    await asyncio.sleep(len(data) / self.rate)
+                    now = time.monotonic()
+                    self.free[from_client] = max(now, self.free[from_client]) + len(data) / self.rate
+                    await asyncio.sleep(self.free[from_client] - now)
             await delivery
         except (OSError, asyncio.CancelledError):
             delivery.cancel()

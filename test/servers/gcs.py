@@ -2,6 +2,7 @@
 import json
 import os
 import sys
+import urllib.request
 
 from server import Server, free_port, listens, need_programs
 
@@ -31,6 +32,13 @@ class Gcs(Server):
         self.start("gcs", sys.executable, FAKE, self.port, self.path("public.pem"), *self.args)
         self.wait(lambda: listens(self.port), "gcs")
         return self
+
+    def names(self, prefix):
+        """What is in the bucket below it."""
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}/storage/v1/b/suite/o?prefix={prefix}",
+                                         headers={"Authorization": "Bearer lacks-nothing"})
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return [item["name"] for item in json.load(answer)["items"]]
 
     def reached_by(self, port=None):
         return {"HOLDFAST_GCS_ENDPOINT": f"http://127.0.0.1:{port or self.port}",

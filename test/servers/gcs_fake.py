@@ -6,6 +6,8 @@ documentation alike, no more. What it checks it checks in earnest: the signature
 account's statement, tokens, generations, byte ranges, and the rules of resumable uploads.
 
     gcs_fake.py PORT PUBLIC_KEY.pem [drop]     drop: the first piece of each resumable upload is taken by half
+
+The token "lacks-VERB-VERB" is somebody's who may do all but that: create, get, list, delete.
 """
 import base64
 import datetime
@@ -61,13 +63,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
         try:
             if u.path == "/token":
                 return self.token()
-            if TOKENS.get(self.headers.get("Authorization", "").removeprefix("Bearer "), 0) < time.time():
+            token = self.headers.get("Authorization", "").removeprefix("Bearer ")
+            self.lacks = token.removeprefix("lacks-").split("-") if token.startswith("lacks-") else []
+            if not self.lacks and TOKENS.get(token, 0) < time.time():
                 raise Refused(401, "authError", "Invalid Credentials")
             m = re.fullmatch(r"(/upload)?/storage/v1/b/([^/]+)/o(?:/([^/]+))?", u.path)
             if not m:
                 raise Refused(404, "notFound")
             if m[2] != BUCKET:
                 raise Refused(404, "notFound", "The specified bucket does not exist.")
+            self.may("create" if m[1] else "list" if not m[3] else "delete" if self.command == "DELETE" else "get")
             if m[1]:
                 return self.upload()
             return self.object(urllib.parse.unquote(m[3])) if m[3] else self.listing()
@@ -75,6 +80,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.answer(r.status, {"error": {"code": r.status, "message": r.message, "errors": [{"reason": r.reason}]}})
 
     do_GET = do_POST = do_PUT = do_DELETE = serve
+
+    def may(self, verb):
+        if verb in self.lacks:
+            raise Refused(403, "forbidden", f"{ACCOUNT} does not have storage.objects.{verb} access to the Google Cloud "
+                          f"Storage bucket. Permission 'storage.objects.{verb}' denied on resource (or it may not exist).")
 
     def token(self):
         form = dict(urllib.parse.parse_qsl(self.body.decode()))

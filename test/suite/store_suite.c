@@ -130,6 +130,8 @@ static int collect(void *arg, const char *key, const struct store_stat *st, stru
 {
 	struct keys *k = arg;
 
+	assert_true(st->class < STORE_CLASSES);
+	assert_int_equal(st->class_ns == 0, st->class == STORE_CLASS_USUAL);
 	k->v = mem_realloc(k->v, (k->n + 1) * sizeof *k->v);
 	k->v[k->n++] = mem_strdup(key);
 	return 0;
@@ -308,6 +310,11 @@ static void stat_tells_size_and_time(void **state)
 	OK(store_stat(t->s, "x/b", &b, &t->e));
 	assert_int_equal(b.size, 0);
 	assert_true(b.mtime_ns >= a.mtime_ns);
+	/* All of it is told, whatever was there. */
+	memset(&a, 0xff, sizeof a);
+	OK(t->s->ops->stat(t->s, "x/a", &a, &t->e));
+	assert_int_equal(a.class, STORE_CLASS_USUAL);
+	assert_int_equal(a.class_ns, 0);
 }
 
 static void an_empty_object_is_there(void **state)

@@ -120,6 +120,32 @@ static void a_page_that_does_not_tell_all_is_corrupt(void **state)
 	assert_string_equal(p.next, "");
 }
 
+/* The emulator minds no clock; Azure refuses who is a quarter of an hour off, like a wrong key. */
+static void refused_at(int64_t off_s, const char *hint)
+{
+	struct http_answer a = {.status = 403};
+	time_t t = time(NULL) - (time_t)off_s;
+	char date[64];
+	struct tm tm;
+
+	strftime(date, sizeof date, "date: %a, %d %b %Y %H:%M:%S GMT", gmtime_r(&t, &tm));
+	buf_put(&a.headers, date, strlen(date) + 1);
+	buf_put_span(&a.body,
+	    span_str("<Error><Code>AuthenticationFailed</Code><Message>m</Message></Error>"));
+	FAILS(azure_refused(&a, &e), ERR_DENIED, &e);
+	if (strstr(e.hint, hint) == NULL)
+		fail_msg("%lld s: hint: %s", (long long)off_s, e.hint);
+	http_answer_fini(&a);
+}
+
+static void a_clock_that_is_off_is_named_when_it_is_refused(void **state)
+{
+	refused_at(3600, "60 minutes ahead of the store's");
+	refused_at(-3600, "minutes behind the store's");
+	refused_at(0, "AZURE_STORAGE_KEY");
+	refused_at(-200, "AZURE_STORAGE_KEY");
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -129,6 +155,7 @@ int main(void)
 	    T(a_marker_that_is_too_long_is_not_the_end),
 	    T(a_marker_that_leads_nowhere_is_not_followed_for_ever),
 	    cmocka_unit_test(a_page_that_does_not_tell_all_is_corrupt),
+	    cmocka_unit_test(a_clock_that_is_off_is_named_when_it_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,6 +14,7 @@ static void every_class_is_found_by_its_store_s_name(void **state)
 	assert_int_equal(store_class_find("s3", span_str("glacier")), STORE_CLASS_S3_GLACIER);
 	assert_int_equal(store_class_find("s3", span_str("STANDARD")), STORE_CLASS_USUAL);
 	assert_int_equal(store_class_find("s3", span_str("")), STORE_CLASS_USUAL);
+	assert_int_equal(store_class_find("s3", span_str("COLDLINE")), STORE_CLASS_GCS_COLDLINE);
 	assert_int_equal(store_class_find("azure", span_str("Hot")), STORE_CLASS_USUAL);
 }
 
