@@ -244,6 +244,7 @@ struct cli {
 	struct repo *repo;
 	struct cred *cred;   /* what opened it, if other repositories may need it; or NULL */
 	struct world *world; /* what is declared; NULL: nothing, or not looked for yet */
+	bool looked;         /* it was: from then on any thread may read it */
 	const struct world_repository *named; /* what --repo is the name of; or NULL */
 	const struct world_system *system;    /* the declared one that is backed up; or NULL */
 	struct err *repo_err; /* why it is not open, where others may do without; or NULL */

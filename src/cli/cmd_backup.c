@@ -237,17 +237,6 @@ static const char *url_of(struct cli *c, size_t i)
 	return i == 0 ? c->opt.repo : c->opt.also.v[i - 1];
 }
 
-/* Nobody is asked for a password once there are threads; what is wrong with it they tell. */
-static void know_cred(struct cli *c)
-{
-	struct cred cred = {0};
-	struct err told_later;
-
-	if (c->cred == NULL && c->opt.also.n > c->opt.also_key_file.n &&
-	    cred_get(c, false, &cred, &told_later) == 0)
-		c->cred = mem_dup(&cred, sizeof cred);
-}
-
 static void opened(struct places *p, size_t i)
 {
 	struct backup_target *t = &p->v[i];
@@ -269,7 +258,7 @@ static void wait_for_places(struct places *p, bool all)
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += OPEN_PATIENCE_S;
 	for (size_t i = 1; i < p->n; i++)
-		if (all || opening_wait(p->opening[i], &until)) {
+		if (p->opening[i] != NULL && (all || opening_wait(p->opening[i], &until))) {
 			opened(p, i);
 			one = one || p->v[i].repo != NULL;
 		}
@@ -284,25 +273,37 @@ static void wait_for_places(struct places *p, bool all)
 static int open_places(struct cli *c, struct places *p, struct err *e)
 {
 	const struct cli_list *also = &c->opt.also, *keys = &c->opt.also_key_file;
+	const struct world_repository *named;
 
 	if (also->n >= WRITER_SET_MAX)
 		return err_set(e, ERR_USAGE, "more than %d repositories at once", WRITER_SET_MAX);
 	if (keys->n > also->n)
 		return err_set(e, ERR_USAGE, "there are more --also-key-file than --also");
-	know_cred(c);
+	/* Before there are threads: the configuration is loaded once, and whoever is asked is
+	 * asked. */
+	for (size_t i = 0; i < also->n; i++)
+		if (config_repository(c, also->v[i], &named, e) == -1)
+			return -1;
+	if (also->n > keys->n)
+		other_know_cred(c);
 	p->v[0].repo = c->repo;
 	if (c->repo == NULL) {
 		p->v[0].rc = -1;
 		p->v[0].err = *c->repo_err;
 	}
 	for (p->n = 1; p->n <= also->n; p->n++) {
+		const struct world_repository *ignored;
+		struct backup_target *t = &p->v[p->n];
 		size_t i = p->n - 1;
 
 		p->others[i] = other_new(c);
+		/* The configuration is read before there are threads. */
+		t->rc = config_repository(c, also->v[i], &ignored, &t->err);
+		if (t->rc == -1)
+			continue;
 		p->opening[p->n] = opening_start(
 		    c, also->v[i], i < keys->n ? keys->v[i] : NULL, p->others[i]);
-		p->v[p->n].rc = err_set(
-		    &p->v[p->n].err, ERR_TIMEOUT, "%s: it is not open yet", also->v[i]);
+		t->rc = err_set(&t->err, ERR_TIMEOUT, "%s: it is not open yet", also->v[i]);
 	}
 	wait_for_places(p, c->opt.stdin_data);
 	return 0;
