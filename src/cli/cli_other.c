@@ -42,6 +42,15 @@ void other_free(struct other *o)
 	free(o);
 }
 
+void other_know_cred(struct cli *c)
+{
+	struct cred cred = {0};
+	struct err told_later;
+
+	if (c->cred == NULL && cred_get(c, false, &cred, &told_later) == 0)
+		c->cred = mem_dup(&cred, sizeof cred);
+}
+
 /* With what opened --repo: a password was asked for once, and its variable is wiped. */
 static int same_cred(struct cli *c, struct cred *own, const struct repo_cred **use, struct err *e)
 {

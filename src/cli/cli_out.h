@@ -122,6 +122,11 @@ struct other {
 	struct repo *repo; /* NULL until it is open */
 	bool first;        /* it is --repo, to be opened as that by c->cred */
 };
+/*
+ * What opens all that have nothing of their own, asked for once: a password's variable is wiped.
+ * Before there are threads.  What is wrong with it each of them tells.
+ */
+void other_know_cred(struct cli *c);
 struct other *other_new(struct cli *c);
 void other_free(struct other *o); /* NULL does nothing */
 /* What was asked of its store is of the run: see the summary. */

@@ -10,7 +10,7 @@
 #include "store/store.h"
 #include "repo/repo_parity.h"
 
-enum { PASSWORD_TRIES = 3, OPTIONS_MAX = 64 };
+enum { PASSWORD_TRIES = 3 };
 
 const char *cli_repo_url(struct cli *c, struct err *e)
 {
@@ -48,24 +48,29 @@ int cli_place_open(struct cli *c, const char *url, const struct world_repository
 	struct store_params p = {
 	    .limits = {c->opt.limit_upload, c->opt.limit_download},
 	};
-	const char *options[OPTIONS_MAX];
+	const struct cli_list *given = &c->opt.options;
+	const char **options = mem_alloc(
+	    (1 + (named ? named->options.n : 0) + given->n) * sizeof *options);
 	char lock[48];
 	size_t n = 0;
+	int rc;
 
 	/* What is given with -o goes before what is declared. */
 	if (named != NULL && lock_option(url, &named->object_lock, lock))
 		options[n++] = lock;
-	for (size_t i = 0; named != NULL && i < named->options.n && n < OPTIONS_MAX; i++)
+	for (size_t i = 0; named != NULL && i < named->options.n; i++)
 		options[n++] = named->options.v[i];
-	for (size_t i = 0; i < c->opt.options.n && n < OPTIONS_MAX; i++)
-		options[n++] = c->opt.options.v[i];
+	for (size_t i = 0; i < given->n; i++)
+		options[n++] = given->v[i];
 	p.options = options;
 	p.noptions = n;
 	if (named != NULL && p.limits.upload == 0)
 		p.limits.upload_in = &named->limit_upload;
 	if (named != NULL && p.limits.download == 0)
 		p.limits.download_in = &named->limit_download;
-	return store_open_with(url, create, &p, ctx, out, e);
+	rc = store_open_with(url, create, &p, ctx, out, e);
+	free(options);
+	return rc;
 }
 
 int cli_store_open(struct cli *c, const char *url, bool create, struct store **out, struct err *e)

@@ -233,17 +233,6 @@ static const char *url_of(struct cli *c, size_t i)
 	return i == 0 ? c->opt.repo : c->opt.also.v[i - 1];
 }
 
-/* Nobody is asked for a password once there are threads; what is wrong with it they tell. */
-static void know_cred(struct cli *c)
-{
-	struct cred cred = {0};
-	struct err told_later;
-
-	if (c->cred == NULL && c->opt.also.n > c->opt.also_key_file.n &&
-	    cred_get(c, false, &cred, &told_later) == 0)
-		c->cred = mem_dup(&cred, sizeof cred);
-}
-
 static void opened(struct places *p, size_t i)
 {
 	struct backup_target *t = &p->v[i];
@@ -287,12 +276,19 @@ static void wait_for_places(struct places *p, bool all)
 static int open_places(struct cli *c, struct places *p, struct err *e)
 {
 	const struct cli_list *also = &c->opt.also, *keys = &c->opt.also_key_file;
+	const struct world_repository *named;
 
 	if (also->n >= WRITER_SET_MAX)
 		return err_set(e, ERR_USAGE, "more than %d repositories at once", WRITER_SET_MAX);
 	if (keys->n > also->n)
 		return err_set(e, ERR_USAGE, "there are more --also-key-file than --also");
-	know_cred(c);
+	/* Before there are threads: the configuration is loaded once, and whoever is asked is
+	 * asked. */
+	for (size_t i = 0; i < also->n; i++)
+		if (config_repository(c, also->v[i], &named, e) == -1)
+			return -1;
+	if (also->n > keys->n)
+		other_know_cred(c);
 	p->v[0].repo = c->repo;
 	p->first = c->first;
 	p->opening[0] = c->opening;

@@ -117,6 +117,7 @@ static int answer(struct sftp *s, uint8_t type, struct cursor *c, struct err *e)
 		return 0; /* given up meanwhile */
 	if (sftp_answer_read(w, type, c, e) == -1)
 		return -1;
+	ctx_count(s->ctx, COUNT_NONE, 0, w->got);
 	release(s, w);
 	pthread_cond_broadcast(&s->news);
 	return 0;
@@ -348,11 +349,6 @@ int sftp_wait(struct sftp *s, struct sftp_wait *w, struct err *e)
 	}
 	pthread_mutex_unlock(&s->lock);
 	return rc;
-}
-
-void sftp_wait_fini(struct sftp_wait *w)
-{
-	buf_fini(&w->body);
 }
 
 /* ---- Open and close. */

@@ -61,6 +61,5 @@ void sftp_send(
  * ERR_TIMEOUT (which ends it for all others too), or ERR_CANCELLED.
  */
 int sftp_wait(struct sftp *s, struct sftp_wait *w, struct err *e);
-void sftp_wait_fini(struct sftp_wait *w); /* of an answer that was waited for */
 
 #endif

@@ -75,6 +75,11 @@ bool sftp_read_attrs(struct cursor *c, struct sftp_attrs *a)
 
 /* ---- Answers. */
 
+void sftp_wait_fini(struct sftp_wait *w)
+{
+	buf_fini(&w->body);
+}
+
 enum sftp_answer sftp_answer_of(enum sftp_type type)
 {
 	switch (type) {
@@ -134,6 +139,21 @@ int sftp_answer_read(struct sftp_wait *w, uint8_t type, struct cursor *c, struct
 	w->status = status;
 	w->done = true;
 	return 0;
+}
+
+int sftp_names_read(struct span body, sftp_visit *visit, void *arg, struct err *e)
+{
+	struct cursor c = cursor_of(body);
+	struct sftp_attrs a;
+
+	for (uint32_t n = sftp_read_u32(&c); n > 0 && !c.bad; n--) {
+		struct span name = sftp_read_string(&c);
+
+		sftp_read_string(&c); /* as `ls -l` shows it */
+		if (sftp_read_attrs(&c, &a) && visit(arg, name, &a, e) == -1)
+			return -1;
+	}
+	return c.bad ? no_answer(e) : 0;
 }
 
 int sftp_packet_next(struct span *in, struct span *packet, struct err *e)

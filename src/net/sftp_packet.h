@@ -67,6 +67,8 @@ void sftp_put_u32(struct buf *b, uint32_t v);
 void sftp_put_u64(struct buf *b, uint64_t v);
 void sftp_put_string(struct buf *b, struct span s);
 
+void sftp_wait_fini(struct sftp_wait *w); /* of an answer that was waited for */
+
 /* The answer that a request wants: of SFTP_EXTENDED a status. */
 enum sftp_answer sftp_answer_of(enum sftp_type type);
 
@@ -87,6 +89,11 @@ struct sftp_attrs {
 	bool whole;    /* all three were told */
 };
 bool sftp_read_attrs(struct cursor *c, struct sftp_attrs *a);
+
+/* What an answer to SFTP_READDIR names; names are as they came.  ERR_FAILED if it is none. */
+typedef int sftp_visit(void *arg, struct span name, const struct sftp_attrs *a, struct err *e);
+int sftp_names_read(struct span body, sftp_visit *visit, void *arg, struct err *e);
+
 uint32_t sftp_read_u32(struct cursor *c);
 uint64_t sftp_read_u64(struct cursor *c);
 struct span sftp_read_string(struct cursor *c);

@@ -18,122 +18,17 @@
 static int s3_of(struct store *s, struct s3 **out, struct err *e)
 {
 	*out = store_s3_of(s);
-	return *out ? 0 : err_set(e, ERR_UNSUPPORTED, "%s: has no locks and no rules", s->url);
+	return *out ? 0 : err_set(e, ERR_UNSUPPORTED, "%s: has no rules", s->url);
 }
 
-/* The call is made anew each time: what it holds is given up with each try. */
-static int again(struct s3 *s, int n, const char *op, const char *key, struct err *e)
+static int ask(
+    struct s3 *s, const char *method, struct span body, struct http_answer *a, struct err *e)
 {
-	return store_backoff(&s->pace, s->ctx, n, op, key, e) ? 0 : -1;
+	struct url_param param = {"lifecycle", NULL};
+	struct s3_ask q = {.method = method, .params = &param, .nparams = 1, .body = body};
+
+	return s3_ask(s, &q, a, e);
 }
-
-static int ask(struct s3 *s, const char *method, const char *what, const char *key,
-    struct span body, struct http_answer *a, struct err *e)
-{
-	struct url_param param = {what, NULL};
-	struct buf name = {0};
-	int rc;
-
-	for (int n = 1;; n++) {
-		struct s3_call c = {.method = method, .params = &param, .nparams = 1, .body = body};
-
-		c.key = key ? s3_name(s, key, &name) : NULL;
-		if (body.n > 0)
-			s3_add_md5(&c);
-		rc = s3_do(s, &c, a, e);
-		if (rc == 0 || again(s, n, what, key ? key : "", e) == -1)
-			break;
-		err_clear(e);
-	}
-	buf_fini(&name);
-	return rc;
-}
-
-/* ---- Locks. */
-
-static int on_retention(void *arg, const char *path, struct span text, struct err *e)
-{
-	struct calendar_time t;
-	char word[40];
-
-	if (strcmp(path, "RetainUntilDate") != 0)
-		return 0;
-	if (text.n >= sizeof word)
-		return err_set(e, ERR_CORRUPT, "a time that is none");
-	snprintf(word, sizeof word, "%.*s", (int)text.n, (const char *)text.p);
-	if (calendar_parse_time(word, &t, e) == -1)
-		return -1;
-	*(int64_t *)arg = t.ns;
-	return 0;
-}
-
-/*
- * "NoSuchObjectLockConfiguration", or of a bucket without it InvalidRequest with words that differ
- * (Amazon: "missing Object Lock Configuration", Ceph: "object lock not configured").
- */
-static bool not_locked(const struct err *e)
-{
-	return strstr(e->msg, "ObjectLockConfiguration") != NULL ||
-	       (strstr(e->msg, "InvalidRequest") != NULL &&
-		   strcasestr(e->msg, "object lock") != NULL);
-}
-
-int store_lock_get(struct store *st, const char *key, int64_t *until_ns, struct err *e)
-{
-	struct http_answer a;
-	struct s3 *s;
-	int rc;
-
-	*until_ns = 0;
-	if (s3_of(st, &s, e) == -1)
-		return -1;
-	if (ask(s, "GET", "retention", key, span_of(NULL, 0), &a, e) == -1) {
-		if (!not_locked(e))
-			return err_wrap(e, "%s: lock of %s", st->url, key);
-		err_clear(e);
-		return 0;
-	}
-	rc = xml_read(buf_span(&a.body), on_retention, until_ns, e);
-	http_answer_fini(&a);
-	return rc == -1 ? err_wrap(e, "%s: lock of %s", st->url, key) : 0;
-}
-
-int64_t store_lock_period(struct store *st)
-{
-	struct s3 *s = store_s3_of(st);
-
-	return s ? s->options.lock_ns : 0;
-}
-
-int store_lock_extend(struct store *st, const char *key, int64_t least_ns, int64_t until_ns,
-    bool *done, struct err *e)
-{
-	struct buf body = {0};
-	struct http_answer a;
-	char until[32];
-	int64_t now;
-	struct s3 *s;
-	int rc;
-
-	*done = false;
-	if (s3_of(st, &s, e) == -1 || store_lock_get(st, key, &now, e) == -1)
-		return -1;
-	if (now >= least_ns - least_ns % CALENDAR_SECOND)
-		return 0;
-	s3_lock_time(until, until_ns);
-	buf_printf(&body,
-	    "<Retention><Mode>%s</Mode><RetainUntilDate>%s</RetainUntilDate></Retention>",
-	    s3_lock_mode(&s->options), until);
-	rc = ask(s, "PUT", "retention", key, buf_span(&body), &a, e);
-	buf_fini(&body);
-	if (rc == -1)
-		return err_wrap(e, "%s: lock %s until %s", st->url, key, until);
-	http_answer_fini(&a);
-	*done = true;
-	return 0;
-}
-
-/* ---- Rules. */
 
 /* Ours begin so; a prefix of the bucket belongs to one repository. */
 static void put_id(struct buf *b, const struct s3 *s)
@@ -226,7 +121,7 @@ static int get_list(struct s3 *s, struct buf *out, struct err *e)
 {
 	struct http_answer a;
 
-	if (ask(s, "GET", "lifecycle", NULL, span_of(NULL, 0), &a, e) == -1) {
+	if (ask(s, "GET", span_of(NULL, 0), &a, e) == -1) {
 		if (e->kind != ERR_ABSENT)
 			return -1;
 		err_clear(e);
@@ -246,8 +141,8 @@ static int put_list(struct s3 *s, const struct buf *rules, struct err *e)
 	buf_printf(&body, "<LifecycleConfiguration>");
 	buf_put_span(&body, buf_span(rules));
 	buf_printf(&body, "</LifecycleConfiguration>");
-	rc = rules->n > 0 ? ask(s, "PUT", "lifecycle", NULL, buf_span(&body), &a, e)
-			  : ask(s, "DELETE", "lifecycle", NULL, span_of(NULL, 0), &a, e);
+	rc = rules->n > 0 ? ask(s, "PUT", buf_span(&body), &a, e)
+			  : ask(s, "DELETE", span_of(NULL, 0), &a, e);
 	buf_fini(&body);
 	if (rc == 0)
 		http_answer_fini(&a);

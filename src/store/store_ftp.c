@@ -179,13 +179,22 @@ static int rename_to(struct store_ftp *s, const char *tmp, const char *key, stru
 	return rc == -1 ? err_wrap(e, "give it its name") : 0;
 }
 
+/* Of an upload (store_uploads_sweep). */
+static void tmp_name(char *out, size_t size)
+{
+	uint8_t random[8];
+	char hex[17];
+
+	crypto_random(random, sizeof random);
+	snprintf(out, size, "tmp/%s", hex_encode(hex, random, sizeof random));
+}
+
 static int ftp_put(
     struct store *st, const char *key, struct span data, unsigned flags, struct err *e)
 {
 	struct store_ftp *s = (struct store_ftp *)st;
 	struct store_stat there = {0};
-	uint8_t random[8];
-	char hex[17], tmp[40];
+	char tmp[40];
 	char *gone;
 	struct err ignored;
 	int rc;
@@ -197,8 +206,7 @@ static int ftp_put(
 			return -1;
 		err_clear(e);
 	}
-	crypto_random(random, sizeof random);
-	snprintf(tmp, sizeof tmp, "tmp/%s", hex_encode(hex, random, sizeof random));
+	tmp_name(tmp, sizeof tmp);
 	rc = upload_surely(s, tmp, data, e);
 	if (rc == 0)
 		rc = rename_to(s, tmp, key, e);
@@ -226,6 +234,55 @@ static void ftp_close(struct store *st)
 	free(s);
 }
 
+struct told {
+	const char *key;
+	int64_t mtime_ns; /* 0: not found */
+};
+
+static int take_time(void *arg, const char *key, const struct store_stat *st, struct err *e)
+{
+	struct told *t = arg;
+
+	(void)e;
+	if (strcmp(key, t->key) == 0)
+		t->mtime_ns = st->mtime_ns;
+	return 0;
+}
+
+/* A listing and MDTM must go by one clock, or prune takes what is new for old. */
+static int compare_clocks(struct store_ftp *s, const char *key, struct err *e)
+{
+	struct told listed = {.key = key};
+	struct store_stat st = {0};
+	int64_t off;
+
+	if (ftp_look(s, key, &st, e) == -1 ||
+	    ftp_list(&s->base, "tmp/", take_time, &listed, e) == -1)
+		return -1;
+	off = llabs(listed.mtime_ns - st.mtime_ns) / SECOND;
+	if (off <= 2 || listed.mtime_ns == 0)
+		return 0;
+	err_set(e, ERR_UNSUPPORTED,
+	    "the server's listings (MLSD) and its file times (MDTM) differ by %lld s",
+	    (long long)off);
+	return err_hint(
+	    e, "both must be in UTC: of proftpd TimesGMT on, of vsftpd use_localtime=NO");
+}
+
+static int try_clocks(struct store_ftp *s, struct err *e)
+{
+	char key[40];
+	struct err ignored;
+	int rc;
+
+	tmp_name(key, sizeof key);
+	rc = ftp_put(&s->base, key, span_str("time"), 0, e);
+	if (rc == 0)
+		rc = compare_clocks(s, key, e);
+	ftp_del(&s->base, key, &ignored);
+	return rc;
+}
+
 static int find_root(struct store_ftp *s, bool create, struct err *e)
 {
 	int rc = create ? make_folders(s, s->path, e) : 0;
@@ -237,6 +294,8 @@ static int find_root(struct store_ftp *s, bool create, struct err *e)
 		    e, create ? ERR_DENIED : ERR_NO_REPOSITORY, "there is no folder %s", s->path);
 		err_hint(e, "is the path right? It begins where the login does");
 	}
+	if (rc == 0 && create && !s->no_mlsd)
+		rc = try_clocks(s, e);
 	return rc;
 }
 

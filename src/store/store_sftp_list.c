@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "base/cursor.h"
 #include "base/mem.h"
 #include "store/store_sftp.h"
 #include "store/store_walk.h"
@@ -31,6 +30,7 @@ struct found {
 
 /* A folder while it is read. */
 struct reading {
+	struct walk *walk;
 	char *folder;
 	struct sftp_wait w;
 	struct buf handle, last; /* what was answered last */
@@ -40,8 +40,7 @@ struct reading {
 };
 
 /* What else is there is not ours, and no key. */
-static void take_entry(
-    struct walk *k, struct reading *r, struct span name, const struct sftp_attrs *a)
+static void take_name(struct reading *r, struct span name, const struct sftp_attrs *a)
 {
 	char *key;
 
@@ -52,7 +51,7 @@ static void take_entry(
 	if (!store_key_listed(r->folder, key)) {
 		free(key);
 	} else if (S_ISDIR(a->mode)) {
-		store_walk_add(&k->below, key);
+		store_walk_add(&r->walk->below, key);
 		free(key);
 	} else if (S_ISREG(a->mode)) {
 		if (r->n == r->cap)
@@ -64,30 +63,28 @@ static void take_entry(
 	}
 }
 
-static int take_entries(struct walk *k, struct reading *r, struct err *e)
+static int take_entry(void *arg, struct span name, const struct sftp_attrs *a, struct err *e)
 {
-	struct cursor c = cursor_of(buf_span(&r->w.body));
-	uint32_t n = sftp_read_u32(&c);
-	struct sftp_attrs a;
+	struct reading *r = arg;
 
-	if (span_eq(buf_span(&r->w.body), buf_span(&r->last)))
+	if (!a->whole)
+		return err_set(e, ERR_UNSUPPORTED,
+		    "the server's listing does not tell sizes, kinds and times");
+	if (store_walk_count(&r->walk->below, e) == -1)
+		return -1;
+	take_name(r, name, a);
+	return 0;
+}
+
+static int take_entries(struct reading *r, struct err *e)
+{
+	struct span body = buf_span(&r->w.body);
+
+	if (span_eq(body, buf_span(&r->last)))
 		return err_set(e, ERR_FAILED, "the server's listing has no end");
 	buf_reset(&r->last);
-	buf_put_span(&r->last, buf_span(&r->w.body));
-	for (; n > 0 && !c.bad; n--) {
-		struct span name = sftp_read_string(&c);
-
-		sftp_read_string(&c); /* as `ls -l` shows it */
-		if (!sftp_read_attrs(&c, &a))
-			break;
-		if (!a.whole)
-			return err_set(e, ERR_UNSUPPORTED,
-			    "the server's listing does not tell sizes, kinds and times");
-		if (store_walk_count(&k->below, e) == -1)
-			return -1;
-		take_entry(k, r, name, &a);
-	}
-	return c.bad ? err_set(e, ERR_FAILED, "a listing that is none") : 0;
+	buf_put_span(&r->last, body);
+	return sftp_names_read(body, take_entry, r, e);
 }
 
 static void ask_entries(struct walk *k, struct reading *r)
@@ -115,7 +112,7 @@ static int step(struct walk *k, struct reading *r, struct err *e)
 	} else {
 		rc = sftp_wait(k->c, &r->w, e) == -1 ? -1 : (int)r->w.status;
 		if (rc == SFTP_OK)
-			rc = take_entries(k, r, e);
+			rc = take_entries(r, e);
 		sftp_wait_fini(&r->w);
 		if (rc == SFTP_EOF) {
 			sftp_send_close(k->c, NULL, &r->handle);
@@ -162,6 +159,7 @@ static void begin(struct walk *k, struct reading *r)
 {
 	struct buf b = {0};
 
+	r->walk = k;
 	sftp_path(k->s, r->folder, &b);
 	if (b.n > 1 && b.p[b.n - 1] == '/')
 		b.n--;

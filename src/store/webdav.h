@@ -48,6 +48,9 @@ int webdav_refused(const struct http_answer *a, struct err *e);
 /* What is at a key, or with depth "1" in a folder: of each its key and whether it is a folder. */
 typedef int webdav_visit(
     void *arg, const char *key, bool folder, const struct store_stat *st, struct err *e);
+/* The same from an answer's body, a multistatus; ERR_CORRUPT if it is none. */
+int webdav_read(
+    const struct webdav *d, struct span body, webdav_visit *visit, void *arg, struct err *e);
 int webdav_find(struct webdav *d, const char *key, const char *depth, webdav_visit *visit,
     void *arg, struct err *e);
 

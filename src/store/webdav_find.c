@@ -10,7 +10,7 @@
 enum { ANSWER_MAX = 32 << 20 };
 
 struct finding {
-	struct webdav *d;
+	const struct webdav *d;
 	webdav_visit *visit;
 	void *arg;
 	char href[2048];
@@ -121,12 +121,21 @@ static int on_element(void *arg, const char *path, struct span text, struct err 
 	return 0;
 }
 
+int webdav_read(
+    const struct webdav *d, struct span body, webdav_visit *visit, void *arg, struct err *e)
+{
+	struct finding f = {.d = d, .visit = visit, .arg = arg};
+
+	if (xml_read(body, on_element, &f, e) == -1)
+		return -1;
+	return f.any ? 0 : err_set(e, ERR_CORRUPT, "PROPFIND was answered with nothing");
+}
+
 int webdav_find(struct webdav *d, const char *key, const char *depth, webdav_visit *visit,
     void *arg, struct err *e)
 {
 	struct webdav_call c = {
 	    .method = "PROPFIND", .key = key, .depth = depth, .max = ANSWER_MAX};
-	struct finding f = {.d = d, .visit = visit, .arg = arg};
 	struct http_answer a;
 	int rc;
 
@@ -135,9 +144,7 @@ int webdav_find(struct webdav *d, const char *key, const char *depth, webdav_vis
 	if (a.status != 207)
 		rc = err_set(e, ERR_UNSUPPORTED, "PROPFIND was answered with %d", a.status);
 	else
-		rc = xml_read(buf_span(&a.body), on_element, &f, e);
-	if (rc == 0 && !f.any)
-		rc = err_set(e, ERR_CORRUPT, "PROPFIND was answered with nothing");
+		rc = webdav_read(d, buf_span(&a.body), visit, arg, e);
 	http_answer_fini(&a);
 	return rc;
 }

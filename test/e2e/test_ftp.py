@@ -71,9 +71,8 @@ def test_a_full_disk_is_named_and_harms_nothing(hf, server, tree, rng):
         hf.backup(tree.path)
         tree.file("b", rng.randbytes(8 << 20))
         failed = hf("backup", tree.path, rc=1)
-        assert failed.err.strip()
-        print(failed)
-        hf("check")
+        assert "full" in failed.err and "hint:" in failed.err
+        hf("check", "--read-data")
     finally:
         subprocess.run(["umount", small], check=True)
 
@@ -156,3 +155,27 @@ def test_a_byte_now_and_then_is_no_answer(hf, fake, tree):
     fake.pace = 0.2
     failed = hf("snapshots", "--no-cache", rc=1, env={"HOLDFAST_REQUEST_TIMEOUT": "500ms"}, timeout=30)
     assert "timed out" in failed.err.lower()
+
+
+@pytest.mark.parametrize("code", [452, 552])
+def test_a_server_that_says_it_is_full_is_believed(hf, fake, tree, code):
+    tree.file("a", b"precious")
+    fake.answer = lambda verb, path: f"{code} no room" if verb == "STOR" else None
+    failed = hf("backup", tree.path, rc=1, timeout=30)
+    assert "full" in failed.err and "hint:" in failed.err
+    fake.answer = lambda verb, path: None
+    hf.backup(tree.path)
+    hf("check", "--read-data")
+
+
+def test_two_clocks_are_refused_before_there_is_a_repository(hf, base):
+    with FakeFtp(base / "served") as server:
+        hf.repo = f"ftp://{USER}@127.0.0.1:{server.port}/repo"
+        hf.env.update(HOLDFAST_FTP_PASSWORD=PASSWORD, HOLDFAST_FTP_PLAIN="true", HOLDFAST_RETRIES="1")
+        server.shift = -3600
+        failed = hf("init", "--new-key-file", f"{base}/key", rc=1)
+        assert "differ by 3600 s" in failed.err and "TimesGMT" in failed.err
+        assert not os.path.exists(f"{base}/key") and os.listdir(f"{server.root}/repo") == ["tmp"]
+        assert os.listdir(f"{server.root}/repo/tmp") == []
+        server.shift = 0
+        hf("init", "--new-key-file", f"{base}/key")
