@@ -94,10 +94,7 @@ static int try_open(struct cli *c, const char *url, const char *cache, bool *aga
 	}
 	rc = repo_open(s, &cred.cred, cache, c->ctx, &c->repo, e);
 	*again = rc == -1 && cred.asked && e->kind == ERR_WRONG_KEY;
-	if (c->opt.also.n > 0 && !*again && c->cred == NULL)
-		c->cred = mem_dup(&cred, sizeof cred);
-	else
-		cred_fini(&cred);
+	cred_fini(&cred);
 	return rc;
 }
 
@@ -158,7 +155,8 @@ static int open_repo(struct cli *c, struct err *e)
 	int rc = -1;
 
 	for (int tries = PASSWORD_TRIES; url && tries > 0; tries--) {
-		rc = try_open(c, url, cache, &again, e);
+		rc = c->opt.also.n > 0 ? opening_first(c, &again, e)
+				       : try_open(c, url, cache, &again, e);
 		if (!again || tries == 1)
 			break;
 		out_message(c, "wrong password, try again");
@@ -275,7 +273,10 @@ int cli_main(int argc, char **argv, struct ctx *ctx, atomic_bool *ask)
 		status = 1;
 		out_error(&c, &e2, status);
 	}
+	if (c.opening != NULL)
+		opening_end(c.opening, &e2);
 	repo_close(c.repo);
+	other_free(c.first);
 	if (c.cred != NULL)
 		cred_fini(c.cred);
 	free(c.cred);
