@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "os/os.h"
 #include "store/s3_put.h"
 #include "store/store_backoff.h"
 
@@ -14,13 +15,17 @@ static const int64_t LATE = 2 * 86400 * INT64_C(1000000000);
 
 void s3_date_class(const struct s3 *s, struct store_stat *st)
 {
+	struct clock *clock = os_clock_of(s->ctx);
 	unsigned put_class = STORE_CLASS_USUAL;
 
 	if (s->options.storage_class)
 		put_class = store_class_find("s3", span_str(s->options.storage_class));
 	st->class_ns = st->class == STORE_CLASS_USUAL ? 0 : st->mtime_ns;
-	if (st->class != STORE_CLASS_USUAL && st->class != put_class && s->options.archive_ns)
-		st->class_ns += s->options.archive_ns + LATE;
+	if (st->class == STORE_CLASS_USUAL || st->class == put_class)
+		return;
+	/* By a rule that nobody told of it may have come there a moment ago. */
+	st->class_ns = s->options.archive_ns ? st->mtime_ns + s->options.archive_ns + LATE
+					     : clock->wall_ns(clock);
 }
 
 /* ongoing-request="false", expiry-date="Fri, 21 Dec 2012 00:00:00 GMT" */
