@@ -49,11 +49,9 @@ static void put_text(struct buf *b, const char *s)
 			buf_put_u8(b, (uint8_t)*s);
 }
 
-static void put_rule(struct buf *b, const struct s3 *s, const struct store_rule *r, size_t number)
+static void put_rule_body(struct buf *b, const struct s3 *s, const struct store_rule *r)
 {
-	buf_printf(b, "<Rule><ID>");
-	put_id(b, s);
-	buf_printf(b, "%zu</ID><Filter><Prefix>", number);
+	buf_printf(b, "<Filter><Prefix>");
 	put_text(b, s->place.prefix);
 	put_text(b, r->folder);
 	buf_printf(b, "</Prefix></Filter><Status>Enabled</Status>");
@@ -71,7 +69,23 @@ static void put_rule(struct buf *b, const struct s3 *s, const struct store_rule 
 		    "<AbortIncompleteMultipartUpload><DaysAfterInitiation>%d"
 		    "</DaysAfterInitiation></AbortIncompleteMultipartUpload>",
 		    r->unfinished_days);
+}
+
+/* Its id says what is in it, so that one that is there is known again. */
+static void put_rule(struct buf *b, const struct s3 *s, const struct store_rule *r)
+{
+	struct buf body = {0};
+	uint8_t digest[32];
+	char hex[65];
+
+	put_rule_body(&body, s, r);
+	crypto_sha256(buf_span(&body), digest);
+	buf_printf(b, "<Rule><ID>");
+	put_id(b, s);
+	buf_printf(b, "%.16s</ID>", hex_encode(hex, digest, 32));
+	buf_put_span(b, buf_span(&body));
 	buf_printf(b, "</Rule>");
+	buf_fini(&body);
 }
 
 /* The rules of a list that are not ours, as they are written there; how many there are in all. */
@@ -204,6 +218,34 @@ static size_t days_of(struct span list)
 	return c.days;
 }
 
+/*
+ * These and no others of ours?  A list is put as a whole: who puts it for nothing may put it over
+ * what somebody else put a moment ago.
+ */
+static bool are_there(
+    struct s3 *s, const struct buf *old, const char *ours, const struct store_rule *rules, size_t n)
+{
+	struct counting c = {.ours = ours};
+	struct err ignored;
+
+	if (old->n == 0 || xml_read(buf_span(old), on_rule, &c, &ignored) == -1 || c.n != n)
+		return n == 0 && old->n == 0;
+	for (size_t i = 0; i < n; i++) {
+		struct buf one = {0};
+		size_t end;
+		bool there;
+
+		put_rule(&one, s, &rules[i]);
+		end = (size_t)(strstr(buf_cstr(&one), "</ID>") - buf_cstr(&one));
+		there = memmem(old->p, old->n, one.p + strlen("<Rule>"), end - strlen("<Rule>")) !=
+			NULL;
+		buf_fini(&one);
+		if (!there)
+			return false;
+	}
+	return true;
+}
+
 int store_rules_put(struct store *st, const struct store_rule *rules, size_t n, struct err *e)
 {
 	struct buf old = {0}, id = {0}, list = {0}, whole = {0};
@@ -217,8 +259,12 @@ int store_rules_put(struct store *st, const struct store_rule *rules, size_t n, 
 		goto out;
 	if (see_all(&old, keep_others(&list, buf_cstr(&old), buf_cstr(&id)), e) == -1)
 		goto out;
+	if (are_there(s, &old, buf_cstr(&id), rules, n)) {
+		rc = 0;
+		goto out;
+	}
 	for (size_t i = 0; i < n && i < STORE_RULES_MAX; i++)
-		put_rule(&list, s, &rules[i], i);
+		put_rule(&list, s, &rules[i]);
 	buf_printf(&whole, "<R>%s</R>", buf_cstr(&list));
 	if (put_list(s, &list, e) == 0)
 		rc = check_back(s, buf_cstr(&id), n, days_of(buf_span(&whole)), e);

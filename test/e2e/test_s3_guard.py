@@ -17,7 +17,7 @@ from s3 import Bucket  # noqa: E402
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory):
     with CephRgw(tmp_path_factory.mktemp("rgw")) as server:
-        yield server.up()
+        yield server.up(classes=["GLACIER"])
 
 
 def declare(hf, base, bucket, more=""):
@@ -217,3 +217,14 @@ def test_rules_of_the_life_cycle_are_put_for_our_prefix_and_others_stay(gateway,
         assert text.count("<Rule>") == 2
         assert hf("--json", "-r", "far", "prune").summary["rules"] == 1
     assert "belong together" in hf("-r", "far", "-o", "s3.archive-after=30d", "snapshots", rc=2).err
+
+
+def test_a_class_that_only_has_an_archives_name_is_read_at_once(gateway, hf, base, tree):
+    tree.file("a", os.urandom(50000))
+    bucket = Bucket(gateway.endpoint, "named", ACCESS, SECRET).make()
+    declare(hf, base, bucket, ", options: {s3.storage-class: GLACIER}")
+    hf("-r", "far", "backup", tree.path)
+    listed = bucket.request("GET", query={"list-type": "2", "prefix": "r/packs/"})[2].decode()
+    assert "<StorageClass>GLACIER</StorageClass>" in listed
+    hf("-r", "far", "restore", "latest", "--target", f"{base}/out", "--verify")
+    assert "No damage" in hf("-r", "far", "check", "--read-data").out

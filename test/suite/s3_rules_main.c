@@ -122,6 +122,9 @@ static void rules_are_put_and_others_stay(void **state)
 	static const struct store_rule rules[] = {
 	    {.folder = "", .unfinished_days = 7, .old_days = 30},
 	    {.folder = "tmp/", .old_days = 2}};
+	static const struct store_rule others[] = {
+	    {.folder = "", .unfinished_days = 30, .old_days = 7},
+	    {.folder = "tmp/", .old_days = 2}};
 	static const char theirs[] =
 	    "<LifecycleConfiguration><Rule><ID>theirs</ID><Filter><Prefix>x/</Prefix></Filter>"
 	    "<Status>Enabled</Status><Expiration><Days>9</Days></Expiration></Rule>"
@@ -136,6 +139,12 @@ static void rules_are_put_and_others_stay(void **state)
 	assert_non_null(strstr(buf_cstr(&b), "<ID>theirs</ID>"));
 	assert_non_null(strstr(buf_cstr(&b), "<NoncurrentDays>30</NoncurrentDays>"));
 	assert_non_null(strstr(buf_cstr(&b), "<DaysAfterInitiation>7</DaysAfterInitiation>"));
+	buf_reset(&b);
+	/* Of as many days in all, and yet others. */
+	OK(store_rules_put(s, others, 2, &e));
+	rules_of(s, "GET", "", &b);
+	assert_non_null(strstr(buf_cstr(&b), "<NoncurrentDays>7</NoncurrentDays>"));
+	assert_null(strstr(buf_cstr(&b), "<NoncurrentDays>30</NoncurrentDays>"));
 	buf_reset(&b);
 	OK(store_rules_put(s, NULL, 0, &e));
 	rules_of(s, "GET", "", &b);
