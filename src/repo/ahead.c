@@ -110,20 +110,16 @@ static void *work(void *arg)
 	return NULL;
 }
 
-/* Near stores answer at once; and one object alone needs no thread to come by its size. */
-static void start(struct ahead *a)
+/* Near stores answer at once. */
+void ahead_start(struct ahead *a)
 {
 	unsigned far = store_parallel(a->repo->store);
 
 	a->started = true;
-	if (far <= 1)
-		return;
-	for (; a->n > 1 && a->nthreads < far && a->nthreads < a->n && a->nthreads < THREADS_MAX;
+	for (; far > 1 && a->nthreads < far && a->nthreads < a->n && a->nthreads < THREADS_MAX;
 	     a->nthreads++)
 		if (pthread_create(&a->thread[a->nthreads], NULL, work, a) != 0)
 			break;
-	if (a->n == 1 && fetch(a, &a->v[0]))
-		a->v[0].state = CAME;
 }
 
 int ahead_next(struct ahead *a, struct buf *out, struct err *e)
@@ -132,7 +128,7 @@ int ahead_next(struct ahead *a, struct buf *out, struct err *e)
 	struct buf bytes = {0};
 
 	if (!a->started)
-		start(a);
+		ahead_start(a);
 	pthread_mutex_lock(&a->lock);
 	while (i->state == UNDER_WAY || (i->state == WAITS && a->nthreads > 0))
 		pthread_cond_wait(&a->came, &a->lock);

@@ -22,6 +22,9 @@ void ahead_free(struct ahead *a); /* NULL does nothing */
 /* One more; `size` as a listing told it.  None after the first ahead_next. */
 void ahead_add(struct ahead *a, const char *name, const struct id *id, uint64_t size);
 
+/* They may come from now on, if it is not the first ahead_next that says so. */
+void ahead_start(struct ahead *a);
+
 /* As repo_get_named of the next one. */
 int ahead_next(struct ahead *a, struct buf *out, struct err *e);
 

@@ -11,7 +11,7 @@
 #include "repo/index_cache.h"
 #include "store/store.h"
 
-enum { BLOCK = 1 << 20, BLOCKS = 8 };
+enum { BLOCK = 1 << 20, BLOCKS = 8, BLOCKS_AT_ONCE = 3 };
 
 struct blocks {
 	struct block {

@@ -288,8 +288,10 @@ int snapshot_load_noted(
 	memset(out, 0, sizeof *out);
 	memset(notes, 0, sizeof *notes);
 	/* Notes after snapshots: a note that is seen has its snapshot seen. */
-	if (store_list(r->store, repo_type_folder(FORMAT_SNAPSHOT), visit, &l, e) == -1 ||
-	    note_load_all(r, notes, e) == -1)
+	if (store_list(r->store, repo_type_folder(FORMAT_SNAPSHOT), visit, &l, e) == -1)
+		goto out;
+	ahead_start(l.ahead);
+	if (note_load_all(r, notes, e) == -1)
 		goto out;
 	gone_of_notes(&out->gone, notes);
 	pruned_of_notes(&out->pruned, notes);
