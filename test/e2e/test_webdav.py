@@ -66,7 +66,8 @@ def test_a_full_disk_ends_the_backup_and_harms_nothing(hf, server, tree, rng):
         tree.file("a", rng.randbytes(1 << 20))
         hf.backup(tree.path)
         tree.file("b", rng.randbytes(8 << 20))
-        failed = hf("backup", tree.path, rc=1, env={"HOLDFAST_RETRIES": "1"})
+        hf.env.update(HOLDFAST_RETRIES="1")
+        failed = hf("backup", tree.path, rc=1)
         assert "500" in failed.err or "507" in failed.err
         hf.check_clean()
     finally:
