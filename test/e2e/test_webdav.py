@@ -1,5 +1,6 @@
 """A repository on a WebDAV server: logins, certificates, and what a server may refuse."""
 import os
+import shutil
 import subprocess
 import sys
 
@@ -70,6 +71,9 @@ def test_a_full_disk_ends_the_backup_and_harms_nothing(hf, server, tree, rng):
         failed = hf("backup", tree.path, rc=1)
         assert "500" in failed.err or "507" in failed.err
         hf.check_clean()
+        assert shutil.disk_usage(small).free == 0
+        hf("prune", "--exclusive")
+        assert os.listdir(f"{small}/repo/tmp") == [] and shutil.disk_usage(small).free > 2 << 20
     finally:
         subprocess.run(["umount", small], check=True)
 
