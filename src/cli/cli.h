@@ -21,6 +21,8 @@
 #include "repo/repo.h"
 
 struct cli;
+struct opening;
+struct other;
 struct store;
 struct world;
 struct world_repository;
@@ -247,7 +249,9 @@ struct cli {
 	bool looked;         /* it was: from then on any thread may read it */
 	const struct world_repository *named; /* what --repo is the name of; or NULL */
 	const struct world_system *system;    /* the declared one that is backed up; or NULL */
-	struct err *repo_err; /* why it is not open, where others may do without; or NULL */
+	struct err *repo_err;    /* why it is not open, where others may do without; or NULL */
+	struct other *first;     /* with --also: what it is opened by; or NULL */
+	struct opening *opening; /* it still is being opened; or NULL */
 	struct cli_out out;
 	void *progress;   /* cli_progress.c, while running */
 	atomic_bool *ask; /* set by SIGUSR1 */

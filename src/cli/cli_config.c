@@ -71,6 +71,24 @@ static int check_residency(const struct world_system *s, const struct world_tier
 	    e, "tier %s has residency: change it, its destinations, or the location", t->item.name);
 }
 
+/* A place that is added has to be allowed too; of one that is not declared nobody knows. */
+static int check_also(
+    struct cli *c, const struct world_system *s, const struct world_tier *t, struct err *e)
+{
+	for (size_t i = 0; t->residency.n > 0 && i < c->opt.also.n; i++) {
+		const struct world_repository *r = world_repository(c->world, c->opt.also.v[i]);
+
+		if (r != NULL && check_residency(s, t, r, e) == -1)
+			return -1;
+		if (r != NULL)
+			continue;
+		err_set(e, ERR_USAGE, "backup: %s has a residency, and where %s is nobody says",
+		    s->item.name, c->opt.also.v[i]);
+		return err_hint(e, "declare it among the repositories, with its location");
+	}
+	return 0;
+}
+
 /* The first place is --repo, the others stand after what --also gave with key files of its own. */
 static int apply_places(struct cli *c, const struct world_system *s, struct err *e)
 {
@@ -78,6 +96,8 @@ static int apply_places(struct cli *c, const struct world_system *s, struct err 
 	const struct world_repository **to = mem_alloc(t->destinations.n * sizeof(void *));
 	int rc = 0;
 
+	if (check_also(c, s, t, e) == -1)
+		rc = -1;
 	world_destinations(c->world, t, to);
 	for (size_t i = 0; i < t->destinations.n && rc == 0; i++) {
 		rc = check_residency(s, t, to[i], e);
@@ -133,16 +153,26 @@ static int apply_backup(struct cli *c, struct err *e)
 	return apply_places(c, s, e);
 }
 
+/* By its name: another place has rules of its own. */
+static bool is_destination(const struct world_tier *t, const char *repo)
+{
+	for (size_t i = 0; repo != NULL && i < t->destinations.n; i++)
+		if (strcmp(t->destinations.v[i], repo) == 0)
+			return true;
+	return false;
+}
+
 /* Without rules on the command line those of the system's tier hold. */
 static void apply_forget(struct cli *c)
 {
 	const struct world_system *s = world_system(c->world, c->opt.system);
-	const struct world_retention *r = s ? &world_tier(c->world, s->tier)->retention : NULL;
+	const struct world_tier *t = s ? world_tier(c->world, s->tier) : NULL;
+	const struct world_retention *r = t ? &t->retention : NULL;
 	struct cli_options *o = &c->opt;
 
-	if (r == NULL || c->args.n || o->undo || o->keep_last || o->keep_hourly || o->keep_daily ||
-	    o->keep_weekly || o->keep_monthly || o->keep_yearly || o->keep_tags.n ||
-	    o->keep_within.ns || o->keep_within.months)
+	if (r == NULL || !is_destination(t, o->repo) || c->args.n || o->undo || o->keep_last ||
+	    o->keep_hourly || o->keep_daily || o->keep_weekly || o->keep_monthly ||
+	    o->keep_yearly || o->keep_tags.n || o->keep_within.ns || o->keep_within.months)
 		return;
 	o->keep_last = (int)r->last;
 	o->keep_hourly = (int)r->hourly;

@@ -15,6 +15,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "base/mem.h"
 #include "config/world.h"
 #include "crypto/crypto.h"
 #include "crypto/secret.h"
@@ -139,12 +140,15 @@ out:
 
 static int from_command(struct cred *c, const char *command, struct err *e)
 {
-	char *secret = NULL;
+	char *secret = NULL, *line;
 	size_t n;
 	FILE *p;
 	int rc = -1, status;
 
-	p = popen(command, "re");
+	/* It must not read what is backed up from standard input. */
+	line = mem_printf("exec </dev/null\n%s", command);
+	p = popen(line, "re");
+	free(line);
 	if (p == NULL)
 		return err_sys(e, "password command");
 	secret = secret_new(SECRET_MAX);

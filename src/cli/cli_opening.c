@@ -79,3 +79,46 @@ int opening_end(struct opening *x, struct err *e)
 	free(x);
 	return rc;
 }
+
+void opening_patience(struct timespec *until)
+{
+	clock_gettime(CLOCK_MONOTONIC, until);
+	until->tv_sec += OPEN_PATIENCE_S;
+}
+
+/* It is not wanted any more: another password may be right. */
+static void forget_first(struct cli *c)
+{
+	cred_fini(c->cred);
+	free(c->cred);
+	c->cred = NULL;
+	other_free(c->first);
+	c->first = NULL;
+}
+
+int opening_first(struct cli *c, bool *again, struct err *e)
+{
+	struct cred cred = {0};
+	struct timespec until;
+	int rc;
+
+	*again = false;
+	if (cred_get(c, false, &cred, e) == -1)
+		return -1;
+	c->cred = mem_dup(&cred, sizeof cred);
+	c->first = other_new(c);
+	c->first->first = true;
+	c->opening = opening_start(c, c->opt.repo, NULL, c->first);
+	opening_patience(&until);
+	/* What comes by a pipe is there once; and who types waits for the verdict. */
+	if (!c->opt.stdin_data && !cred.asked && !opening_wait(c->opening, &until))
+		return err_set(e, ERR_TIMEOUT, "%s: it is not open yet", c->opt.repo);
+	rc = opening_end(c->opening, e);
+	c->opening = NULL;
+	c->repo = c->first->repo;
+	c->first->repo = NULL;
+	*again = rc == -1 && cred.asked && e->kind == ERR_WRONG_KEY;
+	if (*again)
+		forget_first(c);
+	return rc;
+}

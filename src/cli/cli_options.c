@@ -207,7 +207,7 @@ const struct opt_def opt_table[] = {
     {"repack", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(PRUNE) | B(FORGET), AT(repack), 0, NULL,
         "take compressed frames apart too: what is unused in a frame that is partly in use is freed "
         "only so"},
-    {"pay-for-cold", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(PRUNE) | B(FORGET), AT(pay_for_cold), 0, NULL,
+    {"pay-for-cold", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(PRUNE) | B(FORGET), AT(pay_for_cold), OPT_NO_ENV, NULL,
         "delete from cold storage also what is paid for until later, and write again what costs to be read there"},
     {"max-unused", 0, OPT_PERCENT, OPT_MAIN, "N%", "5%", NULL, B(PRUNE) | B(FORGET), AT(max_unused), 0, NULL,
         "how much of what is kept may stay unused; beyond it, packs are written again without their "

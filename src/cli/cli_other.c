@@ -42,6 +42,15 @@ void other_free(struct other *o)
 	free(o);
 }
 
+void other_know_cred(struct cli *c)
+{
+	struct cred cred = {0};
+	struct err told_later;
+
+	if (c->cred == NULL && cred_get(c, false, &cred, &told_later) == 0)
+		c->cred = mem_dup(&cred, sizeof cred);
+}
+
 /* With what opened --repo: a password was asked for once, and its variable is wiped. */
 static int same_cred(struct cli *c, struct cred *own, const struct repo_cred **use, struct err *e)
 {
@@ -75,9 +84,13 @@ int other_open(
 	struct store *s;
 	int rc = -1;
 
-	if (config_repository(c, word, &named, e) == -1 ||
-	    find_cred(c, named, key_file, &own, &use, e) == -1)
+	if (o->first) {
+		named = c->named;
+		use = &c->cred->cred;
+	} else if (config_repository(c, word, &named, e) == -1 ||
+		   find_cred(c, named, key_file, &own, &use, e) == -1) {
 		goto out;
+	}
 	if (cli_place_open(c, named ? named->url : word, named, false, &o->ctx, &s, e) == 0)
 		rc = repo_open(s, use, cache, &o->ctx, &o->repo, e);
 	if (rc == 0)
@@ -86,5 +99,5 @@ out:
 	cred_fini(&own);
 	free(cache);
 	free(state);
-	return rc == -1 ? err_wrap(e, "%s", word) : 0;
+	return rc == -1 && !o->first ? err_wrap(e, "%s", word) : rc;
 }

@@ -120,7 +120,13 @@ int config_cred(const struct world_repository *r, struct cred *out, struct err *
 struct other {
 	struct ctx ctx;
 	struct repo *repo; /* NULL until it is open */
+	bool first;        /* it is --repo, to be opened as that by c->cred */
 };
+/*
+ * What opens all that have nothing of their own, asked for once: a password's variable is wiped.
+ * Before there are threads.  What is wrong with it each of them tells.
+ */
+void other_know_cred(struct cli *c);
 struct other *other_new(struct cli *c);
 void other_free(struct other *o); /* NULL does nothing */
 /* What was asked of its store is of the run: see the summary. */
@@ -143,6 +149,14 @@ struct opening *opening_start(
 bool opening_wait(struct opening *x, const struct timespec *until);
 /* Waits for its end, frees it, and tells what other_open did. */
 int opening_end(struct opening *x, struct err *e);
+/* So long is waited for one where others are there: it has a pass of its own, after theirs. */
+enum { OPEN_PATIENCE_S = 5 };
+void opening_patience(struct timespec *until);
+/*
+ * --repo, as one of several: as try_open in cli_run.c, but -1 with ERR_TIMEOUT, and c->opening,
+ * if it takes longer than that.
+ */
+int opening_first(struct cli *c, bool *again, struct err *e);
 
 /* cli_pick.c: what options choose */
 struct select_filter;

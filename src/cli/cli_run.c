@@ -10,7 +10,7 @@
 #include "store/store.h"
 #include "repo/repo_parity.h"
 
-enum { PASSWORD_TRIES = 3, OPTIONS_MAX = 64 };
+enum { PASSWORD_TRIES = 3 };
 
 const char *cli_repo_url(struct cli *c, struct err *e)
 {
@@ -48,24 +48,29 @@ int cli_place_open(struct cli *c, const char *url, const struct world_repository
 	struct store_params p = {
 	    .limits = {c->opt.limit_upload, c->opt.limit_download},
 	};
-	const char *options[OPTIONS_MAX];
+	const struct cli_list *given = &c->opt.options;
+	const char **options = mem_alloc(
+	    (1 + (named ? named->options.n : 0) + given->n) * sizeof *options);
 	char lock[48];
 	size_t n = 0;
+	int rc;
 
 	/* What is given with -o goes before what is declared. */
 	if (named != NULL && lock_option(url, &named->object_lock, lock))
 		options[n++] = lock;
-	for (size_t i = 0; named != NULL && i < named->options.n && n < OPTIONS_MAX; i++)
+	for (size_t i = 0; named != NULL && i < named->options.n; i++)
 		options[n++] = named->options.v[i];
-	for (size_t i = 0; i < c->opt.options.n && n < OPTIONS_MAX; i++)
-		options[n++] = c->opt.options.v[i];
+	for (size_t i = 0; i < given->n; i++)
+		options[n++] = given->v[i];
 	p.options = options;
 	p.noptions = n;
 	if (named != NULL && p.limits.upload == 0)
 		p.limits.upload_in = &named->limit_upload;
 	if (named != NULL && p.limits.download == 0)
 		p.limits.download_in = &named->limit_download;
-	return store_open_with(url, create, &p, ctx, out, e);
+	rc = store_open_with(url, create, &p, ctx, out, e);
+	free(options);
+	return rc;
 }
 
 int cli_store_open(struct cli *c, const char *url, bool create, struct store **out, struct err *e)
@@ -89,10 +94,7 @@ static int try_open(struct cli *c, const char *url, const char *cache, bool *aga
 	}
 	rc = repo_open(s, &cred.cred, cache, c->ctx, &c->repo, e);
 	*again = rc == -1 && cred.asked && e->kind == ERR_WRONG_KEY;
-	if (c->opt.also.n > 0 && !*again && c->cred == NULL)
-		c->cred = mem_dup(&cred, sizeof cred);
-	else
-		cred_fini(&cred);
+	cred_fini(&cred);
 	return rc;
 }
 
@@ -153,7 +155,8 @@ static int open_repo(struct cli *c, struct err *e)
 	int rc = -1;
 
 	for (int tries = PASSWORD_TRIES; url && tries > 0; tries--) {
-		rc = try_open(c, url, cache, &again, e);
+		rc = c->opt.also.n > 0 ? opening_first(c, &again, e)
+				       : try_open(c, url, cache, &again, e);
 		if (!again || tries == 1)
 			break;
 		out_message(c, "wrong password, try again");
@@ -270,7 +273,10 @@ int cli_main(int argc, char **argv, struct ctx *ctx, atomic_bool *ask)
 		status = 1;
 		out_error(&c, &e2, status);
 	}
+	if (c.opening != NULL)
+		opening_end(c.opening, &e2);
 	repo_close(c.repo);
+	other_free(c.first);
 	if (c.cred != NULL)
 		cred_fini(c.cred);
 	free(c.cred);

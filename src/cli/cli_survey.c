@@ -33,7 +33,9 @@ static bool is_complete(const struct snapshot *s)
 
 static void take_snapshot(struct survey *v, size_t place, const struct snapshot *s)
 {
-	if (s->end_ns > v->places[place].newest_ns)
+	bool complete = is_complete(s);
+
+	if (complete && s->end_ns > v->places[place].newest_ns)
 		v->places[place].newest_ns = s->end_ns;
 	for (size_t i = 0; i < v->nsystems; i++) {
 		struct survey_system *x = &v->systems[i];
@@ -41,7 +43,8 @@ static void take_snapshot(struct survey *v, size_t place, const struct snapshot 
 		if (x->rules.name != NULL &&
 		    (s->system == NULL || strcmp(s->system, x->rules.name) != 0))
 			continue;
-		if (s->end_ns > x->newest_ns[place])
+		x->some[place] = true;
+		if (complete && s->end_ns > x->newest_ns[place])
 			x->newest_ns[place] = s->end_ns;
 	}
 }
@@ -56,8 +59,7 @@ static int look(struct cli *c, struct survey *v, size_t place, struct other *o, 
 	if (select_all(o->repo, &all, &o->ctx, &l, e) == -1)
 		return -1;
 	for (size_t i = 0; i < l.n; i++)
-		if (is_complete(l.v[i]))
-			take_snapshot(v, place, l.v[i]);
+		take_snapshot(v, place, l.v[i]);
 	proof_get(o->repo, PROOF_CHECK, &v->places[place].check);
 	proof_get(o->repo, PROOF_TAMPER, &v->places[place].tamper);
 	select_list_fini(&l);
@@ -77,6 +79,7 @@ static void add_systems(struct cli *c, struct survey *v)
 
 		x->meant = mem_zalloc(v->n * sizeof *x->meant);
 		x->newest_ns = mem_zalloc(v->n * sizeof *x->newest_ns);
+		x->some = mem_zalloc(v->n * sizeof *x->some);
 		for (size_t k = 0; k < v->n; k++)
 			x->meant[k] = t == NULL;
 		for (size_t k = 0; t != NULL && k < t->destinations.n; k++)
@@ -89,6 +92,7 @@ static void add_systems(struct cli *c, struct survey *v)
 		    .encryption_required = t && t->encryption == WORLD_REQUIRED,
 		    .meant = x->meant,
 		    .newest_ns = x->newest_ns,
+		    .some = x->some,
 		};
 	}
 }
@@ -126,6 +130,38 @@ static bool is_stranger(const struct world *w, struct other *const *o, size_t i)
 	return false;
 }
 
+/* Not there, as what was unplugged is: a wrong key or damage is no absence. */
+static bool is_away(const struct world_repository *r, const struct err *why)
+{
+	bool wire = r->url[0] != '/' && strncmp(r->url, "fs:", 3) != 0;
+
+	if (wire)
+		return why->kind == ERR_UNREACHABLE || why->kind == ERR_TIMEOUT;
+	return why->kind == ERR_ABSENT || why->kind == ERR_NO_REPOSITORY;
+}
+
+/* One repository under two names is one copy. */
+static void find_alias(struct survey *v, struct other *const *o, size_t i)
+{
+	for (size_t k = 0; k < i; k++)
+		if (v->places[k].open &&
+		    strcmp(repo_id_text(o[k]->repo), repo_id_text(o[i]->repo)) == 0)
+			v->places[i].same_as = v->places[k].name;
+}
+
+/* Declared ones without a key or password of their own are opened by what is given to this run. */
+static void know_shared_secret(struct cli *c)
+{
+	for (size_t i = 0; i < c->world->repositories.n; i++) {
+		const struct world_repository *r = world_repository_at(c->world, i);
+
+		if (r->key == NULL && r->password == NULL) {
+			other_know_cred(c);
+			return;
+		}
+	}
+}
+
 /* One that is offline by design is known by what it held when it was here. */
 static void recall(struct cli *c, struct survey *v, size_t i)
 {
@@ -139,23 +175,32 @@ static void recall(struct cli *c, struct survey *v, size_t i)
 		survey_recall(v, i, r->url);
 }
 
-static void look_at_all(struct cli *c, struct survey *v)
+static int look_at_all(struct cli *c, struct survey *v, struct err *e)
 {
 	struct other **o = mem_zalloc(v->n * sizeof *o);
+	int rc = 0;
 
-	for (size_t i = 0; i < v->n; i++) {
+	know_shared_secret(c);
+	for (size_t i = 0; i < v->n && rc == 0; i++) {
 		struct err why;
 
 		o[i] = other_new(c);
 		v->places[i].open = look(c, v, i, o[i], &why) == 0;
-		if (!v->places[i].open)
+		if (!v->places[i].open) {
 			v->places[i].why_not = v->whys[i] = mem_strdup(why.msg);
-		recall(c, v, i);
+			if (is_away(world_repository_at(c->world, i), &why))
+				recall(c, v, i);
+		} else {
+			find_alias(v, o, i);
+			recall(c, v, i);
+		}
+		rc = ctx_check(c->ctx, e);
 		v->places[i].stranger = is_stranger(c->world, o, i);
 	}
 	for (size_t i = 0; i < v->n; i++)
 		other_free(o[i]);
 	free(o);
+	return rc;
 }
 
 int survey_new(struct cli *c, struct survey **out, struct err *e)
@@ -171,7 +216,10 @@ int survey_new(struct cli *c, struct survey **out, struct err *e)
 	v->now_ns = clock->wall_ns(clock);
 	add_places(c, v);
 	add_systems(c, v);
-	look_at_all(c, v);
+	if (look_at_all(c, v, e) == -1) {
+		survey_free(v);
+		return -1;
+	}
 	for (size_t i = 0; i < v->nsystems; i++) {
 		struct survey_system *x = &v->systems[i];
 
@@ -190,6 +238,7 @@ void survey_free(struct survey *s)
 	for (size_t i = 0; i < s->nsystems; i++) {
 		free(s->systems[i].meant);
 		free(s->systems[i].newest_ns);
+		free(s->systems[i].some);
 		rules_fini(s->systems[i].verdicts);
 	}
 	for (size_t i = 0; i < s->n; i++)

@@ -18,6 +18,7 @@ struct survey {
 		struct rules_system rules;
 		bool *meant;
 		int64_t *newest_ns;
+		bool *some;
 		struct rules_verdict verdicts[RULE_COUNT];
 	} * systems; /* declared ones, or one without a name */
 	size_t nsystems;

@@ -223,29 +223,14 @@ static void warn_excluded(struct cli *c, const struct paths *paths, const struct
 
 struct places {
 	struct backup_target v[1 + WRITER_SET_MAX]; /* --repo first */
-	struct other *others[WRITER_SET_MAX];
+	struct other *others[WRITER_SET_MAX], *first;
 	struct opening *opening[1 + WRITER_SET_MAX]; /* not open yet; as v */
 	size_t n;
 };
 
-/* So long is waited for all to be open: who takes longer has a pass of its own, after the others'.
- */
-enum { OPEN_PATIENCE_S = 5 };
-
 static const char *url_of(struct cli *c, size_t i)
 {
 	return i == 0 ? c->opt.repo : c->opt.also.v[i - 1];
-}
-
-/* Nobody is asked for a password once there are threads; what is wrong with it they tell. */
-static void know_cred(struct cli *c)
-{
-	struct cred cred = {0};
-	struct err told_later;
-
-	if (c->cred == NULL && c->opt.also.n > c->opt.also_key_file.n &&
-	    cred_get(c, false, &cred, &told_later) == 0)
-		c->cred = mem_dup(&cred, sizeof cred);
 }
 
 static void opened(struct places *p, size_t i)
@@ -253,8 +238,16 @@ static void opened(struct places *p, size_t i)
 	struct backup_target *t = &p->v[i];
 
 	t->rc = opening_end(p->opening[i], &t->err);
-	t->repo = p->others[i - 1]->repo;
+	t->repo = i == 0 ? p->first->repo : p->others[i - 1]->repo;
 	p->opening[i] = NULL;
+}
+
+static bool one_is_open(const struct places *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (p->v[i].repo != NULL)
+			return true;
+	return false;
 }
 
 /*
@@ -263,34 +256,43 @@ static void opened(struct places *p, size_t i)
  */
 static void wait_for_places(struct places *p, bool all)
 {
+	const struct timespec had_its_time = {0}; /* before the others began */
+	bool pending = true;
 	struct timespec until;
-	bool one = p->v[0].repo != NULL;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += OPEN_PATIENCE_S;
-	for (size_t i = 1; i < p->n; i++)
-		if (p->opening[i] != NULL && (all || opening_wait(p->opening[i], &until))) {
-			opened(p, i);
-			one = one || p->v[i].repo != NULL;
+	for (bool again = false; pending && (!again || all || !one_is_open(p)); again = true) {
+		pending = false;
+		opening_patience(&until);
+		for (size_t i = 0; i < p->n; i++) {
+			if (p->opening[i] != NULL &&
+			    opening_wait(p->opening[i], i == 0 && !again ? &had_its_time : &until))
+				opened(p, i);
+			pending = pending || p->opening[i] != NULL;
 		}
-	for (size_t i = 1; i < p->n && !one; i++)
-		if (p->opening[i] != NULL) {
-			opened(p, i);
-			one = p->v[i].repo != NULL;
-		}
+	}
 }
 
 /* What cannot be opened is told at the end; the rest goes on. */
 static int open_places(struct cli *c, struct places *p, struct err *e)
 {
 	const struct cli_list *also = &c->opt.also, *keys = &c->opt.also_key_file;
+	const struct world_repository *named;
 
 	if (also->n >= WRITER_SET_MAX)
 		return err_set(e, ERR_USAGE, "more than %d repositories at once", WRITER_SET_MAX);
 	if (keys->n > also->n)
 		return err_set(e, ERR_USAGE, "there are more --also-key-file than --also");
-	know_cred(c);
+	/* Before there are threads: the configuration is loaded once, and whoever is asked is
+	 * asked. */
+	for (size_t i = 0; i < also->n; i++)
+		if (config_repository(c, also->v[i], &named, e) == -1)
+			return -1;
+	if (also->n > keys->n)
+		other_know_cred(c);
 	p->v[0].repo = c->repo;
+	p->first = c->first;
+	p->opening[0] = c->opening;
+	c->opening = NULL;
 	if (c->repo == NULL) {
 		p->v[0].rc = -1;
 		p->v[0].err = *c->repo_err;
@@ -463,6 +465,8 @@ int cmd_backup(struct cli *c, struct err *e)
 	}
 	for (size_t i = 0; i + 1 < places->n; i++)
 		other_count(c, places->others[i]);
+	if (c->first != NULL)
+		other_count(c, c->first);
 	pick_warn_idle(c, x, false);
 	report(c, places);
 	rc = verdict(places, e);

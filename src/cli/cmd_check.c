@@ -81,7 +81,7 @@ static void remember(struct cli *c, const struct check_params *params, const str
 	struct proof p = {
 	    .when_ns = clock->wall_ns(clock),
 	    .problems = r->damaged_objects + r->hurt_snapshots + r->hurt_paths + r->findings,
-	    .whole = params->read_data && r->asleep_packs == 0,
+	    .whole = params->read_data && params->subset <= 0 && r->asleep_packs == 0,
 	};
 	struct err why;
 

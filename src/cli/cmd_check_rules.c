@@ -42,16 +42,18 @@ static void report(struct cli *c, const struct tamper_result *r)
 			out_json_time(o, "locked_until", r->locked_until_ns);
 		else
 			out_json_str(o, "locked_until", NULL);
-		out_json_u64(o, "packs_unlocked", r->locked_until_ns ? r->unlocked : 0);
+		out_json_u64(o, "objects_unlocked", r->locked_until_ns ? r->unlocked : 0);
+		json_object_set_new(o, "lock_broken", json_boolean(r->unlockable));
 		out_json_str(o, "object", r->object[0] ? r->object : NULL);
 		out_json(c, "summary", o);
 		return;
 	}
 	if (r->locked_until_ns) {
-		out_text(c,
-		    "The store says of the %s oldest packs that %s locked, until %s or longer\n",
-		    text_count(n, r->looked), r->unlocked ? "not all are" : "they are",
+		out_text(c, "Locks of %s objects looked at: %s, until %s or longer\n",
+		    text_count(n, r->looked), r->unlocked ? "NOT ALL ARE LOCKED" : "all are locked",
 		    calendar_format_local(until, r->locked_until_ns));
+		out_text(c, "Deleting a locked one of our own: %s\n",
+		    r->unlockable ? "DONE" : "refused");
 		return;
 	}
 	out_text(c, "Replacing an object of our own: %s\n", r->replaced ? "DONE" : "refused");
@@ -71,6 +73,7 @@ int cmd_check_tamper(struct cli *c, struct err *e)
 {
 	struct clock *clock = os_clock_of(c->ctx);
 	struct tamper_result r;
+	struct err why;
 	struct proof p = {.known = true};
 
 	if (op_tamper(c->repo, c->ctx, &r, e) == -1)
@@ -79,10 +82,11 @@ int cmd_check_tamper(struct cli *c, struct err *e)
 	p.problems = r.versions_kept ? 0 : (uint64_t)r.replaced + r.deleted + r.pack_replaced;
 	p.until_ns = r.locked_until_ns;
 	if (r.locked_until_ns)
-		p.problems += r.unlocked;
-	if (proof_put(c->repo, PROOF_TAMPER, &p, e) == -1)
-		return err_wrap(e, "check --tamper: keep the result");
+		p.problems += r.unlocked + r.unlockable;
 	report(c, &r);
+	if (proof_put(c->repo, PROOF_TAMPER, &p, &why) == -1)
+		event_emit(c->ctx, EVENT_WARNING, span_of(NULL, 0), "the result cannot be kept: %s",
+		    why.msg);
 	if (p.problems == 0)
 		return 0;
 	err_set(e, ERR_DAMAGE_FOUND, "check: with these rights what is stored can be changed");

@@ -103,9 +103,12 @@ static int from_env(const char *name, char *out, size_t *n, struct err *e)
 
 static int from_command(const char *command, char *out, size_t *n, struct err *e)
 {
-	FILE *p = popen(command, "re");
+	/* It must not read what is backed up from standard input. */
+	char *line = mem_printf("exec </dev/null\n%s", command);
+	FILE *p = popen(line, "re");
 	int rc, status;
 
+	free(line);
 	if (p == NULL)
 		return err_sys(e, "it cannot be run");
 	rc = read_fd(fileno(p), out, n, e);

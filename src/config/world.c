@@ -132,6 +132,32 @@ static bool has_scheme(const char *url)
 	return url[n] == ':' && n > 0;
 }
 
+/* What the store at that place cannot do is no promise to make of it. */
+static int check_store(const struct world *w, const struct world_repository *r, struct err *e)
+{
+	static const char *const buckets[] = {"s3:", "gcs:", "gs:", "azure:"};
+	const char *name = r->item.name, *user = strstr(r->url, "://");
+
+	if (user != NULL && strcspn(user + 3, ":") < strcspn(user + 3, "@/")) {
+		if (user[3 + strcspn(user + 3, "@/")] == '@') {
+			node_fail(place_of(w, "repositories", name, "url"), e,
+			    "url: a password stands in it");
+			return err_hint(e, "it goes into its variable: doc/stores.md");
+		}
+	}
+	if ((r->object_lock.ns || r->object_lock.months) && strncmp(r->url, "s3:", 3) != 0) {
+		node_fail(place_of(w, "repositories", name, "object_lock"), e,
+		    "object_lock: only a bucket of s3 locks what is put there");
+		return err_hint(
+		    e, "where others keep it from being deleted, 'check --tamper' proves it");
+	}
+	for (size_t i = 0; r->offline && i < sizeof buckets / sizeof *buckets; i++)
+		if (strncmp(r->url, buckets[i], strlen(buckets[i])) == 0)
+			return node_fail(place_of(w, "repositories", name, "offline"), e,
+			    "offline: a bucket is never away");
+	return 0;
+}
+
 static int check_repository(const struct world *w, const struct world_repository *r, struct err *e)
 {
 	const char *name = r->item.name;
@@ -142,6 +168,8 @@ static int check_repository(const struct world *w, const struct world_repository
 		    "url: '%.200s' is not an absolute path", r->url);
 		return err_hint(e, "a configuration is used from any folder");
 	}
+	if (check_store(w, r, e) == -1)
+		return -1;
 	if (r->key != NULL && r->password != NULL)
 		return node_fail(place_of(w, "repositories", name, "password"), e,
 		    "%s has a key and a password: one of them opens it", name);

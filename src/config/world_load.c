@@ -71,6 +71,14 @@ static bool is_drop_in(const char *name)
 	return name[0] != '.' && n > 5 && strcmp(name + n - 5, ".yaml") == 0;
 }
 
+/* One that somebody believes to be in force. */
+static bool is_misnamed(const char *name)
+{
+	size_t n = strlen(name);
+
+	return name[0] != '.' && n > 4 && strcasecmp(name + n - 4, ".yml") == 0;
+}
+
 static int list_drop_ins(const char *dir, char ***out, size_t *n, struct err *e)
 {
 	DIR *d = opendir(dir);
@@ -79,6 +87,12 @@ static int list_drop_ins(const char *dir, char ***out, size_t *n, struct err *e)
 	if (d == NULL)
 		return errno == ENOENT ? 0 : err_sys(e, "configuration: %s", dir);
 	while ((de = readdir(d)) != NULL) {
+		if (is_misnamed(de->d_name)) {
+			closedir(d);
+			err_set(e, ERR_USAGE, "configuration: %s/%s would not be read", dir,
+			    de->d_name);
+			return err_hint(e, "name it *.yaml, or put a dot in front");
+		}
 		if (!is_drop_in(de->d_name))
 			continue;
 		*out = mem_realloc(*out, (*n + 1) * sizeof **out);

@@ -2,6 +2,7 @@
 #include "engine/locks.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include "base/mem.h"
 #include "engine/proof.h"
 #include "repo/repo_object.h"
+#include "repo/repo_parity.h"
 #include "store/store_rules.h"
 
 enum { WORKERS_MAX = 16 };
@@ -22,6 +24,7 @@ struct locking {
 	char **keys;
 	size_t n, room;
 	int64_t least_ns, until_ns;
+	char newest[STORE_KEY_MAX + 1]; /* of versions: the key that has a latest one */
 	atomic_size_t next;
 	atomic_ullong extended;
 	atomic_bool stop;
@@ -70,6 +73,7 @@ static int list_all(struct locking *l, struct err *e)
 	return repo_list_packs(l->repo, take_pack, l, e);
 }
 
+/* One that refuses is of itself; a store that does not answer is of all. */
 static void fail(struct locking *l, const struct err *why)
 {
 	pthread_mutex_lock(&l->lock);
@@ -77,29 +81,71 @@ static void fail(struct locking *l, const struct err *why)
 		l->err = *why;
 	l->failed = true;
 	pthread_mutex_unlock(&l->lock);
-	atomic_store(&l->stop, true);
+	if (why->kind == ERR_CANCELLED || why->kind == ERR_UNREACHABLE || why->kind == ERR_TIMEOUT)
+		atomic_store(&l->stop, true);
+}
+
+static void extend(struct locking *l, const char *key, const char *version)
+{
+	struct err e;
+	bool done;
+
+	if (store_lock_extend(
+		repo_store(l->repo), key, version, l->least_ns, l->until_ns, &done, &e) == 0)
+		atomic_fetch_add(&l->extended, done);
+	else if (e.kind != ERR_ABSENT)
+		fail(l, &e);
 }
 
 static void *work(void *arg)
 {
 	struct locking *l = arg;
+	struct err e;
 	size_t i;
 
-	while (!atomic_load(&l->stop) && (i = atomic_fetch_add(&l->next, 1)) < l->n) {
-		struct err e;
-		bool done;
-
-		if (ctx_cancelled(l->ctx)) {
-			err_set(&e, ERR_CANCELLED, "interrupted");
+	while (!atomic_load(&l->stop) && (i = atomic_fetch_add(&l->next, 1)) < l->n)
+		if (ctx_check(l->ctx, &e) == -1)
 			fail(l, &e);
-		} else if (store_lock_extend(repo_store(l->repo), l->keys[i], l->least_ns,
-			       l->until_ns, &done, &e) == 0) {
-			atomic_fetch_add(&l->extended, done);
-		} else if (e.kind != ERR_ABSENT) {
-			fail(l, &e);
-		}
-	}
+		else
+			extend(l, l->keys[i], NULL);
 	return NULL;
+}
+
+/* Is it an object whose name says what is in it, so that nothing of ours puts another one there? */
+static bool needed(struct locking *l, const char *key)
+{
+	struct id id;
+
+	if (strncmp(key, "packs/", 6) == 0 || strncmp(key, "meta/", 5) == 0)
+		return repo_name_id(key, &id) && l->needs(l->arg, &id);
+	return strncmp(key, "keys/", 5) == 0 || strncmp(key, "snapshots/", 10) == 0 ||
+	       strncmp(key, "index/", 6) == 0 || strncmp(key, "notes/", 6) == 0;
+}
+
+static int take_version(void *arg, const char *key, const char *version, bool latest, struct err *e)
+{
+	struct locking *l = arg;
+
+	if (latest)
+		snprintf(l->newest, sizeof l->newest, "%s", key);
+	/* Behind what was deleted nothing is kept: prune does that too. */
+	if (latest || strcmp(l->newest, key) != 0 || !needed(l, key))
+		return ctx_check(l->ctx, e);
+	event_emit(l->ctx, EVENT_WARNING, span_str(key),
+	    "was replaced; the version before is kept locked: 'holdfast check --read-data' tells "
+	    "whether the one that is there is whole");
+	extend(l, key, version);
+	return 0;
+}
+
+/* A listing that is refused is told, like an object that refuses. */
+static void run_versions(struct locking *l)
+{
+	struct err e;
+
+	if (!atomic_load(&l->stop) &&
+	    store_versions(repo_store(l->repo), "", take_version, l, &e) == -1)
+		fail(l, &e);
 }
 
 static void run(struct locking *l)
@@ -117,16 +163,23 @@ static void run(struct locking *l)
 }
 
 /* An eighth of the period is play: for clocks, for schedules that are late, for who goes on. */
+static int64_t play_of(const struct locks_result *r)
+{
+	return r->period_ns / 8;
+}
+
+/* What was put under a shorter period than today's ends sooner than that one would let it. */
 static bool due(struct repo *r, int64_t now_ns, struct ctx *ctx, struct locks_result *out)
 {
 	struct proof last;
-	int64_t play = out->period_ns / 8;
 
 	proof_get(r, PROOF_LOCKS, &last);
 	if (!last.known || last.when_ns > now_ns)
 		return true;
-	out->next_ns = last.when_ns + out->period_ns - play;
-	if (now_ns > last.when_ns + out->period_ns + play)
+	out->next_ns = last.when_ns + out->period_ns - play_of(out);
+	if (last.until_ns - out->period_ns - play_of(out) < out->next_ns)
+		out->next_ns = last.until_ns - out->period_ns - play_of(out);
+	if (now_ns > out->next_ns + 2 * play_of(out))
 		event_emit(ctx, EVENT_WARNING, span_of(NULL, 0),
 		    "locks were made longer %lld days ago, and should be every %lld: run prune "
 		    "more often",
@@ -137,10 +190,25 @@ static bool due(struct repo *r, int64_t now_ns, struct ctx *ctx, struct locks_re
 
 static int remember(struct repo *r, int64_t now_ns, struct locks_result *out, struct err *e)
 {
-	struct proof p = {.known = true, .when_ns = now_ns, .whole = true};
+	struct proof p = {
+	    .known = true, .when_ns = now_ns, .until_ns = out->until_ns, .whole = true};
 
-	out->next_ns = now_ns + out->period_ns - out->period_ns / 8;
+	out->next_ns = now_ns + out->period_ns - play_of(out);
 	return proof_put(r, PROOF_LOCKS, &p, e);
+}
+
+static int do_all(struct locking *l, struct locks_result *out, struct err *e)
+{
+	if (list_all(l, e) == -1)
+		return -1;
+	run(l);
+	run_versions(l);
+	out->objects = l->n;
+	out->extended = l->extended;
+	if (!l->failed)
+		return 0;
+	*e = l->err;
+	return -1;
 }
 
 int locks_extend(struct repo *r, locks_needs *needs, void *arg, int64_t now_ns, struct ctx *ctx,
@@ -153,21 +221,14 @@ int locks_extend(struct repo *r, locks_needs *needs, void *arg, int64_t now_ns, 
 	out->period_ns = store_lock_period(repo_store(r));
 	if (out->period_ns == 0 || !due(r, now_ns, ctx, out))
 		return 0;
-	l.until_ns = now_ns + 2 * out->period_ns;
-	l.least_ns = l.until_ns - out->period_ns / 8;
+	l.least_ns = now_ns + 2 * out->period_ns;
+	l.until_ns = l.least_ns + play_of(out);
 	pthread_mutex_init(&l.lock, NULL);
-	rc = list_all(&l, e);
-	if (rc == 0)
-		run(&l);
-	if (rc == 0 && l.failed) {
-		*e = l.err;
-		rc = -1;
-	}
-	out->objects = l.n;
-	out->extended = l.extended;
-	out->until_ns = l.least_ns;
-	if (rc == 0)
+	rc = do_all(&l, out, e);
+	if (rc == 0) {
+		out->until_ns = l.least_ns;
 		rc = remember(r, now_ns, out, e);
+	}
 	for (size_t i = 0; i < l.n; i++)
 		free(l.keys[i]);
 	free(l.keys);

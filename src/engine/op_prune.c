@@ -286,25 +286,50 @@ static int act(struct prune *pr, const struct id_list *dead, struct err *e)
 	return parity_sweep(pr->repo, pr->now_ns - pr->grace_ns, pr->ctx, &swept, e);
 }
 
+/* Without a plan all that is there is needed. */
 static bool is_needed(void *arg, const struct id *pack)
 {
 	const struct prune *pr = arg;
-	const struct ppack *pk = idmap_get(pr->packs, pack);
+	const struct ppack *pk = pr->planned ? idmap_get(pr->packs, pack) : NULL;
 
+	if (!pr->planned)
+		return true;
 	/* One that came after the plan was locked as it was put. */
-	return pk != NULL && pk->live && !pk->repack && !pk->doomed;
+	return pk != NULL && pk->live && !pk->repack && !pk->doomed && pk->paid_ns == 0;
 }
 
-/* What the store's options ask of somebody who looks after it. */
-static int upkeep(struct prune *pr, struct err *e)
+static int put_rules(struct prune *pr, struct err *e)
 {
-	struct store *s = repo_store(pr->repo);
 	struct store_rule rules[STORE_RULES_MAX];
+	size_t n = store_rules_wanted(repo_store(pr->repo), rules);
 
-	pr->out->rules = store_rules_wanted(s, rules);
-	if (pr->out->rules > 0 && store_rules_put(s, rules, pr->out->rules, e) == -1)
-		return -1;
-	return locks_extend(pr->repo, is_needed, pr, pr->now_ns, pr->ctx, &pr->out->locks, e);
+	pr->out->rules = n;
+	return n > 0 ? store_rules_put(repo_store(pr->repo), rules, n, e) : 0;
+}
+
+/*
+ * What the store's options ask of somebody who looks after it, however the rest went: a
+ * snapshot that somebody damaged must not let all locks end.  The first error is kept, others
+ * are told as they come.
+ */
+static int upkeep(struct prune *pr, int rc, struct err *e)
+{
+	struct err why[2];
+	bool failed[2] = {false, false};
+
+	if (ctx_cancelled(pr->ctx))
+		return rc;
+	failed[0] = locks_extend(pr->repo, is_needed, pr, pr->now_ns, pr->ctx, &pr->out->locks,
+			&why[0]) == -1;
+	failed[1] = put_rules(pr, &why[1]) == -1;
+	for (int i = 0; i < 2; i++) {
+		if (failed[i] && rc == -1)
+			event_emit(pr->ctx, EVENT_WARNING, span_of(NULL, 0), "%s", why[i].msg);
+		else if (failed[i])
+			*e = why[i];
+		rc = failed[i] ? -1 : rc;
+	}
+	return rc;
 }
 
 /* What was planned holds only for the index that it was planned with. */
@@ -323,6 +348,7 @@ static int run(struct prune *pr, struct err *e)
 
 	if (prune_plan(pr, e) == -1)
 		return -1;
+	pr->planned = true;
 	prune_choose(pr);
 	judge_marks(pr);
 	if (pr->p->dry_run) {
@@ -335,7 +361,7 @@ static int run(struct prune *pr, struct err *e)
 	    prune_repack(pr, e) == -1 || same_index(pr, e) == -1)
 		goto out;
 	find_dead(pr, &dead);
-	rc = act(pr, &dead, e) == 0 ? upkeep(pr, e) : -1;
+	rc = act(pr, &dead, e);
 out:
 	id_list_fini(&dead);
 	return rc;
@@ -371,6 +397,8 @@ int op_prune(struct repo *r, const struct prune_params *p, struct ctx *ctx,
 	if (!p->dry_run && repo_store_now(r, &pr.now_ns, e) == -1)
 		goto out;
 	rc = run(&pr, e);
+	if (!p->dry_run)
+		rc = upkeep(&pr, rc, e);
 	out->seconds = (double)(clock->mono_ns(clock) - pr.began_ns) / 1e9;
 out:
 	prune_fini(&pr);

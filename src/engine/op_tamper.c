@@ -13,11 +13,14 @@
 #include "repo/repo_object.h"
 #include "store/store_rules.h"
 
-enum { PACK_MAX = 80 << 20, OLDEST = 16 };
+enum { PACK_MAX = 80 << 20, SAMPLE = 8, OTHERS = 8 };
 
-struct old_pack {
-	struct id id;
-	int64_t stored_ns;
+struct sample {
+	struct {
+		struct id id;
+		int64_t ns;
+	} v[SAMPLE]; /* those with the least, in order */
+	unsigned n;
 };
 
 struct tampering {
@@ -29,21 +32,23 @@ struct tampering {
 	struct id pack_id;
 	uint64_t pack_size;
 	struct mark_set marks;
-	struct old_pack oldest[OLDEST]; /* by age */
-	unsigned noldest;
+	struct sample old, new; /* of packs that nobody means to delete */
+	unsigned others;
+	char open[STORE_KEY_MAX + 1]; /* one that should have a lock, and has none */
 };
 
-static void take_old(struct tampering *t, const struct id *id, int64_t stored_ns)
+static void sample_take(struct sample *s, const struct id *id, int64_t ns)
 {
-	unsigned at = t->noldest;
+	unsigned at = s->n;
 
-	while (at > 0 && t->oldest[at - 1].stored_ns > stored_ns)
+	while (at > 0 && s->v[at - 1].ns > ns)
 		at--;
-	if (at == OLDEST || mark_has_pack(&t->marks, id))
+	if (at == SAMPLE)
 		return;
-	t->noldest += t->noldest < OLDEST;
-	memmove(t->oldest + at + 1, t->oldest + at, (t->noldest - at - 1) * sizeof *t->oldest);
-	t->oldest[at] = (struct old_pack){*id, stored_ns};
+	s->n += s->n < SAMPLE;
+	memmove(s->v + at + 1, s->v + at, (s->n - at - 1) * sizeof *s->v);
+	s->v[at].id = *id;
+	s->v[at].ns = ns;
 }
 
 static int take_pack(void *arg, enum format_type type, const struct id *id,
@@ -53,7 +58,10 @@ static int take_pack(void *arg, enum format_type type, const struct id *id,
 
 	if (type != FORMAT_PACK)
 		return 0;
-	take_old(t, id, st->mtime_ns);
+	if (!mark_has_pack(&t->marks, id)) {
+		sample_take(&t->old, id, st->mtime_ns);
+		sample_take(&t->new, id, -st->mtime_ns);
+	}
 	if (t->pack[0] && st->size >= t->pack_size)
 		return 0;
 	repo_object_name(t->pack, type, id);
@@ -82,36 +90,66 @@ static int64_t least_lock(struct store *s)
 }
 
 /* A store that knows no locks says so; one that cannot be asked is a malfunction. */
-static int lock_of(struct tampering *t, const char *key, int64_t *until, struct err *e)
+static int look_at_lock(struct tampering *t, const char *key, struct err *e)
 {
 	struct clock *clock = os_clock_of(t->ctx);
+	struct store_lock lock;
 
-	if (store_lock_get(t->store, key, until, e) == -1 && e->kind != ERR_UNSUPPORTED &&
+	if (store_lock_get(t->store, key, NULL, &lock, e) == -1 && e->kind != ERR_UNSUPPORTED &&
 	    e->kind != ERR_DENIED)
 		return -1;
-	if (*until - clock->wall_ns(clock) < least_lock(t->store))
-		*until = 0;
+	t->out->looked++;
+	if (lock.until_ns - clock->wall_ns(clock) < least_lock(t->store)) {
+		if (t->out->unlocked++ == 0)
+			snprintf(t->open, sizeof t->open, "%s", key);
+	} else if (t->out->locked_until_ns == 0 || lock.until_ns < t->out->locked_until_ns) {
+		t->out->locked_until_ns = lock.until_ns;
+	}
 	return 0;
+}
+
+static int look_at_packs(struct tampering *t, struct err *e)
+{
+	char key[REPO_NAME_MAX];
+
+	for (unsigned i = 0; i < t->old.n + t->new.n; i++) {
+		repo_object_name(
+		    key, FORMAT_PACK, i < t->old.n ? &t->old.v[i].id : &t->new.v[i - t->old.n].id);
+		if (look_at_lock(t, key, e) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+/* Without these packs are noise. */
+static int take_first(void *arg, const char *key, const struct store_stat *st, struct err *e)
+{
+	struct tampering *t = arg;
+
+	if (t->others == OTHERS)
+		return 0;
+	t->others++;
+	return look_at_lock(t, key, e);
+}
+
+static int look_at_others(struct tampering *t, struct err *e)
+{
+	static const char *const folders[] = {"keys/", "snapshots/", "index/"};
+
+	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+		t->others = 0;
+		if (store_list(t->store, folders[i], take_first, t, e) == -1)
+			return -1;
+	}
+	return look_at_lock(t, "config", e);
 }
 
 static int look_for_locks(struct tampering *t, struct err *e)
 {
-	char key[REPO_NAME_MAX], open[REPO_NAME_MAX];
-	int64_t until;
-
-	for (unsigned i = 0; i < t->noldest; i++) {
-		repo_object_name(key, FORMAT_PACK, &t->oldest[i].id);
-		if (lock_of(t, key, &until, e) == -1)
-			return -1;
-		t->out->looked++;
-		if (until == 0)
-			memcpy(open, key, sizeof open);
-		t->out->unlocked += until == 0;
-		if (until && (t->out->locked_until_ns == 0 || until < t->out->locked_until_ns))
-			t->out->locked_until_ns = until;
-	}
+	if (look_at_packs(t, e) == -1 || (t->out->locked_until_ns && look_at_others(t, e) == -1))
+		return -1;
 	if (t->out->locked_until_ns && t->out->unlocked)
-		finding(t, open, "is not locked, as others are; prune makes locks longer");
+		finding(t, t->open, "is not locked, as others are; prune makes locks longer");
 	return 0;
 }
 
@@ -154,12 +192,36 @@ static int try_delete(struct tampering *t, struct err *e)
 	return 0;
 }
 
+/* What a store says of locks is one thing: is one of our own kept from us? */
+static int try_lock(struct tampering *t, struct err *e)
+{
+	struct clock *clock = os_clock_of(t->ctx);
+	int64_t until = clock->wall_ns(clock) + 2 * 86400 * CALENDAR_SECOND;
+	bool done, kept;
+
+	if (put_decoy(t, e) == -1)
+		return -1;
+	if (store_lock_extend(t->store, t->out->object, NULL, until, until, &done, e) == -1 &&
+	    !refused(e))
+		return -1;
+	if (store_versions_kept(t->store, t->out->object, true, &kept, e) == -1) {
+		if (!refused(e))
+			return -1;
+		kept = true; /* who may not even list them cannot delete them */
+	}
+	t->out->unlockable = !kept;
+	if (!kept)
+		finding(t, t->out->object,
+		    "could be deleted though it was locked; made for this, nothing is lost");
+	return 0;
+}
+
 static int judge_decoy(struct tampering *t, struct err *e)
 {
 	struct tamper_result *o = t->out;
 
 	if ((o->replaced || o->deleted) &&
-	    store_versions_kept(t->store, o->object, &o->versions_kept, e) == -1 &&
+	    store_versions_kept(t->store, o->object, false, &o->versions_kept, e) == -1 &&
 	    e->kind != ERR_DENIED)
 		return -1;
 	if (o->replaced && !o->versions_kept)
@@ -215,7 +277,7 @@ int op_tamper(struct repo *r, struct ctx *ctx, struct tamper_result *out, struct
 	if (look_for_locks(&t, e) == -1)
 		return -1;
 	if (out->locked_until_ns)
-		return 0;
+		return try_lock(&t, e);
 	if (put_decoy(&t, e) == -1 || try_replace(&t, e) == -1 || try_delete(&t, e) == -1 ||
 	    judge_decoy(&t, e) == -1)
 		return -1;

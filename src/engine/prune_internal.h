@@ -52,6 +52,7 @@ struct prune {
 	struct idmap *packs; /* id -> struct ppack */
 	uint64_t *held;      /* domains with snapshots that cannot be walked */
 	size_t nheld;
+	bool planned;   /* what follows is known of every pack */
 	bool unread;    /* indexes may name packs that ours does not: late ones, unreadable ones */
 	int64_t now_ns; /* the store's */
 	int64_t grace_ns;

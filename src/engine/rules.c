@@ -46,7 +46,8 @@ static bool is_away(const struct judging *j, size_t i)
 /* Does it hold a copy that can be read now, or is away by design? */
 static bool holds(const struct judging *j, size_t i)
 {
-	return (j->places[i].open || is_away(j, i)) && j->s->newest_ns[i] != 0;
+	return (j->places[i].open || is_away(j, i)) && j->s->newest_ns[i] != 0 &&
+	       j->places[i].same_as == NULL;
 }
 
 static void add(struct buf *b, const char *name, const char *what)
@@ -63,7 +64,9 @@ static void tell_missing(const struct judging *j, struct rules_verdict *v)
 		if (!j->s->meant[i] || holds(j, i))
 			continue;
 		add(&v->reason, p->name,
-		    p->open ? "holds no complete snapshot of it" : "cannot be looked at: ");
+		    p->same_as ? "is the same repository as another one"
+		    : p->open  ? "holds no complete snapshot of it"
+			       : "cannot be looked at: ");
 		if (!p->open)
 			buf_printf(&v->reason, "%s", p->why_not);
 	}
@@ -235,9 +238,13 @@ static void judge_residency(const struct judging *j, struct rules_verdict *v)
 	for (size_t i = 0; i < j->n; i++) {
 		const struct rules_place *p = &j->places[i];
 
-		if ((!j->s->meant[i] && !holds(j, i)) || allowed(j->s, p->location))
+		if (allowed(j->s, p->location) || (!j->s->meant[i] && p->open && !j->s->some[i]))
 			continue;
 		v->kept = false;
+		if (!j->s->meant[i] && !p->open) {
+			add(&v->reason, p->name, "cannot be looked at, and may hold some of it");
+			continue;
+		}
 		add(&v->reason, p->name, p->location ? "is at " : "has no location");
 		buf_printf(&v->reason, "%s", p->location ? p->location : "");
 	}
@@ -275,6 +282,8 @@ static void judge_roles(const struct judging *j, struct rules_verdict *v)
 			why = "has no location";
 		else if (strcmp(p->role, "offsite") == 0)
 			why = not_elsewhere(j, i);
+		if (p->same_as != NULL)
+			why = "is the same repository as another one";
 		if (why == NULL && p->stranger)
 			why = "is not kin to its family (init --family)";
 		if (why == NULL)

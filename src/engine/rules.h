@@ -33,7 +33,9 @@ struct rules_place {                                /* one declared repository *
 			    then; 0: never */
 	bool open;       /* it could be opened and listed */
 	const char *why_not; /* else */
-	bool stranger;       /* declared of a family with another one, and not kin to it */
+	const char
+	    *same_as;  /* NULL, or another place that is the same repository: it counts once */
+	bool stranger; /* declared of a family with another one, and not kin to it */
 	struct proof check, tamper;
 	int64_t newest_ns; /* end of the newest complete snapshot of all; 0: none */
 };
@@ -45,6 +47,7 @@ struct rules_system {
 	bool encryption_required;
 	const bool *meant;        /* of each place: is it a destination? */
 	const int64_t *newest_ns; /* of each place: its newest complete snapshot; 0: none */
+	const bool *some;         /* of each place: anything of it, incomplete or forgotten too */
 };
 
 enum rule {

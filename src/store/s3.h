@@ -101,6 +101,8 @@ struct s3_call {
 };
 
 struct s3 {
+	/* Bits of store_class: what was seen of classes whose names say that they sleep. */
+	_Atomic uint32_t classes_asleep, classes_awake;
 	struct s3_place place;
 	struct s3_options options;
 	struct s3_creds *creds;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "os/os.h"
 #include "store/s3_put.h"
 #include "store/store_backoff.h"
 
@@ -14,13 +15,17 @@ static const int64_t LATE = 2 * 86400 * INT64_C(1000000000);
 
 void s3_date_class(const struct s3 *s, struct store_stat *st)
 {
+	struct clock *clock = os_clock_of(s->ctx);
 	unsigned put_class = STORE_CLASS_USUAL;
 
 	if (s->options.storage_class)
 		put_class = store_class_find("s3", span_str(s->options.storage_class));
 	st->class_ns = st->class == STORE_CLASS_USUAL ? 0 : st->mtime_ns;
-	if (st->class != STORE_CLASS_USUAL && st->class != put_class && s->options.archive_ns)
-		st->class_ns += s->options.archive_ns + LATE;
+	if (st->class == STORE_CLASS_USUAL || st->class == put_class)
+		return;
+	/* By a rule that nobody told of it may have come there a moment ago. */
+	st->class_ns = s->options.archive_ns ? st->mtime_ns + s->options.archive_ns + LATE
+					     : clock->wall_ns(clock);
 }
 
 /* ongoing-request="false", expiry-date="Fri, 21 Dec 2012 00:00:00 GMT" */
@@ -49,12 +54,51 @@ static void read_restore(const char *v, struct store_cold *out)
 		out->until_ns = http_date_ns(date);
 }
 
+/*
+ * A class is a name: there are stores that call one GLACIER and read it at once (Ceph's placements,
+ * clouds like Amazon's).  So the first object of each is read, one byte of it.
+ */
+static int read_first(struct s3 *s, const char *name, bool *asleep, struct err *e)
+{
+	uint8_t byte;
+	struct s3_call c = {.method = "GET", .key = name, .into = &byte, .into_n = 1};
+	struct http_answer a;
+
+	http_headers_add(&c.headers, "range: bytes=0-0");
+	*asleep = false;
+	if (s3_do(s, &c, &a, e) == 0) {
+		http_answer_fini(&a);
+		return 0;
+	}
+	if (e->kind != ERR_COLD)
+		return -1;
+	err_clear(e);
+	*asleep = true;
+	return 0;
+}
+
+static int is_asleep(
+    struct s3 *s, const char *name, enum store_class class, bool *asleep, struct err *e)
+{
+	uint32_t bit = 1u << class;
+
+	*asleep = atomic_load(&s->classes_asleep) & bit;
+	if (*asleep || (atomic_load(&s->classes_awake) & bit))
+		return 0;
+	if (read_first(s, name, asleep, e) == -1)
+		return -1;
+	atomic_fetch_or(*asleep ? &s->classes_asleep : &s->classes_awake, bit);
+	return 0;
+}
+
 static int look_once(struct s3 *s, const char *name, struct store_cold *out, struct err *e)
 {
 	struct s3_call c = {.method = "HEAD", .key = name};
 	struct http_answer a;
 	struct store_stat st = {0};
 	const char *size, *date, *class, *restore;
+	bool asleep = true;
+	int rc = 0;
 
 	if (s3_do(s, &c, &a, e) == -1)
 		return -1;
@@ -73,8 +117,12 @@ static int look_once(struct s3 *s, const char *name, struct store_cold *out, str
 		out->state = STORE_COLD;
 	if (out->state == STORE_COLD && restore)
 		read_restore(restore, out);
+	else if (out->state == STORE_COLD && !http_header(&a, "x-amz-archive-status"))
+		rc = is_asleep(s, name, st.class, &asleep, e);
+	if (!asleep)
+		out->state = STORE_HOT;
 	http_answer_fini(&a);
-	return 0;
+	return rc;
 }
 
 static int s3_look(struct store *st, const char *key, struct store_cold *out, struct err *e)

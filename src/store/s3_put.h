@@ -71,6 +71,17 @@ int s3_probe(struct store_s3 *s, bool rights, enum s3_conditional *out, struct e
 /* What such a word says of this endpoint; S3_UNKNOWN: nothing. */
 enum s3_conditional s3_note_read(const struct store_s3 *s, const char *note);
 
+/* s3_ask.c: about the bucket, or an object; what is asked is in the parameters. */
+struct s3_ask {
+	const char *method;
+	const char *key; /* without the prefix; NULL: the bucket */
+	const struct url_param *params;
+	size_t nparams; /* 1 at least */
+	struct span body;
+	bool bypass; /* locks of governance, where the rights allow it */
+};
+int s3_ask(struct s3 *s, const struct s3_ask *q, struct http_answer *a, struct err *e);
+
 /* The key in the bucket: prefix and name, in b. */
 const char *s3_name(const struct s3 *s, const char *key, struct buf *b);
 

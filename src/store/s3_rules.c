@@ -18,122 +18,17 @@
 static int s3_of(struct store *s, struct s3 **out, struct err *e)
 {
 	*out = store_s3_of(s);
-	return *out ? 0 : err_set(e, ERR_UNSUPPORTED, "%s: has no locks and no rules", s->url);
+	return *out ? 0 : err_set(e, ERR_UNSUPPORTED, "%s: has no rules", s->url);
 }
 
-/* The call is made anew each time: what it holds is given up with each try. */
-static int again(struct s3 *s, int n, const char *op, const char *key, struct err *e)
+static int ask(
+    struct s3 *s, const char *method, struct span body, struct http_answer *a, struct err *e)
 {
-	return store_backoff(&s->pace, s->ctx, n, op, key, e) ? 0 : -1;
+	struct url_param param = {"lifecycle", NULL};
+	struct s3_ask q = {.method = method, .params = &param, .nparams = 1, .body = body};
+
+	return s3_ask(s, &q, a, e);
 }
-
-static int ask(struct s3 *s, const char *method, const char *what, const char *key,
-    struct span body, struct http_answer *a, struct err *e)
-{
-	struct url_param param = {what, NULL};
-	struct buf name = {0};
-	int rc;
-
-	for (int n = 1;; n++) {
-		struct s3_call c = {.method = method, .params = &param, .nparams = 1, .body = body};
-
-		c.key = key ? s3_name(s, key, &name) : NULL;
-		if (body.n > 0)
-			s3_add_md5(&c);
-		rc = s3_do(s, &c, a, e);
-		if (rc == 0 || again(s, n, what, key ? key : "", e) == -1)
-			break;
-		err_clear(e);
-	}
-	buf_fini(&name);
-	return rc;
-}
-
-/* ---- Locks. */
-
-static int on_retention(void *arg, const char *path, struct span text, struct err *e)
-{
-	struct calendar_time t;
-	char word[40];
-
-	if (strcmp(path, "RetainUntilDate") != 0)
-		return 0;
-	if (text.n >= sizeof word)
-		return err_set(e, ERR_CORRUPT, "a time that is none");
-	snprintf(word, sizeof word, "%.*s", (int)text.n, (const char *)text.p);
-	if (calendar_parse_time(word, &t, e) == -1)
-		return -1;
-	*(int64_t *)arg = t.ns;
-	return 0;
-}
-
-/*
- * "NoSuchObjectLockConfiguration", or of a bucket without it InvalidRequest with words that differ
- * (Amazon: "missing Object Lock Configuration", Ceph: "object lock not configured").
- */
-static bool not_locked(const struct err *e)
-{
-	return strstr(e->msg, "ObjectLockConfiguration") != NULL ||
-	       (strstr(e->msg, "InvalidRequest") != NULL &&
-		   strcasestr(e->msg, "object lock") != NULL);
-}
-
-int store_lock_get(struct store *st, const char *key, int64_t *until_ns, struct err *e)
-{
-	struct http_answer a;
-	struct s3 *s;
-	int rc;
-
-	*until_ns = 0;
-	if (s3_of(st, &s, e) == -1)
-		return -1;
-	if (ask(s, "GET", "retention", key, span_of(NULL, 0), &a, e) == -1) {
-		if (!not_locked(e))
-			return err_wrap(e, "%s: lock of %s", st->url, key);
-		err_clear(e);
-		return 0;
-	}
-	rc = xml_read(buf_span(&a.body), on_retention, until_ns, e);
-	http_answer_fini(&a);
-	return rc == -1 ? err_wrap(e, "%s: lock of %s", st->url, key) : 0;
-}
-
-int64_t store_lock_period(struct store *st)
-{
-	struct s3 *s = store_s3_of(st);
-
-	return s ? s->options.lock_ns : 0;
-}
-
-int store_lock_extend(struct store *st, const char *key, int64_t least_ns, int64_t until_ns,
-    bool *done, struct err *e)
-{
-	struct buf body = {0};
-	struct http_answer a;
-	char until[32];
-	int64_t now;
-	struct s3 *s;
-	int rc;
-
-	*done = false;
-	if (s3_of(st, &s, e) == -1 || store_lock_get(st, key, &now, e) == -1)
-		return -1;
-	if (now >= least_ns - least_ns % CALENDAR_SECOND)
-		return 0;
-	s3_lock_time(until, until_ns);
-	buf_printf(&body,
-	    "<Retention><Mode>%s</Mode><RetainUntilDate>%s</RetainUntilDate></Retention>",
-	    s3_lock_mode(&s->options), until);
-	rc = ask(s, "PUT", "retention", key, buf_span(&body), &a, e);
-	buf_fini(&body);
-	if (rc == -1)
-		return err_wrap(e, "%s: lock %s until %s", st->url, key, until);
-	http_answer_fini(&a);
-	*done = true;
-	return 0;
-}
-
-/* ---- Rules. */
 
 /* Ours begin so; a prefix of the bucket belongs to one repository. */
 static void put_id(struct buf *b, const struct s3 *s)
@@ -154,11 +49,9 @@ static void put_text(struct buf *b, const char *s)
 			buf_put_u8(b, (uint8_t)*s);
 }
 
-static void put_rule(struct buf *b, const struct s3 *s, const struct store_rule *r, size_t number)
+static void put_rule_body(struct buf *b, const struct s3 *s, const struct store_rule *r)
 {
-	buf_printf(b, "<Rule><ID>");
-	put_id(b, s);
-	buf_printf(b, "%zu</ID><Filter><Prefix>", number);
+	buf_printf(b, "<Filter><Prefix>");
 	put_text(b, s->place.prefix);
 	put_text(b, r->folder);
 	buf_printf(b, "</Prefix></Filter><Status>Enabled</Status>");
@@ -176,7 +69,23 @@ static void put_rule(struct buf *b, const struct s3 *s, const struct store_rule 
 		    "<AbortIncompleteMultipartUpload><DaysAfterInitiation>%d"
 		    "</DaysAfterInitiation></AbortIncompleteMultipartUpload>",
 		    r->unfinished_days);
+}
+
+/* Its id says what is in it, so that one that is there is known again. */
+static void put_rule(struct buf *b, const struct s3 *s, const struct store_rule *r)
+{
+	struct buf body = {0};
+	uint8_t digest[32];
+	char hex[65];
+
+	put_rule_body(&body, s, r);
+	crypto_sha256(buf_span(&body), digest);
+	buf_printf(b, "<Rule><ID>");
+	put_id(b, s);
+	buf_printf(b, "%.16s</ID>", hex_encode(hex, digest, 32));
+	buf_put_span(b, buf_span(&body));
 	buf_printf(b, "</Rule>");
+	buf_fini(&body);
 }
 
 /* The rules of a list that are not ours, as they are written there; how many there are in all. */
@@ -226,7 +135,7 @@ static int get_list(struct s3 *s, struct buf *out, struct err *e)
 {
 	struct http_answer a;
 
-	if (ask(s, "GET", "lifecycle", NULL, span_of(NULL, 0), &a, e) == -1) {
+	if (ask(s, "GET", span_of(NULL, 0), &a, e) == -1) {
 		if (e->kind != ERR_ABSENT)
 			return -1;
 		err_clear(e);
@@ -246,8 +155,8 @@ static int put_list(struct s3 *s, const struct buf *rules, struct err *e)
 	buf_printf(&body, "<LifecycleConfiguration>");
 	buf_put_span(&body, buf_span(rules));
 	buf_printf(&body, "</LifecycleConfiguration>");
-	rc = rules->n > 0 ? ask(s, "PUT", "lifecycle", NULL, buf_span(&body), &a, e)
-			  : ask(s, "DELETE", "lifecycle", NULL, span_of(NULL, 0), &a, e);
+	rc = rules->n > 0 ? ask(s, "PUT", buf_span(&body), &a, e)
+			  : ask(s, "DELETE", span_of(NULL, 0), &a, e);
 	buf_fini(&body);
 	if (rc == 0)
 		http_answer_fini(&a);
@@ -309,6 +218,34 @@ static size_t days_of(struct span list)
 	return c.days;
 }
 
+/*
+ * These and no others of ours?  A list is put as a whole: who puts it for nothing may put it over
+ * what somebody else put a moment ago.
+ */
+static bool are_there(
+    struct s3 *s, const struct buf *old, const char *ours, const struct store_rule *rules, size_t n)
+{
+	struct counting c = {.ours = ours};
+	struct err ignored;
+
+	if (old->n == 0 || xml_read(buf_span(old), on_rule, &c, &ignored) == -1 || c.n != n)
+		return n == 0 && old->n == 0;
+	for (size_t i = 0; i < n; i++) {
+		struct buf one = {0};
+		size_t end;
+		bool there;
+
+		put_rule(&one, s, &rules[i]);
+		end = (size_t)(strstr(buf_cstr(&one), "</ID>") - buf_cstr(&one));
+		there = memmem(old->p, old->n, one.p + strlen("<Rule>"), end - strlen("<Rule>")) !=
+			NULL;
+		buf_fini(&one);
+		if (!there)
+			return false;
+	}
+	return true;
+}
+
 int store_rules_put(struct store *st, const struct store_rule *rules, size_t n, struct err *e)
 {
 	struct buf old = {0}, id = {0}, list = {0}, whole = {0};
@@ -322,8 +259,12 @@ int store_rules_put(struct store *st, const struct store_rule *rules, size_t n, 
 		goto out;
 	if (see_all(&old, keep_others(&list, buf_cstr(&old), buf_cstr(&id)), e) == -1)
 		goto out;
+	if (are_there(s, &old, buf_cstr(&id), rules, n)) {
+		rc = 0;
+		goto out;
+	}
 	for (size_t i = 0; i < n && i < STORE_RULES_MAX; i++)
-		put_rule(&list, s, &rules[i], i);
+		put_rule(&list, s, &rules[i]);
 	buf_printf(&whole, "<R>%s</R>", buf_cstr(&list));
 	if (put_list(s, &list, e) == 0)
 		rc = check_back(s, buf_cstr(&id), n, days_of(buf_span(&whole)), e);

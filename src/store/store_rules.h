@@ -16,22 +16,37 @@
 /* What the locks of the store's options are put for the double of; 0: nothing is locked. */
 int64_t store_lock_period(struct store *s);
 
-/* Until when the object can be neither deleted nor replaced; 0: it is not locked. */
-int store_lock_get(struct store *s, const char *key, int64_t *until_ns, struct err *e);
+struct store_lock {
+	int64_t until_ns; /* 0: it is not locked */
+	bool loose;       /* who has a right to it may take it off (governance) */
+};
+
+/* Of an object, or one version of it (NULL: the latest). */
+int store_lock_get(
+    struct store *s, const char *key, const char *version, struct store_lock *out, struct err *e);
 
 /*
  * Locked until until_ns, unless it is until least_ns already.  Seconds count.  *done: it was
  * made longer.
  */
-int store_lock_extend(struct store *s, const char *key, int64_t least_ns, int64_t until_ns,
-    bool *done, struct err *e);
+int store_lock_extend(struct store *s, const char *key, const char *version, int64_t least_ns,
+    int64_t until_ns, bool *done, struct err *e);
 
 /*
- * Is the version that was behind a replacement of this object kept from us?  Its oldest version is
- * deleted, if there is another one: *kept is true where that was refused.  False where nothing
- * keeps versions.  For objects that nobody needs.
+ * Every version of objects whose key begins so, the newest of each first; what deletes left is
+ * none.  Nothing where the store keeps no versions.
  */
-int store_versions_kept(struct store *s, const char *key, bool *kept, struct err *e);
+typedef int store_version_visit(
+    void *arg, const char *key, const char *version, bool latest, struct err *e);
+int store_versions(
+    struct store *s, const char *prefix, store_version_visit *visit, void *arg, struct err *e);
+
+/*
+ * Is an old version of this object kept from us?  Its oldest version is deleted, if it is locked
+ * (with whatever takes a lock off) or there is a newer one: *kept is true where that was refused.
+ * False where nothing keeps versions.  For objects that nobody needs.
+ */
+int store_versions_kept(struct store *s, const char *key, bool locked, bool *kept, struct err *e);
 
 struct store_rule {
 	const char *folder;  /* "packs/"; "" is all that the repository has there */

@@ -230,7 +230,9 @@ def test_prune_pays_no_early_deletion_fee_unasked(cold, tree, rng):
     # Later; and where a rule of the bucket has moved them there when they were 30 days old.
     cold.env["HOLDFAST_S3_STORAGE_CLASS"] = None
     rule = ("-o", "s3.archive-after=30d", "-o", "s3.archive-class=DEEP_ARCHIVE")
-    for days, word, option in ((179, "keep", ()), (181, "delete", ()), (181, "keep", rule), (213, "delete", rule)):
+    put = ("-o", "s3.storage-class=DEEP_ARCHIVE")
+    for days, word, option in ((179, "keep", put), (181, "delete", put), (181, "keep", rule), (213, "delete", rule),
+                               (999, "keep", ())):  # by a rule that nobody told of: nobody knows when
         argv = ["faketime", f"+{days} days", *cold.argv(*option, "prune", "--exclusive", "--dry-run")]
         out = subprocess.run(argv, env=cold.environment(), stdout=subprocess.PIPE, check=True).stdout.decode()
         assert len(re.findall(rf"^{word} +packs/", out, re.M)) == 2, out

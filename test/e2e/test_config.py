@@ -80,6 +80,12 @@ def test_data_is_not_stored_where_its_tier_does_not_allow(hf, config, base):
     append(f"{base}/h.d/10.yaml", "tiers: {gold: {residency: [here]}}\n")
     r = hf("backup", "--system", "www", rc=2)
     assert "www may not be at far: its location is there" in r.err
+    append(f"{base}/h.d/20.yaml", "tiers: {gold: {destinations: [main]}}\n")
+    hf("backup", "--system", "www", "--also", "far", rc=2)
+    assert "where" in hf("backup", "--system", "www", "--also", f"{base}/far", rc=2).err
+    os.rename(f"{base}/h.d/20.yaml", f"{base}/h.d/20.yml")
+    assert "would not be read" in hf("config", "check", rc=2).err
+    os.unlink(f"{base}/h.d/20.yml")
     assert not hf("-r", "main", "--json", "snapshots").json("item")
 
 
@@ -103,6 +109,20 @@ def test_copy_takes_configured_names_and_their_keys(hf, config, base):
     assert len(hf("-r", "far", "--json", "snapshots").json("item")) == 1
     # What is given goes before what is declared.
     hf("-r", "far", "copy", "--from-repo", "main", "--from-password-file", f"{base}/far.pw", rc=12)
+
+
+def test_a_command_for_a_secret_reads_nothing_of_what_is_backed_up(hf, config, base):
+    append(config, "")
+    with open(config, encoding="utf-8") as f:
+        text = f.read().replace(f"key: file:{base}/main.key", f"key: 'command:cat >/dev/null; cat {base}/main.key'")
+    with open(config, "w", encoding="utf-8") as f:
+        f.write(text)
+    data = os.urandom(100000)
+    hf("-r", "main", "backup", "--stdin", input=data)
+    hf("-r", "main", "restore", "latest", "--target", f"{base}/out")
+    (name, *_) = [os.path.join(d, n) for d, _, names in os.walk(f"{base}/out") for n in names]
+    with open(name, "rb") as f:
+        assert f.read() == data
 
 
 def test_without_being_told_it_is_looked_for_at_home(hf, config, base):

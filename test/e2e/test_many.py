@@ -100,12 +100,14 @@ def until(process, condition):
         time.sleep(0.05)
 
 
-def test_one_that_does_not_answer_delays_no_reading(places, some):
+@pytest.mark.parametrize("silent_one", ["first", "second"])
+def test_one_that_does_not_answer_delays_no_reading(places, some, silent_one):
     silent = socket.create_server(("127.0.0.1", 0))  # connections are taken, and that is all
     url = f"s3:http://127.0.0.1:{silent.getsockname()[1]}/bucket/x"
     env = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_EC2_METADATA_DISABLED": "true",
            "HOLDFAST_RETRIES": "1"}
-    run = places.hf.start("backup", some.path, "--also", url, env=env)
+    first, second = (url, places.main) if silent_one == "first" else (places.main, url)
+    run = places.hf.start("-r", first, "backup", some.path, "--also", second, env=env)
     until(run, lambda: os.path.isdir(f"{places.main}/snapshots") and os.listdir(f"{places.main}/snapshots"))
     silent.close()
     out, err = run.communicate(timeout=120)

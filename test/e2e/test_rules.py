@@ -140,12 +140,12 @@ def test_a_repository_that_is_away_is_told_and_counts_for_nothing(world):
 
 def test_what_is_declared_of_places_has_to_fit(world):
     world.backup_and_check()
-    world.far = "role: offsite, location: here, object_lock: 30d"
+    world.far = "role: offsite, location: here"
     world.write()
     rules = world.rules(40)
     assert {n for n, o in rules.items() if not o["kept"]} == {"media", "offsite", "roles", "immutable"}
     assert "far is at the location of a primary one" in rules["roles"]["reason"]
-    assert "far has object_lock declared, which nobody has proven" in rules["immutable"]["reason"]
+    assert "far has not been proven" in rules["immutable"]["reason"]
     world.far, world.tier = "role: offsite, location: there, media: tape", ", residency: [here]"
     world.write()
     assert world.missed() == {"residency", "immutable"}
@@ -189,6 +189,43 @@ def test_an_offline_copy_counts_while_it_is_away_as_it_was_seen(world):
     os.rename(f"{world.base}/far", f"{world.base}/unplugged")
     assert "far is offline" in world.rules(0)["immutable"]["reason"]
     assert "far: offline, as it was seen on" in world.hf("status").out
+
+
+def test_what_is_offline_has_to_be_absent_and_not_only_shut(world):
+    world.far += ", offline: yes"
+    world.write()
+    world.backup_and_check()
+    world.rules(40)  # seen
+    os.rename(f"{world.base}/far.key", f"{world.base}/kept.key")
+    world.hf("-r", f"{world.base}/main", "--key-file", f"{world.base}/main.key", "key", "add",
+             "--new-key-file", f"{world.base}/far.key")
+    missed = world.rules(40)
+    assert not missed["immutable"]["kept"] and not missed["copies"]["kept"]
+
+
+def test_one_password_opens_all_that_have_none_of_their_own(hf, base):
+    for name in ("a", "b"):
+        hf("-r", f"{base}/{name}", "init", env={"HOLDFAST_PASSWORD": "one for all"})
+    with open(f"{base}/h.yaml", "w", encoding="utf-8") as f:
+        f.write(f"repositories:\n  a: {{url: {base}/a}}\n  b: {{url: {base}/b}}\n")
+    r = hf("-c", f"{base}/h.yaml", "status", rc=40, env={"HOLDFAST_PASSWORD": "one for all"})
+    assert "CANNOT BE OPENED" not in r.out
+
+
+def test_one_repository_under_two_names_is_one_copy(world):
+    world.hf("backup", "--system", "www")
+    os.rename(f"{world.base}/far", f"{world.base}/gone")
+    os.symlink(f"{world.base}/main", f"{world.base}/far")
+    os.unlink(f"{world.base}/far.key")
+    os.symlink(f"{world.base}/main.key", f"{world.base}/far.key")
+    rules = world.rules(40)
+    assert not rules["copies"]["kept"] and "same repository" in rules["roles"]["reason"]
+
+
+def test_a_check_of_a_part_is_no_check_of_all_data(world):
+    world.backup_and_check()
+    world.hf("-r", "main", "check", "--read-data", "--read-data-subset", "50%")
+    assert "0 with all data" in world.rules(40)["errors"]["reason"]
 
 
 def test_without_a_configuration_there_is_nothing_to_judge(hf):

@@ -52,6 +52,16 @@ def test_a_certificate_that_is_not_trusted_is_refused(hf, server):
     assert not os.path.exists(server.path("root/dav/y"))
 
 
+def test_http_2_is_spoken_where_it_is_offered(hf, server, tree):
+    tree.file("a", os.urandom(3000000))
+    init(hf, server, "dav/two")
+    hf("backup", tree.path)
+    hf("restore", "latest", "--target", f"{hf.base}/out", "--verify")
+    with open(server.path("access.log"), encoding="utf-8") as f:
+        spoken = {line.split('"')[1].split()[-1] for line in f if "/dav/two/" in line}
+    assert spoken == {"HTTP/2.0" if server.tls else "HTTP/1.1"}
+
+
 def test_a_folder_that_is_no_webdav_is_named(hf, server):
     failed = init(hf, server, "read-only/x", 1)
     assert "WebDAV" in failed.err

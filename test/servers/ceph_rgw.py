@@ -52,7 +52,8 @@ class CephRgw(Server):
         self.endpoint = f"http://127.0.0.1:{self.port}"
         self.env["PATH"] += ":/usr/sbin:/sbin"
 
-    def up(self):
+    def up(self, classes=()):
+        """classes: names of storage classes, which are read at once whatever they are called."""
         fsid, osd = str(uuid.uuid4()), str(uuid.uuid4())
         keyring = self.path("keyring")
         with open(self.path("ceph.conf"), "w") as f:
@@ -79,6 +80,14 @@ class CephRgw(Server):
         self.run("ceph-osd", "--mkfs", "-i", "0", "--osd-uuid", osd)
         self.start("osd", "ceph-osd", "-f", "-i", "0")
         self.wait(lambda: "1 up" in (self.run("ceph", "osd", "stat", check=False) or ""), "the OSD")
+        if classes:
+            self.run("radosgw-admin", "-n", "client.rgw", "user", "list")  # makes the default zone
+        for name in classes:
+            admin = ("radosgw-admin", "-n", "client.rgw")
+            where = ("--placement-id", "default-placement", "--storage-class", name)
+            self.run(*admin, "zonegroup", "placement", "add", "--rgw-zonegroup", "default", *where)
+            self.run(*admin, "zone", "placement", "add", "--rgw-zone", "default", *where, "--data-pool",
+                     f"default.rgw.{name.lower()}.data")
         self.start("rgw", "radosgw", "-f", "-n", "client.rgw")
         self.wait(lambda: listens(self.port), "the gateway")
         self.user("t", ACCESS, SECRET)

@@ -9,7 +9,7 @@ load_module /usr/lib/nginx/modules/ngx_http_dav_ext_module.so;
 daemon off; {user} pid {d}/pid; error_log {d}/error.log; worker_processes 1;
 events {{}}
 http {{
-  access_log off; client_body_temp_path {d}/body; proxy_temp_path {d}/p; fastcgi_temp_path {d}/f;
+  access_log {d}/access.log; client_body_temp_path {d}/body; proxy_temp_path {d}/p; fastcgi_temp_path {d}/f;
   uwsgi_temp_path {d}/u; scgi_temp_path {d}/s;
   server {{
     listen 127.0.0.1:{port} {tls};
@@ -36,7 +36,7 @@ class NginxDav(Server):
             f.write(f"{USER}:" + self.run("openssl", "passwd", "-apr1", PASSWORD))
         with open(self.path("conf"), "w") as f:
             f.write(CONF.format(d=self.folder, port=self.port, user="user root;" if os.geteuid() == 0 else "",
-                                tls=f"ssl; ssl_certificate {self.path('cert.pem')}; "
+                                tls=f"ssl http2; ssl_certificate {self.path('cert.pem')}; "
                                 f"ssl_certificate_key {self.path('key.pem')}" if self.tls else ""))
         self.start("nginx", "/usr/sbin/nginx", "-e", self.path("error.log"), "-c", self.path("conf"))
         self.wait(lambda: listens(self.port), "nginx")

@@ -5,7 +5,7 @@ import socket
 import urllib.error
 import urllib.request
 
-from server import Server, free_port, need_programs
+from server import Server, free_port, listens, need_programs
 
 ACCESS, SECRET = "test:tester", "SKTEST1234567890"
 
@@ -86,7 +86,7 @@ class Swift(Server):
         need_programs("swift-proxy-server", "swift-account-server", "swift-container-server", "swift-object-server",
                       "swift-ring-builder", "memcached")
         super().__init__(folder, {"SWIFT_DIR": f"{folder}/etc"})
-        self.port = free_port()
+        self.port, self.ports = free_port(), []
         self.endpoint = f"http://127.0.0.1:{self.port}"
         self.user = os.environ.get("USER") or "root"
         self.own_etc = None if localhost_resolves() else self.path("own-etc")
@@ -103,6 +103,7 @@ class Swift(Server):
 
     def storage(self, name):
         port = free_port()
+        self.ports.append(port)
         ring = self.path(f"etc/{name}.builder")
         self.write(f"{name}-server.conf", STORAGE.format(d=self.folder, name=name, port=port, user=self.user))
         self.run("swift-ring-builder", ring, "create", "4", "1", "1")
@@ -116,6 +117,7 @@ class Swift(Server):
             os.makedirs(self.path(d))
         self.write("swift.conf", HASH)
         memcache = free_port()
+        self.ports.append(memcache)
         proxy = PROXY.format(d=self.folder, port=self.port, user=self.user, pipeline=" ".join(FILTERS))
         for name, egg in FILTERS.items():
             proxy += f"[filter:{name}]\nuse = egg:swift#{egg}\n" + OPTIONS.get(name, "").format(memcache=memcache) + "\n"
@@ -125,7 +127,8 @@ class Swift(Server):
         for name in [*names, "proxy"]:
             self.start(name, "/usr/bin/python3", shutil.which(f"swift-{name}-server"),
                        self.path(f"etc/{name}-server.conf"), "-v")
-        self.wait(self.healthy, "swift")
+        # The proxy is healthy before those behind it are there, and answers 503 until then.
+        self.wait(lambda: all(map(listens, self.ports)) and self.healthy(), "swift")
         return self
 
     def healthy(self):

@@ -47,10 +47,11 @@ static int64_t now(void)
 
 static int64_t lock_of(struct store *s, const char *key)
 {
-	int64_t until;
+	struct store_lock lock;
 
-	OK(store_lock_get(s, key, &until, &e));
-	return until;
+	OK(store_lock_get(s, key, NULL, &lock, &e));
+	assert_true(lock.until_ns == 0 || lock.loose); /* governance */
+	return lock.until_ns;
 }
 
 static void what_is_put_is_locked_and_can_be_locked_longer(void **state)
@@ -69,11 +70,11 @@ static void what_is_put_is_locked_and_can_be_locked_longer(void **state)
 	    until > now() + 2 * HOUR - 60 * SECOND && until < now() + 2 * HOUR + 60 * SECOND);
 	assert_true(store_lock_period(s) == HOUR);
 	assert_int_equal(lock_of(s, "leases/a"), 0);
-	OK(store_lock_extend(s, "packs/a", until + HOUR, until + HOUR, &done, &e));
+	OK(store_lock_extend(s, "packs/a", NULL, until + HOUR, until + HOUR, &done, &e));
 	assert_true(done);
 	assert_int_equal(lock_of(s, "packs/a"), until + HOUR);
 	/* Never shorter. */
-	OK(store_lock_extend(s, "packs/a", until, until + 2 * HOUR, &done, &e));
+	OK(store_lock_extend(s, "packs/a", NULL, until, until + 2 * HOUR, &done, &e));
 	assert_false(done);
 	assert_int_equal(lock_of(s, "packs/a"), until + HOUR);
 	store_close(s);
@@ -96,9 +97,9 @@ static void a_large_object_is_locked_too(void **state)
 static void a_lock_of_nothing_is_absent(void **state)
 {
 	struct store *s = open_with(NULL, 0);
-	int64_t until;
+	struct store_lock lock;
 
-	assert_int_equal(store_lock_get(s, "packs/none", &until, &e), -1);
+	assert_int_equal(store_lock_get(s, "packs/none", NULL, &lock, &e), -1);
 	assert_int_equal(e.kind, ERR_ABSENT);
 	store_close(s);
 }
@@ -121,6 +122,9 @@ static void rules_are_put_and_others_stay(void **state)
 	static const struct store_rule rules[] = {
 	    {.folder = "", .unfinished_days = 7, .old_days = 30},
 	    {.folder = "tmp/", .old_days = 2}};
+	static const struct store_rule others[] = {
+	    {.folder = "", .unfinished_days = 30, .old_days = 7},
+	    {.folder = "tmp/", .old_days = 2}};
 	static const char theirs[] =
 	    "<LifecycleConfiguration><Rule><ID>theirs</ID><Filter><Prefix>x/</Prefix></Filter>"
 	    "<Status>Enabled</Status><Expiration><Days>9</Days></Expiration></Rule>"
@@ -136,6 +140,12 @@ static void rules_are_put_and_others_stay(void **state)
 	assert_non_null(strstr(buf_cstr(&b), "<NoncurrentDays>30</NoncurrentDays>"));
 	assert_non_null(strstr(buf_cstr(&b), "<DaysAfterInitiation>7</DaysAfterInitiation>"));
 	buf_reset(&b);
+	/* Of as many days in all, and yet others. */
+	OK(store_rules_put(s, others, 2, &e));
+	rules_of(s, "GET", "", &b);
+	assert_non_null(strstr(buf_cstr(&b), "<NoncurrentDays>7</NoncurrentDays>"));
+	assert_null(strstr(buf_cstr(&b), "<NoncurrentDays>30</NoncurrentDays>"));
+	buf_reset(&b);
 	OK(store_rules_put(s, NULL, 0, &e));
 	rules_of(s, "GET", "", &b);
 	assert_non_null(strstr(buf_cstr(&b), "theirs"));
@@ -147,10 +157,10 @@ static void rules_are_put_and_others_stay(void **state)
 static void other_stores_have_neither(void **state)
 {
 	struct store *s;
-	int64_t until;
+	struct store_lock lock;
 
 	OK(store_mem_open("rules", true, &s, &e));
-	assert_int_equal(store_lock_get(s, "a", &until, &e), -1);
+	assert_int_equal(store_lock_get(s, "a", NULL, &lock, &e), -1);
 	assert_int_equal(e.kind, ERR_UNSUPPORTED);
 	assert_int_equal(store_rules_put(s, NULL, 0, &e), -1);
 	assert_int_equal(e.kind, ERR_UNSUPPORTED);

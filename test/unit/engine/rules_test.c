@@ -12,6 +12,7 @@ struct facts {
 	struct rules_place places[2];
 	bool meant[2];
 	int64_t newest[2];
+	bool some[2];
 	struct rules_system s;
 };
 
@@ -25,13 +26,15 @@ static void good(struct facts *f)
 		{.name = "far", .role = "offsite", .location = "there", .media = "tape"}},
 	    .meant = {true, true},
 	    .newest = {now - DAY, now - DAY},
+	    .some = {true, true},
 	};
 	for (int i = 0; i < 2; i++) {
 		f->places[i].open = true;
 		f->places[i].check = fine;
 	}
 	f->places[1].tamper = fine;
-	f->s = (struct rules_system){.name = "www", .meant = f->meant, .newest_ns = f->newest};
+	f->s = (struct rules_system){
+	    .name = "www", .meant = f->meant, .newest_ns = f->newest, .some = f->some};
 }
 
 /* Bits of the rules that are missed; each missed one has a reason and something to do. */
@@ -72,6 +75,15 @@ static void only_what_holds_a_snapshot_now_is_a_copy(void **state)
 	f.places[1].open = false;
 	f.places[1].why_not = "away";
 	assert_int_equal(missed(&f), R(COPIES) | R(MEDIA) | R(OFFSITE) | R(IMMUTABLE));
+}
+
+static void one_repository_under_two_names_is_one_copy(void **state)
+{
+	struct facts f;
+
+	good(&f);
+	f.places[1].same_as = "main";
+	assert_int_equal(missed(&f), R(COPIES) | R(MEDIA) | R(OFFSITE) | R(IMMUTABLE) | R(ROLES));
 }
 
 static void a_lock_counts_only_where_it_was_proven_lately(void **state)
@@ -166,6 +178,16 @@ static void residency_goes_for_whatever_holds_some_of_it(void **state)
 	assert_int_equal(missed(&f), R(RESIDENCY));
 	f.meant[1] = false; /* no destination, but a snapshot is there */
 	assert_int_equal(missed(&f), R(RESIDENCY));
+	f.newest[1] = 0; /* or something incomplete or forgotten */
+	assert_true(missed(&f) & R(RESIDENCY));
+	f.some[1] = false;
+	assert_false(missed(&f) & R(RESIDENCY));
+	f.places[1].open = false; /* nobody knows */
+	f.places[1].why_not = "away";
+	assert_true(missed(&f) & R(RESIDENCY));
+	good(&f);
+	f.s.residency = only_here;
+	f.s.nresidency = 1;
 	f.s.residency = both;
 	f.s.nresidency = 2;
 	assert_int_equal(missed(&f), 0);
@@ -176,6 +198,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(what_is_as_it_should_be_misses_nothing),
 	    cmocka_unit_test(only_what_holds_a_snapshot_now_is_a_copy),
+	    cmocka_unit_test(one_repository_under_two_names_is_one_copy),
 	    cmocka_unit_test(a_lock_counts_only_where_it_was_proven_lately),
 	    cmocka_unit_test(what_is_offline_counts_while_it_is_away_and_was_seen_lately),
 	    cmocka_unit_test(each_copy_has_to_be_checked_lately_and_whole),

@@ -15,7 +15,8 @@ static struct web_server server;
 /* What HEAD says, what a request to thaw is answered with, and what it was. */
 static struct object {
 	const char *headers, *refusal;
-	int status, thaws;
+	int status, thaws, reads;
+	bool awake; /* whatever its class is called */
 	char asked[512], words[512];
 } o;
 
@@ -26,6 +27,14 @@ static void answer(void *arg, const struct web_asked *q, struct web_reply *r)
 	if (strcmp(q->method, "HEAD") == 0) {
 		web_say(r, 200, "12345");
 		snprintf(r->headers, sizeof r->headers, ALWAYS "%s", o.headers);
+	} else if (strcmp(q->method, "GET") == 0) {
+		o.reads++;
+		if (o.awake) {
+			web_say(r, 206, "x");
+			snprintf(r->headers, sizeof r->headers, "content-range: bytes 0-0/5\r\n");
+		} else {
+			web_say(r, 403, "<Error><Code>InvalidObjectState</Code></Error>");
+		}
 	} else {
 		o.thaws++;
 		snprintf(o.asked, sizeof o.asked, "%s %s", q->method, q->target);
@@ -118,6 +127,21 @@ static void s3_headers_tell_what_sleeps(void **state)
 	assert_int_equal(now.state, STORE_COLD);
 }
 
+/* Of each class one byte is read: then it is known. */
+static void a_name_of_a_class_is_no_sleep(void **state)
+{
+	struct store *s = *state = open_s3();
+
+	o.awake = true;
+	assert_int_equal(look(s, "x-amz-storage-class: GLACIER\r\n").state, STORE_HOT);
+	assert_int_equal(look(s, "x-amz-storage-class: GLACIER\r\n").state, STORE_HOT);
+	assert_int_equal(o.reads, 1);
+	o.awake = false;
+	assert_int_equal(look(s, "x-amz-storage-class: DEEP_ARCHIVE\r\n").state, STORE_COLD);
+	assert_int_equal(look(s, "x-amz-storage-class: DEEP_ARCHIVE\r\n").state, STORE_COLD);
+	assert_int_equal(o.reads, 2);
+}
+
 static void s3_is_told_how_fast_and_for_how_long(void **state)
 {
 	struct store *s = *state = open_s3();
@@ -201,6 +225,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 	    T(s3_headers_tell_what_sleeps),
+	    T(a_name_of_a_class_is_no_sleep),
 	    T(s3_is_told_how_fast_and_for_how_long),
 	    T(what_s3_was_asked_for_by_another_is_no_error),
 	    T(azure_headers_tell_what_sleeps_since_when),
