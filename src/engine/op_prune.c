@@ -257,9 +257,21 @@ static void count_doomed(struct prune *pr)
 		}
 }
 
+/* What was cut, before anything is written: on a full disk that may be all the room there is. */
+static int sweep(struct prune *pr, struct err *e)
+{
+	/* A run that is slow holds temporary files for long: a day at least. */
+	int64_t age = pr->p->exclusive ? 0 : pr->grace_ns > DAY_NS ? pr->grace_ns : DAY_NS;
+	uint64_t swept;
+
+	if (repo_clock_sweep(pr->repo, pr->now_ns - age, e) == -1 ||
+	    store_uploads_sweep(repo_store(pr->repo), pr->now_ns - age, &swept, e) == -1)
+		return -1;
+	return store_tmp_sweep(repo_store(pr->repo), age, &swept, e);
+}
+
 static int act(struct prune *pr, const struct id_list *dead, struct err *e)
 {
-	int64_t age, before;
 	uint64_t swept;
 
 	/* That mark outlives its packs: the next prune makes a tombstone of it. */
@@ -271,14 +283,7 @@ static int act(struct prune *pr, const struct id_list *dead, struct err *e)
 	    (!pr->p->exclusive && mark_dead(pr, dead, e) == -1) || remove_junk_notes(pr, e) == -1 ||
 	    remove_stray_notes(pr, e) == -1)
 		return -1;
-	/* A run that is slow holds temporary files for long: a day at least. */
-	age = pr->grace_ns > DAY_NS ? pr->grace_ns : DAY_NS;
-	before = pr->p->exclusive ? pr->now_ns : pr->now_ns - age;
-	if (parity_sweep(pr->repo, pr->now_ns - pr->grace_ns, pr->ctx, &swept, e) == -1 ||
-	    repo_clock_sweep(pr->repo, before, e) == -1 ||
-	    store_uploads_sweep(repo_store(pr->repo), before, &swept, e) == -1)
-		return -1;
-	return store_tmp_sweep(repo_store(pr->repo), pr->p->exclusive ? 0 : age, &swept, e);
+	return parity_sweep(pr->repo, pr->now_ns - pr->grace_ns, pr->ctx, &swept, e);
 }
 
 /* Without a plan all that is there is needed. */
@@ -352,8 +357,8 @@ static int run(struct prune *pr, struct err *e)
 		rc = prune_show(pr, e);
 		goto out;
 	}
-	if (same_index(pr, e) == -1 || remove_snapshots(pr, e) == -1 || prune_repack(pr, e) == -1 ||
-	    same_index(pr, e) == -1)
+	if (same_index(pr, e) == -1 || sweep(pr, e) == -1 || remove_snapshots(pr, e) == -1 ||
+	    prune_repack(pr, e) == -1 || same_index(pr, e) == -1)
 		goto out;
 	find_dead(pr, &dead);
 	rc = act(pr, &dead, e);

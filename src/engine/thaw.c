@@ -15,7 +15,8 @@ enum {
 	SAMPLE = 1000, /* packs: a page of a listing */
 	CREW = 16,     /* requests at a time */
 	MISSES = 10,   /* rounds without an answer, of which each tried for a minute */
-	SWEEP = 64,    /* packs looked at besides the one that is waited for */
+	DAY_S = 86400,
+	SWEEP = 64, /* packs looked at besides the one that is waited for */
 };
 
 struct tpack {
@@ -33,7 +34,8 @@ struct thaw {
 	struct tpack **v;         /* in the order in which they are read */
 	size_t n, cap;
 	struct thaw_cost cost;
-	int64_t due_ns; /* when the last is expected */
+	int64_t due_ns; /* when the last is expected, wall clock */
+	int64_t end_ns; /* no longer is waited, monotonic */
 
 	pthread_mutex_t lock; /* held by whoever looks again, also while he sleeps */
 	size_t cursor;        /* of the sweep */
@@ -321,6 +323,7 @@ static void begin_wait(struct thaw *t)
 	if (t->due_ns)
 		return;
 	t->due_ns = clock->wall_ns(clock) + expected_s(t) * CALENDAR_SECOND;
+	t->end_ns = clock->mono_ns(clock) + (2 * expected_s(t) + DAY_S) * CALENDAR_SECOND;
 	event_emit(t->ctx, EVENT_NOTICE, span_of(NULL, 0),
 	    "waiting for packs to thaw, until %s at the longest; interrupt it at will, and run the "
 	    "same again",
@@ -394,6 +397,21 @@ static int doze(struct thaw *t, struct err *e)
 	return 0;
 }
 
+/* Twice the time it may take, and a day: a store that thaws for ever holds up nobody for ever. */
+static bool too_long(struct thaw *t, const struct tpack *p, struct err *e)
+{
+	struct clock *clock = os_clock_of(t->ctx);
+	char name[REPO_NAME_MAX];
+
+	if (clock->mono_ns(clock) < t->end_ns)
+		return false;
+	err_set(e, ERR_TIMEOUT, "%s still thaws, long after it should be readable",
+	    repo_object_name(name, (enum format_type)p->pack.type, &p->pack.id));
+	err_hint(e, "what the store was asked for stays so: ask its provider, and run the same "
+		    "again");
+	return true;
+}
+
 /* With the lock. */
 static int wait_for(struct thaw *t, struct tpack *p, struct err *e)
 {
@@ -407,7 +425,7 @@ static int wait_for(struct thaw *t, struct tpack *p, struct err *e)
 		begin_wait(t);
 		atomic_store(&t->ctx->progress.phase, "thawing");
 		tell_wait(t);
-		if (doze(t, e) == -1)
+		if (too_long(t, p, e) || doze(t, e) == -1)
 			return -1;
 	}
 	atomic_store(&t->ctx->progress.phase, before);

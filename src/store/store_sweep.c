@@ -10,13 +10,17 @@ static const char FOLDER[] = "tmp/";
 
 enum { NAME_LEN = 16 };
 
-/* As the drivers name them: nothing else that somebody keeps there is ours to remove. */
+/*
+ * As the drivers name them, or a server that writes beside it (nginx:
+ * NAME.0000000024): nothing else that somebody keeps there is ours to remove.
+ */
 static bool is_upload(const char *key)
 {
 	const char *name = key + sizeof FOLDER - 1;
 
-	return strncmp(key, FOLDER, sizeof FOLDER - 1) == 0 &&
-	       strspn(name, "0123456789abcdef") == NAME_LEN && name[NAME_LEN] == '\0';
+	return strncmp(key, FOLDER, sizeof FOLDER - 1) == 0 && strlen(name) < STORE_KEY_MAX &&
+	       strspn(name, "0123456789abcdef") == NAME_LEN &&
+	       (name[NAME_LEN] == '\0' || (name[NAME_LEN] == '.' && store_key_valid(name)));
 }
 
 bool store_key_listed(const char *folder, const char *key)

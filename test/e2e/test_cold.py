@@ -216,6 +216,20 @@ def test_repair_by_parity_passes_over_what_sleeps(cold, tree, rng, base):
     cold.check_clean()
 
 
+def test_what_thaws_for_ever_is_not_waited_for_for_ever(cold, moto, tree, rng, base):
+    need("faketime")
+    tree.file("a", rng.randbytes(300_000))
+    snapshot = cold.backup(tree.path)
+    restore = ("restore", snapshot, "--target", base / "out", "--thaw", "standard")
+    thaw_for_ever(cold, moto, restore)
+    # A second of the machine's is two days of the clock's.
+    slow = [x for name in ("connect", "stall", "request") for x in ("-o", f"{name}-timeout=90d")]
+    argv = ["faketime", "-f", "+0 x160000", *cold.argv(*restore, "--thaw-poll", "12h", *slow)]
+    p = subprocess.run(argv, env=cold.environment(), stderr=subprocess.PIPE, timeout=120, check=False)
+    assert p.returncode == 1 and b"long after it should be readable" in p.stderr, p.stderr
+    moto.thaws_after(0)
+
+
 def test_prune_pays_no_early_deletion_fee_unasked(cold, tree, rng):
     need("faketime")
     first, second = two_packs(cold, tree, rng)

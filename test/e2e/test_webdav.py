@@ -1,5 +1,6 @@
 """A repository on a WebDAV server: logins, certificates, and what a server may refuse."""
 import os
+import shutil
 import subprocess
 import sys
 
@@ -76,9 +77,13 @@ def test_a_full_disk_ends_the_backup_and_harms_nothing(hf, server, tree, rng):
         tree.file("a", rng.randbytes(1 << 20))
         hf.backup(tree.path)
         tree.file("b", rng.randbytes(8 << 20))
-        failed = hf("backup", tree.path, rc=1, env={"HOLDFAST_RETRIES": "1"})
+        hf.env.update(HOLDFAST_RETRIES="1")
+        failed = hf("backup", tree.path, rc=1)
         assert "500" in failed.err or "507" in failed.err
         hf.check_clean()
+        assert shutil.disk_usage(small).free == 0
+        hf("prune", "--exclusive")
+        assert os.listdir(f"{small}/repo/tmp") == [] and shutil.disk_usage(small).free > 2 << 20
     finally:
         subprocess.run(["umount", small], check=True)
 
