@@ -24,7 +24,7 @@ struct ftp {
 	char *origin; /* "ftp://host:21/" */
 	char *user, *password, *ca_file;
 	bool plain;
-	long connect_ms, stall_s;
+	long connect_ms, stall_s, deadline_ms;
 	pthread_mutex_t lock; /* guards idle */
 	struct line idle[IDLE_MAX];
 	size_t nidle;
@@ -61,6 +61,7 @@ struct ftp *ftp_new(const struct ftp_params *p, struct ctx *ctx, struct err *e)
 	f->ca_file = p->ca_file ? mem_strdup(p->ca_file) : NULL;
 	f->plain = p->plain;
 	f->connect_ms = p->connect_ns ? (long)(p->connect_ns / 1000000) : 15000;
+	f->deadline_ms = p->deadline_ns ? (long)(p->deadline_ns / 1000000) : 300000;
 	f->stall_s = p->stall_ns ? (long)((p->stall_ns + 999999999) / 1000000000) : 60;
 	pthread_mutex_init(&f->lock, NULL);
 	return f;
@@ -299,6 +300,15 @@ static struct curl_slist *commands(struct ftp *f, const struct ftp_call *c)
 	return l;
 }
 
+/* Who sends a byte a minute for ever is no better than who is silent. */
+static long deadline(const struct ftp *f, const struct ftp_call *c)
+{
+	enum { SLOWEST = 4096, LISTING_EXPECTED = 1 << 20 };
+	uint64_t bytes = c->body.n + c->into_n + (c->op == FTP_LIST ? LISTING_EXPECTED : 0);
+
+	return f->deadline_ms + (long)(bytes * 1000 / SLOWEST);
+}
+
 static void set_common(struct transfer *t, CURL *c, char *detail)
 {
 	CURLcode (*set)(CURL *, CURLoption, ...) = t->ftp->wire->easy_setopt;
@@ -320,6 +330,7 @@ static void set_common(struct transfer *t, CURL *c, char *detail)
 	set(c, CURLOPT_FTP_SKIP_PASV_IP, 1L);
 	set(c, CURLOPT_ERRORBUFFER, detail);
 	set(c, CURLOPT_CONNECTTIMEOUT_MS, f->connect_ms);
+	set(c, CURLOPT_TIMEOUT_MS, deadline(f, t->call));
 	set(c, CURLOPT_SERVER_RESPONSE_TIMEOUT, f->stall_s);
 	set(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
 	set(c, CURLOPT_LOW_SPEED_TIME, f->stall_s);

@@ -20,6 +20,7 @@ struct ftp_params {
 	bool plain;                   /* TLS only if the server offers it */
 	const char *ca_file;          /* PEM; NULL: the system's */
 	int64_t connect_ns, stall_ns; /* 0: 15 s, 60 s */
+	int64_t deadline_ns;          /* for a whole command, as in http.h; 0: 5 min */
 };
 
 struct ftp;

@@ -13,39 +13,39 @@
 #include <string.h>
 #include <time.h>
 
-#include "base/cursor.h"
 #include "base/mem.h"
 #include "net/sftp_explain.h"
 #include "os/os.h"
 #include "os/os_process.h"
 
 enum {
-	SLOTS = 1024,           /* requests under way */
-	PACKET_MAX = 264 << 10, /* what OpenSSH sends at most is 256 KiB */
-	SAID_MAX = 4096,        /* of ssh's last words */
+	SLOTS = 1024,    /* requests under way */
+	SAID_MAX = 4096, /* of ssh's last words */
 	TICK_MS = 100,
 	NOBODY = 0xffffffff, /* the id of requests whose answer nobody wants */
 	INIT = 1,
 	VERSION = 2,
-	STATUS = 101,
-	DATA = 103,
 };
+
+static const int64_t SECOND = 1000000000, GRACE_NS = 1000000000;
 
 struct sftp {
 	struct ctx *ctx;
 	struct os_process process;
-	int64_t stall_ns;
+	struct sftp_params p;
 	unsigned extensions;
 	pthread_t reader; /* the only one to use the next three */
 	bool mute;
 	char said[SAID_MAX + 1];
 	size_t said_n;
-	pthread_mutex_t send_lock; /* whole packets; taken before lock, never after */
+	pthread_mutex_t send_lock;  /* whole packets; taken before lock, never after */
+	_Atomic int64_t sending_ns; /* since when; 0: nobody is */
 
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t news;
 	struct sftp_wait *slot[SLOTS];
 	unsigned used;
+	uint64_t pending; /* bytes of data under way */
 	uint32_t last_id;
 	bool greeted, dead;
 	struct err why;
@@ -57,74 +57,6 @@ static int64_t now(struct sftp *s)
 	struct clock *c = os_clock_of(s->ctx);
 
 	return c->mono_ns(c);
-}
-
-/* ---- Encoding: big-endian. */
-
-void sftp_put_u32(struct buf *b, uint32_t v)
-{
-	for (int shift = 24; shift >= 0; shift -= 8)
-		buf_put_u8(b, (uint8_t)(v >> shift));
-}
-
-void sftp_put_u64(struct buf *b, uint64_t v)
-{
-	sftp_put_u32(b, (uint32_t)(v >> 32));
-	sftp_put_u32(b, (uint32_t)v);
-}
-
-void sftp_put_string(struct buf *b, struct span s)
-{
-	sftp_put_u32(b, (uint32_t)s.n);
-	buf_put_span(b, s);
-}
-
-uint32_t sftp_read_u32(struct cursor *c)
-{
-	struct span s = cursor_bytes(c, 4);
-
-	return s.n == 4 ? (uint32_t)s.p[0] << 24 | (uint32_t)s.p[1] << 16 | (uint32_t)s.p[2] << 8 |
-			      s.p[3]
-			: 0;
-}
-
-uint64_t sftp_read_u64(struct cursor *c)
-{
-	uint64_t high = sftp_read_u32(c);
-
-	return high << 32 | sftp_read_u32(c);
-}
-
-struct span sftp_read_string(struct cursor *c)
-{
-	uint32_t n = sftp_read_u32(c);
-
-	return cursor_bytes(c, n);
-}
-
-bool sftp_read_attrs(struct cursor *c, struct sftp_attrs *a)
-{
-	enum { SIZE = 1, OWNER = 2, MODE = 4, TIMES = 8 };
-	const uint32_t more = 0x80000000;
-	uint32_t flags = sftp_read_u32(c);
-
-	*a = (struct sftp_attrs){.whole = (flags & SIZE) && (flags & MODE) && (flags & TIMES)};
-	if (flags & SIZE)
-		a->size = sftp_read_u64(c);
-	if (flags & OWNER)
-		sftp_read_u64(c);
-	if (flags & MODE)
-		a->mode = sftp_read_u32(c);
-	if (flags & TIMES) {
-		sftp_read_u32(c);
-		a->mtime_s = sftp_read_u32(c);
-	}
-	if (flags & more)
-		for (uint32_t n = sftp_read_u32(c); n > 0 && !c->bad; n--) {
-			sftp_read_string(c);
-			sftp_read_string(c);
-		}
-	return !c->bad;
 }
 
 /* ---- The reader. */
@@ -165,38 +97,29 @@ static void learn_extensions(struct sftp *s, struct cursor *c)
 	}
 }
 
+/* With the lock: whoever had that slot needs it no more. */
+static void release(struct sftp *s, const struct sftp_wait *w)
+{
+	s->slot[w->id % SLOTS] = NULL;
+	s->used--;
+	s->pending -= w->bytes;
+}
+
 /* With the lock. */
 static int answer(struct sftp *s, uint8_t type, struct cursor *c, struct err *e)
 {
 	uint32_t id = sftp_read_u32(c);
 	struct sftp_wait *w = s->slot[id % SLOTS];
-	struct span bytes;
 
 	if (c->bad)
-		return err_set(e, ERR_CORRUPT, "the server sent an answer that is none");
+		return err_set(e, ERR_FAILED, "the server sent an answer that is none");
 	if (id == NOBODY || w == NULL || w->id != id)
 		return 0; /* given up meanwhile */
-	w->type = type;
-	w->done = true;
-	s->slot[id % SLOTS] = NULL;
-	s->used--;
-	if (type == STATUS) {
-		w->status = sftp_read_u32(c);
-	} else if (type == DATA) {
-		bytes = sftp_read_string(c);
-		if (w->into && bytes.n > w->into_n)
-			return err_set(e, ERR_CORRUPT, "the server sent more than was asked for");
-		if (w->into && bytes.n > 0)
-			memcpy(w->into, bytes.p, bytes.n);
-		else
-			buf_put_span(&w->body, bytes);
-		w->got = bytes.n;
-		ctx_count(s->ctx, COUNT_NONE, 0, bytes.n);
-	} else {
-		buf_put_span(&w->body, cursor_bytes(c, cursor_left(c)));
-	}
+	if (sftp_answer_read(w, type, c, e) == -1)
+		return -1;
+	release(s, w);
 	pthread_cond_broadcast(&s->news);
-	return c->bad ? err_set(e, ERR_CORRUPT, "the server sent an answer that is none") : 0;
+	return 0;
 }
 
 static int take_packet(struct sftp *s, struct span packet, struct err *e)
@@ -217,28 +140,17 @@ static int take_packet(struct sftp *s, struct span packet, struct err *e)
 /* Take what is whole; -1 if what comes is none of ours. */
 static int take_packets(struct sftp *s, struct buf *in, struct err *e)
 {
-	size_t at = 0;
-	int rc = 0;
+	struct span rest = buf_span(in), packet;
+	int rc;
 
 	pthread_mutex_lock(&s->lock);
 	s->heard_ns = now(s);
-	while (rc == 0 && in->n - at >= 4) {
-		struct cursor c = cursor_of(span_of(in->p + at, 4));
-		uint32_t n = sftp_read_u32(&c);
-
-		if (n < 1 || n > PACKET_MAX) {
-			rc = err_set(e, ERR_UNSUPPORTED, "what the server says is not SFTP");
-			err_hint(e, "does a login there print something, in .bashrc say?");
-		} else if (in->n - at - 4 < n) {
+	while ((rc = sftp_packet_next(&rest, &packet, e)) == 1)
+		if ((rc = take_packet(s, packet, e)) == -1)
 			break;
-		} else {
-			rc = take_packet(s, span_of(in->p + at + 4, n), e);
-			at += 4 + n;
-		}
-	}
 	pthread_mutex_unlock(&s->lock);
-	memmove(in->p, in->p + at, in->n - at);
-	in->n -= at;
+	memmove(in->p, rest.p, rest.n);
+	in->n = rest.n;
 	return rc;
 }
 
@@ -251,9 +163,22 @@ static int silence(struct sftp *s, struct err *e)
 	waiting = s->used > 0 || !s->greeted;
 	for_ns = now(s) - s->heard_ns;
 	pthread_mutex_unlock(&s->lock);
-	if (waiting && for_ns > s->stall_ns)
+	if (waiting && for_ns > s->p.stall_ns)
 		return err_set(e, ERR_TIMEOUT, "no answer for %lld seconds",
-		    (long long)(s->stall_ns / 1000000000));
+		    (long long)(s->p.stall_ns / SECOND));
+	return 0;
+}
+
+/* Who sends can't look up by himself: 0, or -1 if it is to be woken by the end of it all. */
+static int look_after_sender(struct sftp *s, struct err *e)
+{
+	int64_t since = s->sending_ns, for_ns = now(s) - since;
+
+	if (since && for_ns > GRACE_NS && ctx_check(s->ctx, e) == -1)
+		return -1;
+	if (since && for_ns > s->p.deadline_ns)
+		return err_set(e, ERR_TIMEOUT, "the server takes nothing for %lld seconds",
+		    (long long)(for_ns / SECOND));
 	return 0;
 }
 
@@ -271,6 +196,8 @@ static int listen_once(struct sftp *s, struct buf *in, struct err *e)
 	int where = os_readable_two(s->process.talk, s->mute ? -1 : s->process.error, TICK_MS);
 	ssize_t n;
 
+	if (look_after_sender(s, e) == -1)
+		return -1;
 	if (where & 2)
 		s->mute = !hear_words(s);
 	if (!(where & 1))
@@ -321,28 +248,34 @@ static void send_packet(struct sftp *s, const struct buf *head, struct span bulk
 {
 	/* A failure is left to the reader, who sees the end as well and knows why. */
 	pthread_mutex_lock(&s->send_lock);
+	s->sending_ns = now(s);
 	if (os_send_all(s->process.talk, head->p, head->n) == 0 && bulk.n > 0)
 		os_send_all(s->process.talk, bulk.p, bulk.n);
+	s->sending_ns = 0;
 	pthread_mutex_unlock(&s->send_lock);
 }
 
-/* An id whose slot is free, waiting for one if need be; false once the connection is dead. */
+/* An id whose slot is free, waiting for one if need be; false once that is in vain. */
 static bool take_slot(struct sftp *s, struct sftp_wait *w)
 {
 	bool alive;
 
 	pthread_mutex_lock(&s->lock);
-	while (!s->dead && s->used >= SLOTS - 1)
+	while (!s->dead && s->used >= SLOTS - 1 && !ctx_cancelled(s->ctx))
 		wait_for_news(s);
-	if (!s->dead) {
+	alive = !s->dead && s->used < SLOTS - 1;
+	if (alive) {
 		do
 			w->id = ++s->last_id & 0x7fffffff;
 		while (s->slot[w->id % SLOTS]);
 		s->slot[w->id % SLOTS] = w;
+		/* Others' bytes come before its own. */
+		s->pending += w->bytes;
+		w->deadline_ns = now(s) + s->p.deadline_ns +
+				 (int64_t)(s->pending * SECOND / SFTP_SLOWEST);
 		if (s->used++ == 0)
 			s->heard_ns = now(s);
 	}
-	alive = !s->dead;
 	pthread_mutex_unlock(&s->lock);
 	return alive;
 }
@@ -372,6 +305,10 @@ void sftp_send(
 {
 	struct buf head = {0};
 
+	if (w && w->wants == 0)
+		w->wants = (uint8_t)sftp_answer_of(type);
+	if (w)
+		w->bytes = bulk.n + w->into_n;
 	if (w && !take_slot(s, w))
 		return;
 	sftp_put_u32(&head, (uint32_t)(5 + fields.n + (bulk.n ? 4 + bulk.n : 0)));
@@ -385,18 +322,26 @@ void sftp_send(
 	buf_fini(&head);
 }
 
+/* Somebody who says other things meanwhile is no better than who is silent. */
+static int in_time(struct sftp *s, const struct sftp_wait *w, struct err *e)
+{
+	if (now(s) <= w->deadline_ns)
+		return 0;
+	os_process_hang_up(&s->process);
+	return err_set(e, ERR_TIMEOUT, "a request was not answered in time");
+}
+
 int sftp_wait(struct sftp *s, struct sftp_wait *w, struct err *e)
 {
 	int rc = 0;
 
 	pthread_mutex_lock(&s->lock);
-	while (!w->done && !s->dead && (rc = ctx_check(s->ctx, e)) == 0)
+	while (!w->done && !s->dead && (rc = ctx_check(s->ctx, e)) == 0 &&
+	       (rc = in_time(s, w, e)) == 0)
 		wait_for_news(s);
 	if (!w->done) {
-		if (s->slot[w->id % SLOTS] == w) {
-			s->slot[w->id % SLOTS] = NULL;
-			s->used--;
-		}
+		if (s->slot[w->id % SLOTS] == w)
+			release(s, w);
 		if (rc == 0)
 			*e = s->why;
 		rc = -1;
@@ -414,6 +359,7 @@ void sftp_wait_fini(struct sftp_wait *w)
 
 static int greet(struct sftp *s, struct err *e)
 {
+	const struct sftp_wait by = {.deadline_ns = now(s) + s->p.connect_ns + s->p.stall_ns};
 	struct buf hello = {0};
 	int rc = 0;
 
@@ -423,7 +369,8 @@ static int greet(struct sftp *s, struct err *e)
 	send_packet(s, &hello, span_of(NULL, 0));
 	buf_fini(&hello);
 	pthread_mutex_lock(&s->lock);
-	while (!s->greeted && !s->dead && (rc = ctx_check(s->ctx, e)) == 0)
+	while (!s->greeted && !s->dead && (rc = ctx_check(s->ctx, e)) == 0 &&
+	       (rc = in_time(s, &by, e)) == 0)
 		wait_for_news(s);
 	if (s->dead && rc == 0) {
 		*e = s->why;
@@ -433,12 +380,14 @@ static int greet(struct sftp *s, struct err *e)
 	return rc;
 }
 
-static void init(struct sftp *s, int64_t stall_ns, struct ctx *ctx)
+static void init(struct sftp *s, const struct sftp_params *p, struct ctx *ctx)
 {
 	pthread_condattr_t attr;
 
 	s->ctx = ctx;
-	s->stall_ns = stall_ns;
+	s->p.connect_ns = p->connect_ns ? p->connect_ns : 15 * SECOND;
+	s->p.stall_ns = p->stall_ns ? p->stall_ns : 60 * SECOND;
+	s->p.deadline_ns = p->deadline_ns ? p->deadline_ns : 300 * SECOND;
 	s->heard_ns = now(s);
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_mutex_init(&s->send_lock, NULL);
@@ -456,11 +405,12 @@ static void fini(struct sftp *s)
 	free(s);
 }
 
-struct sftp *sftp_open(char *const argv[], int64_t stall_ns, struct ctx *ctx, struct err *e)
+struct sftp *sftp_open(
+    char *const argv[], const struct sftp_params *p, struct ctx *ctx, struct err *e)
 {
 	struct sftp *s = mem_zalloc(sizeof *s);
 
-	init(s, stall_ns, ctx);
+	init(s, p, ctx);
 	if (os_process_start(&s->process, argv, e) == -1) {
 		if (e->kind == ERR_UNSUPPORTED)
 			err_hint(e, "install the package openssh-client");

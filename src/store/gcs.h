@@ -56,6 +56,19 @@ int gcs_refused(const struct http_answer *a, struct err *e);
 /* The storage class that a new object is to have; NULL: the bucket's. */
 const char *gcs_class_of(const struct gcs *g, const char *key);
 
+/* {"name": "...", "size": "123", "timeCreated": "2026-11-21T10:00:00.123Z"}; ERR_CORRUPT. */
+struct json_t;
+int gcs_item_read(const struct json_t *item, struct store_stat *out, struct err *e);
+
+/*
+ * Visits each key of a page below the prefix, without it; what is no key of ours is passed over.
+ * *next: how to ask for the next page, new text, NULL at the end.
+ */
+int gcs_page_read(struct span json, const char *prefix, store_visit *visit, void *arg, char **next,
+    struct err *e);
+
+int gcs_list(struct gcs *g, const char *prefix, store_visit *visit, void *arg, struct err *e);
+
 /* An object in pieces, each tried again by itself from where the service has come to. */
 int gcs_put_resumable(struct gcs *g, const char *key, struct span data, bool new, struct err *e);
 

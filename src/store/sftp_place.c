@@ -1,4 +1,5 @@
 /* sftp_place: where a store is, from its URL, and how ssh gets there. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -116,30 +117,33 @@ void sftp_place_fini(struct sftp_place *p)
 	memset(p, 0, sizeof *p);
 }
 
-void sftp_place_argv(const struct sftp_place *p, const char *command, char *argv[SFTP_ARGS])
+void sftp_place_argv(
+    const struct sftp_place *p, const char *command, int64_t connect_ns, struct sftp_argv *out)
 {
 	/* Whoever names a command of his own also chooses how strict it is. */
-	static const char *const ssh[] = {"ssh", "-oBatchMode=yes", "-oStrictHostKeyChecking=yes",
-	    "-oConnectTimeout=15", "-oServerAliveInterval=20", "-oServerAliveCountMax=3",
+	const char *const ssh[] = {"ssh", "-oBatchMode=yes", "-oStrictHostKeyChecking=yes",
+	    out->connect, "-oServerAliveInterval=20", "-oServerAliveCountMax=3",
 	    "-oClearAllForwardings=yes", "-oForwardAgent=no", "-oPermitLocalCommand=no", NULL};
 	const char *const own[] = {"sh", "-c",
 	    "command=$1; shift; eval \"exec $command \\\"\\$@\\\"\"", "sh", command, NULL};
 	const char *const *first = command ? own : ssh;
 	size_t n = 0;
 
+	snprintf(out->connect, sizeof out->connect, "-oConnectTimeout=%lld",
+	    (long long)((connect_ns + 999999999) / 1000000000));
 	while (*first)
-		argv[n++] = (char *)*first++;
+		out->v[n++] = (char *)*first++;
 	if (p->port) {
-		argv[n++] = (char *)"-p";
-		argv[n++] = p->port;
+		out->v[n++] = (char *)"-p";
+		out->v[n++] = p->port;
 	}
 	if (p->user) {
-		argv[n++] = (char *)"-l";
-		argv[n++] = p->user;
+		out->v[n++] = (char *)"-l";
+		out->v[n++] = p->user;
 	}
-	argv[n++] = (char *)"-s";
-	argv[n++] = (char *)"--";
-	argv[n++] = p->host;
-	argv[n++] = (char *)"sftp";
-	argv[n] = NULL;
+	out->v[n++] = (char *)"-s";
+	out->v[n++] = (char *)"--";
+	out->v[n++] = p->host;
+	out->v[n++] = (char *)"sftp";
+	out->v[n] = NULL;
 }

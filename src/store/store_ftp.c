@@ -285,7 +285,8 @@ static int open_any(bool implicit, const char *rest, bool create, const struct s
 	struct ftp_params p = {.implicit = implicit,
 	    .ca_file = far->ca_file,
 	    .connect_ns = far->connect_ns,
-	    .stall_ns = far->stall_ns};
+	    .stall_ns = far->stall_ns,
+	    .deadline_ns = far->deadline_ns};
 
 	s->base.ops = &ops;
 	s->base.leaves_uploads = true;

@@ -13,6 +13,7 @@
 #include "store/ftp_list.h"
 #include "store/store_drivers.h"
 #include "store/store_ftp.h"
+#include "store/store_walk.h"
 
 static const int64_t SECOND = 1000000000;
 
@@ -140,8 +141,7 @@ int ftp_find_folder(struct store_ftp *s, struct err *e)
 struct walk {
 	struct store_ftp *s;
 	const char *folder;
-	char **folders;
-	size_t nfolders;
+	struct store_walk below;
 	store_visit *visit;
 	void *arg;
 };
@@ -164,15 +164,14 @@ static int take_entry(void *arg, const struct ftp_entry *entry, struct err *e)
 {
 	struct walk *w = arg;
 	char *key = mem_printf("%s%s", w->folder, entry->name);
-	int rc = 0;
+	int rc = store_walk_count(&w->below, e);
 
-	if (!store_key_listed(w->folder, key)) {
-		rc = 0;
+	if (rc == -1 || !store_key_listed(w->folder, key)) {
+		; /* too many, or not ours */
 	} else if (entry->kind == FTP_FILE) {
 		rc = take_file(w, key, entry, e);
 	} else if (entry->kind == FTP_FOLDER) {
-		w->folders = mem_realloc(w->folders, (w->nfolders + 1) * sizeof *w->folders);
-		w->folders[w->nfolders++] = mem_printf("%s/", key);
+		store_walk_add(&w->below, key);
 	}
 	free(key);
 	return rc;
@@ -217,8 +216,8 @@ int ftp_list(struct store *st, const char *prefix, store_visit *visit, void *arg
 			rc = read_folder(&w, first, e);
 		first = false;
 		free(folder);
-		folder = w.nfolders > 0 ? w.folders[--w.nfolders] : NULL;
+		folder = store_walk_next(&w.below);
 	}
-	free(w.folders);
+	store_walk_fini(&w.below);
 	return rc;
 }

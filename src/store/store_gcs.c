@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/calendar.h"
 #include "base/hex.h"
 #include "base/mem.h"
 #include "crypto/crypto.h"
@@ -18,7 +17,7 @@
 #include "store/store_drivers.h"
 #include "store/store_options.h"
 
-enum { WHOLE = 16 << 20, PAGE_MAX = 8 << 20 };
+enum { WHOLE = 16 << 20 };
 
 struct store_gcs {
 	struct store base;
@@ -63,24 +62,6 @@ static int gcs_put(
 	return gcs_put_resumable(gcs_of(st), key, data, flags & STORE_NEW, e);
 }
 
-/* {"name": "...", "size": "123", "timeCreated": "2026-11-21T10:00:00.123Z"} */
-static int take_item(json_t *item, struct store_stat *out, struct err *e)
-{
-	const char *size = json_string_value(json_object_get(item, "size"));
-	const char *date = json_string_value(json_object_get(item, "timeCreated"));
-	const char *class = json_string_value(json_object_get(item, "storageClass"));
-	struct calendar_time t;
-
-	if (size == NULL || date == NULL || calendar_parse_time(date, &t, e) == -1)
-		return err_set(e, ERR_CORRUPT, "the store tells no size or no time");
-	out->size = strtoull(size, NULL, 10);
-	out->mtime_ns = t.ns;
-	out->class = class ? store_class_find("gcs", span_str(class)) : STORE_CLASS_USUAL;
-	/* Whatever class it was in before: the service counts from when it was made. */
-	out->class_ns = out->class == STORE_CLASS_USUAL ? 0 : t.ns;
-	return 0;
-}
-
 static int gcs_stat(struct store *st, const char *key, struct store_stat *out, struct err *e)
 {
 	struct url_param fields = {"fields", "size,timeCreated,storageClass"};
@@ -93,7 +74,7 @@ static int gcs_stat(struct store *st, const char *key, struct store_stat *out, s
 	if (gcs_do(gcs_of(st), &c, &a, e) == -1)
 		return -1;
 	j = json_loadb((const char *)a.body.p, a.body.n, 0, NULL);
-	rc = take_item(j, out, e);
+	rc = gcs_item_read(j, out, e);
 	json_decref(j);
 	http_answer_fini(&a);
 	return rc;
@@ -130,77 +111,10 @@ static int gcs_del(struct store *st, const char *key, struct err *e)
 	return rc == -1 && e->kind == ERR_ABSENT ? 0 : rc;
 }
 
-/* Whatever else is in the bucket is not ours, and no key. */
-static int visit_page(
-    const struct gcs *g, json_t *page, store_visit *visit, void *arg, struct err *e)
-{
-	size_t i, n = strlen(g->prefix);
-	json_t *item;
-
-	json_array_foreach(json_object_get(page, "items"), i, item)
-	{
-		const char *name = json_string_value(json_object_get(item, "name"));
-		struct store_stat st;
-
-		if (name == NULL || strncmp(name, g->prefix, n) != 0 || !store_key_valid(name + n))
-			continue;
-		if (take_item(item, &st, e) == -1 || visit(arg, name + n, &st, e) == -1)
-			return -1;
-	}
-	return 0;
-}
-
-/* One page; later ones are tried again here, for store_retry would begin anew. */
-static json_t *get_page(
-    struct gcs *g, const char *full, const char *token, const char *prefix, struct err *e)
-{
-	struct url_param params[] = {{"prefix", full}, {"maxResults", "1000"},
-	    {"fields", "items(name,size,timeCreated,storageClass),nextPageToken"},
-	    {"pageToken", token}};
-	struct http_answer a;
-	json_t *page;
-
-	for (int tries = 1;; tries++) {
-		struct gcs_call c = {.method = "GET",
-		    .counted = COUNT_LIST,
-		    .params = params,
-		    .nparams = token ? 4 : 3,
-		    .max = PAGE_MAX};
-
-		if (gcs_do(g, &c, &a, e) == 0)
-			break;
-		if (token == NULL || !store_backoff(&g->pace, g->ctx, tries, "list", prefix, e))
-			return NULL;
-		err_clear(e);
-	}
-	page = json_loadb((const char *)a.body.p, a.body.n, 0, NULL);
-	http_answer_fini(&a);
-	if (page == NULL)
-		err_set(e, ERR_CORRUPT, "list: it is not JSON");
-	return page;
-}
-
-static int gcs_list(
+static int gcs_store_list(
     struct store *st, const char *prefix, store_visit *visit, void *arg, struct err *e)
 {
-	struct gcs *g = gcs_of(st);
-	char *full = mem_printf("%s%s", g->prefix, prefix), *token = NULL;
-	int rc = 0;
-
-	do {
-		json_t *page = get_page(g, full, token, prefix, e);
-		const char *next = json_string_value(json_object_get(page, "nextPageToken"));
-
-		rc = page ? visit_page(g, page, visit, arg, e) : -1;
-		if (rc == 0 && token && next && strcmp(token, next) == 0)
-			rc = err_set(e, ERR_CORRUPT, "list: the same page comes again and again");
-		free(token);
-		token = next ? mem_strdup(next) : NULL;
-		json_decref(page);
-	} while (rc == 0 && token);
-	free(token);
-	free(full);
-	return rc;
+	return gcs_list(gcs_of(st), prefix, visit, arg, e);
 }
 
 /* ---- Open and close. */
@@ -261,7 +175,7 @@ static const struct store_ops ops = {
     .get = gcs_get,
     .stat = gcs_stat,
     .del = gcs_del,
-    .list = gcs_list,
+    .list = gcs_store_list,
     .close = gcs_close,
 };
 

@@ -27,10 +27,10 @@ static const int64_t SECOND = 1000000000;
 
 static int line_open(struct store_sftp *s, struct sftp_line *l, struct err *e)
 {
-	char *argv[SFTP_ARGS];
+	struct sftp_argv argv;
 
-	sftp_place_argv(&s->place, s->command, argv);
-	l->conn = sftp_open(argv, s->stall_ns, s->ctx, e);
+	sftp_place_argv(&s->place, s->command, s->params.connect_ns, &argv);
+	l->conn = sftp_open(argv.v, &s->params, s->ctx, e);
 	return l->conn ? 0 : -1;
 }
 
@@ -134,7 +134,7 @@ int sftp_wait_handle(struct sftp *c, struct sftp_wait *w, struct buf *handle, st
 		buf_reset(handle);
 		sftp_put_string(handle, s);
 		if (body.bad || s.n == 0 || s.n > 256)
-			status = err_set(e, ERR_CORRUPT, "the server gave no handle");
+			status = err_set(e, ERR_FAILED, "the server gave no handle");
 	}
 	sftp_wait_fini(w);
 	return status;
@@ -156,7 +156,7 @@ int sftp_look(struct sftp *c, const char *path, struct sftp_attrs *a, struct err
 		struct cursor body = cursor_of(buf_span(&w.body));
 
 		if (!sftp_read_attrs(&body, a))
-			status = err_set(e, ERR_CORRUPT, "the server told no attributes");
+			status = err_set(e, ERR_FAILED, "the server told no attributes");
 	}
 	sftp_wait_fini(&w);
 	return status;
@@ -241,7 +241,7 @@ static int take_read(
 		if (w->got == left)
 			return 0;
 		if (w->got == 0)
-			return err_set(e, ERR_CORRUPT, "the server answers a read with nothing");
+			return err_set(e, ERR_FAILED, "the server answers a read with nothing");
 		off += w->got;
 		send_read(c, w, handle, off, w->into + w->got, left - w->got);
 	}
@@ -414,7 +414,9 @@ int store_sftp_open(const char *rest, bool create, const struct store_given *giv
 	s->pace = store_pace_far;
 	if (far->retries)
 		s->pace.more = (int)far->retries;
-	s->stall_ns = far->stall_ns ? far->stall_ns : 60 * SECOND;
+	s->params.connect_ns = far->connect_ns ? far->connect_ns : 15 * SECOND;
+	s->params.stall_ns = far->stall_ns;
+	s->params.deadline_ns = far->deadline_ns;
 	s->base.ops = &ops;
 	s->base.leaves_uploads = true;
 	s->base.url = mem_printf("sftp:%s", rest);

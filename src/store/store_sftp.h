@@ -29,7 +29,12 @@ void sftp_place_fini(struct sftp_place *p);
  * How to get there: ssh, or a command of the user's own for a shell, to which
  * ssh's options and the host are added.  Borrows.
  */
-void sftp_place_argv(const struct sftp_place *p, const char *command, char *argv[SFTP_ARGS]);
+struct sftp_argv {
+	char *v[SFTP_ARGS];
+	char connect[40];
+};
+void sftp_place_argv(
+    const struct sftp_place *p, const char *command, int64_t connect_ns, struct sftp_argv *out);
 
 /* How an object gets its name; the better ones first. */
 enum sftp_way {
@@ -48,7 +53,7 @@ struct store_sftp {
 	struct sftp_place place;
 	struct ctx *ctx;
 	const char *command; /* NULL: ssh */
-	int64_t stall_ns;
+	struct sftp_params params;
 	struct store_pace pace; /* of folders of a list */
 	_Atomic int way;        /* enum sftp_way that works here */
 

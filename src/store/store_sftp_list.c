@@ -11,21 +11,17 @@
 #include "base/cursor.h"
 #include "base/mem.h"
 #include "store/store_sftp.h"
+#include "store/store_walk.h"
 
-enum { OPEN_MAX = 32, DEPTH_MAX = 16 };
-
-struct names {
-	char **v;
-	size_t n, cap;
-};
+enum { OPEN_MAX = 32 };
 
 struct walk {
 	struct store_sftp *s;
 	struct sftp *c;
 	store_visit *visit;
 	void *arg;
-	struct names folders; /* keys with '/' at the end, or "" */
-	bool some;            /* were visited of those that are read now */
+	struct store_walk below;
+	bool some; /* were visited of those that are read now */
 };
 
 struct found {
@@ -35,29 +31,13 @@ struct found {
 
 /* A folder while it is read. */
 struct reading {
-	const char *folder;
+	char *folder;
 	struct sftp_wait w;
-	struct buf handle;
+	struct buf handle, last; /* what was answered last */
 	struct found *v;
 	size_t n, cap;
 	bool asked, open, done;
 };
-
-static void names_add(struct names *l, char *name)
-{
-	if (l->n == l->cap)
-		l->v = mem_realloc(l->v, (l->cap = l->cap * 2 + 16) * sizeof *l->v);
-	l->v[l->n++] = name;
-}
-
-static unsigned depth(const char *key)
-{
-	unsigned n = 0;
-
-	for (; *key; key++)
-		n += *key == '/';
-	return n;
-}
 
 /* What else is there is not ours, and no key. */
 static void take_entry(
@@ -72,13 +52,8 @@ static void take_entry(
 	if (!store_key_listed(r->folder, key)) {
 		free(key);
 	} else if (S_ISDIR(a->mode)) {
-		char *below = mem_printf("%s/", key);
-
+		store_walk_add(&k->below, key);
 		free(key);
-		if (depth(below) < DEPTH_MAX)
-			names_add(&k->folders, below);
-		else
-			free(below);
 	} else if (S_ISREG(a->mode)) {
 		if (r->n == r->cap)
 			r->v = mem_realloc(r->v, (r->cap = r->cap * 2 + 16) * sizeof *r->v);
@@ -95,6 +70,10 @@ static int take_entries(struct walk *k, struct reading *r, struct err *e)
 	uint32_t n = sftp_read_u32(&c);
 	struct sftp_attrs a;
 
+	if (span_eq(buf_span(&r->w.body), buf_span(&r->last)))
+		return err_set(e, ERR_FAILED, "the server's listing has no end");
+	buf_reset(&r->last);
+	buf_put_span(&r->last, buf_span(&r->w.body));
 	for (; n > 0 && !c.bad; n--) {
 		struct span name = sftp_read_string(&c);
 
@@ -104,9 +83,11 @@ static int take_entries(struct walk *k, struct reading *r, struct err *e)
 		if (!a.whole)
 			return err_set(e, ERR_UNSUPPORTED,
 			    "the server's listing does not tell sizes, kinds and times");
+		if (store_walk_count(&k->below, e) == -1)
+			return -1;
 		take_entry(k, r, name, &a);
 	}
-	return c.bad ? err_set(e, ERR_CORRUPT, "a listing that is none") : 0;
+	return c.bad ? err_set(e, ERR_FAILED, "a listing that is none") : 0;
 }
 
 static void ask_entries(struct walk *k, struct reading *r)
@@ -174,51 +155,62 @@ static void reading_fini(struct reading *r)
 		free(r->v[i].key);
 	free(r->v);
 	buf_fini(&r->handle);
+	buf_fini(&r->last);
+}
+
+static void begin(struct walk *k, struct reading *r)
+{
+	struct buf b = {0};
+
+	sftp_path(k->s, r->folder, &b);
+	if (b.n > 1 && b.p[b.n - 1] == '/')
+		b.n--;
+	r->asked = true;
+	sftp_send_path(k->c, &r->w, SFTP_OPENDIR, buf_cstr(&b), span_of(NULL, 0));
+	buf_fini(&b);
+}
+
+/* Visit what was found, or wait for what is under way, and put the folder back for another try. */
+static int end(struct walk *k, struct reading *r, int rc, struct err *e)
+{
+	struct err ignored;
+
+	if (r->asked) {
+		sftp_wait(k->c, &r->w, &ignored);
+		sftp_wait_fini(&r->w);
+	}
+	if (rc == 0)
+		rc = visit_all(k, r, e);
+	if (rc == -1 && !k->some)
+		store_walk_put_back(&k->below, r->folder);
+	else
+		free(r->folder);
+	reading_fini(r);
+	return rc;
 }
 
 /* Up to OPEN_MAX folders, from the end of the list; what is below them comes after. */
 static int read_some(struct walk *k, struct err *e)
 {
 	struct reading r[OPEN_MAX] = {0};
-	char *folder[OPEN_MAX];
-	struct buf b = {0};
-	struct err ignored;
 	size_t n = 0, left, below;
 	int rc = 0;
 
-	while (n < OPEN_MAX && k->folders.n > 0)
-		folder[n++] = k->folders.v[--k->folders.n];
-	below = k->folders.n;
-	for (size_t i = 0; i < n; i++) {
-		r[i].folder = folder[i];
-		sftp_path(k->s, folder[i], &b);
-		if (b.n > 1 && b.p[b.n - 1] == '/')
-			b.n--;
-		r[i].asked = true;
-		sftp_send_path(k->c, &r[i].w, SFTP_OPENDIR, buf_cstr(&b), span_of(NULL, 0));
-	}
+	while (n < OPEN_MAX && (r[n].folder = store_walk_next(&k->below)) != NULL)
+		n++;
+	below = k->below.n;
+	for (size_t i = 0; i < n; i++)
+		begin(k, &r[i]);
 	for (left = n; rc == 0 && left > 0;)
 		for (size_t i = left = 0; rc == 0 && i < n; i++) {
 			if (!r[i].done)
 				rc = step(k, &r[i], e);
 			left += !r[i].done;
 		}
-	while (rc == -1 && k->folders.n > below) /* found so far: they will be again */
-		free(k->folders.v[--k->folders.n]);
-	for (size_t i = 0; i < n; i++) {
-		if (r[i].asked) {
-			sftp_wait(k->c, &r[i].w, &ignored);
-			sftp_wait_fini(&r[i].w);
-		}
-		if (rc == 0)
-			rc = visit_all(k, &r[i], e);
-		reading_fini(&r[i]);
-		if (rc == -1 && !k->some)
-			names_add(&k->folders, folder[i]);
-		else
-			free(folder[i]);
-	}
-	buf_fini(&b);
+	while (rc == -1 && k->below.n > below) /* found so far: they will be again */
+		free(store_walk_next(&k->below));
+	for (size_t i = 0; i < n; i++)
+		rc = end(k, &r[i], rc, e);
 	return rc;
 }
 
@@ -247,12 +239,10 @@ int sftp_list(struct store *st, const char *prefix, store_visit *visit, void *ar
 	struct walk k = {.s = (struct store_sftp *)st, .visit = visit, .arg = arg};
 	int rc;
 
-	names_add(&k.folders, mem_strdup(prefix));
+	store_walk_put_back(&k.below, mem_strdup(prefix));
 	rc = read_some_surely(&k, true, e);
-	while (rc == 0 && k.folders.n > 0)
+	while (rc == 0 && k.below.n > 0)
 		rc = read_some_surely(&k, false, e);
-	while (k.folders.n > 0)
-		free(k.folders.v[--k.folders.n]);
-	free(k.folders.v);
+	store_walk_fini(&k.below);
 	return rc;
 }

@@ -63,7 +63,7 @@ static int ask_two_paths(
 /* Version 3 says "failure" for a full disk as well: is it one? */
 static bool is_full(struct store_sftp *s, struct sftp *c, size_t wanted)
 {
-	struct sftp_wait w = {0};
+	struct sftp_wait w = {.wants = SFTP_EXTENDED_REPLY};
 	struct buf b = {0};
 	struct err ignored;
 	uint64_t field[8];

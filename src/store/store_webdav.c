@@ -16,6 +16,7 @@
 #include "store/store_drivers.h"
 #include "store/store_folders.h"
 #include "store/store_options.h"
+#include "store/store_walk.h"
 #include "store/webdav.h"
 
 struct store_webdav {
@@ -215,8 +216,7 @@ static int webdav_del(struct store *st, const char *key, struct err *e)
 
 struct walk {
 	const char *folder; /* that is read */
-	char **folders;     /* to be read */
-	size_t nfolders;
+	struct store_walk below;
 	store_visit *visit;
 	void *arg;
 	bool some; /* of the folder were visited, so that it is too late to begin anew */
@@ -229,14 +229,15 @@ static int take_entry(
 	size_t n = strlen(w->folder);
 
 	w->some = true;
+	if (store_walk_count(&w->below, e) == -1)
+		return -1;
 	/* The folder itself, what is not ours, and no key. */
 	if (strncmp(key, w->folder, n) != 0 || strchr(key + n, '/') ||
 	    !store_key_listed(w->folder, key))
 		return 0;
 	if (!folder)
 		return w->visit(w->arg, key, st, e);
-	w->folders = mem_realloc(w->folders, (w->nfolders + 1) * sizeof *w->folders);
-	w->folders[w->nfolders++] = mem_printf("%s/", key);
+	store_walk_add(&w->below, key);
 	return 0;
 }
 
@@ -270,9 +271,9 @@ static int webdav_list(
 			rc = read_folder((struct store_webdav *)st, &w, first, e);
 		first = false;
 		free(folder);
-		folder = w.nfolders > 0 ? w.folders[--w.nfolders] : NULL;
+		folder = store_walk_next(&w.below);
 	}
-	free(w.folders);
+	store_walk_fini(&w.below);
 	return rc;
 }
 

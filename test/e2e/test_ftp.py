@@ -148,3 +148,11 @@ def test_no_proxy_hears_the_login(hf, fake, tree):
         hf.backup(tree.path, env={"ftp_proxy": where, "all_proxy": where, "ALL_PROXY": where}, timeout=30)
         with pytest.raises(TimeoutError):
             proxy.accept()
+
+
+def test_a_byte_now_and_then_is_no_answer(hf, fake, tree):
+    tree.file("a", b"precious")
+    hf.backup(tree.path)
+    fake.pace = 0.2
+    failed = hf("snapshots", "--no-cache", rc=1, env={"HOLDFAST_REQUEST_TIMEOUT": "500ms"}, timeout=30)
+    assert "timed out" in failed.err.lower()

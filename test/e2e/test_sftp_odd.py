@@ -1,6 +1,7 @@
 """SFTP as other servers than OpenSSH speak it, and as none should: one of the test's own (fake_sftp) takes ssh's place."""
 import os
 import shlex
+import signal
 import sys
 
 import pytest
@@ -108,3 +109,59 @@ def test_what_a_cut_leaves_where_there_are_no_links_is_known_for_none(odd, tree,
         hf("check", "--read-data")
     hf("prune", "--exclusive")
     hf("check", "--read-data")
+
+
+QUICK = {"HOLDFAST_REQUEST_TIMEOUT": "500ms", "HOLDFAST_RETRIES": "1"}
+STAT, CLOSE, READ, WRITE, READDIR, EXTENDED = 17, 4, 5, 6, 12, 200
+
+
+@pytest.mark.parametrize("kind", [STAT, READ, WRITE, READDIR, EXTENDED])
+def test_a_request_that_is_not_answered_is_given_up(odd, tree, kind):
+    """Whatever else the server says meanwhile."""
+    hf = odd()
+    tree.file("a", b"precious")
+    hf.backup(tree.path)
+    tree.file("b", b"more")
+    odd(f"silent={kind}")
+    failed = hf("backup", tree.path, "--no-cache", rc=1, env=QUICK, timeout=30)
+    assert "not answered in time" in failed.err
+    odd()
+    hf.backup(tree.path)
+    hf("check", "--read-data")
+
+
+def test_who_sends_to_the_deaf_can_be_interrupted(odd, tree, base, rng):
+    hf = odd()
+    tree.file("a", rng.randbytes(3 << 20))
+    odd(f"deaf={base}/deaf")
+    run = hf.start("backup", tree.path)
+    while not (base / "deaf").exists():
+        assert run.poll() is None
+    run.send_signal(signal.SIGINT)
+    run.communicate(timeout=30)
+    assert run.returncode == 130
+    odd()
+    hf.backup(tree.path)
+    hf("check", "--read-data")
+
+
+@pytest.mark.parametrize("how", ["wrong-answer", "half-status"])
+@pytest.mark.parametrize("kind", [CLOSE, WRITE, EXTENDED])
+def test_an_answer_that_is_none_acknowledges_nothing(odd, tree, kind, how):
+    hf = odd()
+    tree.file("a", b"precious")
+    odd(f"{how}={kind}")
+    failed = hf("backup", tree.path, rc=1, timeout=30)
+    assert "an answer that is none" in failed.err
+    odd()
+    hf.backup(tree.path)
+    hf("check", "--read-data")
+
+
+def test_a_listing_without_an_end_is_ended(odd, tree):
+    hf = odd()
+    tree.file("a", b"precious")
+    hf.backup(tree.path)
+    odd("endless")
+    failed = hf("check", rc=1, timeout=30)
+    assert "listing has no end" in failed.err

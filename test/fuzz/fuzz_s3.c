@@ -2,26 +2,19 @@
  * fuzz: what a server, or who sits in its place, can answer; and profile
  * files.  The first byte says which.
  */
-#include <stdlib.h>
 #include <string.h>
 
-#include "store/s3.h"
+#include "fuzz_web.h"
+#include "store/s3_put.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
-
-static int see(void *arg, const char *key, const struct store_stat *st, struct err *e)
-{
-	if (!store_key_valid(key))
-		abort();
-	return 0;
-}
 
 static void page(struct span s)
 {
 	struct s3_page out;
 	struct err e = {0};
 
-	if (s3_page_read(s, "a/", see, NULL, &out, &e) == -1 && e.kind != ERR_CORRUPT)
+	if (s3_page_read(s, "a/", web_see, NULL, &out, &e) == -1 && e.kind != ERR_CORRUPT)
 		abort();
 	if (memchr(out.token, '\0', sizeof out.token) == NULL)
 		abort();
@@ -29,19 +22,15 @@ static void page(struct span s)
 
 static void refusal(struct span s)
 {
-	static const int statuses[] = {301, 400, 403, 404, 409, 412, 500, 503};
 	char here[] = "here";
 	struct s3 s3 = {.place.region = here};
 	struct s3_call c = {.method = "GET"};
-	struct http_answer a = {.status = statuses[s.n % 8]};
+	struct http_answer a = web_answer(s);
 	struct err e = {0};
 
-	buf_put_span(&a.body, s);
-	if (s3_refusal(&s3, &c, &a, &e) != -1 || e.kind == ERR_NONE)
+	if (s3_refusal(&s3, &c, &a, &e) != -1)
 		abort();
-	for (const char *m = e.msg; *m; m++)
-		if ((unsigned char)*m < 0x20 || (unsigned char)*m >= 0x7f)
-			abort();
+	web_error_good(&e);
 	buf_fini(&a.body);
 }
 
@@ -69,11 +58,27 @@ static void place(struct span s)
 	buf_fini(&b);
 }
 
+static void uploads(struct span s)
+{
+	struct s3_uploads u = {0};
+	struct err e = {0};
+	bool more;
+
+	if (s3_uploads_read(s, "a/", INT64_MAX, &u, &more, &e) == -1 && e.kind != ERR_CORRUPT)
+		abort();
+	if (more && u.next_key == NULL)
+		abort();
+	for (size_t i = 0; i < u.n; i++)
+		if (!s3_key_in_parts(u.v[i].key + 2) || *u.v[i].id == '\0')
+			abort();
+	s3_uploads_fini(&u);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
-	static void (*const parsers[])(struct span) = {page, refusal, profile, place};
+	static void (*const parsers[])(struct span) = {page, refusal, profile, place, uploads};
 
 	if (n > 0)
-		parsers[p[0] % 4](span_of(p + 1, n - 1));
+		parsers[p[0] & 4 ? 4 : p[0] % 4](span_of(p + 1, n - 1));
 	return 0;
 }

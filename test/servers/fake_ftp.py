@@ -6,6 +6,7 @@ answer   (verb, path) -> a line to answer with instead of doing it, or None
 listing  (folder, lines) -> the lines of a listing, given those of this server
 mlsd     whether it has MLSD; else LIST as Unix has it
 shift    seconds that MLSD's times are off
+pace     seconds that each byte of a file takes to be sent
 """
 import os
 import socket
@@ -53,11 +54,14 @@ class Session(socketserver.StreamRequestHandler):
         self.data = socket.create_server(("127.0.0.1", 0))
         return f"229 ok (|||{self.data.getsockname()[1]}|)"
 
-    def transfer(self, send=None):
+    def transfer(self, send=None, pace=0):
         self.say("150 here")
         with self.data, self.data.accept()[0] as s:
+            for i in range(len(send) if send is not None and pace else 0):
+                s.sendall(send[i:i + 1])
+                time.sleep(pace)
             if send is not None:
-                s.sendall(send)
+                s.sendall(b"" if pace else send)
                 return b""
             return b"".join(iter(lambda: s.recv(65536), b""))
 
@@ -121,7 +125,7 @@ class Session(socketserver.StreamRequestHandler):
             f.seek(self.rest)
             self.rest = 0
             try:
-                self.transfer(f.read())
+                self.transfer(f.read(), self.server.fake.pace)
             except OSError:
                 return "426 cut"
         return "226 all"
@@ -143,7 +147,7 @@ class FakeFtp:
         self.root = str(root)
         os.makedirs(self.root, exist_ok=True)
         self.answer, self.listing = lambda verb, path: None, lambda folder, lines: lines
-        self.mlsd, self.shift = True, 0
+        self.mlsd, self.shift, self.pace = True, 0, 0
         self.server = Threads(("127.0.0.1", 0), Session)
         self.server.fake = self
         self.port = self.server.server_address[1]

@@ -16,7 +16,8 @@ wrong-answer=N     request type N is answered by a handle
 half-status=N      by a status without its code
 endless            a folder's listing has no end
 silent=N           request type N is not answered; all others are
-drip               of each answer comes a byte a second
+deaf=FILE          at the first bytes to write FILE is made, and no request is read any more; something is said all the
+                   same
 """
 import os
 import struct
@@ -65,15 +66,7 @@ class Server:
 
     def send(self, kind, body):
         packet = struct.pack(">IB", len(body) + 1, kind) + body
-        if self.has("drip"):
-            for i in range(len(packet)):
-                time.sleep(1)
-                self.write(packet[i:i + 1])
-        else:
-            self.write(packet)
-
-    def write(self, data):
-        self.out.write(data)
+        self.out.write(packet)
         self.out.flush()
 
     def answer(self, ident, kind, body):
@@ -91,6 +84,9 @@ class Server:
                 self.greet()
                 continue
             ident = self.u32()
+            if self.has("deaf") and kind == 6:
+                open(self.quirks["deaf"], "wb").close()
+                self.chatter()
             if self.has("silent", kind):
                 if self.beat is None:  # something is heard all the same: answers to nobody
                     self.beat = threading.Thread(target=self.chatter, daemon=True)
