@@ -141,6 +141,8 @@ struct cli_codec {
 	int level;
 };
 
+#define CLI_NO_LIMIT UINT64_MAX
+
 struct cli_options {
 	/* everybody */
 	bool help, version, json, quiet, verbose, strict;
@@ -151,7 +153,7 @@ struct cli_options {
 	const char *repo, *key_file, *password_file, *password_command, *cache_dir;
 	bool no_cache;
 	const char *from_repo, *from_key_file, *from_password_file, *from_password_command;
-	uint64_t limit_upload, limit_download;
+	uint64_t limit_upload, limit_download; /* 0: not given */
 	int nice, ionice;
 	const char *family, *label, *new_key_file, *new_password_file, *key_domain, *output;
 	int key_role;

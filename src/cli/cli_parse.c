@@ -108,6 +108,9 @@ static int set_limit(const struct opt_def *o, const char *text, void *at, struct
 		 : o->type == OPT_IONICE ? value_ionice(text, at, e)
 					 : err_set(e, ERR_BUG, "an option without a type");
 
+	/* What is said lifts what is declared. */
+	if (rc == 0 && o->type == OPT_RATE && *(uint64_t *)at == 0)
+		*(uint64_t *)at = CLI_NO_LIMIT;
 	return rc == 0 ? 0 : err_wrap(e, "--%s", o->name);
 }
 

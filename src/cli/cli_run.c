@@ -42,11 +42,43 @@ static bool lock_option(const char *url, const struct calendar_duration *d, char
 	return true;
 }
 
+static uint64_t limit_of(uint64_t given)
+{
+	return given == CLI_NO_LIMIT ? 0 : given;
+}
+
+static bool has_other_places(const struct cli *c)
+{
+	return c->opt.also.n > 0 || c->opt.from_repo != NULL || c->opt.family != NULL;
+}
+
+/*
+ * "s3.region=x" is for "s3:...", "webdav.x" for "davs://..." too.  What has no dot, or is of no
+ * store, goes to all: they refuse what they don't know.
+ */
+static bool is_for(const char *url, const char *option)
+{
+	static const char *const of[][2] = {{"s3", "s3"}, {"sftp", "sftp"}, {"azure", "azure"},
+	    {"gcs", "gcs"}, {"gs", "gcs"}, {"ftp", "ftp"}, {"ftps", "ftp"}, {"webdav", "webdav"},
+	    {"webdavs", "webdav"}, {"dav", "webdav"}, {"davs", "webdav"}, {"fs", "fs"}};
+	size_t name = strcspn(option, ".="), n = strcspn(url, ":/");
+	const char *scheme = "fs";
+	bool known = false;
+
+	for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
+		known |= option[name] == '.' && strlen(of[i][1]) == name &&
+			 strncmp(of[i][1], option, name) == 0;
+		if (url[n] == ':' && strlen(of[i][0]) == n && strncmp(of[i][0], url, n) == 0)
+			scheme = of[i][1];
+	}
+	return !known || (strlen(scheme) == name && strncmp(scheme, option, name) == 0);
+}
+
 int cli_place_open(struct cli *c, const char *url, const struct world_repository *named,
     bool create, struct ctx *ctx, struct store **out, struct err *e)
 {
 	struct store_params p = {
-	    .limits = {c->opt.limit_upload, c->opt.limit_download},
+	    .limits = {limit_of(c->opt.limit_upload), limit_of(c->opt.limit_download)},
 	};
 	const struct cli_list *given = &c->opt.options;
 	const char **options = mem_alloc(
@@ -61,12 +93,13 @@ int cli_place_open(struct cli *c, const char *url, const struct world_repository
 	for (size_t i = 0; named != NULL && i < named->options.n; i++)
 		options[n++] = named->options.v[i];
 	for (size_t i = 0; i < given->n; i++)
-		options[n++] = given->v[i];
+		if (!has_other_places(c) || is_for(url, given->v[i]))
+			options[n++] = given->v[i];
 	p.options = options;
 	p.noptions = n;
-	if (named != NULL && p.limits.upload == 0)
+	if (named != NULL && c->opt.limit_upload == 0)
 		p.limits.upload_in = &named->limit_upload;
-	if (named != NULL && p.limits.download == 0)
+	if (named != NULL && c->opt.limit_download == 0)
 		p.limits.download_in = &named->limit_download;
 	rc = store_open_with(url, create, &p, ctx, out, e);
 	free(options);

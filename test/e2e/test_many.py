@@ -161,3 +161,12 @@ def test_bad_words_are_told_before_anything_is_stored(places, some):
     r = places.hf("-r", f"{places.hf.base}/x", "init", "--family", places.main, "--key-file", f"{places.hf.base}/w",
                   "--new-key-file", f"{places.hf.base}/xk", rc=12)
     assert "full key" in r.err
+
+
+def test_options_of_one_kind_of_store_are_no_matter_of_another(places, some):
+    second = places.make("second")
+    places.keys["s3:http://127.0.0.1:1/nobody/x"] = places.keys[second]  # nobody listens there
+    places.hf.env.update(AWS_ACCESS_KEY_ID="AK", AWS_SECRET_ACCESS_KEY="SK", AWS_EC2_METADATA_DISABLED="true")
+    done = places.backup(some.path, "-o", "s3.region=eu-west-1", "-o", "retries=1", rc=3)
+    assert [p["error"] is None for p in done.values()] == [True, True, False]
+    places.hf("backup", some.path, *places.also(), "-o", "s4.region=eu-west-1", rc=2)

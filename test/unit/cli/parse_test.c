@@ -119,8 +119,8 @@ static void rates_are_kib_unless_they_say_otherwise(void **state)
 	static const struct {
 		const char *text;
 		uint64_t rate;
-	} good[] = {{"500", 512000}, {"1", 1024}, {"0", 0}, {"2MiB", 2097152}, {"20MB/s", 20000000},
-	    {"100kB", 100000}, {"100 kB/s", 100000}, {"7/s", 7168}};
+	} good[] = {{"500", 512000}, {"1", 1024}, {"0", CLI_NO_LIMIT}, {"2MiB", 2097152},
+	    {"20MB/s", 20000000}, {"100kB", 100000}, {"100 kB/s", 100000}, {"7/s", 7168}};
 	static const char *const bad[] = {"", "fast", "-1", "1.5", "3 miles", "/s", "20MB/h",
 	    "18446744073709551615", "99999999999999999999", "1kB/s/s"};
 
