@@ -7,6 +7,8 @@
 #include "base/mem.h"
 #include "base/near.h"
 #include "config/world_load.h"
+#include "store/store.h"
+#include "store/store_options.h"
 
 static void *by_name(const struct field_items *items, size_t size, const char *name)
 {
@@ -137,6 +139,8 @@ static int check_store(const struct world *w, const struct world_repository *r, 
 {
 	static const char *const buckets[] = {"s3:", "gcs:", "gs:", "azure:"};
 	const char *name = r->item.name, *user = strstr(r->url, "://");
+	struct store_given given = {(const char *const *)r->options.v, r->options.n};
+	struct err why;
 
 	if (user != NULL && strcspn(user + 3, ":") < strcspn(user + 3, "@/")) {
 		if (user[3 + strcspn(user + 3, "@/")] == '@') {
@@ -150,6 +154,12 @@ static int check_store(const struct world *w, const struct world_repository *r, 
 		    "object_lock: only a bucket of s3 locks what is put there");
 		return err_hint(
 		    e, "where others keep it from being deleted, 'check --tamper' proves it");
+	}
+	if (store_check(r->url, &given, &why) == -1) {
+		node_fail(
+		    r->options.n ? r->options.at[0] : place_of(w, "repositories", name, "url"), e,
+		    "%s", why.msg);
+		return why.hint[0] ? err_hint(e, "%s", why.hint) : -1;
 	}
 	for (size_t i = 0; r->offline && i < sizeof buckets / sizeof *buckets; i++)
 		if (strncmp(r->url, buckets[i], strlen(buckets[i])) == 0)

@@ -30,6 +30,8 @@ const struct store_option s3_option_table[] = {
     {"s3.archive-class", STORE_OPTION_TEXT, AT(archive_class), NULL, "like GLACIER"},
 };
 const size_t s3_option_table_n = sizeof s3_option_table / sizeof *s3_option_table;
+const struct store_option_table store_s3_options = {
+    s3_option_table, sizeof s3_option_table / sizeof *s3_option_table, sizeof(struct s3_options)};
 
 int s3_options_read(struct s3_options *o, const struct store_given *given, struct err *e)
 {

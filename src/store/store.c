@@ -289,18 +289,19 @@ static const struct {
 	const char *name;
 	int (*open)(const char *rest, bool create, const struct store_given *,
 	    const struct store_far *, struct ctx *, struct store **, struct err *);
+	const struct store_option_table *options;
 } far_away[] = {
-    {"s3", store_s3_open},
-    {"sftp", store_sftp_open},
-    {"azure", store_azure_open},
-    {"gcs", store_gcs_open},
-    {"gs", store_gcs_open},
-    {"ftp", store_ftp_open},
-    {"ftps", store_ftps_open},
-    {"webdav", store_webdav_open},
-    {"webdavs", store_webdavs_open},
-    {"dav", store_webdav_open},
-    {"davs", store_webdavs_open},
+    {"s3", store_s3_open, &store_s3_options},
+    {"sftp", store_sftp_open, &store_sftp_options},
+    {"azure", store_azure_open, &store_azure_options},
+    {"gcs", store_gcs_open, &store_gcs_options},
+    {"gs", store_gcs_open, &store_gcs_options},
+    {"ftp", store_ftp_open, &store_ftp_options},
+    {"ftps", store_ftps_open, &store_ftp_options},
+    {"webdav", store_webdav_open, &store_webdav_options},
+    {"webdavs", store_webdavs_open, &store_webdav_options},
+    {"dav", store_webdav_open, &store_webdav_options},
+    {"davs", store_webdavs_open, &store_webdav_options},
 };
 
 static const char *after_scheme(const char *url, const char *scheme)
@@ -392,6 +393,18 @@ static int open_driver(const char *url, bool create, const struct store_given *g
 		return no_options(given, e) == -1 ? -1 : store_mem_open(rest, create, out, e);
 	rest = after_scheme(url, "fs");
 	return store_fs_open_given(rest ? rest : url, create, given, out, e);
+}
+
+int store_check(const char *url, const struct store_given *given, struct err *e)
+{
+	if (refuse_later(url, e) == -1)
+		return -1;
+	for (size_t i = 0; i < sizeof far_away / sizeof *far_away; i++)
+		if (after_scheme(url, far_away[i].name))
+			return store_options_check(far_away[i].options, given, e);
+	if (after_scheme(url, "kit") || after_scheme(url, "mem"))
+		return no_options(given, e);
+	return store_options_check(&store_fs_options, given, e);
 }
 
 int store_open_with(const char *url, bool create, const struct store_params *p, struct ctx *ctx,

@@ -125,6 +125,9 @@ int store_open(const char *url, bool create, struct ctx *ctx, struct store **out
 /* The same with options, and within limits, which count what is tried again as well. */
 int store_open_with(const char *url, bool create, const struct store_params *p, struct ctx *ctx,
     struct store **out, struct err *e);
+/* Is there such a store, and can it be told that?  Nothing is asked of it. */
+struct store_given;
+int store_check(const char *url, const struct store_given *given, struct err *e);
 void store_close(struct store *s); /* NULL does nothing */
 
 /*

@@ -303,6 +303,8 @@ static const struct store_option options[] = {
 	"whether an administrator can still shorten that (unlocked)"},
 };
 enum { OPTIONS = sizeof options / sizeof *options };
+const struct store_option_table store_azure_options = {
+    options, OPTIONS, sizeof(struct azure_options)};
 
 int store_azure_open(const char *rest, bool create, const struct store_given *given,
     const struct store_far *far, struct ctx *ctx, struct store **out, struct err *e)

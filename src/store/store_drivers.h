@@ -21,6 +21,10 @@ struct store_far;
 int store_fs_open_given(const char *path, bool create, const struct store_given *given,
     struct store **out, struct err *e);
 
+/* What each driver can be told. */
+extern const struct store_option_table store_fs_options, store_s3_options, store_sftp_options,
+    store_azure_options, store_gcs_options, store_ftp_options, store_webdav_options;
+
 /*
  * Remove what crashed writers left in an fs store: temporary files untouched
  * for that long.  Unwraps wrappers; of other drivers nothing.

@@ -25,6 +25,7 @@ static const struct store_option options[] = {
 	"file that must be there, on the repository's file system"},
 };
 enum { OPTIONS = sizeof options / sizeof *options };
+const struct store_option_table store_fs_options = {options, OPTIONS, sizeof(struct fs_options)};
 
 /* Of the path, or of the nearest folder above that is there. */
 static int nearest(const char *path, struct stat *st, struct err *e)

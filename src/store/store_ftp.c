@@ -317,6 +317,7 @@ static const struct store_option options[] = {
 	"file whose first line is the password; else HOLDFAST_FTP_PASSWORD"},
 };
 enum { OPTIONS = sizeof options / sizeof *options };
+const struct store_option_table store_ftp_options = {options, OPTIONS, sizeof(struct ftp_options)};
 
 static int connect_to(struct store_ftp *s, const char *rest, const struct ftp_options *o,
     struct ftp_params *p, struct err *e)

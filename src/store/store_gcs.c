@@ -191,6 +191,7 @@ static const struct store_option options[] = {
 	"STANDARD|NEARLINE|COLDLINE|ARCHIVE", "of packs with content"},
 };
 enum { OPTIONS = sizeof options / sizeof *options };
+const struct store_option_table store_gcs_options = {options, OPTIONS, sizeof(struct gcs_options)};
 
 int store_gcs_open(const char *rest, bool create, const struct store_given *given,
     const struct store_far *far, struct ctx *ctx, struct store **out, struct err *e)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/calendar.h"
+#include "base/mem.h"
 
 #define AT(member) offsetof(struct store_far, member)
 
@@ -164,4 +165,19 @@ int store_options_known(
 		return err_hint(e, "NAME=VALUE, with one of: %s", names);
 	}
 	return 0;
+}
+
+int store_options_check(
+    const struct store_option_table *t, const struct store_given *given, struct err *e)
+{
+	void *scratch = mem_zalloc(t->size);
+	struct store_far far = {0};
+	int rc = 0;
+
+	if (store_options_known(t->v, t->n, given, e) == -1 ||
+	    store_options_read(t->v, t->n, given, scratch, e) == -1 ||
+	    store_options_read(store_far_options, store_far_options_n, given, &far, e) == -1)
+		rc = -1;
+	free(scratch);
+	return rc;
 }

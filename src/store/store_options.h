@@ -30,6 +30,11 @@ struct store_option {
 	const char *what;
 };
 
+struct store_option_table { /* of a driver */
+	const struct store_option *v;
+	size_t n, size; /* of the struct that it fills */
+};
+
 /* Of every store behind a wire; zero where it was not said. */
 struct store_far {
 	int64_t connect_ns, stall_ns, deadline_ns;
@@ -52,6 +57,10 @@ struct store_given { /* "name=value" each */
  */
 int store_options_read(const struct store_option *table, size_t n, const struct store_given *given,
     void *out, struct err *e);
+
+/* ERR_USAGE for one that the table has not, or whose value is none. */
+int store_options_check(
+    const struct store_option_table *t, const struct store_given *given, struct err *e);
 
 /* ERR_USAGE for a given option that is neither in the table nor of store_far_options. */
 int store_options_known(

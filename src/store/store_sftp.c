@@ -399,6 +399,7 @@ static const struct store_option options[] = {
 	"run this instead of ssh; ssh's options, the host and \"sftp\" follow"},
 };
 enum { OPTIONS = sizeof options / sizeof *options };
+const struct store_option_table store_sftp_options = {options, OPTIONS, sizeof(struct store_sftp)};
 
 int store_sftp_open(const char *rest, bool create, const struct store_given *given,
     const struct store_far *far, struct ctx *ctx, struct store **out, struct err *e)

@@ -324,6 +324,8 @@ static const struct store_option options[] = {
 	NULL, "file whose first line is the password; else HOLDFAST_WEBDAV_PASSWORD"},
 };
 enum { OPTIONS = sizeof options / sizeof *options };
+const struct store_option_table store_webdav_options = {
+    options, OPTIONS, sizeof(struct webdav_options)};
 
 static int open_any(bool tls, const char *rest, bool create, const struct store_given *given,
     const struct store_far *far, struct ctx *ctx, struct store **out, struct err *e)

@@ -31,7 +31,7 @@ static void the_declared_world_is_bound_to_structs(void **state)
 	    "  slow: {url: /srv/z, priority: 9}\n"
 	    "  fast: {url: \"fs:/srv/y\", priority: 2, media: tape, family: f, key: \"env:K\",\n"
 	    "    limit_upload: {\"mon-fri 08:00-18:00\": 20MB/s, \"sat 00:00-24:00\": 1MiB},\n"
-	    "    limit_download: 5, options: {s3.region: eu-1, connections: 4}}\n"
+	    "    limit_download: 5, options: {fs.mount: /srv, connections: 4}}\n"
 	    "  main: {url: /srv/x, role: primary, encryption: required}\n"
 	    "tiers:\n"
 	    "  gold:\n"
@@ -87,6 +87,10 @@ static void each_mistake_has_its_own_message_and_hint(void **state)
 	    {"repositories: {a: {url: \"webdavs://u:pw@h/x\"}}\n", "a password stands in it",
 		"variable"},
 	    {"repositories: {a: {url: \"s3:h/b\", offline: yes}}\n", "a bucket is never away", ""},
+	    {"repositories: {a: {url: \"s3:h/b\", options: {s3.regoin: x}}}\n", "no such option",
+		""},
+	    {"repositories: {a: {url: \"s3:h/b\", options: {retries: many}}}\n", "retries", ""},
+	    {"repositories: {a: {url: \"b2:h/b\"}}\n", "is not supported", "there are paths"},
 	    {"repositories: {a: {url: /x, options: [a=b]}}\n",
 		"f:1:38: options has to be a mapping of names", ""},
 	    {"repositories: {a: {url: /x, options: {ab: [c]}}}\n",
