@@ -43,11 +43,20 @@ static bool is_away(const struct judging *j, size_t i)
 	       j->now_ns - p->seen_ns <= RULES_FRESH_DAYS * DAY_NS;
 }
 
+/* One that fell behind another by so much is a copy of something else. */
+static bool is_behind(const struct judging *j, size_t i)
+{
+	for (size_t k = 0; k < j->n; k++)
+		if (j->s->newest_ns[i] < j->s->newest_ns[k] - RULES_FRESH_DAYS * DAY_NS)
+			return true;
+	return false;
+}
+
 /* Does it hold a copy that can be read now, or is away by design? */
 static bool holds(const struct judging *j, size_t i)
 {
 	return (j->places[i].open || is_away(j, i)) && j->s->newest_ns[i] != 0 &&
-	       j->places[i].same_as == NULL;
+	       j->places[i].same_as == NULL && !is_behind(j, i);
 }
 
 static void add(struct buf *b, const char *name, const char *what)
@@ -64,9 +73,10 @@ static void tell_missing(const struct judging *j, struct rules_verdict *v)
 		if (!j->s->meant[i] || holds(j, i))
 			continue;
 		add(&v->reason, p->name,
-		    p->same_as ? "is the same repository as another one"
-		    : p->open  ? "holds no complete snapshot of it"
-			       : "cannot be looked at: ");
+		    p->same_as                      ? "is the same repository as another one"
+		    : p->open && j->s->newest_ns[i] ? "is more than 31 days behind"
+		    : p->open                       ? "holds no complete snapshot of it"
+						    : "cannot be looked at: ");
 		if (!p->open)
 			buf_printf(&v->reason, "%s", p->why_not);
 	}

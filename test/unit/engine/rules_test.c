@@ -77,6 +77,19 @@ static void only_what_holds_a_snapshot_now_is_a_copy(void **state)
 	assert_int_equal(missed(&f), R(COPIES) | R(MEDIA) | R(OFFSITE) | R(IMMUTABLE));
 }
 
+static void a_copy_that_fell_behind_is_none(void **state)
+{
+	struct facts f;
+
+	good(&f);
+	f.newest[1] = f.newest[0] - 32 * DAY;
+	assert_int_equal(missed(&f), R(COPIES) | R(MEDIA) | R(OFFSITE) | R(IMMUTABLE));
+	f.newest[1] = f.newest[0] - 30 * DAY;
+	assert_int_equal(missed(&f), 0);
+	f.newest[0] = f.newest[1] = now - 900 * DAY; /* all alike: that is for the RPO to say */
+	assert_int_equal(missed(&f), 0);
+}
+
 static void one_repository_under_two_names_is_one_copy(void **state)
 {
 	struct facts f;
@@ -198,6 +211,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(what_is_as_it_should_be_misses_nothing),
 	    cmocka_unit_test(only_what_holds_a_snapshot_now_is_a_copy),
+	    cmocka_unit_test(a_copy_that_fell_behind_is_none),
 	    cmocka_unit_test(one_repository_under_two_names_is_one_copy),
 	    cmocka_unit_test(a_lock_counts_only_where_it_was_proven_lately),
 	    cmocka_unit_test(what_is_offline_counts_while_it_is_away_and_was_seen_lately),
