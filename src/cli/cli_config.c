@@ -12,7 +12,7 @@
 
 int config_load(struct cli *c, bool must, struct err *e)
 {
-	if (!c->looked && world_load(c->opt.config, getenv, &c->world, e) == -1)
+	if (!c->looked && world_load(c->opt.config, getenv, NULL, &c->world, e) == -1)
 		return -1;
 	c->looked = true;
 	if (c->world != NULL || !must)

@@ -138,13 +138,45 @@ static int schema(struct cli *c)
 	return 0;
 }
 
+static void tell(struct cli *c, const struct err *e)
+{
+	json_t *o;
+
+	if (!c->out.json) {
+		out_list(c, "%s\n", out_str(c, e->msg));
+		if (e->hint[0])
+			out_list(c, "  hint: %s\n", out_str(c, e->hint));
+		return;
+	}
+	o = json_object();
+	out_json_str(o, "message", e->msg);
+	out_json_str(o, "hint", e->hint[0] ? e->hint : NULL);
+	out_json(c, "item", o);
+}
+
+/* All that is wrong, where it is more than one thing. */
+static int load_and_tell(struct cli *c, struct err *e)
+{
+	struct mistakes m = {0};
+	int rc = world_load(c->opt.config, getenv, &m, &c->world, e);
+
+	c->looked = rc == 0;
+	for (size_t i = 0; m.n > 1 && i < m.n && i < MISTAKES_MAX; i++)
+		tell(c, &m.v[i]);
+	if (m.n > 1)
+		rc = err_set(e, ERR_USAGE, "config: %zu mistakes", m.n);
+	mistakes_fini(&m);
+	return rc;
+}
+
 int cmd_config(struct cli *c, struct err *e)
 {
 	const char *word = c->args.v[0];
 
 	if (strcmp(word, "schema") == 0)
 		return schema(c);
-	if (config_load(c, true, e) == -1)
+	if ((strcmp(word, "check") == 0 && load_and_tell(c, e) == -1) ||
+	    config_load(c, true, e) == -1)
 		return -1;
 	return strcmp(word, "check") == 0 ? check(c) : show(c);
 }

@@ -167,8 +167,8 @@ static int bind_pairs(
 	return 0;
 }
 
-static int bind_items(
-    const struct node *n, const struct field *f, struct field_items *out, struct err *e)
+static int bind_items(const struct node *n, const struct field *f, struct field_items *out,
+    struct mistakes *m, struct err *e)
 {
 	enum node_kind kind = f->type == FIELD_NAMED ? NODE_MAP : NODE_LIST;
 
@@ -181,8 +181,7 @@ static int bind_items(
 
 		item->name = c->name ? mem_strdup(c->name) : NULL;
 		item->at = c->name ? c->name_at : c->at;
-		if (field_bind(c, f->of, item, e) == -1)
-			return -1;
+		field_bind(c, f->of, item, m);
 	}
 	return 0;
 }
@@ -197,7 +196,9 @@ static int bind_secret(const struct node *n, char **out, struct err *e)
 	return 0;
 }
 
-static int bind_one(const struct node *n, const struct field *f, void *at, struct err *e)
+/* Its own mistake is in e; those of what it holds are added to m. */
+static int bind_one(
+    const struct node *n, const struct field *f, void *at, struct mistakes *m, struct err *e)
 {
 	switch (f->type) {
 	case FIELD_TEXT:
@@ -224,34 +225,39 @@ static int bind_one(const struct node *n, const struct field *f, void *at, struc
 	case FIELD_SECRET:
 		return bind_secret(n, at, e);
 	case FIELD_STRUCT:
-		return field_bind(n, f->of, at, e);
+		field_bind(n, f->of, at, m);
+		return 0;
 	case FIELD_NAMED:
 	case FIELD_LIST:
-		return bind_items(n, f, at, e);
+		return bind_items(n, f, at, m, e);
 	case FIELD_LATER:
 		break;
 	}
 	return not_yet(n, e);
 }
 
-int field_bind(const struct node *n, const struct field_table *t, void *out, struct err *e)
+void field_bind(const struct node *n, const struct field_table *t, void *out, struct mistakes *m)
 {
-	if (n->kind != NODE_MAP)
-		return node_fail(
-		    n->at, e, "%s has to be a mapping of keys", n->name ? n->name : "this");
+	struct err e;
+
+	if (n->kind != NODE_MAP) {
+		node_fail(n->at, &e, "%s has to be a mapping of keys", n->name ? n->name : "this");
+		mistakes_add(m, &e);
+		return;
+	}
 	for (const struct node *c = n->first; c != NULL; c = c->next) {
 		const struct field *f = find(t, c->name);
 
-		if (f == NULL)
-			return unknown(c, t, e);
-		if (bind_one(c, f, (char *)out + f->at, e) == -1)
-			return -1;
+		if (f == NULL ? unknown(c, t, &e) == -1
+			      : bind_one(c, f, (char *)out + f->at, m, &e) == -1)
+			mistakes_add(m, &e);
 	}
 	for (const struct field *f = t->rows; f->name != NULL; f++)
-		if (f->required && node_get(n, f->name) == NULL)
-			return node_fail(n->name ? n->name_at : n->at, e, "%s%s'%s' is missing",
+		if (f->required && node_get(n, f->name) == NULL) {
+			node_fail(n->name ? n->name_at : n->at, &e, "%s%s'%s' is missing",
 			    n->name ? n->name : "", n->name ? ": " : "", f->name);
-	return 0;
+			mistakes_add(m, &e);
+		}
 }
 
 static void texts_fini(struct field_texts *t)

@@ -15,6 +15,7 @@
 #include <jansson.h>
 
 #include "base/calendar_rate.h"
+#include "config/mistakes.h"
 #include "config/node.h"
 
 enum field_type {
@@ -67,8 +68,11 @@ struct field_items {
 	size_t n;
 };
 
-/* Fill a zeroed struct.  -1 leaves something to fini all the same. */
-int field_bind(const struct node *n, const struct field_table *t, void *out, struct err *e);
+/*
+ * Fill a zeroed struct, as far as it is right; what is not is added to m.  Something is there to
+ * fini in any case.
+ */
+void field_bind(const struct node *n, const struct field_table *t, void *out, struct mistakes *m);
 void field_fini(const struct field_table *t, void *s);
 
 /* The JSON Schema of the table's struct; new. */

@@ -230,20 +230,23 @@ static int check_system(const struct world *w, const struct world_system *s, str
 	return 0;
 }
 
-int world_check(const struct world *w, struct err *e)
+void world_check(const struct world *w, struct mistakes *m)
 {
-	if (check_names(&w->repositories, sizeof(struct world_repository), "repository", e) == -1 ||
-	    check_names(&w->tiers, sizeof(struct world_tier), "tier", e) == -1 ||
-	    check_names(&w->systems, sizeof(struct world_system), "system", e) == -1)
-		return -1;
+	struct err e;
+
+	if (check_names(&w->repositories, sizeof(struct world_repository), "repository", &e) == -1)
+		mistakes_add(m, &e);
+	if (check_names(&w->tiers, sizeof(struct world_tier), "tier", &e) == -1)
+		mistakes_add(m, &e);
+	if (check_names(&w->systems, sizeof(struct world_system), "system", &e) == -1)
+		mistakes_add(m, &e);
 	for (size_t i = 0; i < w->repositories.n; i++)
-		if (check_repository(w, world_repository_at(w, i), e) == -1)
-			return -1;
+		if (check_repository(w, world_repository_at(w, i), &e) == -1)
+			mistakes_add(m, &e);
 	for (size_t i = 0; i < w->tiers.n; i++)
-		if (check_tier(w, (const struct world_tier *)w->tiers.v + i, e) == -1)
-			return -1;
+		if (check_tier(w, (const struct world_tier *)w->tiers.v + i, &e) == -1)
+			mistakes_add(m, &e);
 	for (size_t i = 0; i < w->systems.n; i++)
-		if (check_system(w, world_system_at(w, i), e) == -1)
-			return -1;
-	return 0;
+		if (check_system(w, world_system_at(w, i), &e) == -1)
+			mistakes_add(m, &e);
 }

@@ -76,9 +76,11 @@ extern const struct field_table world_table;
 /*
  * Load `path`; NULL: ~/.config/holdfast/holdfast.yaml or else /etc/holdfast/holdfast.yaml,
  * and *out is NULL if there is neither.
- * `env` may be NULL: then nothing is taken from the environment.
+ * `env` may be NULL: then nothing is taken from the environment.  `all`, if not NULL, gets every
+ * mistake of what could be read; e has the first.
  */
-int world_load(const char *path, char *(*env)(const char *), struct world **out, struct err *e);
+int world_load(const char *path, char *(*env)(const char *), struct mistakes *all,
+    struct world **out, struct err *e);
 void world_free(struct world *w); /* NULL does nothing */
 
 /* One text as if it were the file: for fuzzing and tests. */

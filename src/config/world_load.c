@@ -147,16 +147,24 @@ static void add_env(struct world *w, char *(*env)(const char *))
 		}
 }
 
-static int finish(struct world *w, char *(*env)(const char *), struct world **out, struct err *e)
+static int finish(struct world *w, char *(*env)(const char *), struct mistakes *all,
+    struct world **out, struct err *e)
 {
+	struct mistakes own = {0}, *m = all ? all : &own;
+	int rc;
+
 	if (env != NULL)
 		add_env(w, env);
-	if (field_bind(w->tree, &world_table, w, e) == -1 || world_check(w, e) == -1) {
+	field_bind(w->tree, &world_table, w, m);
+	if (m->n == 0)
+		world_check(w, m);
+	rc = mistakes_tell(m, e);
+	mistakes_fini(&own);
+	if (rc == -1)
 		world_free(w);
-		return -1;
-	}
-	*out = w;
-	return 0;
+	else
+		*out = w;
+	return rc;
 }
 
 /* The person's own, or else the machine's; it need not be there. */
@@ -176,7 +184,8 @@ static char *find_file(char *(*env)(const char *))
 	return mem_strdup("/etc/holdfast/holdfast.yaml");
 }
 
-int world_load(const char *path, char *(*env)(const char *), struct world **out, struct err *e)
+int world_load(const char *path, char *(*env)(const char *), struct mistakes *all,
+    struct world **out, struct err *e)
 {
 	char *found = path ? mem_strdup(path) : find_file(env);
 	struct world *w = NULL;
@@ -190,7 +199,7 @@ int world_load(const char *path, char *(*env)(const char *), struct world **out,
 	w = mem_zalloc(sizeof *w);
 	if (add_file(w, found, e) == -1 || add_drop_ins(w, found, e) == -1)
 		goto out;
-	rc = finish(w, env, out, e);
+	rc = finish(w, env, all, out, e);
 	w = NULL;
 out:
 	world_free(w);
@@ -207,5 +216,5 @@ int world_of_text(struct span text, const char *name, struct world **out, struct
 		world_free(w);
 		return -1;
 	}
-	return finish(w, NULL, out, e);
+	return finish(w, NULL, NULL, out, e);
 }

@@ -5,6 +5,6 @@
 #include "config/world.h"
 
 /* Names that refer to nothing, and contradictions. */
-int world_check(const struct world *w, struct err *e);
+void world_check(const struct world *w, struct mistakes *m);
 
 #endif

@@ -162,6 +162,15 @@ def test_a_mistake_is_told_with_its_place_and_hurts_only_who_needs_the_configura
     assert "there is no configuration" in hf("config", "check", rc=2).err
 
 
+def test_all_mistakes_are_told_at_once(hf, config, base):
+    append(config, "  shop: {teir: gold}\n  other: {tier: gold, sources: [{files: {paths: /a, one_file_system: maybe}}]}\n")
+    r = hf("config", "check", rc=2)
+    assert "did you mean 'tier'?" in r.out and "'maybe' is neither yes nor no" in r.out
+    assert r.out.count(f"{config}:") == 4 and "4 mistakes" in r.err  # tier and sources of shop are missing, too
+    assert len(hf("--json", "config", "check", rc=2).json("item")) == 4
+    assert "3 more: holdfast config check" in hf("-r", "main", "snapshots", rc=2).err
+
+
 def test_the_schema_has_every_key_of_the_configuration_and_no_other(hf, config):
     schema = json.loads(hf("config", "schema").out)
     assert set(schema["properties"]) == {"repositories", "tiers", "systems"}
