@@ -124,14 +124,15 @@ bool calendar_window_holds(const struct calendar_window *w, int64_t wall_ns)
 {
 	time_t t = (time_t)(wall_ns / CALENDAR_SECOND - (wall_ns % CALENDAR_SECOND < 0));
 	struct tm tm;
-	int minute;
-	bool today, yesterday;
 
-	if (localtime_r(&t, &tm) == NULL)
-		return false;
-	minute = 60 * tm.tm_hour + tm.tm_min;
-	today = w->days >> tm.tm_wday & 1;
-	yesterday = w->days >> (tm.tm_wday + 6) % 7 & 1;
+	return localtime_r(&t, &tm) != NULL &&
+	       calendar_window_shows(w, tm.tm_wday, 60 * tm.tm_hour + tm.tm_min);
+}
+
+bool calendar_window_shows(const struct calendar_window *w, int weekday, int minute)
+{
+	bool today = w->days >> weekday & 1, yesterday = w->days >> (weekday + 6) % 7 & 1;
+
 	if (w->from < w->to)
 		return today && minute >= w->from && minute < w->to;
 	return (today && minute >= w->from) || (yesterday && minute < w->to);

@@ -37,6 +37,8 @@ int calendar_parse_rate(const char *s, uint64_t *out, struct err *e);
 int calendar_parse_window(const char *s, struct calendar_window *out, struct err *e);
 
 bool calendar_window_holds(const struct calendar_window *w, int64_t wall_ns);
+/* Where the clock shows that; sunday is 0. */
+bool calendar_window_shows(const struct calendar_window *w, int weekday, int minute_of_day);
 
 /* The least of those that hold; 0: no limit. */
 uint64_t calendar_rate_at(const struct calendar_rates *r, int64_t wall_ns);
