@@ -15,18 +15,28 @@
 
 /* ---- Read first. */
 
-/* A broken config alone: without keys and snapshots it is some other program's file. */
-static bool is_foreign(struct repo *r)
+/* Are there keys or snapshots?  1, 0, -1. */
+static int holds_any(struct repo *r, struct err *e)
 {
 	static const enum format_type types[] = {FORMAT_KEY, FORMAT_SNAPSHOT};
 	struct id_list ids = {0};
-	struct err ignored;
-	bool foreign = true;
+	int rc = 0;
 
-	for (size_t i = 0; i < sizeof types / sizeof *types && foreign; i++)
-		foreign = repo_list_ids(r, types[i], &ids, &ignored) == 0 && ids.n == 0;
+	for (size_t i = 0; i < sizeof types / sizeof *types && rc == 0; i++)
+		if (repo_list_ids(r, types[i], &ids, e) == -1)
+			rc = -1;
+		else if (ids.n > 0)
+			rc = 1;
 	id_list_fini(&ids);
-	return foreign;
+	return rc;
+}
+
+/* A broken config alone: without keys and snapshots it is some other program's file. */
+static bool is_foreign(struct repo *r)
+{
+	struct err ignored;
+
+	return holds_any(r, &ignored) == 0;
 }
 
 static int not_ours(struct repo *r, struct err *e)
@@ -64,10 +74,17 @@ static void hint_lost(struct repo *r, struct err *e)
 /* Nothing was ever here, or the one file was lost that a sheet brings back. */
 static void no_config(struct repo *r, struct err *e)
 {
-	bool empty = is_foreign(r);
+	struct err why;
+	int any = holds_any(r, &why);
 
+	if (any == -1) { /* not even the place is there: no such bucket */
+		err_set(e, ERR_NO_REPOSITORY, "%s holds no repository: %s", r->store->url, why.msg);
+		if (why.hint[0])
+			err_hint(e, "%s", why.hint);
+		return;
+	}
 	err_set(e, ERR_NO_REPOSITORY, "%s holds no repository (no config)", r->store->url);
-	if (empty)
+	if (any == 0)
 		err_hint(e, "to make one: holdfast -r %s init", r->store->url);
 	else
 		hint_lost(r, e);

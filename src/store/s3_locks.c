@@ -59,7 +59,9 @@ int store_lock_get(
     struct store *st, const char *key, const char *version, struct store_lock *out, struct err *e)
 {
 	struct http_answer a;
+	struct err why;
 	struct s3 *s;
+	bool known;
 	int rc;
 
 	*out = (struct store_lock){0};
@@ -71,9 +73,15 @@ int store_lock_get(
 		err_clear(e);
 		return 0;
 	}
-	rc = xml_read(buf_span(&a.body), on_retention, out, e);
+	rc = xml_read(buf_span(&a.body), on_retention, out, &why);
+	known = a.body.n > 0 && memmem(a.body.p, a.body.n, "<Retention", 10) != NULL;
 	http_answer_fini(&a);
-	return rc == -1 ? err_wrap(e, "%s: lock of %s", st->url, key) : 0;
+	if (rc == 0 && known)
+		return 0;
+	/* It did not understand the question, and gave the object: a PUT would write over it. */
+	*out = (struct store_lock){0};
+	err_set(e, ERR_UNSUPPORTED, "%s: lock of %s: the store tells of no locks", st->url, key);
+	return err_hint(e, "leave out s3.object-lock (object_lock:), or take a store that has it");
 }
 
 int64_t store_lock_period(struct store *st)

@@ -228,3 +228,10 @@ def test_a_class_that_only_has_an_archives_name_is_read_at_once(gateway, hf, bas
     assert "<StorageClass>GLACIER</StorageClass>" in listed
     hf("-r", "far", "restore", "latest", "--target", f"{base}/out", "--verify")
     assert "No damage" in hf("-r", "far", "check", "--read-data").out
+
+
+def test_a_bucket_that_is_not_there_is_no_lost_config(gateway, hf, base):
+    bucket = Bucket(gateway.endpoint, "there", ACCESS, SECRET).make()
+    declare(hf, base, bucket)
+    failed = hf("-r", f"s3:{gateway.endpoint}/notthere/r", "--key-file", f"{base}/far.key", "snapshots", rc=10)
+    assert "NoSuchBucket" in failed.err and "config was lost" not in failed.err

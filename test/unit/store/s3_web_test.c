@@ -57,7 +57,7 @@ static void parts(const struct web_asked *q, struct web_reply *r)
 
 static void answer(void *arg, const struct web_asked *q, struct web_reply *r)
 {
-	if (strstr(q->target, "?lifecycle")) {
+	if (strstr(q->target, "?lifecycle") || strstr(q->target, "?retention")) {
 		b.rules_put += strcmp(q->method, "GET") != 0;
 		web_say(r, 200, b.rules);
 	} else if (strchr(q->target, '?')) {
@@ -232,6 +232,23 @@ static void rules_that_are_not_understood_are_left_alone(void **state)
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+/* Who does not know the question gives the object, and would take the answer for one. */
+static void a_store_without_locks_is_never_told_of_one(void **state)
+{
+	static const char *const said[] = {"bytes of a pack", "", "<ListBucketResult/>"};
+	struct store *s = *state;
+	bool done;
+
+	for (size_t i = 0; i < sizeof said / sizeof *said; i++) {
+		strcpy(b.rules, said[i]);
+		FAILS(store_lock_extend(s, "packs/a", NULL, 1, 2, &done, &e), ERR_UNSUPPORTED, &e);
+	}
+	assert_int_equal(b.rules_put, 0);
+	strcpy(b.rules, "<Retention></Retention>");
+	OK(store_lock_extend(s, "packs/a", NULL, 1000000000, 2000000000, &done, &e), &e);
+	assert_true(done && b.rules_put == 1);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -241,6 +258,7 @@ int main(void)
 	    T(an_upload_goes_on_with_the_same_object_alone),
 	    T(word_of_another_store_is_not_believed),
 	    T(uploads_that_nobody_ends_are_aborted_once_they_are_old),
+	    T(a_store_without_locks_is_never_told_of_one),
 	    T(rules_that_are_not_understood_are_left_alone),
 	};
 
