@@ -29,11 +29,6 @@ static bool fresh(const struct proof *p, int64_t now_ns)
 	       now_ns - p->when_ns <= RULES_FRESH_DAYS * DAY_NS;
 }
 
-bool rules_proven(const struct proof *p, int64_t now_ns)
-{
-	return fresh(p, now_ns) && p->problems == 0;
-}
-
 /* Does it lie where nobody reaches it, as it was seen lately? */
 static bool is_away(const struct judging *j, size_t i)
 {

@@ -77,7 +77,4 @@ void rules_judge(const struct rules_place *places, size_t n, const struct rules_
     int64_t now_ns, struct rules_verdict out[RULE_COUNT]);
 void rules_fini(struct rules_verdict v[RULE_COUNT]);
 
-/* Is a proof there, passed, and not older than RULES_FRESH_DAYS? */
-bool rules_proven(const struct proof *p, int64_t now_ns);
-
 #endif

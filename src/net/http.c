@@ -32,7 +32,6 @@ struct http {
 	pthread_mutex_t lock; /* guards idle */
 	CURL *idle[IDLE_MAX];
 	size_t nidle;
-	_Atomic uint64_t count;
 	_Atomic int64_t not_before_ns; /* Retry-After, by the monotonic clock */
 };
 
@@ -105,11 +104,6 @@ void http_free(struct http *h)
 	pthread_mutex_destroy(&h->lock);
 	free(h->ca_file);
 	free(h);
-}
-
-uint64_t http_count(const struct http *h)
-{
-	return h->count;
 }
 
 static CURL *take_handle(struct http *h)
@@ -364,7 +358,6 @@ static void count(struct http *h, const struct http_request *rq, const struct ht
 	for (size_t i = 0; v == COUNT_NONE && i < sizeof verbs / sizeof *verbs; i++)
 		if (strcmp(verbs[i].method, rq->method) == 0)
 			v = verbs[i].verb;
-	h->count++;
 	ctx_count(h->ctx, v == COUNT_NONE ? COUNT_POST : v, rq->body.n, a->got);
 }
 

@@ -81,7 +81,4 @@ const char *http_header(const struct http_answer *a, const char *name);
 /* "Sun, 06 Nov 1994 08:49:37 GMT"; -1 if it is not that. */
 int64_t http_date_ns(const char *s);
 
-/* Requests made so far. */
-uint64_t http_count(const struct http *h);
-
 #endif

