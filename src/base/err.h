@@ -8,7 +8,7 @@
  *
  *     fs:/srv/b: put packs/ab12: fsync: No space left on device
  *
- * Kinds are never merged: each has its exit status in one table (err_info).
+ * Kinds are never merged: each has its exit status and that of HTTP in one table (err_info).
  *
  * Threads: a struct err belongs to one thread at a time.
  */
@@ -49,6 +49,7 @@ struct err_info {
 	const char *name; /* in JSON: "no_repository" */
 	int exit_status;
 	bool retry; /* trying again may help */
+	int http;   /* status of an answer */
 	const char *meaning;
 };
 

@@ -117,6 +117,7 @@ int os_ioprio_best(int level); /* 0 to 7 */
 char *os_real_path(const char *path); /* from the root, without links; NULL if it isn't there */
 char *os_cache_dir(void);
 char *os_state_dir(void);
+char *os_runtime_dir(void); /* of api.sock and log.sock */
 
 /* Faults, for tests: make the nth call from now fail with errno `no`. */
 void os_fault_arm(unsigned nth, int no);

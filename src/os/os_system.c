@@ -173,6 +173,11 @@ char *os_state_dir(void)
 	return place("HOLDFAST_STATE_DIR", "/var/lib/holdfast", "XDG_STATE_HOME", ".local/state");
 }
 
+char *os_runtime_dir(void)
+{
+	return place("HOLDFAST_RUNTIME_DIR", "/run/holdfast", "XDG_RUNTIME_DIR", ".local/run");
+}
+
 struct deep {
 	void (*f)(void *);
 	void *arg;
