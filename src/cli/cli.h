@@ -52,6 +52,7 @@ enum cmd_id {
 	CMD_STATUS,
 	CMD_CONFIG,
 	CMD_EVIDENCE,
+	CMD_DOCTOR,
 	CMD_COMPLETION,
 	CMD_HELP,
 	CMD_VERSION,
@@ -203,6 +204,7 @@ struct cli_options {
 	struct cli_time until;
 	const char *man;
 	const char *public_key, *head; /* evidence */
+	const char *bundle;            /* doctor */
 };
 
 /* cli_table.c */
@@ -324,6 +326,7 @@ int cmd_status(struct cli *c, struct err *e);
 int cmd_check_rules(struct cli *c, struct err *e);
 int cmd_check_tamper(struct cli *c, struct err *e);
 int cmd_config(struct cli *c, struct err *e);
+int cmd_doctor(struct cli *c, struct err *e);
 int cmd_evidence(struct cli *c, struct err *e);
 int cmd_completion(struct cli *c, struct err *e);
 int cmd_help(struct cli *c, struct err *e);
