@@ -58,8 +58,7 @@ static void in_a_year_nothing_is_begun_twice_or_left_out(void **state)
 		enum times_what what;
 		struct due due;
 
-		assert_true(
-		    world_times_next(d.t, expected, true, &what, &expected, &start));
+		assert_true(world_times_next(d.t, expected, true, &what, &expected, &start));
 		while (now < from + 366 * (int64_t)DAY) {
 			now += 1 + (int64_t)(unit_rand(&seed) % 900);
 			assert_true(due_next(d.t, now) > now);
@@ -71,8 +70,8 @@ static void in_a_year_nothing_is_begun_twice_or_left_out(void **state)
 			assert_int_equal(due.due_s, expected);
 			assert_int_equal(due.what, what);
 			assert_int_equal(due.late, expected < now - DUE_LATE_S);
-			assert_true(world_times_next(
-			    d.t, expected, true, &what, &expected, &start));
+			assert_true(
+			    world_times_next(d.t, expected, true, &what, &expected, &start));
 		}
 		undeclare(&d);
 	}
