@@ -124,6 +124,7 @@ struct world_jobs { /* of the daemon; 0: not said */
 
 struct world {
 	struct field_items repositories, tiers, systems;
+	char *catalog; /* see world_catalog */
 	struct world_jobs jobs;
 	struct node *tree; /* what it was bound from, for config show */
 	char **files;      /* read, in this order */
@@ -151,6 +152,13 @@ const struct world_tier *world_tier(const struct world *w, const char *name);
 const struct world_system *world_system(const struct world *w, const char *name);
 const struct world_repository *world_repository_at(const struct world *w, size_t i);
 const struct world_system *world_system_at(const struct world *w, size_t i);
+
+/*
+ * Where the catalog is, for catalog_open (new text): HOLDFAST_CATALOG of `env`, or what is declared
+ * (a path, a postgresql:// URL, or a reference to where one stands), or else catalog.db in the
+ * state folder, which is made.  w and env may be NULL.
+ */
+int world_catalog(const struct world *w, char *(*env)(const char *), char **url, struct err *e);
 
 /* "primary", ...; "" for 0. */
 const char *world_role_name(int role);

@@ -102,7 +102,7 @@ static const struct field world_rows[] = {
     {"systems", FIELD_NAMED, offsetof(struct world, systems), false, NULL, &system_table, "what is backed up"},
     {"jobs", FIELD_STRUCT, offsetof(struct world, jobs), false, NULL, &world_jobs_table, "how much is done at once"},
     {"profile", FIELD_LATER, 0, false, NULL, NULL, NULL},
-    {"catalog", FIELD_LATER, 0, false, NULL, NULL, NULL},
+    {"catalog", FIELD_TEXT, offsetof(struct world, catalog), false, NULL, NULL, "our own record: a path, postgresql://..., or a reference to where that stands"},
     {"notify", FIELD_LATER, 0, false, NULL, NULL, NULL},
     {"nodes", FIELD_LATER, 0, false, NULL, NULL, NULL},
     {"sites", FIELD_LATER, 0, false, NULL, NULL, NULL},
