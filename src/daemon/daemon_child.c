@@ -15,34 +15,9 @@ enum { LINE_MAX_BYTES = 1 << 20, ENV_MORE = 4, GRACE_MS = 60000, LOGS_KEPT = 500
 
 extern char **environ;
 
-/* ---- Texts of its own. */
-
-static char *dup_text(const char *s)
-{
-	return s ? mem_strdup(s) : NULL;
-}
-
-static void own_texts(struct run *to, const struct run *r)
-{
-	*to = (struct run){.id = r->id,
-	    .priority = r->priority,
-	    .attempt = r->attempt,
-	    .due_ns = r->due_ns,
-	    .system = dup_text(r->system),
-	    .node = dup_text(r->node),
-	    .kind = dup_text(r->kind),
-	    .type = dup_text(r->type),
-	    .by = dup_text(r->by),
-	    .queue = dup_text(r->queue)};
-}
-
 static void free_child(struct child *c)
 {
-	const char *texts[] = {c->run.system, c->run.node, c->run.kind, c->run.type, c->run.by,
-	    c->run.queue, c->run.log};
-
-	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-		free((char *)(uintptr_t)texts[i]);
+	run_copy_fini(&c->run);
 	free(c->line);
 	os_close(c->log);
 	free(c);
@@ -218,7 +193,9 @@ int child_start(struct daemon *d, const struct run *r, struct err *e)
 
 	c->d = d;
 	c->log = -1;
-	own_texts(&c->run, r);
+	run_copy(&c->run, r);
+	free((char *)(uintptr_t)c->run.log);
+	c->run.log = NULL;
 	if (open_log(c, e) == -1) {
 		free_child(c);
 		return -1;

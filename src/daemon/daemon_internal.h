@@ -73,6 +73,10 @@ void daemon_plan_free(struct daemon *d);
 void daemon_queue_due(struct daemon *d, int64_t now_s);
 const struct world_system *daemon_system(const struct daemon *d, const char *name);
 
+/* daemon_run.c: a run with texts of its own; what the catalog shows is borrowed. */
+void run_copy(struct run *to, const struct run *r);
+void run_copy_fini(struct run *r);
+
 /* daemon_queue.c */
 int daemon_take_over(struct daemon *d, struct err *e); /* what the last one left */
 void daemon_renew(struct daemon *d, int64_t now_s);

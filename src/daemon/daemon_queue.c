@@ -49,14 +49,44 @@ static void try_again(struct daemon *d, const struct run *r, int64_t wait_s)
 		daemon_log(d, EVENT_ERROR, "%s", e.msg);
 }
 
-static int broke_off(void *arg, const struct run *r, struct err *e)
-{
-	struct daemon *d = arg;
+/* Nothing is written while rows are read: that could meet another's write. */
+struct runs {
+	struct run *v;
+	size_t n;
+};
 
-	daemon_tell(d, "run.interrupted", EVENT_WARN, r->system, r->id,
-	    "its process is gone; what it had stored is kept");
-	try_again(d, r, 0);
+static int collect(void *arg, const struct run *r, struct err *e)
+{
+	struct runs *l = arg;
+
+	l->v = mem_realloc(l->v, (l->n + 1) * sizeof *l->v);
+	run_copy(&l->v[l->n++], r);
 	return 0;
+}
+
+static void runs_fini(struct runs *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		run_copy_fini(&l->v[i]);
+	free(l->v);
+}
+
+/* Those of an owner who is gone, or of all whose lease is over. */
+static int reap(struct daemon *d, const char *owner, struct err *e)
+{
+	struct runs broke_off = {0};
+	int rc = run_reap(
+	    d->catalog, owner, d->ctx->clock->wall_ns(d->ctx->clock), collect, &broke_off, e);
+
+	for (size_t i = 0; i < broke_off.n; i++) {
+		const struct run *r = &broke_off.v[i];
+
+		daemon_tell(d, "run.interrupted", EVENT_WARN, r->system, r->id,
+		    "its process is gone; what it had stored is kept");
+		try_again(d, r, 0);
+	}
+	runs_fini(&broke_off);
+	return rc;
 }
 
 /* ---- At the beginning. */
@@ -87,8 +117,7 @@ int daemon_take_over(struct daemon *d, struct err *e)
 		os_sleep_ns(d->ctx, CALENDAR_SECOND / 10);
 	}
 	d->running = 0;
-	return run_reap(
-	    d->catalog, d->owner, d->ctx->clock->wall_ns(d->ctx->clock), broke_off, d, e);
+	return reap(d, d->owner, e);
 }
 
 void daemon_renew(struct daemon *d, int64_t now_s)
@@ -96,36 +125,28 @@ void daemon_renew(struct daemon *d, int64_t now_s)
 	struct err e;
 
 	if (run_renew(d->catalog, d->owner, (now_s + DAEMON_LEASE_S) * CALENDAR_SECOND, &e) == -1 ||
-	    run_reap(d->catalog, NULL, now_s * CALENDAR_SECOND, broke_off, d, &e) == -1)
+	    reap(d, NULL, &e) == -1)
 		daemon_log(d, EVENT_ERROR, "%s", e.msg);
 }
 
 /* ---- Beginning. */
 
-struct taken {
-	struct daemon *d;
-	bool any;
-};
-
-static int take(void *arg, const struct run *r, struct err *e)
+/* It was taken, and is begun; or it is over. */
+static void start_run(struct daemon *d, const struct run *r)
 {
-	struct taken *t = arg;
-	struct err why;
+	struct err e, why;
+	struct run end = {.id = r->id, .status = RUN_FAILED, .owner = d->owner, .score = -1};
 
-	t->any = true;
-	if (daemon_system(t->d, r->system) == NULL)
+	if (daemon_system(d, r->system) == NULL)
 		err_set(&why, ERR_USAGE, "%s is not declared any more", r->system);
-	else if (child_start(t->d, r, &why) == 0)
-		return 0;
-	daemon_tell(t->d, "run.failed", EVENT_ERROR, r->system, r->id, "%s", why.msg);
-	struct run end = {.id = r->id,
-	    .status = RUN_FAILED,
-	    .owner = t->d->owner,
-	    .score = -1,
-	    .ended_ns = t->d->ctx->clock->wall_ns(t->d->ctx->clock),
-	    .message = why.msg,
-	    .error_kind = err_info(why.kind)->name};
-	return run_end(t->d->catalog, &end, e);
+	else if (child_start(d, r, &why) == 0)
+		return;
+	daemon_tell(d, "run.failed", EVENT_ERROR, r->system, r->id, "%s", why.msg);
+	end.ended_ns = d->ctx->clock->wall_ns(d->ctx->clock);
+	end.message = why.msg;
+	end.error_kind = err_info(why.kind)->name;
+	if (run_end(d->catalog, &end, &e) == -1)
+		daemon_log(d, EVENT_ERROR, "run=%" PRId64 " %s", r->id, e.msg);
 }
 
 static int is_one(void *arg, const struct run *r, struct err *e)
@@ -139,25 +160,27 @@ void daemon_dispatch(struct daemon *d)
 	const struct world_jobs *jobs = &d->world->jobs;
 	unsigned most = jobs->parallel ? jobs->parallel : 2;
 	struct run_filter waits = {.status = RUN_QUEUED, .limit = 1};
-	struct taken t = {d, true};
-	bool some = false;
+	bool some = false, any = true;
 	struct err e;
 
 	if (d->stopping || d->running >= most ||
 	    run_list(d->catalog, &waits, is_one, &some, &e) == -1 || !some)
 		return;
-	while (t.any && d->running < most) {
+	while (any && d->running < most) {
 		int64_t now = d->ctx->clock->wall_ns(d->ctx->clock);
 		struct run_claim claim = {.owner = d->owner,
 		    .now_ns = now,
 		    .lease_ns = now + DAEMON_LEASE_S * CALENDAR_SECOND,
 		    .per_queue = jobs->per_repository ? jobs->per_repository : 1};
 
-		t.any = false;
-		if (run_claim(d->catalog, &claim, take, &t, &e) == -1) {
+		struct runs taken = {0};
+
+		if (run_claim(d->catalog, &claim, collect, &taken, &e) == -1)
 			daemon_log(d, EVENT_ERROR, "%s", e.msg);
-			return;
-		}
+		any = taken.n > 0;
+		if (any)
+			start_run(d, &taken.v[0]);
+		runs_fini(&taken);
 	}
 }
 

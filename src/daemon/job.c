@@ -58,7 +58,8 @@ static void backup(struct job *j)
 	struct err e;
 
 	j->r->run.type = type ? type : "incremental";
-	settle(j, "backup", job_command(j, words, true, &e), &e);
+	if (settle(j, "backup", job_command(j, words, true, &e), &e) && j->r->run.status == 0)
+		j->r->run.status = RUN_COMPLETED;
 }
 
 static bool keeps_by_rules(const struct world_retention *r)
