@@ -250,8 +250,8 @@ const struct opt_def opt_table[] = {
         "begin there; now"},
     {"until", 0, OPT_TIME, OPT_WHICH, "TIME", NULL, NULL, B(SCHEDULE), AT(until), OPT_NO_ENV, NULL,
         "all of them before that time"},
-    {"limit", 0, OPT_COUNT, OPT_WHICH, "N", "10", NULL, B(SCHEDULE), AT(limit), OPT_NO_ENV, NULL,
-        "only the next N"},
+    {"limit", 0, OPT_COUNT, OPT_WHICH, "N", NULL, NULL, B(SCHEDULE), AT(limit), OPT_NO_ENV, NULL,
+        "only the next N (10, where --until does not say how far)"},
     /* which */
     {"host", 0, OPT_STRING, OPT_WHICH, "NAME", NULL, NULL, CHOOSE, AT(host), 0, NULL, "of this host"},
     {"system", 0, OPT_STRING, OPT_WHICH, "NAME", NULL, NULL, CHOOSE, AT(system), 0, NULL, "of this system"},

@@ -102,11 +102,31 @@ static void feed_watchdog(struct daemon *d)
 	notify_send(state, &e);
 }
 
+static void stop(struct daemon *d)
+{
+	struct err e;
+
+	if (d->stopping) {
+		for (struct child *c = d->children; c != NULL; c = c->next)
+			uv_process_kill(&c->process, SIGKILL);
+		return;
+	}
+	d->stopping = true;
+	daemon_log(d, EVENT_INFO, "stopping: %u running", d->running);
+	notify_send(NOTIFY_STOPPING, &e);
+	for (struct child *c = d->children; c != NULL; c = c->next)
+		child_stop(c);
+	if (d->running == 0)
+		uv_stop(&d->loop);
+}
+
 static void on_timer(uv_timer_t *t)
 {
 	struct daemon *d = t->data;
 	int64_t now = daemon_now_s(d);
 
+	if (ctx_cancelled(d->ctx) && !d->stopping)
+		stop(d); /* asked before the loop listened */
 	look_at_clock(d, now);
 	feed_watchdog(d);
 	child_watch(d);
@@ -126,24 +146,6 @@ static void on_wake(uv_async_t *a)
 }
 
 /* ---- Signals. */
-
-static void stop(struct daemon *d)
-{
-	struct err e;
-
-	if (d->stopping) {
-		for (struct child *c = d->children; c != NULL; c = c->next)
-			uv_process_kill(&c->process, SIGKILL);
-		return;
-	}
-	d->stopping = true;
-	daemon_log(d, EVENT_INFO, "stopping: %u running", d->running);
-	notify_send(NOTIFY_STOPPING, &e);
-	for (struct child *c = d->children; c != NULL; c = c->next)
-		child_stop(c);
-	if (d->running == 0)
-		uv_stop(&d->loop);
-}
 
 static void reload(struct daemon *d)
 {

@@ -91,11 +91,51 @@ static int queue(
 	return e->kind == ERR_EXISTS ? 0 : -1;
 }
 
+static int note_id(void *arg, const struct run *r, struct err *e)
+{
+	*(int64_t *)arg = r->id;
+	return 0;
+}
+
+/* The run of that system that is not over yet; 0: none. */
+static int open_run(
+    struct daemon *d, const char *system, const char *kind, int64_t *id, struct err *e)
+{
+	struct run_filter f = {.system = system, .kind = kind, .open = true, .limit = 1};
+
+	*id = 0;
+	return run_list(d->catalog, &f, note_id, id, e);
+}
+
+/* The newest open run of all that it depends on. */
+static int find_after(struct daemon *d, const struct planned *p, int64_t *after, struct err *e)
+{
+	int64_t id;
+
+	*after = 0;
+	for (size_t i = 0; i < p->system->depends_on.n; i++) {
+		if (open_run(d, p->system->depends_on.v[i], "backup", &id, e) == -1)
+			return -1;
+		if (id > *after)
+			*after = id;
+	}
+	return 0;
+}
+
+static int queue_first(struct daemon *d, const struct planned *p, int64_t now_s, struct err *e)
+{
+	struct run r = {.kind = "backup", .trigger = "first", .due_ns = now_s * CALENDAR_SECOND};
+	int64_t id;
+
+	if (find_after(d, p, &r.after, e) == -1)
+		return -1;
+	return queue(d, p, r, &id, e) == -1 ? -1 : 0;
+}
+
 /* What is remembered of it; who was never backed up is, now. */
 static int recall(struct daemon *d, struct planned *p, int64_t now_s, struct err *e)
 {
 	bool succeeded = false;
-	int64_t id;
 
 	for (int kind = BACKUP; kind <= VERIFY; kind++) {
 		char *name = memory_name(p, kind), *value = NULL;
@@ -118,11 +158,7 @@ static int recall(struct daemon *d, struct planned *p, int64_t now_s, struct err
 		if (run_latest(d->catalog, p->system->item.name, found_success, &succeeded, e) ==
 		    -1)
 			return -1;
-		if (!succeeded && queue(d, p,
-				      (struct run){.kind = "backup",
-					  .trigger = "first",
-					  .due_ns = now_s * CALENDAR_SECOND},
-				      &id, e) == -1)
+		if (!succeeded && queue_first(d, p, now_s, e) == -1)
 			return -1;
 	}
 	return 0;
@@ -169,22 +205,6 @@ int daemon_load(struct daemon *d, struct err *e)
 
 /* ---- What is due. */
 
-static int note_id(void *arg, const struct run *r, struct err *e)
-{
-	*(int64_t *)arg = r->id;
-	return 0;
-}
-
-/* The run of that system that is not over yet; 0: none. */
-static int open_run(
-    struct daemon *d, const char *system, const char *kind, int64_t *id, struct err *e)
-{
-	struct run_filter f = {.system = system, .kind = kind, .open = true, .limit = 1};
-
-	*id = 0;
-	return run_list(d->catalog, &f, note_id, id, e);
-}
-
 /* Another one is not over: this one is passed over, and told once. */
 static int pass_over(
     struct daemon *d, struct planned *p, struct run r, int64_t other, struct err *e)
@@ -203,21 +223,6 @@ static int pass_over(
 	if (run_add(d->catalog, &r, &id, e) == -1)
 		return e->kind == ERR_EXISTS ? 0 : -1;
 	daemon_tell(d, "run.skipped", EVENT_WARN, r.system, id, "%s", why);
-	return 0;
-}
-
-/* The newest open run of all that it depends on. */
-static int find_after(struct daemon *d, const struct planned *p, int64_t *after, struct err *e)
-{
-	int64_t id;
-
-	*after = 0;
-	for (size_t i = 0; i < p->system->depends_on.n; i++) {
-		if (open_run(d, p->system->depends_on.v[i], "backup", &id, e) == -1)
-			return -1;
-		if (id > *after)
-			*after = id;
-	}
 	return 0;
 }
 
