@@ -20,6 +20,7 @@
 #include "codec/codec.h"
 #include "repo/repo.h"
 
+struct audit;
 struct cli;
 struct opening;
 struct other;
@@ -50,6 +51,7 @@ enum cmd_id {
 	CMD_CACHE,
 	CMD_STATUS,
 	CMD_CONFIG,
+	CMD_EVIDENCE,
 	CMD_COMPLETION,
 	CMD_HELP,
 	CMD_VERSION,
@@ -200,6 +202,7 @@ struct cli_options {
 	bool now, undo, flooded_ok, trash, pin, unpin, hold, release;
 	struct cli_time until;
 	const char *man;
+	const char *public_key, *head; /* evidence */
 };
 
 /* cli_table.c */
@@ -255,10 +258,11 @@ struct cli {
 	struct other *first;     /* with --also: what it is opened by; or NULL */
 	struct opening *opening; /* it still is being opened; or NULL */
 	struct cli_out out;
-	void *progress;   /* cli_progress.c, while running */
-	atomic_bool *ask; /* set by SIGUSR1 */
-	bool mounted;     /* by mount */
-	bool wanted;      /* the interruption was the way to end it: no message */
+	void *progress;      /* cli_progress.c, while running */
+	atomic_bool *ask;    /* set by SIGUSR1 */
+	struct audit *audit; /* the record that is kept of this, or NULL */
+	bool mounted;        /* by mount */
+	bool wanted;         /* the interruption was the way to end it: no message */
 };
 
 /* Everything: parse, run, report; the exit status. */
@@ -320,6 +324,7 @@ int cmd_status(struct cli *c, struct err *e);
 int cmd_check_rules(struct cli *c, struct err *e);
 int cmd_check_tamper(struct cli *c, struct err *e);
 int cmd_config(struct cli *c, struct err *e);
+int cmd_evidence(struct cli *c, struct err *e);
 int cmd_completion(struct cli *c, struct err *e);
 int cmd_help(struct cli *c, struct err *e);
 int cmd_version(struct cli *c, struct err *e);

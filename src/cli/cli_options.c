@@ -99,6 +99,17 @@ const struct opt_def opt_table[] = {
     /* config */
     {"origin", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(CONFIG), AT(origin), OPT_NO_ENV, NULL,
         "with show: where each value comes from"},
+    /* evidence */
+    {"public-key", 0, OPT_STRING, OPT_MAIN, "FILE", NULL, NULL, B(EVIDENCE), AT(public_key), OPT_NO_ENV, NULL,
+        "the public key, as PEM (evidence.pub in the state folder)"},
+    {"head", 0, OPT_STRING, OPT_MAIN, "FILE", NULL, NULL, B(EVIDENCE), AT(head), OPT_NO_ENV, NULL,
+        "with verify: a head that was kept elsewhere, which the chain has to contain"},
+    {"newer", 0, OPT_TIME, OPT_MAIN, "TIME", NULL, NULL, B(EVIDENCE), AT(newer), OPT_NO_ENV, NULL,
+        "with show: only what was recorded then or later"},
+    {"older", 0, OPT_TIME, OPT_MAIN, "TIME", NULL, NULL, B(EVIDENCE), AT(older), OPT_NO_ENV, NULL,
+        "with show: only what was recorded before"},
+    {"output", 0, OPT_STRING, OPT_MAIN, "FILE", NULL, NULL, B(EVIDENCE), AT(output), OPT_NO_ENV, NULL,
+        "write it to this new file"},
     /* copy */
     {"from-repo", 0, OPT_STRING, OPT_MAIN, "REPO", NULL, NULL, B(COPY), AT(from_repo), 0,
         "HOLDFAST_FROM_REPOSITORY", "the repository to copy from"},
@@ -240,13 +251,13 @@ const struct opt_def opt_table[] = {
     {"latest", 0, OPT_COUNT, OPT_WHICH, "N", NULL, NULL, B(SNAPSHOTS), AT(latest), 0, NULL,
         "only the newest N of each group"},
     /* keys */
-    {"repo", 'r', OPT_STRING, OPT_KEYS, "REPO", NULL, NULL, REPO, AT(repo), 0, "HOLDFAST_REPOSITORY",
+    {"repo", 'r', OPT_STRING, OPT_KEYS, "REPO", NULL, NULL, REPO | B(EVIDENCE), AT(repo), 0, "HOLDFAST_REPOSITORY",
         "the repository: a folder, s3:HOST/BUCKET/PREFIX, sftp:USER@HOST:PATH, "
 	"azure:ACCOUNT/CONTAINER/PREFIX, gcs:BUCKET/PREFIX, webdavs://USER@HOST/PATH or "
 	"ftp://USER@HOST/PATH; kit:FILE, to read; or its name in the configuration"},
-    {"config", 'c', OPT_STRING, OPT_KEYS, "FILE", NULL, NULL, REPO | B(STATUS) | B(CONFIG), AT(config), 0, NULL,
+    {"config", 'c', OPT_STRING, OPT_KEYS, "FILE", NULL, NULL, REPO | B(STATUS) | B(CONFIG) | B(EVIDENCE), AT(config), 0, NULL,
         "the configuration (~/.config/holdfast/holdfast.yaml, or /etc/holdfast/holdfast.yaml)"},
-    {"option", 'o', OPT_LIST, OPT_KEYS, "NAME=VALUE", NULL, NULL, REPO | B(STATUS), AT(options), 0, NULL,
+    {"option", 'o', OPT_LIST, OPT_KEYS, "NAME=VALUE", NULL, NULL, REPO | B(STATUS) | B(EVIDENCE), AT(options), 0, NULL,
         "tell the store something, like s3.region=eu-west-1 (doc/stores.md has the names)"},
     {"key-file", 0, OPT_STRING, OPT_KEYS, "FILE", NULL, NULL, REPO, AT(key_file), OPT_CRED_ENV, NULL,
         "unlock with this key file"},

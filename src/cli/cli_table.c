@@ -15,7 +15,7 @@ const struct cmd_def cmd_table[CMD_COUNT] = {
 	"Makes an empty, encrypted repository at --repo. The place must be empty or not exist "
 	"yet.\n\nWithout its key or password a repository cannot be read by anybody. Keep "
 	"a copy of it somewhere else.",
-	CMD_REPO, 0, 0, NULL, "11", cmd_init,
+	CMD_REPO, 0, 0, NULL, "3 11", cmd_init,
 	{{"holdfast -r /srv/backup init", "asks for a new password, twice"},
 	    {"holdfast -r /srv/backup init --new-key-file ~/backup.key",
 		"makes a key file, for machines"}}},
@@ -217,6 +217,19 @@ const struct cmd_def cmd_table[CMD_COUNT] = {
 	{{"holdfast config check", "is it good?"},
 	    {"holdfast config show --origin", "with the file and line of each value"},
 	    {"holdfast config schema > holdfast.schema.json", "for editors"}}},
+    [CMD_EVIDENCE] = {CMD_EVIDENCE, "evidence", "verify|show|export|head|key [FILE]",
+	"Verify or show the audit trail",
+	"The audit trail records what was changed, whose content was read, what is kept and who "
+	"approved, in a chain of signed records, in the state folder. verify says whether all of "
+	"it is there and as it was written, and names the first broken link; it needs the file and "
+	"the public key, and with -r the heads that runs left in that repository, which show "
+	"whether the end was cut off. show lists the records. export prints the file as it is, "
+	"head a signed statement of where the chain ends, to be kept elsewhere, and key the public "
+	"key; key rotate has another key sign from now on.",
+	CMD_REPO, 1, 2, "verify|show|export|head|key", "20", cmd_evidence,
+	{{"holdfast evidence verify -r offsite", "against what is kept there"},
+	    {"holdfast evidence verify copy.log --public-key evidence.pub", "anywhere, offline"},
+	    {"holdfast evidence show --newer 2026-11-01", "what happened since"}}},
     [CMD_COMPLETION] = {CMD_COMPLETION, "completion", "SHELL",
 	"Print a script for shell completion",
 	"Prints a script that teaches the shell (bash) holdfast's words.", 0, 1, 1, "bash", NULL,
