@@ -50,6 +50,7 @@ enum cmd_id {
 	CMD_REPAIR,
 	CMD_CACHE,
 	CMD_STATUS,
+	CMD_NOTIFY,
 	CMD_CONFIG,
 	CMD_EVIDENCE,
 	CMD_COMPLETION,
@@ -323,6 +324,7 @@ int cmd_cache(struct cli *c, struct err *e);
 int cmd_status(struct cli *c, struct err *e);
 int cmd_check_rules(struct cli *c, struct err *e);
 int cmd_check_tamper(struct cli *c, struct err *e);
+int cmd_notify(struct cli *c, struct err *e);
 int cmd_config(struct cli *c, struct err *e);
 int cmd_evidence(struct cli *c, struct err *e);
 int cmd_completion(struct cli *c, struct err *e);

@@ -208,6 +208,15 @@ const struct cmd_def cmd_table[CMD_COUNT] = {
 	"it was last checked and whether it withstood check --tamper; then each system with its "
 	"copies and the rules that are missed (check --rules says why).",
 	0, 0, 0, NULL, "40", cmd_status, {{"holdfast status", "all at a glance"}}},
+    [CMD_NOTIFY] = {CMD_NOTIFY, "notify", "test [CHANNEL] | list",
+	"Tell people, or see who is told",
+	"test sends a message to each channel that the configuration declares, or to that one, and "
+	"says for each whether it was taken, or why not. A ping is told that a run succeeded. list "
+	"shows the channels and what each of them is told.",
+	0, 1, 2, "test|list", NULL, cmd_notify,
+	{{"holdfast notify test", "does everybody hear us?"},
+	    {"holdfast notify test boss", "does this one?"},
+	    {"holdfast notify list", "who is told what"}}},
     [CMD_CONFIG] = {CMD_CONFIG, "config", "check|show|schema", "Check or show the configuration",
 	"check reads the configuration and says what is wrong with it, and where. show prints it "
 	"as it is in force: the file, what the folder beside it (holdfast.d) adds, and the "

@@ -60,7 +60,8 @@ struct world_routes {
 int world_routes_new(const struct world *w, struct world_routes **out, struct err *e);
 void world_routes_free(struct world_routes *r); /* NULL does nothing */
 
-/* A channel with its secrets, for notify_send; the world is borrowed.  ERR_USAGE, ERR_ABSENT, ...
+/* A channel with its secrets, for notify_deliver; the world is borrowed.  ERR_USAGE, ERR_ABSENT,
+ * ...
  */
 struct world_notifier;
 int world_notifier_new(const struct world *w, const struct world_channel *c,
