@@ -8,7 +8,8 @@
  * A run goes  queued -> running -> completed | problems | failed | interrupted,  or  queued ->
  * skipped | cancelled.  While it runs it is leased to its owner, who renews the lease; one whose
  * lease ran out belongs to nobody and is interrupted by whoever finds it (catalog_run_reap).
- * A due run is added once, whoever adds it: (system, kind, due, attempt) is unique.
+ * A due run is added once, whoever adds it: (system, kind, due, attempt) is unique, but for
+ * those whose due is 0: nobody's schedule asked for them.
  *
  * Times are nanoseconds since 1970, UTC, 0: not yet or none.  Texts may be NULL.
  * Errors: of db.h; ERR_ABSENT where the run is none, or not this owner's any more.
@@ -77,6 +78,14 @@ struct run {
  * ERR_UNSUPPORTED: a newer version has made it.
  */
 int catalog_open(const char *url, struct catalog **out, struct err *e);
+/*
+ * The same, but a file that is damaged is kept under another name, *aside (new text; else NULL),
+ * and a new one is begun, which `catalog rebuild` fills.  One who serves needs one that works.
+ */
+int catalog_open_anew(const char *url, struct catalog **out, char **aside, struct err *e);
+/* Move a file aside if, nobody else being at it, it still is bad.  *aside NULL: it was not. */
+int catalog_move_aside(const char *url, bool (*bad)(const char *url, void *arg), void *arg,
+    char **aside, struct err *e);
 void catalog_close(struct catalog *c); /* NULL does nothing */
 struct db *catalog_db(struct catalog *c);
 
@@ -133,7 +142,11 @@ int run_list(
 /* ERR_ABSENT */
 int run_get(struct catalog *c, int64_t id, run_row *each, void *arg, struct err *e);
 
-/* What `status` and the metrics show of a system and a kind of run; kept up to date by run_end. */
+/*
+ * What `status` and the metrics show of a system and a kind of run; kept up to date as runs end.
+ * Those that were skipped or cancelled never ran: they are not among them.  An interrupted one
+ * counts as a failure.
+ */
 struct run_latest {
 	const char *system, *kind;
 	int64_t last_id, success_id; /* the last that is over; the last completed (or problems) */
@@ -165,8 +178,13 @@ int catalog_event_list(struct catalog *c, int64_t after_id, const char *system, 
 /* ---- Measurements: "rpo", "rto", "backup.bytes_per_s", "verify.score", ... */
 int catalog_measure(struct catalog *c, const char *system, const char *name, int64_t at_ns,
     double value, struct err *e);
+/* The newest first; since 0 and limit 0: all. */
+typedef int catalog_measured(void *arg, int64_t at_ns, double value, struct err *e);
+int catalog_measured_list(struct catalog *c, const char *system, const char *name, int64_t since_ns,
+    unsigned limit, catalog_measured *each, void *arg, struct err *e);
 
 /* ---- Things of daemons that must outlive them: a small value under a name. */
+/* value NULL: no more */
 int catalog_put(struct catalog *c, const char *name, const char *value, struct err *e);
 /* new text, or NULL where there is none */
 int catalog_get(struct catalog *c, const char *name, char **value, struct err *e);

@@ -116,6 +116,13 @@ int config_apply(struct cli *c, struct err *e);
 /* Its key or password; ERR_USAGE. */
 int config_cred(const struct world_repository *r, struct cred *out, struct err *e);
 
+/*
+ * cli_catalog.c: the catalog at its place (world_catalog); one that is damaged is moved aside, with
+ * a message, and begun anew.
+ */
+struct catalog;
+int cli_catalog_open(struct cli *c, struct catalog **out, struct err *e);
+
 /* cli_other.c: a repository beside --repo, by a ctx of its own: it can be stopped alone. */
 struct other {
 	struct ctx ctx;

@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/near.h"
+#include "base/schedule.h"
 #include "config/secret_ref.h"
 
 static const struct field *find(const struct field_table *t, const char *name)
@@ -130,6 +131,56 @@ static int bind_rates(const struct node *n, struct calendar_rates *out, struct e
 	return 0;
 }
 
+static int bind_percent(const struct node *n, const struct field *f, double *out, struct err *e)
+{
+	char *end;
+
+	if (need_text(n, "a percentage", e) == -1)
+		return -1;
+	*out = strtod(n->text, &end);
+	if (strspn(n->text, "0123456789.") == strlen(n->text) && *end == '\0' && *out > 0 &&
+	    *out <= 100)
+		return 0;
+	return node_fail(
+	    n->at, e, "%s: '%.64s' is not a percentage above 0, to 100", f->name, n->text);
+}
+
+/* "15m", "0 2 * * sun", "daily", { every: 15m } or { cron: "0 2 * * *" }. */
+static int bind_schedule(const struct node *n, const struct field *f, char **out, struct err *e)
+{
+	struct schedule tried = {0};
+
+	if (n->kind == NODE_MAP && n->n == 1 &&
+	    (strcmp(n->first->name, "every") == 0 || strcmp(n->first->name, "cron") == 0))
+		n = n->first;
+	if (n->kind == NODE_MAP) {
+		node_fail(n->at, e, "%s: a schedule is one text, or every or cron alone", f->name);
+		return err_hint(e, "%s: { every: 15m }, or %s: \"0 2 * * sun\"", f->name, f->name);
+	}
+	if (need_text(n, "a schedule", e) == -1)
+		return -1;
+	if (schedule_parse(n->text, &tried, e) == -1)
+		return wrong(n, e);
+	*out = mem_strdup(n->text);
+	return 0;
+}
+
+static int bind_windows(const struct node *n, struct field_windows *out, struct err *e)
+{
+	const struct node *c = n->kind == NODE_LIST ? n->first : n;
+
+	if (n->kind != NODE_LIST && need_text(n, "a window of the week, or a list", e) == -1)
+		return -1;
+	out->v = mem_zalloc((n->n + 1) * sizeof *out->v);
+	for (; c != NULL; c = n->kind == NODE_LIST ? c->next : NULL) {
+		if (need_text(c, "a window of the week", e) == -1)
+			return -1;
+		if (calendar_parse_window(c->text, &out->v[out->n++], e) == -1)
+			return wrong(c, e);
+	}
+	return 0;
+}
+
 static int bind_texts(const struct node *n, struct field_texts *out, struct err *e)
 {
 	const struct node *c = n->kind == NODE_LIST ? n->first : n;
@@ -220,6 +271,12 @@ static int bind_one(
 		if (need_text(n, "a duration", e) == -1)
 			return -1;
 		return calendar_parse_duration(n->text, at, e) == 0 ? 0 : wrong(n, e);
+	case FIELD_PERCENT:
+		return bind_percent(n, f, at, e);
+	case FIELD_SCHEDULE:
+		return bind_schedule(n, f, at, e);
+	case FIELD_WINDOWS:
+		return bind_windows(n, at, e);
 	case FIELD_RATES:
 		return bind_rates(n, at, e);
 	case FIELD_SECRET:
@@ -287,7 +344,11 @@ void field_fini(const struct field_table *t, void *s)
 		switch (f->type) {
 		case FIELD_TEXT:
 		case FIELD_SECRET:
+		case FIELD_SCHEDULE:
 			free(*(char **)at);
+			break;
+		case FIELD_WINDOWS:
+			free(((struct field_windows *)at)->v);
 			break;
 		case FIELD_TEXTS:
 		case FIELD_PAIRS:

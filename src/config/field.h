@@ -26,6 +26,9 @@ enum field_type {
 	FIELD_FLAG,     /* bool: yes, no, true, false */
 	FIELD_COUNT,    /* unsigned, 0 to 1,000,000,000 */
 	FIELD_DURATION, /* struct calendar_duration */
+	FIELD_PERCENT,  /* double, above 0 to 100 */
+	FIELD_SCHEDULE, /* char *: what schedule_parse takes; { every: } and { cron: } too */
+	FIELD_WINDOWS,  /* struct field_windows: a window of the week, or a list of them */
 	FIELD_RATES,    /* struct calendar_rates: a rate, or windows with one each */
 	FIELD_SECRET,   /* char *: a reference (secret_ref.h) */
 	FIELD_STRUCT,   /* the struct of `of`, in place */
@@ -54,6 +57,11 @@ struct field_table {
 struct field_texts {
 	char **v;
 	struct node_at *at; /* of each */
+	size_t n;
+};
+
+struct field_windows {
+	struct calendar_window *v;
 	size_t n;
 };
 

@@ -5,6 +5,7 @@
 
 #define RATE   "^[0-9]+([kKMGTPE](i?B)?|B)?(/s)?$"
 #define LENGTH "^([0-9]+(ms|s|m|h|d|w|mo|y))+$"
+#define WINDOW "^([a-z,-]+ +)?[0-9]{2}:[0-9]{2}-[0-9]{2}:[0-9]{2}$"
 #define SECRET "^(file:/|env:.|command:.|credential:[^./])"
 
 static json_t *typed(const char *type)
@@ -46,6 +47,14 @@ static json_t *rate(void)
 	return any_of(pattern(RATE), json_pack("{s:s, s:i}", "type", "integer", "minimum", 0));
 }
 
+/* A mapping of one of two names to a text. */
+static json_t *one_key(const char *a, const char *b)
+{
+	return json_pack("{s:s, s:{s:o, s:o}, s:b, s:i, s:i}", "type", "object", "properties", a,
+	    typed("string"), b, typed("string"), "additionalProperties", 0, "minProperties", 1,
+	    "maxProperties", 1);
+}
+
 static json_t *of_type(const struct field *f)
 {
 	switch (f->type) {
@@ -65,6 +74,14 @@ static json_t *of_type(const struct field *f)
 		return number();
 	case FIELD_DURATION:
 		return pattern(LENGTH);
+	case FIELD_PERCENT:
+		return json_pack(
+		    "{s:s, s:i, s:i}", "type", "number", "exclusiveMinimum", 0, "maximum", 100);
+	case FIELD_SCHEDULE:
+		return any_of(typed("string"), one_key("every", "cron"));
+	case FIELD_WINDOWS:
+		return any_of(pattern(WINDOW),
+		    json_pack("{s:s, s:o}", "type", "array", "items", pattern(WINDOW)));
 	case FIELD_RATES:
 		return any_of(rate(),
 		    json_pack("{s:s, s:o}", "type", "object", "additionalProperties", rate()));

@@ -86,7 +86,7 @@ bool world_may_reside(const struct world_tier *t, const struct world_repository 
 
 /* ---- What tables cannot say. */
 
-static int no_such(struct node_at at, const char *what, const char *word,
+int world_no_such(struct node_at at, const char *what, const char *word,
     const struct field_items *items, size_t size, struct err *e)
 {
 	const char *best = NULL;
@@ -99,7 +99,7 @@ static int no_such(struct node_at at, const char *what, const char *word,
 	return best ? err_hint(e, "did you mean '%s'?", best) : -1;
 }
 
-static struct node_at place_of(
+struct node_at world_place(
     const struct world *w, const char *section, const char *name, const char *key)
 {
 	const struct node *n = node_get(node_get(node_get(w->tree, section), name), key);
@@ -144,26 +144,26 @@ static int check_store(const struct world *w, const struct world_repository *r, 
 
 	if (user != NULL && strcspn(user + 3, ":") < strcspn(user + 3, "@/")) {
 		if (user[3 + strcspn(user + 3, "@/")] == '@') {
-			node_fail(place_of(w, "repositories", name, "url"), e,
+			node_fail(world_place(w, "repositories", name, "url"), e,
 			    "url: a password stands in it");
 			return err_hint(e, "it goes into its variable: doc/stores.md");
 		}
 	}
 	if ((r->object_lock.ns || r->object_lock.months) && strncmp(r->url, "s3:", 3) != 0) {
-		node_fail(place_of(w, "repositories", name, "object_lock"), e,
+		node_fail(world_place(w, "repositories", name, "object_lock"), e,
 		    "object_lock: only a bucket of s3 locks what is put there");
 		return err_hint(
 		    e, "where others keep it from being deleted, 'check --tamper' proves it");
 	}
 	if (store_check(r->url, &given, &why) == -1) {
 		node_fail(
-		    r->options.n ? r->options.at[0] : place_of(w, "repositories", name, "url"), e,
-		    "%s", why.msg);
+		    r->options.n ? r->options.at[0] : world_place(w, "repositories", name, "url"),
+		    e, "%s", why.msg);
 		return why.hint[0] ? err_hint(e, "%s", why.hint) : -1;
 	}
 	for (size_t i = 0; r->offline && i < sizeof buckets / sizeof *buckets; i++)
 		if (strncmp(r->url, buckets[i], strlen(buckets[i])) == 0)
-			return node_fail(place_of(w, "repositories", name, "offline"), e,
+			return node_fail(world_place(w, "repositories", name, "offline"), e,
 			    "offline: a bucket is never away");
 	return 0;
 }
@@ -174,20 +174,20 @@ static int check_repository(const struct world *w, const struct world_repository
 	const char *path = strncmp(r->url, "fs:", 3) == 0 ? r->url + 3 : r->url;
 
 	if ((path != r->url || !has_scheme(r->url)) && path[0] != '/') {
-		node_fail(place_of(w, "repositories", name, "url"), e,
+		node_fail(world_place(w, "repositories", name, "url"), e,
 		    "url: '%.200s' is not an absolute path", r->url);
 		return err_hint(e, "a configuration is used from any folder");
 	}
 	if (check_store(w, r, e) == -1)
 		return -1;
 	if (r->key != NULL && r->password != NULL)
-		return node_fail(place_of(w, "repositories", name, "password"), e,
+		return node_fail(world_place(w, "repositories", name, "password"), e,
 		    "%s has a key and a password: one of them opens it", name);
 	for (size_t i = 0; world_repository_at(w, i) != r; i++) {
 		const struct world_repository *o = world_repository_at(w, i);
 
 		if (strcmp(o->url, r->url) == 0)
-			return node_fail(place_of(w, "repositories", name, "url"), e,
+			return node_fail(world_place(w, "repositories", name, "url"), e,
 			    "%s and %s are the same place", name, o->item.name);
 	}
 	return 0;
@@ -201,7 +201,7 @@ static int check_tier(const struct world *w, const struct world_tier *t, struct 
 		return node_fail(t->item.at, e, "%s has no destinations", t->item.name);
 	for (size_t i = 0; i < d->n; i++) {
 		if (world_repository(w, d->v[i]) == NULL)
-			return no_such(d->at[i], "repository", d->v[i], &w->repositories,
+			return world_no_such(d->at[i], "repository", d->v[i], &w->repositories,
 			    sizeof(struct world_repository), e);
 		for (size_t j = 0; j < i; j++)
 			if (strcmp(d->v[i], d->v[j]) == 0)
@@ -213,8 +213,8 @@ static int check_tier(const struct world *w, const struct world_tier *t, struct 
 static int check_system(const struct world *w, const struct world_system *s, struct err *e)
 {
 	if (world_tier(w, s->tier) == NULL)
-		return no_such(place_of(w, "systems", s->item.name, "tier"), "tier", s->tier,
-		    &w->tiers, sizeof(struct world_tier), e);
+		return world_no_such(world_place(w, "systems", s->item.name, "tier"), "tier",
+		    s->tier, &w->tiers, sizeof(struct world_tier), e);
 	if (s->sources.n == 0)
 		return node_fail(s->item.at, e, "%s has no sources", s->item.name);
 	for (size_t i = 0; i < s->sources.n; i++) {
@@ -249,4 +249,5 @@ void world_check(const struct world *w, struct mistakes *m)
 	for (size_t i = 0; i < w->systems.n; i++)
 		if (check_system(w, world_system_at(w, i), &e) == -1)
 			mistakes_add(m, &e);
+	world_check_times(w, m);
 }

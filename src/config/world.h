@@ -41,11 +41,55 @@ struct world_retention { /* 0: not said */
 	struct calendar_duration within;
 };
 
+struct world_objective { /* RTO, RPO; 0: not said */
+	struct calendar_duration target, acceptable;
+};
+
+enum world_strategy { WORLD_FULL = 1, WORLD_INCREMENTAL, WORLD_DIFFERENTIAL, WORLD_CONTINUOUS };
+
+enum world_catch_up { WORLD_CATCH_UP_ONCE = 1, WORLD_CATCH_UP_SKIP };
+
+struct world_schedule {
+	char *full, *differential, *incremental; /* for schedule_parse */
+	char *timezone;                          /* NULL: the machine's */
+	struct calendar_duration jitter;
+	struct field_windows only, never;
+	int catch_up; /* what was missed while nobody ran; 0: once */
+};
+
+enum world_level { WORLD_STANDARD = 1, WORLD_COMPREHENSIVE };
+
+struct world_verify {
+	char *every; /* for schedule_parse; NULL: never by itself */
+	int level;
+	struct calendar_duration all_data_within; /* every byte is read once in so long */
+};
+
 struct world_tier {
 	struct field_item item;
 	struct field_texts destinations, residency; /* names of repositories; of locations */
 	int encryption;
 	struct world_retention retention;
+	struct world_objective rto, rpo;
+	double availability; /* percent; 0: not said */
+	int strategy;
+	unsigned priority; /* of its runs: higher first */
+	struct world_schedule schedule;
+	struct world_verify verify;
+};
+
+enum world_on_error { WORLD_FAIL = 1, WORLD_WARN, WORLD_IGNORE };
+
+struct world_hook {
+	struct field_item item;
+	char *run; /* for /bin/sh -c */
+	struct calendar_duration timeout;
+	struct field_texts environment; /* NAME=VALUE */
+	int on_error;                   /* 0: fail */
+};
+
+struct world_hooks { /* each a list of struct world_hook */
+	struct field_items before, after, on_failure;
 };
 
 struct world_files {
@@ -62,10 +106,26 @@ struct world_system {
 	struct field_item item;
 	char *tier;
 	struct field_items sources; /* struct world_source */
+	struct field_texts depends_on;
+	struct world_schedule schedule; /* goes before the tier's where it says anything */
+	struct world_hooks hooks;
+	unsigned priority; /* 0: the tier's */
+	bool paused;       /* declared, but nothing is begun by itself */
+	bool may_be_empty, may_shrink;
+};
+
+enum world_ionice { WORLD_IDLE = 1, WORLD_BEST_EFFORT };
+
+struct world_jobs { /* of the daemon; 0: not said */
+	unsigned parallel, per_repository;
+	char *nice, *ionice;              /* as --nice and --ionice take them */
+	struct calendar_duration timeout; /* of one run */
 };
 
 struct world {
 	struct field_items repositories, tiers, systems;
+	char *catalog; /* see world_catalog */
+	struct world_jobs jobs;
 	struct node *tree; /* what it was bound from, for config show */
 	char **files;      /* read, in this order */
 	size_t nfiles;
@@ -92,6 +152,13 @@ const struct world_tier *world_tier(const struct world *w, const char *name);
 const struct world_system *world_system(const struct world *w, const char *name);
 const struct world_repository *world_repository_at(const struct world *w, size_t i);
 const struct world_system *world_system_at(const struct world *w, size_t i);
+
+/*
+ * Where the catalog is, for catalog_open (new text): HOLDFAST_CATALOG of `env`, or what is declared
+ * (a path, a postgresql:// URL, or a reference to where one stands), or else catalog.db in the
+ * state folder, which is made.  w and env may be NULL.
+ */
+int world_catalog(const struct world *w, char *(*env)(const char *), char **url, struct err *e);
 
 /* "primary", ...; "" for 0. */
 const char *world_role_name(int role);

@@ -7,4 +7,15 @@
 /* Names that refer to nothing, and contradictions. */
 void world_check(const struct world *w, struct mistakes *m);
 
+/* The same for what is due when (world_check_times.c). */
+void world_check_times(const struct world *w, struct mistakes *m);
+
+/* Where a key of a section's item stands, "tiers.gold.rpo": as far as it is there. */
+struct node_at world_place(
+    const struct world *w, const char *section, const char *name, const char *key);
+
+/* "there is no WHAT 'WORD'", with the nearest that there is.  Returns -1. */
+int world_no_such(struct node_at at, const char *what, const char *word,
+    const struct field_items *items, size_t size, struct err *e);
+
 #endif

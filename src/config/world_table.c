@@ -1,7 +1,7 @@
 /* world_table: the keys of the configuration, one row each. */
 #include <stddef.h>
 
-#include "config/world.h"
+#include "config/world_tables.h"
 
 #define R(member) offsetof(struct world_repository, member)
 #define T(member) offsetof(struct world_tier, member)
@@ -47,12 +47,13 @@ static const struct field tier_rows[] = {
     {"encryption", FIELD_CHOICE, T(encryption), false, "required|optional", NULL, "must all of them be encrypted?"},
     {"residency", FIELD_TEXTS, T(residency), false, NULL, NULL, "the only locations where this data may be"},
     {"retention", FIELD_STRUCT, T(retention), false, NULL, &retention_table, "what forget keeps of these systems"},
-    {"rto", FIELD_LATER, 0, false, NULL, NULL, NULL},
-    {"rpo", FIELD_LATER, 0, false, NULL, NULL, NULL},
-    {"availability", FIELD_LATER, 0, false, NULL, NULL, NULL},
-    {"strategy", FIELD_LATER, 0, false, NULL, NULL, NULL},
-    {"schedule", FIELD_LATER, 0, false, NULL, NULL, NULL},
-    {"verify", FIELD_LATER, 0, false, NULL, NULL, NULL},
+    {"rto", FIELD_STRUCT, T(rto), false, NULL, &world_objective_table, "how long until it works again"},
+    {"rpo", FIELD_STRUCT, T(rpo), false, NULL, &world_objective_table, "how much time's work may be lost"},
+    {"availability", FIELD_PERCENT, T(availability), false, NULL, NULL, "percent of the time: 99.99"},
+    {"strategy", FIELD_CHOICE, T(strategy), false, "full|incremental|differential|continuous", NULL, "how it is backed up where a run does not say"},
+    {"priority", FIELD_COUNT, T(priority), false, NULL, NULL, "of two runs that wait the one with the higher number goes first"},
+    {"schedule", FIELD_STRUCT, T(schedule), false, NULL, &world_schedule_table, "when; left out: derived from the rpo"},
+    {"verify", FIELD_STRUCT, T(verify), false, NULL, &world_verify_table, "how often, and how deep, what is stored is proven"},
     {"drill", FIELD_LATER, 0, false, NULL, NULL, NULL},
     {0},
 };
@@ -82,8 +83,14 @@ static const struct field_table source_table = {source_rows, sizeof(struct world
 static const struct field system_rows[] = {
     {"tier", FIELD_TEXT, S(tier), true, NULL, NULL, "its tier, by name"},
     {"sources", FIELD_LIST, S(sources), true, NULL, &source_table, "what it consists of"},
+    {"depends_on", FIELD_TEXTS, S(depends_on), false, NULL, NULL, "systems whose backup goes before, where both are due"},
+    {"schedule", FIELD_STRUCT, S(schedule), false, NULL, &world_schedule_table, "its own, in place of the tier's"},
+    {"hooks", FIELD_STRUCT, S(hooks), false, NULL, &world_hooks_table, "commands before, after, and when it failed"},
+    {"priority", FIELD_COUNT, S(priority), false, NULL, NULL, "in place of the tier's"},
+    {"paused", FIELD_FLAG, S(paused), false, NULL, NULL, "begin nothing by itself"},
+    {"may_be_empty", FIELD_FLAG, S(may_be_empty), false, NULL, NULL, "else an empty source fails before anything is stored"},
+    {"may_shrink", FIELD_FLAG, S(may_shrink), false, NULL, NULL, "else one that lost more than half fails before anything is stored"},
     {"node", FIELD_LATER, 0, false, NULL, NULL, NULL},
-    {"depends_on", FIELD_LATER, 0, false, NULL, NULL, NULL},
     {"checks", FIELD_LATER, 0, false, NULL, NULL, NULL},
     {0},
 };
@@ -93,8 +100,9 @@ static const struct field world_rows[] = {
     {"repositories", FIELD_NAMED, offsetof(struct world, repositories), false, NULL, &repository_table, "where copies are kept"},
     {"tiers", FIELD_NAMED, offsetof(struct world, tiers), false, NULL, &tier_table, "how well systems are kept"},
     {"systems", FIELD_NAMED, offsetof(struct world, systems), false, NULL, &system_table, "what is backed up"},
+    {"jobs", FIELD_STRUCT, offsetof(struct world, jobs), false, NULL, &world_jobs_table, "how much is done at once"},
     {"profile", FIELD_LATER, 0, false, NULL, NULL, NULL},
-    {"catalog", FIELD_LATER, 0, false, NULL, NULL, NULL},
+    {"catalog", FIELD_TEXT, offsetof(struct world, catalog), false, NULL, NULL, "our own record: a path, postgresql://..., or a reference to where that stands"},
     {"notify", FIELD_LATER, 0, false, NULL, NULL, NULL},
     {"nodes", FIELD_LATER, 0, false, NULL, NULL, NULL},
     {"sites", FIELD_LATER, 0, false, NULL, NULL, NULL},

@@ -75,7 +75,7 @@ static void each_mistake_has_its_own_message_and_hint(void **state)
 	    {"repositorys: {}\n", "f:1:1: there is no key 'repositorys' here",
 		"did you mean 'repositories'?"},
 	    {"xyzzy: 1\n", "no key 'xyzzy'", "there can be: repositories, tiers, systems"},
-	    {"notify: {}\n", "f:1:1: 'notify' is not taken yet", "does not pretend"},
+	    {"kpis: {}\n", "f:1:1: 'kpis' is not taken yet", "does not pretend"},
 	    {"repositories: [a]\n", "f:1:15: repositories has to be a mapping of names", ""},
 	    {"repositories: x\n", "repositories has to be a mapping", ""},
 	    {"repositories: {a: 1}\n", "f:1:19: a has to be a mapping of keys", ""},
@@ -118,7 +118,10 @@ static void each_mistake_has_its_own_message_and_hint(void **state)
 	    {REPOS "tiers: {gold: {destinations: [mian]}}\n",
 		"f:4:31: there is no repository 'mian'", "did you mean 'main'?"},
 	    {REPOS "tiers: {gold: {destinations: [main, main]}}\n", "'main' stands here twice", ""},
-	    {REPOS "tiers: {gold: {destinations: main, rpo: 5m}}\n", "'rpo' is not taken yet", ""},
+	    {REPOS "tiers: {gold: {destinations: main, rpo: 5m}}\n",
+		"rpo has to be a mapping of keys", ""},
+	    {REPOS "tiers: {gold: {destinations: main, drill: {}}}\n", "'drill' is not taken yet",
+		""},
 	    {REPOS "tiers: {gold: {destinations: main, retention: {dayly: 1}}}\n", "no key 'dayly'",
 		"did you mean 'daily'?"},
 	    {TIER "systems: {www: {tier: gold}}\n", "www: 'sources' is missing", ""},
@@ -224,6 +227,34 @@ static void the_schema_has_what_the_tables_have(void **state)
 	json_decref(s);
 }
 
+static char *said(const char *name)
+{
+	return strcmp(name, "HOLDFAST_CATALOG") == 0 ? (char *)"/said/c.db" : NULL;
+}
+
+static void the_catalog_is_where_it_is_said_to_be_and_no_password_stands_there(void **state)
+{
+	static const char *const bad[] = {"catalog: postgresql://me:pw@db/x\n",
+	    "catalog: postgresql://db/x?password=pw\n", "catalog: relative.db\n"};
+	struct world *w = load("catalog: postgresql://me@db/x\n");
+	struct err e;
+	char *url;
+
+	assert_int_equal(world_catalog(w, NULL, &url, &e), 0);
+	assert_string_equal(url, "postgresql://me@db/x");
+	free(url);
+	assert_int_equal(world_catalog(w, said, &url, &e), 0);
+	assert_string_equal(url, "/said/c.db");
+	free(url);
+	world_free(w);
+	for (size_t i = 0; i < 3; i++) {
+		w = load(bad[i]);
+		assert_int_equal(world_catalog(w, NULL, &url, &e), -1);
+		assert_true(e.kind == ERR_USAGE && e.hint[0] && !strstr(e.msg, "pw"));
+		world_free(w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -231,6 +262,7 @@ int main(void)
 	    cmocka_unit_test(each_mistake_has_its_own_message_and_hint),
 	    cmocka_unit_test(drop_ins_and_the_environment_go_before_the_file),
 	    cmocka_unit_test(the_schema_has_what_the_tables_have),
+	    cmocka_unit_test(the_catalog_is_where_it_is_said_to_be_and_no_password_stands_there),
 	};
 
 	return cmocka_run_group_tests_name("world", tests, NULL, NULL);

@@ -1,0 +1,43 @@
+/*
+ * catalog_migrations: the form of the catalog, step by step.  A step that was released is never
+ * changed: another follows it.
+ */
+#include "catalog/catalog_internal.h"
+
+/* clang-format off */
+const struct catalog_migration catalog_migrations[] = {
+    {"runs, events, measurements, values",
+	"CREATE TABLE migration (version INTEGER PRIMARY KEY, at_ns INTEGER NOT NULL, what TEXT);"
+	"CREATE TABLE run (id INTEGER PRIMARY KEY,"
+	" system TEXT NOT NULL, node TEXT, kind TEXT NOT NULL, type TEXT, cause TEXT, asked_by TEXT,"
+	" queue TEXT, priority INTEGER NOT NULL, attempt INTEGER NOT NULL, after_run INTEGER NOT NULL,"
+	" status TEXT NOT NULL, due_ns INTEGER NOT NULL, not_before_ns INTEGER NOT NULL,"
+	" queued_ns INTEGER NOT NULL, started_ns INTEGER NOT NULL, ended_ns INTEGER NOT NULL,"
+	" owner TEXT, lease_ns INTEGER NOT NULL, pid INTEGER NOT NULL,"
+	" exit_status INTEGER NOT NULL, error_kind TEXT, message TEXT, hint TEXT, destinations TEXT,"
+	" snapshot TEXT, encrypted INTEGER NOT NULL, compressed INTEGER NOT NULL,"
+	" files INTEGER NOT NULL, files_new INTEGER NOT NULL, files_changed INTEGER NOT NULL,"
+	" bytes INTEGER NOT NULL, bytes_read INTEGER NOT NULL, added INTEGER NOT NULL,"
+	" stored INTEGER NOT NULL, warnings INTEGER NOT NULL, errors INTEGER NOT NULL,"
+	" score REAL NOT NULL, verified TEXT, log TEXT);"
+	"CREATE UNIQUE INDEX run_due ON run (system, kind, due_ns, attempt) WHERE due_ns <> 0;"
+	"CREATE INDEX run_queued ON run (priority, due_ns, id) WHERE status = 'queued';"
+	"CREATE INDEX run_running ON run (queue) WHERE status = 'running';"
+	"CREATE INDEX run_open ON run (id) WHERE status IN ('queued', 'running');"
+	"CREATE INDEX run_system ON run (system, id);"
+	"CREATE TABLE run_latest (system TEXT NOT NULL, kind TEXT NOT NULL,"
+	" last_id INTEGER NOT NULL, success_id INTEGER NOT NULL, last_status TEXT NOT NULL,"
+	" last_ended_ns INTEGER NOT NULL, success_started_ns INTEGER NOT NULL,"
+	" success_ended_ns INTEGER NOT NULL, message TEXT, snapshot TEXT,"
+	" bytes INTEGER NOT NULL, stored INTEGER NOT NULL, files INTEGER NOT NULL,"
+	" runs INTEGER NOT NULL, failures INTEGER NOT NULL, failed_in_row INTEGER NOT NULL,"
+	" PRIMARY KEY (system, kind));"
+	"CREATE TABLE event (id INTEGER PRIMARY KEY, at_ns INTEGER NOT NULL, run INTEGER NOT NULL,"
+	" name TEXT NOT NULL, severity TEXT NOT NULL, system TEXT, text TEXT);"
+	"CREATE INDEX event_system ON event (system, id);"
+	"CREATE TABLE measurement (system TEXT NOT NULL, name TEXT NOT NULL, at_ns INTEGER NOT NULL,"
+	" value REAL NOT NULL, PRIMARY KEY (system, name, at_ns));"
+	"CREATE TABLE setting (name TEXT PRIMARY KEY, value TEXT NOT NULL);", NULL, NULL},
+};
+/* clang-format on */
+const int catalog_version = sizeof catalog_migrations / sizeof *catalog_migrations;

@@ -1,0 +1,236 @@
+/* world_check_times: contradictions between schedules, objectives and dependencies. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/mem.h"
+#include "config/world_load.h"
+#include "config/world_times.h"
+
+static int64_t seconds(const struct calendar_duration *d)
+{
+	return d->ns / CALENDAR_SECOND + (int64_t)d->months * 30 * 86400;
+}
+
+/* "15m", "26h", "7d" as it is said of a promise. */
+static const char *amount(char out[32], int64_t s)
+{
+	if (s % 86400 == 0)
+		snprintf(out, 32, "%lldd", (long long)(s / 86400));
+	else if (s % 3600 == 0)
+		snprintf(out, 32, "%lldh", (long long)(s / 3600));
+	else if (s % 60 == 0)
+		snprintf(out, 32, "%lldm", (long long)(s / 60));
+	else
+		snprintf(out, 32, "%llds", (long long)s);
+	return out;
+}
+
+static int check_objective(const struct world *w, const struct world_tier *t, const char *key,
+    const struct world_objective *o, struct err *e)
+{
+	char a[32], b[32];
+
+	if (seconds(&o->acceptable) == 0 || seconds(&o->acceptable) >= seconds(&o->target))
+		return 0;
+	node_fail(world_place(w, "tiers", t->item.name, key), e,
+	    "%s: what is acceptable (%s) is less than the target (%s)", key,
+	    amount(a, seconds(&o->acceptable)), amount(b, seconds(&o->target)));
+	return err_hint(e, "target is what is promised, acceptable what is still borne");
+}
+
+/* Each thing that is said to be due has to be due once, and to be let begin. */
+static int check_begins(const struct world_times *t, struct node_at at, int64_t now, struct err *e)
+{
+	for (int i = 0; i < TIMES_WHATS; i++) {
+		int64_t due, start;
+
+		if (!t->is[i])
+			continue;
+		if (!schedule_next(&t->v[i], now, &due))
+			return node_fail(at, e, "%s is never due: there is no such day",
+			    times_what_name((enum times_what)i));
+		if (!schedule_start(&t->v[i], due, &start)) {
+			node_fail(at, e,
+			    "%s can never begin: only and never leave no minute of "
+			    "the week",
+			    times_what_name((enum times_what)i));
+			return err_hint(e, "make only wider, or never narrower");
+		}
+	}
+	return 0;
+}
+
+static int check_gap(const struct world_tier *tier, const struct world_times *t, struct node_at at,
+    int64_t now, struct err *e)
+{
+	int64_t rpo = seconds(&tier->rpo.target), gap;
+	char a[32], b[32];
+
+	if (rpo == 0 || tier->strategy == WORLD_CONTINUOUS)
+		return 0;
+	gap = world_times_gap(t, now);
+	if (gap <= rpo)
+		return 0;
+	node_fail(at, e, "the schedule cannot meet the rpo of %s: two backups are up to %s apart",
+	    amount(a, rpo), amount(b, gap));
+	return err_hint(e, "leave the schedule out, and one is derived; or back up more often, "
+			   "or promise less");
+}
+
+static int check_times(const struct world *w, const struct world_tier *tier,
+    const struct world_system *s, struct err *e)
+{
+	const char *section = s ? "systems" : "tiers", *name = s ? s->item.name : tier->item.name;
+	struct node_at at = world_place(w, section, name, "schedule");
+	struct world_times *t;
+	int64_t now = time(NULL);
+	int rc;
+
+	if (at.line == 0)
+		at = s ? s->item.at : tier->item.at;
+	if (world_times_new(tier, s, &t, e) == -1) {
+		struct err why = *e;
+
+		node_fail(at, e, "%s", why.msg);
+		return why.hint[0] ? err_hint(e, "%s", why.hint) : -1;
+	}
+	rc = check_begins(t, at, now, e);
+	if (rc == 0)
+		rc = check_gap(tier, t, at, now, e);
+	world_times_free(t);
+	return rc;
+}
+
+/* ---- What waits for what. */
+
+static size_t place_of(const struct world *w, const char *name)
+{
+	return (size_t)(world_system(w, name) - world_system_at(w, 0));
+}
+
+/* state: 0 not looked at, 1 on the way here, 2 without a circle. */
+static int walk(const struct world *w, size_t i, uint8_t *state, struct err *e)
+{
+	const struct world_system *s = world_system_at(w, i);
+
+	state[i] = 1;
+	for (size_t j = 0; j < s->depends_on.n; j++) {
+		size_t to = place_of(w, s->depends_on.v[j]);
+
+		if (state[to] == 1) {
+			node_fail(s->depends_on.at[j], e, "%s and %s wait for each other",
+			    s->item.name, s->depends_on.v[j]);
+			return err_hint(e, "take one of these depends_on out");
+		}
+		if (state[to] == 0 && walk(w, to, state, e) == -1)
+			return -1;
+	}
+	state[i] = 2;
+	return 0;
+}
+
+static bool check_names(const struct world *w, struct mistakes *m)
+{
+	bool good = true;
+	struct err e;
+
+	for (size_t i = 0; i < w->systems.n; i++) {
+		const struct world_system *s = world_system_at(w, i);
+
+		for (size_t j = 0; j < s->depends_on.n; j++) {
+			if (world_system(w, s->depends_on.v[j]) != NULL)
+				continue;
+			world_no_such(s->depends_on.at[j], "system", s->depends_on.v[j],
+			    &w->systems, sizeof *s, &e);
+			mistakes_add(m, &e);
+			good = false;
+		}
+	}
+	return good;
+}
+
+static void check_circles(const struct world *w, struct mistakes *m)
+{
+	uint8_t *state = mem_zalloc(w->systems.n + 1);
+	struct err e;
+
+	for (size_t i = 0; i < w->systems.n; i++)
+		if (state[i] == 0 && walk(w, i, state, &e) == -1) {
+			mistakes_add(m, &e);
+			break;
+		}
+	free(state);
+}
+
+/* ---- Hooks, and how much at once. */
+
+static int check_hooks(const struct field_items *hooks, struct err *e)
+{
+	for (size_t i = 0; i < hooks->n; i++) {
+		const struct world_hook *h = (const struct world_hook *)hooks->v + i;
+
+		for (size_t j = 0; j < h->environment.n; j++) {
+			const char *v = h->environment.v[j];
+			size_t n = strcspn(v, "=");
+
+			if (n > 0 &&
+			    strspn(v, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789_") == n &&
+			    (v[0] < '0' || v[0] > '9'))
+				continue;
+			return node_fail(
+			    h->environment.at[j], e, "'%.*s' is no name for a variable", (int)n, v);
+		}
+	}
+	return 0;
+}
+
+static int check_nice(const struct world *w, struct err *e)
+{
+	const char *text = w->jobs.nice;
+	char *end;
+	long x;
+
+	if (text == NULL)
+		return 0;
+	x = strtol(text, &end, 10);
+	if (*end == '\0' && x >= -20 && x <= 19)
+		return 0;
+	return node_fail(node_get(node_get(w->tree, "jobs"), "nice")->at, e,
+	    "nice: '%.64s' is not a number from -20 to 19", text);
+}
+
+void world_check_times(const struct world *w, struct mistakes *m)
+{
+	struct err e;
+
+	if (check_nice(w, &e) == -1)
+		mistakes_add(m, &e);
+	for (size_t i = 0; i < w->tiers.n; i++) {
+		const struct world_tier *t = (const struct world_tier *)w->tiers.v + i;
+
+		if (check_objective(w, t, "rto", &t->rto, &e) == -1)
+			mistakes_add(m, &e);
+		if (check_objective(w, t, "rpo", &t->rpo, &e) == -1)
+			mistakes_add(m, &e);
+		if (check_times(w, t, NULL, &e) == -1)
+			mistakes_add(m, &e);
+	}
+	for (size_t i = 0; i < w->systems.n; i++) {
+		const struct world_system *s = world_system_at(w, i);
+		const struct world_schedule *own = &s->schedule;
+		const struct world_tier *t = s->tier ? world_tier(w, s->tier) : NULL;
+
+		if (t != NULL && (own->full || own->differential || own->incremental) &&
+		    check_times(w, t, s, &e) == -1)
+			mistakes_add(m, &e);
+		if (check_hooks(&s->hooks.before, &e) == -1 ||
+		    check_hooks(&s->hooks.after, &e) == -1 ||
+		    check_hooks(&s->hooks.on_failure, &e) == -1)
+			mistakes_add(m, &e);
+	}
+	if (check_names(w, m))
+		check_circles(w, m);
+}

@@ -1,0 +1,10 @@
+/* world_tables: the tables that config/world_*_table.c share. */
+#ifndef HF_CONFIG_WORLD_TABLES_H
+#define HF_CONFIG_WORLD_TABLES_H
+
+#include "config/world.h"
+
+extern const struct field_table world_objective_table, world_schedule_table, world_verify_table,
+    world_hooks_table, world_jobs_table;
+
+#endif
