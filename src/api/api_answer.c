@@ -47,8 +47,8 @@ void *api_answer_begin(void *listener, const char *uri, struct MHD_Connection *c
 	return x;
 }
 
-void api_answer_end(void *listener, struct MHD_Connection *c, void **exchange,
-    enum MHD_RequestTerminationCode why)
+void api_answer_end(
+    void *listener, struct MHD_Connection *c, void **exchange, enum MHD_RequestTerminationCode why)
 {
 	struct exchange *x = *exchange;
 
@@ -90,8 +90,8 @@ static void add_headers(struct exchange *x, struct MHD_Response *r, int status, 
 	}
 }
 
-static enum MHD_Result reply(struct exchange *x, struct MHD_Connection *c, int status,
-    const char *type, struct span body)
+static enum MHD_Result reply(
+    struct exchange *x, struct MHD_Connection *c, int status, const char *type, struct span body)
 {
 	struct api *a = x->l->api;
 	struct MHD_Response *r = a->mhd->create_response_from_buffer(
@@ -177,8 +177,7 @@ static int limit_check(struct exchange *x, struct err *e)
 }
 
 /* 0, or the status that refuses it. */
-static int admit(
-    struct exchange *x, struct MHD_Connection *c, const char *method, struct err *e)
+static int admit(struct exchange *x, struct MHD_Connection *c, const char *method, struct err *e)
 {
 	const struct api_route *r;
 	int status;

@@ -97,8 +97,8 @@ static int bearer(struct api_listener *l, const char *header, struct api_who *wh
 int api_auth(struct api_listener *l, struct MHD_Connection *c, const struct api_route *r,
     struct api_who *who, struct err *e)
 {
-	const char *header =
-	    l->api->mhd->lookup_connection_value(c, MHD_HEADER_KIND, "Authorization");
+	const char *header = l->api->mhd->lookup_connection_value(
+	    c, MHD_HEADER_KIND, "Authorization");
 	bool open = r != NULL && r->right == API_OPEN && (l->local || l->loopback);
 	int status;
 

@@ -7,15 +7,16 @@
  * than a page of events: a slow one reads on where it stopped, from the catalog; of what was
  * published it misses what the ring has lost.
  */
+#include <poll.h>
 #include <stdlib.h>
 
 #include "api/api_internal.h"
+#include "base/calendar.h"
 #include "base/mem.h"
 #include "catalog/catalog.h"
 
 enum { PAGE = 100, BLOCK = 16384 };
-#define ALIVE_NS (15 * CALENDAR_NS)
-#define CALENDAR_NS INT64_C(1000000000)
+#define ALIVE_NS (15 * CALENDAR_SECOND)
 
 struct api_stream {
 	struct api *api;
@@ -25,17 +26,11 @@ struct api_stream {
 	int64_t last_id; /* of the catalog's events that were told */
 	uint64_t seq;    /* of those published */
 	int64_t alive_ns;
-	bool suspended;
+	int fd;
+	bool suspended, gone;
 	struct buf out; /* to be sent, from `sent` */
 	size_t sent;
 };
-
-int64_t api_events_id(const char *text)
-{
-	size_t n = strlen(text);
-
-	return n > 0 && n <= 18 && strspn(text, "0123456789") == n ? strtoll(text, NULL, 10) : 0;
-}
 
 static int put_event(void *to, const struct catalog_event *ev, struct err *e)
 {
@@ -127,7 +122,7 @@ static int fill(struct api_stream *s)
 		return -1;
 	if (s->out.n > 0)
 		s->alive_ns = now + ALIVE_NS;
-	return a->stopping ? -1 : 0;
+	return a->stopping || s->gone ? -1 : 0;
 }
 
 static ssize_t read_stream(void *stream, uint64_t pos, char *out, size_t max)
@@ -193,7 +188,7 @@ struct MHD_Response *api_events_response(struct api *a, struct MHD_Connection *c
 {
 	struct MHD_Response *r;
 	struct api_stream *s;
-	int64_t now_id, id = after ? api_events_id(after) : 0;
+	int64_t now_id, id = after ? api_uri_number(after) : 0;
 
 	if (after != NULL && id == 0) {
 		err_set(e, ERR_USAGE, "Last-Event-ID: a number from 1");
@@ -204,6 +199,7 @@ struct MHD_Response *api_events_response(struct api *a, struct MHD_Connection *c
 	s = mem_zalloc(sizeof *s);
 	s->api = a;
 	s->c = c;
+	s->fd = a->mhd->get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
 	s->last_id = after != NULL && id < now_id ? id : now_id;
 	snprintf(s->by, sizeof s->by, "%s", who->by);
 	buf_printf(&s->out, "retry: 3000\n\n");
@@ -223,17 +219,29 @@ struct MHD_Response *api_events_response(struct api *a, struct MHD_Connection *c
 	return r;
 }
 
+/* Nobody reads from one that is suspended: that its client left has to be asked for. */
+static bool left(const struct api_stream *s)
+{
+	struct pollfd p = {s->fd, POLLRDHUP, 0};
+
+	return poll(&p, 1, 0) == 1 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR));
+}
+
 /* With the lock held: those that may have something to tell. */
 static void resume(struct api *a, bool all)
 {
 	int64_t now = a->clock->mono_ns(a->clock);
 
-	for (struct api_stream *s = a->streams; s != NULL; s = s->next)
-		if (s->suspended && (all || now >= s->alive_ns ||
-					a->newest_event != s->last_id || s->seq < a->seq)) {
-			s->suspended = false;
-			a->mhd->resume_connection(s->c);
-		}
+	for (struct api_stream *s = a->streams; s != NULL; s = s->next) {
+		if (!s->suspended)
+			continue;
+		s->gone = left(s);
+		if (!all && !s->gone && now < s->alive_ns && a->newest_event == s->last_id &&
+		    s->seq == a->seq)
+			continue;
+		s->suspended = false;
+		a->mhd->resume_connection(s->c);
+	}
 }
 
 void api_events_pump(struct api *a)

@@ -109,8 +109,8 @@ void api_auth_peer(struct api_listener *l, struct MHD_Connection *c, struct api_
 void *api_answer_begin(void *listener, const char *uri, struct MHD_Connection *c);
 enum MHD_Result api_answer(void *listener, struct MHD_Connection *c, const char *url,
     const char *method, const char *version, const char *data, size_t *n, void **exchange);
-void api_answer_end(void *listener, struct MHD_Connection *c, void **exchange,
-    enum MHD_RequestTerminationCode why);
+void api_answer_end(
+    void *listener, struct MHD_Connection *c, void **exchange, enum MHD_RequestTerminationCode why);
 
 /*
  * api_events.c: who listens.  A response whose content is all that happens from now on, or
@@ -118,8 +118,6 @@ void api_answer_end(void *listener, struct MHD_Connection *c, void **exchange,
  */
 struct MHD_Response *api_events_response(struct api *a, struct MHD_Connection *c,
     const struct api_who *who, const char *after, struct err *e);
-/* Events' ids are numbers from 1; 0: it is none. */
-int64_t api_events_id(const char *text);
 void api_events_pump(struct api *a); /* looks for new ones */
 void api_events_stop(struct api *a); /* all of them end */
 void api_events_fini(struct api *a);

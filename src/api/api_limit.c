@@ -1,7 +1,6 @@
 /* api_limit: see api_limit.h. */
 #include "api/api_limit.h"
 
-#include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -68,13 +67,15 @@ bool api_limit_take(struct api_limit *l, struct span key, int64_t now_ns, unsign
 	pthread_mutex_lock(&l->lock);
 	b = bucket_of(l, hash, now_ns);
 	if (now_ns > b->at_ns) {
-		b->left = fmin(l->burst, b->left + (double)(now_ns - b->at_ns) / 1e9 * l->rate);
+		b->left += (double)(now_ns - b->at_ns) / 1e9 * l->rate;
+		if (b->left > l->burst)
+			b->left = l->burst;
 		b->at_ns = now_ns;
 	}
 	may = b->left >= 1;
 	if (may)
 		b->left -= 1;
-	*wait_s = may ? 0 : (unsigned)fmax(1, ceil((1 - b->left) / l->rate));
+	*wait_s = may ? 0 : 1 + (unsigned)((1 - b->left) / l->rate - 1e-9);
 	pthread_mutex_unlock(&l->lock);
 	return may;
 }

@@ -37,8 +37,7 @@ static bool age(int64_t ns, double *v)
 	}
 #define VALUE(name, expression) GET(name, (*v = (double)(expression), true))
 #define COUNTER(name, member)                                                                      \
-	GET(name,                                                                                  \
-	    x->more->counters != NULL && (*v = (double)x->more->counters->member, true))
+	GET(name, x->more->counters != NULL && (*v = (double)x->more->counters->member, true))
 
 VALUE(get_one, 1)
 VALUE(get_ready, x->more->ready)
@@ -57,12 +56,15 @@ GET(get_verify_target, age(x->system->verify_ns, v))
 GET(get_next, seconds(x->system->next_ns, v))
 VALUE(get_declared, x->system->declared)
 GET(get_success, x->kind->success_id != 0 && seconds(x->kind->success_started_ns, v))
-GET(get_success_age, x->kind->success_id != 0 && age(x->s->now_ns < x->kind->success_started_ns
-	? 0 : x->s->now_ns - x->kind->success_started_ns, v))
+GET(get_success_age,
+    x->kind->success_id != 0 &&
+	age(x->s->now_ns < x->kind->success_started_ns ? 0
+						       : x->s->now_ns - x->kind->success_started_ns,
+	    v))
 GET(get_ended, seconds(x->kind->last_ended_ns, v))
 VALUE(get_last_good, x->kind->last_status == RUN_COMPLETED || x->kind->last_status == RUN_PROBLEMS)
-GET(get_duration, x->kind->success_id != 0 &&
-    age(x->kind->success_ended_ns - x->kind->success_started_ns, v))
+GET(get_duration,
+    x->kind->success_id != 0 && age(x->kind->success_ended_ns - x->kind->success_started_ns, v))
 GET(get_bytes, x->kind->success_id != 0 && (*v = (double)x->kind->bytes, true))
 GET(get_stored, x->kind->success_id != 0 && (*v = (double)x->kind->stored, true))
 GET(get_files, x->kind->success_id != 0 && (*v = (double)x->kind->files, true))

@@ -20,8 +20,7 @@ struct metrics_more { /* what is not of the survey */
 	const struct api_counters *counters; /* NULL: none */
 };
 
-void api_metrics_text(
-    const struct api_survey *s, const struct metrics_more *more, struct buf *out);
+void api_metrics_text(const struct api_survey *s, const struct metrics_more *more, struct buf *out);
 
 /* The i-th metric's name, NULL behind the last; for tests of what refers to them. */
 const char *api_metrics_name(size_t i);

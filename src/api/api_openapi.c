@@ -24,8 +24,8 @@ static json_t *type_json(const struct api_param *p)
 {
 	switch (p->type) {
 	case API_COUNT:
-		return json_pack("{s:s, s:i, s:i}", "type", "integer", "minimum", 1, "maximum",
-		    (int)p->max);
+		return json_pack(
+		    "{s:s, s:i, s:i}", "type", "integer", "minimum", 1, "maximum", (int)p->max);
 	case API_NUMBER:
 		return json_pack(
 		    "{s:s, s:s, s:i}", "type", "integer", "format", "int64", "minimum", 1);
@@ -51,11 +51,11 @@ static json_t *params_json(const struct api_route *r)
 
 	for (const struct api_param *p = r->params; p < r->params + API_PARAMS_MAX && p->name; p++)
 		if (p->in != API_IN_BODY)
-			json_array_append_new(list,
-			    json_pack("{s:s, s:s, s:b, s:s, s:o}", "name", p->name, "in",
-				p->in == API_IN_PATH ? "path" : "query", "required",
-				p->in == API_IN_PATH, "description", p->help, "schema",
-				type_json(p)));
+			json_array_append_new(
+			    list, json_pack("{s:s, s:s, s:b, s:s, s:o}", "name", p->name, "in",
+				      p->in == API_IN_PATH ? "path" : "query", "required",
+				      p->in == API_IN_PATH, "description", p->help, "schema",
+				      type_json(p)));
 	return list;
 }
 
@@ -71,8 +71,8 @@ static json_t *body_json(const struct api_route *r)
 			json_object_set_new(properties, p->name, t);
 		}
 	return json_pack("{s:b, s:{s:{s:{s:s, s:b, s:o}}}}", "required", 0, "content",
-	    "application/json", "schema", "type", "object", "additionalProperties", 0,
-	    "properties", properties);
+	    "application/json", "schema", "type", "object", "additionalProperties", 0, "properties",
+	    properties);
 }
 
 static json_t *answer_schema(const struct api_route *r)
@@ -85,8 +85,8 @@ static json_t *answer_schema(const struct api_route *r)
 		return one;
 	if (r->answers == API_LIST)
 		one = json_pack("{s:s, s:o}", "type", "array", "items", one);
-	properties = json_pack("{s:{s:s, s:[i]}, s:o}", "schema", "type", "integer", "enum", 1,
-	    r->key, one);
+	properties = json_pack(
+	    "{s:{s:s, s:[i]}, s:o}", "schema", "type", "integer", "enum", 1, r->key, one);
 	if (strcmp(r->id, "listRuns") == 0)
 		json_object_set_new(properties, "next",
 		    json_pack("{s:[s, s], s:s}", "type", "string", "null", "description",
@@ -151,8 +151,8 @@ static json_t *paths_json(void)
 			path = json_object();
 			json_object_set_new(paths, r->path, path);
 		}
-		json_object_set_new(path, strcmp(r->method, "GET") == 0 ? "get" : "post",
-		    operation_json(r));
+		json_object_set_new(
+		    path, strcmp(r->method, "GET") == 0 ? "get" : "post", operation_json(r));
 	}
 	return paths;
 }
@@ -183,8 +183,8 @@ int api_get_openapi(struct api_call *c, struct err *e)
 {
 	c->json = json_pack("{s:s, s:{s:s, s:s, s:s, s:{s:s, s:s}}, s:[{s:s}], s:[{s:[]}]}",
 	    "openapi", "3.1.0", "info", "title", "Holdfast", "version", HF_VERSION, "description",
-	    "What the backup daemon did, does and will do.", "license", "name", "MIT",
-	    "identifier", "MIT", "servers", "url", "/", "security", "token");
+	    "What the backup daemon did, does and will do.", "license", "name", "MIT", "identifier",
+	    "MIT", "servers", "url", "/", "security", "token");
 	mem_checked(c->json);
 	json_object_set_new(c->json, "paths", paths_json());
 	json_object_set_new(c->json, "components", components_json());

@@ -27,8 +27,7 @@ static json_t *health_json(struct api_call *c, bool *ready, struct err *e)
 	if (c->host->health != NULL && c->host->health(c->host->arg, &h, e) == -1)
 		return NULL;
 	*ready = h.ready;
-	s = (struct survey_health){h.ready, h.why[0] ? h.why : NULL, HF_VERSION,
-	    c->started_ns};
+	s = (struct survey_health){h.ready, h.why[0] ? h.why : NULL, HF_VERSION, c->started_ns};
 	return shape_json(&shape_health, &s);
 }
 
@@ -134,10 +133,10 @@ int api_get_schedule(struct api_call *c, struct err *e)
 int api_get_runs(struct api_call *c, struct err *e)
 {
 	int64_t limit = api_value_number(c, "limit");
-	const char *since = api_value(c, "since");
+	const char *since = api_value(c, "since"), *status = api_value(c, "status");
 	struct run_filter f = {.system = api_value(c, "system"),
 	    .kind = api_value(c, "kind"),
-	    .status = run_status_of(api_value(c, "status")),
+	    .status = status ? run_status_of(status) : 0,
 	    .before_id = api_value_number(c, "cursor")};
 	json_t *list = json_array(), *next = json_null();
 	struct calendar_time t = {0};
@@ -153,8 +152,8 @@ int api_get_runs(struct api_call *c, struct err *e)
 		json_t *last = json_array_get(list, (size_t)limit - 1);
 
 		json_array_remove(list, (size_t)limit);
-		next = json_sprintf("%lld",
-		    (long long)json_integer_value(json_object_get(last, "id")));
+		next = json_sprintf(
+		    "%lld", (long long)json_integer_value(json_object_get(last, "id")));
 	}
 	c->json = json_pack("{s:i, s:o, s:o}", "schema", 1, "runs", list, "next", next);
 	return 0;

@@ -1,7 +1,6 @@
 /* api_route: find a row, and check what it is given (api_route.h). */
 #include "api/api_route.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
 #include "base/calendar.h"
@@ -137,18 +136,6 @@ static bool among(const char *choices, const char *text)
 	return false;
 }
 
-static int64_t number_of(const char *text)
-{
-	size_t n = strlen(text);
-	long long v;
-
-	if (n == 0 || n > 19 || strspn(text, "0123456789") != n)
-		return 0;
-	errno = 0;
-	v = strtoll(text, NULL, 10);
-	return errno ? 0 : v;
-}
-
 static int check(const struct api_param *p, const char *text, struct err *e)
 {
 	struct calendar_time t;
@@ -160,12 +147,12 @@ static int check(const struct api_param *p, const char *text, struct err *e)
 			return 0;
 		return err_set(e, ERR_USAGE, "%s: 1 to %d bytes", p->name, API_TEXT_MAX);
 	case API_COUNT:
-		n = number_of(text);
+		n = api_uri_number(text);
 		if (n >= 1 && n <= p->max)
 			return 0;
 		return err_set(e, ERR_USAGE, "%s: a number from 1 to %u", p->name, p->max);
 	case API_NUMBER:
-		if (number_of(text) >= 1)
+		if (api_uri_number(text) >= 1)
 			return 0;
 		return err_set(e, ERR_USAGE, "%s: a number from 1", p->name);
 	case API_TIME:
@@ -250,5 +237,5 @@ int64_t api_value_number(const struct api_call *c, const char *name)
 {
 	const char *text = api_value(c, name);
 
-	return text ? number_of(text) : 0;
+	return text ? api_uri_number(text) : 0;
 }

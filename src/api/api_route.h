@@ -24,8 +24,8 @@ struct api_counters {
 	_Atomic uint64_t answers[6], refused_tokens, limited, slow, streams, connections;
 };
 
-enum api_right { /* what a scope is asked for */
-	API_OPEN,  /* nobody is asked, on the socket and on loopback */
+enum api_right {  /* what a scope is asked for */
+	API_OPEN, /* nobody is asked, on the socket and on loopback */
 	API_READ,
 	API_OPERATE,
 	API_ADMINISTER,
@@ -59,7 +59,7 @@ struct api_route {
 	int (*run)(struct api_call *c, struct err *e);
 	const char *id, *summary;
 	enum api_answers answers;
-	const char *key;           /* the answer's member that holds it, or NULL: it is the answer */
+	const char *key; /* the answer's member that holds it, or NULL: it is the answer */
 	const struct shape *shape; /* of it, or of each in the list; NULL: any object */
 	struct api_param params[API_PARAMS_MAX]; /* name NULL ends them */
 };
@@ -69,7 +69,7 @@ extern const size_t api_routes_count;
 
 struct api_call {
 	const struct api_host *host;
-	const char *log_dir;                /* of api_params */
+	const char *log_dir;                 /* of api_params */
 	const struct api_counters *counters; /* for the metrics; NULL: none */
 	int64_t started_ns;
 	const struct api_route *route;
@@ -80,8 +80,8 @@ struct api_call {
 	struct catalog *catalog;
 	json_t *body; /* what came; the call's own */
 	/* the answer */
-	int status;    /* 0: 200 */
-	json_t *json;  /* or */
+	int status;   /* 0: 200 */
+	json_t *json; /* or */
 	struct buf text;
 };
 void api_call_fini(struct api_call *c);

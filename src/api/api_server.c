@@ -20,8 +20,8 @@ static void log_line(struct api *a, enum event_level level, const char *fmt, va_
 	if (a->host.log == NULL)
 		return;
 	/* Whoever wants to fill the log from outside gets ten lines a second of it. */
-	if (level == EVENT_WARN && !api_limit_take(a->logged, span_str("log"),
-				       a->clock->mono_ns(a->clock), &wait))
+	if (level == EVENT_WARN &&
+	    !api_limit_take(a->logged, span_str("log"), a->clock->mono_ns(a->clock), &wait))
 		return;
 	vsnprintf(line + 5, sizeof line - 5, fmt, ap);
 	for (char *p = line; *p; p++)
@@ -91,15 +91,15 @@ static int tls_texts(const struct api_params *p, struct buf *cert, char **key, s
 	return 0;
 }
 
-static int start_mhd(struct api_listener *l, int fd, const char *cert, const char *key,
-    struct err *e)
+static int start_mhd(
+    struct api_listener *l, int fd, const char *cert, const char *key, struct err *e)
 {
 	struct api *a = l->api;
 	unsigned flags = MHD_USE_AUTO_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME |
 			 MHD_USE_ERROR_LOG | (key ? MHD_USE_TLS : 0);
 	struct MHD_OptionItem options[] = {
-	    {MHD_OPTION_LISTEN_SOCKET, fd, NULL},
 	    {MHD_OPTION_EXTERNAL_LOGGER, (intptr_t)mhd_log, a},
+	    {MHD_OPTION_LISTEN_SOCKET, fd, NULL},
 	    {MHD_OPTION_CONNECTION_MEMORY_LIMIT, API_HEADERS_MAX, NULL},
 	    {MHD_OPTION_CONNECTION_LIMIT, API_CONNECTIONS_MAX, NULL},
 	    {MHD_OPTION_PER_IP_CONNECTION_LIMIT, l->local ? 0 : API_PEER_MAX, NULL},
@@ -111,7 +111,7 @@ static int start_mhd(struct api_listener *l, int fd, const char *cert, const cha
 	    {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)api_conn_notify, l},
 	    {key ? MHD_OPTION_HTTPS_MEM_KEY : MHD_OPTION_END, 0, (void *)key},
 	    {MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)cert},
-	    {MHD_OPTION_HTTPS_PRIORITIES, 0, "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"},
+	    {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)"NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"},
 	    {MHD_OPTION_END, 0, NULL},
 	};
 
@@ -151,13 +151,13 @@ static int may_listen(struct api *a, struct err *e)
 	if (rc == -1)
 		return -1;
 	if (a->p.tls_cert == NULL) {
-		err_set(e, ERR_USAGE, "server: %s is not loopback, and there is no tls",
-		    a->p.listen);
+		err_set(
+		    e, ERR_USAGE, "server: %s is not loopback, and there is no tls", a->p.listen);
 		return err_hint(e, "declare server.tls, or listen at 127.0.0.1");
 	}
 	if (n == 0) {
-		err_set(e, ERR_USAGE, "server: %s is not loopback, and there is no token",
-		    a->p.listen);
+		err_set(
+		    e, ERR_USAGE, "server: %s is not loopback, and there is no token", a->p.listen);
 		return err_hint(e, "holdfast token add NAME --scope viewer");
 	}
 	return 0;

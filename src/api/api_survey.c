@@ -113,8 +113,8 @@ static void add_recorded(struct api_survey *s)
 		const char *name = s->latest[i].system;
 		struct survey_system key = {.name = (char *)name};
 
-		if (name[0] == '\0' || (s->nsystems > declared &&
-					   strcmp(s->systems[s->nsystems - 1].name, name) == 0))
+		if (name[0] == '\0' ||
+		    (s->nsystems > declared && strcmp(s->systems[s->nsystems - 1].name, name) == 0))
 			continue;
 		if (declared == 0 ||
 		    bsearch(&key, s->systems, declared, sizeof *s->systems, by_name) == NULL)

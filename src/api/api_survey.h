@@ -13,7 +13,7 @@
 struct survey_system {
 	char *name, *tier, *node;
 	bool declared;
-	const char *state; /* "ok", "late", "failing", "never" */
+	const char *state;                  /* "ok", "late", "failing", "never" */
 	int64_t rpo_ns, verify_ns, next_ns; /* -1, -1, 0: not said */
 	int64_t rpo_age_ns, verify_age_ns;  /* -1: no success yet */
 	unsigned running, queued;

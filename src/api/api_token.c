@@ -140,9 +140,9 @@ static int save(const char *path, const struct api_tokens *t, struct err *e)
 	for (size_t i = 0; i < t->n; i++)
 		json_array_append_new(list,
 		    json_pack("{s:s, s:s, s:s, s:o, s:o}", "name", t->v[i].name, "scope",
-			api_scope_name(t->v[i].scope), "sha256",
-			hex_encode(hash, t->v[i].hash, 32), "created",
-			time_json(t->v[i].created_ns), "expires", time_json(t->v[i].expires_ns)));
+			api_scope_name(t->v[i].scope), "sha256", hex_encode(hash, t->v[i].hash, 32),
+			"created", time_json(t->v[i].created_ns), "expires",
+			time_json(t->v[i].expires_ns)));
 	list = json_pack("{s:i, s:o}", "schema", 1, "tokens", list);
 	text = json_dumps(list, JSON_INDENT(1));
 	rc = os_file_replace(path, span_str(text), 0600, e);

@@ -1,6 +1,8 @@
 /* api_uri: see api_uri.h. */
 #include "api/api_uri.h"
 
+#include <stdlib.h>
+
 #include "base/hex.h"
 
 static int refuse(struct err *e, const char *why)
@@ -114,4 +116,11 @@ int api_uri_parse(struct span raw, struct api_uri *u, struct err *e)
 	if (status == 0 && mark != NULL)
 		status = query_parse(u, mark + 1, end, &out, e);
 	return status;
+}
+
+int64_t api_uri_number(const char *text)
+{
+	size_t n = strlen(text);
+
+	return n > 0 && n <= 18 && strspn(text, "0123456789") == n ? strtoll(text, NULL, 10) : 0;
 }

@@ -28,4 +28,7 @@ struct api_uri {
 /* 0, or the status that it is refused with (400, 414), and e. */
 int api_uri_parse(struct span raw, struct api_uri *u, struct err *e);
 
+/* A whole number from 1, of at most 18 digits; 0: it is none. */
+int64_t api_uri_number(const char *text);
+
 #endif

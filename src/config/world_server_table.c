@@ -81,8 +81,8 @@ static int check_listen(const struct world *w, const struct world_server *s, str
 	bool address, loopback;
 
 	if (!split(s->listen, host, &port)) {
-		node_fail(place(w, "listen"), e, "listen: '%.80s' is no address and port",
-		    s->listen);
+		node_fail(
+		    place(w, "listen"), e, "listen: '%.80s' is no address and port", s->listen);
 		return err_hint(e, "like 127.0.0.1:8420 or [::1]:8420");
 	}
 	loopback = is_loopback(host, &address);
@@ -106,8 +106,8 @@ static int check_server(const struct world *w, const struct world_server *s, str
 	if (s->listen != NULL && check_listen(w, s, e) == -1)
 		return -1;
 	if (s->tls.cert != NULL && s->tls.cert[0] != '/')
-		return node_fail(place(w, "tls"), e,
-		    "tls: cert: '%.200s' is not an absolute path", s->tls.cert);
+		return node_fail(
+		    place(w, "tls"), e, "tls: cert: '%.200s' is not an absolute path", s->tls.cert);
 	if (s->tls.cert != NULL && s->listen == NULL) {
 		node_fail(place(w, "tls"), e, "tls: there is nothing to serve by it");
 		return err_hint(e, "say where: listen: 127.0.0.1:8420");
@@ -117,8 +117,7 @@ static int check_server(const struct world *w, const struct world_server *s, str
 		return err_hint(e, "name the group: socket_group");
 	}
 	if (node_get(node_get(w->tree, "server"), "rate_limit") != NULL && s->rate_limit == 0)
-		return node_fail(
-		    place(w, "rate_limit"), e, "rate_limit: with 0 nobody is served");
+		return node_fail(place(w, "rate_limit"), e, "rate_limit: with 0 nobody is served");
 	return 0;
 }
 
