@@ -20,6 +20,7 @@
 #include "codec/codec.h"
 #include "repo/repo.h"
 
+struct audit;
 struct cli;
 struct opening;
 struct other;
@@ -48,8 +49,15 @@ enum cmd_id {
 	CMD_KIT,
 	CMD_REPAIR,
 	CMD_CACHE,
+	CMD_SERVE,
 	CMD_STATUS,
+	CMD_RUN,
+	CMD_JOBS,
+	CMD_SCHEDULE,
+	CMD_WHY,
+	CMD_VERIFY,
 	CMD_CONFIG,
+	CMD_EVIDENCE,
 	CMD_COMPLETION,
 	CMD_HELP,
 	CMD_VERSION,
@@ -200,6 +208,11 @@ struct cli_options {
 	bool now, undo, flooded_ok, trash, pin, unpin, hold, release;
 	struct cli_time until;
 	const char *man;
+	/* the daemon */
+	bool foreground;
+	int log_format, limit;
+	struct cli_time from;
+	const char *public_key, *head; /* evidence */
 };
 
 /* cli_table.c */
@@ -255,10 +268,11 @@ struct cli {
 	struct other *first;     /* with --also: what it is opened by; or NULL */
 	struct opening *opening; /* it still is being opened; or NULL */
 	struct cli_out out;
-	void *progress;   /* cli_progress.c, while running */
-	atomic_bool *ask; /* set by SIGUSR1 */
-	bool mounted;     /* by mount */
-	bool wanted;      /* the interruption was the way to end it: no message */
+	void *progress;      /* cli_progress.c, while running */
+	atomic_bool *ask;    /* set by SIGUSR1 */
+	struct audit *audit; /* the record that is kept of this, or NULL */
+	bool mounted;        /* by mount */
+	bool wanted;         /* the interruption was the way to end it: no message */
 };
 
 /* Everything: parse, run, report; the exit status. */
@@ -319,7 +333,14 @@ int cmd_cache(struct cli *c, struct err *e);
 int cmd_status(struct cli *c, struct err *e);
 int cmd_check_rules(struct cli *c, struct err *e);
 int cmd_check_tamper(struct cli *c, struct err *e);
+int cmd_serve(struct cli *c, struct err *e);
+int cmd_run(struct cli *c, struct err *e);
+int cmd_verify(struct cli *c, struct err *e);
+int cmd_jobs(struct cli *c, struct err *e);
+int cmd_schedule(struct cli *c, struct err *e);
+int cmd_why(struct cli *c, struct err *e);
 int cmd_config(struct cli *c, struct err *e);
+int cmd_evidence(struct cli *c, struct err *e);
 int cmd_completion(struct cli *c, struct err *e);
 int cmd_help(struct cli *c, struct err *e);
 int cmd_version(struct cli *c, struct err *e);

@@ -20,6 +20,7 @@
 	    B(STATS) | B(COPY) | B(TAG) | B(KIT))
 /* Those that work on several processors. */
 #define WORKERS  (B(BACKUP) | B(RESTORE) | B(CHECK) | B(REPAIR) | B(COPY) | B(KIT))
+#define DAEMON   (B(SERVE) | B(RUN) | B(JOBS) | B(SCHEDULE) | B(WHY) | B(VERIFY))
 #define PROBLEMS OPENS
 
 /* clang-format off */
@@ -28,7 +29,7 @@ const struct opt_def opt_table[] = {
     {"system", 0, OPT_STRING, OPT_MAIN, "NAME", NULL, NULL, B(BACKUP), AT(system), 0, NULL,
         "label the snapshot as this system's; of a system that the configuration declares, all that "
         "belongs to it, to all places where it goes"},
-    {"type", 't', OPT_CHOICE, OPT_MAIN, "TYPE", "incremental", "full|incremental|differential", B(BACKUP),
+    {"type", 't', OPT_CHOICE, OPT_MAIN, "TYPE", "incremental", "full|incremental|differential", B(BACKUP) | B(RUN),
         AT(type), 0, NULL, "full reads every file again, incremental compares with the newest "
         "snapshot, differential with the newest full one; each stores only what is new"},
     {"tag", 0, OPT_LIST, OPT_MAIN, "TAG", NULL, NULL, B(BACKUP), AT(tags), 0, NULL, "tag the snapshot"},
@@ -99,6 +100,17 @@ const struct opt_def opt_table[] = {
     /* config */
     {"origin", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(CONFIG), AT(origin), OPT_NO_ENV, NULL,
         "with show: where each value comes from"},
+    /* evidence */
+    {"public-key", 0, OPT_STRING, OPT_MAIN, "FILE", NULL, NULL, B(EVIDENCE), AT(public_key), OPT_NO_ENV, NULL,
+        "the public key, as PEM (evidence.pub in the state folder)"},
+    {"head", 0, OPT_STRING, OPT_MAIN, "FILE", NULL, NULL, B(EVIDENCE), AT(head), OPT_NO_ENV, NULL,
+        "with verify: a head that was kept elsewhere, which the chain has to contain"},
+    {"newer", 0, OPT_TIME, OPT_MAIN, "TIME", NULL, NULL, B(EVIDENCE), AT(newer), OPT_NO_ENV, NULL,
+        "with show: only what was recorded then or later"},
+    {"older", 0, OPT_TIME, OPT_MAIN, "TIME", NULL, NULL, B(EVIDENCE), AT(older), OPT_NO_ENV, NULL,
+        "with show: only what was recorded before"},
+    {"output", 0, OPT_STRING, OPT_MAIN, "FILE", NULL, NULL, B(EVIDENCE), AT(output), OPT_NO_ENV, NULL,
+        "write it to this new file"},
     /* copy */
     {"from-repo", 0, OPT_STRING, OPT_MAIN, "REPO", NULL, NULL, B(COPY), AT(from_repo), 0,
         "HOLDFAST_FROM_REPOSITORY", "the repository to copy from"},
@@ -230,6 +242,27 @@ const struct opt_def opt_table[] = {
         "let others have the processors first: 19 the most, 0 not; below 0 is for root"},
     {"ionice", 0, OPT_IONICE, OPT_LIMITS, "CLASS[:LEVEL]", NULL, NULL, REPO, AT(ionice), 0, NULL,
         "let others have the disk first: idle, or best-effort:0 to best-effort:7"},
+    /* the daemon and its runs */
+    {"foreground", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(RUN) | B(VERIFY), AT(foreground), OPT_NO_ENV, NULL,
+        "here, also where a daemon runs"},
+    {"no-wait", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(RUN) | B(VERIFY), AT(no_wait), OPT_NO_ENV, NULL,
+        "only put it into the daemon's queue"},
+    {"nice", 0, OPT_NICE, OPT_LIMITS, "N", NULL, NULL, B(RUN) | B(VERIFY), AT(nice), 0, NULL,
+        "let others have the processors first: 19 the most, 0 not; below 0 is for root"},
+    {"ionice", 0, OPT_IONICE, OPT_LIMITS, "CLASS[:LEVEL]", NULL, NULL, B(RUN) | B(VERIFY), AT(ionice), 0, NULL,
+        "let others have the disk first: idle, or best-effort:0 to best-effort:7"},
+    {"log-format", 0, OPT_CHOICE, OPT_MAIN, "FORMAT", "text", "text|json", B(SERVE), AT(log_format), 0, NULL,
+        "of the log, on standard error"},
+    {"system", 0, OPT_STRING, OPT_WHICH, "NAME", NULL, NULL, B(JOBS), AT(system), OPT_NO_ENV, NULL,
+        "only this system's"},
+    {"limit", 0, OPT_COUNT, OPT_WHICH, "N", "20", NULL, B(JOBS), AT(limit), OPT_NO_ENV, NULL,
+        "only the newest N"},
+    {"from", 0, OPT_TIME, OPT_WHICH, "TIME", NULL, NULL, B(SCHEDULE), AT(from), OPT_NO_ENV, NULL,
+        "begin there; now"},
+    {"until", 0, OPT_TIME, OPT_WHICH, "TIME", NULL, NULL, B(SCHEDULE), AT(until), OPT_NO_ENV, NULL,
+        "all of them before that time"},
+    {"limit", 0, OPT_COUNT, OPT_WHICH, "N", NULL, NULL, B(SCHEDULE), AT(limit), OPT_NO_ENV, NULL,
+        "only the next N (10, where --until does not say how far)"},
     /* which */
     {"host", 0, OPT_STRING, OPT_WHICH, "NAME", NULL, NULL, CHOOSE, AT(host), 0, NULL, "of this host"},
     {"system", 0, OPT_STRING, OPT_WHICH, "NAME", NULL, NULL, CHOOSE, AT(system), 0, NULL, "of this system"},
@@ -240,13 +273,13 @@ const struct opt_def opt_table[] = {
     {"latest", 0, OPT_COUNT, OPT_WHICH, "N", NULL, NULL, B(SNAPSHOTS), AT(latest), 0, NULL,
         "only the newest N of each group"},
     /* keys */
-    {"repo", 'r', OPT_STRING, OPT_KEYS, "REPO", NULL, NULL, REPO, AT(repo), 0, "HOLDFAST_REPOSITORY",
+    {"repo", 'r', OPT_STRING, OPT_KEYS, "REPO", NULL, NULL, REPO | B(EVIDENCE), AT(repo), 0, "HOLDFAST_REPOSITORY",
         "the repository: a folder, s3:HOST/BUCKET/PREFIX, sftp:USER@HOST:PATH, "
 	"azure:ACCOUNT/CONTAINER/PREFIX, gcs:BUCKET/PREFIX, webdavs://USER@HOST/PATH or "
 	"ftp://USER@HOST/PATH; kit:FILE, to read; or its name in the configuration"},
-    {"config", 'c', OPT_STRING, OPT_KEYS, "FILE", NULL, NULL, REPO | B(STATUS) | B(CONFIG), AT(config), 0, NULL,
+    {"config", 'c', OPT_STRING, OPT_KEYS, "FILE", NULL, NULL, REPO | B(STATUS) | DAEMON | B(CONFIG) | B(EVIDENCE), AT(config), 0, NULL,
         "the configuration (~/.config/holdfast/holdfast.yaml, or /etc/holdfast/holdfast.yaml)"},
-    {"option", 'o', OPT_LIST, OPT_KEYS, "NAME=VALUE", NULL, NULL, REPO | B(STATUS), AT(options), 0, NULL,
+    {"option", 'o', OPT_LIST, OPT_KEYS, "NAME=VALUE", NULL, NULL, REPO | B(STATUS) | B(EVIDENCE), AT(options), 0, NULL,
         "tell the store something, like s3.region=eu-west-1 (doc/stores.md has the names)"},
     {"key-file", 0, OPT_STRING, OPT_KEYS, "FILE", NULL, NULL, REPO, AT(key_file), OPT_CRED_ENV, NULL,
         "unlock with this key file"},

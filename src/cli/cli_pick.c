@@ -1,4 +1,5 @@
 /* cli_pick: from options to filters, snapshots and rules. */
+#include "cli/cli_audit.h"
 #include "cli/cli_out.h"
 
 #include <stdio.h>
@@ -79,10 +80,14 @@ int pick_snapshot(struct cli *c, const char *spec, bool one_group, struct snapsh
     char **path, struct err *e)
 {
 	struct select_filter f;
+	char id[ID_HEX];
 
 	pick_filter(c, &f);
 	echo_time(c, spec);
-	return select_one(c->repo, spec, &f, one_group, c->ctx, out, path, e);
+	if (select_one(c->repo, spec, &f, one_group, c->ctx, out, path, e) == -1)
+		return -1;
+	audit_add(c, "snapshots", id_hex(id, &(*out)->id));
+	return 0;
 }
 
 int pick_exclude(struct cli *c, struct exclude **out, struct err *e)

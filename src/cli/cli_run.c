@@ -1,4 +1,5 @@
 /* cli_run: parse, open, run, report. */
+#include "cli/cli_audit.h"
 #include "cli/cli_out.h"
 
 #include <stdio.h>
@@ -244,13 +245,15 @@ static int run(struct cli *c, struct err *e)
 	}
 	if (config_apply(c, e) == -1)
 		return -1;
-	if (opens(c) && open_repo(c, e) == -1 && !others_do(c, e))
-		return -1;
-	if (c->repo != NULL && cli_role_check(c, e) == -1)
-		return -1;
+	if ((opens(c) && open_repo(c, e) == -1 && !others_do(c, e)) ||
+	    (c->repo != NULL && cli_role_check(c, e) == -1))
+		return audit_refused(c, e);
+	audit_begin(c);
 	rc = cmd->run(c, e);
 	progress_stop(c);
-	return rc == 0 ? say_mended(c, e) : rc;
+	if (rc == 0)
+		rc = say_mended(c, e);
+	return audit_end(c, rc, e);
 }
 
 /* Before any thread is started: it takes on its starter's priorities. */
@@ -314,6 +317,7 @@ int cli_main(int argc, char **argv, struct ctx *ctx, atomic_bool *ask)
 		cred_fini(c.cred);
 	free(c.cred);
 	free(c.repo_err);
+	audit_free(&c);
 	world_free(c.world);
 	cli_parse_fini(&c.opt, &c.args);
 	return status;

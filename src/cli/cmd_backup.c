@@ -1,4 +1,5 @@
 /* backup: store files as a snapshot. */
+#include "cli/cli_audit.h"
 #include "cli/cli_out.h"
 
 #include <stdio.h>
@@ -407,7 +408,12 @@ static void places_text(struct cli *c, const struct places *p)
 static void report(struct cli *c, const struct places *p)
 {
 	const struct backup_result *r = &first_done(p)->result;
+	char id[ID_HEX];
 	json_t *o;
+
+	for (size_t i = 0; i < p->n; i++)
+		if (p->v[i].result.has_snapshot)
+			audit_add(c, "snapshots", id_hex(id, &p->v[i].result.snapshot));
 
 	if (!c->out.json) {
 		report_text(c, r);

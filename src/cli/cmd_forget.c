@@ -1,4 +1,5 @@
 /* forget: drop snapshots by rules or by name. */
+#include "cli/cli_audit.h"
 #include "cli/cli_out.h"
 
 #include <stdlib.h>
@@ -66,9 +67,11 @@ static int decided(void *arg, const struct forget_decision *d, struct err *e)
 {
 	struct state *st = arg;
 	const struct snapshot *s = d->snapshot;
-	char id[32], when[CALENDAR_TEXT];
+	char id[32], when[CALENDAR_TEXT], hex[ID_HEX];
 	json_t *o;
 
+	if (!d->keep)
+		audit_add(st->c, "forgotten", id_hex(hex, &s->id));
 	if (st->c->out.json) {
 		o = json_object();
 		out_json_id(o, "snapshot", &s->id);

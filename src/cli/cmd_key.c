@@ -1,4 +1,5 @@
 /* key: who can open the repository. */
+#include "cli/cli_audit.h"
 #include "cli/cli_out.h"
 
 #include <stdio.h>
@@ -88,7 +89,7 @@ static int key_new(struct cli *c, bool replace, struct err *e)
 	    .domain = c->opt.key_domain};
 	struct cred cred = {0};
 	struct id object;
-	char text[32];
+	char text[32], hex[ID_HEX];
 	int rc;
 
 	/* Said before a new password is asked for. */
@@ -103,6 +104,7 @@ static int key_new(struct cli *c, bool replace, struct err *e)
 			os_unlinkat(AT_FDCWD, c->opt.new_key_file, 0);
 		return -1;
 	}
+	audit_put(c, "key", id_hex(hex, &object));
 	if (c->out.json) {
 		json_t *o = json_object();
 

@@ -119,7 +119,8 @@ enum world_ionice { WORLD_IDLE = 1, WORLD_BEST_EFFORT };
 
 struct world_jobs { /* of the daemon; 0: not said */
 	unsigned parallel, per_repository;
-	char *nice, *ionice;              /* as --nice and --ionice take them */
+	char *nice;                       /* -20 to 19 */
+	int ionice;                       /* enum world_ionice */
 	struct calendar_duration timeout; /* of one run */
 };
 

@@ -1,5 +1,5 @@
-/* db_sqlite: see db.h. */
-#include "db/db.h"
+/* db_sqlite: a file of SQLite's; see db.h. */
+#include "db/db_driver.h"
 
 #include <fcntl.h>
 #include <sqlite3.h>
@@ -21,7 +21,8 @@ struct kept {
 	sqlite3_stmt *stmt;
 };
 
-struct db {
+struct lite {
+	struct db db; /* first */
 	sqlite3 *lite;
 	struct kept kept[KEPT]; /* none of them running; the last used first */
 	size_t nkept;
@@ -57,7 +58,7 @@ static enum err_kind kind_of(int code)
 	return ERR_FAILED;
 }
 
-static int failed(struct db *d, const char *what, struct err *e)
+static int failed(struct lite *d, const char *what, struct err *e)
 {
 	int code = d->lite ? sqlite3_extended_errcode(d->lite) : SQLITE_NOMEM;
 
@@ -68,7 +69,7 @@ static int failed(struct db *d, const char *what, struct err *e)
 		   : -1;
 }
 
-static int script(struct db *d, const char *sql, struct err *e)
+static int script(struct lite *d, const char *sql, struct err *e)
 {
 	if (sqlite3_exec(d->lite, sql, NULL, NULL, NULL) == SQLITE_OK)
 		return 0;
@@ -86,10 +87,12 @@ static int make_file(const char *path, struct err *e)
 	return 0;
 }
 
-int db_open(const char *url, struct db **out, struct err *e)
+static void lite_close(struct db *db);
+
+int db_open_sqlite(const char *url, struct db **out, struct err *e)
 {
 	const char *path = strncmp(url, "sqlite:", 7) == 0 ? url + 7 : url;
-	struct db *d;
+	struct lite *d;
 
 	if (path[0] != '/') {
 		err_set(e, ERR_USAGE, "%s: the path of a database has to be absolute", url);
@@ -109,14 +112,15 @@ int db_open(const char *url, struct db **out, struct err *e)
 	if (script(d, "PRAGMA journal_mode=WAL", e) == -1 ||
 	    script(d, "PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON", e) == -1) {
 		err_wrap(e, "%s", path);
-		db_close(d);
+		lite_close(&d->db);
 		return -1;
 	}
-	*out = d;
+	d->db.ops = &db_sqlite_ops;
+	*out = &d->db;
 	return 0;
 bad:
 	failed(d, path, e);
-	db_close(d);
+	lite_close(&d->db);
 	return -1;
 }
 
@@ -126,24 +130,52 @@ static void drop(struct kept *k)
 	free(k->sql);
 }
 
-void db_close(struct db *d)
+static int lite_begin(struct db *db, struct err *e)
 {
-	if (d == NULL)
-		return;
-	db_rollback(d);
+	struct lite *d = (struct lite *)db;
+
+	/* IMMEDIATE: one that began to read and then wants to write could only fail. */
+	if (script(d, "BEGIN IMMEDIATE", e) == -1)
+		return -1;
+	d->in_transaction = true;
+	return 0;
+}
+
+static void lite_rollback(struct db *db)
+{
+	struct lite *d = (struct lite *)db;
+	struct err ignored;
+
+	if (d->in_transaction)
+		script(d, "ROLLBACK", &ignored);
+	d->in_transaction = false;
+}
+
+static int lite_commit(struct db *db, struct err *e)
+{
+	struct lite *d = (struct lite *)db;
+
+	if (script(d, "COMMIT", e) == -1) {
+		lite_rollback(db);
+		return -1;
+	}
+	d->in_transaction = false;
+	return 0;
+}
+
+static void lite_close(struct db *db)
+{
+	struct lite *d = (struct lite *)db;
+
+	lite_rollback(db);
 	while (d->nkept > 0)
 		drop(&d->kept[--d->nkept]);
 	sqlite3_close(d->lite);
 	free(d);
 }
 
-bool db_is_server(const struct db *d)
-{
-	return false;
-}
-
 /* Prepared before, or now.  It is out of the kept ones while it runs: a row may run others. */
-static int take(struct db *d, const char *sql, struct kept *out, struct err *e)
+static int take(struct lite *d, const char *sql, struct kept *out, struct err *e)
 {
 	for (size_t i = 0; i < d->nkept; i++)
 		if (strcmp(d->kept[i].sql, sql) == 0) {
@@ -158,7 +190,7 @@ static int take(struct db *d, const char *sql, struct kept *out, struct err *e)
 	return 0;
 }
 
-static void give_back(struct db *d, const struct kept *k)
+static void give_back(struct lite *d, const struct kept *k)
 {
 	sqlite3_reset(k->stmt);
 	sqlite3_clear_bindings(k->stmt);
@@ -209,7 +241,7 @@ static struct db_value column(sqlite3_stmt *s, int at)
 }
 
 static int step(
-    struct db *d, const char *sql, sqlite3_stmt *s, db_row *row, void *arg, struct err *e)
+    struct lite *d, const char *sql, sqlite3_stmt *s, db_row *row, void *arg, struct err *e)
 {
 	struct db_value v[COLUMNS];
 	int code;
@@ -227,9 +259,10 @@ static int step(
 	return code == SQLITE_DONE ? 0 : failed(d, sql, e);
 }
 
-int db_run(struct db *d, const char *sql, const struct db_value *v, size_t n, db_row *row,
+static int lite_run(struct db *db, const char *sql, const struct db_value *v, size_t n, db_row *row,
     void *arg, struct err *e)
 {
+	struct lite *d = (struct lite *)db;
 	struct kept k;
 	int rc = 0;
 
@@ -244,40 +277,23 @@ int db_run(struct db *d, const char *sql, const struct db_value *v, size_t n, db
 	return rc;
 }
 
-int db_script(struct db *d, const char *sql, struct err *e)
+static int lite_script(struct db *db, const char *sql, struct err *e)
 {
-	return script(d, sql, e);
+	return script((struct lite *)db, sql, e);
 }
 
-/* IMMEDIATE: one that began to read and then wants to write could only fail. */
-int db_begin(struct db *d, struct err *e)
+static int64_t lite_changed(const struct db *db)
 {
-	if (script(d, "BEGIN IMMEDIATE", e) == -1)
-		return -1;
-	d->in_transaction = true;
-	return 0;
+	return sqlite3_changes64(((const struct lite *)db)->lite);
 }
 
-int db_commit(struct db *d, struct err *e)
-{
-	if (script(d, "COMMIT", e) == -1) {
-		db_rollback(d);
-		return -1;
-	}
-	d->in_transaction = false;
-	return 0;
-}
-
-void db_rollback(struct db *d)
-{
-	struct err ignored;
-
-	if (d->in_transaction)
-		script(d, "ROLLBACK", &ignored);
-	d->in_transaction = false;
-}
-
-int64_t db_changed(const struct db *d)
-{
-	return sqlite3_changes64(d->lite);
-}
+const struct db_ops db_sqlite_ops = {
+    .server = false,
+    .close = lite_close,
+    .run = lite_run,
+    .script = lite_script,
+    .begin = lite_begin,
+    .commit = lite_commit,
+    .rollback = lite_rollback,
+    .changed = lite_changed,
+};

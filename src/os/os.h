@@ -89,10 +89,12 @@ unsigned os_cpus(void);             /* at least 1; honours affinity */
 unsigned os_workers(unsigned jobs); /* so many if not 0; else a thread a processor, at most 8 */
 const char *os_host(void);          /* static; "localhost" if unknown */
 void os_user(char *out, size_t n);  /* name of the effective user, or its number */
-mode_t os_umask(void);              /* the process's file mode creation mask */
-size_t os_nofile(void);             /* how many descriptors may be open */
-void os_raise_nofile(void);         /* soft limit of descriptors up to the hard one */
-void os_settle_heap(void);          /* large pieces go back to the system when they are freed */
+/* Who logged in, whatever became of the rights since (Linux's audit login); false: not known. */
+bool os_login(char *out, size_t n);
+mode_t os_umask(void);      /* the process's file mode creation mask */
+size_t os_nofile(void);     /* how many descriptors may be open */
+void os_raise_nofile(void); /* soft limit of descriptors up to the hard one */
+void os_settle_heap(void);  /* large pieces go back to the system when they are freed */
 /*
  * From now on a core dump of ours holds registers and no memory: secrets that
  * pass through libraries cannot be locked one by one.

@@ -90,6 +90,27 @@ void os_user(char *out, size_t n)
 		snprintf(out, n, "%lu", (unsigned long)geteuid());
 }
 
+bool os_login(char *out, size_t n)
+{
+	enum { NOBODY = -1 };
+	struct buf b = {0};
+	struct passwd pw, *found = NULL;
+	struct err ignored;
+	char tmp[4096];
+	uid_t id = (uid_t)NOBODY;
+
+	if (os_read_file("/proc/self/loginuid", 64, &b, &ignored) == 0)
+		id = (uid_t)strtoul(buf_cstr(&b), NULL, 10);
+	buf_fini(&b);
+	if (id == (uid_t)NOBODY)
+		return false;
+	if (getpwuid_r(id, &pw, tmp, sizeof tmp, &found) == 0 && found && *found->pw_name)
+		snprintf(out, n, "%s", found->pw_name);
+	else
+		snprintf(out, n, "%lu", (unsigned long)id);
+	return true;
+}
+
 void os_raise_nofile(void)
 {
 	struct rlimit r;

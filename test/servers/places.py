@@ -9,6 +9,7 @@ import sys
 
 import azurite
 import ftpd
+import postgres
 import swift_s3
 from ceph_rgw import ACCESS, SECRET, CephRgw
 from gcs import Gcs
@@ -131,6 +132,11 @@ def vsftpd(folder):
     return server, lambda name, port=None: f"ftp://127.0.0.1:{port or server.port}/pub/{name}", server.trust()
 
 
+def postgresql(folder):
+    server = postgres.Postgres(folder).up()
+    return server, lambda name, port=None: server.url(), {"PGPASSWORD": postgres.PASSWORD}
+
+
 PLACES = {
     "s3": (s3, ["ceph-mon", "ceph-osd", "radosgw"]),
     "gcs-hmac": (gcs_hmac, ["ceph-mon", "ceph-osd", "radosgw"]),
@@ -146,6 +152,7 @@ PLACES = {
     "proftpd": (proftpd, ["proftpd", "openssl"]),
     "vsftpd": (vsftpd, [ftpd.VSFTPD, "openssl"]),
     "gcs": (gcs, ["openssl"]),
+    "postgresql": (postgresql, [f"{postgres.programs()}/postgres"]),
     "webdav": (webdav, ["nginx"]),
     "webdavs": (webdavs, ["nginx", "openssl"]),
 }

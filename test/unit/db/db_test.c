@@ -18,9 +18,15 @@ static struct err e;
 
 static char dir[64];
 
+/* The same tests hold for a server, which each of them has for itself. */
+static const char *server(void)
+{
+	return getenv("HOLDFAST_SUITE_URL");
+}
+
 static struct db *open_in(const char *name)
 {
-	char *path = mem_printf("%s/%s", dir, name);
+	char *path = server() ? mem_strdup(server()) : mem_printf("%s/%s", dir, name);
 	struct db *d;
 
 	OK(db_open(path, &d, &e));
@@ -32,6 +38,12 @@ static int setup(void **state)
 {
 	strcpy(dir, "/tmp/hf-db-XXXXXX");
 	assert_non_null(mkdtemp(dir));
+	if (server() != NULL) {
+		struct db *d = open_in("");
+
+		OK(db_script(d, "DROP SCHEMA public CASCADE; CREATE SCHEMA public", &e));
+		db_close(d);
+	}
 	return 0;
 }
 
@@ -199,16 +211,55 @@ static void what_is_no_database_is_refused_and_nobody_else_reads_it(void **state
 	free(path);
 }
 
+static int take_pid(void *arg, const struct db_value *v, size_t n, struct err *err)
+{
+	*(int64_t *)arg = v[0].i;
+	return 0;
+}
+
+static void a_lost_connection_is_told_and_the_next_call_has_another(void **state)
+{
+	struct db *d, *other;
+	struct db_value pid = db_int(0);
+	struct seen s = {0};
+
+	d = open_in("a");
+	other = open_in("a");
+	for (int within = 0; within < 2; within++) {
+		OK(db_run(
+		    d, "SELECT CAST(pg_backend_pid() AS INTEGER)", NULL, 0, take_pid, &pid.i, &e));
+		if (within)
+			OK(db_begin(d, &e));
+		OK(db_run(other, "SELECT pg_terminate_backend(CAST(?1 AS int), 5000)", &pid, 1,
+		    NULL, NULL, &e));
+		assert_int_equal(db_run(d, "SELECT 1", NULL, 0, NULL, NULL, &e), -1);
+		assert_int_equal(e.kind, ERR_UNREACHABLE);
+		if (within) { /* what it began is lost: nothing goes on as if it were not */
+			assert_int_equal(db_run(d, "SELECT 1", NULL, 0, NULL, NULL, &e), -1);
+			assert_int_equal(e.kind, ERR_UNREACHABLE);
+			db_rollback(d);
+		}
+		OK(db_run(d, "SELECT 7", NULL, 0, see, &s, &e));
+	}
+	assert_int_equal(s.sum, 14);
+	db_close(d);
+	db_close(other);
+	assert_int_equal(db_open("postgresql://127.0.0.1:1/x", &d, &e), -1);
+	assert_int_equal(e.kind, ERR_UNREACHABLE);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest file = T(what_is_no_database_is_refused_and_nobody_else_reads_it);
+	const struct CMUnitTest far = T(a_lost_connection_is_told_and_the_next_call_has_another);
 	const struct CMUnitTest tests[] = {
 	    T(values_come_back_as_they_went),
 	    T(what_is_not_committed_is_undone),
 	    T(a_unique_key_that_is_there_is_told_apart),
 	    T(statements_are_kept_and_may_nest),
 	    T(who_writes_at_the_same_time_waits),
-	    T(what_is_no_database_is_refused_and_nobody_else_reads_it),
+	    server() ? far : file,
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,226 @@
+"""The audit trail: commands record themselves, anybody verifies, what is changed or cut is named."""
+import base64
+import hashlib
+import json
+import os
+import re
+import subprocess
+
+import pytest
+
+from conftest import need
+
+CONFIG = """repositories:
+  main: { url: %(repo)s, key: "file:%(key)s" }
+  second: { url: %(base)s/second, key: "file:%(key)s" }
+tiers:
+  t: { destinations: [main, second] }
+systems:
+  shop: { tier: t, sources: [ { files: { paths: [%(tree)s] } } ] }
+"""
+
+
+@pytest.fixture
+def kept(repo, tree):
+    """A repository, a tree and a configuration: so a chain is kept."""
+    tree.file("a", b"hello")
+    second = f"{repo.base}/second"
+    repo("-r", second, "init", "--family", repo.repo, "--new-key-file", f"{repo.base}/key2")
+    config = f"{repo.base}/home/.config/holdfast/holdfast.yaml"
+    os.makedirs(os.path.dirname(config))
+    text = CONFIG % {"repo": repo.repo, "key": repo.key_file, "base": repo.base, "tree": tree.path.decode()}
+    with open(config, "w", encoding="utf-8") as f:
+        f.write(text.replace(f'second, key: "file:{repo.key_file}', f'second, key: "file:{repo.base}/key2'))
+    repo.log, repo.pub = f"{repo.base}/state/evidence.log", f"{repo.base}/state/evidence.pub"
+    return repo
+
+
+def records(hf):
+    with open(hf.log, encoding="utf-8") as f:
+        return [json.loads(line) for line in f]
+
+
+def done(hf):
+    """What was done and how it came out: (action, outcome), without beginnings."""
+    return [(r["action"], r["outcome"]) for r in records(hf) if r["outcome"] != "begun"]
+
+
+def test_what_changes_or_shows_content_is_recorded(kept, tree, base):
+    first = kept.backup(tree.path)
+    kept("cat", f"latest:{tree.path.decode()}/a")
+    kept("restore", "latest", "--target", base / "out")
+    kept("tag", "--hold", "latest")
+    kept("tag", "--release", "latest")
+    kept("tag", "--add", "x", "latest")
+    kept("key", "add", "--new-key-file", base / "new.key", "--label", "db1")
+    kept("forget", first, "--now")
+    kept("prune")
+    kept("snapshots")
+    kept("key", "list")
+    kept("forget", "--keep-last", "1", "--dry-run")
+    assert done(kept) == [("evidence.begin", "completed")] + [(a, "completed") for a in (
+        "backup", "cat", "restore", "hold", "release", "tag", "key.add", "forget", "prune")]
+    for r in records(kept):
+        if r["outcome"] == "begun":
+            (end,) = [x for x in records(kept) if x["details"].get("begun") == r["sequence"]]
+            assert end["sequence"] > r["sequence"] and end["action"] == r["action"]
+    forget = [r for r in records(kept) if r["action"] == "forget"][-1]
+    assert forget["details"]["forgotten"] == [first] and forget["subject"].endswith(kept.repo)
+    kept("evidence", "verify")
+
+
+def test_a_wrong_key_is_recorded_as_failed(kept, tree, base):
+    kept.backup(tree.path)
+    with open(base / "wrong", "w", encoding="utf-8") as f:
+        f.write("holdfast-key-1 " + "ab" * 32 + "\n")
+    kept("cat", "latest:/x", rc=12, env={"HOLDFAST_KEY_FILE": str(base / "wrong")})
+    last = records(kept)[-1]
+    assert (last["action"], last["outcome"], last["details"]["kind"]) == ("cat", "failed", "wrong_key")
+
+
+def test_without_configuration_or_key_nothing_is_kept(repo, tree):
+    tree.file("a", b"x")
+    repo.backup(tree.path)
+    assert not os.path.exists(f"{repo.base}/state/evidence.log")
+    assert not os.path.exists(f"{repo.repo}/evidence")
+    repo("evidence", "key")
+    repo.backup(tree.path)
+    assert os.path.exists(f"{repo.repo}/evidence")
+
+
+def test_no_secret_is_recorded(kept, tree):
+    url = "ftp://user:hush-hush@127.0.0.1:1/x"
+    kept("copy", "--from-repo", url, "--from-password-command", "echo geheim", rc=None,
+         env={"HOLDFAST_FROM_PASSWORD": "verschwiegen"})
+    kept("backup", tree.path)
+    with open(kept.log, encoding="utf-8") as f:
+        text = f.read()
+    assert "ftp://user@127.0.0.1:1/x" in text
+    for secret in ("hush-hush", "geheim", "verschwiegen"):
+        assert secret not in text
+
+
+def test_heads_of_a_run_are_in_every_repository_it_wrote_to(kept):
+    saved, kept.repo = kept.repo, None
+    kept("backup", "--system", "shop")
+    for repo in (saved, f"{kept.base}/second"):
+        (name,) = os.listdir(f"{repo}/evidence")
+        assert re.fullmatch(r"[0-9a-f]{32}\.3", name)
+        assert kept("--json", "evidence", "verify", "-r", repo).summary["heads"] == 1
+        key = kept.key_file if repo == saved else f"{kept.base}/key2"
+        kept("-r", repo, "check", "--read-data", env={"HOLDFAST_KEY_FILE": key})
+
+
+def test_a_chain_that_is_cut_or_begun_anew_is_found_by_the_repository(kept, tree):
+    kept.backup(tree.path)
+    with open(kept.log, "rb") as f:
+        before = f.read()
+    kept.backup(tree.path)
+    with open(kept.log, "rb") as f:
+        whole = f.read()
+    with open(kept.log, "wb") as f:
+        f.write(before)
+    r = kept("--json", "evidence", "verify", rc=20)
+    assert r.summary["verdict"] == "cut off" and r.summary["records"] == 3
+    # Rewritten by who has the key: as whole as can be by itself.
+    kept("tag", "--add", "x", "latest")
+    saved, kept.repo = kept.repo, None
+    kept("evidence", "verify")
+    kept.repo = saved
+    r = kept("--json", "evidence", "verify", rc=20)
+    assert r.summary["verdict"] == "rewritten" and r.summary["line"] == 5
+    # Thrown away: the next record begins another chain.
+    os.unlink(kept.log)
+    kept("tag", "--add", "y", "latest")
+    r = kept("--json", "evidence", "verify", rc=20)
+    assert r.summary["verdict"] == "another chain"
+    with open(kept.log, "wb") as f:
+        f.write(whole)
+    assert kept("--json", "evidence", "verify").summary["heads"] == 2
+
+
+def test_a_head_on_paper_does_the_same(kept, tree, base):
+    kept.backup(tree.path)
+    with open(kept.log, "rb") as f:
+        before = f.read()
+    kept.backup(tree.path)
+    kept.repo = None
+    kept("evidence", "head", "--output", base / "head")
+    assert "1 head" in kept("evidence", "verify", "--head", base / "head").out
+    with open(kept.log, "wb") as f:
+        f.write(before)
+    kept("evidence", "verify", "--head", base / "head", rc=20)
+    kept("evidence", "verify")
+
+
+def test_a_second_program_verifies_it_by_the_public_key_alone(kept, tree, base):
+    """By doc/evidence.md, with openssl: each signature, and each hash of the line before."""
+    need("openssl")
+    kept.backup(tree.path)
+    previous = "0" * 64
+    with open(kept.log, "rb") as f:
+        lines = f.read().splitlines()
+    for i, line in enumerate(lines):
+        record = json.loads(line)
+        assert record["sequence"] == i + 1 and record["previous"] == previous
+        previous = hashlib.sha256(line).hexdigest()
+        body, tail = line.rsplit(b',"signature":"', 1)
+        (base / "body").write_bytes(body)
+        (base / "sig").write_bytes(bytes.fromhex(tail[:-2].decode()))
+        subprocess.run(["openssl", "pkeyutl", "-verify", "-pubin", "-inkey", kept.pub, "-rawin", "-in",
+                        base / "body", "-sigfile", base / "sig"], check=True, stdout=subprocess.DEVNULL)
+
+
+def test_what_was_altered_is_named_and_exits_20(kept, tree):
+    kept.backup(tree.path)
+    kept.repo = None
+    with open(kept.log, "rb") as f:
+        lines = f.read().splitlines(keepends=True)
+    with open(kept.log, "wb") as f:
+        f.write(lines[0] + lines[1].replace(b'"action":"backup"', b'"action":"prune"') + lines[2])
+    r = kept("evidence", "verify", rc=20)
+    assert "line 2: altered" in r.err
+    assert "prune" not in kept("evidence", "show", rc=20).out
+    with open(kept.log, "wb") as f:
+        f.write(lines[0] + lines[2])
+    assert "line 2: removed: records 2 to 2" in kept("evidence", "verify", rc=20).err
+
+
+def test_another_key_signs_after_a_rotation_and_both_verify(kept, tree, base):
+    kept.backup(tree.path)
+    old = base / "old.pub"
+    old.write_bytes(open(kept.pub, "rb").read())
+    new = kept("evidence", "key", "rotate").out
+    assert new == open(kept.pub, encoding="ascii").read() != old.read_text()
+    kept.backup(tree.path)
+    kept("evidence", "verify", "--public-key", old)
+    kept("evidence", "verify", "--public-key", kept.pub)
+    other = base64.b64encode(bytes.fromhex("302a300506032b6570032100") + os.urandom(32)).decode()
+    (base / "other.pub").write_text(f"-----BEGIN PUBLIC KEY-----\n{other}\n-----END PUBLIC KEY-----\n")
+    assert "wrong key" in kept("evidence", "verify", "--public-key", base / "other.pub", rc=20).err
+    (base / "none.pub").write_text("rubbish")
+    kept("evidence", "verify", "--public-key", base / "none.pub", rc=2)
+
+
+def test_where_recording_fails_the_work_is_done_and_it_exits_3(kept, tree):
+    kept.backup(tree.path)
+    os.rename(f"{kept.base}/state/evidence.key", f"{kept.base}/away")
+    r = kept("backup", tree.path, rc=3)
+    assert "done, but the record of it is not" in r.err and "evidence.key" in r.err
+    assert len(kept("--json", "snapshots").json("item")) == 2
+    os.rename(f"{kept.base}/away", f"{kept.base}/state/evidence.key")
+    kept.backup(tree.path)
+
+
+def test_the_trail_is_shown_and_exported(kept, tree, base):
+    kept.backup(tree.path)
+    shown = kept("evidence", "show").out
+    assert "backup" in shown and "completed" in shown
+    assert len(kept("--json", "evidence", "show").json("item")) == 3
+    assert not kept("--json", "evidence", "show", "--older", "2020-01-01").json("item")
+    kept("evidence", "export", "--output", base / "trail")
+    assert open(base / "trail", "rb").read() == open(kept.log, "rb").read()
+    kept("evidence", "verify", base / "trail", "--public-key", kept.pub)
+    kept("evidence", "export", "--output", base / "trail", rc=1)
+    kept("evidence", "nonsense", rc=2)
+    kept("evidence", "key", "nonsense", rc=2)
