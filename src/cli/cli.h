@@ -49,10 +49,17 @@ enum cmd_id {
 	CMD_KIT,
 	CMD_REPAIR,
 	CMD_CACHE,
+	CMD_SERVE,
 	CMD_STATUS,
 	CMD_NOTIFY,
+	CMD_RUN,
+	CMD_JOBS,
+	CMD_SCHEDULE,
+	CMD_WHY,
+	CMD_VERIFY,
 	CMD_CONFIG,
 	CMD_EVIDENCE,
+	CMD_DOCTOR,
 	CMD_COMPLETION,
 	CMD_HELP,
 	CMD_VERSION,
@@ -203,7 +210,12 @@ struct cli_options {
 	bool now, undo, flooded_ok, trash, pin, unpin, hold, release;
 	struct cli_time until;
 	const char *man;
+	/* the daemon */
+	bool foreground;
+	int log_format, limit;
+	struct cli_time from;
 	const char *public_key, *head; /* evidence */
+	const char *bundle;            /* doctor */
 };
 
 /* cli_table.c */
@@ -325,7 +337,14 @@ int cmd_status(struct cli *c, struct err *e);
 int cmd_check_rules(struct cli *c, struct err *e);
 int cmd_check_tamper(struct cli *c, struct err *e);
 int cmd_notify(struct cli *c, struct err *e);
+int cmd_serve(struct cli *c, struct err *e);
+int cmd_run(struct cli *c, struct err *e);
+int cmd_verify(struct cli *c, struct err *e);
+int cmd_jobs(struct cli *c, struct err *e);
+int cmd_schedule(struct cli *c, struct err *e);
+int cmd_why(struct cli *c, struct err *e);
 int cmd_config(struct cli *c, struct err *e);
+int cmd_doctor(struct cli *c, struct err *e);
 int cmd_evidence(struct cli *c, struct err *e);
 int cmd_completion(struct cli *c, struct err *e);
 int cmd_help(struct cli *c, struct err *e);

@@ -12,14 +12,15 @@
 #define REPO                                                                                       \
 	(B(INIT) | B(BACKUP) | B(SNAPSHOTS) | B(LS) | B(FIND) | B(CAT) | B(DIFF) | B(RESTORE) |    \
 	    B(MOUNT) | B(CHECK) | B(FORGET) | B(PRUNE) | B(STATS) | B(COPY) | B(TAG) | B(KEY) |    \
-	    B(KIT) | B(REPAIR) | B(CACHE))
-#define OPENS (REPO & ~(B(INIT) | B(CACHE)))
+	    B(KIT) | B(REPAIR) | B(CACHE) | B(DOCTOR))
+#define OPENS (REPO & ~(B(INIT) | B(CACHE) | B(DOCTOR)))
 /* Those that choose among snapshots. */
 #define CHOOSE                                                                                     \
 	(B(SNAPSHOTS) | B(LS) | B(FIND) | B(CAT) | B(DIFF) | B(RESTORE) | B(MOUNT) | B(FORGET) |   \
 	    B(STATS) | B(COPY) | B(TAG) | B(KIT))
 /* Those that work on several processors. */
 #define WORKERS  (B(BACKUP) | B(RESTORE) | B(CHECK) | B(REPAIR) | B(COPY) | B(KIT))
+#define DAEMON   (B(SERVE) | B(RUN) | B(JOBS) | B(SCHEDULE) | B(WHY) | B(VERIFY))
 #define PROBLEMS OPENS
 
 /* clang-format off */
@@ -28,7 +29,7 @@ const struct opt_def opt_table[] = {
     {"system", 0, OPT_STRING, OPT_MAIN, "NAME", NULL, NULL, B(BACKUP), AT(system), 0, NULL,
         "label the snapshot as this system's; of a system that the configuration declares, all that "
         "belongs to it, to all places where it goes"},
-    {"type", 't', OPT_CHOICE, OPT_MAIN, "TYPE", "incremental", "full|incremental|differential", B(BACKUP),
+    {"type", 't', OPT_CHOICE, OPT_MAIN, "TYPE", "incremental", "full|incremental|differential", B(BACKUP) | B(RUN),
         AT(type), 0, NULL, "full reads every file again, incremental compares with the newest "
         "snapshot, differential with the newest full one; each stores only what is new"},
     {"tag", 0, OPT_LIST, OPT_MAIN, "TAG", NULL, NULL, B(BACKUP), AT(tags), 0, NULL, "tag the snapshot"},
@@ -110,6 +111,9 @@ const struct opt_def opt_table[] = {
         "with show: only what was recorded before"},
     {"output", 0, OPT_STRING, OPT_MAIN, "FILE", NULL, NULL, B(EVIDENCE), AT(output), OPT_NO_ENV, NULL,
         "write it to this new file"},
+    /* doctor */
+    {"bundle", 0, OPT_STRING, OPT_MAIN, "FILE", NULL, NULL, B(DOCTOR), AT(bundle), OPT_NO_ENV, NULL,
+        "write a support bundle (.tar.gz), without secrets, to this new file"},
     /* copy */
     {"from-repo", 0, OPT_STRING, OPT_MAIN, "REPO", NULL, NULL, B(COPY), AT(from_repo), 0,
         "HOLDFAST_FROM_REPOSITORY", "the repository to copy from"},
@@ -226,7 +230,7 @@ const struct opt_def opt_table[] = {
     {"dry-run", 'n', OPT_FLAG, OPT_MAIN, NULL, NULL, NULL,
         B(BACKUP) | B(RESTORE) | B(FORGET) | B(PRUNE) | B(REPAIR) | B(COPY), AT(dry_run), 0, NULL,
         "only show what would be done"},
-    {"strict", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, PROBLEMS, AT(strict), 0, NULL,
+    {"strict", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, PROBLEMS | B(DOCTOR), AT(strict), 0, NULL,
         "make problems (exit status 3) a failure (1)"},
     {"man", 0, OPT_STRING, OPT_MAIN, "FOLDER", NULL, NULL, B(HELP), AT(man), OPT_NO_ENV, NULL,
         "write the manual pages into this folder"},
@@ -241,6 +245,27 @@ const struct opt_def opt_table[] = {
         "let others have the processors first: 19 the most, 0 not; below 0 is for root"},
     {"ionice", 0, OPT_IONICE, OPT_LIMITS, "CLASS[:LEVEL]", NULL, NULL, REPO, AT(ionice), 0, NULL,
         "let others have the disk first: idle, or best-effort:0 to best-effort:7"},
+    /* the daemon and its runs */
+    {"foreground", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(RUN) | B(VERIFY), AT(foreground), OPT_NO_ENV, NULL,
+        "here, also where a daemon runs"},
+    {"no-wait", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(RUN) | B(VERIFY), AT(no_wait), OPT_NO_ENV, NULL,
+        "only put it into the daemon's queue"},
+    {"nice", 0, OPT_NICE, OPT_LIMITS, "N", NULL, NULL, B(RUN) | B(VERIFY), AT(nice), 0, NULL,
+        "let others have the processors first: 19 the most, 0 not; below 0 is for root"},
+    {"ionice", 0, OPT_IONICE, OPT_LIMITS, "CLASS[:LEVEL]", NULL, NULL, B(RUN) | B(VERIFY), AT(ionice), 0, NULL,
+        "let others have the disk first: idle, or best-effort:0 to best-effort:7"},
+    {"log-format", 0, OPT_CHOICE, OPT_MAIN, "FORMAT", "text", "text|json", B(SERVE), AT(log_format), 0, NULL,
+        "of the log, on standard error"},
+    {"system", 0, OPT_STRING, OPT_WHICH, "NAME", NULL, NULL, B(JOBS), AT(system), OPT_NO_ENV, NULL,
+        "only this system's"},
+    {"limit", 0, OPT_COUNT, OPT_WHICH, "N", "20", NULL, B(JOBS), AT(limit), OPT_NO_ENV, NULL,
+        "only the newest N"},
+    {"from", 0, OPT_TIME, OPT_WHICH, "TIME", NULL, NULL, B(SCHEDULE), AT(from), OPT_NO_ENV, NULL,
+        "begin there; now"},
+    {"until", 0, OPT_TIME, OPT_WHICH, "TIME", NULL, NULL, B(SCHEDULE), AT(until), OPT_NO_ENV, NULL,
+        "all of them before that time"},
+    {"limit", 0, OPT_COUNT, OPT_WHICH, "N", NULL, NULL, B(SCHEDULE), AT(limit), OPT_NO_ENV, NULL,
+        "only the next N (10, where --until does not say how far)"},
     /* which */
     {"host", 0, OPT_STRING, OPT_WHICH, "NAME", NULL, NULL, CHOOSE, AT(host), 0, NULL, "of this host"},
     {"system", 0, OPT_STRING, OPT_WHICH, "NAME", NULL, NULL, CHOOSE, AT(system), 0, NULL, "of this system"},
@@ -255,7 +280,7 @@ const struct opt_def opt_table[] = {
         "the repository: a folder, s3:HOST/BUCKET/PREFIX, sftp:USER@HOST:PATH, "
 	"azure:ACCOUNT/CONTAINER/PREFIX, gcs:BUCKET/PREFIX, webdavs://USER@HOST/PATH or "
 	"ftp://USER@HOST/PATH; kit:FILE, to read; or its name in the configuration"},
-    {"config", 'c', OPT_STRING, OPT_KEYS, "FILE", NULL, NULL, REPO | B(STATUS) | B(CONFIG) | B(NOTIFY) | B(EVIDENCE), AT(config), 0, NULL,
+    {"config", 'c', OPT_STRING, OPT_KEYS, "FILE", NULL, NULL, REPO | B(STATUS) | DAEMON | B(CONFIG) | B(NOTIFY) | B(EVIDENCE), AT(config), 0, NULL,
         "the configuration (~/.config/holdfast/holdfast.yaml, or /etc/holdfast/holdfast.yaml)"},
     {"option", 'o', OPT_LIST, OPT_KEYS, "NAME=VALUE", NULL, NULL, REPO | B(STATUS) | B(EVIDENCE), AT(options), 0, NULL,
         "tell the store something, like s3.region=eu-west-1 (doc/stores.md has the names)"},
@@ -267,7 +292,7 @@ const struct opt_def opt_table[] = {
         OPT_CRED_ENV, NULL, "the password is the first line that this command prints"},
     {"cache-dir", 0, OPT_STRING, OPT_KEYS, "FOLDER", NULL, NULL, REPO | B(STATUS), AT(cache_dir), 0, NULL,
         "where local caches are"},
-    {"no-cache", 0, OPT_FLAG, OPT_KEYS, NULL, NULL, NULL, OPENS | B(STATUS) | B(INIT), AT(no_cache), 0, NULL,
+    {"no-cache", 0, OPT_FLAG, OPT_KEYS, NULL, NULL, NULL, OPENS | B(STATUS) | B(INIT) | B(DOCTOR), AT(no_cache), 0, NULL,
         "use none"},
     /* everybody */
     {"json", 0, OPT_FLAG, OPT_GENERAL, NULL, NULL, NULL, ALL, AT(json), 0, NULL,

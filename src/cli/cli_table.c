@@ -203,6 +203,15 @@ const struct cmd_def cmd_table[CMD_COUNT] = {
 	CMD_REPO, 0, 1, "dir|clear", NULL, cmd_cache,
 	{{"holdfast cache", "where, and how large"},
 	    {"holdfast cache clear", "all repositories' caches"}}},
+    [CMD_SERVE] = {CMD_SERVE, "serve", "", "Do what is declared, when it is due",
+	"Stays, and begins each declared system's backups and verifications by their schedules; "
+	"without one they are derived from the rpo. What was missed while nothing ran is made good "
+	"once. Each run is a process of its own, one at a time for each repository.\n\nSIGTERM "
+	"stops what runs, and ends. SIGHUP reads the configuration anew: all of it, or with a "
+	"mistake in it nothing. There is one daemon for each state folder.",
+	0, 0, 0, NULL, "11", cmd_serve,
+	{{"holdfast serve", "until it is told to stop"},
+	    {"holdfast -c ./holdfast.yaml serve --log-format json", "for a log collector"}}},
     [CMD_STATUS] = {CMD_STATUS, "status", "", "Show what is declared, as it is",
 	"Looks at every repository that the configuration declares, and shows what it holds, when "
 	"it was last checked and whether it withstood check --tamper; then each system with its "
@@ -217,6 +226,34 @@ const struct cmd_def cmd_table[CMD_COUNT] = {
 	{{"holdfast notify test", "does everybody hear us?"},
 	    {"holdfast notify test boss", "does this one?"},
 	    {"holdfast notify list", "who is told what"}}},
+    [CMD_RUN] = {CMD_RUN, "run", "SYSTEM...", "Back up a declared system now",
+	"Runs all that is declared of the system: looks at its sources, hooks, backup to all "
+	"destinations, retention. Where the daemon runs it does it, and this command waits for "
+	"the end; else it is done here. Both are recorded (jobs).",
+	0, 1, ANY, NULL, "3 10 11 12", cmd_run,
+	{{"holdfast run orders-db", "now, and wait"},
+	    {"holdfast run --no-wait --type full www", "as soon as it is its turn"}}},
+    [CMD_JOBS] = {CMD_JOBS, "jobs", "[RUN | cancel RUN]", "List what was run, runs and waits",
+	"Lists runs, the newest first; shows one with its log; or stops one: what it has stored "
+	"is kept, and the next run goes on from there.",
+	0, 0, 2, NULL, NULL, cmd_jobs,
+	{{"holdfast jobs", "the newest 20"}, {"holdfast jobs 42", "one, with the end of its log"},
+	    {"holdfast jobs --system www --limit 100", "of one system"},
+	    {"holdfast jobs cancel 42", "stop it"}}},
+    [CMD_SCHEDULE] = {CMD_SCHEDULE, "schedule", "[SYSTEM...]", "Show the next runs",
+	"Computes from the configuration what is due when. The time zone is the schedule's; what "
+	"is shown is local time.",
+	0, 0, ANY, NULL, NULL, cmd_schedule,
+	{{"holdfast schedule", "the next ten"},
+	    {"holdfast schedule www --until 2026-12-31", "all of a system until then"}}},
+    [CMD_WHY] = {CMD_WHY, "why", "SYSTEM", "Explain why a system did not run",
+	"Says what keeps a system from running, or did: paused, not due, a window, another run "
+	"at its repository, what it depends on, no daemon, an error; and how the last runs ended.",
+	0, 1, 1, NULL, NULL, cmd_why, {{"holdfast why orders-db", "what is the matter?"}}},
+    [CMD_VERIFY] = {CMD_VERIFY, "verify", "SYSTEM...", "Prove what is stored of a system now",
+	"Checks each destination of the system, as its schedule does by itself, and records how "
+	"it went.",
+	0, 1, ANY, NULL, "3 10 11 12 20", cmd_verify, {{"holdfast verify orders-db", "now"}}},
     [CMD_CONFIG] = {CMD_CONFIG, "config", "check|show|schema", "Check or show the configuration",
 	"check reads the configuration and says what is wrong with it, and where. show prints it "
 	"as it is in force: the file, what the folder beside it (holdfast.d) adds, and the "
@@ -239,6 +276,18 @@ const struct cmd_def cmd_table[CMD_COUNT] = {
 	{{"holdfast evidence verify -r offsite", "against what is kept there"},
 	    {"holdfast evidence verify copy.log --public-key evidence.pub", "anywhere, offline"},
 	    {"holdfast evidence show --newer 2026-11-01", "what happened since"}}},
+    [CMD_DOCTOR] = {CMD_DOCTOR, "doctor", "", "Find what is wrong here, and say what to do",
+	"Looks at all that a backup needs: the configuration and where it is kept, each declared "
+	"repository (or --repo: is it reached, do its key and rights suffice, is there room, does "
+	"its clock agree with ours), the paths of the systems, the catalog, the audit trail, "
+	"folders and their modes. Each finding comes with what to do; with any the exit status is "
+	"3.\n\nWith --bundle all of it goes into one file for whoever helps: versions, the "
+	"configuration and the environment without any secret, the findings, the last runs and "
+	"their logs.",
+	CMD_REPO, 0, 0, NULL, "3", cmd_doctor,
+	{{"holdfast doctor", "all that is declared"},
+	    {"holdfast -r /srv/backup doctor", "one repository"},
+	    {"holdfast doctor --bundle support.tar.gz", "to be handed on"}}},
     [CMD_COMPLETION] = {CMD_COMPLETION, "completion", "SHELL",
 	"Print a script for shell completion",
 	"Prints a script that teaches the shell (bash) holdfast's words.", 0, 1, 1, "bash", NULL,

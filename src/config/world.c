@@ -254,4 +254,5 @@ void world_check(const struct world *w, struct mistakes *m)
 	if (check_names(&w->notify, sizeof(struct world_channel), "channel", &e) == -1)
 		mistakes_add(m, &e);
 	world_check_notify(w, m);
+	world_server_check(w, m);
 }

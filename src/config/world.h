@@ -15,6 +15,7 @@
 #define HF_CONFIG_WORLD_H
 
 #include "config/field.h"
+#include "config/world_server.h"
 
 enum world_role { /* 0: not said */
 	WORLD_PRIMARY = 1,
@@ -118,7 +119,8 @@ enum world_ionice { WORLD_IDLE = 1, WORLD_BEST_EFFORT };
 
 struct world_jobs { /* of the daemon; 0: not said */
 	unsigned parallel, per_repository;
-	char *nice, *ionice;              /* as --nice and --ionice take them */
+	char *nice;                       /* -20 to 19 */
+	int ionice;                       /* enum world_ionice */
 	struct calendar_duration timeout; /* of one run */
 };
 
@@ -127,6 +129,7 @@ struct world {
 	char *catalog;             /* see world_catalog */
 	struct field_items notify; /* struct world_channel: world_notify.h */
 	struct world_jobs jobs;
+	struct world_server server;
 	struct node *tree; /* what it was bound from, for config show */
 	char **files;      /* read, in this order */
 	size_t nfiles;

@@ -1,0 +1,358 @@
+/* cli_job: see cli_job.h. */
+#include "cli/cli_job.h"
+
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "cli/cli_out.h"
+#include "config/world.h"
+#include "daemon/job.h"
+#include "os/os.h"
+#include "os/os_child.h"
+
+static const int64_t lease_ns = 120 * CALENDAR_SECOND, renew_ns = 30 * CALENDAR_SECOND;
+
+char *job_self(void)
+{
+	char path[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
+
+	return n > 0 ? mem_strndup(path, (size_t)n) : mem_strdup("holdfast");
+}
+
+static int64_t now_ns(struct cli *c)
+{
+	return c->ctx->clock->wall_ns(c->ctx->clock);
+}
+
+static void put_time(json_t *o, const char *key, int64_t ns)
+{
+	if (ns != 0)
+		out_json_time(o, key, ns);
+	else
+		out_json_str(o, key, NULL);
+}
+
+json_t *job_json(const struct run *r)
+{
+	json_t *o = json_object();
+	double s = (double)(r->ended_ns - r->started_ns) / 1e9;
+
+	out_json_u64(o, "id", (uint64_t)r->id);
+	out_json_str(o, "system", r->system);
+	out_json_str(o, "kind", r->kind);
+	out_json_str(o, "backup_type", r->type);
+	out_json_str(o, "status", run_status_name(r->status));
+	out_json_str(o, "trigger", r->trigger);
+	out_json_str(o, "by", r->by);
+	out_json_str(o, "queue", r->queue);
+	json_object_set_new(o, "priority", json_integer(r->priority));
+	json_object_set_new(o, "attempt", json_integer(r->attempt));
+	put_time(o, "due", r->due_ns);
+	put_time(o, "not_before", r->not_before_ns);
+	put_time(o, "queued", r->queued_ns);
+	put_time(o, "started", r->started_ns);
+	put_time(o, "ended", r->ended_ns);
+	json_object_set_new(
+	    o, "seconds", r->ended_ns && r->started_ns ? json_real(s) : json_null());
+	out_json_str(o, "error_kind", r->error_kind);
+	out_json_str(o, "message", r->message);
+	out_json_str(o, "hint", r->hint);
+	out_json_str(o, "destinations", r->destinations);
+	out_json_str(o, "snapshot", r->snapshot);
+	json_object_set_new(o, "encryption_enabled", json_boolean(r->encrypted));
+	json_object_set_new(o, "compression_enabled", json_boolean(r->compressed));
+	out_json_u64(o, "files", r->files);
+	out_json_u64(o, "files_new", r->files_new);
+	out_json_u64(o, "files_changed", r->files_changed);
+	out_json_u64(o, "bytes", r->bytes);
+	out_json_u64(o, "bytes_read", r->bytes_read);
+	out_json_u64(o, "added_bytes", r->added);
+	out_json_u64(o, "stored_bytes", r->stored);
+	out_json_u64(o, "warnings", r->warnings);
+	out_json_u64(o, "errors", r->errors);
+	out_json_str(o, "verified", r->verified);
+	out_json_str(o, "log", r->log);
+	return o;
+}
+
+int job_verdict(const struct run *r, struct err *e)
+{
+	static const struct {
+		enum run_status status;
+		enum err_kind kind;
+	} kinds[] = {{RUN_PROBLEMS, ERR_INCOMPLETE}, {RUN_INTERRUPTED, ERR_CANCELLED}};
+	enum err_kind kind = ERR_FAILED;
+
+	if (r->status == RUN_COMPLETED)
+		return 0;
+	for (int k = ERR_FAILED; r->error_kind && k < ERR_KINDS; k++)
+		if (strcmp(err_info((enum err_kind)k)->name, r->error_kind) == 0)
+			kind = (enum err_kind)k;
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+		if (kinds[i].status == r->status)
+			kind = kinds[i].kind;
+	err_set(e, kind, "%s: %s", r->system, r->message ? r->message : run_status_name(r->status));
+	return r->hint && r->hint[0] ? err_hint(e, "%s", r->hint) : -1;
+}
+
+static void report(struct cli *c, const struct run *r)
+{
+	char a[32], b[32], s[32];
+
+	if (c->out.json) {
+		out_json(c, "summary", job_json(r));
+		return;
+	}
+	out_text(c, "%s: %s %s (run %" PRId64 ", %s)\n", out_str(c, r->system), r->kind,
+	    run_status_name(r->status), r->id,
+	    text_seconds(s, (double)(r->ended_ns - r->started_ns) / 1e9));
+	if (r->snapshot != NULL && strcmp(r->kind, "backup") == 0)
+		out_text(c, "  snapshot %.8s: %s files, %s, stored as %s more\n", r->snapshot,
+		    text_count(a, r->files), text_bytes(b, r->bytes), text_bytes(s, r->stored));
+}
+
+/* ---- Here. */
+
+struct here {
+	struct cli *c;
+	struct catalog *catalog;
+	char owner[256];
+	int64_t renewed_ns;
+};
+
+/* What the step tells is told; how far it is goes to where one looks. */
+static void hear(void *arg, const char *line)
+{
+	struct here *h = arg;
+	json_t *o;
+	const char *type;
+	char text[200], a[32];
+
+	if (now_ns(h->c) - h->renewed_ns > renew_ns && h->catalog != NULL) {
+		struct err e;
+
+		h->renewed_ns = now_ns(h->c);
+		run_renew(h->catalog, h->owner, h->renewed_ns + lease_ns, &e);
+	}
+	if (h->c->out.json && strstr(line, "\"type\":\"summary\"") == NULL &&
+	    strstr(line, "\"type\":\"error\"") == NULL) {
+		out_list(h->c, "%s\n", line);
+		fflush(stdout);
+	}
+	if (h->c->out.json || !h->c->out.err_tty || h->c->out.quiet)
+		return;
+	o = json_loads(line, 0, NULL);
+	type = json_string_value(json_object_get(o, "type"));
+	if (type != NULL && strcmp(type, "status") == 0) {
+		const json_t *percent = json_object_get(o, "percent");
+
+		snprintf(text, sizeof text, "%.0f %%  %s", json_number_value(percent),
+		    text_bytes(a, (uint64_t)json_integer_value(json_object_get(o, "bytes"))));
+		out_draw(h->c, text);
+	}
+	json_decref(o);
+}
+
+static int note_latest(void *arg, const struct run_latest *l, struct err *e)
+{
+	struct job_params *p = arg;
+
+	if (strcmp(l->kind, "backup") == 0 && l->success_id != 0) {
+		p->last_files = l->files;
+		p->last_stored = l->stored;
+	}
+	return 0;
+}
+
+/* Of the daemon it is there already; else it is added as one that runs. */
+static int begin(struct here *h, struct job_params *p, int64_t *id, struct err *e)
+{
+	const char *given = getenv("HOLDFAST_RUN_ID"), *owner = getenv("HOLDFAST_RUN_OWNER");
+	char user[64];
+	struct run r = {.system = p->system->item.name,
+	    .kind = p->kind,
+	    .type = p->type,
+	    .trigger = "manual",
+	    .by = user,
+	    .status = RUN_RUNNING,
+	    .pid = getpid()};
+
+	if (given != NULL && given[0] != '\0' && owner != NULL) {
+		*id = strtoll(given, NULL, 10);
+		snprintf(h->owner, sizeof h->owner, "%s", owner);
+		return 0;
+	}
+	os_user(user, sizeof user);
+	snprintf(h->owner, sizeof h->owner, "%s:pid-%d-%lld", os_host(), (int)getpid(),
+	    (long long)now_ns(h->c));
+	r.owner = h->owner;
+	r.queued_ns = r.started_ns = h->renewed_ns = now_ns(h->c);
+	r.lease_ns = r.started_ns + lease_ns;
+	return run_add(h->catalog, &r, id, e);
+}
+
+/* The catalog is no part of the work: it was done, and that it is not recorded is told. */
+static int record(struct here *h, struct run *r, int64_t id, const char *recorded, struct err *e)
+{
+	r->id = id;
+	r->ended_ns = now_ns(h->c);
+	r->owner = h->owner;
+	if (h->catalog != NULL && run_end(h->catalog, r, e) == 0)
+		return 0;
+	if (h->catalog == NULL)
+		err_set(e, ERR_FAILED, "%s", recorded);
+	out_message(h->c, "the run is not recorded: %s", e->msg);
+	return -1;
+}
+
+static int note_started(void *arg, const struct run *r, struct err *e)
+{
+	*(int64_t *)arg = r->started_ns;
+	return 0;
+}
+
+static int run_here(struct here *h, const struct world_system *s, const char *kind, struct err *e)
+{
+	struct cli *c = h->c;
+	char *self = job_self(), *config = os_real_path(c->world->files[0]);
+	static const char *const types[] = {NULL, "full", "incremental", "differential"};
+	struct job_params p = {.self = self,
+	    .config = config,
+	    .world = c->world,
+	    .system = s,
+	    .kind = kind,
+	    .type = types[c->opt.type],
+	    .line = hear,
+	    .arg = h};
+	struct job_result *r = mem_zalloc(sizeof *r);
+	char recorded[512] = "";
+	int64_t id = 0, started = now_ns(c);
+	bool kept;
+
+	if (h->catalog == NULL || begin(h, &p, &id, e) == -1 ||
+	    run_latest(h->catalog, s->item.name, note_latest, &p, e) == -1) {
+		snprintf(recorded, sizeof recorded, "%s", e->msg);
+		catalog_close(h->catalog);
+		h->catalog = NULL;
+	}
+	p.run = id;
+	job_run(&p, c->ctx, r);
+	out_draw(c, "");
+	if (h->catalog != NULL)
+		run_get(h->catalog, id, note_started, &started, e);
+	kept = record(h, &r->run, id, recorded, e) == 0;
+	r->run.started_ns = started;
+	report(c, &r->run);
+	err_clear(e);
+	if (job_verdict(&r->run, e) == 0 && !kept)
+		err_set(
+		    e, ERR_INCOMPLETE, "%s: done, but not recorded in the catalog", s->item.name);
+	free(r);
+	free(self);
+	free(config);
+	return e->kind == ERR_NONE ? 0 : -1;
+}
+
+int job_foreground(struct cli *c, const char *system, const char *kind, struct err *e)
+{
+	const struct world_system *s = world_system(c->world, system);
+	const char *parent = getenv("HOLDFAST_RUN_PARENT");
+	struct here h = {.c = c};
+	int rc;
+
+	if (parent != NULL && parent[0] != '\0' && !os_die_with_parent(atoi(parent)))
+		return err_set(e, ERR_CANCELLED, "the daemon is gone");
+	if (cli_catalog_open(c, &h.catalog, e) == -1)
+		h.catalog = NULL;
+	rc = run_here(&h, s, kind, e);
+	catalog_close(h.catalog);
+	return rc;
+}
+
+/* ---- By the daemon. */
+
+struct seen {
+	struct cli *c;
+	bool over;
+	int rc;
+	struct err err;
+};
+
+static int look(void *arg, const struct run *r, struct err *e)
+{
+	struct seen *s = arg;
+
+	if (!run_status_over(r->status))
+		return 0;
+	s->over = true;
+	report(s->c, r);
+	s->rc = job_verdict(r, &s->err);
+	return 0;
+}
+
+/* Leaving off to wait stops nothing: it is the daemon's. */
+static int follow(struct cli *c, struct catalog *cat, int64_t id, struct err *e)
+{
+	struct seen s = {.c = c};
+
+	while (!s.over) {
+		if (run_get(cat, id, look, &s, e) == -1)
+			return -1;
+		if (s.over)
+			break;
+		os_sleep_ns(c->ctx, CALENDAR_SECOND / 5);
+		if (ctx_cancelled(c->ctx)) {
+			err_set(e, ERR_CANCELLED, "run %" PRId64 " goes on without us", id);
+			return err_hint(e,
+			    "holdfast jobs %" PRId64 "; jobs cancel %" PRId64 " stops it", id, id);
+		}
+	}
+	if (s.rc == -1)
+		*e = s.err;
+	return s.rc;
+}
+
+int job_by_daemon(struct cli *c, const char *system, const char *kind, struct err *e)
+{
+	static const char *const types[] = {NULL, "full", "incremental", "differential"};
+	const struct world_system *s = world_system(c->world, system);
+	const struct world_tier *t = world_tier(c->world, s->tier);
+	const struct world_repository **to = mem_alloc(t->destinations.n * sizeof(void *));
+	char user[64];
+	struct run r = {.system = system,
+	    .kind = kind,
+	    .type = types[c->opt.type],
+	    .trigger = "manual",
+	    .by = user,
+	    .status = RUN_QUEUED,
+	    .queued_ns = now_ns(c)};
+	struct catalog *cat;
+	int64_t id;
+	int rc;
+
+	os_user(user, sizeof user);
+	world_destinations(c->world, t, to);
+	r.queue = to[0]->item.name;
+	r.priority = (int)(s->priority ? s->priority : t->priority) + 1; /* somebody waits */
+	free(to);
+	if (cli_catalog_open(c, &cat, e) == -1)
+		return -1;
+	rc = run_add(cat, &r, &id, e);
+	if (rc == 0 && c->opt.no_wait) {
+		r.id = id;
+		if (c->out.json)
+			out_json(c, "summary", job_json(&r));
+		else
+			out_text(c, "%s: queued as run %" PRId64 "\n", out_str(c, system), id);
+	} else if (rc == 0) {
+		out_message(c, "%s: run %" PRId64 " is the daemon's", system, id);
+		rc = follow(c, cat, id, e);
+	}
+	catalog_close(cat);
+	return rc;
+}

@@ -1,0 +1,233 @@
+/* daemon: the loop.  See daemon.h. */
+#include "daemon/daemon.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "daemon/daemon_internal.h"
+#include "os/notify_socket.h"
+#include "os/os.h"
+
+enum { JUMP_S = 60 };
+
+int64_t daemon_now_s(const struct daemon *d)
+{
+	return d->ctx->clock->wall_ns(d->ctx->clock) / CALENDAR_SECOND;
+}
+
+char *daemon_owner(const char *state_dir)
+{
+	return mem_printf("%s:%s", os_host(), state_dir);
+}
+
+/* ---- One at a time. */
+
+static char *lock_path(const char *state_dir)
+{
+	return mem_printf("%s/serve.lock", state_dir);
+}
+
+static int take_lock(struct daemon *d, struct err *e)
+{
+	char *path = lock_path(d->p->state_dir), pid[32];
+	bool busy = false;
+	int rc = os_mkdirs(d->p->state_dir, 0700, e);
+
+	if (rc == 0) {
+		d->lock = os_open(path, O_RDWR | O_CREAT, 0600);
+		rc = d->lock == -1 ? err_sys(e, "%s", path) : os_lock(d->lock, false, &busy, e);
+	}
+	if (rc == 0 && busy) {
+		rc = err_set(e, ERR_BUSY, "there is a daemon already: %s", path);
+		err_hint(
+		    e, "'holdfast status' asks it; another one needs another HOLDFAST_STATE_DIR");
+	}
+	if (rc == 0) {
+		snprintf(pid, sizeof pid, "%d\n", (int)getpid());
+		os_ftruncate(d->lock, 0);
+		(void)!os_pwrite_all(d->lock, pid, strlen(pid), 0);
+	}
+	free(path);
+	return rc;
+}
+
+int daemon_lives(const char *state_dir, bool *lives, int64_t *pid, struct err *e)
+{
+	char *path = lock_path(state_dir), text[32] = "";
+	int fd = os_open(path, O_RDONLY, 0), rc = 0;
+
+	*lives = false;
+	*pid = 0;
+	if (fd != -1) {
+		rc = os_lock(fd, false, lives, e);
+		if (*lives && os_pread_full(fd, text, sizeof text - 1, 0) > 0)
+			*pid = strtoll(text, NULL, 10);
+	} else if (errno != ENOENT) {
+		rc = err_sys(e, "%s", path);
+	}
+	os_close(fd);
+	free(path);
+	return rc;
+}
+
+/* ---- Now and then. */
+
+/* A clock that jumps is told; what became due by it is settled as after a time without us. */
+static void look_at_clock(struct daemon *d, int64_t wall_s)
+{
+	int64_t mono_s = d->ctx->clock->mono_ns(d->ctx->clock) / CALENDAR_SECOND;
+	int64_t jump = (wall_s - d->last_wall_s) - (mono_s - d->last_mono_s);
+
+	if (d->last_wall_s != 0 && (jump > JUMP_S || jump < -JUMP_S))
+		daemon_tell(d, "clock.jumped", EVENT_WARN, NULL, 0, "by %" PRId64 " s", jump);
+	d->last_wall_s = wall_s;
+	d->last_mono_s = mono_s;
+}
+
+static void feed_watchdog(struct daemon *d)
+{
+	int64_t now = (int64_t)uv_now(&d->loop);
+	char state[96];
+	struct err e;
+
+	if (d->watchdog_ms == 0 || now - d->fed_ms < d->watchdog_ms / 3)
+		return;
+	d->fed_ms = now;
+	snprintf(state, sizeof state, NOTIFY_WATCHDOG "\nSTATUS=%u running, %zu systems",
+	    d->running, d->nsystems);
+	notify_send(state, &e);
+}
+
+static void stop(struct daemon *d)
+{
+	struct err e;
+
+	if (d->stopping) {
+		for (struct child *c = d->children; c != NULL; c = c->next)
+			uv_process_kill(&c->process, SIGKILL);
+		return;
+	}
+	d->stopping = true;
+	daemon_log(d, EVENT_INFO, "stopping: %u running", d->running);
+	notify_send(NOTIFY_STOPPING, &e);
+	for (struct child *c = d->children; c != NULL; c = c->next)
+		child_stop(c);
+	if (d->running == 0)
+		uv_stop(&d->loop);
+}
+
+static void on_timer(uv_timer_t *t)
+{
+	struct daemon *d = t->data;
+	int64_t now = daemon_now_s(d);
+
+	if (ctx_cancelled(d->ctx) && !d->stopping)
+		stop(d); /* asked before the loop listened */
+	look_at_clock(d, now);
+	feed_watchdog(d);
+	child_watch(d);
+	if (d->stopping)
+		return;
+	if (now - d->renewed_s >= DAEMON_RENEW_S || now < d->renewed_s) {
+		d->renewed_s = now;
+		daemon_renew(d, now);
+	}
+	daemon_queue_due(d, now);
+	daemon_dispatch(d);
+}
+
+static void on_wake(uv_async_t *a)
+{
+	on_timer(&((struct daemon *)a->data)->timer);
+}
+
+/* ---- Signals. */
+
+static void reload(struct daemon *d)
+{
+	struct err e;
+
+	notify_reloading(&e);
+	if (daemon_load(d, &e) == 0)
+		daemon_tell(d, "config.reloaded", EVENT_INFO, NULL, 0, "%zu systems", d->nsystems);
+	else
+		daemon_tell(d, "config.refused", EVENT_ERROR, NULL, 0,
+		    "%s (what was loaded before stays in force)", e.msg);
+	notify_send(NOTIFY_READY, &e);
+	on_timer(&d->timer);
+}
+
+static void on_signal(uv_signal_t *s, int sig)
+{
+	if (sig == SIGHUP)
+		reload(s->data);
+	else
+		stop(s->data);
+}
+
+/* ---- Beginning and end. */
+
+static void start_loop(struct daemon *d)
+{
+	static const int sigs[] = {SIGTERM, SIGINT, SIGHUP};
+
+	uv_loop_init(&d->loop);
+	uv_timer_init(&d->loop, &d->timer);
+	d->timer.data = d;
+	uv_async_init(&d->loop, &d->wake, on_wake);
+	d->wake.data = d;
+	for (size_t i = 0; i < sizeof sigs / sizeof *sigs; i++) {
+		uv_signal_init(&d->loop, &d->signals[i]);
+		d->signals[i].data = d;
+		uv_signal_start(&d->signals[i], on_signal, sigs[i]);
+	}
+	d->watchdog_ms = notify_watchdog_ns() / 1000000;
+	uv_timer_start(&d->timer, on_timer, 0, DAEMON_LOOK_MS);
+}
+
+static void close_any(uv_handle_t *h, void *arg)
+{
+	if (!uv_is_closing(h))
+		uv_close(h, NULL);
+}
+
+static void end_loop(struct daemon *d)
+{
+	uv_walk(&d->loop, close_any, NULL);
+	uv_run(&d->loop, UV_RUN_DEFAULT);
+	uv_loop_close(&d->loop);
+}
+
+static int begin(struct daemon *d, struct err *e)
+{
+	if (take_lock(d, e) == -1 || catalog_open(d->p->catalog, &d->catalog, e) == -1 ||
+	    daemon_load(d, e) == -1 || daemon_take_over(d, e) == -1)
+		return -1;
+	return 0;
+}
+
+int daemon_run(const struct daemon_params *p, struct ctx *ctx, struct err *e)
+{
+	struct daemon d = {.p = p, .ctx = ctx, .lock = -1, .owner = daemon_owner(p->state_dir)};
+	struct err e2;
+	int rc = begin(&d, e);
+
+	if (rc == 0) {
+		start_loop(&d);
+		daemon_tell(&d, "daemon.started", EVENT_INFO, NULL, 0,
+		    "pid=%d systems=%zu config=%s", (int)getpid(), d.nsystems, d.world->files[0]);
+		notify_send(NOTIFY_READY, &e2);
+		uv_run(&d.loop, UV_RUN_DEFAULT);
+		end_loop(&d);
+		daemon_tell(&d, "daemon.stopped", EVENT_INFO, NULL, 0, "nothing runs any more");
+	}
+	daemon_plan_free(&d);
+	catalog_close(d.catalog);
+	os_close(d.lock);
+	free(d.owner);
+	return rc;
+}

@@ -1,0 +1,93 @@
+/* daemon_internal: what the files of the daemon share.  All of it is the loop's alone. */
+#ifndef HF_DAEMON_DAEMON_INTERNAL_H
+#define HF_DAEMON_DAEMON_INTERNAL_H
+
+#include <uv.h>
+
+#include "catalog/catalog.h"
+#include "config/world_times.h"
+#include "daemon/daemon.h"
+#include "daemon/due.h"
+
+enum {
+	DAEMON_LOOK_MS = 2000, /* how often the queue is looked at */
+	DAEMON_LEASE_S = 120,
+	DAEMON_RENEW_S = 30,
+	DAEMON_TRIES = 3, /* of a run that is interrupted, or meets what passes */
+};
+
+/* A declared system, and up to when all that was due of it is in the queue. */
+struct planned {
+	const struct world_system *system; /* of daemon->world */
+	struct world_times *times;
+	int64_t settled_s[2]; /* of backups; of verifications */
+	int64_t next_s;
+	int64_t passed_over; /* the open run on whose account one was skipped last */
+};
+
+struct child {
+	struct daemon *d;
+	struct child *next;
+	uv_process_t process;
+	uv_pipe_t out;
+	struct run run; /* texts are its own */
+	char *line;     /* of its output, begun */
+	size_t nline;
+	int log;
+	int64_t started_ms, asked_ms; /* when it was asked to end; 0: not */
+	bool late, killed, over;
+	int open_handles;
+};
+
+struct daemon {
+	const struct daemon_params *p;
+	struct ctx *ctx;
+	uv_loop_t loop;
+	uv_timer_t timer;
+	uv_signal_t signals[3];
+	uv_async_t wake;
+	struct catalog *catalog;
+	struct world *world;
+	struct planned *systems; /* what others depend on first */
+	size_t nsystems;
+	struct child *children;
+	unsigned running;
+	char *owner;
+	int lock;
+	bool stopping;
+	int64_t last_wall_s, last_mono_s, renewed_s; /* 0: not yet */
+	int64_t watchdog_ms, fed_ms;
+};
+
+/* daemon_log.c: lower case, key=value; severity goes to the catalog's events too if it isn't info.
+ */
+void daemon_log(struct daemon *d, enum event_level level, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* An event of a system, or of a run: in the log, and in the catalog. */
+void daemon_tell(struct daemon *d, const char *name, enum event_level level, const char *system,
+    int64_t run, const char *fmt, ...) __attribute__((format(printf, 6, 7)));
+
+/* daemon_plan.c */
+int daemon_load(struct daemon *d, struct err *e); /* the configuration; the old one stays on -1 */
+void daemon_plan_free(struct daemon *d);
+void daemon_queue_due(struct daemon *d, int64_t now_s);
+const struct world_system *daemon_system(const struct daemon *d, const char *name);
+
+/* daemon_run.c: a run with texts of its own; what the catalog shows is borrowed. */
+void run_copy(struct run *to, const struct run *r);
+void run_copy_fini(struct run *r);
+
+/* daemon_queue.c */
+int daemon_take_over(struct daemon *d, struct err *e); /* what the last one left */
+void daemon_renew(struct daemon *d, int64_t now_s);
+void daemon_dispatch(struct daemon *d);
+void daemon_run_over(struct daemon *d, const struct child *c, int64_t status, int signal);
+
+/* daemon_child.c */
+int child_start(struct daemon *d, const struct run *r, struct err *e);
+void child_stop(struct child *c);   /* SIGTERM, and SIGKILL a minute later */
+void child_watch(struct daemon *d); /* those that take too long */
+
+int64_t daemon_now_s(const struct daemon *d);
+
+#endif

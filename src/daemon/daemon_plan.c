@@ -1,0 +1,286 @@
+/* daemon_plan: what is declared, and putting into the queue what became due. */
+#include "daemon/daemon_internal.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+enum { BACKUP, VERIFY };
+
+static const char *const kinds[] = {"backup", "verify"};
+
+const struct world_system *daemon_system(const struct daemon *d, const char *name)
+{
+	return d->world ? world_system(d->world, name) : NULL;
+}
+
+/* ---- The configuration. */
+
+/* After what it depends on: configurations have no circles. */
+static void add_after(
+    const struct world *w, const struct world_system *s, bool *done, struct planned *v, size_t *n)
+{
+	size_t i = (size_t)(s - world_system_at(w, 0));
+
+	if (done[i])
+		return;
+	done[i] = true;
+	for (size_t j = 0; j < s->depends_on.n; j++)
+		add_after(w, world_system(w, s->depends_on.v[j]), done, v, n);
+	v[(*n)++].system = s;
+}
+
+static void plans_free(struct planned *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		world_times_free(v[i].times);
+	free(v);
+}
+
+void daemon_plan_free(struct daemon *d)
+{
+	plans_free(d->systems, d->nsystems);
+	world_free(d->world);
+	d->systems = NULL;
+	d->world = NULL;
+	d->nsystems = 0;
+}
+
+static char *memory_name(const struct planned *p, int kind)
+{
+	return mem_printf("settled.%s.%s", kinds[kind], p->system->item.name);
+}
+
+static int settle(struct daemon *d, struct planned *p, int kind, int64_t s, struct err *e)
+{
+	char *name = memory_name(p, kind), value[32];
+	int rc;
+
+	p->settled_s[kind] = s;
+	snprintf(value, sizeof value, "%" PRId64, s);
+	rc = catalog_put(d->catalog, name, value, e);
+	free(name);
+	return rc;
+}
+
+static int found_success(void *arg, const struct run_latest *l, struct err *e)
+{
+	*(bool *)arg |= strcmp(l->kind, "backup") == 0 && l->success_id != 0;
+	return 0;
+}
+
+/* Queue one; one that is there already was queued before a crash could be noted. */
+static int queue(
+    struct daemon *d, const struct planned *p, struct run r, int64_t *id, struct err *e)
+{
+	const struct world_tier *t = world_tier(d->world, p->system->tier);
+	const struct world_repository **to = mem_alloc(t->destinations.n * sizeof(void *));
+
+	world_destinations(d->world, t, to);
+	r.system = p->system->item.name;
+	r.queue = to[0]->item.name;
+	r.priority = (int)(p->system->priority ? p->system->priority : t->priority);
+	r.status = RUN_QUEUED;
+	r.queued_ns = d->ctx->clock->wall_ns(d->ctx->clock);
+	free(to);
+	if (run_add(d->catalog, &r, id, e) == 0)
+		return 1;
+	return e->kind == ERR_EXISTS ? 0 : -1;
+}
+
+static int note_id(void *arg, const struct run *r, struct err *e)
+{
+	*(int64_t *)arg = r->id;
+	return 0;
+}
+
+/* The run of that system that is not over yet; 0: none. */
+static int open_run(
+    struct daemon *d, const char *system, const char *kind, int64_t *id, struct err *e)
+{
+	struct run_filter f = {.system = system, .kind = kind, .open = true, .limit = 1};
+
+	*id = 0;
+	return run_list(d->catalog, &f, note_id, id, e);
+}
+
+/* The newest open run of all that it depends on. */
+static int find_after(struct daemon *d, const struct planned *p, int64_t *after, struct err *e)
+{
+	int64_t id;
+
+	*after = 0;
+	for (size_t i = 0; i < p->system->depends_on.n; i++) {
+		if (open_run(d, p->system->depends_on.v[i], "backup", &id, e) == -1)
+			return -1;
+		if (id > *after)
+			*after = id;
+	}
+	return 0;
+}
+
+static int queue_first(struct daemon *d, const struct planned *p, int64_t now_s, struct err *e)
+{
+	struct run r = {.kind = "backup", .trigger = "first", .due_ns = now_s * CALENDAR_SECOND};
+	int64_t id;
+
+	if (find_after(d, p, &r.after, e) == -1)
+		return -1;
+	return queue(d, p, r, &id, e) == -1 ? -1 : 0;
+}
+
+/* What is remembered of it; who was never backed up is, now. */
+static int recall(struct daemon *d, struct planned *p, int64_t now_s, struct err *e)
+{
+	bool succeeded = false;
+
+	for (int kind = BACKUP; kind <= VERIFY; kind++) {
+		char *name = memory_name(p, kind), *value = NULL;
+		int rc = catalog_get(d->catalog, name, &value, e);
+
+		free(name);
+		if (rc == -1)
+			return -1;
+		p->settled_s[kind] = value ? strtoll(value, NULL, 10) : 0;
+		free(value);
+		/* Of a clock that was wrong: it would stop everything until then. */
+		if (p->settled_s[kind] > now_s + 86400)
+			p->settled_s[kind] = 0;
+		if (p->settled_s[kind] != 0)
+			continue;
+		if (settle(d, p, kind, now_s, e) == -1)
+			return -1;
+		if (kind == VERIFY || p->system->paused)
+			continue;
+		if (run_latest(d->catalog, p->system->item.name, found_success, &succeeded, e) ==
+		    -1)
+			return -1;
+		if (!succeeded && queue_first(d, p, now_s, e) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+int daemon_load(struct daemon *d, struct err *e)
+{
+	struct world *w;
+	struct planned *v;
+	bool *done;
+	size_t n = 0;
+	int64_t now_s = daemon_now_s(d);
+
+	if (world_load(d->p->config, getenv, NULL, &w, e) == -1)
+		return -1;
+	if (w == NULL) {
+		err_set(e, ERR_USAGE, "there is no configuration");
+		return err_hint(
+		    e, "write /etc/holdfast/holdfast.yaml, or use -c FILE: doc/configuration.md");
+	}
+	v = mem_zalloc((w->systems.n + 1) * sizeof *v);
+	done = mem_zalloc(w->systems.n + 1);
+	for (size_t i = 0; i < w->systems.n; i++)
+		add_after(w, world_system_at(w, i), done, v, &n);
+	free(done);
+	for (size_t i = 0; i < n; i++)
+		if (world_times_new(
+			world_tier(w, v[i].system->tier), v[i].system, &v[i].times, e) == -1) {
+			plans_free(v, n);
+			world_free(w);
+			return -1;
+		}
+	daemon_plan_free(d);
+	d->world = w;
+	d->systems = v;
+	d->nsystems = n;
+	for (size_t i = 0; i < n; i++) {
+		if (recall(d, &v[i], now_s, e) == -1)
+			return -1;
+		v[i].next_s = 0; /* looked at when there is time */
+	}
+	return 0;
+}
+
+/* ---- What is due. */
+
+/* Another one is not over: this one is passed over, and told once. */
+static int pass_over(
+    struct daemon *d, struct planned *p, struct run r, int64_t other, struct err *e)
+{
+	char why[96];
+	int64_t id;
+
+	if (p->passed_over == other)
+		return 0;
+	p->passed_over = other;
+	snprintf(why, sizeof why, "run %" PRId64 ", which was begun before, is not over", other);
+	r.system = p->system->item.name;
+	r.status = RUN_SKIPPED;
+	r.message = why;
+	r.queued_ns = r.ended_ns = d->ctx->clock->wall_ns(d->ctx->clock);
+	if (run_add(d->catalog, &r, &id, e) == -1)
+		return e->kind == ERR_EXISTS ? 0 : -1;
+	daemon_tell(d, "run.skipped", EVENT_WARN, r.system, id, "%s", why);
+	return 0;
+}
+
+static int queue_one(
+    struct daemon *d, struct planned *p, int kind, const struct due *due, struct err *e)
+{
+	struct run r = {.kind = kinds[kind],
+	    .trigger = due->late ? "catch-up" : "schedule",
+	    .type = kind == BACKUP ? times_what_name(due->what) : NULL,
+	    .due_ns = due->due_s * CALENDAR_SECOND,
+	    .not_before_ns = due->start_s * CALENDAR_SECOND};
+	int64_t id, open;
+	int rc;
+
+	if (open_run(d, p->system->item.name, kinds[kind], &open, e) == -1)
+		return -1;
+	if (open != 0)
+		return pass_over(d, p, r, open, e);
+	if (kind == BACKUP && find_after(d, p, &r.after, e) == -1)
+		return -1;
+	rc = queue(d, p, r, &id, e);
+	if (rc == 1)
+		daemon_log(d, EVENT_DEBUG, "queued system=%s kind=%s run=%" PRId64,
+		    p->system->item.name, kinds[kind], id);
+	return rc == -1 ? -1 : 0;
+}
+
+/* First into the queue, then noted as settled: a crash between adds it again, as ERR_EXISTS. */
+static int look(struct daemon *d, struct planned *p, int64_t now_s, struct err *e)
+{
+	struct due due;
+
+	for (int kind = BACKUP; kind <= VERIFY; kind++) {
+		int64_t since = p->settled_s[kind];
+
+		if (kind == BACKUP ? !due_backup(p->times, since, now_s, &due)
+				   : !due_verify(p->times, since, now_s, &due))
+			continue;
+		if (queue_one(d, p, kind, &due, e) == -1 || settle(d, p, kind, now_s, e) == -1)
+			return -1;
+	}
+	p->next_s = due_next(p->times, now_s);
+	return 0;
+}
+
+void daemon_queue_due(struct daemon *d, int64_t now_s)
+{
+	struct err e;
+
+	for (size_t i = 0; i < d->nsystems; i++) {
+		struct planned *p = &d->systems[i];
+
+		if (p->next_s > now_s || p->system->paused)
+			continue;
+		if (look(d, p, now_s, &e) == -1) {
+			/* The catalog is away: what is due stays due. */
+			daemon_log(d, EVENT_ERROR, "system=%s %s", p->system->item.name, e.msg);
+			p->next_s = now_s + DAEMON_RENEW_S;
+		}
+	}
+}

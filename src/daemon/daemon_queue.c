@@ -1,0 +1,259 @@
+/* daemon_queue: taking runs out of the queue, and what becomes of those that break off. */
+#include "daemon/daemon_internal.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "os/os.h"
+#include "os/os_child.h"
+
+/* Those whose end a later try may see differently. */
+static bool may_pass(const char *error_kind)
+{
+	static const enum err_kind kinds[] = {ERR_UNREACHABLE, ERR_TIMEOUT, ERR_BUSY};
+
+	for (size_t i = 0; error_kind && i < sizeof kinds / sizeof *kinds; i++)
+		if (strcmp(error_kind, err_info(kinds[i])->name) == 0)
+			return true;
+	return false;
+}
+
+/* The same once more, a while later. */
+static void try_again(struct daemon *d, const struct run *r, int64_t wait_s)
+{
+	struct run again = {.system = r->system,
+	    .node = r->node,
+	    .kind = r->kind,
+	    .type = r->type,
+	    .trigger = "retry",
+	    .by = r->by,
+	    .queue = r->queue,
+	    .priority = r->priority,
+	    .attempt = r->attempt + 1,
+	    .status = RUN_QUEUED,
+	    .due_ns = r->due_ns};
+	int64_t id;
+	struct err e;
+
+	if (again.attempt >= DAEMON_TRIES || daemon_system(d, r->system) == NULL)
+		return;
+	again.queued_ns = d->ctx->clock->wall_ns(d->ctx->clock);
+	again.not_before_ns = again.queued_ns + wait_s * CALENDAR_SECOND;
+	if (run_add(d->catalog, &again, &id, &e) == 0)
+		daemon_tell(d, "run.retry", EVENT_INFO, r->system, id, "after run %" PRId64, r->id);
+	else if (e.kind != ERR_EXISTS)
+		daemon_log(d, EVENT_ERROR, "%s", e.msg);
+}
+
+/* Nothing is written while rows are read: that could meet another's write. */
+struct runs {
+	struct run *v;
+	size_t n;
+};
+
+static int collect(void *arg, const struct run *r, struct err *e)
+{
+	struct runs *l = arg;
+
+	l->v = mem_realloc(l->v, (l->n + 1) * sizeof *l->v);
+	run_copy(&l->v[l->n++], r);
+	return 0;
+}
+
+static void runs_fini(struct runs *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		run_copy_fini(&l->v[i]);
+	free(l->v);
+}
+
+/* Those of an owner who is gone, or of all whose lease is over. */
+static int reap(struct daemon *d, const char *owner, struct err *e)
+{
+	struct runs broke_off = {0};
+	int rc = run_reap(
+	    d->catalog, owner, d->ctx->clock->wall_ns(d->ctx->clock), collect, &broke_off, e);
+
+	for (size_t i = 0; i < broke_off.n; i++) {
+		const struct run *r = &broke_off.v[i];
+
+		daemon_tell(d, "run.interrupted", EVENT_WARN, r->system, r->id,
+		    "its process is gone; what it had stored is kept");
+		try_again(d, r, 0);
+	}
+	runs_fini(&broke_off);
+	return rc;
+}
+
+/* ---- At the beginning. */
+
+static int end_process(void *arg, const struct run *r, struct err *e)
+{
+	struct daemon *d = arg;
+
+	if (r->owner != NULL && strcmp(r->owner, d->owner) == 0 && r->pid > 1 &&
+	    os_process_lives(r->pid, r->started_ns ? r->started_ns + 60 * CALENDAR_SECOND : 0)) {
+		kill((pid_t)r->pid, SIGTERM);
+		d->running++;
+	}
+	return 0;
+}
+
+/* Children of the last one were told to stop by its end: they get their time to do so. */
+int daemon_take_over(struct daemon *d, struct err *e)
+{
+	struct run_filter f = {.status = RUN_RUNNING};
+
+	for (int i = 0; i < 600 && !ctx_cancelled(d->ctx); i++) {
+		d->running = 0;
+		if (run_list(d->catalog, &f, end_process, d, e) == -1)
+			return -1;
+		if (d->running == 0)
+			break;
+		os_sleep_ns(d->ctx, CALENDAR_SECOND / 10);
+	}
+	d->running = 0;
+	return reap(d, d->owner, e);
+}
+
+void daemon_renew(struct daemon *d, int64_t now_s)
+{
+	struct err e;
+
+	if (run_renew(d->catalog, d->owner, (now_s + DAEMON_LEASE_S) * CALENDAR_SECOND, &e) == -1 ||
+	    reap(d, NULL, &e) == -1)
+		daemon_log(d, EVENT_ERROR, "%s", e.msg);
+}
+
+/* ---- Beginning. */
+
+/* It was taken, and is begun; or it is over. */
+static void start_run(struct daemon *d, const struct run *r)
+{
+	struct err e, why;
+	struct run end = {.id = r->id, .status = RUN_FAILED, .owner = d->owner, .score = -1};
+
+	if (daemon_system(d, r->system) == NULL)
+		err_set(&why, ERR_USAGE, "%s is not declared any more", r->system);
+	else if (child_start(d, r, &why) == 0)
+		return;
+	daemon_tell(d, "run.failed", EVENT_ERROR, r->system, r->id, "%s", why.msg);
+	end.ended_ns = d->ctx->clock->wall_ns(d->ctx->clock);
+	end.message = why.msg;
+	end.error_kind = err_info(why.kind)->name;
+	if (run_end(d->catalog, &end, &e) == -1)
+		daemon_log(d, EVENT_ERROR, "run=%" PRId64 " %s", r->id, e.msg);
+}
+
+static int is_one(void *arg, const struct run *r, struct err *e)
+{
+	*(bool *)arg = true;
+	return 0;
+}
+
+void daemon_dispatch(struct daemon *d)
+{
+	const struct world_jobs *jobs = &d->world->jobs;
+	unsigned most = jobs->parallel ? jobs->parallel : 2;
+	struct run_filter waits = {.status = RUN_QUEUED, .limit = 1};
+	bool some = false, any = true;
+	struct err e;
+
+	if (d->stopping || d->running >= most ||
+	    run_list(d->catalog, &waits, is_one, &some, &e) == -1 || !some)
+		return;
+	while (any && d->running < most) {
+		int64_t now = d->ctx->clock->wall_ns(d->ctx->clock);
+		struct run_claim claim = {.owner = d->owner,
+		    .now_ns = now,
+		    .lease_ns = now + DAEMON_LEASE_S * CALENDAR_SECOND,
+		    .per_queue = jobs->per_repository ? jobs->per_repository : 1};
+
+		struct runs taken = {0};
+
+		if (run_claim(d->catalog, &claim, collect, &taken, &e) == -1)
+			daemon_log(d, EVENT_ERROR, "%s", e.msg);
+		any = taken.n > 0;
+		if (any)
+			start_run(d, &taken.v[0]);
+		runs_fini(&taken);
+	}
+}
+
+/* ---- Its end. */
+
+struct outcome {
+	enum run_status status;
+	char error_kind[64], message[512];
+};
+
+static int note_outcome(void *arg, const struct run *r, struct err *e)
+{
+	struct outcome *o = arg;
+
+	o->status = r->status;
+	snprintf(o->error_kind, sizeof o->error_kind, "%s", r->error_kind ? r->error_kind : "");
+	snprintf(o->message, sizeof o->message, "%s", r->message ? r->message : "");
+	return 0;
+}
+
+/* It could not say itself how it went. */
+static int record_for_it(struct daemon *d, const struct child *c, int64_t status, int sig,
+    struct outcome *o, struct err *e)
+{
+	struct run end = {.id = c->run.id,
+	    .owner = d->owner,
+	    .score = -1,
+	    .log = c->run.log,
+	    .ended_ns = d->ctx->clock->wall_ns(d->ctx->clock),
+	    .message = o->message};
+
+	end.status = o->status = c->asked_ms ? RUN_INTERRUPTED : RUN_FAILED;
+	if (sig != 0)
+		snprintf(o->message, sizeof o->message, "its process was ended by signal %d", sig);
+	else
+		snprintf(o->message, sizeof o->message,
+		    "its process ended with status %" PRId64 " and recorded nothing", status);
+	return run_end(d->catalog, &end, e);
+}
+
+static void tell_outcome(struct daemon *d, const struct child *c, const struct outcome *o)
+{
+	static const struct {
+		enum run_status status;
+		const char *name;
+		enum event_level level;
+	} rows[] = {
+	    {RUN_COMPLETED, "run.completed", EVENT_INFO},
+	    {RUN_PROBLEMS, "run.problems", EVENT_WARN},
+	    {RUN_FAILED, "run.failed", EVENT_ERROR},
+	    {RUN_INTERRUPTED, "run.interrupted", EVENT_WARN},
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		if (rows[i].status == o->status)
+			daemon_tell(d, rows[i].name, rows[i].level, c->run.system, c->run.id,
+			    "%s%s%s", c->run.kind, o->message[0] ? ": " : "", o->message);
+}
+
+void daemon_run_over(struct daemon *d, const struct child *c, int64_t status, int sig)
+{
+	static const int64_t waits_s[] = {60, 300, 900};
+	struct outcome o = {0};
+	struct err e;
+
+	if (run_get(d->catalog, c->run.id, note_outcome, &o, &e) == -1 ||
+	    (o.status == RUN_RUNNING && record_for_it(d, c, status, sig, &o, &e) == -1)) {
+		daemon_log(d, EVENT_ERROR, "run=%" PRId64 " %s", c->run.id, e.msg);
+		return;
+	}
+	tell_outcome(d, c, &o);
+	if (o.status == RUN_INTERRUPTED && !d->stopping && !c->asked_ms)
+		try_again(d, &c->run, 0);
+	if (o.status == RUN_FAILED && may_pass(o.error_kind) && c->run.attempt < DAEMON_TRIES)
+		try_again(d, &c->run, waits_s[c->run.attempt]);
+}

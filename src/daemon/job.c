@@ -1,0 +1,155 @@
+/* job: see job.h. */
+#include "daemon/job_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+void job_fail(struct job *j, const struct err *e)
+{
+	struct job_result *r = j->r;
+
+	if (j->failed)
+		return;
+	j->failed = true;
+	r->run.status = e->kind == ERR_CANCELLED ? RUN_INTERRUPTED : RUN_FAILED;
+	r->run.exit_status = err_info(e->kind)->exit_status;
+	snprintf(r->kind_of_error, sizeof r->kind_of_error, "%s", err_info(e->kind)->name);
+	snprintf(r->message, sizeof r->message, "%s", e->msg);
+	snprintf(r->hint, sizeof r->hint, "%s", e->hint);
+}
+
+void job_warn(struct job *j, const char *what, const struct err *e)
+{
+	struct job_result *r = j->r;
+
+	r->warnings++;
+	if (j->failed || r->run.status == RUN_PROBLEMS)
+		return;
+	r->run.status = RUN_PROBLEMS;
+	r->run.exit_status = 3;
+	snprintf(r->kind_of_error, sizeof r->kind_of_error, "%s", err_info(e->kind)->name);
+	snprintf(r->message, sizeof r->message, "%s: %s", what, e->msg);
+	snprintf(r->hint, sizeof r->hint, "%s", e->hint);
+}
+
+/* Exit 3 is a success with problems, everything else that is not 0 a failure. */
+static bool settle(struct job *j, const char *what, int rc, const struct err *e)
+{
+	if (rc == 0)
+		return true;
+	if (e->kind == ERR_INCOMPLETE) {
+		job_warn(j, what, e);
+		return true;
+	}
+	job_fail(j, e);
+	return false;
+}
+
+static void backup(struct job *j)
+{
+	static const char *const strategies[] = {
+	    NULL, "full", "incremental", "differential", "incremental"};
+	const char *type = j->p->type ? j->p->type : strategies[j->tier->strategy];
+	const char *words[] = {
+	    "backup", "--system", j->p->system->item.name, type ? "--type" : NULL, type, NULL};
+	struct err e;
+
+	j->r->run.type = type ? type : "incremental";
+	if (settle(j, "backup", job_command(j, words, true, &e), &e) && j->r->run.status == 0)
+		j->r->run.status = RUN_COMPLETED;
+}
+
+static bool keeps_by_rules(const struct world_retention *r)
+{
+	return r->last || r->hourly || r->daily || r->weekly || r->monthly || r->yearly ||
+	       r->within.ns || r->within.months;
+}
+
+/* What fails here is no failure of the backup: it is there. */
+static void retain(struct job *j)
+{
+	if (!keeps_by_rules(&j->tier->retention))
+		return;
+	for (size_t i = 0; i < j->tier->destinations.n; i++) {
+		const char *words[] = {"-r", j->tier->destinations.v[i], "forget", "--system",
+		    j->p->system->item.name, NULL};
+		struct err e;
+
+		if (job_command(j, words, false, &e) == -1)
+			job_warn(j, "retention", &e);
+	}
+}
+
+static void run_backup(struct job *j)
+{
+	const struct world_hooks *h = &j->p->system->hooks;
+	struct err e;
+
+	if (job_look(j, &e) == -1) {
+		job_fail(j, &e);
+		return;
+	}
+	if (job_hooks(j, "before", &h->before, false, &e) == -1)
+		job_fail(j, &e);
+	else
+		backup(j);
+	if (job_hooks(j, "after", &h->after, true, &e) == -1)
+		job_warn(j, "after", &e);
+	if (!j->failed)
+		retain(j);
+}
+
+/* Damage in one place is a failure; a place that is away is one too: nothing was proven there. */
+static void run_verify(struct job *j)
+{
+	for (size_t i = 0; i < j->tier->destinations.n; i++) {
+		const char *words[] = {"-r", j->tier->destinations.v[i], "check", NULL};
+		struct err e;
+
+		settle(j, j->tier->destinations.v[i], job_command(j, words, false, &e), &e);
+	}
+	j->r->run.verified = j->failed ? "failed" : "passed";
+}
+
+static void list_destinations(struct job *j)
+{
+	struct job_result *r = j->r;
+
+	for (size_t i = 0; i < j->tier->destinations.n; i++) {
+		size_t n = strlen(r->destinations);
+
+		snprintf(r->destinations + n, sizeof r->destinations - n, "%s%s", n ? "," : "",
+		    j->tier->destinations.v[i]);
+	}
+}
+
+void job_run(const struct job_params *p, struct ctx *ctx, struct job_result *out)
+{
+	struct job j = {
+	    .p = p, .tier = world_tier(p->world, p->system->tier), .ctx = ctx, .r = out};
+	struct err e;
+
+	*out = (struct job_result){.run = {.id = p->run,
+				       .system = p->system->item.name,
+				       .kind = p->kind,
+				       .score = -1,
+				       .encrypted = true,
+				       .compressed = true}};
+	list_destinations(&j);
+	out->run.destinations = out->destinations;
+	if (strcmp(p->kind, "verify") == 0)
+		run_verify(&j);
+	else
+		run_backup(&j);
+	if (out->run.status == 0)
+		out->run.status = RUN_COMPLETED;
+	if (j.failed && job_hooks(&j, "on_failure", &p->system->hooks.on_failure, true, &e) == -1)
+		out->warnings++;
+	out->run.warnings = out->warnings;
+	out->run.error_kind = out->kind_of_error[0] ? out->kind_of_error : NULL;
+	out->run.message = out->message[0] ? out->message : NULL;
+	out->run.hint = out->hint[0] ? out->hint : NULL;
+}
