@@ -82,7 +82,7 @@ static struct notify_channel as_channel(const struct notify_ops *ops, const stru
 	    .from = way->from ? way->from : "holdfast@localhost",
 	    .to = (const char *const *)way->to.v,
 	    .nto = way->to.n,
-	    .plain = way->tls == WORLD_TLS_OPTIONAL};
+	    .plain = way->tls == WORLD_MAIL_TLS_OPTIONAL};
 }
 
 /* The driver's own words begin with the key that they are about. */

@@ -170,7 +170,7 @@ static int fill_notifier(struct world_notifier *n, const struct world_way *way, 
 	c->secret = way->secret;
 	c->to = (const char *const *)way->to.v;
 	c->nto = way->to.n;
-	c->plain = way->tls == WORLD_TLS_OPTIONAL;
+	c->plain = way->tls == WORLD_MAIL_TLS_OPTIONAL;
 	c->ca_file = ca_file(way);
 	c->timeout_ns = length(&way->timeout);
 	if (way->from == NULL)

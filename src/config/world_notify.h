@@ -20,7 +20,7 @@
 
 enum { WORLD_WAYS = 6 }; /* notify_ops_at */
 
-enum world_tls { WORLD_TLS_REQUIRED = 1, WORLD_TLS_OPTIONAL };
+enum world_mail_tls { WORLD_MAIL_TLS_REQUIRED = 1, WORLD_MAIL_TLS_OPTIONAL };
 
 struct world_way { /* of each only what its table names */
 	char *url, *start, *fail, *user, *from, *ca_file;
