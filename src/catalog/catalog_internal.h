@@ -57,4 +57,13 @@ void catalog_read(
 /* catalog_latest.c: a run is over: what is shown of its system and kind takes note of it. */
 int catalog_latest_note(struct catalog *c, int64_t id, struct err *e);
 
+/* catalog_snapshot.c: its number, made where there is none. */
+struct catalog_snapshot;
+int catalog_series_id(
+    struct catalog *c, const struct catalog_snapshot *s, int64_t *series, struct err *e);
+/* What a listing's "WHERE ... ORDER BY ..." of snapshot s, repository r, series g chooses. */
+int catalog_snapshots_where(struct catalog *c, const char *rest, const struct db_value *v, size_t n,
+    int (*each)(void *arg, const struct catalog_snapshot *s, struct err *e), void *arg,
+    struct err *e);
+
 #endif

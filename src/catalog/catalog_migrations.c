@@ -38,6 +38,38 @@ const struct catalog_migration catalog_migrations[] = {
 	"CREATE TABLE measurement (system TEXT NOT NULL, name TEXT NOT NULL, at_ns INTEGER NOT NULL,"
 	" value REAL NOT NULL, PRIMARY KEY (system, name, at_ns));"
 	"CREATE TABLE setting (name TEXT PRIMARY KEY, value TEXT NOT NULL);", NULL, NULL},
+    {"snapshots and their files",
+	"CREATE TABLE repository (id INTEGER PRIMARY KEY, uid TEXT NOT NULL UNIQUE, name TEXT);"
+	"CREATE TABLE series (id INTEGER PRIMARY KEY, repository INTEGER NOT NULL, grp TEXT NOT NULL,"
+	" head INTEGER NOT NULL, head_hex TEXT, busy TEXT, busy_ns INTEGER NOT NULL,"
+	" UNIQUE (repository, grp));"
+	"CREATE TABLE snapshot (id INTEGER PRIMARY KEY, repository INTEGER NOT NULL, hex TEXT NOT NULL,"
+	" series INTEGER NOT NULL, seq INTEGER NOT NULL, system TEXT, host TEXT, outcome TEXT,"
+	" start_ns INTEGER NOT NULL, end_ns INTEGER NOT NULL, files INTEGER NOT NULL,"
+	" bytes INTEGER NOT NULL, stored INTEGER NOT NULL, UNIQUE (repository, hex));"
+	"CREATE INDEX snapshot_series ON snapshot (series, seq);"
+	"CREATE INDEX snapshot_start ON snapshot (start_ns);"
+	"CREATE TABLE folder (id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE);"
+	"CREATE TABLE file_name (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);",
+	/* first and last are places in the series; last 0: its newest has it. */
+#define VERSION \
+	"CREATE TABLE file_version (name INTEGER NOT NULL, folder INTEGER NOT NULL," \
+	" series INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL," \
+	" type INTEGER NOT NULL, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL," \
+	" PRIMARY KEY (name, folder, series, first))"
+	VERSION " WITHOUT ROWID;"
+	"CREATE INDEX file_version_folder ON file_version (folder);"
+	"CREATE VIRTUAL TABLE folder_words USING fts5(path, content='', columnsize=0, detail=none,"
+	" tokenize='trigram');"
+	"CREATE VIRTUAL TABLE name_words USING fts5(name, content='', columnsize=0, detail=none,"
+	" tokenize='trigram');",
+	VERSION ";"
+	"CREATE INDEX file_version_folder ON file_version (folder);"
+	/* Where it can't be had, searches look through all names. */
+	"DO $$ BEGIN CREATE EXTENSION IF NOT EXISTS pg_trgm;"
+	" CREATE INDEX folder_words ON folder USING gin (path gin_trgm_ops);"
+	" CREATE INDEX name_words ON file_name USING gin (name gin_trgm_ops);"
+	" EXCEPTION WHEN OTHERS THEN NULL; END $$;"},
 };
 /* clang-format on */
 const int catalog_version = sizeof catalog_migrations / sizeof *catalog_migrations;

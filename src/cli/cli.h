@@ -58,6 +58,7 @@ enum cmd_id {
 	CMD_VERIFY,
 	CMD_CONFIG,
 	CMD_EVIDENCE,
+	CMD_DOCTOR,
 	CMD_COMPLETION,
 	CMD_HELP,
 	CMD_VERSION,
@@ -213,6 +214,7 @@ struct cli_options {
 	int log_format, limit;
 	struct cli_time from;
 	const char *public_key, *head; /* evidence */
+	const char *bundle;            /* doctor */
 };
 
 /* cli_table.c */
@@ -349,6 +351,7 @@ int cmd_jobs(struct cli *c, struct err *e);
 int cmd_schedule(struct cli *c, struct err *e);
 int cmd_why(struct cli *c, struct err *e);
 int cmd_config(struct cli *c, struct err *e);
+int cmd_doctor(struct cli *c, struct err *e);
 int cmd_evidence(struct cli *c, struct err *e);
 int cmd_completion(struct cli *c, struct err *e);
 int cmd_help(struct cli *c, struct err *e);

@@ -12,8 +12,8 @@
 #define REPO                                                                                       \
 	(B(INIT) | B(BACKUP) | B(SNAPSHOTS) | B(LS) | B(FIND) | B(CAT) | B(DIFF) | B(RESTORE) |    \
 	    B(MOUNT) | B(CHECK) | B(FORGET) | B(PRUNE) | B(STATS) | B(COPY) | B(TAG) | B(KEY) |    \
-	    B(KIT) | B(REPAIR) | B(CACHE))
-#define OPENS (REPO & ~(B(INIT) | B(CACHE)))
+	    B(KIT) | B(REPAIR) | B(CACHE) | B(DOCTOR))
+#define OPENS (REPO & ~(B(INIT) | B(CACHE) | B(DOCTOR)))
 /* Those that choose among snapshots. */
 #define CHOOSE                                                                                     \
 	(B(SNAPSHOTS) | B(LS) | B(FIND) | B(CAT) | B(DIFF) | B(RESTORE) | B(MOUNT) | B(FORGET) |   \
@@ -111,6 +111,9 @@ const struct opt_def opt_table[] = {
         "with show: only what was recorded before"},
     {"output", 0, OPT_STRING, OPT_MAIN, "FILE", NULL, NULL, B(EVIDENCE), AT(output), OPT_NO_ENV, NULL,
         "write it to this new file"},
+    /* doctor */
+    {"bundle", 0, OPT_STRING, OPT_MAIN, "FILE", NULL, NULL, B(DOCTOR), AT(bundle), OPT_NO_ENV, NULL,
+        "write a support bundle (.tar.gz), without secrets, to this new file"},
     /* copy */
     {"from-repo", 0, OPT_STRING, OPT_MAIN, "REPO", NULL, NULL, B(COPY), AT(from_repo), 0,
         "HOLDFAST_FROM_REPOSITORY", "the repository to copy from"},
@@ -227,7 +230,7 @@ const struct opt_def opt_table[] = {
     {"dry-run", 'n', OPT_FLAG, OPT_MAIN, NULL, NULL, NULL,
         B(BACKUP) | B(RESTORE) | B(FORGET) | B(PRUNE) | B(REPAIR) | B(COPY), AT(dry_run), 0, NULL,
         "only show what would be done"},
-    {"strict", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, PROBLEMS, AT(strict), 0, NULL,
+    {"strict", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, PROBLEMS | B(DOCTOR), AT(strict), 0, NULL,
         "make problems (exit status 3) a failure (1)"},
     {"man", 0, OPT_STRING, OPT_MAIN, "FOLDER", NULL, NULL, B(HELP), AT(man), OPT_NO_ENV, NULL,
         "write the manual pages into this folder"},
@@ -289,7 +292,7 @@ const struct opt_def opt_table[] = {
         OPT_CRED_ENV, NULL, "the password is the first line that this command prints"},
     {"cache-dir", 0, OPT_STRING, OPT_KEYS, "FOLDER", NULL, NULL, REPO | B(STATUS), AT(cache_dir), 0, NULL,
         "where local caches are"},
-    {"no-cache", 0, OPT_FLAG, OPT_KEYS, NULL, NULL, NULL, OPENS | B(STATUS) | B(INIT), AT(no_cache), 0, NULL,
+    {"no-cache", 0, OPT_FLAG, OPT_KEYS, NULL, NULL, NULL, OPENS | B(STATUS) | B(INIT) | B(DOCTOR), AT(no_cache), 0, NULL,
         "use none"},
     /* everybody */
     {"json", 0, OPT_FLAG, OPT_GENERAL, NULL, NULL, NULL, ALL, AT(json), 0, NULL,

@@ -47,6 +47,11 @@ static void crypto_init(void)
 	pthread_once(&once, fetch);
 }
 
+const char *crypto_version(void)
+{
+	return OpenSSL_version(OPENSSL_VERSION);
+}
+
 void crypto_random(void *out, size_t n)
 {
 	uint8_t *p = out;

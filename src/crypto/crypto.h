@@ -21,6 +21,7 @@ enum {
 	CRYPTO_SIG = 64,
 };
 
+const char *crypto_version(void); /* of the library: "OpenSSL 3.0.17 ..." */
 void crypto_random(void *out, size_t n);
 bool crypto_equal(const void *a, const void *b, size_t n); /* constant time */
 void crypto_wipe(void *p, size_t n);

@@ -110,7 +110,8 @@ int db_open_sqlite(const char *url, struct db **out, struct err *e)
 	sqlite3_db_config(d->lite, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	sqlite3_db_config(d->lite, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
 	if (script(d, "PRAGMA journal_mode=WAL", e) == -1 ||
-	    script(d, "PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON", e) == -1) {
+	    script(d, "PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA cache_size=-16384",
+		e) == -1) {
 		err_wrap(e, "%s", path);
 		lite_close(&d->db);
 		return -1;

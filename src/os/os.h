@@ -53,6 +53,9 @@ ssize_t os_pread_full(int fd, void *buf, size_t n, off_t off);
 /* Is something mounted at this folder?  0 or -1. */
 int os_is_mount_point(const char *path, bool *is);
 
+/* Bytes that are left to us, and all, of the file system of a path.  0 or -1. */
+int os_space(const char *path, uint64_t *left, uint64_t *all);
+
 /* What a mode says a thing is; ENTRY_SOCKET for what is none of the others. */
 enum entry_type os_entry_type(mode_t mode);
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/statvfs.h>
 #include <time.h>
 
 #include "base/mem.h"
@@ -256,6 +257,17 @@ void os_hide_core(void)
 		return;
 	(void)os_write_all(fd, "0", 1);
 	os_close(fd);
+}
+
+int os_space(const char *path, uint64_t *left, uint64_t *all)
+{
+	struct statvfs st;
+
+	if (statvfs(path, &st) == -1)
+		return -1;
+	*left = (uint64_t)st.f_bavail * st.f_frsize;
+	*all = (uint64_t)st.f_blocks * st.f_frsize;
+	return 0;
 }
 
 int os_is_mount_point(const char *path, bool *is)
