@@ -250,4 +250,5 @@ void world_check(const struct world *w, struct mistakes *m)
 		if (check_system(w, world_system_at(w, i), &e) == -1)
 			mistakes_add(m, &e);
 	world_check_times(w, m);
+	world_server_check(w, m);
 }

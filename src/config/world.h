@@ -15,6 +15,7 @@
 #define HF_CONFIG_WORLD_H
 
 #include "config/field.h"
+#include "config/world_server.h"
 
 enum world_role { /* 0: not said */
 	WORLD_PRIMARY = 1,
@@ -127,6 +128,7 @@ struct world {
 	struct field_items repositories, tiers, systems;
 	char *catalog; /* see world_catalog */
 	struct world_jobs jobs;
+	struct world_server server;
 	struct node *tree; /* what it was bound from, for config show */
 	char **files;      /* read, in this order */
 	size_t nfiles;

@@ -114,7 +114,7 @@ static const struct field world_rows[] = {
     {"risks", FIELD_LATER, 0, false, NULL, NULL, NULL},
     {"frameworks", FIELD_LATER, 0, false, NULL, NULL, NULL},
     {"audiences", FIELD_LATER, 0, false, NULL, NULL, NULL},
-    {"server", FIELD_LATER, 0, false, NULL, NULL, NULL},
+    {"server", FIELD_STRUCT, offsetof(struct world, server), false, NULL, &world_server_table, "where the API listens"},
     {0},
 };
 /* clang-format on */
