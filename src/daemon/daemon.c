@@ -152,11 +152,14 @@ static void reload(struct daemon *d)
 	struct err e;
 
 	notify_reloading(&e);
-	if (daemon_load(d, &e) == 0)
+	if (daemon_load(d, &e) == 0) {
 		daemon_tell(d, "config.reloaded", EVENT_INFO, NULL, 0, "%zu systems", d->nsystems);
-	else
+		daemon_record_config(d, NULL);
+	} else {
 		daemon_tell(d, "config.refused", EVENT_ERROR, NULL, 0,
 		    "%s (what was loaded before stays in force)", e.msg);
+		daemon_record_config(d, &e);
+	}
 	notify_send(NOTIFY_READY, &e);
 	on_timer(&d->timer);
 }
@@ -220,9 +223,12 @@ int daemon_run(const struct daemon_params *p, struct ctx *ctx, struct err *e)
 		start_loop(&d);
 		daemon_tell(&d, "daemon.started", EVENT_INFO, NULL, 0,
 		    "pid=%d systems=%zu config=%s", (int)getpid(), d.nsystems, d.world->files[0]);
+		daemon_record_life(&d, true);
+		daemon_record_config(&d, NULL);
 		notify_send(NOTIFY_READY, &e2);
 		uv_run(&d.loop, UV_RUN_DEFAULT);
 		end_loop(&d);
+		daemon_record_life(&d, false);
 		daemon_tell(&d, "daemon.stopped", EVENT_INFO, NULL, 0, "nothing runs any more");
 	}
 	daemon_plan_free(&d);
