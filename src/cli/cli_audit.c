@@ -61,6 +61,8 @@ static enum evidence_action action_of(const struct cli *c)
 	switch (c->args.cmd->id) {
 	case CMD_KEY:
 		return key_action(c->args.v[0]);
+	case CMD_TOKEN:
+		return strcmp(c->args.v[0], "list") == 0 ? 0 : EVIDENCE_TOKEN;
 	case CMD_FORGET:
 		return o->undo ? EVIDENCE_UNDO : EVIDENCE_FORGET;
 	case CMD_TAG:
