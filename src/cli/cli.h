@@ -51,6 +51,7 @@ enum cmd_id {
 	CMD_CACHE,
 	CMD_SERVE,
 	CMD_STATUS,
+	CMD_NOTIFY,
 	CMD_RUN,
 	CMD_JOBS,
 	CMD_SCHEDULE,
@@ -258,6 +259,14 @@ struct cli_out {
 	bool drawn; /* a progress line stands on the terminal */
 };
 
+/* What a command did, for its record (cli_record.c). */
+struct cli_ran {
+	bool wanted;
+	int64_t begun_ns;
+	char snapshot[72]; /* hex */
+	uint64_t files, files_new, files_changed, bytes, bytes_read, added, stored, errors;
+};
+
 /* cli_run.c */
 struct cli {
 	struct cli_options opt;
@@ -273,6 +282,7 @@ struct cli {
 	struct other *first;     /* with --also: what it is opened by; or NULL */
 	struct opening *opening; /* it still is being opened; or NULL */
 	struct cli_out out;
+	struct cli_ran ran;
 	void *progress;      /* cli_progress.c, while running */
 	atomic_bool *ask;    /* set by SIGUSR1 */
 	struct audit *audit; /* the record that is kept of this, or NULL */
@@ -338,6 +348,7 @@ int cmd_cache(struct cli *c, struct err *e);
 int cmd_status(struct cli *c, struct err *e);
 int cmd_check_rules(struct cli *c, struct err *e);
 int cmd_check_tamper(struct cli *c, struct err *e);
+int cmd_notify(struct cli *c, struct err *e);
 int cmd_serve(struct cli *c, struct err *e);
 int cmd_run(struct cli *c, struct err *e);
 int cmd_verify(struct cli *c, struct err *e);

@@ -4,6 +4,8 @@ import hashlib
 import json
 import os
 import re
+import signal
+import socket
 import subprocess
 
 import pytest
@@ -224,3 +226,46 @@ def test_the_trail_is_shown_and_exported(kept, tree, base):
     kept("evidence", "export", "--output", base / "trail", rc=1)
     kept("evidence", "nonsense", rc=2)
     kept("evidence", "key", "nonsense", rc=2)
+
+
+def test_the_daemon_records_its_life_and_its_configuration(kept, tree):
+    config = f"{kept.base}/home/.config/holdfast/holdfast.yaml"
+    kept.repo = None
+    manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    manager.bind("")  # an abstract name of the kernel's choice
+    manager.settimeout(60)
+    at = "@" + manager.getsockname()[1:].decode()
+
+    def wait(state):
+        while not manager.recv(4096).startswith(state):
+            pass
+
+    p = kept.start("serve", env={"NOTIFY_SOCKET": at})
+    try:
+        wait(b"READY=1")
+        with open(config, "a", encoding="utf-8") as f:
+            f.write("# changed\n")
+        p.send_signal(signal.SIGHUP)
+        wait(b"RELOADING=1\nMONOTONIC_USEC=")
+        wait(b"READY=1")
+        with open(config, "a", encoding="utf-8") as f:
+            f.write("nonsense: 1\n")
+        p.send_signal(signal.SIGHUP)
+        wait(b"RELOADING=1\n")
+        wait(b"READY=1")
+        p.terminate()
+        wait(b"STOPPING=1")
+        assert p.wait(60) == 0
+    finally:
+        p.kill()
+        p.communicate()
+    ours = [r for r in records(kept) if r["action"] in ("daemon", "config.load")]
+    assert [(r["action"], r["outcome"]) for r in ours] == [
+        ("daemon", "begun"), ("config.load", "completed"), ("config.load", "completed"), ("config.load", "failed"),
+        ("daemon", "completed")]
+    hashes = [r["details"].get("in_force", [{}])[0].get("sha256") for r in ours if r["action"] == "config.load"]
+    assert hashes[0] != hashes[1] and hashes[2] is None and "nonsense" in ours[3]["details"]["error"]
+    with open(config, encoding="utf-8") as f:
+        good = f.read().replace("nonsense: 1\n", "").encode()
+    assert hashes[1] == hashlib.sha256(good).hexdigest()
+    kept("evidence", "verify")
