@@ -62,6 +62,8 @@ static enum evidence_action action_of(const struct cli *c)
 	switch (c->args.cmd->id) {
 	case CMD_KEY:
 		return key_action(c->args.v[0]);
+	case CMD_TOKEN:
+		return strcmp(c->args.v[0], "list") == 0 ? 0 : EVIDENCE_TOKEN;
 	case CMD_RUN: /* of the daemon's own each step records itself */
 		return getenv("HOLDFAST_RUN_ID") ? 0 : EVIDENCE_JOB;
 	case CMD_JOBS:
