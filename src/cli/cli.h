@@ -60,6 +60,7 @@ enum cmd_id {
 	CMD_CONFIG,
 	CMD_EVIDENCE,
 	CMD_DOCTOR,
+	CMD_TOKEN,
 	CMD_COMPLETION,
 	CMD_HELP,
 	CMD_VERSION,
@@ -209,6 +210,8 @@ struct cli_options {
 	struct calendar_duration delay;
 	bool now, undo, flooded_ok, trash, pin, unpin, hold, release;
 	struct cli_time until;
+	int scope;
+	struct cli_time expires;
 	const char *man;
 	/* the daemon */
 	bool foreground;
@@ -354,6 +357,7 @@ int cmd_schedule(struct cli *c, struct err *e);
 int cmd_why(struct cli *c, struct err *e);
 int cmd_config(struct cli *c, struct err *e);
 int cmd_doctor(struct cli *c, struct err *e);
+int cmd_token(struct cli *c, struct err *e);
 int cmd_evidence(struct cli *c, struct err *e);
 int cmd_completion(struct cli *c, struct err *e);
 int cmd_help(struct cli *c, struct err *e);

@@ -100,6 +100,12 @@ const struct opt_def opt_table[] = {
     /* config */
     {"origin", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(CONFIG), AT(origin), OPT_NO_ENV, NULL,
         "with show: where each value comes from"},
+    /* token */
+    {"scope", 0, OPT_CHOICE, OPT_MAIN, "SCOPE", NULL, "viewer|operator|approver|auditor|admin", B(TOKEN), AT(scope),
+        OPT_NO_ENV, NULL, "with add: what it may: viewer looks, operator also runs and cancels, approver and auditor "
+        "look (and approve, and read the audit trail, where that is served), admin does everything"},
+    {"expires", 0, OPT_TIME, OPT_MAIN, "TIME", NULL, NULL, B(TOKEN), AT(expires), OPT_NO_ENV, NULL,
+        "with add: until when (never)"},
     /* evidence */
     {"public-key", 0, OPT_STRING, OPT_MAIN, "FILE", NULL, NULL, B(EVIDENCE), AT(public_key), OPT_NO_ENV, NULL,
         "the public key, as PEM (evidence.pub in the state folder)"},

@@ -288,6 +288,17 @@ const struct cmd_def cmd_table[CMD_COUNT] = {
 	{{"holdfast doctor", "all that is declared"},
 	    {"holdfast -r /srv/backup doctor", "one repository"},
 	    {"holdfast doctor --bundle support.tar.gz", "to be handed on"}}},
+    [CMD_TOKEN] = {CMD_TOKEN, "token", "add|list|remove [NAME]",
+	"Manage tokens for the daemon's API",
+	"Over TCP the API (doc/api.md) is asked with a bearer token. add makes one and prints it, "
+	"once: only its hash is kept, in the state folder. The daemon knows it, or no more after "
+	"remove, at once.",
+	0, 1, 2, "add|list|remove", NULL, cmd_token,
+	{{"holdfast token add prometheus --scope viewer > /etc/prometheus/holdfast.token",
+	     "for scraping"},
+	    {"holdfast token add deploy --scope operator --expires 2027-01-01",
+		"may start backups until then"},
+	    {"holdfast token remove deploy", "at once"}}},
     [CMD_COMPLETION] = {CMD_COMPLETION, "completion", "SHELL",
 	"Print a script for shell completion",
 	"Prints a script that teaches the shell (bash) holdfast's words.", 0, 1, 1, "bash", NULL,

@@ -70,6 +70,10 @@ struct daemon {
 void daemon_tell(struct daemon *d, const char *name, enum event_level level, const char *system,
     int64_t run, const char *fmt, ...) __attribute__((format(printf, 6, 7)));
 
+/* daemon_evidence.c: into the audit trail; refused NULL: what was loaded is in force. */
+void daemon_record_life(struct daemon *d, bool begun);
+void daemon_record_config(struct daemon *d, const struct err *refused);
+
 /* daemon_plan.c */
 int daemon_load(struct daemon *d, struct err *e); /* the configuration; the old one stays on -1 */
 void daemon_plan_free(struct daemon *d);
