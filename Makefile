@@ -47,16 +47,19 @@ format:
 
 MANDIR = $(DESTDIR)$(prefix)/share/man/man1
 COMPLETIONS = $(DESTDIR)$(prefix)/share/bash-completion/completions
+UNITS = $(DESTDIR)$(prefix)/lib/systemd/system
 # The binary writes its own man pages and completion, from the tables it parses with.
 install: all
 	umask 022 && install -D -m 755 $(BUILD)/src/holdfast $(DESTDIR)$(prefix)/bin/holdfast
 	umask 022 && install -d $(MANDIR) $(COMPLETIONS) && \
 	$(BUILD)/src/holdfast help --man $(MANDIR) && \
 	$(BUILD)/src/holdfast completion bash > $(COMPLETIONS)/holdfast
+	umask 022 && install -d $(UNITS) && \
+	sed 's|/usr/local/bin|$(prefix)/bin|' packaging/systemd/holdfast.service > $(UNITS)/holdfast.service
 
 # What install put there, and nothing else; folders stay where others use them.
 uninstall:
-	rm -f $(DESTDIR)$(prefix)/bin/holdfast $(MANDIR)/holdfast.1 $(MANDIR)/holdfast-*.1 $(COMPLETIONS)/holdfast
+	rm -f $(DESTDIR)$(prefix)/bin/holdfast $(MANDIR)/holdfast.1 $(MANDIR)/holdfast-*.1 $(COMPLETIONS)/holdfast $(UNITS)/holdfast.service
 
 clean:
 	rm -rf build

@@ -83,10 +83,11 @@ const char *api_scope_name(enum api_scope s);
 enum api_scope api_scope_of(const char *name); /* 0: none */
 
 struct api_params {
-	const char *catalog;         /* as catalog_open takes it */
-	const char *state_dir;       /* tokens.json is in it, and logs of runs below it */
-	const char *socket;          /* its path, replaced if nobody listens there; NULL: none */
-	const char *socket_group;    /* by name; NULL: only root and this user come in */
+	const char *catalog;      /* as catalog_open takes it */
+	const char *state_dir;    /* tokens.json is in it */
+	const char *log_dir;      /* logs of runs are below it: nothing else is shown; NULL: none */
+	const char *socket;       /* its path, replaced if nobody listens there; NULL: none */
+	const char *socket_group; /* by name; NULL: only root and this user come in */
 	enum api_scope socket_scope; /* of that group; 0: viewer */
 	const char *listen;          /* "127.0.0.1:8420", "[::1]:8420"; NULL: no TCP; port 0: any */
 	const char *tls_cert;        /* path of a PEM file */

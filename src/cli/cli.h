@@ -51,6 +51,7 @@ enum cmd_id {
 	CMD_CACHE,
 	CMD_SERVE,
 	CMD_STATUS,
+	CMD_NOTIFY,
 	CMD_RUN,
 	CMD_JOBS,
 	CMD_SCHEDULE,
@@ -60,6 +61,7 @@ enum cmd_id {
 	CMD_CATALOG,
 	CMD_EVIDENCE,
 	CMD_DOCTOR,
+	CMD_TOKEN,
 	CMD_COMPLETION,
 	CMD_HELP,
 	CMD_VERSION,
@@ -210,6 +212,8 @@ struct cli_options {
 	struct calendar_duration delay;
 	bool now, undo, flooded_ok, trash, pin, unpin, hold, release;
 	struct cli_time until;
+	int scope;
+	struct cli_time expires;
 	const char *man;
 	/* the daemon */
 	bool foreground;
@@ -257,6 +261,14 @@ struct cli_out {
 	bool drawn; /* a progress line stands on the terminal */
 };
 
+/* What a command did, for its record (cli_record.c). */
+struct cli_ran {
+	bool wanted;
+	int64_t begun_ns;
+	char snapshot[72]; /* hex */
+	uint64_t files, files_new, files_changed, bytes, bytes_read, added, stored, errors;
+};
+
 /* cli_run.c */
 struct cli {
 	struct cli_options opt;
@@ -272,6 +284,7 @@ struct cli {
 	struct other *first;     /* with --also: what it is opened by; or NULL */
 	struct opening *opening; /* it still is being opened; or NULL */
 	struct cli_out out;
+	struct cli_ran ran;
 	void *progress;      /* cli_progress.c, while running */
 	atomic_bool *ask;    /* set by SIGUSR1 */
 	struct audit *audit; /* the record that is kept of this, or NULL */
@@ -341,6 +354,7 @@ int cmd_cache(struct cli *c, struct err *e);
 int cmd_status(struct cli *c, struct err *e);
 int cmd_check_rules(struct cli *c, struct err *e);
 int cmd_check_tamper(struct cli *c, struct err *e);
+int cmd_notify(struct cli *c, struct err *e);
 int cmd_serve(struct cli *c, struct err *e);
 int cmd_run(struct cli *c, struct err *e);
 int cmd_verify(struct cli *c, struct err *e);
@@ -349,6 +363,7 @@ int cmd_schedule(struct cli *c, struct err *e);
 int cmd_why(struct cli *c, struct err *e);
 int cmd_config(struct cli *c, struct err *e);
 int cmd_doctor(struct cli *c, struct err *e);
+int cmd_token(struct cli *c, struct err *e);
 int cmd_evidence(struct cli *c, struct err *e);
 int cmd_completion(struct cli *c, struct err *e);
 int cmd_help(struct cli *c, struct err *e);

@@ -196,12 +196,26 @@ static int begin(struct here *h, struct job_params *p, int64_t *id, struct err *
 	return run_add(h->catalog, &r, id, e);
 }
 
+/*
+ * What the daemon's end has broken off is the next daemon's to record: it finds the run without
+ * anybody at it, and begins it anew.
+ */
+static bool is_next_daemons(const struct run *r)
+{
+	const char *parent = getenv("HOLDFAST_RUN_PARENT");
+
+	return r->status == RUN_INTERRUPTED && parent != NULL && parent[0] != '\0' &&
+	       getppid() != atoi(parent);
+}
+
 /* The catalog is no part of the work: it was done, and that it is not recorded is told. */
 static int record(struct here *h, struct run *r, int64_t id, const char *recorded, struct err *e)
 {
 	r->id = id;
 	r->ended_ns = now_ns(h->c);
 	r->owner = h->owner;
+	if (h->catalog != NULL && is_next_daemons(r))
+		return 0;
 	if (h->catalog != NULL && run_end(h->catalog, r, e) == 0)
 		return 0;
 	if (h->catalog == NULL)

@@ -100,6 +100,12 @@ const struct opt_def opt_table[] = {
     /* config */
     {"origin", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(CONFIG), AT(origin), OPT_NO_ENV, NULL,
         "with show: where each value comes from"},
+    /* token */
+    {"scope", 0, OPT_CHOICE, OPT_MAIN, "SCOPE", NULL, "viewer|operator|approver|auditor|admin", B(TOKEN), AT(scope),
+        OPT_NO_ENV, NULL, "with add: what it may: viewer looks, operator also runs and cancels, approver and auditor "
+        "look (and approve, and read the audit trail, where that is served), admin does everything"},
+    {"expires", 0, OPT_TIME, OPT_MAIN, "TIME", NULL, NULL, B(TOKEN), AT(expires), OPT_NO_ENV, NULL,
+        "with add: until when (never)"},
     /* evidence */
     {"public-key", 0, OPT_STRING, OPT_MAIN, "FILE", NULL, NULL, B(EVIDENCE), AT(public_key), OPT_NO_ENV, NULL,
         "the public key, as PEM (evidence.pub in the state folder)"},
@@ -282,7 +288,7 @@ const struct opt_def opt_table[] = {
         "the repository: a folder, s3:HOST/BUCKET/PREFIX, sftp:USER@HOST:PATH, "
 	"azure:ACCOUNT/CONTAINER/PREFIX, gcs:BUCKET/PREFIX, webdavs://USER@HOST/PATH or "
 	"ftp://USER@HOST/PATH; kit:FILE, to read; or its name in the configuration"},
-    {"config", 'c', OPT_STRING, OPT_KEYS, "FILE", NULL, NULL, REPO | B(STATUS) | DAEMON | B(CONFIG) | B(EVIDENCE), AT(config), 0, NULL,
+    {"config", 'c', OPT_STRING, OPT_KEYS, "FILE", NULL, NULL, REPO | B(STATUS) | DAEMON | B(CONFIG) | B(NOTIFY) | B(EVIDENCE), AT(config), 0, NULL,
         "the configuration (~/.config/holdfast/holdfast.yaml, or /etc/holdfast/holdfast.yaml)"},
     {"option", 'o', OPT_LIST, OPT_KEYS, "NAME=VALUE", NULL, NULL, REPO | B(STATUS) | B(EVIDENCE), AT(options), 0, NULL,
         "tell the store something, like s3.region=eu-west-1 (doc/stores.md has the names)"},

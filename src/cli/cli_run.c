@@ -1,6 +1,7 @@
 /* cli_run: parse, open, run, report. */
 #include "cli/cli_audit.h"
 #include "cli/cli_out.h"
+#include "cli/cli_record.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -248,11 +249,13 @@ static int run(struct cli *c, struct err *e)
 	if ((opens(c) && open_repo(c, e) == -1 && !others_do(c, e)) ||
 	    (c->repo != NULL && cli_role_check(c, e) == -1))
 		return audit_refused(c, e);
+	record_begin(c);
 	audit_begin(c);
 	rc = cmd->run(c, e);
 	progress_stop(c);
 	if (rc == 0)
 		rc = say_mended(c, e);
+	rc = record_end(c, rc, e);
 	return audit_end(c, rc, e);
 }
 

@@ -223,6 +223,15 @@ const struct cmd_def cmd_table[CMD_COUNT] = {
 	"it was last checked and whether it withstood check --tamper; then each system with its "
 	"copies and the rules that are missed (check --rules says why).",
 	0, 0, 0, NULL, "40", cmd_status, {{"holdfast status", "all at a glance"}}},
+    [CMD_NOTIFY] = {CMD_NOTIFY, "notify", "test [CHANNEL] | list",
+	"Tell people, or see who is told",
+	"test sends a message to each channel that the configuration declares, or to that one, and "
+	"says for each whether it was taken, or why not. A ping is told that a run succeeded. list "
+	"shows the channels and what each of them is told.",
+	0, 1, 2, "test|list", NULL, cmd_notify,
+	{{"holdfast notify test", "does everybody hear us?"},
+	    {"holdfast notify test boss", "does this one?"},
+	    {"holdfast notify list", "who is told what"}}},
     [CMD_RUN] = {CMD_RUN, "run", "SYSTEM...", "Back up a declared system now",
 	"Runs all that is declared of the system: looks at its sources, hooks, backup to all "
 	"destinations, retention. Where the daemon runs it does it, and this command waits for "
@@ -298,6 +307,17 @@ const struct cmd_def cmd_table[CMD_COUNT] = {
 	{{"holdfast doctor", "all that is declared"},
 	    {"holdfast -r /srv/backup doctor", "one repository"},
 	    {"holdfast doctor --bundle support.tar.gz", "to be handed on"}}},
+    [CMD_TOKEN] = {CMD_TOKEN, "token", "add|list|remove [NAME]",
+	"Manage tokens for the daemon's API",
+	"Over TCP the API (doc/api.md) is asked with a bearer token. add makes one and prints it, "
+	"once: only its hash is kept, in the state folder. The daemon knows it, or no more after "
+	"remove, at once.",
+	0, 1, 2, "add|list|remove", NULL, cmd_token,
+	{{"holdfast token add prometheus --scope viewer > /etc/prometheus/holdfast.token",
+	     "for scraping"},
+	    {"holdfast token add deploy --scope operator --expires 2027-01-01",
+		"may start backups until then"},
+	    {"holdfast token remove deploy", "at once"}}},
     [CMD_COMPLETION] = {CMD_COMPLETION, "completion", "SHELL",
 	"Print a script for shell completion",
 	"Prints a script that teaches the shell (bash) holdfast's words.", 0, 1, 1, "bash", NULL,

@@ -405,6 +405,25 @@ static void places_text(struct cli *c, const struct places *p)
 	}
 }
 
+/* For its record in the catalog. */
+static void remember(struct cli *c, const struct backup_result *r)
+{
+	const struct snapshot_stats *s = &r->stats;
+
+	c->ran = (struct cli_ran){.wanted = c->ran.wanted,
+	    .begun_ns = c->ran.begun_ns,
+	    .files = s->files,
+	    .files_new = s->files_new,
+	    .files_changed = s->files_changed,
+	    .bytes = s->bytes,
+	    .bytes_read = s->bytes_read,
+	    .added = s->added_bytes,
+	    .stored = s->stored_bytes,
+	    .errors = s->errors};
+	if (r->has_snapshot)
+		id_hex(c->ran.snapshot, &r->snapshot);
+}
+
 static void report(struct cli *c, const struct places *p)
 {
 	const struct backup_result *r = &first_done(p)->result;
@@ -477,6 +496,7 @@ int cmd_backup(struct cli *c, struct err *e)
 	if (c->first != NULL)
 		other_count(c, c->first);
 	pick_warn_idle(c, x, false);
+	remember(c, &first_done(places)->result);
 	report(c, places);
 	rc = verdict(places, e);
 out:

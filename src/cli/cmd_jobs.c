@@ -43,9 +43,10 @@ static int add_row(void *arg, const struct run *r, struct err *e)
 		text_seconds(took, (double)(r->ended_ns - r->started_ns) / 1e9);
 	if (r->stored)
 		text_bytes(stored, r->stored);
-	text_row(&l->t, (const char *const[]){id, out_str(l->c, r->system), r->kind,
-			    r->type ? r->type : "", run_status_name(r->status), local(at, when),
-			    took, stored, r->message ? out_str(l->c, r->message) : ""});
+	text_row(
+	    &l->t, (const char *const[]){id, r->system ? out_str(l->c, r->system) : "", r->kind,
+		       r->type ? r->type : "", run_status_name(r->status), local(at, when), took,
+		       stored, r->message ? out_str(l->c, r->message) : ""});
 	return 0;
 }
 
@@ -119,7 +120,7 @@ static int show(void *arg, const struct run *r, struct err *e)
 	}
 	snprintf(text, sizeof text, "%" PRId64, r->id);
 	row(&t, "Run", text);
-	row(&t, "System", out_str(c, r->system));
+	row(&t, "System", r->system ? out_str(c, r->system) : NULL);
 	snprintf(text, sizeof text, "%s%s%s", r->kind, r->type ? ", " : "", r->type ? r->type : "");
 	row(&t, "Kind", text);
 	row(&t, "Status", run_status_name(r->status));

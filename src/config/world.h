@@ -15,6 +15,7 @@
 #define HF_CONFIG_WORLD_H
 
 #include "config/field.h"
+#include "config/world_server.h"
 
 enum world_role { /* 0: not said */
 	WORLD_PRIMARY = 1,
@@ -125,8 +126,10 @@ struct world_jobs { /* of the daemon; 0: not said */
 
 struct world {
 	struct field_items repositories, tiers, systems;
-	char *catalog; /* see world_catalog */
+	char *catalog;             /* see world_catalog */
+	struct field_items notify; /* struct world_channel: world_notify.h */
 	struct world_jobs jobs;
+	struct world_server server;
 	struct node *tree; /* what it was bound from, for config show */
 	char **files;      /* read, in this order */
 	size_t nfiles;

@@ -99,7 +99,7 @@ static void feed_watchdog(struct daemon *d)
 	d->fed_ms = now;
 	snprintf(state, sizeof state, NOTIFY_WATCHDOG "\nSTATUS=%u running, %zu systems",
 	    d->running, d->nsystems);
-	notify_send(state, &e);
+	notify_socket_send(state, &e);
 }
 
 static void stop(struct daemon *d)
@@ -113,11 +113,30 @@ static void stop(struct daemon *d)
 	}
 	d->stopping = true;
 	daemon_log(d, EVENT_INFO, "stopping: %u running", d->running);
-	notify_send(NOTIFY_STOPPING, &e);
+	notify_socket_send(NOTIFY_STOPPING, &e);
 	for (struct child *c = d->children; c != NULL; c = c->next)
 		child_stop(c);
 	if (d->running == 0)
 		uv_stop(&d->loop);
+}
+
+static void reload(struct daemon *d)
+{
+	struct err e;
+
+	notify_socket_reloading(&e);
+	if (daemon_load(d, &e) == 0) {
+		daemon_tell(d, "config.reloaded", EVENT_INFO, NULL, 0, "%zu systems", d->nsystems);
+		daemon_record_config(d, NULL);
+	} else {
+		pthread_rwlock_wrlock(&d->world_lock);
+		snprintf(d->mistake, sizeof d->mistake, "%s", e.msg);
+		pthread_rwlock_unlock(&d->world_lock);
+		daemon_tell(d, "config.refused", EVENT_ERROR, NULL, 0,
+		    "%s (what was loaded before stays in force)", e.msg);
+		daemon_record_config(d, &e);
+	}
+	notify_socket_send(NOTIFY_READY, &e);
 }
 
 static void on_timer(uv_timer_t *t)
@@ -130,14 +149,19 @@ static void on_timer(uv_timer_t *t)
 	look_at_clock(d, now);
 	feed_watchdog(d);
 	child_watch(d);
+	daemon_notify_tick(d->notify);
 	if (d->stopping)
 		return;
 	if (now - d->renewed_s >= DAEMON_RENEW_S || now < d->renewed_s) {
 		d->renewed_s = now;
 		daemon_renew(d, now);
 	}
+	if (atomic_exchange(&d->reload, false))
+		reload(d);
 	daemon_queue_due(d, now);
 	daemon_dispatch(d);
+	if (d->p->hooks.tick != NULL)
+		d->p->hooks.tick(d->p->hooks.arg, d->ctx->clock->wall_ns(d->ctx->clock));
 }
 
 static void on_wake(uv_async_t *a)
@@ -147,26 +171,46 @@ static void on_wake(uv_async_t *a)
 
 /* ---- Signals. */
 
-static void reload(struct daemon *d)
-{
-	struct err e;
-
-	notify_reloading(&e);
-	if (daemon_load(d, &e) == 0)
-		daemon_tell(d, "config.reloaded", EVENT_INFO, NULL, 0, "%zu systems", d->nsystems);
-	else
-		daemon_tell(d, "config.refused", EVENT_ERROR, NULL, 0,
-		    "%s (what was loaded before stays in force)", e.msg);
-	notify_send(NOTIFY_READY, &e);
-	on_timer(&d->timer);
-}
-
 static void on_signal(uv_signal_t *s, int sig)
 {
-	if (sig == SIGHUP)
-		reload(s->data);
-	else
-		stop(s->data);
+	struct daemon *d = s->data;
+
+	if (sig == SIGHUP) {
+		atomic_store(&d->reload, true);
+		on_timer(&d->timer);
+	} else
+		stop(d);
+}
+
+/* ---- From other threads. */
+
+void daemon_wake(struct daemon *d)
+{
+	uv_async_send(&d->wake);
+}
+
+void daemon_reload(struct daemon *d)
+{
+	atomic_store(&d->reload, true);
+	daemon_wake(d);
+}
+
+const struct world *daemon_world_hold(struct daemon *d)
+{
+	pthread_rwlock_rdlock(&d->world_lock);
+	return d->world;
+}
+
+void daemon_world_release(struct daemon *d)
+{
+	pthread_rwlock_unlock(&d->world_lock);
+}
+
+void daemon_mistake(struct daemon *d, char *out, size_t size)
+{
+	pthread_rwlock_rdlock(&d->world_lock);
+	snprintf(out, size, "%s", d->mistake);
+	pthread_rwlock_unlock(&d->world_lock);
 }
 
 /* ---- Beginning and end. */
@@ -185,7 +229,7 @@ static void start_loop(struct daemon *d)
 		d->signals[i].data = d;
 		uv_signal_start(&d->signals[i], on_signal, sigs[i]);
 	}
-	d->watchdog_ms = notify_watchdog_ns() / 1000000;
+	d->watchdog_ms = notify_socket_watchdog_ns() / 1000000;
 	uv_timer_start(&d->timer, on_timer, 0, DAEMON_LOOK_MS);
 }
 
@@ -210,21 +254,44 @@ static int begin(struct daemon *d, struct err *e)
 	return 0;
 }
 
+static int serve(struct daemon *d, struct err *e)
+{
+	const struct daemon_hooks *h = &d->p->hooks;
+	struct err e2;
+	int rc;
+
+	start_loop(d);
+	rc = h->up ? h->up(h->arg, d, e) : 0;
+	if (rc == 0) {
+		d->notify = daemon_notify_new(d);
+		daemon_tell(d, "daemon.started", EVENT_INFO, NULL, 0,
+		    "pid=%d systems=%zu config=%s", (int)getpid(), d->nsystems, d->world->files[0]);
+		daemon_record_life(d, true);
+		daemon_record_config(d, NULL);
+		notify_socket_send(NOTIFY_READY, &e2);
+		uv_run(&d->loop, UV_RUN_DEFAULT);
+		daemon_record_life(d, false);
+		daemon_tell(d, "daemon.stopped", EVENT_INFO, NULL, 0, "nothing runs any more");
+		daemon_notify_free(d->notify);
+		d->notify = NULL;
+		if (h->down != NULL)
+			h->down(h->arg);
+	}
+	end_loop(d);
+	return rc;
+}
+
 int daemon_run(const struct daemon_params *p, struct ctx *ctx, struct err *e)
 {
-	struct daemon d = {.p = p, .ctx = ctx, .lock = -1, .owner = daemon_owner(p->state_dir)};
-	struct err e2;
+	struct daemon d = {.p = p,
+	    .ctx = ctx,
+	    .lock = -1,
+	    .owner = daemon_owner(p->state_dir),
+	    .world_lock = PTHREAD_RWLOCK_INITIALIZER};
 	int rc = begin(&d, e);
 
-	if (rc == 0) {
-		start_loop(&d);
-		daemon_tell(&d, "daemon.started", EVENT_INFO, NULL, 0,
-		    "pid=%d systems=%zu config=%s", (int)getpid(), d.nsystems, d.world->files[0]);
-		notify_send(NOTIFY_READY, &e2);
-		uv_run(&d.loop, UV_RUN_DEFAULT);
-		end_loop(&d);
-		daemon_tell(&d, "daemon.stopped", EVENT_INFO, NULL, 0, "nothing runs any more");
-	}
+	if (rc == 0)
+		rc = serve(&d, e);
 	daemon_plan_free(&d);
 	catalog_close(d.catalog);
 	os_close(d.lock);

@@ -16,12 +16,30 @@
 #include "base/ctx.h"
 #include "base/err.h"
 
+struct daemon;
+struct run;
+struct world;
+
+/* Who serves what the daemon does (the API, notifications); each may be NULL.  The loop's thread
+ * calls them. */
+struct daemon_hooks {
+	void *arg;
+	int (*up)(void *arg, struct daemon *d, struct err *e); /* before anything is begun */
+	void (*down)(void *arg);                               /* after the last run */
+	void (*loaded)(void *arg, const struct world *w);      /* the configuration is another */
+	void (*told)(void *arg, const char *event, enum event_level level, const char *system,
+	    int64_t run, const char *text); /* it is in the catalog, too */
+	void (*progress)(void *arg, const struct run *r, const char *json); /* a line of status */
+	void (*tick)(void *arg, int64_t now_ns); /* every two seconds or so */
+};
+
 struct daemon_params {
 	const char *self;      /* path of our program */
 	const char *config;    /* path of the configuration; NULL: the usual places */
 	const char *catalog;   /* as catalog_open takes it */
 	const char *state_dir; /* has the lock, and logs of runs in log/ */
 	bool log_json;         /* the log, on standard error, as JSON lines */
+	struct daemon_hooks hooks;
 };
 
 /*
@@ -30,6 +48,18 @@ struct daemon_params {
  * ERR_BUSY: there is a daemon already; ERR_USAGE: the configuration.
  */
 int daemon_run(const struct daemon_params *p, struct ctx *ctx, struct err *e);
+
+/* From any thread, while it is up: look at the queue; read the configuration anew. */
+void daemon_wake(struct daemon *d);
+void daemon_reload(struct daemon *d);
+/* What is declared, which stays as it is until it is released: soon. */
+const struct world *daemon_world_hold(struct daemon *d);
+void daemon_world_release(struct daemon *d);
+/* The text of the last mistake that made a reload be refused; "" after a good one. */
+void daemon_mistake(struct daemon *d, char *out, size_t size);
+/* A line of the log. */
+void daemon_log(struct daemon *d, enum event_level level, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* Does one run, and as which process?  ERR_IO where nobody can know. */
 int daemon_lives(const char *state_dir, bool *lives, int64_t *pid, struct err *e);

@@ -44,8 +44,13 @@ static int open_log(struct child *c, struct err *e)
 /* How far it is changes all the time: that is for who looks now. */
 static void take_line(struct child *c, const char *line, size_t n)
 {
-	if (strstr(line, "\"type\":\"status\"") != NULL)
+	const struct daemon_hooks *h = &c->d->p->hooks;
+
+	if (strstr(line, "\"type\":\"status\"") != NULL) {
+		if (h->progress != NULL)
+			h->progress(h->arg, &c->run, line);
 		return;
+	}
 	(void)!os_write_all(c->log, line, n);
 	(void)!os_write_all(c->log, "\n", 1);
 }

@@ -2,11 +2,13 @@
 #ifndef HF_DAEMON_DAEMON_INTERNAL_H
 #define HF_DAEMON_DAEMON_INTERNAL_H
 
+#include <pthread.h>
 #include <uv.h>
 
 #include "catalog/catalog.h"
 #include "config/world_times.h"
 #include "daemon/daemon.h"
+#include "daemon/daemon_notify.h"
 #include "daemon/due.h"
 
 enum {
@@ -47,6 +49,7 @@ struct daemon {
 	uv_signal_t signals[3];
 	uv_async_t wake;
 	struct catalog *catalog;
+	struct daemon_notify *notify; /* NULL: not yet, or not any more */
 	struct world *world;
 	struct planned *systems; /* what others depend on first */
 	size_t nsystems;
@@ -57,15 +60,19 @@ struct daemon {
 	bool stopping;
 	int64_t last_wall_s, last_mono_s, renewed_s; /* 0: not yet */
 	int64_t watchdog_ms, fed_ms;
+	_Atomic bool reload;         /* somebody asked for it */
+	pthread_rwlock_t world_lock; /* the loop alone writes */
+	char mistake[ERR_MSG_MAX];   /* under world_lock */
 };
 
-/* daemon_log.c: lower case, key=value; severity goes to the catalog's events too if it isn't info.
- */
-void daemon_log(struct daemon *d, enum event_level level, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
+/* daemon_log.c */
 /* An event of a system, or of a run: in the log, and in the catalog. */
 void daemon_tell(struct daemon *d, const char *name, enum event_level level, const char *system,
     int64_t run, const char *fmt, ...) __attribute__((format(printf, 6, 7)));
+
+/* daemon_evidence.c: into the audit trail; refused NULL: what was loaded is in force. */
+void daemon_record_life(struct daemon *d, bool begun);
+void daemon_record_config(struct daemon *d, const struct err *refused);
 
 /* daemon_plan.c */
 int daemon_load(struct daemon *d, struct err *e); /* the configuration; the old one stays on -1 */

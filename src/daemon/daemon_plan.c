@@ -191,10 +191,16 @@ int daemon_load(struct daemon *d, struct err *e)
 			world_free(w);
 			return -1;
 		}
+	pthread_rwlock_wrlock(&d->world_lock);
 	daemon_plan_free(d);
 	d->world = w;
 	d->systems = v;
 	d->nsystems = n;
+	d->mistake[0] = '\0';
+	pthread_rwlock_unlock(&d->world_lock);
+	daemon_notify_load(d->notify);
+	if (d->p->hooks.loaded != NULL)
+		d->p->hooks.loaded(d->p->hooks.arg, w);
 	for (size_t i = 0; i < n; i++) {
 		if (recall(d, &v[i], now_s, e) == -1)
 			return -1;

@@ -252,7 +252,8 @@ void daemon_run_over(struct daemon *d, const struct child *c, int64_t status, in
 		return;
 	}
 	tell_outcome(d, c, &o);
-	if (o.status == RUN_INTERRUPTED && !d->stopping && !c->asked_ms)
+	/* What our own end broke off the next daemon goes on with; what was stopped by hand not. */
+	if (o.status == RUN_INTERRUPTED && (d->stopping || !c->asked_ms))
 		try_again(d, &c->run, 0);
 	if (o.status == RUN_FAILED && may_pass(o.error_kind) && c->run.attempt < DAEMON_TRIES)
 		try_again(d, &c->run, waits_s[c->run.attempt]);

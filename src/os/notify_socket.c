@@ -19,7 +19,7 @@ static const char *place(void)
 	return v && v[0] ? v : NULL;
 }
 
-bool notify_wanted(void)
+bool notify_socket_wanted(void)
 {
 	return place() != NULL;
 }
@@ -39,7 +39,7 @@ static int address(const char *at, struct sockaddr_un *a, socklen_t *len, struct
 	return 0;
 }
 
-int notify_send(const char *state, struct err *e)
+int notify_socket_send(const char *state, struct err *e)
 {
 	const char *at = place();
 	struct sockaddr_un a;
@@ -63,7 +63,7 @@ int notify_send(const char *state, struct err *e)
 	return n == -1 ? -1 : 0;
 }
 
-int notify_reloading(struct err *e)
+int notify_socket_reloading(struct err *e)
 {
 	struct timespec t = {0};
 	char text[80];
@@ -71,7 +71,7 @@ int notify_reloading(struct err *e)
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	snprintf(text, sizeof text, "RELOADING=1\nMONOTONIC_USEC=%lld",
 	    (long long)t.tv_sec * 1000000 + t.tv_nsec / 1000);
-	return notify_send(text, e);
+	return notify_socket_send(text, e);
 }
 
 /* A whole number that is nothing else, or 0. */
@@ -87,7 +87,7 @@ static int64_t number(const char *text)
 	return errno == 0 && *end == '\0' ? v : 0;
 }
 
-int64_t notify_watchdog_ns(void)
+int64_t notify_socket_watchdog_ns(void)
 {
 	int64_t us = number(getenv("WATCHDOG_USEC"));
 	const char *pid = getenv("WATCHDOG_PID");

@@ -20,21 +20,21 @@
 #define NOTIFY_WATCHDOG "WATCHDOG=1"
 
 /* Does somebody want to be told? */
-bool notify_wanted(void);
+bool notify_socket_wanted(void);
 
 /* State: lines of NAME=VALUE, e.g. NOTIFY_READY "\nSTATUS=3 jobs".  0 too where nobody asked. */
-int notify_send(const char *state, struct err *e);
+int notify_socket_send(const char *state, struct err *e);
 
 /*
  * RELOADING=1 with the time that Type=notify-reload asks for; NOTIFY_READY follows when it is
  * done.
  */
-int notify_reloading(struct err *e);
+int notify_socket_reloading(struct err *e);
 
 /*
  * How often at least the manager wants NOTIFY_WATCHDOG of this process, in nanoseconds; 0: never.
  * Send it twice as often.
  */
-int64_t notify_watchdog_ns(void);
+int64_t notify_socket_watchdog_ns(void);
 
 #endif

@@ -292,3 +292,19 @@ def test_a_year_of_schedules_is_what_a_count_by_minutes_finds(world, hf):
         clock = half_hours(zone, start, end)
         for j, args in enumerate(CRONS.values()):
             assert got[f"s{i}{j}"] == due_by_minutes(clock, *args), (zone, list(CRONS)[j])
+
+
+def test_what_is_typed_is_recorded_as_well(world, hf, base):
+    world.write({"www": ""})
+    hf("-r", "main", "backup", f"{base}/src")
+    hf("backup", "--system", "www")
+    hf("-r", "main", "check")
+    hf("-r", "main", "backup", f"{base}/nowhere", rc=1)
+    jobs = world.jobs()
+    assert [(j["kind"], j["system"], j["status"]) for j in jobs] == [
+        ("backup", None, "completed"), ("backup", "www", "completed"), ("check", None, "completed"),
+        ("backup", None, "failed")]
+    assert jobs[0]["files"] == 3 and jobs[0]["snapshot"] and jobs[3]["error_kind"]
+    # Where the catalog cannot be written the work is done, and that is said.
+    hf("-r", "main", "backup", f"{base}/src", rc=3, env={"HOLDFAST_CATALOG": f"{base}/src/www/f0/c.db"})
+    assert len(hf("--json", "-r", "main", "snapshots").json("item")) == 3

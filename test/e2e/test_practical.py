@@ -240,7 +240,9 @@ def test_install_puts_everything_below_destdir_and_uninstall_removes_it(hf, base
     commands = [line.split()[0] for line in hf("help").out.split("Commands:")[1].split("\n\n")[0].splitlines() if line]
     pages = {f"usr/share/man/man1/holdfast-{c}.1" for c in commands} | {"usr/share/man/man1/holdfast.1"}
     completion = "usr/share/bash-completion/completions/holdfast"
-    assert set(there) == {"usr/bin/holdfast", completion} | pages
+    unit = "usr/lib/systemd/system/holdfast.service"
+    assert set(there) == {"usr/bin/holdfast", completion, unit} | pages
+    assert "ExecStart=/usr/bin/holdfast serve\n" in (base / "root" / unit).read_text()
     assert there.pop("usr/bin/holdfast") == 0o755
     assert set(there.values()) == {0o644}
     for d, dirs, _ in os.walk(base / "root/usr"):

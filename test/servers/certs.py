@@ -1,6 +1,7 @@
 """certs: a certificate authority of the tests' own, and what it signs."""
 import datetime
 import ipaddress
+import os
 import ssl
 
 from cryptography import x509
@@ -46,3 +47,18 @@ class Authority:
 
     def other_host(self):
         return self.server(x509.DNSName("elsewhere.example.com"))
+
+
+class Files:
+    """A certificate for 127.0.0.1 and its key, as PEM files."""
+
+    def __init__(self, folder):
+        os.makedirs(folder, exist_ok=True)
+        authority, key = Authority(str(folder)), ec.generate_private_key(ec.SECP256R1())
+        begin, host = authority.now - DAY, x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+        self.ca = authority.ca_file
+        self.cert = authority.write("cert", authority.sign(x509.Name([]), key, begin, begin + 2 * DAY, False, host), None)
+        self.key = f"{folder}/key.pem"
+        with open(self.key, "wb") as f:
+            f.write(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
+                                      serialization.NoEncryption()))

@@ -60,12 +60,12 @@ static void a_manager_hears_each_state(void **state)
 		char path[108];
 		int fd = manager(abstract, path);
 
-		assert_true(notify_wanted());
-		assert_int_equal(notify_send(NOTIFY_READY "\nSTATUS=2 jobs", &e), 0);
+		assert_true(notify_socket_wanted());
+		assert_int_equal(notify_socket_send(NOTIFY_READY "\nSTATUS=2 jobs", &e), 0);
 		expect(fd, "READY=1\nSTATUS=2 jobs");
-		assert_int_equal(notify_send(NOTIFY_WATCHDOG, &e), 0);
+		assert_int_equal(notify_socket_send(NOTIFY_WATCHDOG, &e), 0);
 		expect(fd, "WATCHDOG=1");
-		assert_int_equal(notify_send(NOTIFY_STOPPING, &e), 0);
+		assert_int_equal(notify_socket_send(NOTIFY_STOPPING, &e), 0);
 		expect(fd, "STOPPING=1");
 		done(fd, path);
 	}
@@ -77,7 +77,7 @@ static void reloading_comes_with_the_time(void **state)
 	int fd = manager(true, path);
 	long long us = 0;
 
-	assert_int_equal(notify_reloading(&e), 0);
+	assert_int_equal(notify_socket_reloading(&e), 0);
 	assert_true(recv(fd, got, sizeof got - 1, MSG_DONTWAIT) > 0);
 	assert_int_equal(sscanf(got, "RELOADING=1\nMONOTONIC_USEC=%lld", &us), 1);
 	assert_true(us > 0);
@@ -87,11 +87,11 @@ static void reloading_comes_with_the_time(void **state)
 static void nobody_asked_nothing_sent(void **state)
 {
 	unsetenv("NOTIFY_SOCKET");
-	assert_false(notify_wanted());
-	assert_int_equal(notify_send(NOTIFY_READY, &e), 0);
+	assert_false(notify_socket_wanted());
+	assert_int_equal(notify_socket_send(NOTIFY_READY, &e), 0);
 	setenv("NOTIFY_SOCKET", "", 1);
-	assert_false(notify_wanted());
-	assert_int_equal(notify_send(NOTIFY_READY, &e), 0);
+	assert_false(notify_socket_wanted());
+	assert_int_equal(notify_socket_send(NOTIFY_READY, &e), 0);
 }
 
 static void a_bad_address_is_told(void **state)
@@ -104,11 +104,11 @@ static void a_bad_address_is_told(void **state)
 	longer[sizeof longer - 1] = '\0';
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
 		setenv("NOTIFY_SOCKET", bad[i], 1);
-		assert_int_equal(notify_send(NOTIFY_READY, &e), -1);
+		assert_int_equal(notify_socket_send(NOTIFY_READY, &e), -1);
 		assert_int_equal(e.kind, ERR_USAGE);
 	}
 	setenv("NOTIFY_SOCKET", "/nonexistent/socket", 1);
-	assert_int_equal(notify_send(NOTIFY_READY, &e), -1);
+	assert_int_equal(notify_socket_send(NOTIFY_READY, &e), -1);
 	assert_int_equal(e.kind, ERR_ABSENT);
 	unsetenv("NOTIFY_SOCKET");
 }
@@ -119,19 +119,19 @@ static void the_watchdog_is_for_one_process(void **state)
 
 	unsetenv("WATCHDOG_PID");
 	unsetenv("WATCHDOG_USEC");
-	assert_int_equal(notify_watchdog_ns(), 0);
+	assert_int_equal(notify_socket_watchdog_ns(), 0);
 	setenv("WATCHDOG_USEC", "30000000", 1);
-	assert_true(notify_watchdog_ns() == 30000000000);
+	assert_true(notify_socket_watchdog_ns() == 30000000000);
 	snprintf(pid, sizeof pid, "%d", (int)getpid());
 	setenv("WATCHDOG_PID", pid, 1);
-	assert_true(notify_watchdog_ns() == 30000000000);
+	assert_true(notify_socket_watchdog_ns() == 30000000000);
 	setenv("WATCHDOG_PID", "1", 1);
-	assert_int_equal(notify_watchdog_ns(), 0);
+	assert_int_equal(notify_socket_watchdog_ns(), 0);
 	unsetenv("WATCHDOG_PID");
 	for (const char **p = (const char *[]){"", "0", "-5", "3s", "99999999999999999999", NULL};
 	     *p; p++) {
 		setenv("WATCHDOG_USEC", *p, 1);
-		assert_int_equal(notify_watchdog_ns(), 0);
+		assert_int_equal(notify_socket_watchdog_ns(), 0);
 	}
 	unsetenv("WATCHDOG_USEC");
 }

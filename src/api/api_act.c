@@ -1,0 +1,48 @@
+/* api_act: what can be done (api_routes.c): all of it by the daemon. */
+#include "api/api_route.h"
+
+static int missing(const char *what, struct err *e)
+{
+	return err_set(e, ERR_UNSUPPORTED, "this daemon cannot %s on request", what);
+}
+
+int api_post_run(struct api_call *c, struct err *e)
+{
+	const char *kind = api_value(c, "kind"), *type = api_value(c, "type");
+	struct api_run r = {c->value[0], kind ? kind : "backup", type, c->by};
+	int64_t id = 0;
+
+	if (type != NULL && kind != NULL && strcmp(kind, "backup") != 0)
+		return err_set(e, ERR_USAGE, "type: only a backup has one");
+	if (c->host->run == NULL)
+		return missing("run", e);
+	if (c->host->run(c->host->arg, &r, &id, e) == -1)
+		return -1;
+	c->status = 202;
+	c->json = json_pack("{s:i, s:{s:I, s:s, s:s}}", "schema", 1, "run", "id", (json_int_t)id,
+	    "system", r.system, "kind", r.kind);
+	return 0;
+}
+
+int api_post_cancel(struct api_call *c, struct err *e)
+{
+	int64_t id = api_value_number(c, "id");
+
+	if (c->host->cancel == NULL)
+		return missing("cancel", e);
+	if (c->host->cancel(c->host->arg, id, c->by, e) == -1)
+		return -1;
+	c->status = 202;
+	c->json = json_pack("{s:i, s:I}", "schema", 1, "cancelled", (json_int_t)id);
+	return 0;
+}
+
+int api_post_reload(struct api_call *c, struct err *e)
+{
+	if (c->host->reload == NULL)
+		return missing("reload", e);
+	if (c->host->reload(c->host->arg, c->by, e) == -1)
+		return -1;
+	c->json = json_pack("{s:i, s:b}", "schema", 1, "reloaded", true);
+	return 0;
+}

@@ -1,0 +1,65 @@
+/* api_routes: the table (api_route.h). */
+#include "api/api_route.h"
+
+#define V        "/api/v1"
+#define KINDS    "backup|verify|check|prune|copy|forget"
+#define TYPES    "full|incremental|differential"
+#define STATUSES "queued|running|completed|problems|failed|interrupted|skipped|cancelled"
+
+#define SYSTEM                                                                                     \
+	{                                                                                          \
+		"name", API_IN_PATH, API_TEXT, NULL, 0, "the system's name"                        \
+	}
+#define RUN                                                                                        \
+	{                                                                                          \
+		"id", API_IN_PATH, API_NUMBER, NULL, 0, "the run's number"                         \
+	}
+
+/* clang-format off */
+const struct api_route api_routes[] = {
+    {"GET", "/health", API_OPEN, api_get_health, "getHealth",
+	"Does the daemon live, and do what is declared? 503 where it does not", API_JSON, NULL, &shape_health, {{0}}},
+    {"GET", "/metrics", API_READ, api_get_metrics, "getMetrics",
+	"Metrics, as Prometheus reads them", API_METRICS_TEXT, NULL, NULL, {{0}}},
+    {"GET", V "/openapi.json", API_READ, api_get_openapi, "getOpenapi",
+	"This document", API_JSON, NULL, NULL, {{0}}},
+    {"GET", V "/status", API_READ, api_get_status, "getStatus",
+	"The daemon and every system, as they stand", API_LIST, "systems", &shape_system, {{0}}},
+    {"GET", V "/systems", API_READ, api_get_systems, "listSystems",
+	"Every system", API_LIST, "systems", &shape_system, {{0}}},
+    {"GET", V "/systems/{name}", API_READ, api_get_system, "getSystem",
+	"One system", API_JSON, "system", &shape_system, {SYSTEM}},
+    {"GET", V "/systems/{name}/why", API_READ, api_get_why, "getWhy",
+	"Why it did not run, or when it will", API_JSON, "why", NULL, {SYSTEM}},
+    {"POST", V "/systems/{name}/run", API_OPERATE, api_post_run, "runSystem",
+	"Run it now", API_JSON, "run", NULL, {SYSTEM,
+	{"kind", API_IN_BODY, API_CHOICE, KINDS, 0, "of work; backup where none is named"},
+	{"type", API_IN_BODY, API_CHOICE, TYPES, 0, "of a backup; as scheduled where none is named"}}},
+    {"GET", V "/runs", API_READ, api_get_runs, "listRuns",
+	"Runs, the newest first, page by page", API_LIST, "runs", &shape_run, {
+	{"system", API_IN_QUERY, API_TEXT, NULL, 0, "only of this system"},
+	{"kind", API_IN_QUERY, API_TEXT, NULL, 0, "only of this kind"},
+	{"status", API_IN_QUERY, API_CHOICE, STATUSES, 0, "only of this status"},
+	{"since", API_IN_QUERY, API_TIME, NULL, 0, "queued then or later"},
+	{"cursor", API_IN_QUERY, API_NUMBER, NULL, 0, "`next` of the page before"},
+	{"limit", API_IN_QUERY, API_COUNT, NULL, API_PAGE_MAX, "so many at most; 50 where it is not said"}}},
+    {"GET", V "/runs/{id}", API_READ, api_get_run, "getRun",
+	"One run", API_JSON, "run", &shape_run, {RUN}},
+    {"POST", V "/runs/{id}/cancel", API_OPERATE, api_post_cancel, "cancelRun",
+	"Stop a run, or drop a queued one", API_JSON, NULL, NULL, {RUN}},
+    {"GET", V "/runs/{id}/log", API_READ, api_get_log, "getRunLog",
+	"The end of a run's execution log", API_PLAIN, NULL, NULL, {RUN,
+	{"bytes", API_IN_QUERY, API_COUNT, NULL, 1 << 20, "the last so many; 64 KiB where it is not said"}}},
+    {"GET", V "/schedule", API_READ, api_get_schedule, "getSchedule",
+	"The next runs, soonest first", API_LIST, "schedule", NULL, {
+	{"system", API_IN_QUERY, API_TEXT, NULL, 0, "only of this system"},
+	{"limit", API_IN_QUERY, API_COUNT, NULL, API_PAGE_MAX, "so many at most; 50 where it is not said"}}},
+    {"GET", V "/events", API_READ, api_get_events, "streamEvents",
+	"Events as they happen (server-sent events); after Last-Event-ID, or `after`, those that are recorded come first",
+	API_STREAM, NULL, &shape_event, {
+	{"after", API_IN_QUERY, API_NUMBER, NULL, 0, "those with a greater id; only new ones where it is not said"}}},
+    {"POST", V "/reload", API_ADMINISTER, api_post_reload, "reload",
+	"Read the configuration again, all or nothing", API_JSON, NULL, NULL, {{0}}},
+};
+/* clang-format on */
+const size_t api_routes_count = sizeof api_routes / sizeof *api_routes;

@@ -1,0 +1,210 @@
+/* cli_schedule: see cli_schedule.h. */
+#include "cli/cli_schedule.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/near.h"
+#include "cli/cli_out.h"
+
+static int no_such(const struct world *w, const char *name, struct err *e)
+{
+	const char *best = NULL;
+	size_t least = 64;
+
+	for (size_t i = 0; i < w->systems.n; i++)
+		near_consider(name, world_system_at(w, i)->item.name, &best, &least);
+	err_set(e, ERR_USAGE, "%s is not declared in %s, and so never run", name, w->files[0]);
+	return best ? err_hint(e, "did you mean '%s'?", best)
+		    : err_hint(e, "holdfast config show prints what is");
+}
+
+static void advance(struct coming *x, int64_t after_s)
+{
+	x->any = world_times_next(x->times, after_s, false, &x->what, &x->due_s, &x->start_s);
+}
+
+static bool asked_for(const struct coming_query *q, const struct world_system *s)
+{
+	for (size_t i = 0; i < q->nsystems; i++)
+		if (strcmp(q->systems[i], s->item.name) == 0)
+			return true;
+	return q->nsystems == 0 && !s->paused;
+}
+
+static int find(
+    const struct world *w, const struct coming_query *q, struct coming *v, size_t *n, struct err *e)
+{
+	for (size_t i = 0; i < q->nsystems; i++)
+		if (world_system(w, q->systems[i]) == NULL)
+			return no_such(w, q->systems[i], e);
+	for (size_t i = 0; i < w->systems.n; i++) {
+		const struct world_system *s = world_system_at(w, i);
+
+		if (!asked_for(q, s))
+			continue;
+		v[*n].system = s;
+		if (world_times_new(world_tier(w, s->tier), s, &v[*n].times, e) == -1)
+			return -1;
+		advance(&v[(*n)++], q->after_s);
+	}
+	return 0;
+}
+
+static struct coming *soonest(struct coming *v, size_t n)
+{
+	struct coming *best = NULL;
+
+	for (size_t i = 0; i < n; i++)
+		if (v[i].any && (best == NULL || v[i].due_s < best->due_s))
+			best = &v[i];
+	return best;
+}
+
+int coming_list(
+    const struct world *w, const struct coming_query *q, coming_row *each, void *arg, struct err *e)
+{
+	struct coming *v = mem_zalloc((w->systems.n + 1) * sizeof *v), *x;
+	size_t n = 0, left = q->most;
+	int rc = find(w, q, v, &n, e);
+
+	while (rc == 0 && left-- > 0 && (x = soonest(v, n)) != NULL && x->due_s < q->until_s) {
+		rc = each(arg, x, e);
+		advance(x, x->due_s);
+	}
+	for (size_t i = 0; i < n; i++)
+		world_times_free(v[i].times);
+	free(v);
+	return rc;
+}
+
+json_t *coming_json(const struct coming *x)
+{
+	json_t *o = json_object();
+
+	out_json_str(o, "system", x->system->item.name);
+	out_json_str(o, "kind", x->what == TIMES_VERIFY ? "verify" : "backup");
+	out_json_str(o, "backup_type", x->what == TIMES_VERIFY ? NULL : times_what_name(x->what));
+	out_json_time(o, "due", x->due_s * CALENDAR_SECOND);
+	out_json_time(o, "start", x->start_s * CALENDAR_SECOND);
+	out_json_str(o, "timezone", x->times->zone_name);
+	json_object_set_new(o, "derived", json_boolean(x->times->derived));
+	return o;
+}
+
+/* ---- Why not? */
+
+struct reasons {
+	const struct world *w;
+	const struct world_system *s;
+	int64_t now_ns;
+	json_t *list;
+	int64_t open; /* its run that is not over */
+};
+
+static void because(struct reasons *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void because(struct reasons *r, const char *fmt, ...)
+{
+	char text[1600];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	json_array_append_new(r->list, json_string(text));
+}
+
+static const char *when(char out[CALENDAR_TEXT], int64_t ns)
+{
+	return calendar_format_local(out, ns);
+}
+
+static int tell_open(void *arg, const struct run *x, struct err *e)
+{
+	struct reasons *r = arg;
+	char a[CALENDAR_TEXT];
+
+	r->open = x->id;
+	if (x->status == RUN_RUNNING)
+		because(r, "run %" PRId64 " is running since %s", x->id, when(a, x->started_ns));
+	else if (x->not_before_ns > r->now_ns)
+		because(r, "run %" PRId64 " waits until %s (windows, jitter, or a retry)", x->id,
+		    when(a, x->not_before_ns));
+	else if (x->after)
+		because(r, "run %" PRId64 " waits for run %" PRId64 " of what it depends on", x->id,
+		    x->after);
+	else
+		because(r, "run %" PRId64 " waits for its turn at %s", x->id,
+		    x->queue ? x->queue : "the queue");
+	return 0;
+}
+
+static int tell_over(void *arg, const struct run *x, struct err *e)
+{
+	struct reasons *r = arg;
+	char a[CALENDAR_TEXT];
+
+	because(r, "run %" PRId64 " (%s) %s on %s%s%s", x->id, x->kind, run_status_name(x->status),
+	    when(a, x->ended_ns), x->message ? ": " : "", x->message ? x->message : "");
+	if (x->hint != NULL && x->hint[0])
+		because(r, "  %s", x->hint);
+	return 0;
+}
+
+static void tell_schedule(struct reasons *r)
+{
+	struct world_times *t;
+	enum times_what what;
+	int64_t due, start, now = r->now_ns / CALENDAR_SECOND;
+	char a[CALENDAR_TEXT], b[CALENDAR_TEXT];
+	struct err e;
+
+	if (r->s->paused)
+		because(r, "it is paused in the configuration");
+	if (world_times_new(world_tier(r->w, r->s->tier), r->s, &t, &e) == -1) {
+		because(r, "%s", e.msg);
+		return;
+	}
+	if (!world_times_next(t, now, true, &what, &due, &start))
+		because(r, "it has no schedule: neither it nor tier %s says when, nor an rpo",
+		    r->s->tier);
+	else if (start != due)
+		because(r, "the next %s is due %s, and begins %s: windows or jitter",
+		    times_what_name(what), when(a, due * CALENDAR_SECOND),
+		    when(b, start * CALENDAR_SECOND));
+	else
+		because(r, "the next %s is due %s", times_what_name(what),
+		    when(a, due * CALENDAR_SECOND));
+	world_times_free(t);
+}
+
+static int tell_runs(struct reasons *r, struct catalog *cat, struct err *e)
+{
+	struct run_filter open = {.system = r->s->item.name, .open = true, .limit = 3};
+	struct run_filter over = {.system = r->s->item.name, .over = true, .limit = 3};
+
+	if (run_list(cat, &open, tell_open, r, e) == -1)
+		return -1;
+	return run_list(cat, &over, tell_over, r, e);
+}
+
+int why_list(const struct world *w, struct catalog *c, const char *system, bool daemon_lives,
+    int64_t now_ns, json_t **out, struct err *e)
+{
+	struct reasons r = {.w = w, .s = world_system(w, system), .now_ns = now_ns};
+
+	if (r.s == NULL)
+		return no_such(w, system, e);
+	*out = r.list = json_array();
+	if (!daemon_lives)
+		because(
+		    &r, "the daemon is not running: nothing is begun by itself (holdfast serve)");
+	tell_schedule(&r);
+	if (tell_runs(&r, c, e) == 0)
+		return 0;
+	json_decref(r.list);
+	return -1;
+}
