@@ -51,6 +51,7 @@ enum cmd_id {
 	CMD_CACHE,
 	CMD_SERVE,
 	CMD_STATUS,
+	CMD_NOTIFY,
 	CMD_RUN,
 	CMD_JOBS,
 	CMD_SCHEDULE,
@@ -344,6 +345,7 @@ int cmd_cache(struct cli *c, struct err *e);
 int cmd_status(struct cli *c, struct err *e);
 int cmd_check_rules(struct cli *c, struct err *e);
 int cmd_check_tamper(struct cli *c, struct err *e);
+int cmd_notify(struct cli *c, struct err *e);
 int cmd_serve(struct cli *c, struct err *e);
 int cmd_run(struct cli *c, struct err *e);
 int cmd_verify(struct cli *c, struct err *e);

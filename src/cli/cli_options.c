@@ -280,7 +280,7 @@ const struct opt_def opt_table[] = {
         "the repository: a folder, s3:HOST/BUCKET/PREFIX, sftp:USER@HOST:PATH, "
 	"azure:ACCOUNT/CONTAINER/PREFIX, gcs:BUCKET/PREFIX, webdavs://USER@HOST/PATH or "
 	"ftp://USER@HOST/PATH; kit:FILE, to read; or its name in the configuration"},
-    {"config", 'c', OPT_STRING, OPT_KEYS, "FILE", NULL, NULL, REPO | B(STATUS) | DAEMON | B(CONFIG) | B(EVIDENCE), AT(config), 0, NULL,
+    {"config", 'c', OPT_STRING, OPT_KEYS, "FILE", NULL, NULL, REPO | B(STATUS) | DAEMON | B(CONFIG) | B(NOTIFY) | B(EVIDENCE), AT(config), 0, NULL,
         "the configuration (~/.config/holdfast/holdfast.yaml, or /etc/holdfast/holdfast.yaml)"},
     {"option", 'o', OPT_LIST, OPT_KEYS, "NAME=VALUE", NULL, NULL, REPO | B(STATUS) | B(EVIDENCE), AT(options), 0, NULL,
         "tell the store something, like s3.region=eu-west-1 (doc/stores.md has the names)"},

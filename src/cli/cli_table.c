@@ -217,6 +217,15 @@ const struct cmd_def cmd_table[CMD_COUNT] = {
 	"it was last checked and whether it withstood check --tamper; then each system with its "
 	"copies and the rules that are missed (check --rules says why).",
 	0, 0, 0, NULL, "40", cmd_status, {{"holdfast status", "all at a glance"}}},
+    [CMD_NOTIFY] = {CMD_NOTIFY, "notify", "test [CHANNEL] | list",
+	"Tell people, or see who is told",
+	"test sends a message to each channel that the configuration declares, or to that one, and "
+	"says for each whether it was taken, or why not. A ping is told that a run succeeded. list "
+	"shows the channels and what each of them is told.",
+	0, 1, 2, "test|list", NULL, cmd_notify,
+	{{"holdfast notify test", "does everybody hear us?"},
+	    {"holdfast notify test boss", "does this one?"},
+	    {"holdfast notify list", "who is told what"}}},
     [CMD_RUN] = {CMD_RUN, "run", "SYSTEM...", "Back up a declared system now",
 	"Runs all that is declared of the system: looks at its sources, hooks, backup to all "
 	"destinations, retention. Where the daemon runs it does it, and this command waits for "

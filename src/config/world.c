@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/near.h"
 #include "config/world_load.h"
+#include "config/world_notify.h"
 #include "store/store.h"
 #include "store/store_options.h"
 
@@ -250,5 +251,8 @@ void world_check(const struct world *w, struct mistakes *m)
 		if (check_system(w, world_system_at(w, i), &e) == -1)
 			mistakes_add(m, &e);
 	world_check_times(w, m);
+	if (check_names(&w->notify, sizeof(struct world_channel), "channel", &e) == -1)
+		mistakes_add(m, &e);
+	world_check_notify(w, m);
 	world_server_check(w, m);
 }

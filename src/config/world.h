@@ -126,7 +126,8 @@ struct world_jobs { /* of the daemon; 0: not said */
 
 struct world {
 	struct field_items repositories, tiers, systems;
-	char *catalog; /* see world_catalog */
+	char *catalog;             /* see world_catalog */
+	struct field_items notify; /* struct world_channel: world_notify.h */
 	struct world_jobs jobs;
 	struct world_server server;
 	struct node *tree; /* what it was bound from, for config show */

@@ -103,7 +103,7 @@ static const struct field world_rows[] = {
     {"jobs", FIELD_STRUCT, offsetof(struct world, jobs), false, NULL, &world_jobs_table, "how much is done at once"},
     {"profile", FIELD_LATER, 0, false, NULL, NULL, NULL},
     {"catalog", FIELD_TEXT, offsetof(struct world, catalog), false, NULL, NULL, "our own record: a path, postgresql://..., or a reference to where that stands"},
-    {"notify", FIELD_LATER, 0, false, NULL, NULL, NULL},
+    {"notify", FIELD_NAMED, offsetof(struct world, notify), false, NULL, &world_channel_table, "who is told when something happens"},
     {"nodes", FIELD_LATER, 0, false, NULL, NULL, NULL},
     {"sites", FIELD_LATER, 0, false, NULL, NULL, NULL},
     {"probes", FIELD_LATER, 0, false, NULL, NULL, NULL},

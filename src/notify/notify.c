@@ -51,7 +51,7 @@ int notify_check(const struct notify_channel *c, struct err *e)
 	return c->ops->check(c, e);
 }
 
-int notify_send(const struct notify_channel *c, const struct notify_message *m,
+int notify_deliver(const struct notify_channel *c, const struct notify_message *m,
     struct notify_result *r, struct ctx *ctx, struct err *e)
 {
 	struct notify_message *clean;
@@ -63,6 +63,9 @@ int notify_send(const struct notify_channel *c, const struct notify_message *m,
 		return -1;
 	clean = notify_text_message(m, c->ops->text_max);
 	rc = c->ops->send(c, clean, r, ctx, e);
+	if (rc == -1 && e->hint[0] == '\0' &&
+	    (e->kind == ERR_UNREACHABLE || e->kind == ERR_TIMEOUT))
+		err_hint(e, "is the server up, and may this machine reach it (firewall, proxy)?");
 	notify_text_free(clean);
 	return rc;
 }

@@ -90,7 +90,7 @@ struct notify_result {
  * help: ERR_UNREACHABLE, ERR_TIMEOUT, ERR_BUSY do; ERR_DENIED, ERR_ABSENT, ERR_USAGE, ERR_FAILED,
  * ERR_CORRUPT do not.
  */
-int notify_send(const struct notify_channel *c, const struct notify_message *m,
+int notify_deliver(const struct notify_channel *c, const struct notify_message *m,
     struct notify_result *r, struct ctx *ctx, struct err *e);
 
 /* Is the channel's every parameter there and right, as far as one can tell?  ERR_USAGE. */

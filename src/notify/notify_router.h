@@ -7,7 +7,7 @@
  *
  *     notify_router_push(r, &message, now);          something happened
  *     while ((d = notify_router_take(r, now))) {     ...what is to be sent now
- *             a worker: failed = notify_send(channel named d->channel, d->message, &d->result,
+ *             a worker: failed = notify_deliver(channel named d->channel, d->message, &d->result,
  *                                            ctx, &e) == -1;
  *             notify_router_done(r, d, failed ? &e : NULL, now);
  *     }

@@ -32,7 +32,7 @@ const server = new SMTPServer({
     stream.on('end', () => {
       if (session.envelope.rcptTo.some((r) => r.address.startsWith('full@'))) return done(no(452, '4.2.2 mailbox full'));
       if (session.envelope.rcptTo.some((r) => r.address.startsWith('spam@'))) return done(no(554, '5.7.1 looks like spam'));
-      n++;
+      do n++; while (fs.existsSync(`${folder}/${n}.json`)); // others may keep theirs here too
       fs.writeFileSync(`${folder}/${n}.json`, JSON.stringify({ ...session.envelope, secure: session.secure, user: session.user }));
       fs.writeFileSync(`${folder}/${n}.eml`, Buffer.concat(chunks));
       done(null, `queued as ${n}`);

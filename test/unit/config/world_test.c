@@ -223,7 +223,7 @@ static void the_schema_has_what_the_tables_have(void **state)
 	assert_true(json_is_false(json_object_get(repo, "additionalProperties")));
 	assert_string_equal(
 	    json_string_value(json_array_get(json_object_get(repo, "required"), 0)), "url");
-	assert_null(json_object_get(json_object_get(s, "properties"), "notify"));
+	assert_null(json_object_get(json_object_get(s, "properties"), "nodes"));
 	json_decref(s);
 }
 
