@@ -107,10 +107,15 @@ static json_t *good_json(const struct api_route *r)
 	    [API_STREAM] = "text/event-stream",
 	};
 	bool text = r->answers >= API_PLAIN;
+	json_t *schema = text ? json_pack("{s:s}", "type", "string") : answer_schema(r);
 
+	/* What stands in each `data:` of the stream. */
+	if (r->answers == API_STREAM) {
+		json_object_set_new(schema, "contentMediaType", json_string("application/json"));
+		json_object_set_new(schema, "contentSchema", ref("schemas", r->shape->name));
+	}
 	return json_pack("{s:s, s:{s:{s:o}}}", "description", r->summary, "content",
-	    media[r->answers], "schema",
-	    text ? json_pack("{s:s}", "type", "string") : answer_schema(r));
+	    media[r->answers], "schema", schema);
 }
 
 static json_t *operation_json(const struct api_route *r)

@@ -58,8 +58,10 @@ enum cmd_id {
 	CMD_WHY,
 	CMD_VERIFY,
 	CMD_CONFIG,
+	CMD_CATALOG,
 	CMD_EVIDENCE,
 	CMD_DOCTOR,
+	CMD_TOKEN,
 	CMD_COMPLETION,
 	CMD_HELP,
 	CMD_VERSION,
@@ -204,11 +206,14 @@ struct cli_options {
 	bool rules, tamper;
 	struct cli_time newer, older;
 	const char *snapshot;
+	bool all;
 	struct cli_list add, remove;
 	/* trash, pins, holds */
 	struct calendar_duration delay;
 	bool now, undo, flooded_ok, trash, pin, unpin, hold, release;
 	struct cli_time until;
+	int scope;
+	struct cli_time expires;
 	const char *man;
 	/* the daemon */
 	bool foreground;
@@ -322,6 +327,10 @@ int cmd_backup(struct cli *c, struct err *e);
 int cmd_snapshots(struct cli *c, struct err *e);
 int cmd_ls(struct cli *c, struct err *e);
 int cmd_find_files(struct cli *c, struct err *e);
+/* cmd_find_all.c: is it the catalog that is asked? */
+bool find_is_for_all(struct cli *c);
+int cmd_find_all(struct cli *c, struct err *e);
+int cmd_catalog(struct cli *c, struct err *e);
 int cmd_cat(struct cli *c, struct err *e);
 int cmd_diff(struct cli *c, struct err *e);
 int cmd_restore(struct cli *c, struct err *e);
@@ -354,6 +363,7 @@ int cmd_schedule(struct cli *c, struct err *e);
 int cmd_why(struct cli *c, struct err *e);
 int cmd_config(struct cli *c, struct err *e);
 int cmd_doctor(struct cli *c, struct err *e);
+int cmd_token(struct cli *c, struct err *e);
 int cmd_evidence(struct cli *c, struct err *e);
 int cmd_completion(struct cli *c, struct err *e);
 int cmd_help(struct cli *c, struct err *e);

@@ -34,6 +34,7 @@ static const enum evidence_action actions[CMD_COUNT] = {
     [CMD_TAG] = EVIDENCE_TAG,
     [CMD_KIT] = EVIDENCE_KIT,
     [CMD_REPAIR] = EVIDENCE_REPAIR,
+    [CMD_VERIFY] = EVIDENCE_VERIFY,
 };
 
 static enum evidence_action key_action(const char *word)
@@ -61,6 +62,12 @@ static enum evidence_action action_of(const struct cli *c)
 	switch (c->args.cmd->id) {
 	case CMD_KEY:
 		return key_action(c->args.v[0]);
+	case CMD_TOKEN:
+		return strcmp(c->args.v[0], "list") == 0 ? 0 : EVIDENCE_TOKEN;
+	case CMD_RUN: /* of the daemon's own each step records itself */
+		return getenv("HOLDFAST_RUN_ID") ? 0 : EVIDENCE_JOB;
+	case CMD_JOBS:
+		return c->args.n && strcmp(c->args.v[0], "cancel") == 0 ? EVIDENCE_JOB : 0;
 	case CMD_FORGET:
 		return o->undo ? EVIDENCE_UNDO : EVIDENCE_FORGET;
 	case CMD_TAG:
@@ -97,7 +104,7 @@ static void missed(struct cli *c, struct audit *a, const struct err *why)
 
 static char *subject_of(struct cli *c)
 {
-	const char *word = c->opt.repo ? c->opt.repo : "";
+	const char *word = c->opt.repo ? c->opt.repo : c->args.n ? c->args.v[c->args.n - 1] : "";
 
 	if (c->repo != NULL)
 		word = repo_url(c->repo);

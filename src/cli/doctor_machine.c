@@ -14,6 +14,7 @@
 #include "catalog/evidence_key.h"
 #include "config/mistakes.h"
 #include "config/world.h"
+#include "daemon/daemon.h"
 #include "os/os.h"
 
 enum { NOFILE_LEAST = 1024 };
@@ -233,6 +234,41 @@ static void sources(struct doctor *d)
 	}
 }
 
+static bool is_scheduled(const struct world_schedule *s)
+{
+	return s->full || s->differential || s->incremental;
+}
+
+/* A schedule that nobody follows is a backup that nobody makes. */
+static void daemon_runs(struct doctor *d)
+{
+	const struct world *w = d->c->world;
+	char *dir = os_state_dir();
+	bool scheduled = false, lives;
+	int64_t pid;
+	struct err e;
+
+	err_clear(&e);
+	for (size_t i = 0; w != NULL && i < w->systems.n; i++) {
+		const struct world_system *s = world_system_at(w, i);
+		const struct world_tier *t = world_tier(w, s->tier);
+
+		scheduled |= !s->paused &&
+			     (is_scheduled(&s->schedule) || is_scheduled(&t->schedule));
+	}
+	if (!scheduled)
+		goto out;
+	if (daemon_lives(dir, &lives, &pid, &e) == -1)
+		doctor_err(d, "daemon", dir, &e, "systemctl status holdfast");
+	else if (lives)
+		doctor_good(d, "daemon", dir, "runs, pid %lld", (long long)pid);
+	else
+		doctor_bad(d, "daemon", dir, "systemctl enable --now holdfast, or: holdfast serve",
+		    "there are schedules, and no daemon runs: nothing is begun by itself");
+out:
+	free(dir);
+}
+
 void doctor_machine(struct doctor *d)
 {
 	versions(d);
@@ -241,5 +277,6 @@ void doctor_machine(struct doctor *d)
 	configuration(d);
 	catalog(d);
 	trail(d);
+	daemon_runs(d);
 	sources(d);
 }

@@ -125,14 +125,16 @@ static void reload(struct daemon *d)
 	struct err e;
 
 	notify_socket_reloading(&e);
-	if (daemon_load(d, &e) == 0)
+	if (daemon_load(d, &e) == 0) {
 		daemon_tell(d, "config.reloaded", EVENT_INFO, NULL, 0, "%zu systems", d->nsystems);
-	else {
+		daemon_record_config(d, NULL);
+	} else {
 		pthread_rwlock_wrlock(&d->world_lock);
 		snprintf(d->mistake, sizeof d->mistake, "%s", e.msg);
 		pthread_rwlock_unlock(&d->world_lock);
 		daemon_tell(d, "config.refused", EVENT_ERROR, NULL, 0,
 		    "%s (what was loaded before stays in force)", e.msg);
+		daemon_record_config(d, &e);
 	}
 	notify_socket_send(NOTIFY_READY, &e);
 }
@@ -147,6 +149,7 @@ static void on_timer(uv_timer_t *t)
 	look_at_clock(d, now);
 	feed_watchdog(d);
 	child_watch(d);
+	daemon_notify_tick(d->notify);
 	if (d->stopping)
 		return;
 	if (now - d->renewed_s >= DAEMON_RENEW_S || now < d->renewed_s) {
@@ -260,11 +263,17 @@ static int serve(struct daemon *d, struct err *e)
 	start_loop(d);
 	rc = h->up ? h->up(h->arg, d, e) : 0;
 	if (rc == 0) {
+		d->notify = daemon_notify_new(d);
 		daemon_tell(d, "daemon.started", EVENT_INFO, NULL, 0,
 		    "pid=%d systems=%zu config=%s", (int)getpid(), d->nsystems, d->world->files[0]);
+		daemon_record_life(d, true);
+		daemon_record_config(d, NULL);
 		notify_socket_send(NOTIFY_READY, &e2);
 		uv_run(&d->loop, UV_RUN_DEFAULT);
+		daemon_record_life(d, false);
 		daemon_tell(d, "daemon.stopped", EVENT_INFO, NULL, 0, "nothing runs any more");
+		daemon_notify_free(d->notify);
+		d->notify = NULL;
 		if (h->down != NULL)
 			h->down(h->arg);
 	}

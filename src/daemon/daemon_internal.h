@@ -8,6 +8,7 @@
 #include "catalog/catalog.h"
 #include "config/world_times.h"
 #include "daemon/daemon.h"
+#include "daemon/daemon_notify.h"
 #include "daemon/due.h"
 
 enum {
@@ -48,6 +49,7 @@ struct daemon {
 	uv_signal_t signals[3];
 	uv_async_t wake;
 	struct catalog *catalog;
+	struct daemon_notify *notify; /* NULL: not yet, or not any more */
 	struct world *world;
 	struct planned *systems; /* what others depend on first */
 	size_t nsystems;
@@ -67,6 +69,10 @@ struct daemon {
 /* An event of a system, or of a run: in the log, and in the catalog. */
 void daemon_tell(struct daemon *d, const char *name, enum event_level level, const char *system,
     int64_t run, const char *fmt, ...) __attribute__((format(printf, 6, 7)));
+
+/* daemon_evidence.c: into the audit trail; refused NULL: what was loaded is in force. */
+void daemon_record_life(struct daemon *d, bool begun);
+void daemon_record_config(struct daemon *d, const struct err *refused);
 
 /* daemon_plan.c */
 int daemon_load(struct daemon *d, struct err *e); /* the configuration; the old one stays on -1 */

@@ -410,3 +410,29 @@ def test_beyond_loopback_there_has_to_be_a_token(tmp_path):
     host.process.wait(60)
     with ApiHost(tmp_path, listen="0.0.0.0:0", cert=made.cert, key=f"file:{made.key}"):
         pass
+
+
+class Keeps(ApiHost):
+    def write_tokens(self, tokens):
+        """They are the program's own."""
+
+
+def test_a_token_of_the_command_line_opens_the_api_until_it_is_removed(hf):
+    text = hf("token", "add", "ci", "--scope", "operator").out.strip()
+    assert os.stat(f"{hf.base}/state/tokens.json").st_mode & 0o777 == 0o600
+    assert text not in open(f"{hf.base}/state/tokens.json").read()
+    assert "ci" in hf("token", "list").out and text not in hf("token", "list").out
+    (item,) = hf("--json", "token", "list").json("item")
+    assert (item["name"], item["scope"], item["expired"]) == ("ci", "operator", False)
+    with Keeps(hf.base) as api:
+        assert api.ask("POST", f"{V}/systems/www/run", text).status == 202
+        assert api.ask("POST", f"{V}/reload", text).status == 403
+        hf("token", "remove", "ci")
+        assert api.ask("GET", f"{V}/status", text).status == 401
+        again = hf("--json", "token", "add", "ci", "--scope", "viewer", "--expires", "2099-01-01").summary
+        assert api.ask("GET", f"{V}/status", again["token"]).status == 200
+    assert hf("token", "add", "ci", "--scope", "viewer", rc=1).err.count("already") == 1
+    for wrong in (["add", "x"], ["add"], ["remove"], ["list", "x"], ["add", "a/b", "--scope", "admin"],
+                  ["add", "x", "--scope", "god"], ["add", "x", "--scope", "viewer", "--expires", "2001-01-01"]):
+        hf("token", *wrong, rc=2)
+    hf("token", "remove", "nobody", rc=1)

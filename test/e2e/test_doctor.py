@@ -95,6 +95,14 @@ def test_each_thing_that_is_wrong_is_found(declared, tree, base):
     assert declared("--json", "doctor", "--strict", rc=1).summary["findings"] == 1
 
 
+def test_schedules_that_nobody_follows_are_found(declared):
+    write(declared, declared.text.replace("destinations: [main]", "destinations: [main], schedule: { full: daily }"))
+    assert findings(declared) == [("daemon", f"{declared.base}/state")]
+    write(declared, declared.text.replace("destinations: [main]", "destinations: [main], schedule: { full: daily }")
+          .replace("tier: t,", "tier: t, paused: yes,"))
+    assert findings(declared, rc=0) == []
+
+
 def test_an_unknown_place_and_an_empty_one_are_told_apart(declared, base):
     os.mkdir(base / "empty")
     (found,) = [f for f in declared("--json", "-r", base / "empty", "doctor", rc=3).json("item") if not f["good"]]

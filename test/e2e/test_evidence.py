@@ -4,11 +4,16 @@ import hashlib
 import json
 import os
 import re
+import signal
+import socket
 import subprocess
+import sys
 
 import pytest
 
-from conftest import need
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../servers"))
+from api_host import ApiHost  # noqa: E402
+from conftest import need  # noqa: E402
 
 CONFIG = """repositories:
   main: { url: %(repo)s, key: "file:%(key)s" }
@@ -224,3 +229,63 @@ def test_the_trail_is_shown_and_exported(kept, tree, base):
     kept("evidence", "export", "--output", base / "trail", rc=1)
     kept("evidence", "nonsense", rc=2)
     kept("evidence", "key", "nonsense", rc=2)
+
+
+def test_the_daemon_records_its_life_and_its_configuration(kept, tree):
+    config = f"{kept.base}/home/.config/holdfast/holdfast.yaml"
+    kept.repo = None
+    manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    manager.bind("")  # an abstract name of the kernel's choice
+    manager.settimeout(60)
+    at = "@" + manager.getsockname()[1:].decode()
+
+    def wait(state):
+        while not manager.recv(4096).startswith(state):
+            pass
+
+    p = kept.start("serve", env={"NOTIFY_SOCKET": at})
+    try:
+        wait(b"READY=1")
+        with open(config, "a", encoding="utf-8") as f:
+            f.write("# changed\n")
+        p.send_signal(signal.SIGHUP)
+        wait(b"RELOADING=1\nMONOTONIC_USEC=")
+        wait(b"READY=1")
+        with open(config, "a", encoding="utf-8") as f:
+            f.write("nonsense: 1\n")
+        p.send_signal(signal.SIGHUP)
+        wait(b"RELOADING=1\n")
+        wait(b"READY=1")
+        p.terminate()
+        wait(b"STOPPING=1")
+        assert p.wait(60) == 0
+    finally:
+        p.kill()
+        p.communicate()
+    ours = [r for r in records(kept) if r["action"] in ("daemon", "config.load")]
+    assert [(r["action"], r["outcome"]) for r in ours] == [
+        ("daemon", "begun"), ("config.load", "completed"), ("config.load", "completed"), ("config.load", "failed"),
+        ("daemon", "completed")]
+    hashes = [r["details"].get("in_force", [{}])[0].get("sha256") for r in ours if r["action"] == "config.load"]
+    assert hashes[0] != hashes[1] and hashes[2] is None and "nonsense" in ours[3]["details"]["error"]
+    with open(config, encoding="utf-8") as f:
+        good = f.read().replace("nonsense: 1\n", "").encode()
+    assert hashes[1] == hashlib.sha256(good).hexdigest()
+    kept("evidence", "verify")
+
+
+def test_what_is_asked_for_over_the_api_is_recorded_with_who_asked(hf, tmp_path_factory):
+    with ApiHost(tmp_path_factory.mktemp("api")) as host:
+        hf.env["HOLDFAST_STATE_DIR"] = f"{host.folder}/state"
+        hf("evidence", "key")
+        hf.log = f"{host.folder}/state/evidence.log"
+        assert host.ask("POST", "/api/v1/systems/orders/run", "operator", {"type": "full"}).status == 202
+        assert host.ask("POST", "/api/v1/systems/nobody/run", "operator").status == 404
+        assert host.ask("POST", "/api/v1/reload", "admin").status == 501
+        assert host.ask("GET", "/api/v1/systems", "viewer").status == 200
+        assert host.ask("POST", "/api/v1/reload", "viewer").status == 403
+    seen = [(r["action"], r["outcome"], r["actor"], r["subject"]) for r in records(hf)[1:]]
+    assert seen == [("job", "completed", "token operator", "orders"), ("job", "failed", "token operator", "nobody"),
+                    ("config.load", "failed", "token admin", "")]
+    assert records(hf)[1]["details"]["type"] == "full"
+    hf("evidence", "verify")

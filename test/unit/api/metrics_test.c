@@ -47,8 +47,7 @@ static void samples_tell_what_is_known(void **state)
 	    "\nholdfast_rpo_age_seconds{system=\"a\\\"\\\\\\nb\",tier=\"\"} 60\n",
 	    "\nholdfast_rpo_target_seconds{system=\"a\\\"\\\\\\nb\",tier=\"\"} 50\n",
 	    "{system=\"a\\\"\\\\\\nb\",kind=\"backup\"} 1234\n",
-	    "\nholdfast_last_success_duration_seconds{system=\"a\\\"\\\\\\nb\",kind=\"backup\"} "
-	    "2\n",
+	    "success_duration_seconds{system=\"a\\\"\\\\\\nb\",kind=\"backup\"} 2\n",
 	    "\nholdfast_last_run_success{system=\"a\\\"\\\\\\nb\",kind=\"backup\"} 0\n",
 	    "\nholdfast_queue_length{queue=\"main\"} 4\n",
 	    "\nholdfast_system_declared{system=\"new\",tier=\"gold\"} 0\n",

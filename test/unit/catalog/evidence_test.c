@@ -364,6 +364,87 @@ static void what_a_crash_left_torn_is_mended_and_told(void **state)
 	place_free(&p);
 }
 
+/* Longer than the record that comes in its place: nothing of it stays behind. */
+static void a_long_torn_line_goes_whole(void **state)
+{
+	struct place p = place_new();
+	struct buf b;
+
+	add_some(&p, 1);
+	b = content(p.log);
+	for (int i = 0; i < 20000; i++)
+		buf_put_u8(&b, 'x');
+	put(p.log, buf_span(&b));
+	add_some(&p, 1);
+	is_whole(&p, 4);
+	buf_fini(&b);
+	place_free(&p);
+}
+
+/* Two went on from one state folder: what one wrote does not follow what the other did. */
+static void a_record_of_a_fork_does_not_fit(void **state)
+{
+	struct place p = place_new();
+	struct buf before, a, b, x = {0};
+	struct evidence_verdict v;
+
+	add_some(&p, 2);
+	before = content(p.log);
+	add_some(&p, 2);
+	a = content(p.log);
+	put(p.log, buf_span(&before));
+	add_some(&p, 2);
+	b = content(p.log);
+	for (size_t i = 0; i < 5; i++)
+		buf_put_span(&x, line_at(buf_span(i == 3 ? &b : &a), i));
+	v = verdict_of(buf_span(&x), p.pub, NULL);
+	assert_int_equal(v.fault, EVIDENCE_RELINKED);
+	assert_int_equal(v.line, 5);
+	buf_fini(&before);
+	buf_fini(&a);
+	buf_fini(&b);
+	buf_fini(&x);
+	place_free(&p);
+}
+
+/* Who stole an old key cannot name a key that has not agreed to what stands before. */
+static void a_key_is_named_only_with_its_consent(void **state)
+{
+	struct place p = place_new();
+	uint8_t priv[CRYPTO_KEY], next[CRYPTO_KEY], sig[CRYPTO_SIG] = {0};
+	struct evidence_record r;
+	struct evidence_verdict v;
+	struct buf b;
+	struct span first;
+	char *line;
+
+	assert_int_equal(evidence_rotate(p.dir, NULL, &ctx, NULL, &e), 0);
+	assert_int_equal(evidence_key_read(p.key, next, &e), 0);
+	crypto_sign_public(next, next);
+	/* Another history, by another first key, that names this one. */
+	unlink(p.log);
+	unlink(p.key);
+	add_some(&p, 1);
+	assert_int_equal(evidence_key_read(p.key, priv, &e), 0);
+	b = content(p.log);
+	first = line_at(buf_span(&b), 1);
+	assert_int_equal(evidence_record_read(span_of(first.p, first.n - 1), &r, &e), 0);
+	crypto_sha256(span_of(first.p, first.n - 1), r.previous);
+	r.sequence = 3;
+	r.action = EVIDENCE_ROTATE;
+	statement_put_hex(r.details, "next_key", next, sizeof next);
+	statement_put_hex(r.details, "consent", sig, sizeof sig);
+	line = evidence_record_write(&r, priv);
+	buf_printf(&b, "%s\n", line);
+	v = verdict_of(buf_span(&b), p.pub, NULL);
+	assert_int_equal(v.fault, EVIDENCE_OTHER_KEY);
+	assert_int_equal(v.line, 3);
+	evidence_record_fini(&r);
+	free(line);
+	buf_fini(&b);
+	place_free(&p);
+}
+
 /* More than a crash can do: nothing is built on it. */
 static void nothing_is_added_to_what_is_no_chain(void **state)
 {
@@ -581,6 +662,9 @@ int main(void)
 	    cmocka_unit_test(another_key_proves_nothing),
 	    cmocka_unit_test(a_head_shows_a_cut_and_a_rewriting),
 	    cmocka_unit_test(what_a_crash_left_torn_is_mended_and_told),
+	    cmocka_unit_test(a_long_torn_line_goes_whole),
+	    cmocka_unit_test(a_record_of_a_fork_does_not_fit),
+	    cmocka_unit_test(a_key_is_named_only_with_its_consent),
 	    cmocka_unit_test(nothing_is_added_to_what_is_no_chain),
 	    cmocka_unit_test(a_rotation_is_followed_from_either_key),
 	    cmocka_unit_test(a_rotation_that_was_cut_short_is_finished),
