@@ -259,6 +259,7 @@ static int call(struct exchange *x, struct err *e)
 			return -1;
 	}
 	rc = k->route->run(k, e);
+	api_record(a, k, rc == -1 ? e : NULL);
 	if (k->catalog != NULL)
 		api_pool_give(a, k->catalog,
 		    rc == 0 || e->kind == ERR_ABSENT || e->kind == ERR_USAGE ||

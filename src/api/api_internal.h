@@ -122,4 +122,10 @@ void api_events_pump(struct api *a); /* looks for new ones */
 void api_events_stop(struct api *a); /* all of them end */
 void api_events_fini(struct api *a);
 
+/*
+ * api_evidence.c: who asked for what, and whether it was done; calls that only read are not
+ * recorded.  refused NULL: done.
+ */
+void api_record(struct api *a, const struct api_call *k, const struct err *refused);
+
 #endif

@@ -7,10 +7,13 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 
 import pytest
 
-from conftest import need
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../servers"))
+from api_host import ApiHost  # noqa: E402
+from conftest import need  # noqa: E402
 
 CONFIG = """repositories:
   main: { url: %(repo)s, key: "file:%(key)s" }
@@ -269,3 +272,20 @@ def test_the_daemon_records_its_life_and_its_configuration(kept, tree):
         good = f.read().replace("nonsense: 1\n", "").encode()
     assert hashes[1] == hashlib.sha256(good).hexdigest()
     kept("evidence", "verify")
+
+
+def test_what_is_asked_for_over_the_api_is_recorded_with_who_asked(hf, tmp_path_factory):
+    with ApiHost(tmp_path_factory.mktemp("api")) as host:
+        hf.env["HOLDFAST_STATE_DIR"] = f"{host.folder}/state"
+        hf("evidence", "key")
+        hf.log = f"{host.folder}/state/evidence.log"
+        assert host.ask("POST", "/api/v1/systems/orders/run", "operator", {"type": "full"}).status == 202
+        assert host.ask("POST", "/api/v1/systems/nobody/run", "operator").status == 404
+        assert host.ask("POST", "/api/v1/reload", "admin").status == 501
+        assert host.ask("GET", "/api/v1/systems", "viewer").status == 200
+        assert host.ask("POST", "/api/v1/reload", "viewer").status == 403
+    seen = [(r["action"], r["outcome"], r["actor"], r["subject"]) for r in records(hf)[1:]]
+    assert seen == [("job", "completed", "token operator", "orders"), ("job", "failed", "token operator", "nobody"),
+                    ("config.load", "failed", "token admin", "")]
+    assert records(hf)[1]["details"]["type"] == "full"
+    hf("evidence", "verify")
