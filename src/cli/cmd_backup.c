@@ -346,6 +346,9 @@ static void report(struct cli *c, const struct places *p)
 	json_t *o;
 
 	for (size_t i = 0; i < p->n; i++)
+		if (p->v[i].result.has_snapshot && p->v[i].rc == 0)
+			cli_catalog_note(c, p->v[i].repo, url_of(c, i), &p->v[i].result.snapshot);
+	for (size_t i = 0; i < p->n; i++)
 		if (p->v[i].result.has_snapshot)
 			audit_add(c, "snapshots", id_hex(id, &p->v[i].result.snapshot));
 

@@ -149,6 +149,7 @@ static void on_timer(uv_timer_t *t)
 	look_at_clock(d, now);
 	feed_watchdog(d);
 	child_watch(d);
+	daemon_notify_tick(d->notify);
 	if (d->stopping)
 		return;
 	if (now - d->renewed_s >= DAEMON_RENEW_S || now < d->renewed_s) {
@@ -262,6 +263,7 @@ static int serve(struct daemon *d, struct err *e)
 	start_loop(d);
 	rc = h->up ? h->up(h->arg, d, e) : 0;
 	if (rc == 0) {
+		d->notify = daemon_notify_new(d);
 		daemon_tell(d, "daemon.started", EVENT_INFO, NULL, 0,
 		    "pid=%d systems=%zu config=%s", (int)getpid(), d->nsystems, d->world->files[0]);
 		daemon_record_life(d, true);
@@ -270,6 +272,8 @@ static int serve(struct daemon *d, struct err *e)
 		uv_run(&d->loop, UV_RUN_DEFAULT);
 		daemon_record_life(d, false);
 		daemon_tell(d, "daemon.stopped", EVENT_INFO, NULL, 0, "nothing runs any more");
+		daemon_notify_free(d->notify);
+		d->notify = NULL;
 		if (h->down != NULL)
 			h->down(h->arg);
 	}

@@ -8,6 +8,7 @@
 #include "catalog/catalog.h"
 #include "config/world_times.h"
 #include "daemon/daemon.h"
+#include "daemon/daemon_notify.h"
 #include "daemon/due.h"
 
 enum {
@@ -48,6 +49,7 @@ struct daemon {
 	uv_signal_t signals[3];
 	uv_async_t wake;
 	struct catalog *catalog;
+	struct daemon_notify *notify; /* NULL: not yet, or not any more */
 	struct world *world;
 	struct planned *systems; /* what others depend on first */
 	size_t nsystems;

@@ -65,6 +65,7 @@ void daemon_tell(struct daemon *d, const char *name, enum event_level level, con
 	ev.at_ns = d->ctx->clock->wall_ns(d->ctx->clock);
 	if (catalog_event_add(d->catalog, &ev, &id, &e) == -1)
 		put(d, EVENT_WARN, NULL, NULL, 0, e.msg);
+	daemon_notify_told(d->notify, name, level, system, run, text);
 	if (d->p->hooks.told != NULL)
 		d->p->hooks.told(d->p->hooks.arg, name, level, system, run, text);
 }

@@ -198,6 +198,7 @@ int daemon_load(struct daemon *d, struct err *e)
 	d->nsystems = n;
 	d->mistake[0] = '\0';
 	pthread_rwlock_unlock(&d->world_lock);
+	daemon_notify_load(d->notify);
 	if (d->p->hooks.loaded != NULL)
 		d->p->hooks.loaded(d->p->hooks.arg, w);
 	for (size_t i = 0; i < n; i++) {

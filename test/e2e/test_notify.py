@@ -1,6 +1,7 @@
 """notify test and list: each way to a server of its kind, and what is said when one cannot be reached."""
 import os
 import re
+import signal
 import sys
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "servers"))
 import notify_peer  # noqa: E402
 from notify_peer import PASSWORD, SECRET, SID, TOKEN, USER, NotifyPeer  # noqa: E402
+from test_daemon import World  # noqa: E402
 
 
 @pytest.fixture
@@ -143,3 +145,56 @@ def test_there_is_something_to_say_when_nothing_is_declared(hf, base):
     assert "there is no channel 'boss'" in r.err and "notify list" in r.err
     r = hf("notify", "test", rc=1)
     assert "team (slack): not sent: webhook: env:HOOK: it is not set" in r.out
+
+
+# ---- What the daemon tells.
+
+@pytest.fixture
+def world(hf, base):
+    w = World(hf, base)
+    yield w
+    if w.daemon is not None and w.daemon.poll() is None:
+        w.daemon.kill()
+        w.daemon.wait()
+
+
+def subjects(peer):
+    return [g["subject"] for g in peer.got()]
+
+
+def test_the_daemon_tells_what_failed_and_when_it_is_over(world, hf, base, peers, secrets):
+    hook, ping = peers("webhook"), peers("ping")
+    bad = way(hook, secrets, url=hook.url().replace("/hook", "/gone"))
+    world.write({"www": "hooks: {before: [{run: 'test -e " + str(base) + "/good'}]}", "other": ""},
+                rest=f"notify:\n  desk: {{{bad}, fallback: push, systems: www}}\n"
+                     f"  push: {{{way(hook, secrets)}, systems: [other]}}\n"
+                     f"  runs: {{{way(ping, secrets)}, systems: [www]}}\n")
+    world.serve()  # which begins with a first run of each
+    world.until(lambda: hook.got())
+    assert subjects(hook) == ["backup of www failed"]
+    got = hook.got()[0]
+    assert got["severity"] == "critical" and got["event"] == "run.failed" and int(got["fields"]["run"]) > 0
+    (base / "good").touch()
+    hf("run", "www")
+    world.until(lambda: len(hook.got()) > 1 and len(ping.got()) == 4)
+    assert subjects(hook)[1:] == ["Back to normal: backup of www completed"]
+    assert [g["signal"] for g in ping.got()] == ["start", "fail", "start", "success"]
+    assert re.search(r"notify\.failed system=www desk: backup of www failed: it answered 404.*told instead: push",
+                     world.log())
+    assert world.stop() == 0
+
+
+def test_what_is_pending_survives_a_killed_daemon(world, hf, base, peers, secrets):
+    hook = peers("webhook")
+    (base / "url").write_text(hook.url("silent"))
+    world.write({"www": "hooks: {before: [{run: 'false'}]}"},
+                rest=f"notify:\n  desk: {{{way(hook, secrets, url='file:' + str(base / 'url'))}}}\n")
+    world.serve()
+    world.until(lambda: hook.asked)
+    world.stop(signal.SIGKILL)
+    (base / "url").write_text(hook.url())
+    world.serve()
+    world.until(lambda: hook.got())
+    assert subjects(hook) == ["backup of www failed"]
+    world.until(lambda: "notify.sent" in world.log())
+    assert world.stop() == 0

@@ -135,6 +135,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self):
         peer, mode = self.server.peer, self.server.mode
+        peer.asked += 1
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
         headers = {k.lower(): v for k, v in self.headers.items()}
         if mode == "cut":
@@ -247,6 +248,7 @@ class NotifyPeer:
         self.kind, self.folder, self.tls = kind, str(folder), tls
         os.makedirs(f"{self.folder}/mail", exist_ok=True)
         self.lock, self.taken, self.ended = threading.Lock(), [], threading.Event()
+        self.asked = 0  # requests that came, taken or not
         self.ca, self.stranger = Authority(self.folder), None
         self.servers, self.processes, self.mail_ports = {}, [], {}
 
