@@ -126,7 +126,7 @@ static void ask_files(struct catalog *c)
 {
 	static const char *const patterns[] = {"_0123456", "invoice_0004", "holiday_00123*.pdf",
 	    "/srv/data/report-7/*/*_0000*", "budget-99/manual", "*_4999999.*", "report", "n0such",
-	    "7.x"};
+	    "/srv/data/*/manual/*/budget_00*", "7.x"};
 
 	for (size_t k = 0; k < sizeof patterns / sizeof *patterns; k++) {
 		struct catalog_find p = {.pattern = patterns[k], .limit = 1000};

@@ -2,6 +2,7 @@
 #include "catalog/catalog_internal.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "os/os.h"
@@ -112,6 +113,7 @@ int catalog_open(const char *url, struct catalog **out, struct err *e)
 {
 	struct catalog *c = mem_zalloc(sizeof *c);
 
+	c->url = mem_strdup(url);
 	if (db_open(url, &c->db, e) == -1 || migrate(c, e) == -1) {
 		catalog_close(c);
 		return err_wrap(e, "catalog");
@@ -125,10 +127,29 @@ void catalog_close(struct catalog *c)
 	if (c == NULL)
 		return;
 	db_close(c->db);
+	free(c->url);
 	free(c);
 }
 
 struct db *catalog_db(struct catalog *c)
 {
 	return c->db;
+}
+
+char *catalog_place(const struct catalog *c)
+{
+	char *text = mem_strdup(c->url), *at = strstr(text, "://"), *end, *colon;
+
+	if (at == NULL)
+		return text;
+	at += 3;
+	end = at + strcspn(at, "/?#");
+	*end = *end == '/' ? '/' : '\0';
+	colon = memchr(at, ':', (size_t)(end - at));
+	end = memrchr(at, '@', (size_t)(end - at));
+	if (end != NULL && colon != NULL && colon < end)
+		memmove(colon, end, strlen(end) + 1);
+	if ((end = strchr(text, '?')) != NULL)
+		*end = '\0';
+	return text;
 }

@@ -88,6 +88,12 @@ int catalog_move_aside(const char *url, bool (*bad)(const char *url, void *arg),
     char **aside, struct err *e);
 void catalog_close(struct catalog *c); /* NULL does nothing */
 struct db *catalog_db(struct catalog *c);
+char *catalog_place(const struct catalog *c); /* where it is, without a password; new text */
+
+/* Is a file whole, all through?  Takes as long as reading it; a server looks after itself. */
+bool catalog_is_sound(struct catalog *c);
+/* As catalog_open_anew, for a file that opens and isn't sound. */
+int catalog_renew(const char *url, struct catalog **out, char **aside, struct err *e);
 
 /* ---- Runs. */
 
@@ -127,6 +133,11 @@ int run_drop(struct catalog *c, int64_t id, enum run_status s, const char *why, 
  */
 int run_reap(
     struct catalog *c, const char *owner, int64_t now_ns, run_row *each, void *arg, struct err *e);
+/*
+ * One that is over, as its snapshot tells, after a loss: added, but where a run of that system and
+ * kind is known at the same time (one that read once for several places is one).
+ */
+int run_recall(struct catalog *c, const struct run *r, bool *added, struct err *e);
 
 struct run_filter {
 	const char *system, *kind; /* NULL: any */

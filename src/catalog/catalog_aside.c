@@ -108,3 +108,43 @@ int catalog_open_anew(const char *url, struct catalog **out, char **aside, struc
 	}
 	return catalog_open(url, out, e);
 }
+
+static int take_verdict(void *arg, const struct db_value *v, size_t n, struct err *e)
+{
+	bool *sound = arg;
+
+	*sound = v[0].type == DB_TEXT && span_eq(v[0].s, span_str("ok"));
+	return 0;
+}
+
+bool catalog_is_sound(struct catalog *c)
+{
+	bool sound = false;
+	struct err ignored;
+
+	if (db_is_server(c->db))
+		return true;
+	return db_run(c->db, "PRAGMA quick_check(1)", NULL, 0, take_verdict, &sound, &ignored) ==
+		   0 &&
+	       sound;
+}
+
+static bool is_unsound(const char *url, void *arg)
+{
+	struct catalog *c;
+	struct err e;
+	bool bad;
+
+	if (catalog_open(url, &c, &e) == -1)
+		return e.kind == ERR_CORRUPT;
+	bad = !catalog_is_sound(c);
+	catalog_close(c);
+	return bad;
+}
+
+int catalog_renew(const char *url, struct catalog **out, char **aside, struct err *e)
+{
+	if (catalog_move_aside(url, is_unsound, NULL, aside, e) == -1)
+		return -1;
+	return catalog_open(url, out, e);
+}

@@ -43,6 +43,8 @@ int catalog_files_remove(struct catalog_files *f, struct span path, struct err *
 int catalog_files_commit(struct catalog_files *f, uint64_t *left_out, struct err *e);
 void catalog_files_abort(struct catalog_files *f); /* NULL does nothing */
 
+const char *catalog_type_name(enum entry_type type); /* "file", "dir", ... */
+
 struct catalog_find {
 	/*
 	 * Without * ? [ : a part of the name, or, with a '/' in it, of the path, up to within the

@@ -117,16 +117,29 @@ static void put_trigrams(struct buf *out, struct span s)
 	}
 }
 
-/* %abcd%, for PostgreSQL. */
-static void put_like(struct buf *out, struct span s)
+/* For LIKE of PostgreSQL. */
+static void put_escaped(struct buf *out, struct span s)
 {
-	buf_put_u8(out, '%');
 	for (size_t i = 0; i < s.n; i++) {
 		if (strchr("%_\\", s.p[i]))
 			buf_put_u8(out, '\\');
 		buf_put_u8(out, s.p[i]);
 	}
+}
+
+/* %abcd% */
+static void put_like(struct buf *out, struct span s)
+{
 	buf_put_u8(out, '%');
+	put_escaped(out, s);
+	buf_put_u8(out, '%');
+}
+
+/* abcd/% */
+static void put_prefix(struct buf *out, struct span s)
+{
+	put_escaped(out, s);
+	buf_put(out, "/%", 2);
 }
 
 /* ---- What was found. */
@@ -259,6 +272,19 @@ static int candidate(void *arg, const struct db_value *v, size_t n, struct err *
 	return x->enough ? err_set(e, ERR_CANCELLED, "that many were wanted") : 0;
 }
 
+const char *catalog_type_name(enum entry_type type)
+{
+	static const char *const names[] = {[ENTRY_FILE] = "file",
+	    [ENTRY_DIR] = "dir",
+	    [ENTRY_SYMLINK] = "symlink",
+	    [ENTRY_FIFO] = "fifo",
+	    [ENTRY_CHAR] = "char",
+	    [ENTRY_BLOCK] = "block"};
+	size_t i = (size_t)type;
+
+	return i < sizeof names / sizeof *names && names[i] ? names[i] : "other";
+}
+
 /* ---- Asking. */
 
 #define SELECT "SELECT d.path, f.name, v.series, v.first, v.last, v.type, v.size, v.mtime_ns FROM "
@@ -284,10 +310,11 @@ static const char *const by_folder[] = {
 	   "JOIN file_name AS f ON f.id = v.name WHERE d.path ILIKE ?1 AND NOT f.name ILIKE ?1 "
 	   "ORDER BY d.id, f.id, v.series, v.first",
 };
+/* With fewer letters all names are looked through, which is quickest by LIKE. */
 static const char *const all[] = {
-    SELECT "file_name AS f " OF_NAME "WHERE 1 = 1",
+    SELECT "file_name AS f " OF_NAME "WHERE f.name LIKE ?1 ESCAPE '\\'",
     SELECT "file_name AS f JOIN file_version AS v ON v.name = f.id "
-	   "JOIN folder AS d ON d.id = v.folder",
+	   "JOIN folder AS d ON d.id = v.folder WHERE f.name ILIKE ?1",
 };
 
 static const char *const in_folder[] = {
@@ -342,6 +369,55 @@ static int few_folders(struct finding *x, struct buf *words, bool *few, struct e
 	return rc;
 }
 
+/* Of a glob's path all that is below the folder before its first wildcard, if that is little. */
+static const char *const below[] = {
+    SELECT "folder AS d CROSS JOIN file_version AS v ON v.folder = d.id "
+	   "CROSS JOIN file_name AS f ON f.id = v.name "
+	   "WHERE d.path = ?1 OR (d.path > ?2 AND d.path < ?3)",
+    SELECT "folder AS d JOIN file_version AS v ON v.folder = d.id "
+	   "JOIN file_name AS f ON f.id = v.name WHERE d.path = ?1 OR d.path LIKE ?2 "
+	   "ORDER BY d.id, f.id, v.series, v.first",
+};
+static const char *const folders_below[] = {
+    "SELECT count(*) FROM (SELECT 1 FROM folder WHERE path = ?1 OR (path > ?2 AND path < ?3) "
+    "LIMIT ?4)",
+    "SELECT count(*) FROM (SELECT 1 FROM folder WHERE path = ?1 OR path LIKE ?2 LIMIT ?4) AS x",
+};
+
+/* *done: it was little, and was asked. */
+static int ask_below(struct finding *x, bool *done, struct err *e)
+{
+	bool server = db_is_server(x->c->db);
+	const char *p = x->p->pattern, *slash;
+	struct buf text[3] = {{0}, {0}, {0}};
+	struct db_value v[] = {
+	    {.type = DB_TEXT}, {.type = DB_TEXT}, {.type = DB_TEXT}, db_int(FEW)};
+	int64_t n = FEW;
+	int rc;
+
+	*done = false;
+	slash = memrchr(p, '/', strcspn(p, "*?[\\"));
+	if (!x->glob || p[0] != '/' || slash == p || x->p->ignore_case)
+		return 0;
+	for (int i = 0; i < 3; i++)
+		catalog_text_put(&text[i], span_of(p, (size_t)(slash - p)));
+	buf_put(&text[1], "/", 1);
+	buf_put(&text[2], "0", 1); /* what comes after '/' */
+	if (server) {
+		buf_reset(&text[1]);
+		put_prefix(&text[1], buf_span(&text[0]));
+	}
+	for (int i = 0; i < 3; i++)
+		v[i].s = buf_span(&text[i]);
+	rc = catalog_int(x->c, folders_below[server], v, 4, &n, e);
+	*done = rc == 0 && n < FEW;
+	if (*done)
+		rc = db_run(x->c->db, below[server], v, 3, candidate, x, e);
+	for (int i = 0; i < 3; i++)
+		buf_fini(&text[i]);
+	return rc;
+}
+
 static int ask_with(
     struct finding *x, const char *const *sql, const struct buf *words, struct err *e)
 {
@@ -350,11 +426,26 @@ static int ask_with(
 	return db_run(x->c->db, sql[db_is_server(x->c->db)], &v, 1, candidate, x, e);
 }
 
+/* One or two; LIKE knows upper and lower case of ASCII alone. */
+static struct span few_letters(const struct finding *x)
+{
+	struct span s = literal(x->p->pattern, x->glob);
+
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] >= 0x80)
+			return span_of("", 0);
+	return s;
+}
+
 static int ask(struct finding *x, struct buf *words, struct err *e)
 {
 	const char *name = in_name(x);
-	bool few;
+	bool few, done;
 
+	if (ask_below(x, &done, e) == -1)
+		return -1;
+	if (done)
+		return 0;
 	if (few_folders(x, words, &few, e) == -1)
 		return -1;
 	if (few)
@@ -362,8 +453,11 @@ static int ask(struct finding *x, struct buf *words, struct err *e)
 	if (name != NULL && words_of(x, literal(name, x->glob), words))
 		return ask_with(x, by_name, words, e);
 	/* Then it may be the folder that has more letters. */
-	if (!x->by_path || !words_of(x, literal(x->p->pattern, x->glob), words))
-		return db_run(x->c->db, all[db_is_server(x->c->db)], NULL, 0, candidate, x, e);
+	if (!x->by_path || !words_of(x, literal(x->p->pattern, x->glob), words)) {
+		buf_reset(words);
+		put_like(words, x->by_path ? span_of("", 0) : few_letters(x));
+		return ask_with(x, all, words, e);
+	}
 	if (ask_with(x, by_name, words, e) == -1)
 		return -1;
 	return ask_with(x, by_folder, words, e);

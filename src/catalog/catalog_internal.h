@@ -8,6 +8,7 @@
 
 struct catalog {
 	struct db *db;
+	char *url;
 };
 
 /* One step of the form, from the one before; `lite` or `server` after what both take. */

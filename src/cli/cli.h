@@ -58,6 +58,7 @@ enum cmd_id {
 	CMD_WHY,
 	CMD_VERIFY,
 	CMD_CONFIG,
+	CMD_CATALOG,
 	CMD_EVIDENCE,
 	CMD_DOCTOR,
 	CMD_TOKEN,
@@ -205,6 +206,7 @@ struct cli_options {
 	bool rules, tamper;
 	struct cli_time newer, older;
 	const char *snapshot;
+	bool all;
 	struct cli_list add, remove;
 	/* trash, pins, holds */
 	struct calendar_duration delay;
@@ -325,6 +327,10 @@ int cmd_backup(struct cli *c, struct err *e);
 int cmd_snapshots(struct cli *c, struct err *e);
 int cmd_ls(struct cli *c, struct err *e);
 int cmd_find_files(struct cli *c, struct err *e);
+/* cmd_find_all.c: is it the catalog that is asked? */
+bool find_is_for_all(struct cli *c);
+int cmd_find_all(struct cli *c, struct err *e);
+int cmd_catalog(struct cli *c, struct err *e);
 int cmd_cat(struct cli *c, struct err *e);
 int cmd_diff(struct cli *c, struct err *e);
 int cmd_restore(struct cli *c, struct err *e);

@@ -4,6 +4,7 @@
 #include "catalog/catalog.h"
 #include "cli/cli_out.h"
 #include "config/world.h"
+#include "engine/op_catalog.h"
 
 int cli_catalog_open(struct cli *c, struct catalog **out, struct err *e)
 {
@@ -22,4 +23,21 @@ out:
 	free(url);
 	free(aside);
 	return rc;
+}
+
+void cli_catalog_note(struct cli *c, struct repo *r, const char *name, const struct id *snapshot)
+{
+	struct op_catalog_result result = {0};
+	struct catalog *cat = NULL;
+	struct err e;
+
+	if (config_load(c, false, &e) == -1 || c->world == NULL)
+		return;
+	if (cli_catalog_open(c, &cat, &e) == -1 ||
+	    op_catalog_snapshot(r, name, snapshot, cat, c->ctx, &result, &e) == -1)
+		out_message(c,
+		    "the snapshot is stored, but find --all does not know its files: %s; holdfast "
+		    "catalog rebuild takes them in",
+		    e.msg);
+	catalog_close(cat);
 }

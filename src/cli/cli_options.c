@@ -12,8 +12,8 @@
 #define REPO                                                                                       \
 	(B(INIT) | B(BACKUP) | B(SNAPSHOTS) | B(LS) | B(FIND) | B(CAT) | B(DIFF) | B(RESTORE) |    \
 	    B(MOUNT) | B(CHECK) | B(FORGET) | B(PRUNE) | B(STATS) | B(COPY) | B(TAG) | B(KEY) |    \
-	    B(KIT) | B(REPAIR) | B(CACHE) | B(DOCTOR))
-#define OPENS (REPO & ~(B(INIT) | B(CACHE) | B(DOCTOR)))
+	    B(KIT) | B(REPAIR) | B(CACHE) | B(DOCTOR) | B(CATALOG))
+#define OPENS (REPO & ~(B(INIT) | B(CACHE) | B(DOCTOR) | B(CATALOG)))
 /* Those that choose among snapshots. */
 #define CHOOSE                                                                                     \
 	(B(SNAPSHOTS) | B(LS) | B(FIND) | B(CAT) | B(DIFF) | B(RESTORE) | B(MOUNT) | B(FORGET) |   \
@@ -151,6 +151,8 @@ const struct opt_def opt_table[] = {
         "only what was modified before"},
     {"snapshot", 's', OPT_STRING, OPT_MAIN, "SNAPSHOT", NULL, NULL, B(FIND), AT(snapshot), 0, NULL,
         "only in this one"},
+    {"all", 'a', OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(FIND), AT(all), OPT_NO_ENV, NULL,
+        "in all snapshots of all repositories, as the catalog knows them (so without --repo)"},
     {"allow-other", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(MOUNT), AT(allow_other), 0, NULL,
         "let other users see it (needs user_allow_other in fuse.conf)"},
     /* tag, key, init */
@@ -236,7 +238,7 @@ const struct opt_def opt_table[] = {
     {"dry-run", 'n', OPT_FLAG, OPT_MAIN, NULL, NULL, NULL,
         B(BACKUP) | B(RESTORE) | B(FORGET) | B(PRUNE) | B(REPAIR) | B(COPY), AT(dry_run), 0, NULL,
         "only show what would be done"},
-    {"strict", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, PROBLEMS | B(DOCTOR), AT(strict), 0, NULL,
+    {"strict", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, PROBLEMS | B(DOCTOR) | B(CATALOG), AT(strict), 0, NULL,
         "make problems (exit status 3) a failure (1)"},
     {"man", 0, OPT_STRING, OPT_MAIN, "FOLDER", NULL, NULL, B(HELP), AT(man), OPT_NO_ENV, NULL,
         "write the manual pages into this folder"},
@@ -298,7 +300,7 @@ const struct opt_def opt_table[] = {
         OPT_CRED_ENV, NULL, "the password is the first line that this command prints"},
     {"cache-dir", 0, OPT_STRING, OPT_KEYS, "FOLDER", NULL, NULL, REPO | B(STATUS), AT(cache_dir), 0, NULL,
         "where local caches are"},
-    {"no-cache", 0, OPT_FLAG, OPT_KEYS, NULL, NULL, NULL, OPENS | B(STATUS) | B(INIT) | B(DOCTOR), AT(no_cache), 0, NULL,
+    {"no-cache", 0, OPT_FLAG, OPT_KEYS, NULL, NULL, NULL, OPENS | B(STATUS) | B(INIT) | B(DOCTOR) | B(CATALOG), AT(no_cache), 0, NULL,
         "use none"},
     /* everybody */
     {"json", 0, OPT_FLAG, OPT_GENERAL, NULL, NULL, NULL, ALL, AT(json), 0, NULL,

@@ -122,6 +122,11 @@ int config_cred(const struct world_repository *r, struct cred *out, struct err *
  */
 struct catalog;
 int cli_catalog_open(struct cli *c, struct catalog **out, struct err *e);
+/*
+ * A snapshot was made: where there is a configuration the catalog takes its files in.  That it
+ * can't is told; `catalog rebuild` brings it up to date.
+ */
+void cli_catalog_note(struct cli *c, struct repo *r, const char *name, const struct id *snapshot);
 
 /* cli_other.c: a repository beside --repo, by a ctx of its own: it can be stopped alone. */
 struct other {

@@ -219,11 +219,11 @@ static int say_mended(struct cli *c, struct err *e)
 }
 
 /* A sheet is put back where nothing can be opened yet; rules are about all repositories. */
-static bool opens(const struct cli *c)
+static bool opens(struct cli *c)
 {
 	bool import = c->args.cmd->id == CMD_KEY && strcmp(c->args.v[0], "import") == 0;
 
-	return c->args.cmd->flags & CMD_OPENS && !import && !c->opt.rules;
+	return c->args.cmd->flags & CMD_OPENS && !import && !c->opt.rules && !find_is_for_all(c);
 }
 
 /* With --also, one repository that is away is no reason to leave out the rest. */

@@ -48,9 +48,15 @@ const struct cmd_def cmd_table[CMD_COUNT] = {
 	    {"holdfast ls -lR 1a2b3c4d", "everything, in detail"}}},
     [CMD_FIND] = {CMD_FIND, "find", "PATTERN...", "Find files in snapshots",
 	"Finds names in all chosen snapshots. A pattern is a glob (* ? [...]), matched against the "
-	"name, or against the whole path if it holds a '/'.",
+	"name, or against the whole path if it holds a '/'.\n\nWhere a configuration is found and "
+	"no "
+	"--repo is given, or with --all, the catalog is asked, which knows the files of all "
+	"snapshots in all repositories. There a pattern without wildcards may be any part of a "
+	"name, or of a path if it holds a '/'. Each file is told once with the snapshots that "
+	"have it.",
 	CMD_REPO | CMD_OPENS, 1, ANY, NULL, NULL, cmd_find_files,
-	{{"holdfast find '*.conf'", "in all snapshots"},
+	{{"holdfast -r /srv/backup find '*.conf'", "in all snapshots of a repository"},
+	    {"holdfast find --all budget", "in all repositories, at once"},
 	    {"holdfast find -i 'report*' --newer 2026-11-01", "changed since that day"}}},
     [CMD_CAT] = {CMD_CAT, "cat", "SNAPSHOT:PATH", "Print a file's content",
 	"Writes the content of one file to standard output.\n\n" ABOUT_SNAPSHOT,
@@ -263,6 +269,19 @@ const struct cmd_def cmd_table[CMD_COUNT] = {
 	{{"holdfast config check", "is it good?"},
 	    {"holdfast config show --origin", "with the file and line of each value"},
 	    {"holdfast config schema > holdfast.schema.json", "for editors"}}},
+    [CMD_CATALOG] = {CMD_CATALOG, "catalog", "status|rebuild",
+	"Show our own record, or fill it again",
+	"The catalog is our own record: runs, events, and snapshots with their files, so that find "
+	"--all answers at once. It is catalog.db in the state folder, or where the configuration "
+	"says (catalog:, a path or postgresql://...; HOLDFAST_CATALOG goes first).\n\nstatus says "
+	"where it is and what it holds. rebuild takes in what it lacks from all repositories of "
+	"the configuration, and drops what is there no more; one that is damaged is kept under "
+	"another name, and a new one filled; with --repo only that repository is read. Events, "
+	"measurements and runs without a snapshot are "
+	"in no repository: they are lost with it.",
+	CMD_REPO, 1, 1, "status|rebuild", "3", cmd_catalog,
+	{{"holdfast catalog status", "where it is, and how much"},
+	    {"holdfast catalog rebuild", "after it was lost"}}},
     [CMD_EVIDENCE] = {CMD_EVIDENCE, "evidence", "verify|show|export|head|key [FILE]",
 	"Verify or show the audit trail",
 	"The audit trail records what was changed, whose content was read, what is kept and who "

@@ -66,6 +66,8 @@ int cmd_find_files(struct cli *c, struct err *e)
 	char *path = NULL;
 	int rc = -1;
 
+	if (c->repo == NULL)
+		return cmd_find_all(c, e);
 	for (size_t i = 0; i < c->args.n; i++)
 		if (check_pattern(c->args.v[i], e) == -1)
 			goto out;

@@ -1,8 +1,10 @@
 """The daemon and its runs: begun when they are due, recorded, and nothing lost when it is killed."""
 import datetime
+import http.client
 import json
 import os
 import signal
+import socket
 import subprocess
 import time
 import zoneinfo
@@ -69,6 +71,25 @@ class World:
         while not true():
             assert time.monotonic() < end, f"waited in vain\n{self.log()[-3000:]}\n{self.jobs()}"
             time.sleep(0.05)
+
+
+class Api(http.client.HTTPConnection):
+    """Our daemon over its socket."""
+
+    def __init__(self, hf):
+        super().__init__("holdfast")
+        self.path = f"{hf.env['HOLDFAST_RUNTIME_DIR']}/api.sock"
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect(self.path)
+
+    def ask(self, method, path, status=200):
+        self.request(method, path)
+        answer = self.getresponse()
+        body = json.loads(answer.read())
+        assert answer.status == status, body
+        return body
 
 
 @pytest.fixture
@@ -223,6 +244,24 @@ def test_killed_at_any_moment_no_run_is_lost_or_done_twice(world, hf, rng):
     assert len({j["snapshot"] for j in whole}) == len(whole)
     for name in ("main", "other"):
         hf("-r", name, "check")
+
+
+def test_the_api_the_daemon_and_its_runs_see_one_catalog(world, hf):
+    """Each has connections of its own to it: what one has written all others see, at once and for good."""
+    world.write({"www": ""})
+    world.serve()
+    api = Api(hf)
+    for n in range(2, 6):
+        world.until(lambda: all(r["status"] == "completed" for r in world.jobs()))
+        r = api.ask("POST", "/api/v1/systems/www/run", 202)
+        assert r["run"]["id"] == n
+        assert api.ask("GET", f"/api/v1/runs/{n}")["run"]["status"] in ("queued", "running")
+    world.until(lambda: all(r["status"] == "completed" for r in world.jobs()))
+    assert api.ask("GET", "/api/v1/status")["systems"][0]["last_run"] == 5
+    assert api.ask("GET", "/api/v1/schedule")["schedule"] == []
+    assert api.ask("GET", "/api/v1/systems/nobody/why", 404)["kind"] == "absent"
+    assert world.stop() == 0
+    assert len(world.jobs()) == 5
 
 
 # ---- Schedules.
