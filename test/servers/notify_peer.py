@@ -20,6 +20,7 @@ import http.server
 import json
 import os
 import re
+import shutil
 import socket
 import ssl
 import subprocess
@@ -368,4 +369,6 @@ def missing(kind):
     """Why a peer cannot be started here, or ""."""
     if kind != "email":
         return ""
+    if shutil.which("node") is None:
+        return "not installed: node"
     return "" if os.path.isdir(f"{NPM}/smtp-server") else "not installed: smtp-server (tools/install-npm)"
