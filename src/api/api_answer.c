@@ -111,7 +111,7 @@ static enum MHD_Result reply(
 static enum MHD_Result reply_json(
     struct exchange *x, struct MHD_Connection *c, int status, const char *type, const json_t *j)
 {
-	char *text = json_dumps(j, JSON_COMPACT);
+	char *text = json_dumps(j, JSON_COMPACT | JSON_REAL_PRECISION(15));
 	enum MHD_Result rc;
 
 	text = mem_checked(text);

@@ -102,7 +102,7 @@ static int fill(struct api_stream *s)
 {
 	struct api *a = s->api;
 	int64_t now = a->clock->mono_ns(a->clock);
-	bool recorded;
+	bool recorded, end;
 
 	buf_reset(&s->out);
 	s->sent = 0;
@@ -113,7 +113,8 @@ static int fill(struct api_stream *s)
 	take_published(s);
 	if (s->out.n == 0 && !recorded && now >= s->alive_ns)
 		buf_printf(&s->out, ": alive\n\n");
-	if (s->out.n == 0 && !recorded && !a->stopping) {
+	end = a->stopping || s->gone;
+	if (s->out.n == 0 && !recorded && !end) {
 		s->suspended = true;
 		a->mhd->suspend_connection(s->c);
 	}
@@ -122,7 +123,7 @@ static int fill(struct api_stream *s)
 		return -1;
 	if (s->out.n > 0)
 		s->alive_ns = now + ALIVE_NS;
-	return a->stopping || s->gone ? -1 : 0;
+	return end ? -1 : 0;
 }
 
 static ssize_t read_stream(void *stream, uint64_t pos, char *out, size_t max)
