@@ -1,6 +1,7 @@
 /* cli_audit: see cli_audit.h. */
 #include "cli/cli_audit.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,16 +11,17 @@
 #include "config/world.h"
 #include "os/os.h"
 
-enum { LIST_MAX = 500 };
+enum { LIST_MAX = 200 }; /* so that several fit into a record */
 
 struct audit {
 	char *dir;
 	enum evidence_action action;
 	char *subject;
-	uint64_t begun; /* the first record's number */
-	json_t *did;    /* what the command told */
-	bool failed;    /* something could not be recorded... */
-	struct err why; /* ...for this */
+	uint64_t begun;       /* the first record's number */
+	pthread_mutex_t lock; /* guards did */
+	json_t *did;          /* what the command told */
+	bool failed;          /* something could not be recorded... */
+	struct err why;       /* ...for this */
 };
 
 static const enum evidence_action actions[CMD_COUNT] = {
@@ -153,6 +155,7 @@ static struct audit *set_up(struct cli *c)
 	a->action = action;
 	a->subject = subject_of(c);
 	a->did = json_object();
+	pthread_mutex_init(&a->lock, NULL);
 	return c->audit = a;
 }
 
@@ -282,6 +285,7 @@ void audit_free(struct cli *c)
 
 	if (a == NULL)
 		return;
+	pthread_mutex_destroy(&a->lock);
 	json_decref(a->did);
 	free(a->subject);
 	free(a->dir);
@@ -291,23 +295,64 @@ void audit_free(struct cli *c)
 
 void audit_put(struct cli *c, const char *name, const char *value)
 {
-	if (c->audit != NULL)
-		out_json_str(c->audit->did, name, value);
+	struct audit *a = c->audit;
+
+	if (a == NULL)
+		return;
+	pthread_mutex_lock(&a->lock);
+	out_json_str(a->did, name, value);
+	pthread_mutex_unlock(&a->lock);
+}
+
+void audit_count(struct cli *c, const char *name, uint64_t n)
+{
+	struct audit *a = c->audit;
+
+	if (a == NULL)
+		return;
+	pthread_mutex_lock(&a->lock);
+	out_json_u64(a->did, name, n);
+	pthread_mutex_unlock(&a->lock);
+}
+
+/* Of a list that is too long, how many there are besides. */
+static void add_more(json_t *did, const char *name)
+{
+	char more[64];
+
+	snprintf(more, sizeof more, "%s_more", name);
+	json_object_set_new(
+	    did, more, json_integer(1 + json_integer_value(json_object_get(did, more))));
 }
 
 void audit_add(struct cli *c, const char *name, const char *value)
 {
+	struct audit *a = c->audit;
 	json_t *list;
 
-	if (c->audit == NULL)
+	if (a == NULL)
 		return;
-	list = json_object_get(c->audit->did, name);
+	pthread_mutex_lock(&a->lock);
+	list = json_object_get(a->did, name);
 	if (list == NULL) {
 		list = json_array();
-		json_object_set_new(c->audit->did, name, list);
+		json_object_set_new(a->did, name, list);
 	}
 	if (json_array_size(list) < LIST_MAX)
 		json_array_append_new(list, json_string(value));
 	else
-		json_object_set_new(c->audit->did, "more", json_true());
+		add_more(a->did, name);
+	pthread_mutex_unlock(&a->lock);
+}
+
+void audit_event(struct cli *c, const struct event *ev)
+{
+	char id[ID_HEX] = "";
+
+	/* Packs go by thousands, and are nothing that anybody asked for by name. */
+	if (c->audit == NULL || ev->id != EVENT_OBJECT_REMOVED || ev->path.n >= sizeof id ||
+	    strncmp(ev->text, "snapshot ", 9) != 0)
+		return;
+	memcpy(id, ev->path.p, ev->path.n);
+	audit_add(c, "removed", id);
 }

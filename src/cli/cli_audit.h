@@ -6,7 +6,7 @@
  * changed, and how it ended.  A dry run has none.  Where recording fails the work is done all
  * the same; that is said, and the exit status is 3.
  *
- * Threads: the command's; audit_put any.
+ * Threads: the command's; what it did, any.
  */
 #ifndef HF_CLI_CLI_AUDIT_H
 #define HF_CLI_CLI_AUDIT_H
@@ -25,7 +25,11 @@ void audit_free(struct cli *c);
 
 /* What the command did, for its record: a text, or one of a list.  Nothing where none is kept. */
 void audit_put(struct cli *c, const char *name, const char *value);
+void audit_count(struct cli *c, const char *name, uint64_t n);
 void audit_add(struct cli *c, const char *name, const char *value);
+
+/* Of all that happens, what belongs into the record: snapshots that were removed for good. */
+void audit_event(struct cli *c, const struct event *ev);
 
 /* cli_audit_options.c: the words and options that were given, without secrets; new. */
 json_t *audit_arguments(const struct cli *c);

@@ -100,7 +100,7 @@ int job_verdict(const struct run *r, struct err *e)
 	return r->hint && r->hint[0] ? err_hint(e, "%s", r->hint) : -1;
 }
 
-static void report(struct cli *c, const struct run *r)
+void job_report(struct cli *c, const struct run *r)
 {
 	char a[32], b[32], s[32];
 
@@ -261,7 +261,7 @@ static int run_here(struct here *h, const struct world_system *s, const char *ki
 		run_get(h->catalog, id, note_started, &started, e);
 	kept = record(h, &r->run, id, recorded, e) == 0;
 	r->run.started_ns = started;
-	report(c, &r->run);
+	job_report(c, &r->run);
 	err_clear(e);
 	if (job_verdict(&r->run, e) == 0 && !kept)
 		err_set(
@@ -285,88 +285,5 @@ int job_foreground(struct cli *c, const char *system, const char *kind, struct e
 		h.catalog = NULL;
 	rc = run_here(&h, s, kind, e);
 	catalog_close(h.catalog);
-	return rc;
-}
-
-/* ---- By the daemon. */
-
-struct seen {
-	struct cli *c;
-	bool over;
-	int rc;
-	struct err err;
-};
-
-static int look(void *arg, const struct run *r, struct err *e)
-{
-	struct seen *s = arg;
-
-	if (!run_status_over(r->status))
-		return 0;
-	s->over = true;
-	report(s->c, r);
-	s->rc = job_verdict(r, &s->err);
-	return 0;
-}
-
-/* Leaving off to wait stops nothing: it is the daemon's. */
-static int follow(struct cli *c, struct catalog *cat, int64_t id, struct err *e)
-{
-	struct seen s = {.c = c};
-
-	while (!s.over) {
-		if (run_get(cat, id, look, &s, e) == -1)
-			return -1;
-		if (s.over)
-			break;
-		os_sleep_ns(c->ctx, CALENDAR_SECOND / 5);
-		if (ctx_cancelled(c->ctx)) {
-			err_set(e, ERR_CANCELLED, "run %" PRId64 " goes on without us", id);
-			return err_hint(e,
-			    "holdfast jobs %" PRId64 "; jobs cancel %" PRId64 " stops it", id, id);
-		}
-	}
-	if (s.rc == -1)
-		*e = s.err;
-	return s.rc;
-}
-
-int job_by_daemon(struct cli *c, const char *system, const char *kind, struct err *e)
-{
-	static const char *const types[] = {NULL, "full", "incremental", "differential"};
-	const struct world_system *s = world_system(c->world, system);
-	const struct world_tier *t = world_tier(c->world, s->tier);
-	const struct world_repository **to = mem_alloc(t->destinations.n * sizeof(void *));
-	char user[64];
-	struct run r = {.system = system,
-	    .kind = kind,
-	    .type = types[c->opt.type],
-	    .trigger = "manual",
-	    .by = user,
-	    .status = RUN_QUEUED,
-	    .queued_ns = now_ns(c)};
-	struct catalog *cat;
-	int64_t id;
-	int rc;
-
-	os_user(user, sizeof user);
-	world_destinations(c->world, t, to);
-	r.queue = to[0]->item.name;
-	r.priority = (int)(s->priority ? s->priority : t->priority) + 1; /* somebody waits */
-	free(to);
-	if (cli_catalog_open(c, &cat, e) == -1)
-		return -1;
-	rc = run_add(cat, &r, &id, e);
-	if (rc == 0 && c->opt.no_wait) {
-		r.id = id;
-		if (c->out.json)
-			out_json(c, "summary", job_json(&r));
-		else
-			out_text(c, "%s: queued as run %" PRId64 "\n", out_str(c, system), id);
-	} else if (rc == 0) {
-		out_message(c, "%s: run %" PRId64 " is the daemon's", system, id);
-		rc = follow(c, cat, id, e);
-	}
-	catalog_close(cat);
 	return rc;
 }

@@ -23,7 +23,23 @@ int job_foreground(struct cli *c, const char *system, const char *kind, struct e
 /* Queue one for the daemon, and wait for its end unless --no-wait. */
 int job_by_daemon(struct cli *c, const char *system, const char *kind, struct err *e);
 
+struct world;
+struct world_system;
+
+/* Put one that somebody asked for into the queue: it is due now, and goes before what waits. */
+int job_queue(struct catalog *cat, const struct world *w, const struct world_system *s,
+    const char *kind, const char *type, const char *by, int64_t now_ns, int64_t *id, struct err *e);
+/*
+ * A queued one is cancelled; a running one is asked by SIGTERM (*stopping), which it obeys, and its
+ * end is recorded by whoever began it.  ERR_EXISTS: it is over; ERR_ABSENT: no such run, or its
+ * process is not on this host.
+ */
+int job_cancel(
+    struct catalog *cat, int64_t id, const char *by, int64_t now_ns, bool *stopping, struct err *e);
+
 json_t *job_json(const struct run *r);
+/* The command's result: what a run came to. */
+void job_report(struct cli *c, const struct run *r);
 /* What it came to, as an error of the command: 0 where it is well. */
 int job_verdict(const struct run *r, struct err *e);
 

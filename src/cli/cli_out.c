@@ -1,4 +1,5 @@
 /* cli_out: see cli_out.h. */
+#include "cli/cli_audit.h"
 #include "cli/cli_out.h"
 
 #include <pthread.h>
@@ -249,6 +250,7 @@ void out_sink(struct ctx *ctx, const struct event *ev)
 	struct cli *c = ctx->sink_arg;
 	struct buf b = {0};
 
+	audit_event(c, ev);
 	if (!wanted(c, ev))
 		return;
 	if (c->out.json) {

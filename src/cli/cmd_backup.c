@@ -1,4 +1,5 @@
 /* backup: store files as a snapshot. */
+#include "cli/cli_paths.h"
 #include "cli/cli_audit.h"
 #include "cli/cli_out.h"
 
@@ -12,92 +13,6 @@
 #include "os/os.h"
 #include "repo/writer.h"
 #include "source/exclude.h"
-
-enum { PATHS_MAX = 256 << 20 };
-
-/* The paths to back up, from the arguments and from files. */
-struct paths {
-	char **v;
-	size_t n;
-};
-
-static void paths_add(struct paths *p, const char *s, size_t n)
-{
-	p->v = mem_realloc(p->v, (p->n + 1) * sizeof *p->v);
-	p->v[p->n++] = mem_strndup(s, n);
-}
-
-static void paths_fini(struct paths *p)
-{
-	for (size_t i = 0; i < p->n; i++)
-		free(p->v[i]);
-	free(p->v);
-}
-
-/* A line of a list of lines: comments are left out. */
-static bool is_comment(char end, const char *line, size_t n)
-{
-	return end == '\n' && n && line[0] == '#';
-}
-
-static int paths_from(struct paths *p, const char *file, char end, struct err *e)
-{
-	struct buf b = {0};
-	const char *at;
-	size_t left;
-
-	if (os_read_file(strcmp(file, "-") == 0 ? "/dev/stdin" : file, PATHS_MAX, &b, e) == -1) {
-		buf_fini(&b);
-		return err_wrap(e, "--files-from%s %s", end ? "" : "0", file);
-	}
-	at = buf_cstr(&b);
-	left = b.n;
-	while (left) {
-		const char *stop = memchr(at, end, left);
-		size_t n = stop ? (size_t)(stop - at) : left;
-
-		if (n && !is_comment(end, at, n))
-			paths_add(p, at, n);
-		at += n + (stop != NULL);
-		left -= n + (stop != NULL);
-	}
-	buf_fini(&b);
-	return 0;
-}
-
-/* A declared system says itself what belongs to it. */
-static void add_declared(const struct world_system *s, struct paths *p)
-{
-	for (size_t i = 0; s != NULL && i < s->sources.n; i++) {
-		const struct world_source *src = (const struct world_source *)s->sources.v + i;
-
-		for (size_t j = 0; j < src->files.paths.n; j++)
-			paths_add(p, src->files.paths.v[j], strlen(src->files.paths.v[j]));
-	}
-}
-
-static int collect(struct cli *c, struct paths *p, struct err *e)
-{
-	bool listed = c->opt.files_from.n || c->opt.files_from0.n;
-
-	add_declared(c->system, p);
-	for (size_t i = 0; i < c->args.n; i++)
-		paths_add(p, c->args.v[i], strlen(c->args.v[i]));
-	for (size_t i = 0; i < c->opt.files_from.n; i++)
-		if (paths_from(p, c->opt.files_from.v[i], '\n', e) == -1)
-			return -1;
-	for (size_t i = 0; i < c->opt.files_from0.n; i++)
-		if (paths_from(p, c->opt.files_from0.v[i], '\0', e) == -1)
-			return -1;
-	if (c->opt.stdin_data && (p->n || listed))
-		return err_set(e, ERR_USAGE, "backup: --stdin and paths don't go together");
-	if (!c->opt.stdin_data && p->n == 0) {
-		err_set(e, ERR_USAGE,
-		    listed ? "backup: the list of paths is empty" : "backup: which paths?");
-		return err_hint(e, "usage: holdfast backup PATH...");
-	}
-	return 0;
-}
 
 static json_t *result_json(struct cli *c, const struct backup_result *r)
 {
@@ -165,7 +80,7 @@ static void report_text(struct cli *c, const struct backup_result *r)
 }
 
 static void fill(
-    struct cli *c, const struct paths *paths, const struct exclude *x, struct backup_params *p)
+    struct cli *c, const struct cli_paths *paths, const struct exclude *x, struct backup_params *p)
 {
 	const struct cli_options *o = &c->opt;
 
@@ -196,7 +111,7 @@ static void fill(
 }
 
 /* Who names a path and excludes it gets nothing, which he should know. */
-static void warn_excluded(struct cli *c, const struct paths *paths, const struct exclude *x)
+static void warn_excluded(struct cli *c, const struct cli_paths *paths, const struct exclude *x)
 {
 	const char *url = c->named ? c->named->url : c->opt.repo;
 	struct stat repo, st;
@@ -468,13 +383,13 @@ static int verdict(const struct places *p, struct err *e)
 
 int cmd_backup(struct cli *c, struct err *e)
 {
-	struct paths paths = {0};
+	struct cli_paths paths = {0};
 	struct exclude *x = NULL;
 	struct backup_params p;
 	struct places *places = mem_zalloc(sizeof *places);
 	int rc = -1;
 
-	if (collect(c, &paths, e) == -1 || pick_exclude(c, &x, e) == -1 ||
+	if (cli_paths_collect(c, &paths, e) == -1 || pick_exclude(c, &x, e) == -1 ||
 	    open_places(c, places, e) == -1)
 		goto out;
 	pick_make_absolute(&c->opt.canaries);
@@ -503,6 +418,6 @@ out:
 	close_places(places);
 	free(places);
 	exclude_free(x);
-	paths_fini(&paths);
+	cli_paths_fini(&paths);
 	return rc;
 }

@@ -2,7 +2,6 @@
 #include "cli/cli_out.h"
 
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -10,7 +9,6 @@
 #include "cli/cli_job.h"
 #include "config/world.h"
 #include "os/os.h"
-#include "os/os_child.h"
 
 enum { USUAL = 20, LOG_MAX = 64 << 20, LOG_LINES = 20 };
 
@@ -149,41 +147,16 @@ static int show(void *arg, const struct run *r, struct err *e)
 	return 0;
 }
 
-/* ---- Stopping. */
-
-static int copy_facts(void *arg, const struct run *r, struct err *e)
-{
-	struct run *to = arg;
-
-	*to = (struct run){
-	    .id = r->id, .status = r->status, .pid = r->pid, .started_ns = r->started_ns};
-	return 0;
-}
-
-/* A running one is asked by SIGTERM, which it obeys; the daemon then records its end. */
 static int cancel(struct cli *c, struct catalog *cat, int64_t id, struct err *e)
 {
-	int64_t now = c->ctx->clock->wall_ns(c->ctx->clock);
-	struct run r = {0};
+	bool stopping;
+	char user[64];
 
-	if (run_get(cat, id, copy_facts, &r, e) == -1)
+	os_user(user, sizeof user);
+	if (job_cancel(cat, id, user, c->ctx->clock->wall_ns(c->ctx->clock), &stopping, e) == -1)
 		return -1;
-	if (run_status_over(r.status))
-		return err_set(
-		    e, ERR_USAGE, "run %" PRId64 " is over: %s", id, run_status_name(r.status));
-	if (r.status == RUN_QUEUED) {
-		if (run_drop(cat, id, RUN_CANCELLED, "by hand", now, e) == -1)
-			return -1;
-		out_text(c, "run %" PRId64 " will not be begun\n", id);
-		return 0;
-	}
-	if (!os_process_lives(r.pid, r.started_ns + 60 * CALENDAR_SECOND)) {
-		err_set(e, ERR_ABSENT, "the process of run %" PRId64 " is not on this host", id);
-		return err_hint(e, "one that is gone is recorded as interrupted in two minutes");
-	}
-	if (kill((pid_t)r.pid, SIGTERM) == -1)
-		return err_sys(e, "stop run %" PRId64, id);
-	out_text(c, "run %" PRId64 " is stopping\n", id);
+	out_text(c,
+	    stopping ? "run %" PRId64 " is stopping\n" : "run %" PRId64 " will not be begun\n", id);
 	return 0;
 }
 

@@ -1,4 +1,5 @@
 /* prune: free what no snapshot needs. */
+#include "cli/cli_audit.h"
 #include "cli/cli_out.h"
 
 #include <math.h>
@@ -187,6 +188,9 @@ int cmd_prune(struct cli *c, struct err *e)
 	show_table(&sh);
 	if (rc == -1)
 		return -1;
+	audit_count(c, "packs_marked", r.packs_marked);
+	audit_count(c, "packs_deleted", r.packs_deleted);
+	audit_count(c, "bytes_deleted", r.bytes_deleted);
 	if (c->out.json)
 		report_json(c, &r);
 	else

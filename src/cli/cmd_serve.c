@@ -3,15 +3,54 @@
 
 #include <stdlib.h>
 
-#include "base/mem.h"
 #include "cli/cli_job.h"
+#include "cli/serve_api.h"
 #include "config/world.h"
 #include "daemon/daemon.h"
 #include "os/os.h"
 
+/* What the daemon is, besides its runs. */
+struct serving {
+	struct cli *c;
+	const char *catalog, *state_dir;
+	struct serve_api *api;
+};
+
+static int up(void *arg, struct daemon *d, struct err *e)
+{
+	struct serving *s = arg;
+
+	return serve_api_start(d, s->catalog, s->state_dir, s->c->ctx, &s->api, e);
+}
+
+static void down(void *arg)
+{
+	struct serving *s = arg;
+
+	serve_api_stop(s->api);
+	s->api = NULL;
+}
+
+static void told(void *arg, const char *event, enum event_level level, const char *system,
+    int64_t run, const char *text)
+{
+	struct serving *s = arg;
+
+	serve_api_news(s->api);
+}
+
+static void progress(void *arg, const struct run *r, const char *json)
+{
+	struct serving *s = arg;
+
+	serve_api_progress(s->api, r, json);
+}
+
 int cmd_serve(struct cli *c, struct err *e)
 {
-	struct daemon_params p = {.log_json = c->opt.log_format == 2};
+	struct serving s = {.c = c};
+	struct daemon_params p = {.log_json = c->opt.log_format == 2,
+	    .hooks = {.arg = &s, .up = up, .down = down, .told = told, .progress = progress}};
 	char *state = os_state_dir(), *catalog = NULL, *self = NULL, *config = NULL;
 	int rc = config_load(c, true, e);
 
@@ -22,8 +61,8 @@ int cmd_serve(struct cli *c, struct err *e)
 		config = os_real_path(c->world->files[0]);
 		p.self = self;
 		p.config = config;
-		p.catalog = catalog;
-		p.state_dir = state;
+		p.catalog = s.catalog = catalog;
+		p.state_dir = s.state_dir = state;
 		rc = daemon_run(&p, c->ctx, e);
 	}
 	free(catalog);

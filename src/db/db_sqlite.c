@@ -1,6 +1,7 @@
 /* db_sqlite: a file of SQLite's; see db.h. */
 #include "db/db_driver.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sqlite3.h>
 #include <stdlib.h>
@@ -79,9 +80,14 @@ static int script(struct lite *d, const char *sql, struct err *e)
 /* Made by us, so that nobody else ever reads it; sqlite's own files follow its mode. */
 static int make_file(const char *path, struct err *e)
 {
-	int fd = os_open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	/*
+	 * Only if it isn't there: to close a file drops all locks that this process has on it
+	 * (POSIX), also those of its other connections, and then another process, which takes
+	 * itself for the last, deletes the log that they write to.
+	 */
+	int fd = os_open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 
-	if (fd == -1)
+	if (fd == -1 && errno != EEXIST)
 		return err_sys(e, "%s", path);
 	os_close(fd);
 	return 0;

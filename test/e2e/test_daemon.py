@@ -1,8 +1,10 @@
 """The daemon and its runs: begun when they are due, recorded, and nothing lost when it is killed."""
 import datetime
+import http.client
 import json
 import os
 import signal
+import socket
 import subprocess
 import time
 import zoneinfo
@@ -69,6 +71,25 @@ class World:
         while not true():
             assert time.monotonic() < end, f"waited in vain\n{self.log()[-3000:]}\n{self.jobs()}"
             time.sleep(0.05)
+
+
+class Api(http.client.HTTPConnection):
+    """Our daemon over its socket."""
+
+    def __init__(self, hf):
+        super().__init__("holdfast")
+        self.path = f"{hf.env['HOLDFAST_RUNTIME_DIR']}/api.sock"
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect(self.path)
+
+    def ask(self, method, path, status=200):
+        self.request(method, path)
+        answer = self.getresponse()
+        body = json.loads(answer.read())
+        assert answer.status == status, body
+        return body
 
 
 @pytest.fixture
@@ -142,6 +163,22 @@ def test_an_unknown_system_is_told_with_the_nearest(world, hf):
     assert "never run" in hf("why", "order", rc=2).err
     hf("jobs", "4711", rc=1)
     assert "runs have numbers" in hf("jobs", "x", rc=2).err
+
+
+def test_status_says_what_is_missed_and_how_the_last_run_went(world, hf, base):
+    world.write({"www": "tier: fast", "new": ""}, tiers="  fast: {destinations: main, rpo: {target: 1h}}\n")
+    r = hf("--json", "status", rc=40)
+    systems = {s["name"]: s for s in r.summary["systems"]}
+    assert r.summary["daemon"] is None
+    assert systems["www"]["rpo_missed"] and systems["www"]["last_run"] is None and not systems["new"]["rpo_missed"]
+    hf("run", "www")
+    os.rename(f"{base}/src/www", f"{base}/src/away")
+    hf("run", "www", rc=1)
+    www = {s["name"]: s for s in hf("--json", "status", rc=40).summary["systems"]}["www"]
+    assert not www["rpo_missed"] and 0 < www["rpo_age"] < 3600 == www["rpo_target"]
+    assert www["last_run"]["status"] == "failed" and "away" not in www["last_run"]["message"]
+    r = hf("status", rc=40)
+    assert r.out.startswith("daemon: not running\n") and "failed (run 2)" in r.out
 
 
 # ---- The daemon.
@@ -223,6 +260,24 @@ def test_killed_at_any_moment_no_run_is_lost_or_done_twice(world, hf, rng):
     assert len({j["snapshot"] for j in whole}) == len(whole)
     for name in ("main", "other"):
         hf("-r", name, "check")
+
+
+def test_the_api_the_daemon_and_its_runs_see_one_catalog(world, hf):
+    """Each has connections of its own to it: what one has written all others see, at once and for good."""
+    world.write({"www": ""})
+    world.serve()
+    api = Api(hf)
+    for n in range(2, 6):
+        world.until(lambda: all(r["status"] == "completed" for r in world.jobs()))
+        r = api.ask("POST", "/api/v1/systems/www/run", 202)
+        assert r["run"]["id"] == n
+        assert api.ask("GET", f"/api/v1/runs/{n}")["run"]["status"] in ("queued", "running")
+    world.until(lambda: all(r["status"] == "completed" for r in world.jobs()))
+    assert api.ask("GET", "/api/v1/status")["systems"][0]["last_run"] == 5
+    assert api.ask("GET", "/api/v1/schedule")["schedule"] == []
+    assert api.ask("GET", "/api/v1/systems/nobody/why", 404)["kind"] == "absent"
+    assert world.stop() == 0
+    assert len(world.jobs()) == 5
 
 
 # ---- Schedules.

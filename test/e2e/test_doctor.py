@@ -1,6 +1,7 @@
 """doctor: each thing that is wrong is found, with what to do; the bundle holds no secret."""
 import json
 import os
+import socket
 import subprocess
 import tarfile
 
@@ -137,6 +138,32 @@ def test_a_full_disk_is_found(declared, base):
         assert ("space", "main") in findings(declared)
     finally:
         subprocess.run(["umount", "-l", small], check=True)
+
+
+def test_runs_and_their_logs_are_in_the_bundle_without_secrets(declared, base):
+    (base / "pw").write_text(SECRET % 9)
+    write(declared, declared.text.replace("tier: t,", "tier: t, hooks: { before: [ { run: 'cat " + str(base / "pw") + "; echo; "
+          "echo a log line' } ] },").replace("tiers:", f"""  far: {{ url: {base}/far, password: "file:{base}/pw" }}
+tiers:"""))
+    manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    manager.bind("")
+    manager.settimeout(60)
+    p = declared.start("serve", env={"NOTIFY_SOCKET": "@" + manager.getsockname()[1:].decode()})
+    try:
+        while not manager.recv(4096).startswith(b"READY=1"):
+            pass
+        declared("run", "shop")
+    finally:
+        p.terminate()
+        p.communicate()
+    declared("-r", "main", "doctor", "--bundle", base / "b.tgz", rc=None)
+    with tarfile.open(base / "b.tgz") as t:
+        files = {m.name: t.extractfile(m).read().decode() for m in t.getmembers()}
+    run = json.loads(files["runs.json"].splitlines()[0])
+    assert run["status"] == "completed"
+    log = files[f"logs/{run['id']}.log"]
+    assert "a log line" in log and "<secret>" in log
+    assert not any(SECRET % 9 in text for text in files.values())
 
 
 SECRET = "s3cr3t-Zebra-%d"

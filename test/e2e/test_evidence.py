@@ -71,6 +71,8 @@ def test_what_changes_or_shows_content_is_recorded(kept, tree, base):
             assert end["sequence"] > r["sequence"] and end["action"] == r["action"]
     forget = [r for r in records(kept) if r["action"] == "forget"][-1]
     assert forget["details"]["forgotten"] == [first] and forget["subject"].endswith(kept.repo)
+    prune = [r for r in records(kept) if r["action"] == "prune"][-1]
+    assert prune["details"]["removed"] == [first] and "packs_deleted" in prune["details"]
     kept("evidence", "verify")
 
 
