@@ -99,12 +99,12 @@ static void *work(void *arg)
 		n->todo = s->next;
 		pthread_mutex_unlock(&n->lock);
 		send_one(n, s);
-		daemon_wake(n->d);
 		pthread_mutex_lock(&n->lock);
 		s->next = n->done;
 		n->done = s;
 		n->under_way--;
 		pthread_cond_signal(&n->less);
+		daemon_wake(n->d);
 	}
 	pthread_mutex_unlock(&n->lock);
 	return NULL;

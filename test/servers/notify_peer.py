@@ -20,6 +20,7 @@ import http.server
 import json
 import os
 import re
+import shutil
 import socket
 import ssl
 import subprocess
@@ -101,6 +102,7 @@ def sms(path, headers, body):
     need(form.get("Body"), *no(400, 21602, "Message body is required."))
     need(len(form["Body"][0]) <= 1600, *no(400, 21617, "The concatenated message body exceeds the limit"))
     need(not form["To"][0].endswith("999"), *no(400, 21211, "Invalid 'To' Phone Number"))
+    need(not form["To"][0].endswith("888"), *no(429, 20429, "Too Many Requests"))  # a number of these tests
     subject, _, text = form["Body"][0].rpartition(": ")
     return 201, json.dumps({"sid": "SM1", "status": "queued"}), {"subject": subject, "text": text, "to": form["To"][0]}
 
@@ -142,7 +144,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.write(b"HTTP/1.1 2")
             self.close_connection = True
         elif mode == "silent":
-            peer.ended.wait(30)
+            peer.ended.wait(120)
         elif mode == "huge":
             self.endless()
         elif mode == "busy":
@@ -224,7 +226,7 @@ class RawMail:
     def serve(self, c):
         try:
             if self.mode == "silent":
-                self.peer.ended.wait(30)
+                self.peer.ended.wait(120)
             elif self.mode == "cut":
                 c.sendall(b"220 mail.example.com ESM")
             elif self.mode == "broken":
@@ -367,4 +369,6 @@ def missing(kind):
     """Why a peer cannot be started here, or ""."""
     if kind != "email":
         return ""
+    if shutil.which("node") is None:
+        return "not installed: node"
     return "" if os.path.isdir(f"{NPM}/smtp-server") else "not installed: smtp-server (tools/install-npm)"

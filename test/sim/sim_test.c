@@ -12,7 +12,7 @@
  *   HOLDFAST_SIM_SEED=n      just that history, told operation by operation
  *   HOLDFAST_SIM_HISTORIES=n so many, and no other test
  *   HOLDFAST_SIM_BREAK=n     all of them broken that way
- *   HOLDFAST_TEST_FULL=1     5,000 of them, else 100
+ *   HOLDFAST_TEST_FULL=1     500 of them, else 50
  */
 #include "../fault/fault.h"
 
@@ -22,7 +22,7 @@
 #include "turns.h"
 #include "store_sim.h"
 
-enum { FILES = 4, VARIANTS = 4, KNOWN_MAX = 256, ACTORS_MAX = 8, CHECK = 100, FULL = 5000 };
+enum { FILES = 4, VARIANTS = 4, KNOWN_MAX = 256, ACTORS_MAX = 8, CHECK = 50, FULL = 500 };
 
 static const int64_t SECOND = 1000000000, GRACE = 86400 * INT64_C(1000000000);
 

@@ -329,6 +329,27 @@ static void one_bad_recipient_keeps_nobody_else_from_hearing(void **state)
 	fails(c, ERR_FAILED, false);
 }
 
+/* Only for those who pay for each message: the tries of one are told who has it. */
+static void who_has_it_is_not_told_again(void **state)
+{
+	static const char *const numbers[] = {"+4915112345678", "+4915100000888"};
+	struct notify_channel c = channel("GOOD");
+	struct notify_result r = {0};
+	size_t before = count();
+	struct err e;
+
+	if (c.ops != &notify_sms)
+		skip();
+	c.to = numbers;
+	c.nto = 2;
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(send(&c, &r, &e), -1);
+		assert_int_equal(e.kind, ERR_BUSY);
+		assert_int_equal(r.done, 1);
+		assert_int_equal(count(), before + 1);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -343,6 +364,7 @@ int main(int argc, char **argv)
 	    cmocka_unit_test(what_is_missing_is_named_before_anything_is_sent),
 	    cmocka_unit_test(threads_send_at_the_same_time),
 	    cmocka_unit_test(one_bad_recipient_keeps_nobody_else_from_hearing),
+	    cmocka_unit_test(who_has_it_is_not_told_again),
 	};
 
 	for (size_t i = 0; i < sizeof drivers / sizeof *drivers; i++)

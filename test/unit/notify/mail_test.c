@@ -95,6 +95,7 @@ static void no_text_begins_a_header_or_ends_the_mail(void **state)
 	assert_non_null(strstr(text, "To: a@example.com,\r\n b@example.com\r\n"));
 	assert_non_null(strstr(text, "\r\n.\r\n..\r\n=46rom here\r\n"));
 	assert_non_null(strstr(text, "Importance: high"));
+	assert_non_null(strstr(text, "\r\nMessage-ID: <id...Bcc..a.b.c.holdfast@example.com>\r\n"));
 	buf_fini(&b);
 	notify_text_free(clean);
 }

@@ -226,6 +226,32 @@ static void a_clock_that_was_set_back_delays_nothing_for_long(void **state)
 	notify_router_free(r);
 }
 
+/* Of several recipients those that have it are not told again, across a restart too. */
+static void who_has_it_already_is_remembered_between_tries(void **state)
+{
+	const struct notify_route routes[] = {{.channel = "phone"}};
+	struct notify_router *a = notify_router_new(routes, 1, NULL, NULL),
+			     *b = notify_router_new(routes, 1, NULL, NULL);
+	struct notify_delivery *d;
+	struct err e;
+	char *text;
+
+	push(a, message("x", NOTIFY_WARNING), T0);
+	d = notify_router_take(a, T0);
+	assert_int_equal(d->result.done, 0);
+	d->result.done = 5;
+	err_set(&e, ERR_BUSY, "the second of three");
+	notify_router_done(a, d, &e, T0);
+	text = notify_router_save(a);
+	assert_int_equal(notify_router_load(b, text, &e), 0);
+	d = notify_router_take(b, T0 + H);
+	assert_int_equal(d->result.done, 5);
+	notify_router_done(b, d, NULL, T0 + H);
+	free(text);
+	notify_router_free(a);
+	notify_router_free(b);
+}
+
 /* Whatever is pushed is sent, held for a digest, counted, or told in the log: nothing is lost. */
 static void nothing_is_lost_while_servers_fail_at_random(void **state)
 {
@@ -272,6 +298,7 @@ int main(void)
 	    cmocka_unit_test(what_fails_for_good_goes_to_the_fallback_once),
 	    cmocka_unit_test(pings_follow_runs_and_say_alive),
 	    cmocka_unit_test(a_clock_that_was_set_back_delays_nothing_for_long),
+	    cmocka_unit_test(who_has_it_already_is_remembered_between_tries),
 	    cmocka_unit_test(nothing_is_lost_while_servers_fail_at_random),
 	};
 
