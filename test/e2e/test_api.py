@@ -66,6 +66,19 @@ def test_runs_come_page_by_page(api):
     problem(api.ask("GET", f"{V}/runs?limit=many"), 400, "usage")
 
 
+def test_snapshots_and_the_files_in_them_are_found(api):
+    api.tell("file orders /srv/orders/invoice-7.pdf")
+    (snapshot,) = api.ask("GET", f"{V}/snapshots?system=orders", "viewer").json["snapshots"]
+    assert (snapshot["repository"], snapshot["host"], snapshot["files"]) == ("main", "h", 1)
+    assert api.ask("GET", f"{V}/snapshots?system=www", "viewer").json["snapshots"] == []
+    (found,) = api.ask("GET", f"{V}/find?pattern=invoice-*", "operator").json["files"]
+    assert found["path"] == "/srv/orders/invoice-7.pdf" and found["snapshot"] == snapshot["snapshot"]
+    assert api.ask("GET", f"{V}/find?pattern=nothing", "operator").json["files"] == []
+    problem(api.ask("GET", f"{V}/find", "operator"), 400, "usage")
+    # Names are content: who only looks at how things stand does not see them.
+    assert api.ask("GET", f"{V}/find?pattern=invoice", "viewer").status == 403
+
+
 def test_a_log_is_shown_from_its_folder_only(api):
     answer = api.ask("GET", f"{V}/runs/1/log")
     assert answer.text == "log of orders\n" and answer.headers["Content-Type"].startswith("text/plain")
