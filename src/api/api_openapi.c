@@ -120,7 +120,8 @@ static json_t *good_json(const struct api_route *r)
 
 static json_t *operation_json(const struct api_route *r)
 {
-	const char *good = r->right == API_OPERATE ? "202" : "200";
+	const char *good = r->right == API_OPERATE && strcmp(r->method, "POST") == 0 ? "202"
+										     : "200";
 	json_t *answers = json_pack("{s:o}", good, good_json(r));
 	json_t *o = json_pack("{s:s, s:s, s:o}", "operationId", r->id, "summary", r->summary,
 	    "parameters", params_json(r));
@@ -165,7 +166,7 @@ static json_t *paths_json(void)
 static json_t *components_json(void)
 {
 	static const struct shape *const shapes[] = {
-	    &shape_run, &shape_system, &shape_event, &shape_health};
+	    &shape_run, &shape_system, &shape_event, &shape_health, &shape_snapshot, &shape_file};
 	json_t *schemas = json_object(), *problem;
 
 	for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)

@@ -110,7 +110,7 @@ int64_t api_value_number(const struct api_call *c, const char *name); /* 0: not 
 /* A new object of what went wrong. */
 json_t *api_problem(int status, const struct err *e);
 
-/* The handlers: api_read.c, api_act.c; api_metrics.c, api_openapi.c. */
+/* The handlers: api_read.c, api_stored.c, api_act.c; api_metrics.c, api_openapi.c. */
 int api_get_health(struct api_call *c, struct err *e);
 int api_get_status(struct api_call *c, struct err *e);
 int api_get_systems(struct api_call *c, struct err *e);
@@ -119,6 +119,8 @@ int api_get_why(struct api_call *c, struct err *e);
 int api_get_runs(struct api_call *c, struct err *e);
 int api_get_run(struct api_call *c, struct err *e);
 int api_get_log(struct api_call *c, struct err *e);
+int api_get_snapshots(struct api_call *c, struct err *e);
+int api_get_find(struct api_call *c, struct err *e);
 int api_get_schedule(struct api_call *c, struct err *e);
 int api_get_metrics(struct api_call *c, struct err *e);
 int api_get_openapi(struct api_call *c, struct err *e);

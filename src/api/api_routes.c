@@ -50,6 +50,18 @@ const struct api_route api_routes[] = {
     {"GET", V "/runs/{id}/log", API_READ, api_get_log, "getRunLog",
 	"The end of a run's execution log", API_PLAIN, NULL, NULL, {RUN,
 	{"bytes", API_IN_QUERY, API_COUNT, NULL, 1 << 20, "the last so many; 64 KiB where it is not said"}}},
+    {"GET", V "/snapshots", API_READ, api_get_snapshots, "listSnapshots",
+	"Snapshots in all repositories, the newest first", API_LIST, "snapshots", &shape_snapshot, {
+	{"system", API_IN_QUERY, API_TEXT, NULL, 0, "only of this system"},
+	{"repository", API_IN_QUERY, API_TEXT, NULL, 0, "only in this repository, by name or id"},
+	{"since", API_IN_QUERY, API_TIME, NULL, 0, "begun then or later"},
+	{"limit", API_IN_QUERY, API_COUNT, NULL, API_PAGE_MAX, "so many at most; 50 where it is not said"}}},
+    {"GET", V "/find", API_OPERATE, api_get_find, "findFiles",
+	"Files in all snapshots, by name", API_LIST, "files", &shape_file, {
+	{"pattern", API_IN_QUERY, API_TEXT, NULL, 0, "a part of the name, or a glob; with a '/' of the whole path"},
+	{"system", API_IN_QUERY, API_TEXT, NULL, 0, "only of this system"},
+	{"repository", API_IN_QUERY, API_TEXT, NULL, 0, "only in this repository, by name or id"},
+	{"limit", API_IN_QUERY, API_COUNT, NULL, API_PAGE_MAX, "so many at most; 50 where it is not said"}}},
     {"GET", V "/schedule", API_READ, api_get_schedule, "getSchedule",
 	"The next runs, soonest first", API_LIST, "schedule", NULL, {
 	{"system", API_IN_QUERY, API_TEXT, NULL, 0, "only of this system"},

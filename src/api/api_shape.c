@@ -5,11 +5,13 @@
 #include "base/calendar.h"
 #include "base/hex.h"
 #include "base/mem.h"
-#include "catalog/catalog.h"
+#include "catalog/catalog_snapshot.h"
 
 #define R(member) offsetof(struct run, member)
 #define S(member) offsetof(struct survey_system, member)
 #define E(member) offsetof(struct catalog_event, member)
+#define N(member) offsetof(struct catalog_snapshot, member)
+#define F(member) offsetof(struct shape_hit, member)
 #define H(member) offsetof(struct survey_health, member)
 
 /* clang-format off */
@@ -90,6 +92,33 @@ static const struct shape_field event_fields[] = {
     {0},
 };
 
+static const struct shape_field snapshot_fields[] = {
+    {"snapshot", SHAPE_TEXT, N(snapshot), "its id"},
+    {"repository", SHAPE_TEXT, N(name), "where it is: a configured name, or its URL"},
+    {"repository_id", SHAPE_TEXT, N(repository), "that one's id"},
+    {"system", SHAPE_TEXT, N(system), "of which system"},
+    {"host", SHAPE_TEXT, N(host), "of which host"},
+    {"outcome", SHAPE_TEXT, N(outcome), "complete, incomplete, failed"},
+    {"started", SHAPE_TIME, N(start_ns), "when it began: what it holds is of then"},
+    {"ended", SHAPE_TIME, N(end_ns), "when it was over"},
+    {"files", SHAPE_U64, N(files), "files in it"},
+    {"bytes", SHAPE_U64, N(bytes), "bytes in it"},
+    {"stored", SHAPE_U64, N(stored), "bytes that the repository grew by"},
+    {0},
+};
+
+static const struct shape_field file_fields[] = {
+    {"path", SHAPE_TEXT, F(path), "where it was"},
+    {"file_type", SHAPE_TEXT, F(type), "file, dir, ..."},
+    {"size", SHAPE_U64, F(size), "its bytes"},
+    {"mtime", SHAPE_TIME, F(mtime_ns), "when it was changed"},
+    {"system", SHAPE_TEXT, F(system), "of which system"},
+    {"repository", SHAPE_TEXT, F(repository), "where it is"},
+    {"snapshot", SHAPE_TEXT, F(snapshot), "the last one that has it as it is here"},
+    {"snapshots", SHAPE_U64, F(snapshots), "how many have it so"},
+    {0},
+};
+
 static const struct shape_field health_fields[] = {
     {"ready", SHAPE_BOOL, H(ready), "does it do what is declared?"},
     {"why", SHAPE_TEXT, H(why), "why not, or what limits it"},
@@ -102,6 +131,8 @@ static const struct shape_field health_fields[] = {
 const struct shape shape_run = {"Run", run_fields};
 const struct shape shape_system = {"System", system_fields};
 const struct shape shape_event = {"Event", event_fields};
+const struct shape shape_snapshot = {"Snapshot", snapshot_fields};
+const struct shape shape_file = {"File", file_fields};
 const struct shape shape_health = {"Health", health_fields};
 
 /* A text of the catalog may be of anybody: what is no UTF-8 is shown as '?'. */

@@ -9,6 +9,7 @@
 
 #include <jansson.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum shape_type {
 	SHAPE_TEXT,    /* const char *; NULL: null */
@@ -40,6 +41,14 @@ struct shape {
 json_t *shape_json(const struct shape *s, const void *value); /* new */
 json_t *shape_schema(const struct shape *s);                  /* new */
 
-extern const struct shape shape_run, shape_system, shape_event, shape_health;
+extern const struct shape shape_run, shape_system, shape_event, shape_health, shape_snapshot,
+    shape_file;
+
+/* One version of a file, as /find shows it. */
+struct shape_hit {
+	const char *path, *type, *system, *repository, *snapshot;
+	uint64_t size, snapshots;
+	int64_t mtime_ns;
+};
 
 #endif

@@ -3,6 +3,7 @@ import json
 import os
 import socket
 import ssl
+import subprocess
 import sys
 import threading
 import time
@@ -12,7 +13,7 @@ import pytest
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../servers"))
 import certs  # noqa: E402
 from api_host import ApiHost  # noqa: E402
-from conftest import trials  # noqa: E402
+from conftest import BINARY, trials  # noqa: E402
 
 V = "/api/v1"
 
@@ -64,6 +65,19 @@ def test_runs_come_page_by_page(api):
     problem(api.ask("GET", f"{V}/runs/999999"), 404, "absent")
     problem(api.ask("GET", f"{V}/runs/0"), 400, "usage")
     problem(api.ask("GET", f"{V}/runs?limit=many"), 400, "usage")
+
+
+def test_snapshots_and_the_files_in_them_are_found(api):
+    api.tell("file orders /srv/orders/invoice-7.pdf")
+    (snapshot,) = api.ask("GET", f"{V}/snapshots?system=orders", "viewer").json["snapshots"]
+    assert (snapshot["repository"], snapshot["host"], snapshot["files"]) == ("main", "h", 1)
+    assert api.ask("GET", f"{V}/snapshots?system=www", "viewer").json["snapshots"] == []
+    (found,) = api.ask("GET", f"{V}/find?pattern=invoice-*", "operator").json["files"]
+    assert found["path"] == "/srv/orders/invoice-7.pdf" and found["snapshot"] == snapshot["snapshot"]
+    assert api.ask("GET", f"{V}/find?pattern=nothing", "operator").json["files"] == []
+    problem(api.ask("GET", f"{V}/find", "operator"), 400, "usage")
+    # Names are content: who only looks at how things stand does not see them.
+    assert api.ask("GET", f"{V}/find?pattern=invoice", "viewer").status == 403
 
 
 def test_a_log_is_shown_from_its_folder_only(api):
@@ -410,6 +424,11 @@ def test_beyond_loopback_there_has_to_be_a_token(tmp_path):
     host.process.wait(60)
     with ApiHost(tmp_path, listen="0.0.0.0:0", cert=made.cert, key=f"file:{made.key}"):
         pass
+
+
+def test_a_command_that_serves_nothing_loads_no_server():
+    loaded = subprocess.run(["ldd", BINARY], stdout=subprocess.PIPE, text=True, check=True).stdout
+    assert "libjansson" in loaded and not any(x in loaded for x in ("microhttpd", "gnutls", "libcurl", "libpq"))
 
 
 class Keeps(ApiHost):

@@ -178,6 +178,21 @@ def test_a_backup_is_good_though_the_catalog_cannot_be_written(hf, place):
     assert len(find(hf, "f.txt")) == 2
 
 
+def test_nobody_else_reads_the_names_in_the_catalog(hf, place):
+    write(f"{place}/www/secret-plan.txt", b"content of it")
+    old = os.umask(0)
+    try:
+        backup(hf)
+    finally:
+        os.umask(old)
+    state = hf.env["HOLDFAST_STATE_DIR"]
+    files = [n for n in os.listdir(state) if n.startswith("catalog.db")]
+    assert files and all(os.stat(f"{state}/{n}").st_mode & 0o077 == 0 for n in files)
+    for n in files:
+        with open(f"{state}/{n}", "rb") as f:
+            assert b"content of it" not in f.read()
+
+
 def test_the_catalog_may_be_on_a_server(hf, place, rng):
     need_programs("setpriv")
     if postgres.missing():

@@ -165,6 +165,22 @@ def test_an_unknown_system_is_told_with_the_nearest(world, hf):
     assert "runs have numbers" in hf("jobs", "x", rc=2).err
 
 
+def test_status_says_what_is_missed_and_how_the_last_run_went(world, hf, base):
+    world.write({"www": "tier: fast", "new": ""}, tiers="  fast: {destinations: main, rpo: {target: 1h}}\n")
+    r = hf("--json", "status", rc=40)
+    systems = {s["name"]: s for s in r.summary["systems"]}
+    assert r.summary["daemon"] is None
+    assert systems["www"]["rpo_missed"] and systems["www"]["last_run"] is None and not systems["new"]["rpo_missed"]
+    hf("run", "www")
+    os.rename(f"{base}/src/www", f"{base}/src/away")
+    hf("run", "www", rc=1)
+    www = {s["name"]: s for s in hf("--json", "status", rc=40).summary["systems"]}["www"]
+    assert not www["rpo_missed"] and 0 < www["rpo_age"] < 3600 == www["rpo_target"]
+    assert www["last_run"]["status"] == "failed" and "away" not in www["last_run"]["message"]
+    r = hf("status", rc=40)
+    assert r.out.startswith("daemon: not running\n") and "failed (run 2)" in r.out
+
+
 # ---- The daemon.
 
 def test_it_begins_what_is_due_and_obeys(world, hf):

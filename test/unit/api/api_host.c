@@ -9,6 +9,7 @@
  *     publish TEXT        progress
  *     success SYSTEM AGE  a backup that began so many seconds ago, and took one
  *     failure SYSTEM
+ *     file SYSTEM PATH    a snapshot with that file
  *     ready 0|1
  */
 #include <stdatomic.h>
@@ -19,7 +20,7 @@
 
 #include "api/api.h"
 #include "base/mem.h"
-#include "catalog/catalog.h"
+#include "catalog/catalog_files.h"
 
 #define SECOND INT64_C(1000000000)
 
@@ -143,6 +144,33 @@ static int add_run(struct catalog *c, const char *system, int64_t ago_s, bool go
 	return run_add(c, &r, &id, e);
 }
 
+static int add_file(struct catalog *c, const char *system, const char *path, struct err *e)
+{
+	struct catalog_snapshot s = {.repository = "abcd",
+	    .name = "main",
+	    .snapshot = "0123abcd",
+	    .group = "77",
+	    .system = system,
+	    .host = "h",
+	    .outcome = "complete",
+	    .start_ns = now_ns(),
+	    .end_ns = now_ns(),
+	    .files = 1,
+	    .bytes = 5};
+	char head[CATALOG_HEX];
+	struct catalog_files *f;
+	uint64_t left_out;
+
+	if (catalog_snapshot_put(c, &s, e) == -1 ||
+	    catalog_files_begin(c, &s, true, &f, head, e) == -1)
+		return -1;
+	if (catalog_files_add(f, span_str(path), ENTRY_FILE, 5, now_ns(), false, e) == -1) {
+		catalog_files_abort(f);
+		return -1;
+	}
+	return catalog_files_commit(f, &left_out, e);
+}
+
 static int command(struct api *a, struct catalog *c, char *line, struct err *e)
 {
 	char *save = NULL, *word = strtok_r(line, " \n", &save),
@@ -168,6 +196,8 @@ static int command(struct api *a, struct catalog *c, char *line, struct err *e)
 		rc = add_run(c, one, atol(rest ? rest : "0"), true, e);
 	} else if (strcmp(word, "failure") == 0) {
 		rc = add_run(c, one, 0, false, e);
+	} else if (strcmp(word, "file") == 0) {
+		rc = add_file(c, one, rest, e);
 	} else if (strcmp(word, "ready") == 0) {
 		ready = atoi(one) != 0;
 	}

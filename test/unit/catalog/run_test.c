@@ -296,6 +296,10 @@ static void the_latest_is_known_of_each_system_and_kind(void **state)
 	OK(run_latest(c, NULL, see_latest, &l, &e));
 	assert_int_equal(l.n, 2);
 	assert_int_equal(l.last.last_status, RUN_PROBLEMS);
+	good = ran(c, "a", RUN_COMPLETED, 60);
+	OK(run_latest(c, "a", see_latest, &l, &e));
+	assert_true(l.last.failed_in_row == 0 && l.last.success_id == good &&
+		    l.last.success_ended_ns == 61 && l.last.failures == 2);
 	catalog_close(c);
 }
 
