@@ -14,7 +14,7 @@ enum { TICK_MS = 250, DRAIN_MS = 1000, TLS_FILE_MAX = 1 << 20 };
 
 static void log_line(struct api *a, enum event_level level, const char *fmt, va_list ap)
 {
-	char line[1200] = "api: ";
+	char line[1200];
 	unsigned wait;
 
 	if (a->host.log == NULL)
@@ -23,7 +23,7 @@ static void log_line(struct api *a, enum event_level level, const char *fmt, va_
 	if (level == EVENT_WARN &&
 	    !api_limit_take(a->logged, span_str("log"), a->clock->mono_ns(a->clock), &wait))
 		return;
-	vsnprintf(line + 5, sizeof line - 5, fmt, ap);
+	vsnprintf(line, sizeof line, fmt, ap);
 	for (char *p = line; *p; p++)
 		if ((unsigned char)*p < ' ' || *p == 0x7f)
 			*p = ' ';

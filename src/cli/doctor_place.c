@@ -134,6 +134,9 @@ void doctor_places(struct doctor *d)
 	struct err e;
 
 	err_clear(&e);
+	/* As -o retries=2 where nothing else was said: who looks does not wait a minute for each.
+	 */
+	setenv("HOLDFAST_RETRIES", "2", 0);
 	if (given && config_repository(c, word, &named, &e) == -1) {
 		doctor_err(d, "reach", word, &e, "holdfast config check");
 		return;

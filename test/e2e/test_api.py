@@ -3,6 +3,7 @@ import json
 import os
 import socket
 import ssl
+import subprocess
 import sys
 import threading
 import time
@@ -12,7 +13,7 @@ import pytest
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../servers"))
 import certs  # noqa: E402
 from api_host import ApiHost  # noqa: E402
-from conftest import trials  # noqa: E402
+from conftest import BINARY, trials  # noqa: E402
 
 V = "/api/v1"
 
@@ -423,6 +424,11 @@ def test_beyond_loopback_there_has_to_be_a_token(tmp_path):
     host.process.wait(60)
     with ApiHost(tmp_path, listen="0.0.0.0:0", cert=made.cert, key=f"file:{made.key}"):
         pass
+
+
+def test_a_command_that_serves_nothing_loads_no_server():
+    loaded = subprocess.run(["ldd", BINARY], stdout=subprocess.PIPE, text=True, check=True).stdout
+    assert "libjansson" in loaded and not any(x in loaded for x in ("microhttpd", "gnutls", "libcurl", "libpq"))
 
 
 class Keeps(ApiHost):
