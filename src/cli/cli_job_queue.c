@@ -22,6 +22,7 @@ int job_queue(struct catalog *cat, const struct world *w, const struct world_sys
 	    .trigger = "manual",
 	    .by = by,
 	    .status = RUN_QUEUED,
+	    .due_ns = now_ns,
 	    .queued_ns = now_ns,
 	    .priority = (int)(s->priority ? s->priority : t->priority) + 1};
 

@@ -71,20 +71,30 @@ static void runs_fini(struct runs *l)
 	free(l->v);
 }
 
-/* Those of an owner who is gone, or of all whose lease is over. */
+/*
+ * Those of an owner who is gone, or of all whose lease is over.  The next try is in the queue
+ * before this one is recorded as interrupted: who is killed between the two does both again, and
+ * of one due moment there is one next try.
+ */
 static int reap(struct daemon *d, const char *owner, struct err *e)
 {
-	struct runs broke_off = {0};
-	int rc = run_reap(
-	    d->catalog, owner, d->ctx->clock->wall_ns(d->ctx->clock), collect, &broke_off, e);
+	int64_t now = d->ctx->clock->wall_ns(d->ctx->clock);
+	struct run_filter running = {.status = RUN_RUNNING};
+	struct runs seen = {0}, broke_off = {0};
+	int rc = run_list(d->catalog, &running, collect, &seen, e);
 
-	for (size_t i = 0; i < broke_off.n; i++) {
-		const struct run *r = &broke_off.v[i];
+	for (size_t i = 0; rc == 0 && i < seen.n; i++) {
+		const struct run *r = &seen.v[i];
 
-		daemon_tell(d, "run.interrupted", EVENT_WARN, r->system, r->id,
-		    "its process is gone; what it had stored is kept");
-		try_again(d, r, 0);
+		if (owner ? r->owner && strcmp(r->owner, owner) == 0 : r->lease_ns < now)
+			try_again(d, r, 0);
 	}
+	if (rc == 0)
+		rc = run_reap(d->catalog, owner, now, collect, &broke_off, e);
+	for (size_t i = 0; i < broke_off.n; i++)
+		daemon_tell(d, "run.interrupted", EVENT_WARN, broke_off.v[i].system,
+		    broke_off.v[i].id, "its process is gone; what it had stored is kept");
+	runs_fini(&seen);
 	runs_fini(&broke_off);
 	return rc;
 }
