@@ -160,6 +160,7 @@ static void on_timer(uv_timer_t *t)
 		reload(d);
 	daemon_queue_due(d, now);
 	daemon_dispatch(d);
+	daemon_watch_rpo(d, now);
 	if (d->p->hooks.tick != NULL)
 		d->p->hooks.tick(d->p->hooks.arg, d->ctx->clock->wall_ns(d->ctx->clock));
 }
@@ -261,6 +262,7 @@ static int serve(struct daemon *d, struct err *e)
 	int rc;
 
 	start_loop(d);
+	d->began_s = daemon_now_s(d);
 	rc = h->up ? h->up(h->arg, d, e) : 0;
 	if (rc == 0) {
 		d->notify = daemon_notify_new(d);

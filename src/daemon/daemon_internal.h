@@ -24,7 +24,8 @@ struct planned {
 	struct world_times *times;
 	int64_t settled_s[2]; /* of backups; of verifications */
 	int64_t next_s;
-	int64_t passed_over; /* the open run on whose account one was skipped last */
+	int64_t passed_over;  /* the open run on whose account one was skipped last */
+	enum event_level rpo; /* what was told of it: EVENT_INFO while it is kept */
 };
 
 struct child {
@@ -58,7 +59,8 @@ struct daemon {
 	char *owner;
 	int lock;
 	bool stopping;
-	int64_t last_wall_s, last_mono_s, renewed_s; /* 0: not yet */
+	int64_t began_s;
+	int64_t last_wall_s, last_mono_s, renewed_s, watched_s; /* 0: not yet */
 	int64_t watchdog_ms, fed_ms;
 	_Atomic bool reload;         /* somebody asked for it */
 	pthread_rwlock_t world_lock; /* the loop alone writes */
@@ -83,6 +85,9 @@ const struct world_system *daemon_system(const struct daemon *d, const char *nam
 /* daemon_run.c: a run with texts of its own; what the catalog shows is borrowed. */
 void run_copy(struct run *to, const struct run *r);
 void run_copy_fini(struct run *r);
+
+/* daemon_watch.c: tell of systems whose newest backup is older than they promise. */
+void daemon_watch_rpo(struct daemon *d, int64_t now_s);
 
 /* daemon_queue.c */
 int daemon_take_over(struct daemon *d, struct err *e); /* what the last one left */

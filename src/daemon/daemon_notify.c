@@ -318,6 +318,8 @@ static char *key_of(const char *event, const char *system, const char *text)
 		return mem_printf("run/%s/%.*s", system ? system : "", kind_of(text), text);
 	if (strncmp(event, "config.", 7) == 0)
 		return mem_strdup("config");
+	if (strncmp(event, "rpo.", 4) == 0)
+		return mem_printf("rpo/%s", system);
 	return mem_printf("%s/%s", event, system ? system : "");
 }
 
@@ -345,7 +347,7 @@ void daemon_notify_told(struct daemon_notify *n, const char *event, enum event_l
 	    .system = system,
 	    .host = os_host(),
 	    .text = text,
-	    .recovered = strcmp(event, "config.reloaded") == 0};
+	    .recovered = strcmp(event, "config.reloaded") == 0 || strcmp(event, "rpo.kept") == 0};
 	char number[24], *key, *subject;
 	struct notify_field field = {"run", number};
 

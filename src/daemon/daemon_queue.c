@@ -262,6 +262,7 @@ void daemon_run_over(struct daemon *d, const struct child *c, int64_t status, in
 		return;
 	}
 	tell_outcome(d, c, &o);
+	d->watched_s = 0; /* an RPO that was missed may be kept again */
 	/* What our own end broke off the next daemon goes on with; what was stopped by hand not. */
 	if (o.status == RUN_INTERRUPTED && (d->stopping || !c->asked_ms))
 		try_again(d, &c->run, 0);

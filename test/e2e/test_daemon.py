@@ -1,5 +1,6 @@
 """The daemon and its runs: begun when they are due, recorded, and nothing lost when it is killed."""
 import datetime
+import glob
 import http.client
 import json
 import os
@@ -44,10 +45,10 @@ class World:
         with open(self.path, "w", encoding="utf-8") as f:
             f.write(text + rest)
 
-    def serve(self):
+    def serve(self, env=None):
         log = open(f"{self.base}/serve.log", "ab")
         before = self.log().count("daemon.started")
-        self.daemon = self.hf.start("serve", stdout=subprocess.DEVNULL, stderr=log)
+        self.daemon = self.hf.start("serve", env=env, stdout=subprocess.DEVNULL, stderr=log)
         log.close()
         self.until(lambda: self.log().count("daemon.started") > before or self.daemon.poll() is not None)
         assert self.daemon.poll() is None, self.log()
@@ -223,6 +224,23 @@ def test_a_stuck_run_blocks_nobody_else_and_can_be_stopped(world, hf, base):
     world.until(lambda: world.jobs("--system", "behind")[0]["status"] == "completed")
     assert world.jobs("--system", "stuck")[0]["status"] == "interrupted"
     assert world.stop() == 0
+
+
+def test_an_rpo_that_is_missed_is_told_once_and_that_it_is_kept_again(world, hf, base):
+    """The clock of the daemon alone is set forward: what was done stays where it was."""
+    world.write({"www": "tier: kept, hooks: {before: [{run: 'test ! -e " + f"{base}" + "/down'}]}"},
+                tiers="  kept: {destinations: main, rpo: {target: 1h, acceptable: 2h}}\n")
+    hf("run", "www")
+    with open(f"{base}/down", "w", encoding="utf-8"):
+        pass
+    (library,) = glob.glob("/usr/lib/*/faketime/libfaketime.so.1")
+    world.serve({"LD_PRELOAD": library, "FAKETIME": "+90m"})
+    world.until(lambda: "rpo.missed" in world.log())
+    assert "warning rpo.missed system=www what is backed up is 90 minutes old; promised are 60" in world.log()
+    os.unlink(f"{base}/down")
+    hf("run", "www")
+    world.until(lambda: "rpo.kept" in world.log())
+    assert world.stop() == 0 and world.log().count("rpo.missed") == 1
 
 
 def test_who_depends_on_another_comes_after_it(world):
