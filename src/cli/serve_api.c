@@ -53,15 +53,12 @@ static int tell_system(const struct serve_api *s, const struct world *w,
 	struct api_system row = {
 	    .name = x->item.name, .tier = x->tier, .rpo_ns = length(&tier->rpo.target)};
 	int64_t now_s = now_ns(s) / CALENDAR_SECOND, due, start;
-	struct world_times *t;
+	const struct world_times *t = daemon_times(s->d, x);
 	enum times_what what;
 
-	if (world_times_new(tier, x, &t, e) == -1)
-		return -1;
 	row.verify_ns = verify_every_ns(t, now_s);
 	if (!x->paused && world_times_next(t, now_s, true, &what, &due, &start))
 		row.next_ns = start * CALENDAR_SECOND;
-	world_times_free(t);
 	return each(to, &row, e);
 }
 

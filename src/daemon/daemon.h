@@ -55,6 +55,10 @@ void daemon_reload(struct daemon *d);
 /* What is declared, which stays as it is until it is released: soon. */
 const struct world *daemon_world_hold(struct daemon *d);
 void daemon_world_release(struct daemon *d);
+/* While it is held: when a declared system is due. */
+struct world_system;
+struct world_times;
+const struct world_times *daemon_times(struct daemon *d, const struct world_system *s);
 /* The text of the last mistake that made a reload be refused; "" after a good one. */
 void daemon_mistake(struct daemon *d, char *out, size_t size);
 /* A line of the log. */

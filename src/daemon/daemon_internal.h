@@ -53,6 +53,7 @@ struct daemon {
 	struct daemon_notify *notify; /* NULL: not yet, or not any more */
 	struct world *world;
 	struct planned *systems; /* what others depend on first */
+	size_t *place;           /* in systems, of each of world's */
 	size_t nsystems;
 	struct child *children;
 	unsigned running;

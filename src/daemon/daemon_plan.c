@@ -43,6 +43,8 @@ static void plans_free(struct planned *v, size_t n)
 void daemon_plan_free(struct daemon *d)
 {
 	plans_free(d->systems, d->nsystems);
+	free(d->place);
+	d->place = NULL;
 	world_free(d->world);
 	d->systems = NULL;
 	d->world = NULL;
@@ -169,7 +171,7 @@ int daemon_load(struct daemon *d, struct err *e)
 	struct world *w;
 	struct planned *v;
 	bool *done;
-	size_t n = 0;
+	size_t n = 0, *place;
 	int64_t now_s = daemon_now_s(d);
 
 	if (world_load(d->p->config, getenv, NULL, &w, e) == -1)
@@ -191,8 +193,12 @@ int daemon_load(struct daemon *d, struct err *e)
 			world_free(w);
 			return -1;
 		}
+	place = mem_alloc((n + 1) * sizeof *place);
+	for (size_t i = 0; i < n; i++)
+		place[v[i].system - world_system_at(w, 0)] = i;
 	pthread_rwlock_wrlock(&d->world_lock);
 	daemon_plan_free(d);
+	d->place = place;
 	d->world = w;
 	d->systems = v;
 	d->nsystems = n;
@@ -207,6 +213,11 @@ int daemon_load(struct daemon *d, struct err *e)
 		v[i].next_s = 0; /* looked at when there is time */
 	}
 	return 0;
+}
+
+const struct world_times *daemon_times(struct daemon *d, const struct world_system *s)
+{
+	return d->systems[d->place[s - world_system_at(d->world, 0)]].times;
 }
 
 /* ---- What is due. */
