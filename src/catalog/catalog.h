@@ -194,6 +194,14 @@ typedef int catalog_measured(void *arg, int64_t at_ns, double value, struct err 
 int catalog_measured_list(struct catalog *c, const char *system, const char *name, int64_t since_ns,
     unsigned limit, catalog_measured *each, void *arg, struct err *e);
 
+/*
+ * Forget what is too old to matter: events and runs that were skipped or cancelled after a
+ * quarter, other runs after three years, of which the last of each system and kind stay known
+ * (run_latest); measurements after three years.
+ */
+enum { CATALOG_EVENT_DAYS = 92, CATALOG_RUN_DAYS = 1096 };
+int catalog_trim(struct catalog *c, int64_t now_ns, struct err *e);
+
 /* ---- Things of daemons that must outlive them: a small value under a name. */
 /* value NULL: no more */
 int catalog_put(struct catalog *c, const char *name, const char *value, struct err *e);

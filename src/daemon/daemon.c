@@ -120,6 +120,18 @@ static void stop(struct daemon *d)
 		uv_stop(&d->loop);
 }
 
+/* Once a day, and soon after the beginning. */
+static void trim(struct daemon *d, int64_t now_s)
+{
+	struct err e;
+
+	if (now_s - d->trimmed_s < 86400 && now_s >= d->trimmed_s)
+		return;
+	d->trimmed_s = now_s;
+	if (catalog_trim(d->catalog, now_s * CALENDAR_SECOND, &e) == -1)
+		daemon_log(d, EVENT_ERROR, "%s", e.msg);
+}
+
 static void reload(struct daemon *d)
 {
 	struct err e;
@@ -161,6 +173,7 @@ static void on_timer(uv_timer_t *t)
 	daemon_queue_due(d, now);
 	daemon_dispatch(d);
 	daemon_watch_rpo(d, now);
+	trim(d, now);
 	if (d->p->hooks.tick != NULL)
 		d->p->hooks.tick(d->p->hooks.arg, d->ctx->clock->wall_ns(d->ctx->clock));
 }

@@ -61,7 +61,7 @@ struct daemon {
 	int lock;
 	bool stopping;
 	int64_t began_s;
-	int64_t last_wall_s, last_mono_s, renewed_s, watched_s; /* 0: not yet */
+	int64_t last_wall_s, last_mono_s, renewed_s, watched_s, trimmed_s; /* 0: not yet */
 	int64_t watchdog_ms, fed_ms;
 	_Atomic bool reload;         /* somebody asked for it */
 	pthread_rwlock_t world_lock; /* the loop alone writes */

@@ -143,6 +143,51 @@ static void a_damaged_one_is_kept_and_a_new_one_begun(void **state)
 	free(path);
 }
 
+static int count_run(void *arg, const struct run *r, struct err *err)
+{
+	++*(int *)arg;
+	return 0;
+}
+
+static void what_is_old_is_forgotten_and_the_last_stays_known(void **state)
+{
+	const int64_t day = INT64_C(86400) * 1000000000, now = 2000 * day;
+	static const struct {
+		enum run_status status;
+		int days; /* old */
+	} runs[] = {{RUN_COMPLETED, 1200}, {RUN_FAILED, 1000}, {RUN_SKIPPED, 100}, {RUN_SKIPPED, 1},
+	    {RUN_QUEUED, 1200}};
+	struct catalog *c = place_open();
+	struct run_filter all = {.limit = 0};
+	struct events s = {0};
+	double sum = 0;
+	int64_t id;
+	int n = 0;
+
+	for (size_t i = 0; i < sizeof runs / sizeof *runs; i++) {
+		struct run r = {.system = "a",
+		    .kind = "backup",
+		    .status = runs[i].status,
+		    .queued_ns = now - runs[i].days * day,
+		    .ended_ns = now - runs[i].days * day};
+		struct catalog_event ev = {
+		    .at_ns = r.queued_ns, .name = "x", .severity = "info", .text = ""};
+
+		OK(run_add(c, &r, &id, &e));
+		OK(catalog_event_add(c, &ev, &id, &e));
+	}
+	OK(catalog_measure(c, "a", "rpo", now - 1200 * day, 1, &e));
+	OK(catalog_measure(c, "a", "rpo", now - 1000 * day, 2, &e));
+	OK(catalog_trim(c, now, &e));
+	OK(run_list(c, &all, count_run, &n, &e));
+	assert_int_equal(n, 3); /* the failed one, a skipped one, and what waits */
+	OK(catalog_event_list(c, 0, NULL, 0, see, &s, &e));
+	assert_int_equal(s.n, 1);
+	OK(catalog_measured_list(c, "a", "rpo", 0, 0, add_up, &sum, &e));
+	assert_true(sum == 2);
+	catalog_close(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -152,6 +197,7 @@ int main(void)
 	    T(what_a_newer_version_made_is_left_alone),
 	    T(a_step_of_its_form_is_whole_or_not_there),
 	    T(a_damaged_one_is_kept_and_a_new_one_begun),
+	    T(what_is_old_is_forgotten_and_the_last_stays_known),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
