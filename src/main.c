@@ -17,6 +17,12 @@ static void on_stop(int sig)
 		_exit(130);
 }
 
+/* Whoever began us is gone (os_child.h). */
+static void on_orphaned(int sig)
+{
+	atomic_store(&ctx.cancel, true);
+}
+
 static void on_usr1(int sig)
 {
 	atomic_store(&asked, true);
@@ -34,6 +40,7 @@ int main(int argc, char **argv)
 {
 	handle(SIGINT, on_stop, 0);
 	handle(SIGTERM, on_stop, 0);
+	handle(SIGUSR2, on_orphaned, 0);
 	handle(SIGUSR1, on_usr1, SA_RESTART);
 	handle(SIGPIPE, SIG_IGN, 0);
 	tzset();

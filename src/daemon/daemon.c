@@ -170,6 +170,7 @@ static void on_timer(uv_timer_t *t)
 	}
 	if (atomic_exchange(&d->reload, false))
 		reload(d);
+	daemon_look_after_orphans(d);
 	daemon_queue_due(d, now);
 	daemon_dispatch(d);
 	daemon_watch_rpo(d, now);
@@ -307,6 +308,9 @@ int daemon_run(const struct daemon_params *p, struct ctx *ctx, struct err *e)
 
 	if (rc == 0)
 		rc = serve(&d, e);
+	for (size_t i = 0; i < d.norphans; i++)
+		run_copy_fini(&d.orphans[i]);
+	free(d.orphans);
 	daemon_plan_free(&d);
 	catalog_close(d.catalog);
 	os_close(d.lock);

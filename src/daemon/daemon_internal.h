@@ -57,6 +57,8 @@ struct daemon {
 	size_t nsystems;
 	struct child *children;
 	unsigned running;
+	struct run *orphans; /* runs that the last daemon began, and that end by themselves */
+	size_t norphans;
 	char *owner;
 	int lock;
 	bool stopping;
@@ -92,6 +94,7 @@ void daemon_watch_rpo(struct daemon *d, int64_t now_s);
 
 /* daemon_queue.c */
 int daemon_take_over(struct daemon *d, struct err *e); /* what the last one left */
+void daemon_look_after_orphans(struct daemon *d);
 void daemon_renew(struct daemon *d, int64_t now_s);
 void daemon_dispatch(struct daemon *d);
 void daemon_run_over(struct daemon *d, const struct child *c, int64_t status, int signal);

@@ -211,6 +211,7 @@ int daemon_load(struct daemon *d, struct err *e)
 		if (recall(d, &v[i], now_s, e) == -1)
 			return -1;
 		v[i].next_s = 0; /* looked at when there is time */
+		v[i].rpo = EVENT_INFO;
 	}
 	return 0;
 }

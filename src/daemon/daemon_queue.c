@@ -2,7 +2,6 @@
 #include "daemon/daemon_internal.h"
 
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,25 +71,22 @@ static void runs_fini(struct runs *l)
 }
 
 /*
- * Those of an owner who is gone, or of all whose lease is over.  The next try is in the queue
- * before this one is recorded as interrupted: who is killed between the two does both again, and
- * of one due moment there is one next try.
+ * Those of other daemons whose lease is over.  The next try is in the queue before this one is
+ * recorded as interrupted: who is killed between the two does both again, and of one due moment
+ * there is one next try.
  */
-static int reap(struct daemon *d, const char *owner, struct err *e)
+static int reap(struct daemon *d, struct err *e)
 {
 	int64_t now = d->ctx->clock->wall_ns(d->ctx->clock);
 	struct run_filter running = {.status = RUN_RUNNING};
 	struct runs seen = {0}, broke_off = {0};
 	int rc = run_list(d->catalog, &running, collect, &seen, e);
 
-	for (size_t i = 0; rc == 0 && i < seen.n; i++) {
-		const struct run *r = &seen.v[i];
-
-		if (owner ? r->owner && strcmp(r->owner, owner) == 0 : r->lease_ns < now)
-			try_again(d, r, 0);
-	}
+	for (size_t i = 0; rc == 0 && i < seen.n; i++)
+		if (seen.v[i].lease_ns < now)
+			try_again(d, &seen.v[i], 0);
 	if (rc == 0)
-		rc = run_reap(d->catalog, owner, now, collect, &broke_off, e);
+		rc = run_reap(d->catalog, NULL, now, collect, &broke_off, e);
 	for (size_t i = 0; i < broke_off.n; i++)
 		daemon_tell(d, "run.interrupted", EVENT_WARN, broke_off.v[i].system,
 		    broke_off.v[i].id, "its process is gone; what it had stored is kept");
@@ -99,35 +95,72 @@ static int reap(struct daemon *d, const char *owner, struct err *e)
 	return rc;
 }
 
-/* ---- At the beginning. */
+/* ---- What the last daemon left. */
 
-static int end_process(void *arg, const struct run *r, struct err *e)
+/* Nobody is at it any more; if it has ended by itself just now, all is said. */
+static int end_orphan(struct daemon *d, const struct run *r, struct err *e)
 {
-	struct daemon *d = arg;
+	struct run end = {.id = r->id,
+	    .status = RUN_INTERRUPTED,
+	    .owner = d->owner,
+	    .score = -1,
+	    .ended_ns = d->ctx->clock->wall_ns(d->ctx->clock),
+	    .log = r->log,
+	    .message = "its process is gone; what it had stored is kept"};
 
-	if (r->owner != NULL && strcmp(r->owner, d->owner) == 0 && r->pid > 1 &&
-	    os_process_lives(r->pid, r->started_ns ? r->started_ns + 60 * CALENDAR_SECOND : 0)) {
-		kill((pid_t)r->pid, SIGTERM);
-		d->running++;
-	}
+	try_again(d, r, 0);
+	if (run_end(d->catalog, &end, e) == -1)
+		return e->kind == ERR_ABSENT ? 0 : -1;
+	daemon_tell(d, "run.interrupted", EVENT_WARN, r->system, r->id, "%s", end.message);
 	return 0;
 }
 
-/* Children of the last one were told to stop by its end: they get their time to do so. */
+static bool lives(const struct run *r)
+{
+	return r->pid > 1 && os_process_lives(r->pid, r->started_ns + 60 * CALENDAR_SECOND);
+}
+
+/*
+ * Its runs were told to stop by its end, and get their time to do so, hooks and all: who would tell
+ * them again would cut that short.  Until then they are ours, and their queues are taken.
+ */
 int daemon_take_over(struct daemon *d, struct err *e)
 {
-	struct run_filter f = {.status = RUN_RUNNING};
+	struct run_filter running = {.status = RUN_RUNNING};
+	struct runs seen = {0};
+	int rc = run_list(d->catalog, &running, collect, &seen, e);
 
-	for (int i = 0; i < 600 && !ctx_cancelled(d->ctx); i++) {
-		d->running = 0;
-		if (run_list(d->catalog, &f, end_process, d, e) == -1)
-			return -1;
-		if (d->running == 0)
-			break;
-		os_sleep_ns(d->ctx, CALENDAR_SECOND / 10);
+	d->orphans = mem_zalloc((seen.n + 1) * sizeof *d->orphans);
+	for (size_t i = 0; rc == 0 && i < seen.n; i++) {
+		const struct run *r = &seen.v[i];
+
+		if (r->owner == NULL || strcmp(r->owner, d->owner) != 0)
+			continue;
+		if (lives(r))
+			run_copy(&d->orphans[d->norphans++], r);
+		else
+			rc = end_orphan(d, r, e);
 	}
-	d->running = 0;
-	return reap(d, d->owner, e);
+	runs_fini(&seen);
+	return rc;
+}
+
+void daemon_look_after_orphans(struct daemon *d)
+{
+	struct err e;
+
+	for (size_t i = 0; i < d->norphans;) {
+		if (lives(&d->orphans[i])) {
+			i++;
+			continue;
+		}
+		if (end_orphan(d, &d->orphans[i], &e) == -1) {
+			daemon_log(d, EVENT_ERROR, "%s", e.msg);
+			return; /* the next time */
+		}
+		run_copy_fini(&d->orphans[i]);
+		d->orphans[i] = d->orphans[--d->norphans];
+	}
 }
 
 void daemon_renew(struct daemon *d, int64_t now_s)
@@ -135,7 +168,7 @@ void daemon_renew(struct daemon *d, int64_t now_s)
 	struct err e;
 
 	if (run_renew(d->catalog, d->owner, (now_s + DAEMON_LEASE_S) * CALENDAR_SECOND, &e) == -1 ||
-	    reap(d, NULL, &e) == -1)
+	    reap(d, &e) == -1)
 		daemon_log(d, EVENT_ERROR, "%s", e.msg);
 }
 

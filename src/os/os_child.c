@@ -56,7 +56,7 @@ static char **make_env(const char *const *more)
 /* After fork: only what may be called there. */
 static void become(const struct os_child *c, char **env, int out, int fail, pid_t parent)
 {
-	static const int usual[] = {SIGINT, SIGTERM, SIGPIPE, SIGUSR1, SIGHUP};
+	static const int usual[] = {SIGINT, SIGTERM, SIGPIPE, SIGUSR1, SIGUSR2, SIGHUP};
 	sigset_t none;
 	int in, why;
 
@@ -214,7 +214,9 @@ int os_child_run(const struct os_child *c, struct ctx *ctx, int *status, struct 
 
 bool os_die_with_parent(int pid)
 {
-	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	/* It comes once for each of the parent's threads: SIGTERM would say "at once" by the
+	 * second. */
+	prctl(PR_SET_PDEATHSIG, SIGUSR2);
 	return getppid() == pid;
 }
 

@@ -32,8 +32,10 @@ struct os_child {
  */
 int os_child_run(const struct os_child *c, struct ctx *ctx, int *status, struct err *e);
 
-/* From now on we end (SIGTERM) when the thread of that process which started us does; false: it is
- * gone already. */
+/*
+ * From now on we are asked to end (SIGUSR2, which main() takes for a wish to stop, however often it
+ * comes) when the thread of that process which started us does; false: it is gone already.
+ */
 bool os_die_with_parent(int pid);
 
 /* Is that process there, and was it started before that moment (wall clock)? */
