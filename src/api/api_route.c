@@ -197,7 +197,11 @@ static int bind_body(struct api_call *c, struct span body, struct err *e)
 	const char *name;
 	json_t *j;
 
-	if (strspn((const char *)(body.n ? body.p : (const uint8_t *)""), " \t\r\n") == body.n)
+	size_t blanks = 0;
+
+	while (blanks < body.n && strchr(" \t\r\n", body.p[blanks]) != NULL && body.p[blanks])
+		blanks++;
+	if (blanks == body.n)
 		return 0;
 	c->body = json_loadb((const char *)body.p, body.n, JSON_REJECT_DUPLICATES, &why);
 	if (c->body == NULL)

@@ -2,7 +2,7 @@
 #include "api/api_route.h"
 
 #define V        "/api/v1"
-#define KINDS    "backup|verify|check|prune|copy|forget"
+#define KINDS    "backup|verify"
 #define TYPES    "full|incremental|differential"
 #define STATUSES "queued|running|completed|problems|failed|interrupted|skipped|cancelled"
 

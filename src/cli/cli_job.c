@@ -125,6 +125,18 @@ struct here {
 	int64_t renewed_ns;
 };
 
+/* Whoever begins one here keeps its lease; the daemon keeps those of its own. */
+static void renew(void *arg)
+{
+	struct here *h = arg;
+	struct err e;
+
+	if (h->catalog == NULL || now_ns(h->c) - h->renewed_ns <= renew_ns)
+		return;
+	h->renewed_ns = now_ns(h->c);
+	run_renew(h->catalog, h->owner, h->renewed_ns + lease_ns, &e);
+}
+
 /* What the step tells is told; how far it is goes to where one looks. */
 static void hear(void *arg, const char *line)
 {
@@ -133,12 +145,6 @@ static void hear(void *arg, const char *line)
 	const char *type;
 	char text[200], a[32];
 
-	if (now_ns(h->c) - h->renewed_ns > renew_ns && h->catalog != NULL) {
-		struct err e;
-
-		h->renewed_ns = now_ns(h->c);
-		run_renew(h->catalog, h->owner, h->renewed_ns + lease_ns, &e);
-	}
 	if (h->c->out.json && strstr(line, "\"type\":\"summary\"") == NULL &&
 	    strstr(line, "\"type\":\"error\"") == NULL) {
 		out_list(h->c, "%s\n", line);
@@ -242,6 +248,7 @@ static int run_here(struct here *h, const struct world_system *s, const char *ki
 	    .kind = kind,
 	    .type = types[c->opt.type],
 	    .line = hear,
+	    .idle = renew,
 	    .arg = h};
 	struct job_result *r = mem_zalloc(sizeof *r);
 	char recorded[512] = "";

@@ -34,9 +34,19 @@ int job_queue(struct catalog *cat, const struct world *w, const struct world_sys
 
 /* ---- Stopping. */
 
+struct facts {
+	struct run r; /* no texts */
+	bool here;
+};
+
+/* Owners begin with their host. */
 static int copy_facts(void *arg, const struct run *r, struct err *e)
 {
-	struct run *to = arg;
+	struct facts *f = arg;
+	struct run *to = &f->r;
+	size_t n = strlen(os_host());
+
+	f->here = r->owner != NULL && strncmp(r->owner, os_host(), n) == 0 && r->owner[n] == ':';
 
 	*to = (struct run){
 	    .id = r->id, .status = r->status, .pid = r->pid, .started_ns = r->started_ns};
@@ -46,24 +56,24 @@ static int copy_facts(void *arg, const struct run *r, struct err *e)
 int job_cancel(
     struct catalog *cat, int64_t id, const char *by, int64_t now_ns, bool *stopping, struct err *e)
 {
-	struct run r = {0};
+	struct facts f = {.here = false};
 	char why[128];
 
 	*stopping = false;
-	if (run_get(cat, id, copy_facts, &r, e) == -1)
+	if (run_get(cat, id, copy_facts, &f, e) == -1)
 		return -1;
-	if (run_status_over(r.status))
+	if (run_status_over(f.r.status))
 		return err_set(
-		    e, ERR_EXISTS, "run %" PRId64 " is over: %s", id, run_status_name(r.status));
+		    e, ERR_EXISTS, "run %" PRId64 " is over: %s", id, run_status_name(f.r.status));
 	snprintf(why, sizeof why, "by %s", by);
-	if (r.status == RUN_QUEUED)
+	if (f.r.status == RUN_QUEUED)
 		return run_drop(cat, id, RUN_CANCELLED, why, now_ns, e);
-	if (!os_process_lives(r.pid, r.started_ns + 60 * CALENDAR_SECOND)) {
+	if (!f.here || !os_process_lives(f.r.pid, f.r.started_ns + 60 * CALENDAR_SECOND)) {
 		err_set(e, ERR_ABSENT, "the process of run %" PRId64 " is not on this host", id);
 		return err_hint(e, "one that is gone is recorded as interrupted in two minutes");
 	}
 	*stopping = true;
-	return kill((pid_t)r.pid, SIGTERM) == 0 ? 0 : err_sys(e, "stop run %" PRId64, id);
+	return kill((pid_t)f.r.pid, SIGTERM) == 0 ? 0 : err_sys(e, "stop run %" PRId64, id);
 }
 
 /* ---- Asking, and waiting. */

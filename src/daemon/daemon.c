@@ -82,8 +82,10 @@ static void look_at_clock(struct daemon *d, int64_t wall_s)
 	int64_t mono_s = d->ctx->clock->mono_ns(d->ctx->clock) / CALENDAR_SECOND;
 	int64_t jump = (wall_s - d->last_wall_s) - (mono_s - d->last_mono_s);
 
-	if (d->last_wall_s != 0 && (jump > JUMP_S || jump < -JUMP_S))
+	if (d->last_wall_s != 0 && (jump > JUMP_S || jump < -JUMP_S)) {
+		daemon_forget_time(d, wall_s);
 		daemon_tell(d, "clock.jumped", EVENT_WARN, NULL, 0, "by %" PRId64 " s", jump);
+	}
 	d->last_wall_s = wall_s;
 	d->last_mono_s = mono_s;
 }

@@ -11,7 +11,7 @@
 #include "base/mem.h"
 #include "os/os.h"
 
-enum { LINE_MAX_BYTES = 1 << 20, ENV_MORE = 4, GRACE_MS = 60000, LOGS_KEPT = 5000 };
+enum { LINE_MAX_BYTES = 1 << 20, ENV_MORE = 3, GRACE_MS = 330000, LOGS_KEPT = 5000 };
 
 extern char **environ;
 
@@ -133,7 +133,6 @@ static char **make_env(const struct child *c, char *more[ENV_MORE])
 	more[0] = mem_printf("HOLDFAST_RUN_ID=%" PRId64, c->run.id);
 	more[1] = mem_printf("HOLDFAST_RUN_OWNER=%s", c->d->owner);
 	more[2] = mem_printf("HOLDFAST_RUN_PARENT=%d", (int)getpid());
-	more[3] = mem_printf("HOLDFAST_CATALOG=%s", c->d->p->catalog);
 	for (; environ[n] != NULL; n++)
 		;
 	v = mem_alloc((n + ENV_MORE + 1) * sizeof *v);
@@ -141,7 +140,6 @@ static char **make_env(const struct child *c, char *more[ENV_MORE])
 		v[m] = more[m];
 	for (size_t i = 0; i < n; i++)
 		if (strncmp(environ[i], "HOLDFAST_RUN_", 13) != 0 &&
-		    strncmp(environ[i], "HOLDFAST_CATALOG=", 17) != 0 &&
 		    strncmp(environ[i], "NOTIFY_SOCKET=", 14) != 0)
 			v[m++] = environ[i];
 	v[m] = NULL;
@@ -156,7 +154,9 @@ static int spawn(struct child *c)
 	uv_stdio_container_t io[3] = {{.flags = UV_IGNORE},
 	    {.flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE, .data.stream = (uv_stream_t *)&c->out},
 	    {.flags = UV_INHERIT_FD, .data.fd = c->log}};
-	uv_process_options_t o = {.file = c->d->p->self,
+	/* Ctrl-C is for us: we tell them, once. */
+	uv_process_options_t o = {.flags = UV_PROCESS_DETACHED,
+	    .file = c->d->p->self,
 	    .args = (char **)(uintptr_t)argv,
 	    .env = env,
 	    .stdio = io,

@@ -62,7 +62,7 @@ struct daemon {
 	char *owner;
 	int lock;
 	bool stopping;
-	int64_t began_s;
+	int64_t began_s, rests_until_s;
 	int64_t last_wall_s, last_mono_s, renewed_s, watched_s, trimmed_s; /* 0: not yet */
 	int64_t watchdog_ms, fed_ms;
 	_Atomic bool reload;         /* somebody asked for it */
@@ -83,6 +83,8 @@ void daemon_record_config(struct daemon *d, const struct err *refused);
 int daemon_load(struct daemon *d, struct err *e); /* the configuration; the old one stays on -1 */
 void daemon_plan_free(struct daemon *d);
 void daemon_queue_due(struct daemon *d, int64_t now_s);
+/* The clock has jumped: look at everything, and let nothing be settled later than now. */
+void daemon_forget_time(struct daemon *d, int64_t now_s);
 const struct world_system *daemon_system(const struct daemon *d, const char *name);
 
 /* daemon_run.c: a run with texts of its own; what the catalog shows is borrowed. */
@@ -101,7 +103,7 @@ void daemon_run_over(struct daemon *d, const struct child *c, int64_t status, in
 
 /* daemon_child.c */
 int child_start(struct daemon *d, const struct run *r, struct err *e);
-void child_stop(struct child *c);   /* SIGTERM, and SIGKILL a minute later */
+void child_stop(struct child *c);   /* SIGTERM, and SIGKILL where its hooks have had their time */
 void child_watch(struct daemon *d); /* those that take too long */
 
 int64_t daemon_now_s(const struct daemon *d);

@@ -75,13 +75,13 @@ static int found_success(void *arg, const struct run_latest *l, struct err *e)
 }
 
 /* Queue one; one that is there already was queued before a crash could be noted. */
-static int queue(
-    struct daemon *d, const struct planned *p, struct run r, int64_t *id, struct err *e)
+static int queue(struct daemon *d, const struct world *w, const struct planned *p, struct run r,
+    int64_t *id, struct err *e)
 {
-	const struct world_tier *t = world_tier(d->world, p->system->tier);
+	const struct world_tier *t = world_tier(w, p->system->tier);
 	const struct world_repository **to = mem_alloc(t->destinations.n * sizeof(void *));
 
-	world_destinations(d->world, t, to);
+	world_destinations(w, t, to);
 	r.system = p->system->item.name;
 	r.queue = to[0]->item.name;
 	r.priority = (int)(p->system->priority ? p->system->priority : t->priority);
@@ -124,46 +124,71 @@ static int find_after(struct daemon *d, const struct planned *p, int64_t *after,
 	return 0;
 }
 
-static int queue_first(struct daemon *d, const struct planned *p, int64_t now_s, struct err *e)
+/* Another daemon may have queued it just now. */
+static int queue_first(
+    struct daemon *d, const struct world *w, const struct planned *p, int64_t now_s, struct err *e)
 {
 	struct run r = {.kind = "backup", .trigger = "first", .due_ns = now_s * CALENDAR_SECOND};
-	int64_t id;
+	int64_t id, open;
 
-	if (find_after(d, p, &r.after, e) == -1)
+	if (open_run(d, p->system->item.name, "backup", &open, e) == -1 ||
+	    find_after(d, p, &r.after, e) == -1)
 		return -1;
-	return queue(d, p, r, &id, e) == -1 ? -1 : 0;
+	return open == 0 && queue(d, w, p, r, &id, e) == -1 ? -1 : 0;
 }
 
-/* What is remembered of it; who was never backed up is, now. */
-static int recall(struct daemon *d, struct planned *p, int64_t now_s, struct err *e)
+/* Queued before it is noted, as all is: who is killed between the two does both again. */
+static int recall_one(struct daemon *d, const struct world *w, struct planned *p, int kind,
+    int64_t now_s, struct err *e)
 {
+	char *name = memory_name(p, kind), *value = NULL;
+	int rc = catalog_get(d->catalog, name, &value, e);
 	bool succeeded = false;
 
-	for (int kind = BACKUP; kind <= VERIFY; kind++) {
-		char *name = memory_name(p, kind), *value = NULL;
-		int rc = catalog_get(d->catalog, name, &value, e);
-
-		free(name);
-		if (rc == -1)
-			return -1;
-		p->settled_s[kind] = value ? strtoll(value, NULL, 10) : 0;
-		free(value);
+	free(name);
+	if (rc == -1)
+		return -1;
+	if (value != NULL) {
+		p->settled_s[kind] = strtoll(value, NULL, 10);
 		/* Of a clock that was wrong: it would stop everything until then. */
-		if (p->settled_s[kind] > now_s + 86400)
-			p->settled_s[kind] = 0;
-		if (p->settled_s[kind] != 0)
-			continue;
-		if (settle(d, p, kind, now_s, e) == -1)
+		if (p->settled_s[kind] > now_s)
+			p->settled_s[kind] = now_s;
+		free(value);
+		return 0;
+	}
+	if (kind == BACKUP && !p->system->paused &&
+	    (run_latest(d->catalog, p->system->item.name, found_success, &succeeded, e) == -1 ||
+		(!succeeded && queue_first(d, w, p, now_s, e) == -1)))
+		return -1;
+	return settle(d, p, kind, now_s, e);
+}
+
+/* What is remembered of each; who was never backed up is, now. */
+static int recall(struct daemon *d, const struct world *w, struct planned *v, size_t n,
+    int64_t now_s, struct err *e)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (recall_one(d, w, &v[i], BACKUP, now_s, e) == -1 ||
+		    recall_one(d, w, &v[i], VERIFY, now_s, e) == -1)
 			return -1;
-		if (kind == VERIFY || p->system->paused)
-			continue;
-		if (run_latest(d->catalog, p->system->item.name, found_success, &succeeded, e) ==
-		    -1)
-			return -1;
-		if (!succeeded && queue_first(d, p, now_s, e) == -1)
-			return -1;
+		v[i].rpo = EVENT_INFO;
+		for (size_t j = 0; j < d->nsystems; j++)
+			if (strcmp(d->systems[j].system->item.name, v[i].system->item.name) == 0)
+				v[i].rpo = d->systems[j].rpo;
 	}
 	return 0;
+}
+
+void daemon_forget_time(struct daemon *d, int64_t now_s)
+{
+	for (size_t i = 0; i < d->nsystems; i++) {
+		struct planned *p = &d->systems[i];
+
+		p->next_s = 0;
+		for (int kind = BACKUP; kind <= VERIFY; kind++)
+			if (p->settled_s[kind] > now_s)
+				p->settled_s[kind] = now_s;
+	}
 }
 
 int daemon_load(struct daemon *d, struct err *e)
@@ -193,6 +218,11 @@ int daemon_load(struct daemon *d, struct err *e)
 			world_free(w);
 			return -1;
 		}
+	if (recall(d, w, v, n, now_s, e) == -1) {
+		plans_free(v, n);
+		world_free(w);
+		return -1;
+	}
 	place = mem_alloc((n + 1) * sizeof *place);
 	for (size_t i = 0; i < n; i++)
 		place[v[i].system - world_system_at(w, 0)] = i;
@@ -207,12 +237,6 @@ int daemon_load(struct daemon *d, struct err *e)
 	daemon_notify_load(d->notify);
 	if (d->p->hooks.loaded != NULL)
 		d->p->hooks.loaded(d->p->hooks.arg, w);
-	for (size_t i = 0; i < n; i++) {
-		if (recall(d, &v[i], now_s, e) == -1)
-			return -1;
-		v[i].next_s = 0; /* looked at when there is time */
-		v[i].rpo = EVENT_INFO;
-	}
 	return 0;
 }
 
@@ -244,6 +268,7 @@ static int pass_over(
 	return 0;
 }
 
+/* 1: put off until the run before is over. */
 static int queue_one(
     struct daemon *d, struct planned *p, int kind, const struct due *due, struct err *e)
 {
@@ -257,11 +282,13 @@ static int queue_one(
 
 	if (open_run(d, p->system->item.name, kinds[kind], &open, e) == -1)
 		return -1;
+	if (open != 0 && kind == BACKUP && due->what == TIMES_FULL)
+		return 1; /* it comes too seldom to be passed over */
 	if (open != 0)
 		return pass_over(d, p, r, open, e);
 	if (kind == BACKUP && find_after(d, p, &r.after, e) == -1)
 		return -1;
-	rc = queue(d, p, r, &id, e);
+	rc = queue(d, d->world, p, r, &id, e);
 	if (rc == 1)
 		daemon_log(d, EVENT_DEBUG, "queued system=%s kind=%s run=%" PRId64,
 		    p->system->item.name, kinds[kind], id);
@@ -272,17 +299,21 @@ static int queue_one(
 static int look(struct daemon *d, struct planned *p, int64_t now_s, struct err *e)
 {
 	struct due due;
+	bool put_off = false;
 
 	for (int kind = BACKUP; kind <= VERIFY; kind++) {
+		int rc;
 		int64_t since = p->settled_s[kind];
 
 		if (kind == BACKUP ? !due_backup(p->times, since, now_s, &due)
 				   : !due_verify(p->times, since, now_s, &due))
 			continue;
-		if (queue_one(d, p, kind, &due, e) == -1 || settle(d, p, kind, now_s, e) == -1)
+		rc = queue_one(d, p, kind, &due, e);
+		put_off |= rc == 1;
+		if (rc == -1 || (rc == 0 && settle(d, p, kind, now_s, e) == -1))
 			return -1;
 	}
-	p->next_s = due_next(p->times, now_s);
+	p->next_s = put_off ? now_s + DAEMON_RENEW_S : due_next(p->times, now_s);
 	return 0;
 }
 
@@ -290,15 +321,18 @@ void daemon_queue_due(struct daemon *d, int64_t now_s)
 {
 	struct err e;
 
+	if (now_s < d->rests_until_s && now_s > d->rests_until_s - 2 * DAEMON_RENEW_S)
+		return;
 	for (size_t i = 0; i < d->nsystems; i++) {
 		struct planned *p = &d->systems[i];
 
 		if (p->next_s > now_s || p->system->paused)
 			continue;
 		if (look(d, p, now_s, &e) == -1) {
-			/* The catalog is away: what is due stays due. */
+			/* The catalog is away: what is due stays due, and all wait for it. */
 			daemon_log(d, EVENT_ERROR, "system=%s %s", p->system->item.name, e.msg);
-			p->next_s = now_s + DAEMON_RENEW_S;
+			d->rests_until_s = now_s + DAEMON_RENEW_S;
+			return;
 		}
 	}
 }

@@ -97,9 +97,16 @@ static int reap(struct daemon *d, struct err *e)
 
 /* ---- What the last daemon left. */
 
-/* Nobody is at it any more; if it has ended by itself just now, all is said. */
+static int note_status(void *arg, const struct run *r, struct err *e)
+{
+	*(enum run_status *)arg = r->status;
+	return 0;
+}
+
+/* Nobody is at it any more; if it has ended by itself, all is said. */
 static int end_orphan(struct daemon *d, const struct run *r, struct err *e)
 {
+	enum run_status now = 0;
 	struct run end = {.id = r->id,
 	    .status = RUN_INTERRUPTED,
 	    .owner = d->owner,
@@ -108,6 +115,10 @@ static int end_orphan(struct daemon *d, const struct run *r, struct err *e)
 	    .log = r->log,
 	    .message = "its process is gone; what it had stored is kept"};
 
+	if (run_get(d->catalog, r->id, note_status, &now, e) == -1)
+		return -1;
+	if (now != RUN_RUNNING)
+		return 0;
 	try_again(d, r, 0);
 	if (run_end(d->catalog, &end, e) == -1)
 		return e->kind == ERR_ABSENT ? 0 : -1;
@@ -163,11 +174,43 @@ void daemon_look_after_orphans(struct daemon *d)
 	}
 }
 
+static bool is_ours(const struct daemon *d, int64_t id)
+{
+	for (const struct child *c = d->children; c != NULL; c = c->next)
+		if (c->run.id == id)
+			return true;
+	for (size_t i = 0; i < d->norphans; i++)
+		if (d->orphans[i].id == id)
+			return true;
+	return false;
+}
+
+/*
+ * Runs that are leased to us and that nobody is at: their end, or their beginning, could not be
+ * recorded, for the catalog was away.
+ */
+static int end_forgotten(struct daemon *d, struct err *e)
+{
+	struct run_filter running = {.status = RUN_RUNNING};
+	struct runs seen = {0};
+	int rc = run_list(d->catalog, &running, collect, &seen, e);
+
+	for (size_t i = 0; rc == 0 && i < seen.n; i++) {
+		const struct run *r = &seen.v[i];
+
+		if (r->owner && strcmp(r->owner, d->owner) == 0 && !is_ours(d, r->id))
+			rc = end_orphan(d, r, e);
+	}
+	runs_fini(&seen);
+	return rc;
+}
+
 void daemon_renew(struct daemon *d, int64_t now_s)
 {
 	struct err e;
 
-	if (run_renew(d->catalog, d->owner, (now_s + DAEMON_LEASE_S) * CALENDAR_SECOND, &e) == -1 ||
+	if (end_forgotten(d, &e) == -1 ||
+	    run_renew(d->catalog, d->owner, (now_s + DAEMON_LEASE_S) * CALENDAR_SECOND, &e) == -1 ||
 	    reap(d, &e) == -1)
 		daemon_log(d, EVENT_ERROR, "%s", e.msg);
 }
@@ -296,8 +339,9 @@ void daemon_run_over(struct daemon *d, const struct child *c, int64_t status, in
 	}
 	tell_outcome(d, c, &o);
 	d->watched_s = 0; /* an RPO that was missed may be kept again */
-	/* What our own end broke off the next daemon goes on with; what was stopped by hand not. */
-	if (o.status == RUN_INTERRUPTED && (d->stopping || !c->asked_ms))
+	/* What our own end broke off the next daemon goes on with; what was stopped by hand nobody.
+	 */
+	if (o.status == RUN_INTERRUPTED && d->stopping)
 		try_again(d, &c->run, 0);
 	if (o.status == RUN_FAILED && may_pass(o.error_kind) && c->run.attempt < DAEMON_TRIES)
 		try_again(d, &c->run, waits_s[c->run.attempt]);

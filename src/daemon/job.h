@@ -39,6 +39,7 @@ struct job_params {
 	uint64_t last_files, last_stored; /* of the last backup that succeeded; 0: none */
 	/* A line of a step's output as it comes: JSON. */
 	void (*line)(void *arg, const char *json);
+	void (*idle)(void *arg); /* some times a second while a step or a hook runs */
 	void *arg;
 };
 

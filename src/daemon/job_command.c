@@ -78,6 +78,14 @@ static void hear(void *arg, const char *line)
 	json_decref(o);
 }
 
+static void idle(void *arg)
+{
+	const struct job_params *p = ((struct heard *)arg)->j->p;
+
+	if (p->idle != NULL)
+		p->idle(p->arg);
+}
+
 static int verdict(const struct heard *h, const char *what, int status, struct err *e)
 {
 	if (status == 0)
@@ -101,7 +109,7 @@ int job_command(struct job *j, const char *const *words, bool take, struct err *
 				     *env[] = {
 					 run, "HOLDFAST_REPOSITORY=", "HOLDFAST_RUN_PARENT=", NULL};
 	struct heard h = {.j = j, .take = take};
-	struct os_child c = {.argv = argv, .env = env, .line = hear, .arg = &h};
+	struct os_child c = {.argv = argv, .env = env, .line = hear, .idle = idle, .arg = &h};
 	size_t n = 2;
 	int status, rc;
 

@@ -7,13 +7,21 @@
 #include "base/mem.h"
 #include "os/os_child.h"
 
-enum { FIXED = 6 };
+enum { FIXED = 9 };
 
 static const int64_t usual_timeout = 5 * 60 * CALENDAR_SECOND;
 
 static void tell_line(void *arg, const char *line)
 {
 	fprintf(stderr, "%s\n", line);
+}
+
+static void idle(void *arg)
+{
+	const struct job_params *p = ((struct job *)arg)->p;
+
+	if (p->idle != NULL)
+		p->idle(p->arg);
 }
 
 /* Hooks that have to follow are not ended by what ended the run. */
@@ -30,10 +38,16 @@ static int run_hook(
 	    mem_printf("HOLDFAST_STATUS=%s", r->run.status ? run_status_name(r->run.status) : ""),
 	    mem_printf("HOLDFAST_SNAPSHOT=%s", r->snapshot),
 	    mem_printf("HOLDFAST_ERROR=%s", r->message),
+	    /* A command of ours in a hook is no step of this run. */
+	    mem_printf("HOLDFAST_RUN_ID="),
+	    mem_printf("HOLDFAST_RUN_OWNER="),
+	    mem_printf("HOLDFAST_RUN_PARENT="),
 	};
 	struct os_child c = {.argv = argv,
 	    .env = env,
 	    .line = tell_line,
+	    .idle = idle,
+	    .arg = j,
 	    .timeout_ns = h->timeout.ns ? h->timeout.ns : usual_timeout,
 	    .grace_ns = 5 * CALENDAR_SECOND};
 	int status, rc;
@@ -54,15 +68,20 @@ static int run_hook(
 int job_hooks(
     struct job *j, const char *step, const struct field_items *hooks, bool last, struct err *e)
 {
-	for (size_t i = 0; i < hooks->n; i++) {
-		const struct world_hook *h = (const struct world_hook *)hooks->v + i;
+	int rc = 0;
 
-		if (run_hook(j, step, h, last ? NULL : j->ctx, e) == 0)
+	for (size_t i = 0; i < hooks->n && (rc == 0 || last); i++) {
+		const struct world_hook *h = (const struct world_hook *)hooks->v + i;
+		struct err why;
+
+		if (run_hook(j, step, h, last ? NULL : j->ctx, &why) == 0)
 			continue;
-		if (e->kind == ERR_CANCELLED || h->on_error == 0 || h->on_error == WORLD_FAIL)
-			return -1;
-		if (h->on_error == WORLD_WARN)
-			job_warn(j, step, e);
+		if (why.kind == ERR_CANCELLED || h->on_error == 0 || h->on_error == WORLD_FAIL) {
+			*e = rc == 0 ? why : *e;
+			rc = -1;
+		} else if (h->on_error == WORLD_WARN) {
+			job_warn(j, step, &why);
+		}
 	}
-	return 0;
+	return rc;
 }

@@ -20,7 +20,10 @@ void job_warn(struct job *j, const char *what, const struct err *e);
 /* job_look.c */
 int job_look(struct job *j, struct err *e);
 
-/* job_hook.c: those of one moment.  -1: one failed that may not. */
+/*
+ * job_hook.c: those of one moment.  -1: one failed that may not; of the `last` ones, which have to
+ * follow whatever happened, the others are run all the same.
+ */
 int job_hooks(
     struct job *j, const char *step, const struct field_items *hooks, bool last, struct err *e);
 

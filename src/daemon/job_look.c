@@ -25,6 +25,16 @@ static int is_there(const char *path, struct stat *st, struct err *e)
 	return err_hint(e, "is its disk mounted? A path that may be missing is no source");
 }
 
+/* Some file systems do not say in a listing what a name is. */
+static bool is_folder(int dir, const struct dirent *en)
+{
+	struct stat st;
+
+	if (en->d_type != DT_UNKNOWN)
+		return en->d_type == DT_DIR;
+	return os_fstatat(dir, en->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
+}
+
 /* Files below the folder, no more than are asked for; what cannot be read backup will tell. */
 static uint64_t count_files(int dir, const char *name, uint64_t most, int depth)
 {
@@ -40,9 +50,9 @@ static uint64_t count_files(int dir, const char *name, uint64_t most, int depth)
 	while (n < most && (en = readdir(d)) != NULL) {
 		if (strcmp(en->d_name, ".") == 0 || strcmp(en->d_name, "..") == 0)
 			continue;
-		if (en->d_type == DT_DIR && depth < DEPTH_MAX)
+		if (is_folder(dirfd(d), en) && depth < DEPTH_MAX)
 			n += count_files(dirfd(d), en->d_name, most - n, depth + 1);
-		else if (en->d_type != DT_DIR)
+		else if (!is_folder(dirfd(d), en))
 			n++;
 	}
 	closedir(d);
