@@ -50,6 +50,8 @@ static void put_text(struct buf *b, const char *s)
 
 static void put_origin(struct cli *c, struct buf *b, const struct node *n)
 {
+	if (n->later)
+		buf_printf(b, "  # not taken yet");
 	if (c->opt.origin && n->at.line)
 		buf_printf(b, "  # %s:%d:%d", n->at.file, n->at.line, n->at.column);
 	else if (c->opt.origin)
@@ -72,13 +74,17 @@ static void put_node(struct cli *c, struct buf *b, const struct node *n, int dep
 			put_origin(c, b, x);
 			continue;
 		}
-		buf_printf(b, "%s\n", x->n ? "" : x->kind == NODE_MAP ? "{}" : "[]");
+		buf_printf(b, "%s%s\n",
+		    x->n                  ? ""
+		    : x->kind == NODE_MAP ? "{}"
+					  : "[]",
+		    x->later ? "  # not taken yet" : "");
 		put_node(c, b, x, depth + 1);
 	}
 }
 
 /* With --json: each value with its key as a path, "repositories.main.url". */
-static void items_json(struct cli *c, const struct node *n, const char *path)
+static void items_json(struct cli *c, const struct node *n, const char *path, bool later)
 {
 	size_t i = 0;
 
@@ -97,9 +103,11 @@ static void items_json(struct cli *c, const struct node *n, const char *path)
 			out_json_str(o, "file", x->at.file);
 			out_json_u64(o, "line", (uint64_t)x->at.line);
 			out_json_u64(o, "column", (uint64_t)x->at.column);
+			if (later || x->later)
+				json_object_set_new(o, "taken", json_false());
 			out_json(c, "item", o);
 		} else {
-			items_json(c, x, buf_cstr(&b));
+			items_json(c, x, buf_cstr(&b), later || x->later);
 		}
 		buf_fini(&b);
 	}
@@ -110,7 +118,7 @@ static int show(struct cli *c)
 	struct buf b = {0};
 
 	if (c->out.json) {
-		items_json(c, c->world->tree, "");
+		items_json(c, c->world->tree, "", false);
 		return 0;
 	}
 	put_node(c, &b, c->world->tree, 0);
