@@ -377,5 +377,5 @@ int main(void)
 	    cmocka_unit_test(each_mistake_has_its_own_message_and_hint),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests_name("profile", tests, NULL, NULL);
 }
