@@ -19,7 +19,7 @@ static int migrate(const char *text, struct buf *out, struct err *e)
 
 static struct world *migrated(const char *text, struct buf *out)
 {
-	struct world *w;
+	struct world *w = NULL;
 	struct err e = {0};
 
 	if (migrate(text, out, &e) == -1 || world_of_text(buf_span(out), "out", &w, &e) == -1)
