@@ -260,15 +260,21 @@ const struct cmd_def cmd_table[CMD_COUNT] = {
 	"Checks each destination of the system, as its schedule does by itself, and records how "
 	"it went.",
 	0, 1, ANY, NULL, "3 10 11 12 20", cmd_verify, {{"holdfast verify orders-db", "now"}}},
-    [CMD_CONFIG] = {CMD_CONFIG, "config", "check|show|schema", "Check or show the configuration",
+    [CMD_CONFIG] = {CMD_CONFIG, "config", "check|show|schema|migrate FILE",
+	"Check, show or convert the configuration",
 	"check reads the configuration and says what is wrong with it, and where. show prints it "
 	"as it is in force: the file, what the folder beside it (holdfast.d) adds, and the "
-	"environment. schema prints a JSON Schema of it, for editors.\n\nSecrets stand in it only "
+	"environment. schema prints a JSON Schema of it, for editors. migrate prints "
+	"a configuration made of another program's, with TODO where a person is needed: a file "
+	"with "
+	"schedule, retention in days and destination, or a JSON object with strategy, schedule, "
+	"retention and destinations.\n\nSecrets stand in it only "
 	"by reference (file:, env:, command:, credential:), so that nothing printed is secret.",
-	0, 1, 1, "check|show|schema", NULL, cmd_config,
+	0, 1, 2, "check|show|schema|migrate", NULL, cmd_config,
 	{{"holdfast config check", "is it good?"},
 	    {"holdfast config show --origin", "with the file and line of each value"},
-	    {"holdfast config schema > holdfast.schema.json", "for editors"}}},
+	    {"holdfast config schema > holdfast.schema.json", "for editors"},
+	    {"holdfast config migrate old.json > holdfast.yaml", "from another program's"}}},
     [CMD_CATALOG] = {CMD_CATALOG, "catalog", "status|rebuild",
 	"Show our own record, or fill it again",
 	"The catalog is our own record: runs, events, and snapshots with their files, so that find "

@@ -3,7 +3,9 @@
 
 #include <stdlib.h>
 
+#include "config/migrate.h"
 #include "config/world.h"
+#include "os/os.h"
 
 static int check(struct cli *c)
 {
@@ -50,6 +52,8 @@ static void put_text(struct buf *b, const char *s)
 
 static void put_origin(struct cli *c, struct buf *b, const struct node *n)
 {
+	if (n->later)
+		buf_printf(b, "  # not taken yet");
 	if (c->opt.origin && n->at.line)
 		buf_printf(b, "  # %s:%d:%d", n->at.file, n->at.line, n->at.column);
 	else if (c->opt.origin)
@@ -57,10 +61,13 @@ static void put_origin(struct cli *c, struct buf *b, const struct node *n)
 	buf_printf(b, "\n");
 }
 
-static void put_node(struct cli *c, struct buf *b, const struct node *n, int depth)
+/* What is not taken yet is shown as comments: what is printed is a configuration again. */
+static void put_node(struct cli *c, struct buf *b, const struct node *n, int depth, bool later)
 {
 	for (const struct node *x = n->first; x != NULL; x = x->next) {
-		buf_printf(b, "%*s", 2 * depth, "");
+		bool aside = later || x->later;
+
+		buf_printf(b, "%s%*s", aside ? "# " : "", 2 * depth, "");
 		if (x->name != NULL) {
 			put_text(b, x->name);
 			buf_printf(b, ":%s", x->kind == NODE_TEXT || x->n == 0 ? " " : "");
@@ -72,13 +79,17 @@ static void put_node(struct cli *c, struct buf *b, const struct node *n, int dep
 			put_origin(c, b, x);
 			continue;
 		}
-		buf_printf(b, "%s\n", x->n ? "" : x->kind == NODE_MAP ? "{}" : "[]");
-		put_node(c, b, x, depth + 1);
+		buf_printf(b, "%s%s\n",
+		    x->n                  ? ""
+		    : x->kind == NODE_MAP ? "{}"
+					  : "[]",
+		    x->later ? "  # not taken yet" : "");
+		put_node(c, b, x, depth + 1, aside);
 	}
 }
 
 /* With --json: each value with its key as a path, "repositories.main.url". */
-static void items_json(struct cli *c, const struct node *n, const char *path)
+static void items_json(struct cli *c, const struct node *n, const char *path, bool later)
 {
 	size_t i = 0;
 
@@ -97,9 +108,11 @@ static void items_json(struct cli *c, const struct node *n, const char *path)
 			out_json_str(o, "file", x->at.file);
 			out_json_u64(o, "line", (uint64_t)x->at.line);
 			out_json_u64(o, "column", (uint64_t)x->at.column);
+			if (later || x->later)
+				json_object_set_new(o, "taken", json_false());
 			out_json(c, "item", o);
 		} else {
-			items_json(c, x, buf_cstr(&b));
+			items_json(c, x, buf_cstr(&b), later || x->later);
 		}
 		buf_fini(&b);
 	}
@@ -110,10 +123,10 @@ static int show(struct cli *c)
 	struct buf b = {0};
 
 	if (c->out.json) {
-		items_json(c, c->world->tree, "");
+		items_json(c, c->world->tree, "", false);
 		return 0;
 	}
-	put_node(c, &b, c->world->tree, 0);
+	put_node(c, &b, c->world->tree, 0, false);
 	out_list(c, "%s", buf_cstr(&b));
 	buf_fini(&b);
 	return 0;
@@ -136,6 +149,30 @@ static int schema(struct cli *c)
 	free(text);
 	json_decref(s);
 	return 0;
+}
+
+static int migrate(struct cli *c, const char *path, struct err *e)
+{
+	struct buf in = {0}, out = {0};
+	struct node *n = NULL;
+	int rc = os_read_file(path, NODE_FILE_MAX, &in, e);
+
+	if (rc == -1) {
+		err_wrap(e, "config migrate %s", path);
+		e->kind = ERR_USAGE;
+	} else {
+		rc = node_parse(buf_span(&in), path, &n, e);
+	}
+	if (rc == 0)
+		rc = migrate_config(n, &out, e);
+	if (rc == 0 && c->out.json)
+		out_json(c, "summary", json_pack("{s:s}", "yaml", buf_cstr(&out)));
+	else if (rc == 0)
+		out_list(c, "%s", buf_cstr(&out));
+	node_free(n);
+	buf_fini(&in);
+	buf_fini(&out);
+	return rc;
 }
 
 static void tell(struct cli *c, const struct err *e)
@@ -173,6 +210,13 @@ int cmd_config(struct cli *c, struct err *e)
 {
 	const char *word = c->args.v[0];
 
+	if ((strcmp(word, "migrate") == 0) != (c->args.n == 2)) {
+		err_set(e, ERR_USAGE, "config %s: %s", word,
+		    c->args.n == 2 ? "it takes no FILE" : "which FILE?");
+		return err_hint(e, "holdfast config migrate FILE");
+	}
+	if (strcmp(word, "migrate") == 0)
+		return migrate(c, c->args.v[1], e);
 	if (strcmp(word, "schema") == 0)
 		return schema(c);
 	if ((strcmp(word, "check") == 0 && load_and_tell(c, e) == -1) ||

@@ -305,6 +305,8 @@ void field_bind(const struct node *n, const struct field_table *t, void *out, st
 	for (const struct node *c = n->first; c != NULL; c = c->next) {
 		const struct field *f = find(t, c->name);
 
+		if (c->later)
+			continue;
 		if (f == NULL ? unknown(c, t, &e) == -1
 			      : bind_one(c, f, (char *)out + f->at, m, &e) == -1)
 			mistakes_add(m, &e);

@@ -81,6 +81,11 @@ struct field_items {
  * fini in any case.
  */
 void field_bind(const struct node *n, const struct field_table *t, void *out, struct mistakes *m);
+/*
+ * Mark what rows of FIELD_LATER name.  Binding passes over what is marked: only for texts of our
+ * own (profile.h), never for what somebody wrote and relies on.
+ */
+void field_mark_later(struct node *n, const struct field_table *t);
 void field_fini(const struct field_table *t, void *s);
 
 /* The JSON Schema of the table's struct; new. */

@@ -49,6 +49,7 @@ static void take_value(struct node *c, struct node *from)
 
 	c->kind = from->kind;
 	c->quoted = from->quoted;
+	c->later = from->later;
 	c->text = from->text;
 	c->at = from->at;
 	c->name_at = from->name_at;
@@ -90,7 +91,9 @@ void node_merge(struct node *base, struct node *over)
 			append(base, c);
 			continue;
 		}
-		if (old->kind == NODE_MAP && c->kind == NODE_MAP) {
+		if (old->kind == NODE_MAP && c->kind == NODE_MAP && !old->later) {
+			old->at = c->at;
+			old->name_at = c->name_at;
 			node_merge(old, c);
 			continue;
 		}

@@ -35,6 +35,7 @@ struct node_at {
 struct node {
 	enum node_kind kind;
 	bool quoted; /* a text in quotes: never null */
+	bool later;  /* of a profile, and not taken yet: profile.h */
 	char *name;  /* in a mapping, else NULL */
 	char *text;  /* of NODE_TEXT, no NUL in it */
 	struct node_at at, name_at;
@@ -53,7 +54,8 @@ void node_set(struct node *map, const char *name, const char *text, struct node_
 
 /*
  * What `over` says goes before what `base` says: mappings are merged name by name, texts
- * and lists replaced.  `over` is taken.
+ * and lists replaced; so is what is not taken yet.  What was merged stands where `over` has it.
+ * `over` is taken.
  */
 void node_merge(struct node *base, struct node *over);
 

@@ -199,7 +199,7 @@ static int check_tier(const struct world *w, const struct world_tier *t, struct 
 	const struct field_texts *d = &t->destinations;
 
 	if (d->n == 0)
-		return node_fail(t->item.at, e, "%s has no destinations", t->item.name);
+		return world_check_no_destinations(w, t, e);
 	for (size_t i = 0; i < d->n; i++) {
 		if (world_repository(w, d->v[i]) == NULL)
 			return world_no_such(d->at[i], "repository", d->v[i], &w->repositories,

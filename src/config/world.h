@@ -4,7 +4,8 @@
  * Plain structs, filled by the tables of world_table.c.  Files are read in this order,
  * what comes later goes before what came first, name by name: the file itself, then
  * *.yaml in the folder of its name (holdfast.yaml: holdfast.d) by their names, then
- * HOLDFAST_REPOSITORIES_<NAME>_URL, _PASSWORD and _KEY in the environment.
+ * HOLDFAST_REPOSITORIES_<NAME>_URL, _PASSWORD and _KEY in the environment.  Below all of
+ * them lies the profile that they name, if any.
  *
  * All or nothing: a world that was loaded has no unknown key, no wrong value and no name
  * that refers to nothing.
@@ -68,7 +69,8 @@ struct world_verify {
 
 struct world_tier {
 	struct field_item item;
-	struct field_texts destinations, residency; /* names of repositories; of locations */
+	/* Names of repositories (where none are said: all that residency allows); of locations. */
+	struct field_texts destinations, residency;
 	int encryption;
 	struct world_retention retention;
 	struct world_objective rto, rpo;
@@ -124,7 +126,11 @@ struct world_jobs { /* of the daemon; 0: not said */
 	struct calendar_duration timeout; /* of one run */
 };
 
+/* profiles/NAME.yaml (profile.h). */
+#define WORLD_PROFILES "edu|enterprise|mem8|phoenix|pothos"
+
 struct world {
+	int profile; /* its place in WORLD_PROFILES; 0: none */
 	struct field_items repositories, tiers, systems;
 	char *catalog;             /* see world_catalog */
 	struct field_items notify; /* struct world_channel: world_notify.h */

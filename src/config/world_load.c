@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "config/profile.h"
 #include "os/os.h"
 
 enum { DROP_INS_MAX = 1000 };
@@ -155,9 +156,14 @@ static int finish(struct world *w, char *(*env)(const char *), struct mistakes *
 
 	if (env != NULL)
 		add_env(w, env);
-	field_bind(w->tree, &world_table, w, m);
-	if (m->n == 0)
+	if (profile_apply(&w->tree, e) == -1)
+		mistakes_add(m, e);
+	else
+		field_bind(w->tree, &world_table, w, m);
+	if (m->n == 0) {
+		world_imply_destinations(w);
 		world_check(w, m);
+	}
 	rc = mistakes_tell(m, e);
 	mistakes_fini(&own);
 	if (rc == -1)

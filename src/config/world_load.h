@@ -4,6 +4,12 @@
 
 #include "config/world.h"
 
+/* Tiers that name no destinations get all repositories where their data may be. */
+void world_imply_destinations(struct world *w);
+
+/* Why a tier is left without any, if that is a mistake: -1. */
+int world_check_no_destinations(const struct world *w, const struct world_tier *t, struct err *e);
+
 /* Names that refer to nothing, and contradictions. */
 void world_check(const struct world *w, struct mistakes *m);
 

@@ -43,7 +43,7 @@ static const struct field retention_rows[] = {
 static const struct field_table retention_table = {retention_rows, sizeof(struct world_retention)};
 
 static const struct field tier_rows[] = {
-    {"destinations", FIELD_TEXTS, T(destinations), true, NULL, NULL, "the repositories, by name"},
+    {"destinations", FIELD_TEXTS, T(destinations), false, NULL, NULL, "the repositories, by name; left out: all where its data may be"},
     {"encryption", FIELD_CHOICE, T(encryption), false, "required|optional", NULL, "must all of them be encrypted?"},
     {"residency", FIELD_TEXTS, T(residency), false, NULL, NULL, "the only locations where this data may be"},
     {"retention", FIELD_STRUCT, T(retention), false, NULL, &retention_table, "what forget keeps of these systems"},
@@ -101,7 +101,7 @@ static const struct field world_rows[] = {
     {"tiers", FIELD_NAMED, offsetof(struct world, tiers), false, NULL, &tier_table, "how well systems are kept"},
     {"systems", FIELD_NAMED, offsetof(struct world, systems), false, NULL, &system_table, "what is backed up"},
     {"jobs", FIELD_STRUCT, offsetof(struct world, jobs), false, NULL, &world_jobs_table, "how much is done at once"},
-    {"profile", FIELD_LATER, 0, false, NULL, NULL, NULL},
+    {"profile", FIELD_CHOICE, offsetof(struct world, profile), false, WORLD_PROFILES, NULL, "a named set of defaults that lies below this file"},
     {"catalog", FIELD_TEXT, offsetof(struct world, catalog), false, NULL, NULL, "our own record: a path, postgresql://..., or a reference to where that stands"},
     {"notify", FIELD_NAMED, offsetof(struct world, notify), false, NULL, &world_channel_table, "who is told when something happens"},
     {"nodes", FIELD_LATER, 0, false, NULL, NULL, NULL},

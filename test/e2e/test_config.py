@@ -173,7 +173,8 @@ def test_all_mistakes_are_told_at_once(hf, config, base):
 
 def test_the_schema_has_every_key_of_the_configuration_and_no_other(hf, config):
     schema = json.loads(hf("config", "schema").out)
-    assert set(schema["properties"]) == {"repositories", "tiers", "systems", "jobs", "catalog", "notify", "server"}
+    assert set(schema["properties"]) == {
+        "profile", "repositories", "tiers", "systems", "jobs", "catalog", "notify", "server"}
     for o in hf("--json", "config", "show").json("item"):
         at = schema
         for word in re.sub(r"\[\d+\]", ".[]", o["key"]).split("."):
@@ -183,3 +184,33 @@ def test_the_schema_has_every_key_of_the_configuration_and_no_other(hf, config):
                 assert at["additionalProperties"] is False or "properties" not in at
                 at = at.get("properties", {}).get(word) or at["additionalProperties"]
         assert at.get("type", "string") in ("string", "integer")
+
+
+def test_a_profile_is_all_that_a_newcomer_needs_beside_repositories_and_systems(hf, config, base):
+    path = f"{base}/new.yaml"
+    append(path, f"""profile: edu
+repositories: {{main: {{url: {base}/main, key: "file:{base}/main.key"}}}}
+systems: {{www: {{tier: system-files, sources: [{{files: {{paths: [{base}/www]}}}}]}}}}
+""")
+    assert "1 repository, 10 tiers, 1 system" in hf("-c", path, "config", "check").out
+    out = hf("-c", path, "config", "show", "--origin").out
+    assert f"profile: edu  # {path}:1:10" in out
+    assert "      target: 2h  # profile edu:" in out
+    assert "# kpis:  # not taken yet\n" in out and "#     drill:  # not taken yet\n" in out
+    items = {o["key"]: o for o in hf("-c", path, "--json", "config", "show").json("item")}
+    assert items["kpis.backup_time.target"]["taken"] is False
+    assert "taken" not in items["tiers.batch.rto.target"]
+    append(f"{base}/again.yaml", hf("-c", path, "config", "show").out)
+    assert hf("-c", f"{base}/again.yaml", "config", "show").out == hf("-c", path, "config", "show").out
+    hf("-c", path, "backup", "--system", "www")
+    assert "www" in hf("-c", path, "-r", "main", "snapshots").out
+
+
+def test_another_programs_configuration_is_migrated_to_one_that_is_good(hf, base):
+    append(f"{base}/old.json", '{"schedule": "0 2 * * *", "retention": 30, "destination": "s3://backup-bucket"}')
+    append(f"{base}/new.yaml", hf("config", "migrate", f"{base}/old.json").out)
+    assert "1 repository, 1 tier, 0 systems" in hf("-c", f"{base}/new.yaml", "config", "check").out
+    assert hf("--json", "config", "migrate", f"{base}/old.json").json("summary")[0]["yaml"].startswith("# Made by")
+    assert "which FILE?" in hf("config", "migrate", rc=2).err
+    assert "no FILE" in hf("config", "check", "x", rc=2).err
+    assert "/none" in hf("config", "migrate", f"{base}/none", rc=2).err
