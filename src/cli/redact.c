@@ -192,9 +192,22 @@ void redact_text(const struct redact *r, struct buf *b)
 			replace(b, r->v[i]);
 }
 
-/* What may be shown of a value, by its own name and that of what it is in; new text. */
-static char *shown(const char *in, const char *name, const char *text)
+/* The host alone: the rest of many a URL that tells people is as good as a password. */
+static char *host_of(const char *text)
 {
+	const char *host = strstr(text, "://") + 3;
+	size_t n = strcspn(host, "/?#");
+
+	if (memchr(host, '@', n) != NULL)
+		return mem_strdup("<left out>");
+	return mem_printf("%.*s%s", (int)(host + n - text), text, host[n] ? "/<left out>" : "");
+}
+
+/* What may be shown of a value, by its path, its own name and that of what it is in; new text. */
+static char *shown(const char *at, const char *in, const char *name, const char *text)
+{
+	bool tells = strncmp(at, "notify.", 7) == 0;
+
 	if (is_reference(text))
 		return mem_strdup(text);
 	if (strncmp(text, "command:", 8) == 0)
@@ -203,6 +216,8 @@ static char *shown(const char *in, const char *name, const char *text)
 	    strcmp(name, "command") == 0 || strcmp(name, "headers") == 0 ||
 	    strcmp(in, "headers") == 0 || redact_is_secret_name(name))
 		return mem_printf("<left out, %zu bytes>", strlen(text));
+	if (tells && strstr(text, "://") != NULL)
+		return host_of(text);
 	return audit_clean(text);
 }
 
@@ -217,7 +232,7 @@ static void put(const struct node *n, const char *in, const char *path, struct b
 				   : mem_printf("%s[%zu]", path, i);
 
 		if (x->kind == NODE_TEXT) {
-			char *text = shown(in, name, x->text);
+			char *text = shown(at, in, name, x->text);
 
 			buf_printf(out, "%s: %s  # %s:%d\n", at, text, x->at.file ? x->at.file : "",
 			    x->at.line);

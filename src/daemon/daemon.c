@@ -39,7 +39,13 @@ static int take_lock(struct daemon *d, struct err *e)
 
 	if (rc == 0) {
 		d->lock = os_open(path, O_RDWR | O_CREAT, 0600);
-		rc = d->lock == -1 ? err_sys(e, "%s", path) : os_lock(d->lock, false, &busy, e);
+		rc = d->lock == -1 ? err_sys(e, "%s", path) : 0;
+		/* Who looks whether there is a daemon has it for a moment, too. */
+		for (int i = 0; rc == 0 && (i == 0 || (busy && i < 10)); i++) {
+			if (i > 0)
+				os_sleep_ns(d->ctx, CALENDAR_SECOND / 10);
+			rc = os_lock(d->lock, false, &busy, e);
+		}
 	}
 	if (rc == 0 && busy) {
 		rc = err_set(e, ERR_BUSY, "there is a daemon already: %s", path);

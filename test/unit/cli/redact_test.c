@@ -13,6 +13,7 @@ static const char CONFIG[] =
     "notify:\n"
     "  team: { slack: { webhook: 'https://hooks.example.com/services/T000' } }\n"
     "  boss: { http: { headers: { X: clandestine } }, list_token: [ occultus ] }\n"
+    "  dead: { ping: { url: 'https://hc-ping.com/uuid-word', fail: 'https://u:pw-word@h/x' } }\n"
     "plain: [ kept, also kept ]\n"
     "key: 'env:NAME'\n";
 
@@ -28,10 +29,10 @@ static struct node *parsed(void)
 static void a_configuration_is_shown_without_its_secrets(void **state)
 {
 	static const char *const secrets[] = {"hush-hush", "abcdef", "geheim", "verschwiegen",
-	    "Wort", "tacet", "silet", "T000", "clandestine", "occultus"};
+	    "Wort", "tacet", "silet", "T000", "clandestine", "occultus", "uuid-word", "pw-word"};
 	static const char *const kept[] = {"repositories.main.url: ftp://user@host/x  # h.yaml:2",
 	    "s3.region: eu-west-1", "plain[0]: kept", "plain[1]: also kept", "key: env:NAME",
-	    "password: command:<left out>"};
+	    "password: command:<left out>", "https://hc-ping.com/<left out>"};
 	struct node *n = parsed();
 	struct buf b = {0};
 
