@@ -38,7 +38,7 @@ static void undeclare(struct declared *d)
 	world_free(d->w);
 }
 
-/* A year, asked for every one to 900 seconds: what a direct count finds, and nothing else. */
+/* A year, asked for at odd moments: what a direct count finds, and nothing else. */
 static void in_a_year_nothing_is_begun_twice_or_left_out(void **state)
 {
 	static const char *const schedules[] = {
@@ -50,6 +50,9 @@ static void in_a_year_nothing_is_begun_twice_or_left_out(void **state)
 	    WORLD("full: weekly, timezone: Australia/Lord_Howe"),
 	};
 
+	/* Less than two of them pass between two looks. */
+	static const unsigned step[] = {1700, 40000, 40000, 40000, 20000, 90000};
+
 	(void)state;
 	for (size_t i = 0; i < sizeof schedules / sizeof *schedules; i++) {
 		struct declared d = declare(schedules[i]);
@@ -60,8 +63,9 @@ static void in_a_year_nothing_is_begun_twice_or_left_out(void **state)
 
 		assert_true(world_times_next(d.t, expected, true, &what, &expected, &start));
 		while (now < from + 366 * (int64_t)DAY) {
-			now += 1 + (int64_t)(unit_rand(&seed) % 900);
-			assert_true(due_next(d.t, now) > now);
+			now += 1 + (int64_t)(unit_rand(&seed) % step[i]);
+			if (unit_rand(&seed) % 16 == 0)
+				assert_true(due_next(d.t, now) > now);
 			if (!due_backup(d.t, settled, now, &due)) {
 				assert_true(expected > now);
 				continue;
