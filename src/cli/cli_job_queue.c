@@ -121,7 +121,6 @@ static int follow(struct cli *c, struct catalog *cat, int64_t id, struct err *e)
 
 int job_by_daemon(struct cli *c, const char *system, const char *kind, struct err *e)
 {
-	static const char *const types[] = {NULL, "full", "incremental", "differential"};
 	const struct world_system *s = world_system(c->world, system);
 	char user[64];
 	struct catalog *cat;
@@ -131,7 +130,7 @@ int job_by_daemon(struct cli *c, const char *system, const char *kind, struct er
 	os_user(user, sizeof user);
 	if (cli_catalog_open(c, &cat, e) == -1)
 		return -1;
-	rc = job_queue(cat, c->world, s, kind, types[c->opt.type], user,
+	rc = job_queue(cat, c->world, s, kind, job_type(c, kind), user,
 	    c->ctx->clock->wall_ns(c->ctx->clock), &id, e);
 	if (rc == 0 && c->opt.no_wait) {
 		if (c->out.json)

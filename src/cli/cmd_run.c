@@ -1,4 +1,4 @@
-/* run, verify: a declared system now, by the daemon where there is one. */
+/* run: a declared system now, by the daemon where there is one. */
 #include "cli/cli_out.h"
 
 #include <stdlib.h>
@@ -22,7 +22,7 @@ static int check_declared(struct cli *c, const char *name, struct err *e)
 	return best ? err_hint(e, "did you mean '%s'?", best) : -1;
 }
 
-static int run_kind(struct cli *c, const char *kind, struct err *e)
+int cmd_run_kind(struct cli *c, const char *kind, struct err *e)
 {
 	char *state = os_state_dir();
 	bool lives = false, failed = false;
@@ -50,10 +50,5 @@ static int run_kind(struct cli *c, const char *kind, struct err *e)
 
 int cmd_run(struct cli *c, struct err *e)
 {
-	return run_kind(c, "backup", e);
-}
-
-int cmd_verify(struct cli *c, struct err *e)
-{
-	return run_kind(c, "verify", e);
+	return cmd_run_kind(c, "backup", e);
 }

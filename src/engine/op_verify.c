@@ -98,6 +98,31 @@ static void judge_list(struct verifying *v, const struct snapshot_list *all)
 		verify_pass(v, VERIFY_READABLE);
 }
 
+/* A store that was set back, or an object that cannot be read, hides it. */
+static void judge_newest(struct verifying *v, const struct snapshot_list *all)
+{
+	const struct id *id = &v->p->known.id;
+	char hex[ID_HEX];
+
+	if (v->p->known.start_ns == 0) {
+		verify_leave(v, VERIFY_NEWEST, "the catalog knows none");
+		return;
+	}
+	for (size_t i = 0; i < all->n; i++)
+		if (id_eq(&all->v[i]->id, id)) {
+			verify_pass(v, VERIFY_NEWEST);
+			return;
+		}
+	if (v->snapshot != NULL && v->snapshot->start_ns >= v->p->known.start_ns)
+		verify_pass(v, VERIFY_NEWEST);
+	else
+		verify_fail(v, VERIFY_NEWEST,
+		    "%.8s, which was stored later, is not there or cannot be read (catalog "
+		    "rebuild, if "
+		    "it was removed rightly)",
+		    id_hex(hex, id));
+}
+
 /* ---- What its facts say. */
 
 static void judge_age(struct verifying *v, enum verify_id id, int64_t most_s)
@@ -219,6 +244,13 @@ static int judge(struct verifying *v, struct err *e)
 	return verify_sample(v, e);
 }
 
+static void no_snapshot(struct verifying *v)
+{
+	verify_fail(v, VERIFY_SNAPSHOT, "there is no snapshot of %s", v->p->system);
+	for (int i = 0; i < VERIFY_IDS; i++)
+		verify_leave(v, (enum verify_id)i, "there is no snapshot");
+}
+
 /* Those of another level are none of this one's. */
 static void drop_others(struct verifying *v)
 {
@@ -258,8 +290,9 @@ int op_verify(struct repo *r, const struct verify_params *p, struct ctx *ctx,
 	v.bad = mem_zalloc(v.npacks + 1);
 	judge_list(&v, &all);
 	v.snapshot = choose(&v, &all);
+	judge_newest(&v, &all);
 	if (v.snapshot == NULL)
-		verify_fail(&v, VERIFY_SNAPSHOT, "there is no snapshot of %s", p->system);
+		no_snapshot(&v);
 	else if (judge(&v, e) == -1)
 		goto out;
 	drop_others(&v);

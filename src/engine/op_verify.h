@@ -25,6 +25,10 @@ struct verify_params {
 	enum verify_level level;
 	const char *const *paths; /* that are declared; none: not judged */
 	size_t npaths;
+	struct { /* the newest that our own record knows of here; start_ns 0: none */
+		struct id id;
+		int64_t start_ns;
+	} known;
 	/* Seconds; 0: not promised.  Where no acceptable is said the target is. */
 	int64_t rpo_target_s, rpo_acceptable_s, rto_target_s, rto_acceptable_s;
 	int64_t all_data_within_s; /* 0: no data are read, but for read_data */

@@ -179,9 +179,8 @@ void read_budget_choose(
 	if (n > 0)
 		qsort(v, n, sizeof *v, by_age);
 	spend(m, v, n, t->now_s + passed - t->within_s);
-	/* What had to be read beyond it is no debt: nothing else would be read for days. */
-	if (m->head.credit < -total / 2)
-		m->head.credit = 0;
+	if (m->head.credit < -total) /* what is bad is read each time */
+		m->head.credit = -total;
 	m->head.last_s = t->now_s;
 	free(v);
 }

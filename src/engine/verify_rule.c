@@ -6,6 +6,7 @@ const struct verify_rule verify_rules[VERIFY_IDS] = {
     {VERIFY_SNAPSHOT, "integrity.snapshot", VERIFY_STANDARD, 10, true, "there is a snapshot of it, signed, that counts"},
     {VERIFY_READABLE, "integrity.readable", VERIFY_STANDARD, 2, false, "no snapshot object in the repository is damaged or foreign: it could be a newer one"},
     {VERIFY_ONE_GROUP, "integrity.one_group", VERIFY_STANDARD, 1, false, "all snapshots of that name are one client's and one host's"},
+    {VERIFY_NEWEST, "integrity.newest", VERIFY_STANDARD, 8, true, "the newest one that the catalog knows is there"},
     {VERIFY_TREE, "integrity.tree", VERIFY_STANDARD, 10, true, "each folder can be read, and all that they name is in an index"},
     {VERIFY_PACKS, "integrity.packs", VERIFY_STANDARD, 10, true, "each pack that it needs is there, in its size"},
     {VERIFY_DATA, "integrity.data", VERIFY_STANDARD, 10, true, "what was read of its packs is byte for byte what was stored"},

@@ -99,7 +99,8 @@ static void a_whole_snapshot_passes_and_its_sample_comes_back(void **state)
 	r = verify(w, &p);
 	expect_failed(&r, 0);
 	for (size_t i = 0; i < VERIFY_IDS; i++)
-		expect(&r, (enum verify_id)i, VERIFY_PASSED);
+		expect(
+		    &r, (enum verify_id)i, i == VERIFY_NEWEST ? VERIFY_NOT_JUDGED : VERIFY_PASSED);
 	assert_true(r.score.passed && r.score.score == 1);
 	assert_int_equal(r.sample_files, 5); /* all of them: small, large, odd, and a link */
 	assert_int_equal(r.files, 4);
@@ -219,6 +220,26 @@ static void two_hosts_of_one_name_are_told(void **state)
 	r = verify(w, &p);
 	expect_failed(&r, 1u << VERIFY_ONE_GROUP);
 	assert_non_null(strstr(r.answers[VERIFY_ONE_GROUP].why, "h2"));
+	world_free(w);
+}
+
+static void one_that_was_stored_and_is_not_there_is_missed(void **state)
+{
+	struct world *w = made("mem:verify-newest");
+	struct verify_params p = usual(w);
+	struct verify_result r;
+
+	p.known.id = world_backup(w, "h", "www");
+	p.known.start_ns = INT64_MAX;
+	r = verify(w, &p);
+	expect(&r, VERIFY_NEWEST, VERIFY_PASSED);
+	p.known.id.b[0] ^= 1;
+	r = verify(w, &p);
+	expect_failed(&r, 1u << VERIFY_NEWEST);
+	/* An older one may be gone: there is a newer. */
+	p.known.start_ns = 1;
+	r = verify(w, &p);
+	expect(&r, VERIFY_NEWEST, VERIFY_PASSED);
 	world_free(w);
 }
 
@@ -387,6 +408,7 @@ int main(void)
 	    cmocka_unit_test(its_age_is_held_against_the_rpo),
 	    cmocka_unit_test(a_file_that_could_not_be_read_is_a_deduction),
 	    cmocka_unit_test(two_hosts_of_one_name_are_told),
+	    cmocka_unit_test(one_that_was_stored_and_is_not_there_is_missed),
 	    cmocka_unit_test(a_pack_that_it_needs_is_missed_and_named),
 	    cmocka_unit_test(damage_elsewhere_is_told_and_is_not_its_failure),
 	    cmocka_unit_test(flipped_bits_are_found_where_data_are_read),
