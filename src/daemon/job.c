@@ -57,6 +57,8 @@ static void backup(struct job *j)
 	j->r->run.type = type ? type : "incremental";
 	if (job_command(j, words, true, &e) == -1)
 		job_settle(j, "backup", &e);
+	else if (j->r->run.status == 0)
+		j->r->run.status = RUN_COMPLETED; /* the hooks that follow are told */
 }
 
 static bool keeps_by_rules(const struct world_retention *r)
