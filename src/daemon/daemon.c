@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "daemon/daemon_internal.h"
+#include "daemon/run_logs.h"
 #include "os/notify_socket.h"
 #include "os/os.h"
 
@@ -130,12 +131,15 @@ static void trim(struct daemon *d, int64_t now_s)
 	bool more = false;
 	struct err e;
 
-	if (!d->leads || (now_s - d->trimmed_s < 86400 && now_s >= d->trimmed_s))
+	if (now_s - d->trimmed_s < 86400 && now_s >= d->trimmed_s)
 		return;
-	if (catalog_trim(d->catalog, now_s * CALENDAR_SECOND, &more, &e) == -1)
+	if (d->leads && catalog_trim(d->catalog, now_s * CALENDAR_SECOND, &more, &e) == -1)
 		daemon_log(d, EVENT_ERROR, "%s", e.msg);
-	if (!more)
-		d->trimmed_s = now_s;
+	if (more)
+		return;
+	d->trimmed_s = now_s;
+	if (run_logs_trim(d->p->state_dir, RUN_LOGS_KEPT, &e) == -1)
+		daemon_log(d, EVENT_ERROR, "logs of runs: %s", e.msg);
 }
 
 static void reload(struct daemon *d)
