@@ -130,6 +130,15 @@ int run_add(struct catalog *c, const struct run *given, int64_t *id, struct err 
 	return -1;
 }
 
+int run_follow(struct catalog *c, int64_t before, int64_t again, struct err *e)
+{
+	struct db_value v[] = {db_int(before), db_int(again)};
+
+	return db_run(c->db,
+	    "UPDATE run SET after_run = ?2 WHERE status = 'queued' AND after_run = ?1", v, 2, NULL,
+	    NULL, e);
+}
+
 /*
  * One statement takes it.  On a server that others use too, what one of them is about to take is
  * passed over rather than waited for; and where a queue has a limit, they count in turn, for

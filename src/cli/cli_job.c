@@ -29,70 +29,16 @@ static int64_t now_ns(struct cli *c)
 	return c->ctx->clock->wall_ns(c->ctx->clock);
 }
 
-static void put_time(json_t *o, const char *key, int64_t ns)
-{
-	if (ns != 0)
-		out_json_time(o, key, ns);
-	else
-		out_json_str(o, key, NULL);
-}
-
-json_t *job_json(const struct run *r)
-{
-	json_t *o = json_object();
-	double s = (double)(r->ended_ns - r->started_ns) / 1e9;
-
-	out_json_u64(o, "id", (uint64_t)r->id);
-	out_json_str(o, "system", r->system);
-	out_json_str(o, "kind", r->kind);
-	out_json_str(o, "backup_type", r->type);
-	out_json_str(o, "status", run_status_name(r->status));
-	out_json_str(o, "trigger", r->trigger);
-	out_json_str(o, "by", r->by);
-	out_json_str(o, "queue", r->queue);
-	json_object_set_new(o, "priority", json_integer(r->priority));
-	json_object_set_new(o, "attempt", json_integer(r->attempt));
-	put_time(o, "due", r->due_ns);
-	put_time(o, "not_before", r->not_before_ns);
-	put_time(o, "queued", r->queued_ns);
-	put_time(o, "started", r->started_ns);
-	put_time(o, "ended", r->ended_ns);
-	json_object_set_new(
-	    o, "seconds", r->ended_ns && r->started_ns ? json_real(s) : json_null());
-	out_json_str(o, "error_kind", r->error_kind);
-	out_json_str(o, "message", r->message);
-	out_json_str(o, "hint", r->hint);
-	out_json_str(o, "destinations", r->destinations);
-	out_json_str(o, "snapshot", r->snapshot);
-	json_object_set_new(o, "encryption_enabled", json_boolean(r->encrypted));
-	json_object_set_new(o, "compression_enabled", json_boolean(r->compressed));
-	out_json_u64(o, "files", r->files);
-	out_json_u64(o, "files_new", r->files_new);
-	out_json_u64(o, "files_changed", r->files_changed);
-	out_json_u64(o, "bytes", r->bytes);
-	out_json_u64(o, "bytes_read", r->bytes_read);
-	out_json_u64(o, "added_bytes", r->added);
-	out_json_u64(o, "stored_bytes", r->stored);
-	out_json_u64(o, "warnings", r->warnings);
-	out_json_u64(o, "errors", r->errors);
-	out_json_str(o, "verified", r->verified);
-	out_json_str(o, "log", r->log);
-	return o;
-}
-
 int job_verdict(const struct run *r, struct err *e)
 {
 	static const struct {
 		enum run_status status;
 		enum err_kind kind;
 	} kinds[] = {{RUN_PROBLEMS, ERR_INCOMPLETE}, {RUN_INTERRUPTED, ERR_CANCELLED}};
-	enum err_kind kind = ERR_FAILED;
+	enum err_kind kind = err_kind_of(r->error_kind);
 
 	if (r->status == RUN_COMPLETED)
 		return 0;
-	for (int k = ERR_FAILED; r->error_kind && k < ERR_KINDS; k++)
-		if (strcmp(err_info((enum err_kind)k)->name, r->error_kind) == 0)
-			kind = (enum err_kind)k;
 	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
 		if (kinds[i].status == r->status)
 			kind = kinds[i].kind;
@@ -105,7 +51,7 @@ void job_report(struct cli *c, const struct run *r)
 	char a[32], b[32], s[32];
 
 	if (c->out.json) {
-		out_json(c, "summary", job_json(r));
+		out_json(c, "summary", shape_json(&shape_run, r));
 		return;
 	}
 	out_text(c, "%s: %s %s (run %" PRId64 ", %s)\n", out_str(c, r->system), r->kind,

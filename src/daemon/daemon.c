@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "daemon/daemon_internal.h"
+#include "daemon/run_logs.h"
 #include "os/notify_socket.h"
 #include "os/os.h"
 
@@ -138,6 +139,8 @@ static void trim(struct daemon *d, int64_t now_s)
 	d->trimmed_s = now_s;
 	if (catalog_trim(d->catalog, now_s * CALENDAR_SECOND, &e) == -1)
 		daemon_log(d, EVENT_ERROR, "%s", e.msg);
+	if (run_logs_trim(d->p->state_dir, RUN_LOGS_KEPT, &e) == -1)
+		daemon_log(d, EVENT_ERROR, "logs of runs: %s", e.msg);
 }
 
 static void reload(struct daemon *d)

@@ -9,9 +9,10 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "daemon/run_logs.h"
 #include "os/os.h"
 
-enum { LINE_MAX_BYTES = 1 << 20, ENV_MORE = 3, GRACE_MS = 330000, LOGS_KEPT = 5000 };
+enum { LINE_MAX_BYTES = 1 << 20, ENV_MORE = 3, READS_AT_END = 64 };
 
 extern char **environ;
 
@@ -27,15 +28,8 @@ static void free_child(struct child *c)
 
 static int open_log(struct child *c, struct err *e)
 {
-	char *dir = mem_printf("%s/log", c->d->p->state_dir), *old;
-	int rc = os_mkdirs(dir, 0700, e);
-
-	c->run.log = mem_printf("%s/run-%" PRId64 ".log", dir, c->run.id);
-	old = mem_printf("%s/run-%" PRId64 ".log", dir, c->run.id - LOGS_KEPT);
-	os_unlinkat(AT_FDCWD, old, 0);
-	free(old);
-	free(dir);
-	if (rc == -1)
+	c->run.log = run_log_path(c->d->p->state_dir, c->run.id, e);
+	if (c->run.log == NULL)
 		return -1;
 	c->log = os_open(c->run.log, O_WRONLY | O_CREAT | O_APPEND, 0600);
 	return c->log == -1 ? err_sys(e, "%s", c->run.log) : 0;
@@ -55,21 +49,18 @@ static void take_line(struct child *c, const char *line, size_t n)
 	(void)!os_write_all(c->log, "\n", 1);
 }
 
+static char room[65536]; /* the loop's alone */
+
 static void give_room(uv_handle_t *h, size_t wanted, uv_buf_t *out)
 {
-	static char room[65536]; /* the loop's alone */
-
 	*out = uv_buf_init(room, sizeof room);
 }
 
-static void take_output(uv_stream_t *s, ssize_t n, const uv_buf_t *b)
+static void take_bytes(struct child *c, const char *p, size_t n)
 {
-	struct child *c = s->data;
-	const char *p = b->base;
-
 	while (n > 0) {
-		const char *end = memchr(p, '\n', (size_t)n);
-		size_t k = end ? (size_t)(end - p) : (size_t)n;
+		const char *end = memchr(p, '\n', n);
+		size_t k = end ? (size_t)(end - p) : n;
 
 		if (c->nline + k < LINE_MAX_BYTES) {
 			c->line = mem_realloc(c->line, c->nline + k + 1);
@@ -83,10 +74,31 @@ static void take_output(uv_stream_t *s, ssize_t n, const uv_buf_t *b)
 		}
 		k += end != NULL;
 		p += k;
-		n -= (ssize_t)k;
+		n -= k;
 	}
-	if (n < 0)
+}
+
+static void take_output(uv_stream_t *s, ssize_t n, const uv_buf_t *b)
+{
+	if (n > 0)
+		take_bytes(s->data, b->base, (size_t)n);
+	else if (n < 0)
 		uv_read_stop(s);
+}
+
+/* Its end may be seen before its last words, which are in the pipe by then. */
+static void take_rest(struct child *c)
+{
+	uv_os_fd_t fd;
+	ssize_t n = 1;
+
+	if (uv_fileno((uv_handle_t *)&c->out, &fd) != 0)
+		return;
+	for (int i = 0; n > 0 && i < READS_AT_END; i++) {
+		n = os_read(fd, room, sizeof room); /* which does not wait: libuv made it so */
+		if (n > 0)
+			take_bytes(c, room, (size_t)n);
+	}
 }
 
 /* ---- Its end. */
@@ -116,6 +128,7 @@ static void on_exit_of(uv_process_t *p, int64_t status, int sig)
 	struct daemon *d = c->d;
 
 	d->running--;
+	take_rest(c);
 	daemon_run_over(d, c, status, sig);
 	forget(c);
 	daemon_dispatch(d);
@@ -245,7 +258,7 @@ void child_watch(struct daemon *d)
 			c->late = true;
 			child_stop(c);
 		}
-		if (c->asked_ms && !c->killed && now - c->asked_ms > GRACE_MS) {
+		if (c->asked_ms && !c->killed && now - c->asked_ms > DAEMON_GRACE_MS) {
 			c->killed = true;
 			uv_process_kill(&c->process, SIGKILL);
 		}

@@ -15,7 +15,8 @@ enum {
 	DAEMON_LOOK_MS = 2000, /* how often the queue is looked at */
 	DAEMON_LEASE_S = 120,
 	DAEMON_RENEW_S = 30,
-	DAEMON_TRIES = 3, /* of a run that is interrupted, or meets what passes */
+	DAEMON_TRIES = 3,         /* of a run that is interrupted, or meets what passes */
+	DAEMON_GRACE_MS = 330000, /* for hooks, where a run was asked to end */
 };
 
 /* A declared system, and up to when all that was due of it is in the queue. */

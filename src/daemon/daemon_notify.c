@@ -37,7 +37,8 @@ struct daemon_notify {
 	struct ctx ctx;
 	struct declared *now;
 	struct notify_router *router;
-	char *saved; /* as the catalog has it */
+	char *saved;  /* as the catalog has it */
+	bool unsaved; /* and does not take a newer one: told */
 	pthread_t workers[WORKERS];
 	size_t nworkers;
 	pthread_mutex_t lock; /* guards what follows */
@@ -175,11 +176,20 @@ static void save(struct daemon_notify *n)
 		return;
 	}
 	name = state_name(n);
-	if (catalog_put(n->d->catalog, name, text, &e) == -1)
-		daemon_log(n->d, EVENT_ERROR, "what is pending of notifications: %s", e.msg);
+	if (catalog_put(n->d->catalog, name, text, &e) == -1) {
+		if (!n->unsaved)
+			daemon_log(n->d, EVENT_ERROR,
+			    "what is pending of notifications: %s "
+			    "(it is tried until it is kept)",
+			    e.msg);
+		n->unsaved = true;
+		free(text);
+	} else {
+		n->unsaved = false;
+		free(n->saved);
+		n->saved = text;
+	}
 	free(name);
-	free(n->saved);
-	n->saved = text;
 }
 
 static struct declared *declare(struct daemon_notify *n, struct err *e)

@@ -2,6 +2,7 @@
 #include "daemon/daemon_internal.h"
 
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,7 +43,7 @@ static void try_again(struct daemon *d, const struct run *r, int64_t wait_s)
 		return;
 	again.queued_ns = d->ctx->clock->wall_ns(d->ctx->clock);
 	again.not_before_ns = again.queued_ns + wait_s * CALENDAR_SECOND;
-	if (run_add(d->catalog, &again, &id, &e) == 0)
+	if (run_add(d->catalog, &again, &id, &e) == 0 && run_follow(d->catalog, r->id, id, &e) == 0)
 		daemon_tell(d, "run.retry", EVENT_INFO, r->system, id, "after run %" PRId64, r->id);
 	else if (e.kind != ERR_EXISTS)
 		daemon_log(d, EVENT_ERROR, "%s", e.msg);
@@ -158,10 +159,14 @@ int daemon_take_over(struct daemon *d, struct err *e)
 
 void daemon_look_after_orphans(struct daemon *d)
 {
+	/* The end of the last daemon, at the latest our beginning, has asked them to end. */
+	int64_t waited_ms = (daemon_now_s(d) - d->began_s) * 1000;
 	struct err e;
 
 	for (size_t i = 0; i < d->norphans;) {
 		if (lives(&d->orphans[i])) {
+			if (waited_ms > DAEMON_GRACE_MS)
+				uv_kill((int)d->orphans[i].pid, SIGKILL);
 			i++;
 			continue;
 		}
@@ -249,10 +254,10 @@ void daemon_dispatch(struct daemon *d)
 	bool some = false, any = true;
 	struct err e;
 
-	if (d->stopping || d->running >= most ||
+	if (d->stopping || d->running + d->norphans >= most ||
 	    run_list(d->catalog, &waits, is_one, &some, &e) == -1 || !some)
 		return;
-	while (any && d->running < most) {
+	while (any && d->running + d->norphans < most) {
 		int64_t now = d->ctx->clock->wall_ns(d->ctx->clock);
 		struct run_claim claim = {.owner = d->owner,
 		    .now_ns = now,

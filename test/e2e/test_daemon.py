@@ -261,8 +261,10 @@ def test_who_depends_on_another_comes_after_it(world):
 
 
 def test_killed_at_any_moment_no_run_is_lost_or_done_twice(world, hf, rng):
-    """50 moments in `make soak`."""
-    world.write({"a": "", "b": "tier: far"})
+    """50 moments in `make soak`.  Hooks are the side effects: each once, and an end for each beginning."""
+    hooks = "hooks: {{before: [{{run: 'echo before $HOLDFAST_RUN >> {0}/said'}}], " \
+            "after: [{{run: 'echo after $HOLDFAST_RUN $HOLDFAST_STATUS >> {0}/said'}}]}}".format(world.base)
+    world.write({"a": hooks, "b": "tier: far, " + hooks})
     world.serve()
     asked = 2
     for _ in range(trials(50)):
@@ -283,6 +285,15 @@ def test_killed_at_any_moment_no_run_is_lost_or_done_twice(world, hf, rng):
     assert len([j for j in jobs if j["trigger"] == "retry"]) == len(broken)
     whole = [j for j in jobs if j["status"] == "completed"]
     assert len({j["snapshot"] for j in whole}) == len(whole)
+    with open(f"{world.base}/said", encoding="utf-8") as f:
+        said = [line.split() for line in f]
+    for j in jobs:
+        before = [w for w in said if w[:2] == ["before", str(j["id"])]]
+        after = [w[2] for w in said if w[:2] == ["after", str(j["id"])]]
+        assert len(before) <= len(after) <= 1, (j, before, after)  # a hook may be ended before it has said so
+        assert j["status"] == "interrupted" or after == ["completed"], (j, after)
+    stored = {s["snapshot"] for name in ("main", "other") for s in hf("--json", "-r", name, "snapshots").json("item")}
+    assert {j["snapshot"] for j in whole} <= stored
     for name in ("main", "other"):
         hf("-r", name, "check")
 

@@ -168,6 +168,25 @@ static void a_run_waits_for_what_it_comes_after(void **state)
 	catalog_close(c);
 }
 
+static void what_comes_after_a_run_comes_after_its_next_try(void **state)
+{
+	struct catalog *c = place_open();
+	int64_t a = add(c, (struct run){.system = "a"});
+	int64_t b = add(c, (struct run){.system = "b", .after = a, .priority = 5});
+	int64_t again;
+
+	assert_int_equal(claim(c, 1), a);
+	assert_int_equal(end(c, a, RUN_FAILED, 3), 0);
+	again = add(c, (struct run){.system = "a", .attempt = 1, .not_before_ns = 50});
+	assert_int_equal(run_follow(c, a, again, &e), 0);
+	assert_int_equal(claim(c, 4), 0);
+	assert_int_equal(claim(c, 50), again);
+	assert_int_equal(claim(c, 60), 0);
+	assert_int_equal(end(c, again, RUN_COMPLETED, 61), 0);
+	assert_int_equal(claim(c, 62), b);
+	catalog_close(c);
+}
+
 static void a_queue_has_so_many_running_and_harms_no_other(void **state)
 {
 	struct catalog *c = place_open();
@@ -419,6 +438,7 @@ int main(void)
 	    T(a_due_run_is_added_once_whoever_adds_it),
 	    T(the_first_by_priority_then_by_time_is_taken),
 	    T(a_run_waits_for_what_it_comes_after),
+	    T(what_comes_after_a_run_comes_after_its_next_try),
 	    T(a_queue_has_so_many_running_and_harms_no_other),
 	    T(a_node_takes_its_own_and_what_is_no_ones),
 	    T(what_is_over_is_over_and_only_its_owner_ends_it),
