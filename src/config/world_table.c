@@ -64,6 +64,7 @@ static const struct field files_rows[] = {
     {"exclude", FIELD_TEXTS, F(exclude), false, NULL, NULL, "patterns of what to leave out"},
     {"exclude_caches", FIELD_FLAG, F(exclude_caches), false, NULL, NULL, "leave out folders with a CACHEDIR.TAG"},
     {"one_file_system", FIELD_FLAG, F(one_file_system), false, NULL, NULL, "stay on the paths' file systems"},
+    {"freeze", FIELD_STRUCT, F(freeze), false, NULL, &world_freeze_table, "how it stands still while it is read"},
     {0},
 };
 static const struct field_table files_table = {files_rows, sizeof(struct world_files)};

@@ -185,6 +185,7 @@ static void on_timer(uv_timer_t *t)
 	daemon_queue_due(d, now);
 	daemon_dispatch(d);
 	daemon_watch_rpo(d, now);
+	daemon_watch_thaws(d);
 	trim(d, now);
 	if (d->p->hooks.tick != NULL)
 		d->p->hooks.tick(d->p->hooks.arg, d->ctx->clock->wall_ns(d->ctx->clock));
@@ -320,6 +321,7 @@ int daemon_run(const struct daemon_params *p, struct ctx *ctx, struct err *e)
 	for (size_t i = 0; i < d.norphans; i++)
 		run_copy_fini(&d.orphans[i]);
 	free(d.orphans);
+	free(d.thaws);
 	daemon_plan_free(&d);
 	catalog_close(d.catalog);
 	os_close(d.lock);

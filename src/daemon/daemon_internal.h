@@ -60,6 +60,8 @@ struct daemon {
 	unsigned running;
 	struct run *orphans; /* runs that the last daemon began, and that end by themselves */
 	size_t norphans;
+	uint64_t *thaws; /* that were told */
+	size_t nthaws;
 	char *owner;
 	int lock;
 	bool stopping;
@@ -104,6 +106,9 @@ int daemon_stop_lost(struct daemon *d, struct err *e); /* what others took from 
 
 /* daemon_watch.c: tell of systems whose newest backup is older than they promise. */
 void daemon_watch_rpo(struct daemon *d, int64_t now_s);
+
+/* daemon_freeze.c: tell of what may be frozen still. */
+void daemon_watch_thaws(struct daemon *d);
 
 /* daemon_queue.c */
 int daemon_take_over(struct daemon *d, struct err *e); /* what the last one left */
