@@ -40,6 +40,14 @@ const struct err_info *err_info(enum err_kind kind)
 	return &table[kind];
 }
 
+enum err_kind err_kind_of(const char *name)
+{
+	for (int k = ERR_FAILED; name != NULL && k < ERR_KINDS; k++)
+		if (strcmp(table[k].name, name) == 0)
+			return (enum err_kind)k;
+	return ERR_FAILED;
+}
+
 enum err_kind err_kind_of_errno(int no)
 {
 	switch (no) {

@@ -66,6 +66,8 @@ struct err {
 
 /* The row of a kind; never NULL. */
 const struct err_info *err_info(enum err_kind kind);
+/* The kind that is called so, as JSON has it; ERR_FAILED for any other text, and NULL. */
+enum err_kind err_kind_of(const char *name);
 
 /* Set e anew; always return -1, so that "return err_set(...)" reads well. */
 int err_set(struct err *e, enum err_kind kind, const char *fmt, ...)

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "catalog/catalog_share.h"
 #include "cli/cli_out.h"
 #include "config/world.h"
 #include "daemon/job.h"
@@ -29,70 +30,16 @@ static int64_t now_ns(struct cli *c)
 	return c->ctx->clock->wall_ns(c->ctx->clock);
 }
 
-static void put_time(json_t *o, const char *key, int64_t ns)
-{
-	if (ns != 0)
-		out_json_time(o, key, ns);
-	else
-		out_json_str(o, key, NULL);
-}
-
-json_t *job_json(const struct run *r)
-{
-	json_t *o = json_object();
-	double s = (double)(r->ended_ns - r->started_ns) / 1e9;
-
-	out_json_u64(o, "id", (uint64_t)r->id);
-	out_json_str(o, "system", r->system);
-	out_json_str(o, "kind", r->kind);
-	out_json_str(o, "backup_type", r->type);
-	out_json_str(o, "status", run_status_name(r->status));
-	out_json_str(o, "trigger", r->trigger);
-	out_json_str(o, "by", r->by);
-	out_json_str(o, "queue", r->queue);
-	json_object_set_new(o, "priority", json_integer(r->priority));
-	json_object_set_new(o, "attempt", json_integer(r->attempt));
-	put_time(o, "due", r->due_ns);
-	put_time(o, "not_before", r->not_before_ns);
-	put_time(o, "queued", r->queued_ns);
-	put_time(o, "started", r->started_ns);
-	put_time(o, "ended", r->ended_ns);
-	json_object_set_new(
-	    o, "seconds", r->ended_ns && r->started_ns ? json_real(s) : json_null());
-	out_json_str(o, "error_kind", r->error_kind);
-	out_json_str(o, "message", r->message);
-	out_json_str(o, "hint", r->hint);
-	out_json_str(o, "destinations", r->destinations);
-	out_json_str(o, "snapshot", r->snapshot);
-	json_object_set_new(o, "encryption_enabled", json_boolean(r->encrypted));
-	json_object_set_new(o, "compression_enabled", json_boolean(r->compressed));
-	out_json_u64(o, "files", r->files);
-	out_json_u64(o, "files_new", r->files_new);
-	out_json_u64(o, "files_changed", r->files_changed);
-	out_json_u64(o, "bytes", r->bytes);
-	out_json_u64(o, "bytes_read", r->bytes_read);
-	out_json_u64(o, "added_bytes", r->added);
-	out_json_u64(o, "stored_bytes", r->stored);
-	out_json_u64(o, "warnings", r->warnings);
-	out_json_u64(o, "errors", r->errors);
-	out_json_str(o, "verified", r->verified);
-	out_json_str(o, "log", r->log);
-	return o;
-}
-
 int job_verdict(const struct run *r, struct err *e)
 {
 	static const struct {
 		enum run_status status;
 		enum err_kind kind;
 	} kinds[] = {{RUN_PROBLEMS, ERR_INCOMPLETE}, {RUN_INTERRUPTED, ERR_CANCELLED}};
-	enum err_kind kind = ERR_FAILED;
+	enum err_kind kind = err_kind_of(r->error_kind);
 
 	if (r->status == RUN_COMPLETED)
 		return 0;
-	for (int k = ERR_FAILED; r->error_kind && k < ERR_KINDS; k++)
-		if (strcmp(err_info((enum err_kind)k)->name, r->error_kind) == 0)
-			kind = (enum err_kind)k;
 	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
 		if (kinds[i].status == r->status)
 			kind = kinds[i].kind;
@@ -105,7 +52,7 @@ void job_report(struct cli *c, const struct run *r)
 	char a[32], b[32], s[32];
 
 	if (c->out.json) {
-		out_json(c, "summary", job_json(r));
+		out_json(c, "summary", shape_json(&shape_run, r));
 		return;
 	}
 	out_text(c, "%s: %s %s (run %" PRId64 ", %s)\n", out_str(c, r->system), r->kind,
@@ -129,12 +76,14 @@ struct here {
 static void renew(void *arg)
 {
 	struct here *h = arg;
+	int64_t now;
 	struct err e;
 
 	if (h->catalog == NULL || now_ns(h->c) - h->renewed_ns <= renew_ns)
 		return;
 	h->renewed_ns = now_ns(h->c);
-	run_renew(h->catalog, h->owner, h->renewed_ns + lease_ns, &e);
+	if (catalog_now(h->catalog, &now, &e) == 0)
+		run_renew(h->catalog, h->owner, now + lease_ns, &e);
 }
 
 /* What the step tells is told; how far it is goes to where one looks. */
@@ -181,6 +130,7 @@ static int begin(struct here *h, struct job_params *p, int64_t *id, struct err *
 	const char *given = getenv("HOLDFAST_RUN_ID"), *owner = getenv("HOLDFAST_RUN_OWNER");
 	char user[64];
 	struct run r = {.system = p->system->item.name,
+	    .node = os_host(),
 	    .kind = p->kind,
 	    .type = p->type,
 	    .trigger = "manual",
@@ -198,7 +148,9 @@ static int begin(struct here *h, struct job_params *p, int64_t *id, struct err *
 	    (long long)now_ns(h->c));
 	r.owner = h->owner;
 	r.queued_ns = r.started_ns = h->renewed_ns = now_ns(h->c);
-	r.lease_ns = r.started_ns + lease_ns;
+	if (catalog_now(h->catalog, &r.lease_ns, e) == -1)
+		return -1;
+	r.lease_ns += lease_ns;
 	return run_add(h->catalog, &r, id, e);
 }
 
@@ -286,6 +238,11 @@ int job_foreground(struct cli *c, const char *system, const char *kind, struct e
 	struct here h = {.c = c};
 	int rc;
 
+	if (s->node != NULL && strcmp(s->node, os_host()) != 0) {
+		err_set(e, ERR_USAGE, "%s is backed up by %s, and this is %s", system, s->node,
+		    os_host());
+		return err_hint(e, "run it there; or leave 'node' out, if any host may do it");
+	}
 	if (parent != NULL && parent[0] != '\0' && !os_die_with_parent(atoi(parent)))
 		return err_set(e, ERR_CANCELLED, "the daemon is gone");
 	if (cli_catalog_open(c, &h.catalog, e) == -1)

@@ -9,6 +9,7 @@
 #include <jansson.h>
 
 #include "catalog/catalog.h"
+#include "catalog/shape.h"
 #include "cli/cli.h"
 
 /* The path of this program; new text. */
@@ -37,7 +38,6 @@ int job_queue(struct catalog *cat, const struct world *w, const struct world_sys
 int job_cancel(
     struct catalog *cat, int64_t id, const char *by, int64_t now_ns, bool *stopping, struct err *e);
 
-json_t *job_json(const struct run *r);
 /* The command's result: what a run came to. */
 void job_report(struct cli *c, const struct run *r);
 /* What it came to, as an error of the command: 0 where it is well. */

@@ -33,7 +33,7 @@ static int add_row(void *arg, const struct run *r, struct err *e)
 	int64_t when = r->started_ns ? r->started_ns : r->queued_ns;
 
 	if (l->c->out.json) {
-		out_json(l->c, "item", job_json(r));
+		out_json(l->c, "item", shape_json(&shape_run, r));
 		return 0;
 	}
 	snprintf(id, sizeof id, "%" PRId64, r->id);
@@ -113,7 +113,7 @@ static int show(void *arg, const struct run *r, struct err *e)
 	struct buf b = {0};
 
 	if (c->out.json) {
-		out_json(c, "summary", job_json(r));
+		out_json(c, "summary", shape_json(&shape_run, r));
 		return 0;
 	}
 	snprintf(text, sizeof text, "%" PRId64, r->id);

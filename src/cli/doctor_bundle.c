@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "catalog/catalog.h"
+#include "catalog/shape.h"
 #include "cli/redact.h"
 #include "codec/targz.h"
 #include "config/world.h"
@@ -151,34 +152,11 @@ static void add_log(struct bundle *b, const struct run *r)
 	os_close(fd);
 }
 
-static void put_time(json_t *o, const char *key, int64_t ns)
-{
-	if (ns)
-		out_json_time(o, key, ns);
-}
-
 static int add_run(void *arg, const struct run *r, struct err *e)
 {
 	struct bundle *b = arg;
-	json_t *o = json_object();
 
-	out_json_u64(o, "id", (uint64_t)r->id);
-	out_json_str(o, "system", r->system);
-	out_json_str(o, "kind", r->kind);
-	out_json_str(o, "trigger", r->trigger);
-	out_json_str(o, "status", run_status_name(r->status));
-	put_time(o, "queued", r->queued_ns);
-	put_time(o, "started", r->started_ns);
-	put_time(o, "ended", r->ended_ns);
-	json_object_set_new(o, "exit", json_integer(r->exit_status));
-	out_json_str(o, "error_kind", r->error_kind);
-	out_json_str(o, "message", r->message);
-	out_json_str(o, "hint", r->hint);
-	out_json_str(o, "destinations", r->destinations);
-	out_json_u64(o, "bytes", r->bytes);
-	out_json_u64(o, "stored", r->stored);
-	out_json_u64(o, "errors", r->errors);
-	put_line(&b->runs, o);
+	put_line(&b->runs, shape_json(&shape_run, r));
 	if (b->logs < LOGS)
 		add_log(b, r);
 	return 0;

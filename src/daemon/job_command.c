@@ -42,20 +42,12 @@ static void take_summary(struct job_result *r, const json_t *o)
 	r->run.errors = number(o, "errors");
 }
 
-static enum err_kind kind_of(const char *name)
-{
-	for (int k = ERR_FAILED; name != NULL && k < ERR_KINDS; k++)
-		if (strcmp(err_info((enum err_kind)k)->name, name) == 0)
-			return (enum err_kind)k;
-	return ERR_FAILED;
-}
-
 static void take_error(struct heard *h, const json_t *o)
 {
 	const char *message = json_string_value(json_object_get(o, "message"));
 	const char *hint = json_string_value(json_object_get(o, "hint"));
 
-	err_set(&h->err, kind_of(json_string_value(json_object_get(o, "kind"))), "%s",
+	err_set(&h->err, err_kind_of(json_string_value(json_object_get(o, "kind"))), "%s",
 	    message ? message : "failed");
 	if (hint != NULL)
 		err_hint(&h->err, "%s", hint);

@@ -1,18 +1,11 @@
 /* pq: see pq.h. */
 #include "db/pq.h"
 
-#include <dlfcn.h>
-#include <pthread.h>
-#include <stddef.h>
-#include <stdio.h>
+#include "os/os_library.h"
 
 static struct pq pq;
-static char problem[256];
 
-static const struct {
-	const char *name;
-	size_t at; /* of its pointer in struct pq */
-} symbols[] = {
+static const struct os_symbol symbols[] = {
 #define SYMBOL(name)                                                                               \
 	{                                                                                          \
 		"PQ" #name, offsetof(struct pq, name)                                              \
@@ -39,35 +32,12 @@ static const struct {
     SYMBOL(cmdTuples),
     SYMBOL(clear),
 #undef SYMBOL
+    {NULL},
 };
 
-static void load(void)
-{
-	void *lib = dlopen("libpq.so.5", RTLD_NOW | RTLD_LOCAL);
-
-	if (lib == NULL) {
-		snprintf(problem, sizeof problem, "%s", dlerror());
-		return;
-	}
-	for (size_t i = 0; i < sizeof symbols / sizeof *symbols; i++) {
-		void *f = dlsym(lib, symbols[i].name);
-
-		if (f == NULL) {
-			snprintf(problem, sizeof problem, "libpq.so.5 lacks %s", symbols[i].name);
-			return;
-		}
-		*(void **)((char *)&pq + symbols[i].at) = f;
-	}
-}
+static struct os_library library = {"libpq.so.5", "libpq5", symbols, &pq, OS_LIBRARY_INIT};
 
 const struct pq *pq_open(struct err *e)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-	pthread_once(&once, load);
-	if (problem[0] == '\0')
-		return &pq;
-	err_set(e, ERR_UNSUPPORTED, "%s", problem);
-	err_hint(e, "install the package libpq5");
-	return NULL;
+	return os_library_open(&library, e) == 0 ? &pq : NULL;
 }

@@ -102,19 +102,11 @@ void api_answer_fini(struct api_answer *a)
 	a->body = NULL;
 }
 
-static enum err_kind kind_of(const char *name)
-{
-	for (int k = ERR_FAILED; name != NULL && k < ERR_KINDS; k++)
-		if (strcmp(err_info((enum err_kind)k)->name, name) == 0)
-			return (enum err_kind)k;
-	return ERR_FAILED;
-}
-
 int api_answer_check(const struct api_answer *a, struct err *e)
 {
 	const char *message = json_string_value(json_object_get(a->body, "message"));
 	const char *hint = json_string_value(json_object_get(a->body, "hint"));
-	enum err_kind kind = kind_of(json_string_value(json_object_get(a->body, "kind")));
+	enum err_kind kind = err_kind_of(json_string_value(json_object_get(a->body, "kind")));
 
 	if (a->status >= 200 && a->status < 300 && a->body != NULL)
 		return 0;

@@ -1,22 +1,18 @@
 /* wire: see wire.h. */
 #include "net/wire.h"
 
-#include <dlfcn.h>
-#include <pthread.h>
-#include <stddef.h>
 #include <stdio.h>
 
-static struct wire wire;
-static char problem[256];
+#include "os/os_library.h"
 
-static const struct {
-	const char *name;
-	size_t at; /* of its pointer in struct wire */
-} symbols[] = {
+static struct wire wire;
+
+static const struct os_symbol symbols[] = {
 #define SYMBOL(name)                                                                               \
 	{                                                                                          \
 		"curl_" #name, offsetof(struct wire, name)                                         \
 	}
+    SYMBOL(global_init),
     SYMBOL(easy_init),
     SYMBOL(easy_cleanup),
     SYMBOL(easy_reset),
@@ -34,41 +30,20 @@ static const struct {
     SYMBOL(multi_poll),
     SYMBOL(multi_info_read),
 #undef SYMBOL
+    {NULL},
 };
 
-static void load(void)
+static const char *begin(void)
 {
-	CURLcode (*global_init)(long);
-	void *lib = dlopen("libcurl.so.4", RTLD_NOW | RTLD_LOCAL);
-
-	if (lib == NULL) {
-		snprintf(problem, sizeof problem, "%s", dlerror());
-		return;
-	}
-	*(void **)&global_init = dlsym(lib, "curl_global_init");
-	for (size_t i = 0; i < sizeof symbols / sizeof *symbols; i++) {
-		void *f = dlsym(lib, symbols[i].name);
-
-		if (f == NULL || global_init == NULL) {
-			snprintf(problem, sizeof problem, "libcurl.so.4 lacks %s", symbols[i].name);
-			return;
-		}
-		*(void **)((char *)&wire + symbols[i].at) = f;
-	}
-	if (global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
-		snprintf(problem, sizeof problem, "libcurl does not start");
+	return wire.global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK ? NULL : "it does not start";
 }
+
+static struct os_library library = {
+    "libcurl.so.4", "libcurl4", symbols, &wire, OS_LIBRARY_INIT, .begin = begin};
 
 const struct wire *wire_open(struct err *e)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-	pthread_once(&once, load);
-	if (problem[0] == '\0')
-		return &wire;
-	err_set(e, ERR_UNSUPPORTED, "%s", problem);
-	err_hint(e, "install the package libcurl4");
-	return NULL;
+	return os_library_open(&library, e) == 0 ? &wire : NULL;
 }
 
 size_t wire_send(char *out, size_t size, size_t n, void *body)

@@ -16,6 +16,7 @@
 #include "base/span.h"
 
 struct wire {
+	CURLcode (*global_init)(long); /* done by wire_open */
 	CURL *(*easy_init)(void);
 	void (*easy_cleanup)(CURL *);
 	void (*easy_reset)(CURL *);

@@ -16,7 +16,10 @@ static void the_table_is_well_formed(void **state)
 		assert_int_equal(t->exit_status == 0, i == ERR_NONE);
 		for (int j = 0; j < i; j++)
 			assert_string_not_equal(t->name, err_info((enum err_kind)j)->name);
+		assert_int_equal(err_kind_of(t->name), i == ERR_NONE ? ERR_FAILED : i);
 	}
+	assert_int_equal(err_kind_of(NULL), ERR_FAILED);
+	assert_int_equal(err_kind_of("no such kind"), ERR_FAILED);
 }
 
 static void contexts_read_outermost_first(void **state)
