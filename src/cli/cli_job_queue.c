@@ -17,6 +17,7 @@ int job_queue(struct catalog *cat, const struct world *w, const struct world_sys
 	const struct world_tier *t = world_tier(w, s->tier);
 	const struct world_repository **to = mem_alloc(t->destinations.n * sizeof(void *));
 	struct run r = {.system = s->item.name,
+	    .node = s->node,
 	    .kind = kind,
 	    .type = type,
 	    .trigger = "manual",

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/near.h"
 #include "cli/cli_out.h"
+#include "os/os.h"
 
 static int no_such(const struct world *w, const char *name, struct err *e)
 {
@@ -136,6 +137,8 @@ static int tell_open(void *arg, const struct run *x, struct err *e)
 	else if (x->after)
 		because(r, "run %" PRId64 " waits for run %" PRId64 " of what it depends on", x->id,
 		    x->after);
+	else if (x->node != NULL && strcmp(x->node, os_host()) != 0)
+		because(r, "run %" PRId64 " waits for the daemon of %s", x->id, x->node);
 	else
 		because(r, "run %" PRId64 " waits for its turn at %s", x->id,
 		    x->queue ? x->queue : "the queue");

@@ -227,6 +227,8 @@ static int check_system(const struct world *w, const struct world_system *s, str
 			if (src->files.paths.v[j][0] != '/')
 				return node_fail(src->files.paths.at[j], e,
 				    "'%.200s' is not an absolute path", src->files.paths.v[j]);
+		if (world_check_freeze(src, e) == -1)
+			return -1;
 	}
 	return 0;
 }

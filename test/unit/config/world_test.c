@@ -14,6 +14,10 @@
 #define TIER  REPOS "tiers: {gold: {destinations: [main, far]}}\n"
 #define FILES "systems: {www: {tier: gold, sources: [{files: {paths: /srv/www}}]}}\n"
 
+#define FREEZE(how)                                                                                \
+	TIER "systems: {www: {tier: gold, sources: [{files: {paths: /srv/www, freeze: " how        \
+	     "}}]}}\n"
+
 static struct world *load(const char *text)
 {
 	struct world *w;
@@ -134,6 +138,19 @@ static void each_mistake_has_its_own_message_and_hint(void **state)
 		""},
 	    {TIER "systems: {www: {tier: gold, sources: [{files: {paths: srv}}]}}\n",
 		"'srv' is not an absolute path", ""},
+	    {FREEZE("{freeze: a}"), "freeze without thaw", "has to be thawed"},
+	    {FREEZE("{thaw: a}"), "thaw without freeze", "has to be thawed"},
+	    {FREEZE("{btrfs: yes, timeout: 1m}"), "timeout is for commands", ""},
+	    {FREEZE("{btrfs: yes, read: {/srv: /x}}"), "read goes with what a freeze command makes",
+		"where to read is known"},
+	    {FREEZE("{freeze: a, thaw: b, read: {srv: /x}}"), "'srv=/x' and its place", ""},
+	    {FREEZE("{freeze: a, thaw: b, read: {/srv: x}}"), "'/srv=x' and its place", ""},
+	    {FREEZE("{freeze: a, thaw: b, read: {/var: /x}}"), "'/var' is no folder of what",
+		"above or below it"},
+	    {FREEZE("{freeze: a, thaw: b, read: {/srv/w: /x}}"), "'/srv/w' is no folder of what",
+		""},
+	    {FREEZE("{freeze: a, thaw: b, read: {/srv/www/: /x}}"), "is no folder of what", ""},
+	    {FREEZE("{zfs: yes}"), "no key 'zfs'", "btrfs, freeze, thaw"},
 	    {TIER "systems: {www: {tier: gold, sources: [{postgresql: {}}]}}\n",
 		"'postgresql' is not taken yet", ""},
 	    {TIER "systems: {www: {tier: gold, sources: [{files: {paths: /a, one_file_system: "
