@@ -68,8 +68,9 @@ void job_report(struct cli *c, const struct run *r)
 	    run_status_name(r->status), r->id,
 	    text_seconds(s, (double)(r->ended_ns - r->started_ns) / 1e9));
 	if (r->snapshot != NULL && strcmp(r->kind, "backup") == 0)
-		out_text(c, "  snapshot %.8s: %s files, %s, stored as %s more\n", r->snapshot,
-		    text_count(a, r->files), text_bytes(b, r->bytes), text_bytes(s, r->stored));
+		out_text(c, "  snapshot %.8s: %s %s, %s, stored as %s more\n", r->snapshot,
+		    text_count(a, r->files), text_plural(r->files, "file", "files"),
+		    text_bytes(b, r->bytes), text_bytes(s, r->stored));
 }
 
 /* ---- Here. */
