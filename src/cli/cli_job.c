@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "catalog/catalog_share.h"
+#include "catalog/hold.h"
 #include "cli/cli_out.h"
 #include "cli/cli_verify.h"
 #include "config/world.h"
@@ -233,17 +234,19 @@ static int run_here(struct here *h, const struct world_system *s, const char *ki
 	    .idle = renew,
 	    .arg = h};
 	struct job_result *r = mem_zalloc(sizeof *r);
-	char recorded[512] = "";
+	char recorded[512] = "", *held = NULL;
 	int64_t id = 0, started = now_ns(c);
 	bool kept;
 
 	if (h->catalog == NULL || begin(h, &p, &id, e) == -1 ||
-	    run_latest(h->catalog, s->item.name, note_latest, &p, e) == -1) {
+	    run_latest(h->catalog, s->item.name, note_latest, &p, e) == -1 ||
+	    hold_get(h->catalog, s->item.name, &held, e) == -1) {
 		snprintf(recorded, sizeof recorded, "%s", e->msg);
 		catalog_close(h->catalog);
 		h->catalog = NULL;
 	}
 	p.run = id;
+	p.held = held;
 	job_run(&p, c->ctx, r);
 	out_draw(c, "");
 	if (h->catalog != NULL)
@@ -258,6 +261,7 @@ static int run_here(struct here *h, const struct world_system *s, const char *ki
 	free(r);
 	free(self);
 	free(config);
+	free(held);
 	return e->kind == ERR_NONE ? 0 : -1;
 }
 

@@ -24,6 +24,8 @@ int job_foreground(struct cli *c, const char *system, const char *kind, struct e
 /* What --type or --level asked for, for a run of that kind; NULL: nothing. */
 const char *job_type(const struct cli *c, const char *kind);
 
+/* cmd_run.c: is it declared?  ERR_USAGE, with the nearest that is. */
+int cmd_run_declared(struct cli *c, const char *name, struct err *e);
 /* cmd_run.c: a run of that kind of each declared system that is named. */
 int cmd_run_kind(struct cli *c, const char *kind, struct err *e);
 

@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "base/near.h"
+#include "cli/cli_monitor.h"
 #include "cli/cli_out.h"
 #include "os/os.h"
 
@@ -206,7 +207,7 @@ int why_list(const struct world *w, struct catalog *c, const char *system, bool 
 		because(
 		    &r, "the daemon is not running: nothing is begun by itself (holdfast serve)");
 	tell_schedule(&r);
-	if (tell_runs(&r, c, e) == 0)
+	if (monitor_why(w, r.s, c, r.list, e) == 0 && tell_runs(&r, c, e) == 0)
 		return 0;
 	json_decref(r.list);
 	return -1;

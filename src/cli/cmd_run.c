@@ -9,7 +9,7 @@
 #include "daemon/daemon.h"
 #include "os/os.h"
 
-static int check_declared(struct cli *c, const char *name, struct err *e)
+int cmd_run_declared(struct cli *c, const char *name, struct err *e)
 {
 	const char *best = NULL;
 	size_t least = 64;
@@ -30,7 +30,7 @@ int cmd_run_kind(struct cli *c, const char *kind, struct err *e)
 	int rc = config_load(c, true, e);
 
 	for (size_t i = 0; rc == 0 && i < c->args.n; i++)
-		rc = check_declared(c, c->args.v[i], e);
+		rc = cmd_run_declared(c, c->args.v[i], e);
 	if (rc == 0 && !c->opt.foreground)
 		rc = daemon_lives(state, &lives, &pid, e);
 	free(state);

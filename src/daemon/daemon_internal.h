@@ -25,8 +25,11 @@ struct planned {
 	struct world_times *times;
 	int64_t settled_s[2]; /* of backups; of verifications */
 	int64_t next_s;
-	int64_t passed_over;  /* the open run on whose account one was skipped last */
-	enum event_level rpo; /* what was told of it: EVENT_INFO while it is kept */
+	int64_t passed_over;        /* the open run on whose account one was skipped last */
+	enum event_level rpo;       /* what was told of it: EVENT_INFO while it is kept */
+	struct monitored *monitors; /* daemon_monitor.c */
+	size_t nmonitors;
+	bool held; /* that a monitor holds it was recorded */
 };
 
 struct child {
@@ -57,6 +60,8 @@ struct daemon {
 	size_t *place;           /* in systems, of each of world's */
 	size_t nsystems;
 	struct child *children;
+	struct watcher *watchers; /* daemon_monitor.c: at monitors */
+	size_t monitor_turn;
 	unsigned running;
 	struct run *orphans; /* runs that the last daemon began, and that end by themselves */
 	size_t norphans;
@@ -103,6 +108,16 @@ char *daemon_owner(const char *state_dir, struct err *e); /* new text; NULL: an 
 int daemon_take_lost(struct daemon *d, bool *some, struct err *e);
 int daemon_renew_leases(struct daemon *d, struct err *e);
 int daemon_stop_lost(struct daemon *d, struct err *e); /* what others took from us */
+
+/* daemon_monitor.c */
+void daemon_monitor_plan(const struct world *w, struct planned *p, int64_t now_s);
+void daemon_monitor_plan_free(struct planned *p);
+void daemon_monitor_tick(struct daemon *d, int64_t now_s);
+void daemon_monitor_forget_time(struct planned *p, int64_t now_s);
+void daemon_monitor_stop(struct daemon *d);
+void daemon_monitor_free(struct daemon *d); /* after the loop's end */
+/* Is the run that is due not to be, for a monitor holds the system?  1 (recorded once), 0, -1. */
+int daemon_held(struct daemon *d, struct planned *p, struct run r, struct err *e);
 
 /* daemon_watch.c: tell of systems whose newest backup is older than they promise. */
 void daemon_watch_rpo(struct daemon *d, int64_t now_s);
