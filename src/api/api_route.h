@@ -14,7 +14,13 @@
 #include "api/api_uri.h"
 #include "base/buf.h"
 
-enum { API_PARAMS_MAX = 8, API_TEXT_MAX = 256, API_PAGE = 50, API_PAGE_MAX = 500 };
+enum {
+	API_PARAMS_MAX = 8,
+	API_TEXT_MAX = 256,
+	API_PAGE = 50,
+	API_PAGE_MAX = 500,
+	API_COMING_MAX = 100000
+};
 
 struct api_call;
 struct catalog;

@@ -32,7 +32,7 @@ const struct api_route api_routes[] = {
     {"GET", V "/systems/{name}/why", API_READ, api_get_why, "getWhy",
 	"Why it did not run, or when it will", API_JSON, "why", NULL, {SYSTEM}},
     {"POST", V "/systems/{name}/run", API_OPERATE, api_post_run, "runSystem",
-	"Run it now", API_JSON, "run", NULL, {SYSTEM,
+	"Run it now; one that waits to be run already is that one (200)", API_JSON, "run", &shape_run, {SYSTEM,
 	{"kind", API_IN_BODY, API_CHOICE, KINDS, 0, "of work; backup where none is named"},
 	{"type", API_IN_BODY, API_CHOICE, TYPES, 0, "of a backup; as scheduled where none is named"}}},
     {"GET", V "/runs", API_READ, api_get_runs, "listRuns",
@@ -63,9 +63,11 @@ const struct api_route api_routes[] = {
 	{"repository", API_IN_QUERY, API_TEXT, NULL, 0, "only in this repository, by name or id"},
 	{"limit", API_IN_QUERY, API_COUNT, NULL, API_PAGE_MAX, "so many at most; 50 where it is not said"}}},
     {"GET", V "/schedule", API_READ, api_get_schedule, "getSchedule",
-	"The next runs, soonest first", API_LIST, "schedule", NULL, {
-	{"system", API_IN_QUERY, API_TEXT, NULL, 0, "only of this system"},
-	{"limit", API_IN_QUERY, API_COUNT, NULL, API_PAGE_MAX, "so many at most; 50 where it is not said"}}},
+	"The next runs, soonest first", API_LIST, "schedule", &shape_coming, {
+	{"system", API_IN_QUERY, API_TEXT, NULL, 0, "only of these systems, separated by ','"},
+	{"from", API_IN_QUERY, API_TIME, NULL, 0, "due then or later; now where it is not said"},
+	{"until", API_IN_QUERY, API_TIME, NULL, 0, "due before"},
+	{"limit", API_IN_QUERY, API_COUNT, NULL, API_COMING_MAX, "so many at most; 50 where it is not said"}}},
     {"GET", V "/events", API_READ, api_get_events, "streamEvents",
 	"Events as they happen (server-sent events); after Last-Event-ID, or `after`, those that are recorded come first",
 	API_STREAM, NULL, &shape_event, {

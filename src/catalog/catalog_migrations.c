@@ -70,6 +70,8 @@ const struct catalog_migration catalog_migrations[] = {
 	" CREATE INDEX folder_words ON folder USING gin (path gin_trgm_ops);"
 	" CREATE INDEX name_words ON file_name USING gin (name gin_trgm_ops);"
 	" EXCEPTION WHEN OTHERS THEN NULL; END $$;"},
+    {"the newest snapshot of each repository",
+	"CREATE INDEX snapshot_newest ON snapshot (repository, outcome, end_ns);", NULL, NULL},
 };
 /* clang-format on */
 const int catalog_version = sizeof catalog_migrations / sizeof *catalog_migrations;
