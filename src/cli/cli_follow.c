@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "catalog/catalog_share.h"
 #include "cli/ask.h"
 #include "cli/cli_job.h"
 #include "cli/cli_out.h"
@@ -77,14 +78,15 @@ static bool is_held(const struct seen *s, int64_t now_ns)
 /* 0: wait on, or it is over (s->over). */
 static int ask_catalog(struct seen *s, int64_t id, bool patient, struct err *e)
 {
-	struct clock *clock = s->c->ctx->clock;
 	struct catalog *cat = NULL;
+	int64_t now = 0; /* of the catalog: leases go by it */
 	int rc = -1;
 
-	if (config_load(s->c, true, e) == 0 && cli_catalog_open(s->c, &cat, e) == 0)
+	if (config_load(s->c, true, e) == 0 && cli_catalog_open(s->c, &cat, e) == 0 &&
+	    catalog_now(cat, &now, e) == 0)
 		rc = run_get(cat, id, look_closely, s, e);
 	catalog_close(cat);
-	if (rc == 0 && (s->over || is_held(s, clock->wall_ns(clock))))
+	if (rc == 0 && (s->over || is_held(s, now)))
 		return 0;
 	if (patient)
 		return 0;

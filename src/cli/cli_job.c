@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "catalog/catalog_share.h"
 #include "cli/cli_out.h"
 #include "config/world.h"
 #include "daemon/job.h"
@@ -58,8 +59,9 @@ void job_report(struct cli *c, const struct run *r)
 	    run_status_name(r->status), r->id,
 	    text_seconds(s, (double)(r->ended_ns - r->started_ns) / 1e9));
 	if (r->snapshot != NULL && strcmp(r->kind, "backup") == 0)
-		out_text(c, "  snapshot %.8s: %s files, %s, stored as %s more\n", r->snapshot,
-		    text_count(a, r->files), text_bytes(b, r->bytes), text_bytes(s, r->stored));
+		out_text(c, "  snapshot %.8s: %s %s, %s, stored as %s more\n", r->snapshot,
+		    text_count(a, r->files), text_plural(r->files, "file", "files"),
+		    text_bytes(b, r->bytes), text_bytes(s, r->stored));
 }
 
 /* ---- Here. */
@@ -75,12 +77,14 @@ struct here {
 static void renew(void *arg)
 {
 	struct here *h = arg;
+	int64_t now;
 	struct err e;
 
 	if (h->catalog == NULL || now_ns(h->c) - h->renewed_ns <= renew_ns)
 		return;
 	h->renewed_ns = now_ns(h->c);
-	run_renew(h->catalog, h->owner, h->renewed_ns + lease_ns, &e);
+	if (catalog_now(h->catalog, &now, &e) == 0)
+		run_renew(h->catalog, h->owner, now + lease_ns, &e);
 }
 
 /* What the step tells is told; how far it is goes to where one looks. */
@@ -127,6 +131,7 @@ static int begin(struct here *h, struct job_params *p, int64_t *id, struct err *
 	const char *given = getenv("HOLDFAST_RUN_ID"), *owner = getenv("HOLDFAST_RUN_OWNER");
 	char user[64];
 	struct run r = {.system = p->system->item.name,
+	    .node = os_host(),
 	    .kind = p->kind,
 	    .type = p->type,
 	    .trigger = "manual",
@@ -144,7 +149,9 @@ static int begin(struct here *h, struct job_params *p, int64_t *id, struct err *
 	    (long long)now_ns(h->c));
 	r.owner = h->owner;
 	r.queued_ns = r.started_ns = h->renewed_ns = now_ns(h->c);
-	r.lease_ns = r.started_ns + lease_ns;
+	if (catalog_now(h->catalog, &r.lease_ns, e) == -1)
+		return -1;
+	r.lease_ns += lease_ns;
 	return run_add(h->catalog, &r, id, e);
 }
 
@@ -232,6 +239,11 @@ int job_foreground(struct cli *c, const char *system, const char *kind, struct e
 	struct here h = {.c = c};
 	int rc;
 
+	if (s->node != NULL && strcmp(s->node, os_host()) != 0) {
+		err_set(e, ERR_USAGE, "%s is backed up by %s, and this is %s", system, s->node,
+		    os_host());
+		return err_hint(e, "run it there; or leave 'node' out, if any host may do it");
+	}
 	if (parent != NULL && parent[0] != '\0' && !os_die_with_parent(atoi(parent)))
 		return err_set(e, ERR_CANCELLED, "the daemon is gone");
 	if (cli_catalog_open(c, &h.catalog, e) == -1)

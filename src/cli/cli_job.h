@@ -31,7 +31,7 @@ struct world;
 
 /* Where a system's runs wait. */
 struct job_place {
-	char *queue; /* the caller's */
+	char *queue, *node; /* the caller's; node may be NULL */
 	int priority;
 };
 /* ERR_ABSENT: it is not declared. */

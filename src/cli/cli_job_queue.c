@@ -20,8 +20,9 @@ int job_place(const struct world *w, const char *system, struct job_place *out, 
 		return -1;
 	to = mem_alloc(t->destinations.n * sizeof(void *));
 	world_destinations(w, t, to);
-	*out = (struct job_place){
-	    mem_strdup(to[0]->item.name), (int)(s->priority ? s->priority : t->priority) + 1};
+	*out = (struct job_place){mem_strdup(to[0]->item.name),
+	    s->node ? mem_strdup(s->node) : NULL,
+	    (int)(s->priority ? s->priority : t->priority) + 1};
 	free(to);
 	return 0;
 }
@@ -31,6 +32,7 @@ int job_queue(struct catalog *cat, const struct job_place *place, const char *sy
     struct err *e)
 {
 	struct run r = {.system = system,
+	    .node = place->node,
 	    .kind = kind,
 	    .type = type,
 	    .trigger = "manual",

@@ -54,6 +54,7 @@ static int put(struct cli *c, int rc, const struct err *e, struct err *why)
 	bool backup = c->args.cmd->id == CMD_BACKUP;
 	char user[64];
 	struct run r = {.system = c->opt.system,
+	    .node = os_host(),
 	    .kind = c->args.cmd->name,
 	    .trigger = "command",
 	    .by = user,

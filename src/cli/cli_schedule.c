@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "cli/cli_out.h"
 #include "cli/declared.h"
+#include "os/os.h"
 
 static void advance(struct coming *x, int64_t after_s)
 {
@@ -119,6 +120,8 @@ static int tell_open(void *arg, const struct run *x, struct err *e)
 	else if (x->after)
 		because(r, "run %" PRId64 " waits for run %" PRId64 " of what it depends on", x->id,
 		    x->after);
+	else if (x->node != NULL && strcmp(x->node, os_host()) != 0)
+		because(r, "run %" PRId64 " waits for the daemon of %s", x->id, x->node);
 	else
 		because(r, "run %" PRId64 " waits for its turn at %s", x->id,
 		    x->queue ? x->queue : "the queue");

@@ -1,6 +1,7 @@
 /* backup: store files as a snapshot. */
 #include "cli/cli_paths.h"
 #include "cli/cli_audit.h"
+#include "cli/cli_freeze.h"
 #include "cli/cli_out.h"
 
 #include <stdio.h>
@@ -381,12 +382,34 @@ static int verdict(const struct places *p, struct err *e)
 	return err_hint(e, "what it lacks goes there with the next run");
 }
 
+/* What cannot be thawed, or taken back, is told at the end: the snapshot is none the worse. */
+static int run(
+    struct cli *c, struct places *places, struct backup_params *p, struct err *left, struct err *e)
+{
+	struct cli_freeze frozen = {0};
+	int rc = cli_freeze_begin(c, &frozen, e);
+
+	err_clear(left);
+	if (rc == -1)
+		return -1;
+	p->places = frozen.places;
+	p->nplaces = frozen.nplaces;
+	progress_start(c);
+	rc = op_backup_many(places->v, places->n, p, c->ctx, e);
+	rc = late_places(c, places, p, rc, e);
+	progress_stop(c);
+	if (cli_freeze_end(c, &frozen, left) == 0)
+		err_clear(left);
+	return rc;
+}
+
 int cmd_backup(struct cli *c, struct err *e)
 {
 	struct cli_paths paths = {0};
 	struct exclude *x = NULL;
 	struct backup_params p;
 	struct places *places = mem_zalloc(sizeof *places);
+	struct err left;
 	int rc = -1;
 
 	if (cli_paths_collect(c, &paths, e) == -1 || pick_exclude(c, &x, e) == -1 ||
@@ -395,10 +418,7 @@ int cmd_backup(struct cli *c, struct err *e)
 	pick_make_absolute(&c->opt.canaries);
 	fill(c, &paths, x, &p);
 	warn_excluded(c, &paths, x);
-	progress_start(c);
-	rc = op_backup_many(places->v, places->n, &p, c->ctx, e);
-	rc = late_places(c, places, &p, rc, e);
-	progress_stop(c);
+	rc = run(c, places, &p, &left, e);
 	if (rc == -1 && e->kind == ERR_CANCELLED && e->hint[0] == '\0')
 		err_hint(e, "what was stored is kept: the same command goes on from there");
 	if (rc == -1) {
@@ -414,6 +434,10 @@ int cmd_backup(struct cli *c, struct err *e)
 	remember(c, &first_done(places)->result);
 	report(c, places);
 	rc = verdict(places, e);
+	if (rc == 0 && left.kind != ERR_NONE) {
+		*e = left;
+		rc = -1;
+	}
 out:
 	close_places(places);
 	free(places);

@@ -65,6 +65,7 @@ int declared_systems(const struct world *w, declared_times *times, void *arg, in
 		const struct world_times *t = times(arg, v[i]);
 		struct api_system row = {.name = v[i]->item.name,
 		    .tier = v[i]->tier,
+		    .node = v[i]->node,
 		    .rpo_ns = length(&world_tier(w, v[i]->tier)->rpo.target)};
 
 		if (t != NULL)

@@ -152,6 +152,7 @@ static int run(void *arg, const struct api_run *r, int64_t *id, bool *added, str
 		rc = job_queue(c, &place, r->system, kind, r->type, r->by, now_ns(s), id, added, e);
 	catalog_close(c);
 	free(place.queue);
+	free(place.node);
 	if (rc == 0)
 		daemon_wake(s->d);
 	return rc;

@@ -227,6 +227,8 @@ static int check_system(const struct world *w, const struct world_system *s, str
 			if (src->files.paths.v[j][0] != '/')
 				return node_fail(src->files.paths.at[j], e,
 				    "'%.200s' is not an absolute path", src->files.paths.v[j]);
+		if (world_check_freeze(src, e) == -1)
+			return -1;
 	}
 	return 0;
 }
@@ -251,6 +253,7 @@ void world_check(const struct world *w, struct mistakes *m)
 		if (check_system(w, world_system_at(w, i), &e) == -1)
 			mistakes_add(m, &e);
 	world_check_times(w, m);
+	world_check_catalog(w, m);
 	if (check_names(&w->notify, sizeof(struct world_channel), "channel", &e) == -1)
 		mistakes_add(m, &e);
 	world_check_notify(w, m);

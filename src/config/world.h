@@ -95,8 +95,16 @@ struct world_hooks { /* each a list of struct world_hook */
 	struct field_items before, after, on_failure;
 };
 
+struct world_freeze {
+	bool btrfs;                       /* a read-only snapshot of each subvolume */
+	char *freeze, *thaw;              /* for /bin/sh -c */
+	struct calendar_duration timeout; /* of each of both */
+	struct field_texts read;          /* PATH=PLACE: where what was frozen is found */
+};
+
 struct world_files {
 	struct field_texts paths, exclude;
+	struct world_freeze freeze;
 	bool exclude_caches, one_file_system;
 };
 
@@ -108,6 +116,7 @@ struct world_source {
 struct world_system {
 	struct field_item item;
 	char *tier;
+	char *node; /* the host that backs it up, by its name; NULL: any that has this declared */
 	struct field_items sources; /* struct world_source */
 	struct field_texts depends_on;
 	struct world_schedule schedule; /* goes before the tier's where it says anything */

@@ -15,9 +15,14 @@ void world_check(const struct world *w, struct mistakes *m);
 
 /* The same for what is due when (world_check_times.c). */
 void world_check_times(const struct world *w, struct mistakes *m);
+/* And for where the catalog is (world_catalog.c). */
+void world_check_catalog(const struct world *w, struct mistakes *m);
 
 /* The same for who is notified (world_check_notify.c). */
 void world_check_notify(const struct world *w, struct mistakes *m);
+
+/* How a source stands still (world_freeze.c). */
+int world_check_freeze(const struct world_source *src, struct err *e);
 
 /* Where a key of a section's item stands, "tiers.gold.rpo": as far as it is there. */
 struct node_at world_place(

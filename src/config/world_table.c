@@ -64,6 +64,7 @@ static const struct field files_rows[] = {
     {"exclude", FIELD_TEXTS, F(exclude), false, NULL, NULL, "patterns of what to leave out"},
     {"exclude_caches", FIELD_FLAG, F(exclude_caches), false, NULL, NULL, "leave out folders with a CACHEDIR.TAG"},
     {"one_file_system", FIELD_FLAG, F(one_file_system), false, NULL, NULL, "stay on the paths' file systems"},
+    {"freeze", FIELD_STRUCT, F(freeze), false, NULL, &world_freeze_table, "how it stands still while it is read"},
     {0},
 };
 static const struct field_table files_table = {files_rows, sizeof(struct world_files)};
@@ -90,7 +91,7 @@ static const struct field system_rows[] = {
     {"paused", FIELD_FLAG, S(paused), false, NULL, NULL, "begin nothing by itself"},
     {"may_be_empty", FIELD_FLAG, S(may_be_empty), false, NULL, NULL, "else an empty source fails before anything is stored"},
     {"may_shrink", FIELD_FLAG, S(may_shrink), false, NULL, NULL, "else one that lost more than half fails before anything is stored"},
-    {"node", FIELD_LATER, 0, false, NULL, NULL, NULL},
+    {"node", FIELD_TEXT, S(node), false, NULL, NULL, "the host whose daemon backs it up, by its name; left out: any that shares the catalog"},
     {"checks", FIELD_LATER, 0, false, NULL, NULL, NULL},
     {0},
 };

@@ -60,6 +60,8 @@ static int open_source(struct backup *b, const struct bpaths *paths, struct err 
 	    .exclude_caches = p->exclude_caches,
 	    .one_file_system = p->one_file_system,
 	    .never = never,
+	    .places = p->places,
+	    .nplaces = p->nplaces,
 	};
 
 	for (size_t i = 0; i < b->ntargets; i++) {

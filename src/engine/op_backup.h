@@ -18,6 +18,7 @@
 #include "repo/repo.h"
 #include "repo/snapshot.h"
 #include "source/exclude.h"
+#include "source/source.h"
 
 struct backup_params {
 	const char *const *paths; /* as typed; made absolute here */
@@ -33,6 +34,8 @@ struct backup_params {
 	const char *const *exclude_texts; /* for the facts */
 	size_t nexclude_texts;
 	bool exclude_caches, one_file_system;
+	const struct source_place *places; /* folders that are read elsewhere: source.h */
+	size_t nplaces;
 	bool fixed; /* fixed chunker */
 	enum codec_id codec;
 	int level;

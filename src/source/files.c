@@ -51,7 +51,7 @@ int files_openat(int dir, const char *name, int flags)
 	return fd;
 }
 
-void files_stat_take(struct source_stat *out, const struct stat *st)
+void files_stat_take(const struct files *f, struct source_stat *out, const struct stat *st)
 {
 	bool device = S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode);
 
@@ -66,7 +66,7 @@ void files_stat_take(struct source_stat *out, const struct stat *st)
 	    .mtime_ns = (uint32_t)st->st_mtim.tv_nsec,
 	    .ctime_ns = (uint32_t)st->st_ctim.tv_nsec,
 	    .ino = st->st_ino,
-	    .dev = st->st_dev,
+	    .dev = files_dev(f, st->st_dev),
 	    .nlink = st->st_nlink,
 	    .major = device ? major(st->st_rdev) : 0,
 	    .minor = device ? minor(st->st_rdev) : 0,
@@ -98,17 +98,20 @@ static struct files_dir *dir_new(struct source *s, struct source_dir *parent, ch
 
 static struct source_dir *files_root(struct source *s, struct source_stat *st, struct err *e)
 {
+	struct files *f = (struct files *)s;
+	const struct files_place *place = files_place_find(f, "/");
 	struct files_dir *d = dir_new(s, NULL, mem_strdup("/"));
 	struct stat sb;
 
-	d->ask = ((struct files *)s)->ask;
-	d->fd = files_openat(AT_FDCWD, "/", O_RDONLY | O_DIRECTORY);
+	d->ask = f->ask;
+	d->places = f->places;
+	d->fd = files_openat(AT_FDCWD, place ? place->at : "/", O_RDONLY | O_DIRECTORY);
 	if (d->fd == -1 || os_fstat(d->fd, &sb) == -1) {
 		err_sys(e, "/: open");
 		source_dir_unref(&d->base);
 		return NULL;
 	}
-	files_stat_take(st, &sb);
+	files_stat_take(f, st, &sb);
 	d->dev = st->dev;
 	return &d->base;
 }
@@ -168,6 +171,13 @@ static const struct never *find_never(
 	return NULL;
 }
 
+/* Numbers of a subvolume's root, and of the place where a snapshot has none of it. */
+static bool is_frozen(const char *name, const struct source_stat *st)
+{
+	return strncmp(name, SOURCE_FROZEN, sizeof SOURCE_FROZEN - 1) == 0 &&
+	       st->type == ENTRY_DIR && (st->ino == 256 || st->ino == 2);
+}
+
 /* Is this name to be left out?  Tells the sink why. */
 static bool left_out(const struct files_dir *d, const char *name, const struct source_stat *st)
 {
@@ -178,7 +188,8 @@ static bool left_out(const struct files_dir *d, const char *name, const struct s
 	char *path;
 	bool out = true;
 
-	if (st->type != ENTRY_SOCKET && f->exclude == NULL && f->nnever == 0 && !f->one_file_system)
+	if (st->type != ENTRY_SOCKET && f->exclude == NULL && f->nnever == 0 &&
+	    !f->one_file_system && !is_frozen(name, st))
 		return false;
 	path = files_path(&d->base, name);
 	rule = f->exclude ? exclude_match(f->exclude, path, st->type == ENTRY_DIR) : NULL;
@@ -186,6 +197,8 @@ static bool left_out(const struct files_dir *d, const char *name, const struct s
 		event_emit(ctx, EVENT_FILE_EXCLUDED, span_str(path), "%s", rule);
 	else if ((never = find_never(f, path, st)) != NULL)
 		event_emit(ctx, EVENT_FILE_EXCLUDED, span_str(path), "never read: %s", never->path);
+	else if (is_frozen(name, st))
+		event_emit(ctx, EVENT_FILE_EXCLUDED, span_str(path), "a frozen state of ours");
 	else if (st->type == ENTRY_SOCKET)
 		event_emit(ctx, EVENT_FILE_SKIPPED, span_str(path), "socket");
 	else if (f->one_file_system && st->type != ENTRY_DIR && st->dev != d->dev &&
@@ -203,6 +216,7 @@ static int files_look(struct source_dir *base, const char *name, struct source_s
 	struct files_dir *d = (struct files_dir *)base;
 	bool way = files_is_way(d, name);
 	int flags = way ? 0 : AT_SYMLINK_NOFOLLOW;
+	struct files_at at = files_at(d, name);
 	struct stat sb;
 	int rc = 0;
 
@@ -210,7 +224,7 @@ static int files_look(struct source_dir *base, const char *name, struct source_s
 	 * Not AT_STATX_DONT_SYNC: a cached size and time would let a change on a
 	 * network file system pass for none.
 	 */
-	if (os_fstatat(d->fd, name, &sb, flags | AT_NO_AUTOMOUNT) == -1) {
+	if (os_fstatat(at.dir, at.name, &sb, flags | AT_NO_AUTOMOUNT) == -1) {
 		char *path = files_path(base, name);
 
 		if (errno == ENOENT && ask_child(d->ask, name) == NULL) {
@@ -223,7 +237,7 @@ static int files_look(struct source_dir *base, const char *name, struct source_s
 		free(path);
 		return rc;
 	}
-	files_stat_take(st, &sb);
+	files_stat_take(files_of(base), st, &sb);
 	*what = !way && left_out(d, name, st) ? SOURCE_SKIP : SOURCE_TAKE;
 	return 0;
 }
@@ -232,20 +246,23 @@ static int dir_open(struct files_dir *parent, struct files_dir *d, const char *n
     const struct source_stat *want, struct err *e)
 {
 	int follow = files_is_way(parent, name) ? 0 : O_NOFOLLOW;
+	struct files_at at = files_at(parent, name);
 	struct stat sb;
+	uint64_t dev;
 
-	d->fd = files_openat(parent->fd, name, O_RDONLY | O_DIRECTORY | follow);
+	d->fd = files_openat(at.dir, at.name, O_RDONLY | O_DIRECTORY | follow);
 	/* On the way to what was asked for, the right to pass is enough. */
 	if (d->fd == -1 && errno == EACCES && d->ask != NULL && !files_dir_whole(d))
-		d->fd = os_openat(parent->fd, name, O_PATH | O_DIRECTORY | follow, 0);
+		d->fd = os_openat(at.dir, at.name, O_PATH | O_DIRECTORY | follow, 0);
 	if (d->fd == -1)
 		return err_sys(e, "%s: open", d->base.path);
 	if (os_fstat(d->fd, &sb) == -1)
 		return err_sys(e, "%s: stat", d->base.path);
 	/* To open an automount point mounts it: another device, and what is wanted. */
-	if (sb.st_dev != want->dev && !files_of(&parent->base)->one_file_system)
+	dev = files_dev(files_of(&parent->base), sb.st_dev);
+	if (dev != want->dev && !files_of(&parent->base)->one_file_system)
 		return 0;
-	if (sb.st_ino != want->ino || sb.st_dev != want->dev)
+	if (sb.st_ino != want->ino || dev != want->dev)
 		return err_set(e, ERR_ABSENT, "%s: replaced meanwhile", d->base.path);
 	return 0;
 }
@@ -257,6 +274,7 @@ static struct source_dir *files_enter(
 	struct files_dir *d = dir_new(base->source, base, files_path(base, name));
 
 	d->ask = ask_child(parent->ask, name);
+	d->places = ask_child(parent->places, name);
 	d->dev = parent->dev;
 	/* A path that was asked for is read even if it is a file system of its own. */
 	if (d->ask != NULL)
@@ -277,6 +295,7 @@ static void files_close(struct source *s)
 	for (size_t i = 0; i < f->nnever; i++)
 		free(f->never[i].path);
 	free(f->never);
+	files_places_fini(f);
 	owners_fini(&f->users);
 	owners_fini(&f->groups);
 	free(f);
@@ -372,6 +391,10 @@ int source_files_open(
 	if (!f->have_proc)
 		event_emit(ctx, EVENT_WARNING, span_str("/proc"),
 		    "not mounted: extended attributes cannot be read");
+	if (files_places_set(f, p, e) == -1) {
+		files_close(&f->base);
+		return -1;
+	}
 	for (size_t i = 0; i < p->npaths; i++) {
 		if (check_path(f->ask, p->paths[i], e) == -1) {
 			files_close(&f->base);

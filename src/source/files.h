@@ -29,6 +29,12 @@ struct never {
 	ino_t ino;
 };
 
+/* Device numbers are told as those of the path: what is unchanged stays unchanged. */
+struct files_place {
+	char *path, *at;
+	dev_t dev, dev_at;
+};
+
 /* owners: names of users or groups by number, asked for once each. */
 struct owners {
 	pthread_mutex_t lock; /* never held while the system looks a name up */
@@ -46,16 +52,20 @@ struct files {
 	bool exclude_caches, one_file_system;
 	struct never *never;
 	size_t nnever;
+	struct files_place *place;
+	size_t nplaces;
+	struct ask *places; /* their paths; NULL: there are none */
 	struct owners users, groups;
 	bool have_proc; /* xattrs of any kind of file are read through /proc/self/fd */
 };
 
 struct files_dir {
 	struct source_dir base;
-	int fd;                /* -1: never listed, for it is `empty` */
-	const struct ask *ask; /* NULL: below a path asked for */
-	uint64_t dev;          /* of the path asked for that it is below */
-	bool empty;            /* another file system begins here */
+	int fd;                   /* -1: never listed, for it is `empty` */
+	const struct ask *ask;    /* NULL: below a path asked for */
+	const struct ask *places; /* NULL: none of them is below */
+	uint64_t dev;             /* of the path asked for that it is below */
+	bool empty;               /* another file system begins here */
 };
 
 static inline bool files_dir_whole(const struct files_dir *d)
@@ -66,7 +76,21 @@ static inline bool files_dir_whole(const struct files_dir *d)
 /* Does this name only lead to paths asked for?  Then symbolic links are followed. */
 bool files_is_way(const struct files_dir *d, const char *name);
 
-void files_stat_take(struct source_stat *out, const struct stat *st);
+void files_stat_take(const struct files *f, struct source_stat *out, const struct stat *st);
+uint64_t files_dev(const struct files *f, dev_t dev);
+
+/* Where a name of a directory is looked at. */
+struct files_at {
+	int dir;
+	const char *name;
+};
+struct files_at files_at(const struct files_dir *d, const char *name);
+
+/* files_place.c */
+int files_places_set(struct files *f, const struct files_params *p, struct err *e);
+void files_places_fini(struct files *f);
+const struct files_place *files_place_find(const struct files *f, const char *path);
+
 char *files_path(const struct source_dir *d, const char *name); /* new text */
 
 /*

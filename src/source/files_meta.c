@@ -249,9 +249,13 @@ static uint64_t link_group(const struct source_stat *st)
 static int read_xattrs(struct files_dir *d, const char *name, struct xattrs *x, struct buf *hold,
     const char *path, struct err *e)
 {
+	struct files_at at = files_at(d, name);
+
 	if (!((struct files *)d->base.source)->have_proc)
 		return 0;
-	if (name[0] == '\0')
+	if (at.dir == AT_FDCWD && strlen(at.name) < sizeof x->path)
+		strcpy(x->path, at.name);
+	else if (name[0] == '\0')
 		snprintf(x->path, sizeof x->path, "/proc/self/fd/%d", d->fd);
 	else
 		snprintf(x->path, sizeof x->path, "/proc/self/fd/%d/%s", d->fd, name);

@@ -116,7 +116,7 @@ int files_open(struct source_dir *base, const char *name, const struct source_st
 		err_sys(e, "%s: open", r->path);
 		goto out;
 	}
-	files_stat_take(now, &sb);
+	files_stat_take((struct files *)base->source, now, &sb);
 	if (now->type != ENTRY_FILE || now->ino != st->ino || now->dev != st->dev) {
 		err_set(e, ERR_ABSENT, "%s: replaced meanwhile", r->path);
 		goto out;
@@ -181,7 +181,7 @@ int files_finish(struct source_reader *base, bool *changed, uint64_t *size, stru
 	} else {
 		struct source_stat now;
 
-		files_stat_take(&now, &sb);
+		files_stat_take((struct files *)base->source, &now, &sb);
 		*changed = r->shrunk || now.size != was->size || now.mtime != was->mtime ||
 			   now.mtime_ns != was->mtime_ns || now.ctime != was->ctime ||
 			   now.ctime_ns != was->ctime_ns;

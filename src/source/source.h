@@ -110,6 +110,14 @@ void source_dir_unref(struct source_dir *d);             /* NULL does nothing */
 /* Abandon a reader without asking how it went; NULL does nothing. */
 void source_reader_abandon(struct source_reader *r);
 
+/* The folder `path` is read at another place, where it stands still; it goes by its own name. */
+struct source_place {
+	const char *path, *at;
+};
+
+/* What is frozen has names that begin so, and is never read as what lies there by chance. */
+#define SOURCE_FROZEN ".holdfast-frozen-"
+
 struct files_params {
 	const char *const *paths; /* absolute, normalised (no "." or ".."), at least one */
 	size_t npaths;
@@ -118,6 +126,8 @@ struct files_params {
 	bool one_file_system;
 	const char *const *never; /* paths never entered, e.g. the repository itself */
 	size_t nnever;
+	const struct source_place *places; /* absolute, normalised; copied */
+	size_t nplaces;
 };
 
 /* -1 with ERR_ABSENT and the path if one of the paths isn't there. */

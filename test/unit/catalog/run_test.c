@@ -3,6 +3,9 @@
 
 #include <sys/wait.h>
 
+#include "catalog/catalog_share.h"
+#include "os/os.h"
+
 struct seen {
 	size_t n;
 	int64_t ids[64];
@@ -236,28 +239,101 @@ static void what_is_over_is_over_and_only_its_owner_ends_it(void **state)
 	catalog_close(c);
 }
 
-static void a_run_whose_lease_ended_is_interrupted_once(void **state)
+static void a_run_whose_lease_ended_is_taken_over_by_one(void **state)
 {
 	struct catalog *c = place_open(), *d = place_open();
 	int64_t a = add(c, (struct run){.system = "a"}), b = add(c, (struct run){.system = "b"});
 	struct seen s = {0};
+	struct run r;
 
 	claim(c, 100); /* leased until 160 */
 	claim_as(c, (struct run_claim){.owner = "you", .now_ns = 100, .lease_ns = 160});
 	OK(run_renew(c, "you", 500, &e));
-	OK(run_reap(d, NULL, 160, see, &s, &e));
+	OK(run_started(c, a, "me", 4711, NULL, &e));
+	OK(run_take_over(d, "they", 160, 220, see, &s, &e));
 	assert_int_equal(s.n, 0);
-	OK(run_reap(d, NULL, 161, see, &s, &e));
+	OK(run_take_over(d, "me", 161, 221, see, &s, &e)); /* its own: nobody has to */
+	assert_int_equal(s.n, 0);
+	OK(run_take_over(d, "they", 161, 221, see, &s, &e));
 	assert_int_equal(s.n, 1);
 	assert_int_equal(s.ids[0], a);
-	assert_string_equal(s.status, "interrupted");
-	OK(run_reap(c, NULL, 161, see, &s, &e));
+	assert_true(s.last.pid == 0 && s.last.lease_ns == 221);
+	OK(run_take_over(c, "others", 161, 221, see, &s, &e));
 	assert_int_equal(s.n, 1);
-	OK(run_reap(c, "you", 162, see, &s, &e)); /* it began anew: it runs none */
+	/* Who comes back too late changes nothing any more. */
+	OK(run_renew(c, "me", 900, &e));
+	r = (struct run){.id = a, .owner = "me", .status = RUN_COMPLETED, .ended_ns = 163};
+	assert_int_equal(run_end(c, &r, &e), -1);
+	assert_int_equal(e.kind, ERR_ABSENT);
+	r = (struct run){.id = a, .owner = "they", .status = RUN_INTERRUPTED, .ended_ns = 164};
+	OK(run_end(c, &r, &e));
+	OK(run_take_over(c, "they", 501, 600, see, &s, &e));
 	assert_int_equal(s.n, 2);
 	assert_int_equal(s.ids[1], b);
-	assert_int_equal(end(c, a, RUN_COMPLETED, 163), -1);
-	assert_int_equal(e.kind, ERR_ABSENT);
+	catalog_close(c);
+	catalog_close(d);
+}
+
+static void leases_go_by_one_clock(void **state)
+{
+	struct catalog *c = place_open(), *d = place_open();
+	struct clock *clock = os_clock();
+	int64_t a, b, here = clock->wall_ns(clock);
+
+	OK(catalog_now(c, &a, &e));
+	OK(catalog_now(d, &b, &e));
+	assert_true(a <= b);
+	/* Here both are on one host. */
+	assert_true(a > here - INT64_C(3600000000000) && a < here + INT64_C(3600000000000));
+	catalog_close(c);
+	catalog_close(d);
+}
+
+static void what_all_would_add_one_adds(void **state)
+{
+	struct catalog *c = place_open(), *d = place_open();
+	struct run r = {.system = "a", .kind = "backup", .due_ns = 5};
+	struct seen s = {0};
+	char *value = NULL;
+	int64_t id;
+
+	OK(run_add_once(c, &r, "settled", "5", &id, &e));
+	r.due_ns = 6; /* its clock is another */
+	assert_int_equal(run_add_once(d, &r, "settled", "6", &id, &e), -1);
+	assert_int_equal(e.kind, ERR_EXISTS);
+	/* Neither is there where one of both cannot be. */
+	r.due_ns = 5;
+	assert_int_equal(run_add_once(d, &r, "other", "7", &id, &e), -1);
+	assert_int_equal(e.kind, ERR_EXISTS);
+	OK(catalog_get(c, "other", &value, &e));
+	assert_null(value);
+	OK(catalog_get(c, "settled", &value, &e));
+	assert_string_equal(value, "5");
+	free(value);
+	OK(run_list(c, &(struct run_filter){.system = "a"}, see, &s, &e));
+	assert_int_equal(s.n, 1);
+	catalog_close(c);
+	catalog_close(d);
+}
+
+static bool leads(struct catalog *c, const char *owner, int64_t now_ns)
+{
+	bool ours;
+
+	OK(catalog_lead(c, "watch", owner, now_ns, now_ns + 60, &ours, &e));
+	return ours;
+}
+
+static void what_one_does_for_all_is_anothers_when_it_is_silent(void **state)
+{
+	struct catalog *c = place_open(), *d = place_open();
+
+	assert_true(leads(c, "me", 100));
+	assert_false(leads(d, "you", 150));
+	assert_true(leads(c, "me", 150)); /* until 210 */
+	assert_false(leads(d, "you", 210));
+	assert_true(leads(d, "you", 211));
+	assert_false(leads(c, "me", 212));
 	catalog_close(c);
 	catalog_close(d);
 }
@@ -422,7 +498,7 @@ static void three_that_share_a_queue_lose_no_run_and_run_none_twice(void **state
 	close(fd[0]);
 	c = place_open();
 	/* All but what the dead one held were done, once; those are found, and told. */
-	OK(run_reap(c, NULL, 101, see, &s, &e));
+	OK(run_take_over(c, "heir", 101, 200, see, &s, &e));
 	assert_true(s.n == 1 || s.n == 2);
 	for (size_t i = 0; i < s.n; i++)
 		assert_int_equal(times[s.ids[i]]++, 0);
@@ -491,7 +567,10 @@ int main(void)
 	    T(a_queue_has_so_many_running_and_harms_no_other),
 	    T(a_node_takes_its_own_and_what_is_no_ones),
 	    T(what_is_over_is_over_and_only_its_owner_ends_it),
-	    T(a_run_whose_lease_ended_is_interrupted_once),
+	    T(a_run_whose_lease_ended_is_taken_over_by_one),
+	    T(leases_go_by_one_clock),
+	    T(what_all_would_add_one_adds),
+	    T(what_one_does_for_all_is_anothers_when_it_is_silent),
 	    T(the_latest_is_known_of_each_system_and_kind),
 	    T(runs_are_listed_newest_first_by_what_is_asked),
 	    T(three_that_share_a_queue_lose_no_run_and_run_none_twice),

@@ -1,0 +1,103 @@
+/* cli_freeze: see cli_freeze.h. */
+#include "cli/cli_freeze.h"
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "config/world.h"
+#include "os/os.h"
+
+static const int64_t usual_timeout = 60 * CALENDAR_SECOND;
+
+struct cli_frozen {
+	struct freeze_params params;
+	struct freeze *freeze;
+	char *note, *name;
+	const char *env[2];
+};
+
+static int begin(
+    struct cli *c, const struct world_files *f, size_t i, struct cli_frozen *out, struct err *e)
+{
+	const struct world_freeze *z = &f->freeze;
+	char *state = os_state_dir(), *dir = mem_printf("%s/freeze", state);
+	int rc;
+
+	out->note = mem_printf("%s/%s.%zu", dir, c->system->item.name, i);
+	out->name = mem_printf("HOLDFAST_SYSTEM=%s", c->system->item.name);
+	out->env[0] = out->name;
+	out->params = (struct freeze_params){
+	    .paths = (const char *const *)f->paths.v,
+	    .npaths = f->paths.n,
+	    .btrfs = z->btrfs,
+	    .one_file_system = f->one_file_system,
+	    .freeze = z->freeze,
+	    .thaw = z->thaw,
+	    .timeout_ns = z->timeout.ns ? z->timeout.ns : usual_timeout,
+	    .env = out->env,
+	    .note = out->note,
+	    .read = (const char *const *)z->read.v,
+	    .nread = z->read.n,
+	};
+	rc = os_mkdirs(dir, 0700, e);
+	if (rc == 0)
+		rc = freeze_begin(&out->params, c->ctx, &out->freeze, e);
+	free(dir);
+	free(state);
+	return rc;
+}
+
+static void take_places(struct cli_freeze *f, const struct cli_frozen *x)
+{
+	size_t n;
+	const struct source_place *v = freeze_places(x->freeze, &n);
+
+	f->places = mem_realloc(f->places, (f->nplaces + n + 1) * sizeof *f->places);
+	for (size_t i = 0; i < n; i++)
+		f->places[f->nplaces++] = v[i];
+}
+
+int cli_freeze_begin(struct cli *c, struct cli_freeze *out, struct err *e)
+{
+	size_t n = c->system ? c->system->sources.n : 0;
+	struct err ignored;
+
+	*out = (struct cli_freeze){.v = mem_zalloc((n + 1) * sizeof *out->v)};
+	for (size_t i = 0; i < n && !c->opt.dry_run; i++) {
+		const struct world_files *f =
+		    &((const struct world_source *)c->system->sources.v + i)->files;
+
+		if (!f->freeze.btrfs && f->freeze.freeze == NULL)
+			continue;
+		if (begin(c, f, i, &out->v[out->n++], e) == -1) {
+			cli_freeze_end(c, out, &ignored);
+			return -1;
+		}
+		take_places(out, &out->v[out->n - 1]);
+	}
+	return 0;
+}
+
+int cli_freeze_end(struct cli *c, struct cli_freeze *f, struct err *e)
+{
+	int rc = 0;
+
+	while (f->n > 0) {
+		struct cli_frozen *x = &f->v[--f->n];
+		struct err why;
+
+		if (freeze_end(x->freeze, &why) == -1) {
+			event_emit(c->ctx, EVENT_WARNING, span_of(NULL, 0), "%s", why.msg);
+			if (rc == 0)
+				*e = why;
+			e->kind = ERR_INCOMPLETE;
+			rc = -1;
+		}
+		free(x->note);
+		free(x->name);
+	}
+	free(f->v);
+	free(f->places);
+	*f = (struct cli_freeze){0};
+	return rc;
+}

@@ -1,0 +1,244 @@
+"""What stands still while it is read: by Btrfs snapshots, by commands whose thaw is certain."""
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from conftest import need, need_root
+from test_daemon import World
+
+
+class Btrfs:
+    """A file system in a file, mounted at .path."""
+
+    def __init__(self, base):
+        self.image, self.path = f"{base}/btrfs.img", f"{base}/vol"
+        os.mkdir(self.path)
+        with open(self.image, "wb") as f:
+            f.truncate(120 << 20)
+        self.sh("mkfs.btrfs", "-q", "-m", "single", self.image)
+        self.sh("mount", "-o", "loop", self.image, self.path)
+
+    @staticmethod
+    def sh(*args):
+        subprocess.run(args, check=True, stdout=subprocess.DEVNULL)
+
+    def subvolume(self, name):
+        self.sh("btrfs", "subvolume", "create", f"{self.path}/{name}")
+
+    def frozen(self):
+        """Subvolumes of ours that are there now, wherever."""
+        out = subprocess.run(["btrfs", "subvolume", "list", self.path], check=True, stdout=subprocess.PIPE).stdout
+        return [line for line in out.decode().splitlines() if "/.holdfast-frozen-" in line]
+
+    def down(self):
+        subprocess.run(["umount", "-R", self.path], check=False)
+
+
+@pytest.fixture
+def btrfs(base):
+    need_root()
+    need("mkfs.btrfs", "btrfs")
+    b = Btrfs(base)
+    yield b
+    b.down()
+
+
+@pytest.fixture
+def world(hf, base):
+    w = World(hf, base)
+    yield w
+    if w.daemon is not None and w.daemon.poll() is None:
+        w.daemon.kill()
+        w.daemon.wait()
+
+
+def declare(world, *sources, rest=""):
+    """One system, www, with these file sources."""
+    text = f"repositories:\n  main: {{url: {world.base}/main, key: \"file:{world.base}/main.key\"}}\n" \
+           "tiers:\n  gold: {destinations: main}\nsystems:\n  www:\n    tier: gold\n    sources:\n"
+    text += "".join(f"      - files: {s}\n" for s in sources)
+    with open(world.path, "w", encoding="utf-8") as f:
+        f.write(text + rest)
+
+
+def put(path, text):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(text)
+
+
+def got(path):
+    with open(path, encoding="utf-8") as f:
+        return f.read()
+
+
+def stored(hf, path):
+    return hf("-r", "main", "cat", f"latest:www:{path}").out
+
+
+def script(world, name, text):
+    """A source of its own, whose freeze command runs when those before it are frozen."""
+    put(f"{world.base}/{name}/file", "x")
+    put(f"{world.base}/{name}.sh", text)
+    return f"{{paths: {world.base}/{name}, freeze: {{freeze: 'sh {world.base}/{name}.sh', thaw: 'true'}}}}"
+
+
+# ---- Btrfs.
+
+def test_what_changes_after_the_freeze_is_stored_as_it_was(world, hf, btrfs):
+    """Also in subvolumes below, while what is mounted there is read as it is: all by its own path."""
+    btrfs.subvolume("data")
+    btrfs.subvolume("data/sub")
+    btrfs.subvolume("data/sub/subsub")
+    vol = f"{btrfs.path}/data"
+    files = [f"{vol}/a", f"{vol}/sub/deep/b", f"{vol}/sub/subsub/c", f"{btrfs.path}/one"]
+    for f in [*files, f"{vol}/.holdfast-frozen-mine/d"]:
+        put(f, "before")
+    os.makedirs(f"{vol}/tmpfs")
+    btrfs.sh("mount", "-t", "tmpfs", "x", f"{vol}/tmpfs")
+    put(f"{vol}/tmpfs/e", "before")
+    btrfs.sh("btrfs", "subvolume", "snapshot", "-r", f"{vol}/sub/subsub", f"{vol}/sub/old")
+    change = "".join(f"echo after > {f}\n" for f in [*files, f"{vol}/tmpfs/e"]) + f"rm {vol}/.holdfast-frozen-mine/d"
+    # Told as people tell paths: with a slash at the end, with "..".
+    declare(world, f"{{paths: [{vol}/, {vol}/../one], freeze: {{btrfs: yes}}}}", script(world, "late", change))
+    r = hf("--json", "run", "www").summary
+    assert r["status"] == "completed" and not btrfs.frozen()
+    for f in [*files, f"{vol}/.holdfast-frozen-mine/d", f"{vol}/sub/old/c"]:
+        assert stored(hf, f) == "before", f
+    assert stored(hf, f"{vol}/tmpfs/e") == "after\n"
+    assert not os.path.exists(f"{vol}/.holdfast-frozen-mine/d") and got(files[0]) == "after\n"
+
+
+def test_what_did_not_change_is_not_read_again_from_the_next_snapshot(world, hf, btrfs):
+    btrfs.subvolume("data")
+    for i in range(20):
+        put(f"{btrfs.path}/data/d{i % 3}/f{i}", f"{i}" * 1000)
+    written = time.time()
+    declare(world, f"{{paths: {btrfs.path}/data, freeze: {{btrfs: yes}}}}")
+    world.until(lambda: time.time() > written + 2)  # what was touched within the last second is read twice
+    hf("run", "www")
+    put(f"{btrfs.path}/data/d0/f0", "changed")
+    r = hf("--json", "run", "www").summary
+    assert (r["files_changed"], r["files"], r["bytes_read"]) == (1, 20, 7)
+
+
+def test_a_snapshot_that_a_killed_backup_left_goes_with_the_next(world, hf, base, btrfs):
+    btrfs.subvolume("data")
+    put(f"{btrfs.path}/data/a", "a")
+    declare(world, f"{{paths: {btrfs.path}/data, freeze: {{btrfs: yes}}}}",
+            script(world, "late", f"touch {base}/in; sleep 600"))
+    p = hf.start("backup", "--system", "www", stderr=subprocess.DEVNULL)
+    world.until(lambda: os.path.exists(f"{base}/in"))
+    assert len(btrfs.frozen()) == 1
+    p.kill()
+    p.communicate()
+    assert len(btrfs.frozen()) == 1
+    # Without a freeze it is not taken for a part of the source.
+    hf("-r", "main", "backup", "--system", "other", f"{btrfs.path}/data")
+    assert "frozen" not in hf("-r", "main", "ls", "-R", "latest:other").out
+    declare(world, f"{{paths: {btrfs.path}/data, freeze: {{btrfs: yes}}}}")
+    hf("run", "www")
+    assert not btrfs.frozen() and stored(hf, f"{btrfs.path}/data/a") == "a"
+
+
+def test_with_commands_the_thaw_comes_before_anything_is_read(world, hf, base, btrfs):
+    btrfs.subvolume("data")
+    put(f"{btrfs.path}/data/a", "running")
+    run = f"sh {base}/run.sh {btrfs.path}/data/a"
+    put(f"{base}/run.sh", "echo $2 > $1")
+    declare(world, f"{{paths: {btrfs.path}/data, freeze: {{btrfs: yes, freeze: '{run} paused', thaw: '{run} resumed'}}}}",
+            script(world, "late", f"cp {btrfs.path}/data/a {base}/meanwhile"))
+    hf("run", "www")
+    assert stored(hf, f"{btrfs.path}/data/a") == "paused\n" and got(f"{base}/meanwhile") == "resumed\n"
+
+
+def test_what_is_not_on_btrfs_is_not_said_to_stand_still(world, hf, base):
+    need_root()
+    put(f"{base}/m/a", "a")
+    subprocess.run(["mount", "-t", "tmpfs", "x", f"{base}/m"], check=True)
+    try:
+        put(f"{base}/m/a", "a")
+        declare(world, f"{{paths: {base}/m, freeze: {{btrfs: yes}}}}")
+        assert "not on btrfs" in hf("run", "www", rc=1).err
+        assert not hf("--json", "-r", "main", "snapshots").json("item")
+    finally:
+        subprocess.run(["umount", f"{base}/m"], check=True)
+
+
+# ---- Commands.
+
+def commands(world, freeze="true", thaw="true", more=""):
+    put(f"{world.base}/src/www/f", "before")
+    put(f"{world.base}/freeze.sh", f"echo freeze $HOLDFAST_SYSTEM >> {world.base}/said; {freeze}")
+    put(f"{world.base}/thaw.sh", f"echo thaw >> {world.base}/said; {thaw}")
+    return f"{{paths: {world.base}/src/www, freeze: {{freeze: 'sh {world.base}/freeze.sh', " \
+           f"thaw: 'sh {world.base}/thaw.sh'{more}}}}}"
+
+
+def said(base):
+    return got(f"{base}/said").split("\n")[:-1] if os.path.exists(f"{base}/said") else []
+
+
+def test_what_the_freeze_made_is_read_there_and_goes_by_its_own_name(world, hf, base):
+    src, copy = f"{base}/src/www", f"{base}/copy"
+    declare(world, commands(world, f"cp -a {src} {copy}; echo after > {src}/f", f"rm -r {copy}",
+                            f", read: {{{src}: {copy}}}"))
+    hf("run", "www")
+    assert stored(hf, f"{src}/f") == "before" and got(f"{src}/f") == "after\n"
+    assert said(base) == ["freeze www", "thaw"] and not os.path.exists(copy)
+
+
+def test_the_thaw_follows_a_freeze_or_a_backup_that_fails(world, hf, base):
+    declare(world, commands(world, "exit 3"))
+    assert "freeze.sh: exit 3" in hf("run", "www", rc=1).err
+    assert said(base) == ["freeze www", "thaw"]
+    assert not hf("--json", "-r", "main", "snapshots").json("item")
+    declare(world, commands(world, f"mv {base}/main {base}/away", f"mv {base}/away {base}/main"))
+    hf("run", "www", rc=None)
+    assert said(base)[2:] == ["freeze www", "thaw"] and os.path.isdir(f"{base}/main")
+
+
+def test_a_thaw_that_fails_is_told_as_an_event_and_tried_by_the_next_run(world, hf, base):
+    declare(world, commands(world, "true", "exit 4"))
+    r = hf("run", "www", rc=3)
+    assert "thaw.sh: exit 4" in r.err and "frozen still" in r.err
+    world.serve()
+    world.until(lambda: "thaw.failed" in world.log())
+    assert world.stop() == 0 and world.log().count("thaw.failed") == 1
+    declare(world, commands(world))
+    hf("run", "www")
+    assert said(base)[-3:] == ["thaw", "freeze www", "thaw"]  # the first is of what was left
+
+
+@pytest.mark.parametrize("whom", ["backup", "job", "daemon"])
+def test_whoever_is_killed_the_thaw_follows(world, hf, base, whom):
+    """While the freeze is under way: it is ended first."""
+    declare(world, commands(world, f"echo $$ > {base}/pid; touch {base}/in; sleep 600; echo never >> {base}/said"))
+    if whom == "backup":
+        p = hf.start("backup", "--system", "www", stderr=subprocess.DEVNULL)
+        world.until(lambda: os.path.exists(f"{base}/in"))
+        p.kill()
+        p.communicate()
+    elif whom == "job":
+        p = hf.start("run", "--foreground", "www", stderr=subprocess.DEVNULL)
+        world.until(lambda: os.path.exists(f"{base}/in"))
+        p.kill()
+        p.communicate()
+    else:
+        world.serve()
+        world.until(lambda: os.path.exists(f"{base}/in"))
+        world.stop(signal.SIGKILL)
+    world.until(lambda: said(base) == ["freeze www", "thaw"])
+    assert "never" not in said(base)
+
+
+def test_an_interrupted_run_is_thawed(world, hf, base):
+    declare(world, commands(world, f"touch {base}/in; sleep 600"))
+    p = hf.start("run", "--foreground", "www", stderr=subprocess.DEVNULL)
+    world.until(lambda: os.path.exists(f"{base}/in"))
+    p.send_signal(signal.SIGINT)
+    p.communicate()
+    assert p.returncode == 130 and said(base) == ["freeze www", "thaw"]
