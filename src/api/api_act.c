@@ -14,6 +14,11 @@ static int set_run(void *to, const struct run *r, struct err *e)
 	return 0;
 }
 
+static bool is_level(const char *type)
+{
+	return strcmp(type, "standard") == 0 || strcmp(type, "comprehensive") == 0;
+}
+
 int api_post_run(struct api_call *c, struct err *e)
 {
 	const char *kind = api_value(c, "kind"), *type = api_value(c, "type");
@@ -21,8 +26,8 @@ int api_post_run(struct api_call *c, struct err *e)
 	int64_t id = 0;
 	bool added = true;
 
-	if (type != NULL && kind != NULL && strcmp(kind, "backup") != 0)
-		return err_set(e, ERR_USAGE, "type: only a backup has one");
+	if (type != NULL && is_level(type) != (strcmp(r.kind, "verify") == 0))
+		return err_set(e, ERR_USAGE, "type: a %s has no %s", r.kind, type);
 	if (c->host->run == NULL)
 		return missing("run", e);
 	if (c->host->run(c->host->arg, &r, &id, &added, e) == -1)

@@ -145,9 +145,8 @@ int job_follow(const struct ask *a, int64_t id, struct err *e)
 
 int job_by_daemon(const struct ask *a, const char *system, const char *kind, struct err *e)
 {
-	static const char *const types[] = {NULL, "full", "incremental", "differential"};
-	const char *type = types[a->c->opt.type];
-	json_t *body = json_pack("{s:s, s:s*}", "kind", kind, "type", type), *answer, *run;
+	json_t *body = json_pack("{s:s, s:s*}", "kind", kind, "type", job_type(a->c, kind));
+	json_t *answer, *run;
 	struct buf path = {0};
 	int64_t id;
 	int rc;

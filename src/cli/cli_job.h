@@ -21,6 +21,12 @@ char *job_self(void);
  */
 int job_foreground(struct cli *c, const char *system, const char *kind, struct err *e);
 
+/* What --type or --level asked for, for a run of that kind; NULL: nothing. */
+const char *job_type(const struct cli *c, const char *kind);
+
+/* cmd_run.c: a run of that kind of each declared system that is named. */
+int cmd_run_kind(struct cli *c, const char *kind, struct err *e);
+
 /* Ask the daemon for one, and wait for its end unless --no-wait. */
 struct ask;
 int job_by_daemon(const struct ask *a, const char *system, const char *kind, struct err *e);

@@ -261,9 +261,17 @@ const struct cmd_def cmd_table[CMD_COUNT] = {
 	"at its repository, what it depends on, no daemon, an error; and how the last runs ended.",
 	0, 1, 1, NULL, NULL, cmd_why, {{"holdfast why orders-db", "what is the matter?"}}},
     [CMD_VERIFY] = {CMD_VERIFY, "verify", "SYSTEM...", "Prove what is stored of a system now",
-	"Checks each destination of the system, as its schedule does by itself, and records how "
-	"it went.",
-	0, 1, ANY, NULL, "3 10 11 12 20", cmd_verify, {{"holdfast verify orders-db", "now"}}},
+	"Judges the system's newest snapshot in each place where it is declared to be, or with "
+	"--repo in that one: that all it needs is there and sealed, that it is complete and young "
+	"enough; with --level comprehensive also that a sample of its files comes back, and how "
+	"long all of it would take.\n\nWhat is asserted has weights: the score is the share that "
+	"passed, every deduction is printed, and below 0.95, or with one critical assertion "
+	"failed, "
+	"the exit status is 20. Damage that others' snapshots have is told, with 3.",
+	CMD_REPO | CMD_OPENS, 1, ANY, NULL, "11", cmd_verify,
+	{{"holdfast verify orders-db", "in all its places, now"},
+	    {"holdfast verify www --level comprehensive --foreground", "with a sample restored"},
+	    {"holdfast -r offsite verify www --read-data", "every byte that it needs there"}}},
     [CMD_CONFIG] = {CMD_CONFIG, "config", "check|show|schema|migrate FILE",
 	"Check, show or convert the configuration",
 	"check reads the configuration and says what is wrong with it, and where. show prints it "

@@ -1,4 +1,4 @@
-/* run, verify: a declared system now, by the daemon where there is one. */
+/* run: a declared system now, by the daemon where there is one. */
 #include "cli/cli_out.h"
 
 #include <inttypes.h>
@@ -45,7 +45,7 @@ static int find_daemon(struct cli *c, struct ask *a, struct err *e)
 	return rc;
 }
 
-static int run_kind(struct cli *c, const char *kind, struct err *e)
+int cmd_run_kind(struct cli *c, const char *kind, struct err *e)
 {
 	struct ask a = {.c = c};
 	bool failed = false;
@@ -71,10 +71,5 @@ static int run_kind(struct cli *c, const char *kind, struct err *e)
 
 int cmd_run(struct cli *c, struct err *e)
 {
-	return run_kind(c, "backup", e);
-}
-
-int cmd_verify(struct cli *c, struct err *e)
-{
-	return run_kind(c, "verify", e);
+	return cmd_run_kind(c, "backup", e);
 }
