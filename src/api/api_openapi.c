@@ -132,8 +132,10 @@ static json_t *good_json(const struct api_route *r)
 
 static json_t *operation_json(const struct api_route *r)
 {
-	const char *good = r->right == API_OPERATE && strcmp(r->method, "POST") == 0 ? "202"
-										     : "200";
+	const char *good = strcmp(r->method, "POST") != 0 ? "200"
+			   : r->right == API_OPERATE      ? "202"
+			   : r->right == API_APPROVE      ? "201"
+							  : "200";
 	json_t *answers = json_pack("{s:o}", good, good_json(r));
 	json_t *o = json_pack("{s:s, s:s, s:o}", "operationId", r->id, "summary", r->summary,
 	    "parameters", params_json(r));
@@ -141,6 +143,8 @@ static json_t *operation_json(const struct api_route *r)
 	    [API_OPEN] = "No token is asked for on the socket and on loopback.",
 	    [API_READ] = "Scope: any.",
 	    [API_OPERATE] = "Scope: operator or admin.",
+	    [API_APPROVE] = "Scope: approver or admin.",
+	    [API_AUDIT] = "Scope: auditor or admin.",
 	    [API_ADMINISTER] = "Scope: admin.",
 	};
 

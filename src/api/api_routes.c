@@ -10,6 +10,15 @@
 	{                                                                                          \
 		"name", API_IN_PATH, API_TEXT, NULL, 0, "the system's name"                        \
 	}
+#define AFTER                                                                                      \
+	{                                                                                          \
+		"after", API_IN_QUERY, API_NUMBER, NULL, 0, "those with a greater number"          \
+	}
+#define LINES                                                                                      \
+	{                                                                                          \
+		"limit", API_IN_QUERY, API_COUNT, NULL, API_PAGE_MAX,                              \
+		    "so many at most; 50 where it is not said"                                     \
+	}
 #define RUN                                                                                        \
 	{                                                                                          \
 		"id", API_IN_PATH, API_NUMBER, NULL, 0, "the run's number"                         \
@@ -72,6 +81,20 @@ const struct api_route api_routes[] = {
 	"Events as they happen (server-sent events); after Last-Event-ID, or `after`, those that are recorded come first",
 	API_STREAM, NULL, &shape_event, {
 	{"after", API_IN_QUERY, API_NUMBER, NULL, 0, "those with a greater id; only new ones where it is not said"}}},
+    {"GET", V "/evidence", API_AUDIT, api_get_evidence, "listEvidence",
+	"Records of the audit trail, as they stand in it, the oldest first", API_LIST, "records", NULL, {AFTER, LINES}},
+    {"GET", V "/evidence/lines", API_AUDIT, api_get_evidence_lines, "getEvidenceLines",
+	"The same as the very lines that are signed: one page behind the other is the chain, to be verified offline",
+	API_PLAIN, NULL, NULL, {AFTER, LINES}},
+    {"GET", V "/evidence/verify", API_AUDIT, api_get_evidence_verify, "verifyEvidence",
+	"Is the chain whole? With its head, signed, to be kept elsewhere", API_JSON, "evidence", NULL, {{0}}},
+    {"GET", V "/approvals", API_READ, api_get_approvals, "listApprovals",
+	"What was approved or refused, by whom and why, the newest first", API_LIST, "approvals", NULL, {LINES}},
+    {"POST", V "/approvals", API_APPROVE, api_post_approval, "approve",
+	"Say yes or no to something, for good: a signed record of the audit trail", API_JSON, "approval", NULL, {
+	{"what", API_IN_BODY, API_TEXT, NULL, 0, "'run 42', 'snapshot ID', which the catalog has to know, or any other name"},
+	{"reason", API_IN_BODY, API_TEXT, NULL, 0, "why"},
+	{"decision", API_IN_BODY, API_CHOICE, "grant|refuse", 0, "grant where it is not said"}}},
     {"POST", V "/reload", API_ADMINISTER, api_post_reload, "reload",
 	"Read the configuration again, all or nothing", API_JSON, NULL, NULL, {{0}}},
 };

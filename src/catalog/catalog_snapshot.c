@@ -157,6 +157,14 @@ int catalog_newest_list(struct catalog *c, catalog_newest_row *each, void *arg, 
 	    NULL, 0, newest_row, &l, e);
 }
 
+int catalog_snapshot_find(
+    struct catalog *c, const char *snapshot, catalog_snapshot_row *each, void *arg, struct err *e)
+{
+	struct db_value v = db_text(snapshot);
+
+	return catalog_snapshots_where(c, "WHERE s.hex = ?1", &v, 1, each, arg, e);
+}
+
 int catalog_snapshot_del(
     struct catalog *c, const char *repository, const char *snapshot, struct err *e)
 {

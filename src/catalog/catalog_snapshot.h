@@ -45,6 +45,10 @@ int catalog_snapshot_list(struct catalog *c, const struct catalog_snapshot_filte
 typedef int catalog_newest_row(void *arg, const char *repository, int64_t end_ns, struct err *e);
 int catalog_newest_list(struct catalog *c, catalog_newest_row *each, void *arg, struct err *e);
 
+/* By its whole id; in each repository that holds it. */
+int catalog_snapshot_find(
+    struct catalog *c, const char *snapshot, catalog_snapshot_row *each, void *arg, struct err *e);
+
 /* It is there no more. */
 int catalog_snapshot_del(
     struct catalog *c, const char *repository, const char *snapshot, struct err *e);
