@@ -185,7 +185,7 @@ static int spawn(struct child *c)
 	argv[n++] = strcmp(c->run.kind, "verify") == 0 ? "verify" : "run";
 	argv[n++] = "--foreground";
 	if (c->run.type != NULL) {
-		argv[n++] = "--type";
+		argv[n++] = strcmp(c->run.kind, "verify") == 0 ? "--level" : "--type";
 		argv[n++] = c->run.type;
 	}
 	if (jobs->nice != NULL) {

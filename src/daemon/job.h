@@ -7,7 +7,7 @@
  *             backup    `holdfast backup --system NAME`
  *             after     hooks, however the backup went, if those before were begun
  *             retain    `holdfast forget` at each destination, if the tier says what is kept
- *   verify    check     `holdfast check` of each destination
+ *   verify    judge     `holdfast -r DESTINATION verify NAME` at each destination
  *   and, where a run failed: on_failure, hooks
  *
  * Each step that is a command is a process of its own, so that what it does is what a person
@@ -33,8 +33,11 @@ struct job_params {
 	const char *config; /* of the configuration: -c */
 	const struct world *world;
 	const struct world_system *system;
-	const char *kind;                 /* "backup", "verify" */
-	const char *type;                 /* of a backup; NULL: as the tier's strategy says */
+	const char *kind; /* "backup", "verify" */
+	/* Of a backup; of a verification its level.  NULL: as the tier says. */
+	const char *type;
+	const char *seed;                 /* of a verification's sample; or NULL */
+	bool read_data;                   /* by a verification: all that the snapshot needs */
 	int64_t run;                      /* its id in the catalog, for hooks; 0: none */
 	uint64_t last_files, last_stored; /* of the last backup that succeeded; 0: none */
 	/* A line of a step's output as it comes: JSON. */
