@@ -104,6 +104,13 @@ int run_add(struct catalog *c, const struct run *r, int64_t *id, struct err *e);
 int run_follow(struct catalog *c, int64_t before, int64_t again, struct err *e);
 
 /*
+ * Somebody wants a queued one, now: the same, unless one of that system and kind waits already
+ * to be taken, and does as much: then it is that one, and not `added`.  However often it is asked
+ * for, the queue stays as long as there is something to do.
+ */
+int run_ask(struct catalog *c, const struct run *r, int64_t *id, bool *added, struct err *e);
+
+/*
  * Take the queued run that goes first: by priority, then by when it was due.  Only runs whose
  * `not_before` has come, whose `after` is over, and whose queue has fewer than `per_queue`
  * running.  `found` is called with it, leased; not at all if there is none.

@@ -13,6 +13,8 @@
 #include "engine/monitor_value.h"
 #include "os/os_child.h"
 
+enum { WHY_TOLD = 3, WHY_LOOKED = 50 }; /* of events, by why */
+
 struct looking {
 	struct cli *c;
 	const struct world_system *system;
@@ -380,32 +382,43 @@ static void add(json_t *list, const char *fmt, ...)
 	json_array_append_new(list, json_string(text));
 }
 
-int monitor_why(const struct world *w, const struct world_system *s, struct catalog *cat,
-    json_t *list, struct err *e)
+void monitor_why_declared(const struct world *w, const struct world_system *s, json_t *list)
 {
 	struct world_monitor *v = mem_alloc(world_monitors_max(w, s) * sizeof *v);
 	size_t n = world_monitors(w, s, v);
+
+	for (size_t i = 0; i < n; i++)
+		if (world_monitor_lacks(&v[i]) != NULL)
+			add(list, "monitor %s is not run: it needs %s", v[i].item.name,
+			    world_monitor_lacks(&v[i]));
+	free(v);
+}
+
+struct telling {
+	json_t *list;
+	unsigned n;
+};
+
+static int add_event(void *arg, const struct catalog_event *ev, struct err *e)
+{
+	struct telling *t = arg;
+	char when[CALENDAR_TEXT];
+
+	if (strncmp(ev->name, "monitor.", 8) == 0 && t->n++ < WHY_TOLD)
+		add(t->list, "monitor, on %s: %s", calendar_format_local(when, ev->at_ns),
+		    ev->text ? ev->text : ev->name);
+	return 0;
+}
+
+int monitor_why_recorded(struct catalog *cat, const char *system, json_t *list, struct err *e)
+{
+	struct telling t = {list, 0};
 	char *held = NULL;
-	int rc = hold_get(cat, s->item.name, &held, e);
+	int rc = hold_get(cat, system, &held, e);
 
 	if (held != NULL)
 		add(list, "it is held: %s ('holdfast verify %s --accept', when it is right)", held,
-		    s->item.name);
-	for (size_t i = 0; i < n && rc == 0; i++) {
-		const char *lacks = world_monitor_lacks(&v[i]);
-		struct monitor_memory memory;
-
-		rc = recall(cat, s, &v[i], &memory, e);
-		if (lacks != NULL)
-			add(list, "monitor %s is not run: it needs %s", v[i].item.name, lacks);
-		else if (rc == 0 && memory.failing)
-			add(list, "monitor %s could not be looked at the last time",
-			    v[i].item.name);
-		else if (rc == 0 && memory.differs)
-			add(list, "monitor %s differs: it is %s, and should be %s", v[i].item.name,
-			    memory.seen, v[i].expect ? v[i].expect : memory.accepted);
-	}
+		    system);
 	free(held);
-	free(v);
-	return rc;
+	return rc == 0 ? catalog_event_list(cat, 0, system, WHY_LOOKED, add_event, &t, e) : rc;
 }

@@ -20,10 +20,10 @@ int monitor_look(struct cli *c, const char *system, struct err *e);
 /* --accept: what each has seen is right, and the system is held no more. */
 int monitor_take(struct cli *c, const char *system, struct err *e);
 
-/* Sentences into a JSON array: what holds it, which differ, which lack something. */
+/* For who asks why: sentences into a list.  What monitors lack; what holds it, and was told. */
 struct world;
 struct world_system;
-int monitor_why(const struct world *w, const struct world_system *s, struct catalog *cat,
-    json_t *list, struct err *e);
+void monitor_why_declared(const struct world *w, const struct world_system *s, json_t *list);
+int monitor_why_recorded(struct catalog *cat, const char *system, json_t *list, struct err *e);
 
 #endif

@@ -114,7 +114,7 @@ const struct opt_def opt_table[] = {
     /* token */
     {"scope", 0, OPT_CHOICE, OPT_MAIN, "SCOPE", NULL, "viewer|operator|approver|auditor|admin", B(TOKEN), AT(scope),
         OPT_NO_ENV, NULL, "with add: what it may: viewer looks, operator also runs and cancels, approver and auditor "
-        "look (and approve, and read the audit trail, where that is served), admin does everything"},
+        "look and say what they approve, or read the audit trail, admin does everything"},
     {"expires", 0, OPT_TIME, OPT_MAIN, "TIME", NULL, NULL, B(TOKEN), AT(expires), OPT_NO_ENV, NULL,
         "with add: until when (never)"},
     /* evidence */

@@ -6,23 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/api_shape.h"
 #include "base/mem.h"
-#include "base/near.h"
 #include "cli/cli_monitor.h"
 #include "cli/cli_out.h"
+#include "cli/declared.h"
 #include "os/os.h"
-
-static int no_such(const struct world *w, const char *name, struct err *e)
-{
-	const char *best = NULL;
-	size_t least = 64;
-
-	for (size_t i = 0; i < w->systems.n; i++)
-		near_consider(name, world_system_at(w, i)->item.name, &best, &least);
-	err_set(e, ERR_USAGE, "%s is not declared in %s, and so never run", name, w->files[0]);
-	return best ? err_hint(e, "did you mean '%s'?", best)
-		    : err_hint(e, "holdfast config show prints what is");
-}
 
 static void advance(struct coming *x, int64_t after_s)
 {
@@ -41,8 +30,8 @@ static int find(
     const struct world *w, const struct coming_query *q, struct coming *v, size_t *n, struct err *e)
 {
 	for (size_t i = 0; i < q->nsystems; i++)
-		if (world_system(w, q->systems[i]) == NULL)
-			return no_such(w, q->systems[i], e);
+		if (declared_system(w, q->systems[i], ERR_USAGE, e) == NULL)
+			return -1;
 	for (size_t i = 0; i < w->systems.n; i++) {
 		const struct world_system *s = world_system_at(w, i);
 
@@ -85,23 +74,17 @@ int coming_list(
 
 json_t *coming_json(const struct coming *x)
 {
-	json_t *o = json_object();
+	struct shape_coming c = {x->system->item.name,
+	    x->what == TIMES_VERIFY ? "verify" : "backup",
+	    x->what == TIMES_VERIFY ? NULL : times_what_name(x->what), x->times->zone_name,
+	    x->due_s * CALENDAR_SECOND, x->start_s * CALENDAR_SECOND, x->times->derived};
 
-	out_json_str(o, "system", x->system->item.name);
-	out_json_str(o, "kind", x->what == TIMES_VERIFY ? "verify" : "backup");
-	out_json_str(o, "backup_type", x->what == TIMES_VERIFY ? NULL : times_what_name(x->what));
-	out_json_time(o, "due", x->due_s * CALENDAR_SECOND);
-	out_json_time(o, "start", x->start_s * CALENDAR_SECOND);
-	out_json_str(o, "timezone", x->times->zone_name);
-	json_object_set_new(o, "derived", json_boolean(x->times->derived));
-	return o;
+	return shape_json(&shape_coming, &c);
 }
 
 /* ---- Why not? */
 
 struct reasons {
-	const struct world *w;
-	const struct world_system *s;
 	int64_t now_ns;
 	json_t *list;
 	int64_t open; /* its run that is not over */
@@ -158,7 +141,7 @@ static int tell_over(void *arg, const struct run *x, struct err *e)
 	return 0;
 }
 
-static void tell_schedule(struct reasons *r)
+static void tell_schedule(struct reasons *r, const struct world *w, const struct world_system *s)
 {
 	struct world_times *t;
 	enum times_what what;
@@ -166,15 +149,15 @@ static void tell_schedule(struct reasons *r)
 	char a[CALENDAR_TEXT], b[CALENDAR_TEXT];
 	struct err e;
 
-	if (r->s->paused)
+	if (s->paused)
 		because(r, "it is paused in the configuration");
-	if (world_times_new(world_tier(r->w, r->s->tier), r->s, &t, &e) == -1) {
+	if (world_times_new(world_tier(w, s->tier), s, &t, &e) == -1) {
 		because(r, "%s", e.msg);
 		return;
 	}
 	if (!world_times_next(t, now, true, &what, &due, &start))
-		because(r, "it has no schedule: neither it nor tier %s says when, nor an rpo",
-		    r->s->tier);
+		because(
+		    r, "it has no schedule: neither it nor tier %s says when, nor an rpo", s->tier);
 	else if (start != due)
 		because(r, "the next %s is due %s, and begins %s: windows or jitter",
 		    times_what_name(what), when(a, due * CALENDAR_SECOND),
@@ -185,30 +168,30 @@ static void tell_schedule(struct reasons *r)
 	world_times_free(t);
 }
 
-static int tell_runs(struct reasons *r, struct catalog *cat, struct err *e)
+int why_declared(const struct world *w, const char *system, bool daemon_lives, int64_t now_ns,
+    json_t *list, struct err *e)
 {
-	struct run_filter open = {.system = r->s->item.name, .open = true, .limit = 3};
-	struct run_filter over = {.system = r->s->item.name, .over = true, .limit = 3};
+	const struct world_system *s = declared_system(w, system, ERR_USAGE, e);
+	struct reasons r = {.now_ns = now_ns, .list = list};
 
-	if (run_list(cat, &open, tell_open, r, e) == -1)
+	if (s == NULL)
 		return -1;
-	return run_list(cat, &over, tell_over, r, e);
-}
-
-int why_list(const struct world *w, struct catalog *c, const char *system, bool daemon_lives,
-    int64_t now_ns, json_t **out, struct err *e)
-{
-	struct reasons r = {.w = w, .s = world_system(w, system), .now_ns = now_ns};
-
-	if (r.s == NULL)
-		return no_such(w, system, e);
-	*out = r.list = json_array();
 	if (!daemon_lives)
 		because(
 		    &r, "the daemon is not running: nothing is begun by itself (holdfast serve)");
-	tell_schedule(&r);
-	if (monitor_why(w, r.s, c, r.list, e) == 0 && tell_runs(&r, c, e) == 0)
-		return 0;
-	json_decref(r.list);
-	return -1;
+	tell_schedule(&r, w, s);
+	monitor_why_declared(w, s, list);
+	return 0;
+}
+
+int why_recorded(struct catalog *c, const char *system, int64_t now_ns, json_t *list, struct err *e)
+{
+	struct reasons r = {.now_ns = now_ns, .list = list};
+	struct run_filter open = {.system = system, .open = true, .limit = 3};
+	struct run_filter over = {.system = system, .over = true, .limit = 3};
+
+	if (monitor_why_recorded(c, system, list, e) == -1 ||
+	    run_list(c, &open, tell_open, &r, e) == -1)
+		return -1;
+	return run_list(c, &over, tell_over, &r, e);
 }

@@ -13,6 +13,7 @@
 #include "cli/cli_job.h"
 #include "cli/cli_monitor.h"
 #include "cli/cli_verify.h"
+#include "cli/declared.h"
 #include "config/world.h"
 #include "os/os.h"
 
@@ -238,7 +239,7 @@ static int each(struct cli *c, int (*f)(struct cli *, const char *, struct err *
 	if (config_load(c, true, e) == -1)
 		return -1;
 	for (size_t i = 0; i < c->args.n; i++)
-		if (cmd_run_declared(c, c->args.v[i], e) == -1)
+		if (declared_system(c->world, c->args.v[i], ERR_USAGE, e) == NULL)
 			return -1;
 	for (size_t i = 0; i < c->args.n && !ctx_cancelled(c->ctx); i++) {
 		struct err why;

@@ -507,10 +507,59 @@ static void three_that_share_a_queue_lose_no_run_and_run_none_twice(void **state
 	catalog_close(c);
 }
 
+static void what_waits_already_is_what_is_asked_for(void **state)
+{
+	static const struct {
+		const char *system, *kind, *type;
+		int64_t at, not_before;
+		bool added;
+		int64_t id;
+	} rows[] = {
+	    {"www", "backup", NULL, 10, 0, true, 1},
+	    {"www", "backup", NULL, 11, 0, false, 1},
+	    {"www", "backup", "incremental", 11, 0, false, 1},
+	    {"www", "backup", "full", 12, 0, true, 2}, /* that one does less */
+	    {"www", "backup", "full", 13, 0, false, 2},
+	    {"www", "verify", NULL, 13, 0, true, 3},
+	    {"db", "backup", NULL, 13, 500, true, 4}, /* waits for a window */
+	    {"db", "backup", NULL, 14, 0, true, 5},
+	    {"db", "backup", NULL, 15, 0, false, 5},
+	};
+	struct catalog *c = place_open();
+	int64_t id;
+	bool added;
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct run r = {.system = rows[i].system,
+		    .kind = rows[i].kind,
+		    .type = rows[i].type,
+		    .due_ns = rows[i].at,
+		    .queued_ns = rows[i].at,
+		    .not_before_ns = rows[i].not_before};
+
+		OK(run_ask(c, &r, &id, &added, &e));
+		assert_int_equal(added, rows[i].added);
+		assert_int_equal(id, rows[i].id);
+	}
+	/* One that runs has read already: what was asked after it has to come after it. */
+	assert_int_equal(claim(c, 20), 1);
+	OK(run_ask(c,
+	    &(struct run){.system = "www", .kind = "verify", .due_ns = 21, .queued_ns = 21}, &id,
+	    &added, &e));
+	assert_false(added);
+	assert_int_equal(claim(c, 22), 2);
+	OK(run_ask(c,
+	    &(struct run){.system = "www", .kind = "backup", .due_ns = 23, .queued_ns = 23}, &id,
+	    &added, &e));
+	assert_true(added);
+	catalog_close(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    T(a_run_comes_back_as_it_was_added_and_ended),
+	    T(what_waits_already_is_what_is_asked_for),
 	    T(a_due_run_is_added_once_whoever_adds_it),
 	    T(the_first_by_priority_then_by_time_is_taken),
 	    T(a_run_waits_for_what_it_comes_after),
