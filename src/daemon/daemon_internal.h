@@ -119,6 +119,9 @@ void daemon_monitor_free(struct daemon *d); /* after the loop's end */
 /* Is the run that is due not to be, for a monitor holds the system?  1 (recorded once), 0, -1. */
 int daemon_held(struct daemon *d, struct planned *p, struct run r, struct err *e);
 
+/* daemon_catalog.c: a file that was moved away: what is there now is our catalog. */
+void daemon_look_at_catalog(struct daemon *d);
+
 /* daemon_watch.c: tell of systems whose newest backup is older than they promise. */
 void daemon_watch_rpo(struct daemon *d, int64_t now_s);
 
