@@ -126,7 +126,7 @@ static int begin(struct here *h, struct job_params *p, int64_t *id, struct err *
 {
 	const char *given = getenv("HOLDFAST_RUN_ID"), *owner = getenv("HOLDFAST_RUN_OWNER");
 	char user[64];
-	struct run r = {.system = p->system->item.name,
+	struct run r = {.system = p->system ? p->system->item.name : p->repository->item.name,
 	    .kind = p->kind,
 	    .type = p->type,
 	    .trigger = "manual",
@@ -182,15 +182,17 @@ static int note_started(void *arg, const struct run *r, struct err *e)
 	return 0;
 }
 
-static int run_here(struct here *h, const struct world_system *s, const char *kind, struct err *e)
+static int run_here(struct here *h, const char *name, const char *kind, struct err *e)
 {
 	struct cli *c = h->c;
 	char *self = job_self(), *config = os_real_path(c->world->files[0]);
 	static const char *const types[] = {NULL, "full", "incremental", "differential"};
+	bool prune = strcmp(kind, "prune") == 0;
 	struct job_params p = {.self = self,
 	    .config = config,
 	    .world = c->world,
-	    .system = s,
+	    .system = prune ? NULL : world_system(c->world, name),
+	    .repository = prune ? world_repository(c->world, name) : NULL,
 	    .kind = kind,
 	    .type = types[c->opt.type],
 	    .line = hear,
@@ -202,7 +204,7 @@ static int run_here(struct here *h, const struct world_system *s, const char *ki
 	bool kept;
 
 	if (h->catalog == NULL || begin(h, &p, &id, e) == -1 ||
-	    run_latest(h->catalog, s->item.name, note_latest, &p, e) == -1) {
+	    run_latest(h->catalog, name, note_latest, &p, e) == -1) {
 		snprintf(recorded, sizeof recorded, "%s", e->msg);
 		catalog_close(h->catalog);
 		h->catalog = NULL;
@@ -217,8 +219,7 @@ static int run_here(struct here *h, const struct world_system *s, const char *ki
 	job_report(c, &r->run);
 	err_clear(e);
 	if (job_verdict(&r->run, e) == 0 && !kept)
-		err_set(
-		    e, ERR_INCOMPLETE, "%s: done, but not recorded in the catalog", s->item.name);
+		err_set(e, ERR_INCOMPLETE, "%s: done, but not recorded in the catalog", name);
 	free(r);
 	free(self);
 	free(config);
@@ -227,7 +228,6 @@ static int run_here(struct here *h, const struct world_system *s, const char *ki
 
 int job_foreground(struct cli *c, const char *system, const char *kind, struct err *e)
 {
-	const struct world_system *s = world_system(c->world, system);
 	const char *parent = getenv("HOLDFAST_RUN_PARENT");
 	struct here h = {.c = c};
 	int rc;
@@ -236,7 +236,7 @@ int job_foreground(struct cli *c, const char *system, const char *kind, struct e
 		return err_set(e, ERR_CANCELLED, "the daemon is gone");
 	if (cli_catalog_open(c, &h.catalog, e) == -1)
 		h.catalog = NULL;
-	rc = run_here(&h, s, kind, e);
+	rc = run_here(&h, system, kind, e);
 	catalog_close(h.catalog);
 	return rc;
 }

@@ -25,11 +25,10 @@ int job_foreground(struct cli *c, const char *system, const char *kind, struct e
 int job_by_daemon(struct cli *c, const char *system, const char *kind, struct err *e);
 
 struct world;
-struct world_system;
 
 /* Put one that somebody asked for into the queue: it is due now, and goes before what waits. */
-int job_queue(struct catalog *cat, const struct world *w, const struct world_system *s,
-    const char *kind, const char *type, const char *by, int64_t now_ns, int64_t *id, struct err *e);
+int job_queue(struct catalog *cat, const struct world *w, const char *name, const char *kind,
+    const char *type, const char *by, int64_t now_ns, int64_t *id, struct err *e);
 /*
  * A queued one is cancelled; a running one is asked by SIGTERM (*stopping), which it obeys, and its
  * end is recorded by whoever began it.  ERR_EXISTS: it is over; ERR_ABSENT: no such run, or its

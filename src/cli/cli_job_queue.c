@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "cli/cli_out.h"
@@ -11,24 +12,39 @@
 #include "os/os.h"
 #include "os/os_child.h"
 
-int job_queue(struct catalog *cat, const struct world *w, const struct world_system *s,
-    const char *kind, const char *type, const char *by, int64_t now_ns, int64_t *id, struct err *e)
+/* The place that it keeps busy. */
+static const char *queue_of(const struct world *w, const struct world_system *s, const char *kind)
 {
 	const struct world_tier *t = world_tier(w, s->tier);
-	const struct world_repository **to = mem_alloc(t->destinations.n * sizeof(void *));
-	struct run r = {.system = s->item.name,
+	const struct world_repository **to = mem_alloc((t->destinations.n + 1) * sizeof(void *));
+	const char *name;
+
+	if (strcmp(kind, "copy") != 0 || world_archives(w, t, to) == 0)
+		world_written(w, t, to);
+	name = to[0]->item.name;
+	free(to);
+	return name;
+}
+
+int job_queue(struct catalog *cat, const struct world *w, const char *name, const char *kind,
+    const char *type, const char *by, int64_t now_ns, int64_t *id, struct err *e)
+{
+	const struct world_system *s = world_system(w, name);
+	struct run r = {.system = name,
 	    .kind = kind,
 	    .type = type,
 	    .trigger = "manual",
 	    .by = by,
+	    .queue = name,
 	    .status = RUN_QUEUED,
 	    .due_ns = now_ns,
 	    .queued_ns = now_ns,
-	    .priority = (int)(s->priority ? s->priority : t->priority) + 1};
+	    .priority = 1};
 
-	world_destinations(w, t, to);
-	r.queue = to[0]->item.name;
-	free(to);
+	if (strcmp(kind, "prune") != 0) {
+		r.queue = queue_of(w, s, kind);
+		r.priority += (int)(s->priority ? s->priority : world_tier(w, s->tier)->priority);
+	}
 	return run_add(cat, &r, id, e);
 }
 
@@ -122,7 +138,6 @@ static int follow(struct cli *c, struct catalog *cat, int64_t id, struct err *e)
 int job_by_daemon(struct cli *c, const char *system, const char *kind, struct err *e)
 {
 	static const char *const types[] = {NULL, "full", "incremental", "differential"};
-	const struct world_system *s = world_system(c->world, system);
 	char user[64];
 	struct catalog *cat;
 	int64_t id;
@@ -131,7 +146,7 @@ int job_by_daemon(struct cli *c, const char *system, const char *kind, struct er
 	os_user(user, sizeof user);
 	if (cli_catalog_open(c, &cat, e) == -1)
 		return -1;
-	rc = job_queue(cat, c->world, s, kind, types[c->opt.type], user,
+	rc = job_queue(cat, c->world, system, kind, types[c->opt.type], user,
 	    c->ctx->clock->wall_ns(c->ctx->clock), &id, e);
 	if (rc == 0 && c->opt.no_wait) {
 		if (c->out.json)

@@ -27,31 +27,48 @@ static void advance(struct coming *x, int64_t after_s)
 	x->any = world_times_next(x->times, after_s, false, &x->what, &x->due_s, &x->start_s);
 }
 
-static bool asked_for(const struct coming_query *q, const struct world_system *s)
+static bool asked_for(const struct coming_query *q, const char *name, bool paused)
 {
 	for (size_t i = 0; i < q->nsystems; i++)
-		if (strcmp(q->systems[i], s->item.name) == 0)
+		if (strcmp(q->systems[i], name) == 0)
 			return true;
-	return q->nsystems == 0 && !s->paused;
+	return q->nsystems == 0 && !paused;
+}
+
+static int find_repositories(
+    const struct world *w, const struct coming_query *q, struct coming *v, size_t *n, struct err *e)
+{
+	for (size_t i = 0; i < w->repositories.n; i++) {
+		const struct world_repository *r = world_repository_at(w, i);
+
+		if (!asked_for(q, r->item.name, false))
+			continue;
+		v[*n].repository = r;
+		if (world_prune_times(r, &v[*n].times, e) == -1)
+			return -1;
+		advance(&v[(*n)++], q->after_s);
+	}
+	return 0;
 }
 
 static int find(
     const struct world *w, const struct coming_query *q, struct coming *v, size_t *n, struct err *e)
 {
 	for (size_t i = 0; i < q->nsystems; i++)
-		if (world_system(w, q->systems[i]) == NULL)
+		if (world_system(w, q->systems[i]) == NULL &&
+		    world_repository(w, q->systems[i]) == NULL)
 			return no_such(w, q->systems[i], e);
 	for (size_t i = 0; i < w->systems.n; i++) {
 		const struct world_system *s = world_system_at(w, i);
 
-		if (!asked_for(q, s))
+		if (!asked_for(q, s->item.name, s->paused))
 			continue;
 		v[*n].system = s;
 		if (world_times_new(world_tier(w, s->tier), s, &v[*n].times, e) == -1)
 			return -1;
 		advance(&v[(*n)++], q->after_s);
 	}
-	return 0;
+	return find_repositories(w, q, v, n, e);
 }
 
 static struct coming *soonest(struct coming *v, size_t n)
@@ -67,7 +84,7 @@ static struct coming *soonest(struct coming *v, size_t n)
 int coming_list(
     const struct world *w, const struct coming_query *q, coming_row *each, void *arg, struct err *e)
 {
-	struct coming *v = mem_zalloc((w->systems.n + 1) * sizeof *v), *x;
+	struct coming *v = mem_zalloc((w->systems.n + w->repositories.n + 1) * sizeof *v), *x;
 	size_t n = 0, left = q->most;
 	int rc = find(w, q, v, &n, e);
 
@@ -81,17 +98,24 @@ int coming_list(
 	return rc;
 }
 
+const char *coming_name(const struct coming *x)
+{
+	return x->system ? x->system->item.name : x->repository->item.name;
+}
+
 json_t *coming_json(const struct coming *x)
 {
 	json_t *o = json_object();
 
-	out_json_str(o, "system", x->system->item.name);
-	out_json_str(o, "kind", x->what == TIMES_VERIFY ? "verify" : "backup");
-	out_json_str(o, "backup_type", x->what == TIMES_VERIFY ? NULL : times_what_name(x->what));
+	out_json_str(o, "system", coming_name(x));
+	out_json_str(o, "kind", times_kind_name(x->what));
+	out_json_str(
+	    o, "backup_type", x->what <= TIMES_INCREMENTAL ? times_what_name(x->what) : NULL);
 	out_json_time(o, "due", x->due_s * CALENDAR_SECOND);
 	out_json_time(o, "start", x->start_s * CALENDAR_SECOND);
 	out_json_str(o, "timezone", x->times->zone_name);
-	json_object_set_new(o, "derived", json_boolean(x->times->derived));
+	json_object_set_new(o, "derived",
+	    json_boolean(x->times->derived && x->what != TIMES_VERIFY && x->what != TIMES_ARCHIVE));
 	return o;
 }
 
@@ -99,7 +123,8 @@ json_t *coming_json(const struct coming *x)
 
 struct reasons {
 	const struct world *w;
-	const struct world_system *s;
+	const char *name;
+	const struct world_system *s; /* NULL: it is a repository */
 	int64_t now_ns;
 	json_t *list;
 	int64_t open; /* its run that is not over */
@@ -154,6 +179,27 @@ static int tell_over(void *arg, const struct run *x, struct err *e)
 	return 0;
 }
 
+static void tell_prune(struct reasons *r)
+{
+	struct world_times *t;
+	enum times_what what;
+	int64_t due, start, now = r->now_ns / CALENDAR_SECOND;
+	char a[CALENDAR_TEXT];
+	struct err e;
+
+	if (world_prune_times(world_repository(r->w, r->name), &t, &e) == -1) {
+		because(r, "%s", e.msg);
+		return;
+	}
+	if (!world_times_next(t, now, false, &what, &due, &start))
+		because(
+		    r, "it says nothing of prune, and locks nothing: it is never pruned by itself");
+	else
+		because(r, "the next prune begins %s%s", when(a, start * CALENDAR_SECOND),
+		    t->derived ? ": as its object lock needs it" : "");
+	world_times_free(t);
+}
+
 static void tell_schedule(struct reasons *r)
 {
 	struct world_times *t;
@@ -183,8 +229,8 @@ static void tell_schedule(struct reasons *r)
 
 static int tell_runs(struct reasons *r, struct catalog *cat, struct err *e)
 {
-	struct run_filter open = {.system = r->s->item.name, .open = true, .limit = 3};
-	struct run_filter over = {.system = r->s->item.name, .over = true, .limit = 3};
+	struct run_filter open = {.system = r->name, .open = true, .limit = 3};
+	struct run_filter over = {.system = r->name, .over = true, .limit = 3};
 
 	if (run_list(cat, &open, tell_open, r, e) == -1)
 		return -1;
@@ -194,15 +240,18 @@ static int tell_runs(struct reasons *r, struct catalog *cat, struct err *e)
 int why_list(const struct world *w, struct catalog *c, const char *system, bool daemon_lives,
     int64_t now_ns, json_t **out, struct err *e)
 {
-	struct reasons r = {.w = w, .s = world_system(w, system), .now_ns = now_ns};
+	struct reasons r = {.w = w, .name = system, .s = world_system(w, system), .now_ns = now_ns};
 
-	if (r.s == NULL)
+	if (r.s == NULL && world_repository(w, system) == NULL)
 		return no_such(w, system, e);
 	*out = r.list = json_array();
 	if (!daemon_lives)
 		because(
 		    &r, "the daemon is not running: nothing is begun by itself (holdfast serve)");
-	tell_schedule(&r);
+	if (r.s != NULL)
+		tell_schedule(&r);
+	else
+		tell_prune(&r);
 	if (tell_runs(&r, c, e) == 0)
 		return 0;
 	json_decref(r.list);

@@ -12,7 +12,8 @@
 #include "config/world_times.h"
 
 struct coming {
-	const struct world_system *system;
+	const struct world_system *system;         /* NULL: a repository's */
+	const struct world_repository *repository; /* NULL: a system's */
 	struct world_times *times;
 	enum times_what what;
 	int64_t due_s, start_s;
@@ -21,7 +22,7 @@ struct coming {
 typedef int coming_row(void *arg, const struct coming *x, struct err *e);
 
 struct coming_query {
-	const char *const *systems; /* none: all that are not paused */
+	const char *const *systems; /* or repositories; none: all that are not paused */
 	size_t nsystems;
 	int64_t after_s, until_s; /* after the one, before the other */
 	size_t most;
@@ -31,6 +32,7 @@ struct coming_query {
 int coming_list(const struct world *w, const struct coming_query *q, coming_row *each, void *arg,
     struct err *e);
 json_t *coming_json(const struct coming *x);
+const char *coming_name(const struct coming *x); /* of what it is */
 
 /* A new array of sentences.  ERR_USAGE: it is not declared. */
 int why_list(const struct world *w, struct catalog *c, const char *system, bool daemon_lives,

@@ -2,6 +2,7 @@
 #include "cli/cli_out.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/near.h"
 #include "cli/cli_job.h"
@@ -9,11 +10,20 @@
 #include "daemon/daemon.h"
 #include "os/os.h"
 
-static int check_declared(struct cli *c, const char *name, struct err *e)
+static int check_repository(struct cli *c, const char *name, struct err *e)
+{
+	if (world_repository(c->world, name) != NULL)
+		return 0;
+	return err_set(e, ERR_USAGE, "there is no repository '%s' in %s", name, c->world->files[0]);
+}
+
+static int check_declared(struct cli *c, const char *name, const char *kind, struct err *e)
 {
 	const char *best = NULL;
 	size_t least = 64;
 
+	if (strcmp(kind, "prune") == 0)
+		return check_repository(c, name, e);
 	if (world_system(c->world, name) != NULL)
 		return 0;
 	err_set(e, ERR_USAGE, "there is no system '%s' in %s", name, c->world->files[0]);
@@ -30,7 +40,7 @@ static int run_kind(struct cli *c, const char *kind, struct err *e)
 	int rc = config_load(c, true, e);
 
 	for (size_t i = 0; rc == 0 && i < c->args.n; i++)
-		rc = check_declared(c, c->args.v[i], e);
+		rc = check_declared(c, c->args.v[i], kind, e);
 	if (rc == 0 && !c->opt.foreground)
 		rc = daemon_lives(state, &lives, &pid, e);
 	free(state);
@@ -50,7 +60,11 @@ static int run_kind(struct cli *c, const char *kind, struct err *e)
 
 int cmd_run(struct cli *c, struct err *e)
 {
-	return run_kind(c, "backup", e);
+	static const char *const kinds[] = {"backup", "backup", "copy", "prune"};
+
+	if (c->opt.kind > 1 && c->opt.type != 0)
+		return err_set(e, ERR_USAGE, "run: --type is for backups");
+	return run_kind(c, kinds[c->opt.kind], e);
 }
 
 int cmd_verify(struct cli *c, struct err *e)

@@ -18,16 +18,19 @@ static int add(void *arg, const struct coming *x, struct err *e)
 {
 	struct listing *l = arg;
 	char due[CALENDAR_TEXT], start[CALENDAR_TEXT];
+	const char *from = "";
 
 	if (l->c->out.json) {
 		out_json(l->c, "item", coming_json(x));
 		return 0;
 	}
+	if (x->times->derived && (x->what <= TIMES_INCREMENTAL || x->what == TIMES_PRUNE))
+		from = x->system ? "from the rpo" : "from the lock";
 	calendar_format_local(due, x->due_s * CALENDAR_SECOND);
 	calendar_format_local(start, x->start_s * CALENDAR_SECOND);
-	text_row(&l->t, (const char *const[]){out_str(l->c, x->system->item.name),
-			    times_what_name(x->what), due, x->start_s != x->due_s ? start : "",
-			    x->times->zone_name, x->times->derived ? "from the rpo" : ""});
+	text_row(
+	    &l->t, (const char *const[]){out_str(l->c, coming_name(x)), times_what_name(x->what),
+		       due, x->start_s != x->due_s ? start : "", x->times->zone_name, from});
 	return 0;
 }
 

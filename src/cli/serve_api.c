@@ -137,7 +137,8 @@ static int why(void *arg, const char *system, json_t **out, struct err *e)
 
 static bool is_kind(const char *kind)
 {
-	return strcmp(kind, "backup") == 0 || strcmp(kind, "verify") == 0;
+	return strcmp(kind, "backup") == 0 || strcmp(kind, "verify") == 0 ||
+	       strcmp(kind, "copy") == 0;
 }
 
 static int run(void *arg, const struct api_run *r, int64_t *id, struct err *e)
@@ -152,9 +153,9 @@ static int run(void *arg, const struct api_run *r, int64_t *id, struct err *e)
 	if (x == NULL)
 		err_set(e, ERR_ABSENT, "there is no system '%s'", r->system);
 	else if (!is_kind(kind))
-		err_set(e, ERR_USAGE, "there is no kind '%s': backup, verify", kind);
+		err_set(e, ERR_USAGE, "there is no kind '%s': backup, verify, copy", kind);
 	else if (catalog_open(s->catalog, &c, e) == 0)
-		rc = job_queue(c, w, x, kind, r->type, r->by, now_ns(s), id, e);
+		rc = job_queue(c, w, x->item.name, kind, r->type, r->by, now_ns(s), id, e);
 	daemon_world_release(s->d);
 	catalog_close(c);
 	if (rc == 0)

@@ -8,6 +8,9 @@
  *             after     hooks, however the backup went, if those before were begun
  *             retain    `holdfast forget` at each destination, if the tier says what is kept
  *   verify    check     `holdfast check` of each destination
+ *   copy      copy      the newest snapshot, by `holdfast copy`, to each archive
+ *             retain    `holdfast forget` there
+ *   prune     prune     `holdfast prune` of a repository: no system's
  *   and, where a run failed: on_failure, hooks
  *
  * Each step that is a command is a process of its own, so that what it does is what a person
@@ -32,8 +35,9 @@ struct job_params {
 	const char *self;   /* path of our program */
 	const char *config; /* of the configuration: -c */
 	const struct world *world;
-	const struct world_system *system;
-	const char *kind;                 /* "backup", "verify" */
+	const struct world_system *system;         /* NULL for a prune */
+	const struct world_repository *repository; /* of a prune */
+	const char *kind;                          /* "backup", "verify", "copy", "prune" */
 	const char *type;                 /* of a backup; NULL: as the tier's strategy says */
 	int64_t run;                      /* its id in the catalog, for hooks; 0: none */
 	uint64_t last_files, last_stored; /* of the last backup that succeeded; 0: none */

@@ -34,4 +34,12 @@ int job_hooks(
  */
 int job_command(struct job *j, const char *const *words, bool take, struct err *e);
 
+/* job_upkeep.c: copies to archives; the prune of a repository. */
+void job_copy(struct job *j);
+void job_prune(struct job *j);
+
+/* job.c */
+bool job_settle(struct job *j, const char *what, int rc, const struct err *e);
+bool job_retains(const struct job *j);
+
 #endif
