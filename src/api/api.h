@@ -34,10 +34,23 @@ struct api_system {
 };
 typedef int api_system_row(void *to, const struct api_system *s, struct err *e);
 
+/* A declared repository. */
+struct api_repository {
+	const char *name, *role, *location, *media; /* NULL: not said */
+};
+typedef int api_repository_row(void *to, const struct api_repository *r, struct err *e);
+
 struct api_run {
 	const char *system, *kind; /* kind: "backup" where none was asked for */
 	const char *type;          /* of a backup; NULL: as scheduled */
 	const char *by;            /* "user root", "token ci": for the record */
+};
+
+/* Which of the coming runs. */
+struct api_schedule {
+	const char *systems;       /* names, separated by ','; NULL: of all */
+	int64_t from_ns, until_ns; /* due then or later, and before; 0: now, any */
+	unsigned limit;
 };
 
 struct api_health {
@@ -54,17 +67,16 @@ struct api_host {
 	void *arg;
 	/* All declared systems, by name. */
 	int (*systems)(void *arg, api_system_row *each, void *to, struct err *e);
-	/* Add a run that is due now; its id. */
-	int (*run)(void *arg, const struct api_run *r, int64_t *id, struct err *e);
-	/* Stop a running one, drop a queued one.  ERR_EXISTS: it is over. */
-	int (*cancel)(void *arg, int64_t id, const char *by, struct err *e);
+	/* All declared repositories, in their order. */
+	int (*repositories)(void *arg, api_repository_row *each, void *to, struct err *e);
+	/* A run that is due now; its id.  One that waits already is that one: not `added`. */
+	int (*run)(void *arg, const struct api_run *r, int64_t *id, bool *added, struct err *e);
+	/* Stop a running one (*stopping), drop a queued one.  ERR_EXISTS: it is over. */
+	int (*cancel)(void *arg, int64_t id, const char *by, bool *stopping, struct err *e);
 	int (*reload)(void *arg, const char *by, struct err *e);
 	int (*health)(void *arg, struct api_health *out, struct err *e);
-	/*
-	 * A new array of the next n runs, soonest first, of one system or (NULL) of all:
-	 * {"system", "kind", "type", "due", ...}.
-	 */
-	int (*schedule)(void *arg, const char *system, unsigned n, json_t **out, struct err *e);
+	/* A new array of the next runs, soonest first: shape_coming (api_shape.h). */
+	int (*schedule)(void *arg, const struct api_schedule *q, json_t **out, struct err *e);
 	/* A new object that says why a system did not run, or when it will. */
 	int (*why)(void *arg, const char *system, json_t **out, struct err *e);
 	/* What operators ought to read; one line. */

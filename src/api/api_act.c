@@ -1,9 +1,22 @@
 /* api_act: what can be done (api_routes.c): all of it by the daemon. */
 #include "api/api_route.h"
+#include "catalog/catalog.h"
 
 static int missing(const char *what, struct err *e)
 {
 	return err_set(e, ERR_UNSUPPORTED, "this daemon cannot %s on request", what);
+}
+
+static int set_run(void *to, const struct run *r, struct err *e)
+{
+	((struct api_call *)to)->json = json_pack(
+	    "{s:i, s:o}", "schema", 1, "run", shape_json(&shape_run, r));
+	return 0;
+}
+
+static bool is_level(const char *type)
+{
+	return strcmp(type, "standard") == 0 || strcmp(type, "comprehensive") == 0;
 }
 
 int api_post_run(struct api_call *c, struct err *e)
@@ -11,29 +24,32 @@ int api_post_run(struct api_call *c, struct err *e)
 	const char *kind = api_value(c, "kind"), *type = api_value(c, "type");
 	struct api_run r = {c->value[0], kind ? kind : "backup", type, c->by};
 	int64_t id = 0;
+	bool added = true;
 
-	if (type != NULL && kind != NULL && strcmp(kind, "backup") != 0)
-		return err_set(e, ERR_USAGE, "type: only a backup has one");
+	if (type != NULL && (strcmp(r.kind, "copy") == 0 || strcmp(r.kind, "prune") == 0))
+		return err_set(e, ERR_USAGE, "type: a %s has none", r.kind);
+	if (type != NULL && is_level(type) != (strcmp(r.kind, "verify") == 0))
+		return err_set(e, ERR_USAGE, "type: a %s has no %s", r.kind, type);
 	if (c->host->run == NULL)
 		return missing("run", e);
-	if (c->host->run(c->host->arg, &r, &id, e) == -1)
+	if (c->host->run(c->host->arg, &r, &id, &added, e) == -1)
 		return -1;
-	c->status = 202;
-	c->json = json_pack("{s:i, s:{s:I, s:s, s:s}}", "schema", 1, "run", "id", (json_int_t)id,
-	    "system", r.system, "kind", r.kind);
-	return 0;
+	c->status = added ? 202 : 200;
+	return run_get(c->catalog, id, set_run, c, e);
 }
 
 int api_post_cancel(struct api_call *c, struct err *e)
 {
 	int64_t id = api_value_number(c, "id");
+	bool stopping = false;
 
 	if (c->host->cancel == NULL)
 		return missing("cancel", e);
-	if (c->host->cancel(c->host->arg, id, c->by, e) == -1)
+	if (c->host->cancel(c->host->arg, id, c->by, &stopping, e) == -1)
 		return -1;
 	c->status = 202;
-	c->json = json_pack("{s:i, s:I}", "schema", 1, "cancelled", (json_int_t)id);
+	c->json = json_pack(
+	    "{s:i, s:I, s:b}", "schema", 1, "cancelled", (json_int_t)id, "stopping", stopping);
 	return 0;
 }
 

@@ -248,6 +248,8 @@ static int call(struct exchange *x, struct err *e)
 
 	k->host = &a->host;
 	k->log_dir = a->p.log_dir;
+	k->state_dir = a->p.state_dir;
+	k->clock = a->clock;
 	k->counters = &a->counters;
 	k->started_ns = a->started_ns;
 	k->by = x->who.by;

@@ -94,6 +94,27 @@ static int bearer(struct api_listener *l, const char *header, struct api_who *wh
 	return 0;
 }
 
+/* Which would do, and how one comes by it. */
+static int forbidden(
+    const struct api_listener *l, const struct api_who *who, enum api_right right, struct err *e)
+{
+	char may[128] = "";
+
+	for (int s = API_VIEWER; s < API_SCOPES; s++)
+		if (api_may((enum api_scope)s, right)) {
+			strncat(may, may[0] ? " or " : "", sizeof may - strlen(may) - 1);
+			strncat(
+			    may, api_scope_name((enum api_scope)s), sizeof may - strlen(may) - 1);
+		}
+	err_set(e, ERR_DENIED, "the scope %s does not allow this: it takes %s",
+	    api_scope_name(who->scope), may);
+	err_hint(e, "%s",
+	    l->local
+		? "root and the daemon's user are admin; server.socket_scope is everybody else's"
+		: "holdfast token add NAME --scope SCOPE");
+	return 403;
+}
+
 int api_auth(struct api_listener *l, struct MHD_Connection *c, const struct api_route *r,
     struct api_who *who, struct err *e)
 {
@@ -115,6 +136,5 @@ int api_auth(struct api_listener *l, struct MHD_Connection *c, const struct api_
 	}
 	if (r == NULL || open || api_may(who->scope, r->right))
 		return 0;
-	err_set(e, ERR_DENIED, "the scope %s does not allow this", api_scope_name(who->scope));
-	return 403;
+	return forbidden(l, who, r->right, e);
 }

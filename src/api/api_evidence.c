@@ -26,6 +26,9 @@ void api_record(struct api *a, const struct api_call *k, const struct err *refus
 	struct ctx ctx = {.clock = a->clock};
 	struct err e;
 
+	/* An approval is recorded as that. */
+	if (k->route->right == API_APPROVE && refused == NULL)
+		return;
 	if (strcmp(k->route->method, "GET") == 0 || a->p.state_dir == NULL ||
 	    !evidence_is_kept(a->p.state_dir))
 		return;

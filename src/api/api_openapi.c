@@ -75,6 +75,18 @@ static json_t *body_json(const struct api_route *r)
 	    properties);
 }
 
+/* What is told beside the systems. */
+static void add_status(json_t *properties)
+{
+	static const char *const counts[] = {"running", "queued", "missed"};
+
+	json_object_set_new(properties, "daemon", ref("schemas", "Health"));
+	json_object_set_new(properties, "repositories",
+	    json_pack("{s:s, s:o}", "type", "array", "items", ref("schemas", "Repository")));
+	for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+		json_object_set_new(properties, counts[i], json_pack("{s:s}", "type", "integer"));
+}
+
 static json_t *answer_schema(const struct api_route *r)
 {
 	json_t *one = r->shape ? ref("schemas", r->shape->name)
@@ -92,7 +104,7 @@ static json_t *answer_schema(const struct api_route *r)
 		    json_pack("{s:[s, s], s:s}", "type", "string", "null", "description",
 			"`cursor` of the next page; null: this is the last"));
 	if (strcmp(r->id, "getStatus") == 0)
-		json_object_set_new(properties, "daemon", ref("schemas", "Health"));
+		add_status(properties);
 	return json_pack("{s:s, s:[s, s], s:o}", "type", "object", "required", "schema", r->key,
 	    "properties", properties);
 }
@@ -120,8 +132,10 @@ static json_t *good_json(const struct api_route *r)
 
 static json_t *operation_json(const struct api_route *r)
 {
-	const char *good = r->right == API_OPERATE && strcmp(r->method, "POST") == 0 ? "202"
-										     : "200";
+	const char *good = strcmp(r->method, "POST") != 0 ? "200"
+			   : r->right == API_OPERATE      ? "202"
+			   : r->right == API_APPROVE      ? "201"
+							  : "200";
 	json_t *answers = json_pack("{s:o}", good, good_json(r));
 	json_t *o = json_pack("{s:s, s:s, s:o}", "operationId", r->id, "summary", r->summary,
 	    "parameters", params_json(r));
@@ -129,6 +143,8 @@ static json_t *operation_json(const struct api_route *r)
 	    [API_OPEN] = "No token is asked for on the socket and on loopback.",
 	    [API_READ] = "Scope: any.",
 	    [API_OPERATE] = "Scope: operator or admin.",
+	    [API_APPROVE] = "Scope: approver or admin.",
+	    [API_AUDIT] = "Scope: auditor or admin.",
 	    [API_ADMINISTER] = "Scope: admin.",
 	};
 
@@ -139,6 +155,8 @@ static json_t *operation_json(const struct api_route *r)
 	}
 	if (strcmp(r->method, "POST") == 0)
 		json_object_set_new(o, "requestBody", body_json(r));
+	if (strcmp(r->id, "runSystem") == 0)
+		json_object_set_new(answers, "200", good_json(r));
 	json_object_set_new(answers, "4XX", ref("responses", "Problem"));
 	json_object_set_new(answers, "5XX", ref("responses", "Problem"));
 	json_object_set_new(o, "responses", answers);
@@ -165,8 +183,8 @@ static json_t *paths_json(void)
 
 static json_t *components_json(void)
 {
-	static const struct shape *const shapes[] = {
-	    &shape_run, &shape_system, &shape_event, &shape_health, &shape_snapshot, &shape_file};
+	static const struct shape *const shapes[] = {&shape_run, &shape_system, &shape_event,
+	    &shape_health, &shape_snapshot, &shape_file, &shape_repository, &shape_coming};
 	json_t *schemas = json_object(), *problem;
 
 	for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)

@@ -1,6 +1,7 @@
 /* api_read: what can be looked at (api_routes.c). */
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "api/api_route.h"
 #include "api/api_survey.h"
@@ -27,7 +28,8 @@ static json_t *health_json(struct api_call *c, bool *ready, struct err *e)
 	if (c->host->health != NULL && c->host->health(c->host->arg, &h, e) == -1)
 		return NULL;
 	*ready = h.ready;
-	s = (struct survey_health){h.ready, h.why[0] ? h.why : NULL, HF_VERSION, c->started_ns};
+	s = (struct survey_health){
+	    h.ready, h.why[0] ? h.why : NULL, HF_VERSION, c->started_ns, getpid()};
 	return shape_json(&shape_health, &s);
 }
 
@@ -70,8 +72,9 @@ int api_get_status(struct api_call *c, struct err *e)
 		json_decref(health);
 		return -1;
 	}
-	c->json = json_pack("{s:i, s:o, s:o, s:i, s:i}", "schema", 1, "daemon", health, "systems",
-	    systems_json(&s), "running", (int)s.running, "queued", (int)s.queued);
+	c->json = api_survey_json(&s);
+	json_object_set_new(c->json, "schema", json_integer(1));
+	json_object_set_new(c->json, "daemon", health);
 	api_survey_fini(&s);
 	return 0;
 }
@@ -118,13 +121,20 @@ int api_get_why(struct api_call *c, struct err *e)
 
 int api_get_schedule(struct api_call *c, struct err *e)
 {
-	json_t *list = NULL;
+	const char *from = api_value(c, "from"), *until = api_value(c, "until");
 	int64_t limit = api_value_number(c, "limit");
+	struct api_schedule q = {
+	    .systems = api_value(c, "system"), .limit = limit ? (unsigned)limit : API_PAGE};
+	struct calendar_time t;
+	json_t *list = NULL;
 
 	if (c->host->schedule == NULL)
 		return missing("schedule", e);
-	if (c->host->schedule(c->host->arg, api_value(c, "system"),
-		limit ? (unsigned)limit : API_PAGE, &list, e) == -1)
+	if (from != NULL && calendar_parse_time(from, &t, e) == 0)
+		q.from_ns = t.ns;
+	if (until != NULL && calendar_parse_time(until, &t, e) == 0)
+		q.until_ns = t.ns;
+	if (c->host->schedule(c->host->arg, &q, &list, e) == -1)
 		return -1;
 	answer(c, "schedule", list);
 	return 0;

@@ -15,6 +15,10 @@ bool api_may(enum api_scope scope, enum api_right right)
 		return scope != 0;
 	case API_OPERATE:
 		return scope == API_OPERATOR || scope == API_ADMIN;
+	case API_APPROVE:
+		return scope == API_APPROVER || scope == API_ADMIN;
+	case API_AUDIT:
+		return scope == API_AUDITOR || scope == API_ADMIN;
 	case API_ADMINISTER:
 		return scope == API_ADMIN;
 	}

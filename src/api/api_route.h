@@ -14,7 +14,13 @@
 #include "api/api_uri.h"
 #include "base/buf.h"
 
-enum { API_PARAMS_MAX = 8, API_TEXT_MAX = 256, API_PAGE = 50, API_PAGE_MAX = 500 };
+enum {
+	API_PARAMS_MAX = 8,
+	API_TEXT_MAX = 256,
+	API_PAGE = 50,
+	API_PAGE_MAX = 500,
+	API_COMING_MAX = 100000
+};
 
 struct api_call;
 struct catalog;
@@ -28,6 +34,8 @@ enum api_right {  /* what a scope is asked for */
 	API_OPEN, /* nobody is asked, on the socket and on loopback */
 	API_READ,
 	API_OPERATE,
+	API_APPROVE, /* say yes or no */
+	API_AUDIT,   /* read the audit trail */
 	API_ADMINISTER,
 };
 bool api_may(enum api_scope scope, enum api_right right);
@@ -69,7 +77,8 @@ extern const size_t api_routes_count;
 
 struct api_call {
 	const struct api_host *host;
-	const char *log_dir;                 /* of api_params */
+	const char *log_dir, *state_dir; /* of api_params; may be NULL */
+	struct clock *clock;
 	const struct api_counters *counters; /* for the metrics; NULL: none */
 	int64_t started_ns;
 	const struct api_route *route;
@@ -110,7 +119,7 @@ int64_t api_value_number(const struct api_call *c, const char *name); /* 0: not 
 /* A new object of what went wrong. */
 json_t *api_problem(int status, const struct err *e);
 
-/* The handlers: api_read.c, api_stored.c, api_act.c; api_metrics.c, api_openapi.c. */
+/* The handlers: api_read.c, api_stored.c, api_act.c, api_audit.c; api_metrics.c, api_openapi.c. */
 int api_get_health(struct api_call *c, struct err *e);
 int api_get_status(struct api_call *c, struct err *e);
 int api_get_systems(struct api_call *c, struct err *e);
@@ -128,5 +137,10 @@ int api_get_events(struct api_call *c, struct err *e); /* never called: api_even
 int api_post_run(struct api_call *c, struct err *e);
 int api_post_cancel(struct api_call *c, struct err *e);
 int api_post_reload(struct api_call *c, struct err *e);
+int api_get_evidence(struct api_call *c, struct err *e);
+int api_get_evidence_lines(struct api_call *c, struct err *e);
+int api_get_evidence_verify(struct api_call *c, struct err *e);
+int api_get_approvals(struct api_call *c, struct err *e);
+int api_post_approval(struct api_call *c, struct err *e);
 
 #endif

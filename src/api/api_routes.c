@@ -2,13 +2,22 @@
 #include "api/api_route.h"
 
 #define V        "/api/v1"
-#define KINDS    "backup|verify"
-#define TYPES    "full|incremental|differential"
+#define KINDS    "backup|verify|copy|prune"
+#define TYPES    "full|incremental|differential|standard|comprehensive"
 #define STATUSES "queued|running|completed|problems|failed|interrupted|skipped|cancelled"
 
 #define SYSTEM                                                                                     \
 	{                                                                                          \
 		"name", API_IN_PATH, API_TEXT, NULL, 0, "the system's name"                        \
+	}
+#define AFTER                                                                                      \
+	{                                                                                          \
+		"after", API_IN_QUERY, API_NUMBER, NULL, 0, "those with a greater number"          \
+	}
+#define LINES                                                                                      \
+	{                                                                                          \
+		"limit", API_IN_QUERY, API_COUNT, NULL, API_PAGE_MAX,                              \
+		    "so many at most; 50 where it is not said"                                     \
 	}
 #define RUN                                                                                        \
 	{                                                                                          \
@@ -32,9 +41,9 @@ const struct api_route api_routes[] = {
     {"GET", V "/systems/{name}/why", API_READ, api_get_why, "getWhy",
 	"Why it did not run, or when it will", API_JSON, "why", NULL, {SYSTEM}},
     {"POST", V "/systems/{name}/run", API_OPERATE, api_post_run, "runSystem",
-	"Run it now", API_JSON, "run", NULL, {SYSTEM,
+	"Run it now; one that waits to be run already is that one (200)", API_JSON, "run", &shape_run, {SYSTEM,
 	{"kind", API_IN_BODY, API_CHOICE, KINDS, 0, "of work; backup where none is named"},
-	{"type", API_IN_BODY, API_CHOICE, TYPES, 0, "of a backup; as scheduled where none is named"}}},
+	{"type", API_IN_BODY, API_CHOICE, TYPES, 0, "of a backup, or level of a verification (the last two); as declared where none is named"}}},
     {"GET", V "/runs", API_READ, api_get_runs, "listRuns",
 	"Runs, the newest first, page by page", API_LIST, "runs", &shape_run, {
 	{"system", API_IN_QUERY, API_TEXT, NULL, 0, "only of this system"},
@@ -63,13 +72,29 @@ const struct api_route api_routes[] = {
 	{"repository", API_IN_QUERY, API_TEXT, NULL, 0, "only in this repository, by name or id"},
 	{"limit", API_IN_QUERY, API_COUNT, NULL, API_PAGE_MAX, "so many at most; 50 where it is not said"}}},
     {"GET", V "/schedule", API_READ, api_get_schedule, "getSchedule",
-	"The next runs, soonest first", API_LIST, "schedule", NULL, {
-	{"system", API_IN_QUERY, API_TEXT, NULL, 0, "only of this system"},
-	{"limit", API_IN_QUERY, API_COUNT, NULL, API_PAGE_MAX, "so many at most; 50 where it is not said"}}},
+	"The next runs, soonest first", API_LIST, "schedule", &shape_coming, {
+	{"system", API_IN_QUERY, API_TEXT, NULL, 0, "only of these systems, separated by ','"},
+	{"from", API_IN_QUERY, API_TIME, NULL, 0, "due then or later; now where it is not said"},
+	{"until", API_IN_QUERY, API_TIME, NULL, 0, "due before"},
+	{"limit", API_IN_QUERY, API_COUNT, NULL, API_COMING_MAX, "so many at most; 50 where it is not said"}}},
     {"GET", V "/events", API_READ, api_get_events, "streamEvents",
 	"Events as they happen (server-sent events); after Last-Event-ID, or `after`, those that are recorded come first",
 	API_STREAM, NULL, &shape_event, {
 	{"after", API_IN_QUERY, API_NUMBER, NULL, 0, "those with a greater id; only new ones where it is not said"}}},
+    {"GET", V "/evidence", API_AUDIT, api_get_evidence, "listEvidence",
+	"Records of the audit trail, as they stand in it, the oldest first", API_LIST, "records", NULL, {AFTER, LINES}},
+    {"GET", V "/evidence/lines", API_AUDIT, api_get_evidence_lines, "getEvidenceLines",
+	"The same as the very lines that are signed: one page behind the other is the chain, to be verified offline",
+	API_PLAIN, NULL, NULL, {AFTER, LINES}},
+    {"GET", V "/evidence/verify", API_AUDIT, api_get_evidence_verify, "verifyEvidence",
+	"Is the chain whole? With its head, signed, to be kept elsewhere", API_JSON, "evidence", NULL, {{0}}},
+    {"GET", V "/approvals", API_READ, api_get_approvals, "listApprovals",
+	"What was approved or refused, by whom and why, the newest first", API_LIST, "approvals", NULL, {LINES}},
+    {"POST", V "/approvals", API_APPROVE, api_post_approval, "approve",
+	"Say yes or no to something, for good: a signed record of the audit trail", API_JSON, "approval", NULL, {
+	{"what", API_IN_BODY, API_TEXT, NULL, 0, "'run 42', 'snapshot ID', which the catalog has to know, or any other name"},
+	{"reason", API_IN_BODY, API_TEXT, NULL, 0, "why"},
+	{"decision", API_IN_BODY, API_CHOICE, "grant|refuse", 0, "grant where it is not said"}}},
     {"POST", V "/reload", API_ADMINISTER, api_post_reload, "reload",
 	"Read the configuration again, all or nothing", API_JSON, NULL, NULL, {{0}}},
 };

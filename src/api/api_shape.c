@@ -8,6 +8,8 @@
 #define E(member) offsetof(struct catalog_event, member)
 #define N(member) offsetof(struct catalog_snapshot, member)
 #define F(member) offsetof(struct shape_hit, member)
+#define P(member) offsetof(struct survey_repository, member)
+#define C(member) offsetof(struct shape_coming, member)
 #define H(member) offsetof(struct survey_health, member)
 
 /* clang-format off */
@@ -17,6 +19,7 @@ static const struct shape_field system_fields[] = {
     {"node", SHAPE_TEXT, S(node), "the host that it is on"},
     {"declared", SHAPE_BOOL, S(declared), "does the configuration name it (still)?"},
     {"state", SHAPE_TEXT, S(state), "ok, late (its RPO is missed), failing (the last run failed), never (no backup yet)"},
+    {"rpo_missed", SHAPE_BOOL, S(rpo_missed), "is there an RPO, and the last good backup older, or none?"},
     {"last_run", SHAPE_ID, S(backup.last_id), "the last backup that is over"},
     {"last_status", SHAPE_STATUS, S(backup.last_status), "what became of it"},
     {"last_ended", SHAPE_TIME, S(backup.last_ended_ns), "when it was over"},
@@ -76,11 +79,32 @@ static const struct shape_field file_fields[] = {
     {0},
 };
 
+static const struct shape_field repository_fields[] = {
+    {"name", SHAPE_TEXT, P(name), "the repository's name"},
+    {"role", SHAPE_TEXT, P(role), "primary, offsite, archive, ..."},
+    {"location", SHAPE_TEXT, P(location), "where it is said to be"},
+    {"media", SHAPE_TEXT, P(media), "what it is on: disk, objects, tape, ..."},
+    {"newest", SHAPE_TIME, P(newest_ns), "when the newest complete snapshot that the catalog knows in it was over"},
+    {0},
+};
+
+static const struct shape_field coming_fields[] = {
+    {"system", SHAPE_TEXT, C(system), "the system's name"},
+    {"kind", SHAPE_TEXT, C(kind), "backup, verify"},
+    {"backup_type", SHAPE_TEXT, C(type), "full, incremental, differential"},
+    {"due", SHAPE_TIME, C(due_ns), "when it is due"},
+    {"start", SHAPE_TIME, C(start_ns), "when it may begin: windows, jitter"},
+    {"timezone", SHAPE_TEXT, C(zone), "whose clock the schedule goes by"},
+    {"derived", SHAPE_BOOL, C(derived), "was the schedule made from the RPO?"},
+    {0},
+};
+
 static const struct shape_field health_fields[] = {
     {"ready", SHAPE_BOOL, H(ready), "does it do what is declared?"},
     {"why", SHAPE_TEXT, H(why), "why not, or what limits it"},
     {"version", SHAPE_TEXT, H(version), "of the daemon"},
     {"started", SHAPE_TIME, H(started_ns), "when the daemon began"},
+    {"pid", SHAPE_I64, H(pid), "its process"},
     {0},
 };
 /* clang-format on */
@@ -89,4 +113,6 @@ const struct shape shape_system = {"System", system_fields};
 const struct shape shape_event = {"Event", event_fields};
 const struct shape shape_snapshot = {"Snapshot", snapshot_fields};
 const struct shape shape_file = {"File", file_fields};
+const struct shape shape_repository = {"Repository", repository_fields};
+const struct shape shape_coming = {"Coming", coming_fields};
 const struct shape shape_health = {"Health", health_fields};

@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/api_shape.h"
 #include "base/mem.h"
+#include "catalog/catalog_snapshot.h"
 
 static char *copy(const char *s)
 {
@@ -39,6 +41,27 @@ static int take_declared(void *to, const struct api_system *d, struct err *e)
 	x->rpo_ns = d->rpo_ns ? d->rpo_ns : -1;
 	x->verify_ns = d->verify_ns ? d->verify_ns : -1;
 	x->next_ns = d->next_ns;
+	return 0;
+}
+
+static int take_repository(void *to, const struct api_repository *r, struct err *e)
+{
+	struct api_survey *s = to;
+
+	s->repositories = grow(s->repositories, s->nrepositories, sizeof *s->repositories);
+	s->repositories[s->nrepositories++] = (struct survey_repository){
+	    copy(r->name), copy(r->role), copy(r->location), copy(r->media), 0};
+	return 0;
+}
+
+static int take_newest(void *to, const char *repository, int64_t end_ns, struct err *e)
+{
+	struct api_survey *s = to;
+
+	for (size_t i = 0; i < s->nrepositories; i++)
+		if (strcmp(s->repositories[i].name, repository) == 0 &&
+		    end_ns > s->repositories[i].newest_ns)
+			s->repositories[i].newest_ns = end_ns;
 	return 0;
 }
 
@@ -154,8 +177,13 @@ static void judge(struct api_survey *s)
 			x->verify_age_ns = age(s, l);
 		}
 	}
-	for (size_t i = 0; i < s->nsystems; i++)
-		s->systems[i].state = state_of(&s->systems[i]);
+	for (size_t i = 0; i < s->nsystems; i++) {
+		struct survey_system *x = &s->systems[i];
+
+		x->state = state_of(x);
+		x->rpo_missed = x->rpo_ns >= 0 && (x->rpo_age_ns < 0 || x->rpo_age_ns > x->rpo_ns);
+		s->missed += x->rpo_missed;
+	}
 }
 
 static int by_system_and_kind(const void *a, const void *b)
@@ -174,6 +202,8 @@ int api_survey_make(struct catalog *c, const struct api_host *host, int64_t now_
 	memset(out, 0, sizeof *out);
 	out->now_ns = now_ns;
 	if ((host->systems && host->systems(host->arg, take_declared, out, e) == -1) ||
+	    (host->repositories && (host->repositories(host->arg, take_repository, out, e) == -1 ||
+				       catalog_newest_list(c, take_newest, out, e) == -1)) ||
 	    run_latest(c, NULL, take_latest, out, e) == -1)
 		goto bad;
 	if (out->nsystems > 0)
@@ -190,8 +220,33 @@ bad:
 	return -1;
 }
 
+static json_t *list_json(const struct shape *shape, const void *v, size_t n, size_t size)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(list, shape_json(shape, (const char *)v + i * size));
+	return list;
+}
+
+json_t *api_survey_json(const struct api_survey *s)
+{
+	return json_pack("{s:o, s:o, s:i, s:i, s:i}", "repositories",
+	    list_json(
+		&shape_repository, s->repositories, s->nrepositories, sizeof *s->repositories),
+	    "systems", list_json(&shape_system, s->systems, s->nsystems, sizeof *s->systems),
+	    "running", (int)s->running, "queued", (int)s->queued, "missed", (int)s->missed);
+}
+
 void api_survey_fini(struct api_survey *s)
 {
+	for (size_t i = 0; i < s->nrepositories; i++) {
+		free(s->repositories[i].name);
+		free(s->repositories[i].role);
+		free(s->repositories[i].location);
+		free(s->repositories[i].media);
+	}
+	free(s->repositories);
 	for (size_t i = 0; i < s->nsystems; i++) {
 		free(s->systems[i].name);
 		free(s->systems[i].tier);

@@ -200,6 +200,25 @@ static bool first_of_day(
 	return found;
 }
 
+/* Where the clock goes evenly the first is found without asking what each minute stands for. */
+static bool first_of_steady_day(
+    const struct cron *c, int64_t day, int64_t offset, int64_t after, int64_t *out)
+{
+	int64_t from = after + offset + 1 - day * DAY;
+	int first = from <= 0 ? 0 : from > DAY ? 24 * 60 : (int)((from + 59) / 60);
+
+	for (int h = first / 60; h < 24; h++) {
+		uint64_t left = c->minutes >> (h == first / 60 ? first % 60 : 0);
+
+		if (!(c->hours >> h & 1) || left == 0)
+			continue;
+		*out = day * DAY - offset + h * 3600 +
+		       60 * (__builtin_ctzll(left) + (h == first / 60 ? first % 60 : 0));
+		return true;
+	}
+	return false;
+}
+
 bool cron_next(const struct cron *c, const struct zone *z, int64_t after_s, int64_t *out_s)
 {
 	int64_t local = zone_local(z, after_s),
@@ -208,6 +227,13 @@ bool cron_next(const struct cron *c, const struct zone *z, int64_t after_s, int6
 
 	/* Where a change goes across midnight a day's moments are among the next one's. */
 	for (day--; day <= last; day++) {
+		int64_t offset;
+
+		if (zone_is_steady(z, day * DAY, &offset)) {
+			if (day_fits(c, day) && first_of_steady_day(c, day, offset, after_s, out_s))
+				return true;
+			continue;
+		}
 		if (!day_fits(c, day) || !first_of_day(c, z, day, after_s, out_s))
 			continue;
 		if (day_fits(c, day + 1) && first_of_day(c, z, day + 1, after_s, &next) &&

@@ -11,6 +11,7 @@ enum {
 	CHANGES_MAX = 100000,
 	OFFSET_MAX = 26 * 3600, /* RFC 8536: -25 to 26 hours */
 	HEADER = 44,
+	DAY = 86400,
 };
 
 struct change {
@@ -210,6 +211,15 @@ int zone_moments(const struct zone *z, int64_t local_s, int64_t at[2])
 	if (n == 0)
 		at[0] = before != after ? change_between(z, from, to) : local_s - before;
 	return n;
+}
+
+bool zone_is_steady(const struct zone *z, int64_t local_s, int64_t *offset)
+{
+	/* As above: what comes back within two days has not changed between. */
+	*offset = zone_offset(z, local_s);
+	return zone_offset(z, local_s - OFFSET_MAX) == *offset &&
+	       zone_offset(z, local_s + OFFSET_MAX) == *offset &&
+	       zone_offset(z, local_s + DAY + OFFSET_MAX) == *offset;
 }
 
 int64_t zone_days(int64_t year, int month, int day)

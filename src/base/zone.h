@@ -40,6 +40,12 @@ static inline int64_t zone_local(const struct zone *z, int64_t utc_s)
  */
 int zone_moments(const struct zone *z, int64_t local_s, int64_t at[2]);
 
+/*
+ * Is the offset the same all through a day of the clock, which begins at that local second, and
+ * for a day before and after it?  Then each minute of it is once, *offset before UTC shows it.
+ */
+bool zone_is_steady(const struct zone *z, int64_t local_s, int64_t *offset);
+
 /* Days since 1970-01-01 of a date, months from 1; and back.  Any year. */
 int64_t zone_days(int64_t year, int month, int day);
 void zone_date(int64_t days, int64_t *year, int *month, int *day);

@@ -7,7 +7,7 @@
  *
  * A run goes  queued -> running -> completed | problems | failed | interrupted,  or  queued ->
  * skipped | cancelled.  While it runs it is leased to its owner, who renews the lease; one whose
- * lease ran out belongs to nobody and is interrupted by whoever finds it (catalog_run_reap).
+ * lease ran out is taken over by another, who records it as interrupted (catalog_share.h).
  * A due run is added once, whoever adds it: (system, kind, due, attempt) is unique, but for
  * those whose due is 0: nobody's schedule asked for them.
  *
@@ -104,20 +104,29 @@ int run_add(struct catalog *c, const struct run *r, int64_t *id, struct err *e);
 int run_follow(struct catalog *c, int64_t before, int64_t again, struct err *e);
 
 /*
+ * Somebody wants a queued one, now: the same, unless one of that system and kind waits already
+ * to be taken, and does as much: then it is that one, and not `added`.  However often it is asked
+ * for, the queue stays as long as there is something to do.
+ */
+int run_ask(struct catalog *c, const struct run *r, int64_t *id, bool *added, struct err *e);
+
+/*
  * Take the queued run that goes first: by priority, then by when it was due.  Only runs whose
  * `not_before` has come, whose `after` is over, and whose queue has fewer than `per_queue`
  * running.  `found` is called with it, leased; not at all if there is none.
  */
 typedef int run_row(void *arg, const struct run *r, struct err *e); /* r is borrowed; -1 ends */
 struct run_claim {
-	const char *owner, *node; /* node: only runs of that node or of none; NULL: any */
-	int64_t now_ns, lease_ns; /* until when */
-	unsigned per_queue;       /* 0: no limit */
+	const char *owner, *node; /* only runs of that node or of none, which are noted as its;
+				     NULL: any */
+	int64_t now_ns;
+	int64_t lease_ns;   /* until when, by catalog_now */
+	unsigned per_queue; /* 0: no limit */
 };
 int run_claim(
     struct catalog *c, const struct run_claim *p, run_row *found, void *arg, struct err *e);
 
-/* The owner lives: all of its running ones are leased until then. */
+/* The owner lives: all of its running ones are leased until then (catalog_now). */
 int run_renew(struct catalog *c, const char *owner, int64_t lease_ns, struct err *e);
 /* Note the process and the log of a running one. */
 int run_started(
@@ -130,12 +139,6 @@ int run_end(struct catalog *c, const struct run *r, struct err *e);
 /* Queued ones become cancelled or skipped.  ERR_ABSENT: it is not queued. */
 int run_drop(struct catalog *c, int64_t id, enum run_status s, const char *why, int64_t now_ns,
     struct err *e);
-/*
- * Running ones whose lease ended before now become interrupted; with `owner`, all of that owner
- * (it has just started and knows that it runs none).  Each is told.
- */
-int run_reap(
-    struct catalog *c, const char *owner, int64_t now_ns, run_row *each, void *arg, struct err *e);
 /*
  * One that is over, as its snapshot tells, after a loss: added, but where a run of that system and
  * kind is known at the same time (one that read once for several places is one).
@@ -198,12 +201,13 @@ int catalog_measured_list(struct catalog *c, const char *system, const char *nam
     unsigned limit, catalog_measured *each, void *arg, struct err *e);
 
 /*
- * Forget what is too old to matter: events and runs that were skipped or cancelled after a
- * quarter, other runs after three years, of which the last of each system and kind stay known
- * (run_latest); measurements after three years.
+ * Forget some of what is too old to matter, so many rows that nobody waits for it; `more`: there
+ * may be more.  Events and runs that were skipped or cancelled after a quarter, other runs
+ * after three years, of which the last of each system and kind stay known (run_latest);
+ * measurements after three years.
  */
-enum { CATALOG_EVENT_DAYS = 92, CATALOG_RUN_DAYS = 1096 };
-int catalog_trim(struct catalog *c, int64_t now_ns, struct err *e);
+enum { CATALOG_EVENT_DAYS = 92, CATALOG_RUN_DAYS = 1096, CATALOG_TRIM_ROWS = 500 };
+int catalog_trim(struct catalog *c, int64_t now_ns, bool *more, struct err *e);
 
 /* ---- Things of daemons that must outlive them: a small value under a name. */
 /* value NULL: no more */

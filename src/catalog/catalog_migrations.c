@@ -70,6 +70,14 @@ const struct catalog_migration catalog_migrations[] = {
 	" CREATE INDEX folder_words ON folder USING gin (path gin_trgm_ops);"
 	" CREATE INDEX name_words ON file_name USING gin (name gin_trgm_ops);"
 	" EXCEPTION WHEN OTHERS THEN NULL; END $$;"},
+    {"leases of what one does for all, and what is old",
+	"CREATE TABLE lease (name TEXT PRIMARY KEY, owner TEXT NOT NULL, until_ns INTEGER NOT NULL);"
+	"CREATE INDEX event_at ON event (at_ns);"
+	"CREATE INDEX run_at ON run (queued_ns);"
+	"CREATE INDEX run_passed_over ON run (queued_ns) WHERE status IN ('skipped', 'cancelled');"
+	"CREATE INDEX measurement_at ON measurement (at_ns);", NULL, NULL},
+    {"the newest snapshot of each repository",
+	"CREATE INDEX snapshot_newest ON snapshot (repository, outcome, end_ns);", NULL, NULL},
 };
 /* clang-format on */
 const int catalog_version = sizeof catalog_migrations / sizeof *catalog_migrations;

@@ -258,57 +258,6 @@ int run_drop(struct catalog *c, int64_t id, enum run_status s, const char *why, 
 	return changed_one(c, id, "queued", e);
 }
 
-struct ids {
-	int64_t *v;
-	size_t n;
-};
-
-static int keep_id(void *arg, const struct db_value *v, size_t n, struct err *e)
-{
-	struct ids *ids = arg;
-
-	ids->v = mem_realloc(ids->v, (ids->n + 1) * sizeof *ids->v);
-	ids->v[ids->n++] = v[0].i;
-	return 0;
-}
-
-static int reap(
-    struct catalog *c, const char *owner, int64_t now_ns, struct ids *ids, struct err *e)
-{
-	struct db_value v[] = {db_int(now_ns), db_text(owner ? owner : "")};
-
-	if (db_run(c->db,
-		"UPDATE run SET status = 'interrupted', ended_ns = ?1, lease_ns = 0, "
-		"message = CASE WHEN ?2 = '' THEN 'nobody held it any more: its owner is gone' "
-		"ELSE 'its owner began anew without it' END "
-		"WHERE status = 'running' AND ((?2 = '' AND lease_ns < ?1) OR owner = ?2) "
-		"RETURNING id",
-		v, 2, keep_id, ids, e) == -1)
-		return -1;
-	for (size_t i = 0; i < ids->n; i++)
-		if (catalog_latest_note(c, ids->v[i], e) == -1)
-			return -1;
-	return 0;
-}
-
-int run_reap(
-    struct catalog *c, const char *owner, int64_t now_ns, run_row *each, void *arg, struct err *e)
-{
-	struct ids ids = {0};
-	int rc = -1;
-
-	if (db_begin(c->db, e) == -1)
-		return -1;
-	if (reap(c, owner, now_ns, &ids, e) == 0)
-		rc = db_commit(c->db, e);
-	else
-		db_rollback(c->db);
-	for (size_t i = 0; each != NULL && rc == 0 && i < ids.n; i++)
-		rc = run_get(c, ids.v[i], each, arg, e);
-	free(ids.v);
-	return rc;
-}
-
 /* "AND what" with the value's number put for the '#'. */
 static void also(
     struct buf *sql, const char *what, struct db_value *v, size_t *n, struct db_value value)

@@ -1,8 +1,10 @@
 /* catalog_snapshot: see catalog_snapshot.h. */
 #include "catalog/catalog_snapshot.h"
 
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "catalog/catalog_internal.h"
 
 #define AT(type, member) type, offsetof(struct catalog_snapshot, member)
@@ -124,6 +126,43 @@ int catalog_snapshot_list(struct catalog *c, const struct catalog_snapshot_filte
 	    "WHERE (?1 = '' OR r.uid = ?1 OR r.name = ?1) AND (?2 = '' OR s.system = ?2) "
 	    "AND s.start_ns >= ?3 ORDER BY s.start_ns DESC, s.id DESC LIMIT ?4",
 	    v, 4, each, arg, e);
+}
+
+struct newest {
+	catalog_newest_row *each;
+	void *arg;
+};
+
+static int newest_row(void *arg, const struct db_value *v, size_t n, struct err *e)
+{
+	const struct newest *l = arg;
+	char *name;
+	int rc;
+
+	if (v[0].type != DB_TEXT || v[1].type != DB_INT)
+		return 0;
+	name = mem_strndup((const char *)v[0].s.p, v[0].s.n);
+	rc = l->each(l->arg, name, v[1].i, e);
+	free(name);
+	return rc;
+}
+
+int catalog_newest_list(struct catalog *c, catalog_newest_row *each, void *arg, struct err *e)
+{
+	struct newest l = {each, arg};
+
+	return db_run(c->db,
+	    "SELECT r.name, (SELECT max(s.end_ns) FROM snapshot AS s WHERE s.repository = r.id "
+	    "AND s.outcome = 'complete') FROM repository AS r",
+	    NULL, 0, newest_row, &l, e);
+}
+
+int catalog_snapshot_find(
+    struct catalog *c, const char *snapshot, catalog_snapshot_row *each, void *arg, struct err *e)
+{
+	struct db_value v = db_text(snapshot);
+
+	return catalog_snapshots_where(c, "WHERE s.hex = ?1", &v, 1, each, arg, e);
 }
 
 int catalog_snapshot_del(

@@ -38,6 +38,17 @@ typedef int catalog_snapshot_row(void *arg, const struct catalog_snapshot *s, st
 int catalog_snapshot_list(struct catalog *c, const struct catalog_snapshot_filter *f,
     catalog_snapshot_row *each, void *arg, struct err *e);
 
+/*
+ * Of each repository by its name: when the newest complete snapshot in it was over.  One that was
+ * made anew under its name is told twice.
+ */
+typedef int catalog_newest_row(void *arg, const char *repository, int64_t end_ns, struct err *e);
+int catalog_newest_list(struct catalog *c, catalog_newest_row *each, void *arg, struct err *e);
+
+/* By its whole id; in each repository that holds it. */
+int catalog_snapshot_find(
+    struct catalog *c, const char *snapshot, catalog_snapshot_row *each, void *arg, struct err *e);
+
 /* It is there no more. */
 int catalog_snapshot_del(
     struct catalog *c, const char *repository, const char *snapshot, struct err *e);

@@ -204,6 +204,8 @@ struct cli_options {
 	bool read_data, long_list, recursive, ignore_case, allow_other;
 	double read_subset;
 	bool rules, tamper;
+	int level; /* verify */
+	const char *seed;
 	struct cli_time newer, older;
 	const char *snapshot;
 	bool all;
@@ -268,6 +270,9 @@ struct cli_ran {
 	int64_t begun_ns;
 	char snapshot[72]; /* hex */
 	uint64_t files, files_new, files_changed, bytes, bytes_read, added, stored, errors;
+	bool judged; /* by verify: */
+	double score;
+	const char *verified;
 };
 
 /* cli_run.c */

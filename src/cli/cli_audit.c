@@ -36,7 +36,6 @@ static const enum evidence_action actions[CMD_COUNT] = {
     [CMD_TAG] = EVIDENCE_TAG,
     [CMD_KIT] = EVIDENCE_KIT,
     [CMD_REPAIR] = EVIDENCE_REPAIR,
-    [CMD_VERIFY] = EVIDENCE_VERIFY,
 };
 
 static enum evidence_action key_action(const char *word)
@@ -68,6 +67,10 @@ static enum evidence_action action_of(const struct cli *c)
 		return strcmp(c->args.v[0], "list") == 0 ? 0 : EVIDENCE_TOKEN;
 	case CMD_RUN: /* of the daemon's own each step records itself */
 		return getenv("HOLDFAST_RUN_ID") ? 0 : EVIDENCE_JOB;
+	case CMD_VERIFY: /* the same: each step says what it found */
+		return c->repo != NULL             ? EVIDENCE_VERIFY
+		       : getenv("HOLDFAST_RUN_ID") ? 0
+						   : EVIDENCE_JOB;
 	case CMD_JOBS:
 		return c->args.n && strcmp(c->args.v[0], "cancel") == 0 ? EVIDENCE_JOB : 0;
 	case CMD_FORGET:

@@ -8,7 +8,9 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "catalog/catalog_share.h"
 #include "cli/cli_out.h"
+#include "cli/cli_verify.h"
 #include "config/world.h"
 #include "daemon/job.h"
 #include "os/os.h"
@@ -27,6 +29,14 @@ char *job_self(void)
 static int64_t now_ns(struct cli *c)
 {
 	return c->ctx->clock->wall_ns(c->ctx->clock);
+}
+
+const char *job_type(const struct cli *c, const char *kind)
+{
+	static const char *const types[] = {NULL, "full", "incremental", "differential"};
+	static const char *const levels[] = {NULL, "standard", "comprehensive"};
+
+	return strcmp(kind, "verify") == 0 ? levels[c->opt.level] : types[c->opt.type];
 }
 
 int job_verdict(const struct run *r, struct err *e)
@@ -58,8 +68,9 @@ void job_report(struct cli *c, const struct run *r)
 	    run_status_name(r->status), r->id,
 	    text_seconds(s, (double)(r->ended_ns - r->started_ns) / 1e9));
 	if (r->snapshot != NULL && strcmp(r->kind, "backup") == 0)
-		out_text(c, "  snapshot %.8s: %s files, %s, stored as %s more\n", r->snapshot,
-		    text_count(a, r->files), text_bytes(b, r->bytes), text_bytes(s, r->stored));
+		out_text(c, "  snapshot %.8s: %s %s, %s, stored as %s more\n", r->snapshot,
+		    text_count(a, r->files), text_plural(r->files, "file", "files"),
+		    text_bytes(b, r->bytes), text_bytes(s, r->stored));
 }
 
 /* ---- Here. */
@@ -75,12 +86,38 @@ struct here {
 static void renew(void *arg)
 {
 	struct here *h = arg;
+	int64_t now;
 	struct err e;
 
 	if (h->catalog == NULL || now_ns(h->c) - h->renewed_ns <= renew_ns)
 		return;
 	h->renewed_ns = now_ns(h->c);
-	run_renew(h->catalog, h->owner, h->renewed_ns + lease_ns, &e);
+	if (catalog_now(h->catalog, &now, &e) == 0)
+		run_renew(h->catalog, h->owner, now + lease_ns, &e);
+}
+
+/* A verification's outcome: shown, and its numbers kept. */
+static void hear_item(struct here *h, const json_t *o)
+{
+	struct err e;
+
+	if (!verify_is(o))
+		return;
+	if (h->catalog != NULL && verify_measure(h->catalog, o, now_ns(h->c), &e) == -1)
+		out_message(h->c, "what was measured is not recorded: %s", e.msg);
+	out_draw(h->c, "");
+	verify_show(h->c, o);
+}
+
+static void show_progress(struct here *h, const json_t *o)
+{
+	char text[200], a[32];
+
+	if (!h->c->out.err_tty || h->c->out.quiet || h->c->out.json)
+		return;
+	snprintf(text, sizeof text, "%.0f %%  %s", json_number_value(json_object_get(o, "percent")),
+	    text_bytes(a, (uint64_t)json_integer_value(json_object_get(o, "bytes"))));
+	out_draw(h->c, text);
 }
 
 /* What the step tells is told; how far it is goes to where one looks. */
@@ -89,23 +126,18 @@ static void hear(void *arg, const char *line)
 	struct here *h = arg;
 	json_t *o;
 	const char *type;
-	char text[200], a[32];
 
-	if (h->c->out.json && strstr(line, "\"type\":\"summary\"") == NULL &&
-	    strstr(line, "\"type\":\"error\"") == NULL) {
-		out_list(h->c, "%s\n", line);
-		fflush(stdout);
-	}
-	if (h->c->out.json || !h->c->out.err_tty || h->c->out.quiet)
-		return;
 	o = json_loads(line, 0, NULL);
 	type = json_string_value(json_object_get(o, "type"));
-	if (type != NULL && strcmp(type, "status") == 0) {
-		const json_t *percent = json_object_get(o, "percent");
-
-		snprintf(text, sizeof text, "%.0f %%  %s", json_number_value(percent),
-		    text_bytes(a, (uint64_t)json_integer_value(json_object_get(o, "bytes"))));
-		out_draw(h->c, text);
+	if (type != NULL && strcmp(type, "status") == 0)
+		show_progress(h, o);
+	if (type != NULL && strcmp(type, "item") == 0)
+		hear_item(h, o);
+	/* Of summaries and errors the run's own is told. */
+	if (h->c->out.json && type != NULL && strcmp(type, "summary") != 0 &&
+	    strcmp(type, "error") != 0) {
+		out_json(h->c, type, json_incref(o));
+		fflush(stdout);
 	}
 	json_decref(o);
 }
@@ -127,6 +159,7 @@ static int begin(struct here *h, struct job_params *p, int64_t *id, struct err *
 	const char *given = getenv("HOLDFAST_RUN_ID"), *owner = getenv("HOLDFAST_RUN_OWNER");
 	char user[64];
 	struct run r = {.system = p->system ? p->system->item.name : p->repository->item.name,
+	    .node = os_host(),
 	    .kind = p->kind,
 	    .type = p->type,
 	    .trigger = "manual",
@@ -144,7 +177,9 @@ static int begin(struct here *h, struct job_params *p, int64_t *id, struct err *
 	    (long long)now_ns(h->c));
 	r.owner = h->owner;
 	r.queued_ns = r.started_ns = h->renewed_ns = now_ns(h->c);
-	r.lease_ns = r.started_ns + lease_ns;
+	if (catalog_now(h->catalog, &r.lease_ns, e) == -1)
+		return -1;
+	r.lease_ns += lease_ns;
 	return run_add(h->catalog, &r, id, e);
 }
 
@@ -186,7 +221,6 @@ static int run_here(struct here *h, const char *name, const char *kind, struct e
 {
 	struct cli *c = h->c;
 	char *self = job_self(), *config = os_real_path(c->world->files[0]);
-	static const char *const types[] = {NULL, "full", "incremental", "differential"};
 	bool prune = strcmp(kind, "prune") == 0;
 	struct job_params p = {.self = self,
 	    .config = config,
@@ -194,7 +228,9 @@ static int run_here(struct here *h, const char *name, const char *kind, struct e
 	    .system = prune ? NULL : world_system(c->world, name),
 	    .repository = prune ? world_repository(c->world, name) : NULL,
 	    .kind = kind,
-	    .type = types[c->opt.type],
+	    .type = job_type(c, kind),
+	    .seed = c->opt.seed,
+	    .read_data = c->opt.read_data,
 	    .line = hear,
 	    .idle = renew,
 	    .arg = h};
@@ -228,10 +264,17 @@ static int run_here(struct here *h, const char *name, const char *kind, struct e
 
 int job_foreground(struct cli *c, const char *system, const char *kind, struct err *e)
 {
+	const struct world_system *s = strcmp(kind, "prune") == 0 ? NULL
+								  : world_system(c->world, system);
 	const char *parent = getenv("HOLDFAST_RUN_PARENT");
 	struct here h = {.c = c};
 	int rc;
 
+	if (s != NULL && s->node != NULL && strcmp(s->node, os_host()) != 0) {
+		err_set(e, ERR_USAGE, "%s is backed up by %s, and this is %s", system, s->node,
+		    os_host());
+		return err_hint(e, "run it there; or leave 'node' out, if any host may do it");
+	}
 	if (parent != NULL && parent[0] != '\0' && !os_die_with_parent(atoi(parent)))
 		return err_set(e, ERR_CANCELLED, "the daemon is gone");
 	if (cli_catalog_open(c, &h.catalog, e) == -1)

@@ -21,14 +21,32 @@ char *job_self(void);
  */
 int job_foreground(struct cli *c, const char *system, const char *kind, struct err *e);
 
-/* Queue one for the daemon, and wait for its end unless --no-wait. */
-int job_by_daemon(struct cli *c, const char *system, const char *kind, struct err *e);
+/* What --type or --level asked for, for a run of that kind; NULL: nothing. */
+const char *job_type(const struct cli *c, const char *kind);
+
+/* cmd_run.c: a run of that kind of each declared system that is named. */
+int cmd_run_kind(struct cli *c, const char *kind, struct err *e);
+
+/* Ask the daemon for one, and wait for its end unless --no-wait. */
+struct ask;
+int job_by_daemon(const struct ask *a, const char *system, const char *kind, struct err *e);
+/* Wait for the end of one of its runs, and report it (cli_follow.c). */
+int job_follow(const struct ask *a, int64_t id, struct err *e);
 
 struct world;
 
-/* Put one that somebody asked for into the queue: it is due now, and goes before what waits. */
-int job_queue(struct catalog *cat, const struct world *w, const char *name, const char *kind,
-    const char *type, const char *by, int64_t now_ns, int64_t *id, struct err *e);
+/* Where a system's runs of a kind wait; for a prune it is a repository's name. */
+struct job_place {
+	char *queue, *node; /* the caller's; node may be NULL */
+	int priority;
+};
+/* ERR_ABSENT: it is not declared. */
+int job_place(const struct world *w, const char *system, const char *kind, struct job_place *out,
+    struct err *e);
+/* Somebody asks for a run: it is due now, and goes before what waits (run_ask). */
+int job_queue(struct catalog *cat, const struct job_place *place, const char *system,
+    const char *kind, const char *type, const char *by, int64_t now_ns, int64_t *id, bool *added,
+    struct err *e);
 /*
  * A queued one is cancelled; a running one is asked by SIGTERM (*stopping), which it obeys, and its
  * end is recorded by whoever began it.  ERR_EXISTS: it is over; ERR_ABSENT: no such run, or its

@@ -12,14 +12,14 @@
 #define REPO                                                                                       \
 	(B(INIT) | B(BACKUP) | B(SNAPSHOTS) | B(LS) | B(FIND) | B(CAT) | B(DIFF) | B(RESTORE) |    \
 	    B(MOUNT) | B(CHECK) | B(FORGET) | B(PRUNE) | B(STATS) | B(COPY) | B(TAG) | B(KEY) |    \
-	    B(KIT) | B(REPAIR) | B(CACHE) | B(DOCTOR) | B(CATALOG))
+	    B(KIT) | B(REPAIR) | B(CACHE) | B(DOCTOR) | B(CATALOG) | B(VERIFY))
 #define OPENS (REPO & ~(B(INIT) | B(CACHE) | B(DOCTOR) | B(CATALOG)))
 /* Those that choose among snapshots. */
 #define CHOOSE                                                                                     \
 	(B(SNAPSHOTS) | B(LS) | B(FIND) | B(CAT) | B(DIFF) | B(RESTORE) | B(MOUNT) | B(FORGET) |   \
 	    B(STATS) | B(COPY) | B(TAG) | B(KIT))
 /* Those that work on several processors. */
-#define WORKERS  (B(BACKUP) | B(RESTORE) | B(CHECK) | B(REPAIR) | B(COPY) | B(KIT))
+#define WORKERS  (B(BACKUP) | B(RESTORE) | B(CHECK) | B(REPAIR) | B(COPY) | B(KIT) | B(VERIFY))
 #define DAEMON   (B(SERVE) | B(RUN) | B(JOBS) | B(SCHEDULE) | B(WHY) | B(VERIFY))
 #define PROBLEMS OPENS
 
@@ -91,6 +91,13 @@ const struct opt_def opt_table[] = {
     /* check */
     {"read-data", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(CHECK), AT(read_data), 0, NULL,
         "read and verify all that is stored"},
+    {"read-data", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(VERIFY), AT(read_data), OPT_NO_ENV, NULL,
+        "read every byte of what the snapshot needs, not only what is due"},
+    {"level", 0, OPT_CHOICE, OPT_MAIN, "LEVEL", NULL, "standard|comprehensive", B(VERIFY), AT(level), OPT_NO_ENV, NULL,
+        "standard: integrity, encryption, completeness; comprehensive: a sample restored, consistency and the time of a "
+        "restore too (as the tier's verify says, or standard)"},
+    {"seed", 0, OPT_STRING, OPT_MAIN, "N", NULL, NULL, B(VERIFY), AT(seed), OPT_NO_ENV, NULL,
+        "draw the sample that an earlier verification drew"},
     {"read-data-subset", 0, OPT_PERCENT, OPT_MAIN, "N%", NULL, NULL, B(CHECK), AT(read_subset), 0, NULL,
         "the same for that part, chosen at random"},
     {"rules", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(CHECK), AT(rules), OPT_NO_ENV, NULL,
@@ -103,7 +110,7 @@ const struct opt_def opt_table[] = {
     /* token */
     {"scope", 0, OPT_CHOICE, OPT_MAIN, "SCOPE", NULL, "viewer|operator|approver|auditor|admin", B(TOKEN), AT(scope),
         OPT_NO_ENV, NULL, "with add: what it may: viewer looks, operator also runs and cancels, approver and auditor "
-        "look (and approve, and read the audit trail, where that is served), admin does everything"},
+        "look and say what they approve, or read the audit trail, admin does everything"},
     {"expires", 0, OPT_TIME, OPT_MAIN, "TIME", NULL, NULL, B(TOKEN), AT(expires), OPT_NO_ENV, NULL,
         "with add: until when (never)"},
     /* evidence */
@@ -262,9 +269,9 @@ const struct opt_def opt_table[] = {
         "here, also where a daemon runs"},
     {"no-wait", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(RUN) | B(VERIFY), AT(no_wait), OPT_NO_ENV, NULL,
         "only put it into the daemon's queue"},
-    {"nice", 0, OPT_NICE, OPT_LIMITS, "N", NULL, NULL, B(RUN) | B(VERIFY), AT(nice), 0, NULL,
+    {"nice", 0, OPT_NICE, OPT_LIMITS, "N", NULL, NULL, B(RUN), AT(nice), 0, NULL,
         "let others have the processors first: 19 the most, 0 not; below 0 is for root"},
-    {"ionice", 0, OPT_IONICE, OPT_LIMITS, "CLASS[:LEVEL]", NULL, NULL, B(RUN) | B(VERIFY), AT(ionice), 0, NULL,
+    {"ionice", 0, OPT_IONICE, OPT_LIMITS, "CLASS[:LEVEL]", NULL, NULL, B(RUN), AT(ionice), 0, NULL,
         "let others have the disk first: idle, or best-effort:0 to best-effort:7"},
     {"log-format", 0, OPT_CHOICE, OPT_MAIN, "FORMAT", "text", "text|json", B(SERVE), AT(log_format), 0, NULL,
         "of the log, on standard error"},
@@ -288,10 +295,12 @@ const struct opt_def opt_table[] = {
     {"latest", 0, OPT_COUNT, OPT_WHICH, "N", NULL, NULL, B(SNAPSHOTS), AT(latest), 0, NULL,
         "only the newest N of each group"},
     /* keys */
-    {"repo", 'r', OPT_STRING, OPT_KEYS, "REPO", NULL, NULL, REPO | B(EVIDENCE), AT(repo), 0, "HOLDFAST_REPOSITORY",
+    {"repo", 'r', OPT_STRING, OPT_KEYS, "REPO", NULL, NULL, (REPO & ~B(VERIFY)) | B(EVIDENCE), AT(repo), 0, "HOLDFAST_REPOSITORY",
         "the repository: a folder, s3:HOST/BUCKET/PREFIX, sftp:USER@HOST:PATH, "
 	"azure:ACCOUNT/CONTAINER/PREFIX, gcs:BUCKET/PREFIX, webdavs://USER@HOST/PATH or "
 	"ftp://USER@HOST/PATH; kit:FILE, to read; or its name in the configuration"},
+    {"repo", 'r', OPT_STRING, OPT_KEYS, "REPO", NULL, NULL, B(VERIFY), AT(repo), OPT_NO_ENV, NULL,
+        "only in this repository, here: by its name in the configuration, or any, as for other commands"},
     {"config", 'c', OPT_STRING, OPT_KEYS, "FILE", NULL, NULL, REPO | B(STATUS) | DAEMON | B(CONFIG) | B(NOTIFY) | B(EVIDENCE), AT(config), 0, NULL,
         "the configuration (~/.config/holdfast/holdfast.yaml, or /etc/holdfast/holdfast.yaml)"},
     {"option", 'o', OPT_LIST, OPT_KEYS, "NAME=VALUE", NULL, NULL, REPO | B(STATUS) | B(EVIDENCE), AT(options), 0, NULL,

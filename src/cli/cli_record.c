@@ -11,8 +11,8 @@
 
 static bool is_recorded(enum cmd_id id)
 {
-	static const enum cmd_id ids[] = {
-	    CMD_BACKUP, CMD_CHECK, CMD_FORGET, CMD_PRUNE, CMD_COPY, CMD_RESTORE, CMD_REPAIR};
+	static const enum cmd_id ids[] = {CMD_BACKUP, CMD_CHECK, CMD_FORGET, CMD_PRUNE, CMD_COPY,
+	    CMD_RESTORE, CMD_REPAIR, CMD_VERIFY};
 
 	for (size_t i = 0; i < sizeof ids / sizeof *ids; i++)
 		if (ids[i] == id)
@@ -34,6 +34,7 @@ void record_begin(struct cli *c)
 	/* A configuration that is wrong is told by who needs it. */
 	err_clear(&ignored);
 	c->ran.wanted = is_recorded(c->args.cmd->id) && !c->opt.dry_run && !is_a_step() &&
+			(c->args.cmd->id != CMD_VERIFY || c->repo != NULL) && /* else it is a job */
 			config_load(c, false, &ignored) == 0 && c->world != NULL;
 	c->ran.begun_ns = c->ctx->clock->wall_ns(c->ctx->clock);
 }
@@ -53,7 +54,8 @@ static int put(struct cli *c, int rc, const struct err *e, struct err *why)
 	const struct cli_ran *ran = &c->ran;
 	bool backup = c->args.cmd->id == CMD_BACKUP;
 	char user[64];
-	struct run r = {.system = c->opt.system,
+	struct run r = {.system = ran->judged ? c->args.v[0] : c->opt.system,
+	    .node = os_host(),
 	    .kind = c->args.cmd->name,
 	    .trigger = "command",
 	    .by = user,
@@ -75,7 +77,8 @@ static int put(struct cli *c, int rc, const struct err *e, struct err *why)
 	    .added = ran->added,
 	    .stored = ran->stored,
 	    .errors = ran->errors,
-	    .score = -1};
+	    .verified = ran->verified,
+	    .score = ran->judged ? ran->score : -1};
 	struct catalog *cat;
 	int64_t id;
 

@@ -12,6 +12,7 @@ static const enum {
     [CMD_SNAPSHOTS] = STRUCTURE,
     [CMD_CHECK] = STRUCTURE,
     [CMD_PRUNE] = STRUCTURE,
+    [CMD_VERIFY] = CONTENT,
     [CMD_LS] = CONTENT,
     [CMD_FIND] = CONTENT,
     [CMD_CAT] = CONTENT,

@@ -6,21 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/api_shape.h"
 #include "base/mem.h"
-#include "base/near.h"
 #include "cli/cli_out.h"
-
-static int no_such(const struct world *w, const char *name, struct err *e)
-{
-	const char *best = NULL;
-	size_t least = 64;
-
-	for (size_t i = 0; i < w->systems.n; i++)
-		near_consider(name, world_system_at(w, i)->item.name, &best, &least);
-	err_set(e, ERR_USAGE, "%s is not declared in %s, and so never run", name, w->files[0]);
-	return best ? err_hint(e, "did you mean '%s'?", best)
-		    : err_hint(e, "holdfast config show prints what is");
-}
+#include "cli/declared.h"
+#include "os/os.h"
 
 static void advance(struct coming *x, int64_t after_s)
 {
@@ -55,9 +45,9 @@ static int find(
     const struct world *w, const struct coming_query *q, struct coming *v, size_t *n, struct err *e)
 {
 	for (size_t i = 0; i < q->nsystems; i++)
-		if (world_system(w, q->systems[i]) == NULL &&
-		    world_repository(w, q->systems[i]) == NULL)
-			return no_such(w, q->systems[i], e);
+		if (world_repository(w, q->systems[i]) == NULL &&
+		    declared_system(w, q->systems[i], ERR_USAGE, e) == NULL)
+			return -1;
 	for (size_t i = 0; i < w->systems.n; i++) {
 		const struct world_system *s = world_system_at(w, i);
 
@@ -98,33 +88,20 @@ int coming_list(
 	return rc;
 }
 
-const char *coming_name(const struct coming *x)
-{
-	return x->system ? x->system->item.name : x->repository->item.name;
-}
-
 json_t *coming_json(const struct coming *x)
 {
-	json_t *o = json_object();
+	bool derived = x->times->derived && x->what != TIMES_VERIFY && x->what != TIMES_ARCHIVE;
+	struct shape_coming c = {x->system ? x->system->item.name : x->repository->item.name,
+	    times_kind_name(x->what),
+	    x->what <= TIMES_INCREMENTAL ? times_what_name(x->what) : NULL, x->times->zone_name,
+	    x->due_s * CALENDAR_SECOND, x->start_s * CALENDAR_SECOND, derived};
 
-	out_json_str(o, "system", coming_name(x));
-	out_json_str(o, "kind", times_kind_name(x->what));
-	out_json_str(
-	    o, "backup_type", x->what <= TIMES_INCREMENTAL ? times_what_name(x->what) : NULL);
-	out_json_time(o, "due", x->due_s * CALENDAR_SECOND);
-	out_json_time(o, "start", x->start_s * CALENDAR_SECOND);
-	out_json_str(o, "timezone", x->times->zone_name);
-	json_object_set_new(o, "derived",
-	    json_boolean(x->times->derived && x->what != TIMES_VERIFY && x->what != TIMES_ARCHIVE));
-	return o;
+	return shape_json(&shape_coming, &c);
 }
 
 /* ---- Why not? */
 
 struct reasons {
-	const struct world *w;
-	const char *name;
-	const struct world_system *s; /* NULL: it is a repository */
 	int64_t now_ns;
 	json_t *list;
 	int64_t open; /* its run that is not over */
@@ -161,6 +138,8 @@ static int tell_open(void *arg, const struct run *x, struct err *e)
 	else if (x->after)
 		because(r, "run %" PRId64 " waits for run %" PRId64 " of what it depends on", x->id,
 		    x->after);
+	else if (x->node != NULL && strcmp(x->node, os_host()) != 0)
+		because(r, "run %" PRId64 " waits for the daemon of %s", x->id, x->node);
 	else
 		because(r, "run %" PRId64 " waits for its turn at %s", x->id,
 		    x->queue ? x->queue : "the queue");
@@ -179,7 +158,7 @@ static int tell_over(void *arg, const struct run *x, struct err *e)
 	return 0;
 }
 
-static void tell_prune(struct reasons *r)
+static void tell_prune(struct reasons *r, const struct world_repository *x)
 {
 	struct world_times *t;
 	enum times_what what;
@@ -187,7 +166,7 @@ static void tell_prune(struct reasons *r)
 	char a[CALENDAR_TEXT];
 	struct err e;
 
-	if (world_prune_times(world_repository(r->w, r->name), &t, &e) == -1) {
+	if (world_prune_times(x, &t, &e) == -1) {
 		because(r, "%s", e.msg);
 		return;
 	}
@@ -200,7 +179,7 @@ static void tell_prune(struct reasons *r)
 	world_times_free(t);
 }
 
-static void tell_schedule(struct reasons *r)
+static void tell_schedule(struct reasons *r, const struct world *w, const struct world_system *s)
 {
 	struct world_times *t;
 	enum times_what what;
@@ -208,15 +187,15 @@ static void tell_schedule(struct reasons *r)
 	char a[CALENDAR_TEXT], b[CALENDAR_TEXT];
 	struct err e;
 
-	if (r->s->paused)
+	if (s->paused)
 		because(r, "it is paused in the configuration");
-	if (world_times_new(world_tier(r->w, r->s->tier), r->s, &t, &e) == -1) {
+	if (world_times_new(world_tier(w, s->tier), s, &t, &e) == -1) {
 		because(r, "%s", e.msg);
 		return;
 	}
 	if (!world_times_next(t, now, true, &what, &due, &start))
-		because(r, "it has no schedule: neither it nor tier %s says when, nor an rpo",
-		    r->s->tier);
+		because(
+		    r, "it has no schedule: neither it nor tier %s says when, nor an rpo", s->tier);
 	else if (start != due)
 		because(r, "the next %s is due %s, and begins %s: windows or jitter",
 		    times_what_name(what), when(a, due * CALENDAR_SECOND),
@@ -227,33 +206,32 @@ static void tell_schedule(struct reasons *r)
 	world_times_free(t);
 }
 
-static int tell_runs(struct reasons *r, struct catalog *cat, struct err *e)
+int why_declared(const struct world *w, const char *system, bool daemon_lives, int64_t now_ns,
+    json_t *list, struct err *e)
 {
-	struct run_filter open = {.system = r->name, .open = true, .limit = 3};
-	struct run_filter over = {.system = r->name, .over = true, .limit = 3};
+	const struct world_system *s = world_system(w, system);
+	const struct world_repository *x = world_repository(w, system);
+	struct reasons r = {.now_ns = now_ns, .list = list};
 
-	if (run_list(cat, &open, tell_open, r, e) == -1)
-		return -1;
-	return run_list(cat, &over, tell_over, r, e);
-}
-
-int why_list(const struct world *w, struct catalog *c, const char *system, bool daemon_lives,
-    int64_t now_ns, json_t **out, struct err *e)
-{
-	struct reasons r = {.w = w, .name = system, .s = world_system(w, system), .now_ns = now_ns};
-
-	if (r.s == NULL && world_repository(w, system) == NULL)
-		return no_such(w, system, e);
-	*out = r.list = json_array();
+	if (s == NULL && x == NULL)
+		return declared_system(w, system, ERR_USAGE, e) ? 0 : -1;
 	if (!daemon_lives)
 		because(
 		    &r, "the daemon is not running: nothing is begun by itself (holdfast serve)");
-	if (r.s != NULL)
-		tell_schedule(&r);
+	if (s != NULL)
+		tell_schedule(&r, w, s);
 	else
-		tell_prune(&r);
-	if (tell_runs(&r, c, e) == 0)
-		return 0;
-	json_decref(r.list);
-	return -1;
+		tell_prune(&r, x);
+	return 0;
+}
+
+int why_recorded(struct catalog *c, const char *system, int64_t now_ns, json_t *list, struct err *e)
+{
+	struct reasons r = {.now_ns = now_ns, .list = list};
+	struct run_filter open = {.system = system, .open = true, .limit = 3};
+	struct run_filter over = {.system = system, .over = true, .limit = 3};
+
+	if (run_list(c, &open, tell_open, &r, e) == -1)
+		return -1;
+	return run_list(c, &over, tell_over, &r, e);
 }

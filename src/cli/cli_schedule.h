@@ -32,10 +32,15 @@ struct coming_query {
 int coming_list(const struct world *w, const struct coming_query *q, coming_row *each, void *arg,
     struct err *e);
 json_t *coming_json(const struct coming *x);
-const char *coming_name(const struct coming *x); /* of what it is */
 
-/* A new array of sentences.  ERR_USAGE: it is not declared. */
-int why_list(const struct world *w, struct catalog *c, const char *system, bool daemon_lives,
-    int64_t now_ns, json_t **out, struct err *e);
+/*
+ * Sentences, added to a list: of what is declared, and of what the catalog knows: two, so that
+ * nobody who waits for a catalog holds a configuration that is to be replaced.
+ * ERR_USAGE: it is not declared.
+ */
+int why_declared(const struct world *w, const char *system, bool daemon_lives, int64_t now_ns,
+    json_t *list, struct err *e);
+int why_recorded(
+    struct catalog *c, const char *system, int64_t now_ns, json_t *list, struct err *e);
 
 #endif

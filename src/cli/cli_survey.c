@@ -1,27 +1,16 @@
 /* cli_survey: see cli_survey.h. */
 #include "cli/cli_survey.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "cli/declared.h"
 #include "cli/survey_memory.h"
 #include "config/world.h"
 #include "engine/select.h"
 #include "os/os.h"
 #include "repo/family.h"
-
-/* Where nothing is said: what a bucket keeps is not a disk of ours. */
-static const char *media_of(const struct world_repository *r)
-{
-	static const char *const buckets[] = {"s3:", "gcs:", "gs:", "azure:", "b2:", "swift:"};
-
-	if (r->media != NULL)
-		return r->media;
-	for (size_t i = 0; i < sizeof buckets / sizeof *buckets; i++)
-		if (strncmp(r->url, buckets[i], strlen(buckets[i])) == 0)
-			return "objects";
-	return "disk";
-}
 
 static bool is_complete(const struct snapshot *s)
 {
@@ -109,7 +98,7 @@ static void add_places(struct cli *c, struct survey *v)
 		    .name = r->item.name,
 		    .role = world_role_name(r->role),
 		    .location = r->location,
-		    .media = media_of(r),
+		    .media = declared_media(r),
 		    .offline = r->offline,
 		    .declared_lock = r->object_lock.ns || r->object_lock.months,
 		};
@@ -296,4 +285,93 @@ int survey_result(const struct survey *s, const char *command, struct err *e)
 	err_set(e, ERR_OBJECTIVE_MISSED, "%s: %zu %s missed", command, s->missed,
 	    s->missed == 1 ? "rule is" : "rules are");
 	return err_hint(e, "'holdfast check --rules' says of each why, and what to do");
+}
+
+/* ---- The repositories themselves. */
+
+static const char *when(char out[CALENDAR_TEXT], int64_t ns)
+{
+	return ns ? calendar_format_local(out, ns) : "never";
+}
+
+static const char *proven(char out[CALENDAR_TEXT + 16], const struct proof *p, const char *bad)
+{
+	char t[CALENDAR_TEXT];
+
+	if (!p->known)
+		return "never";
+	snprintf(out, CALENDAR_TEXT + 16, "%.19s%s%s", calendar_format_local(t, p->when_ns),
+	    p->problems ? " " : "", p->problems ? bad : "");
+	return out;
+}
+
+void survey_places_text(struct cli *c, const struct survey *s)
+{
+	struct text_table t = {.align = "<<<<<<<", .ncols = 7, .head = true};
+	struct buf b = {0};
+
+	text_row(&t, (const char *const[]){"Repository", "Role", "Location", "Media",
+			 "Newest snapshot", "Checked", "Tamper test"});
+	for (size_t i = 0; i < s->n; i++) {
+		const struct rules_place *p = &s->places[i];
+		char a[CALENDAR_TEXT], d[CALENDAR_TEXT + 16], f[CALENDAR_TEXT + 16];
+
+		text_row(&t, (const char *const[]){p->name, p->role,
+				 p->location ? p->location : "?", p->media,
+				 p->open || p->seen_ns ? when(a, p->newest_ns) : "CANNOT BE OPENED",
+				 p->open || p->seen_ns ? proven(d, &p->check, "DAMAGED") : "",
+				 p->open ? proven(f, &p->tamper, "FAILED") : ""});
+	}
+	text_table_put(&b, &t);
+	out_list(c, "%s", buf_cstr(&b));
+	for (size_t i = 0; i < s->n; i++)
+		if (s->places[i].seen_ns)
+			out_list(c, "%s: offline, as it was seen on %s\n", s->places[i].name,
+			    when((char[CALENDAR_TEXT]){0}, s->places[i].seen_ns));
+		else if (!s->places[i].open)
+			out_list(c, "%s\n", out_str(c, s->places[i].why_not));
+	buf_fini(&b);
+	text_table_fini(&t);
+}
+
+static json_t *proof_json(const struct proof *p)
+{
+	json_t *o;
+
+	if (!p->known)
+		return json_null();
+	o = json_object();
+	out_json_time(o, "time", p->when_ns);
+	out_json_u64(o, "problems", p->problems);
+	return o;
+}
+
+static void put_time(json_t *o, const char *key, int64_t ns)
+{
+	if (ns)
+		out_json_time(o, key, ns);
+	else
+		out_json_str(o, key, NULL);
+}
+
+json_t *survey_places_json(const struct survey *s)
+{
+	json_t *o, *places = json_array();
+
+	for (size_t i = 0; i < s->n; i++) {
+		const struct rules_place *p = &s->places[i];
+
+		o = json_object();
+		out_json_str(o, "name", p->name);
+		out_json_str(o, "role", p->role[0] ? p->role : NULL);
+		out_json_str(o, "location", p->location);
+		out_json_str(o, "media", p->media);
+		out_json_str(o, "error", p->why_not);
+		put_time(o, "seen", p->seen_ns);
+		put_time(o, "newest", p->newest_ns);
+		json_object_set_new(o, "check", proof_json(&p->check));
+		json_object_set_new(o, "tamper", proof_json(&p->tamper));
+		json_array_append_new(places, o);
+	}
+	return places;
 }

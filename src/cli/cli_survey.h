@@ -1,5 +1,5 @@
 /*
- * cli_survey: what the declared repositories hold, looked at now, for status and check --rules.
+ * cli_survey: what the declared repositories hold, looked at now, for check --rules.
  *
  * Each repository is opened and its snapshots listed; one that cannot be is told with why
  * and counts for nothing.
@@ -30,6 +30,9 @@ struct survey {
 int survey_new(struct cli *c, struct survey **out, struct err *e);
 void survey_free(struct survey *s); /* NULL does nothing */
 
+/* The repositories: what they hold, when they were checked, why one could not be opened. */
+void survey_places_text(struct cli *c, const struct survey *s);
+json_t *survey_places_json(const struct survey *s); /* new */
 /* One item of JSON, or one table of all systems. */
 void survey_rules_json(struct cli *c, const struct survey *s);
 void survey_rules_text(struct cli *c, const struct survey *s);

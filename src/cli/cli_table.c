@@ -219,9 +219,11 @@ const struct cmd_def cmd_table[CMD_COUNT] = {
 	{{"holdfast serve", "until it is told to stop"},
 	    {"holdfast -c ./holdfast.yaml serve --log-format json", "for a log collector"}}},
     [CMD_STATUS] = {CMD_STATUS, "status", "", "Show what is declared, as it is",
-	"Looks at every repository that the configuration declares, and shows what it holds, when "
-	"it was last checked and whether it withstood check --tamper; then each system with its "
-	"copies and the rules that are missed (check --rules says why).",
+	"Shows the daemon, each declared repository with its newest snapshot, and each system: its "
+	"last "
+	"good backup and how old that may be (exit 40 where it is older), how its last run ended, "
+	"and when the next is due. The daemon is asked, by its socket; where none answers, the "
+	"catalog. No repository is opened: check --rules looks into them.",
 	0, 0, 0, NULL, "40", cmd_status, {{"holdfast status", "all at a glance"}}},
     [CMD_NOTIFY] = {CMD_NOTIFY, "notify", "test [CHANNEL] | list",
 	"Tell people, or see who is told",
@@ -235,14 +237,16 @@ const struct cmd_def cmd_table[CMD_COUNT] = {
     [CMD_RUN] = {CMD_RUN, "run", "SYSTEM...", "Back up a declared system now",
 	"Runs all that is declared of the system: looks at its sources, hooks, backup to all "
 	"destinations, retention. Where the daemon runs it does it, and this command waits for "
-	"the end; else it is done here. Both are recorded (jobs).",
+	"the end: Ctrl-C leaves off waiting and stops nothing (jobs cancel does); else it is done "
+	"here. Both are recorded (jobs). One that waits for its turn already is waited for.",
 	0, 1, ANY, NULL, "3 10 11 12", cmd_run,
 	{{"holdfast run orders-db", "now, and wait"},
 	    {"holdfast run --no-wait --type full www", "as soon as it is its turn"},
 	    {"holdfast run --kind copy orders-db", "its newest snapshot to its archives"}}},
     [CMD_JOBS] = {CMD_JOBS, "jobs", "[RUN | cancel RUN]", "List what was run, runs and waits",
 	"Lists runs, the newest first; shows one with its log; or stops one: what it has stored "
-	"is kept, and the next run goes on from there.",
+	"is kept, and the next run goes on from there. The daemon is asked, by its socket; where "
+	"none answers, the catalog.",
 	0, 0, 2, NULL, NULL, cmd_jobs,
 	{{"holdfast jobs", "the newest 20"}, {"holdfast jobs 42", "one, with the end of its log"},
 	    {"holdfast jobs --system www --limit 100", "of one system"},
@@ -258,9 +262,17 @@ const struct cmd_def cmd_table[CMD_COUNT] = {
 	"at its repository, what it depends on, no daemon, an error; and how the last runs ended.",
 	0, 1, 1, NULL, NULL, cmd_why, {{"holdfast why orders-db", "what is the matter?"}}},
     [CMD_VERIFY] = {CMD_VERIFY, "verify", "SYSTEM...", "Prove what is stored of a system now",
-	"Checks each destination of the system, as its schedule does by itself, and records how "
-	"it went.",
-	0, 1, ANY, NULL, "3 10 11 12 20", cmd_verify, {{"holdfast verify orders-db", "now"}}},
+	"Judges the system's newest snapshot in each place where it is declared to be, or with "
+	"--repo in that one: that all it needs is there and sealed, that it is complete and young "
+	"enough; with --level comprehensive also that a sample of its files comes back, and how "
+	"long all of it would take.\n\nWhat is asserted has weights: the score is the share that "
+	"passed, every deduction is printed, and below 0.95, or with one critical assertion "
+	"failed, "
+	"the exit status is 20. Damage that others' snapshots have is told, with 3.",
+	CMD_REPO | CMD_OPENS, 1, ANY, NULL, "11", cmd_verify,
+	{{"holdfast verify orders-db", "in all its places, now"},
+	    {"holdfast verify www --level comprehensive --foreground", "with a sample restored"},
+	    {"holdfast -r offsite verify www --read-data", "every byte that it needs there"}}},
     [CMD_CONFIG] = {CMD_CONFIG, "config", "check|show|schema|migrate FILE",
 	"Check, show or convert the configuration",
 	"check reads the configuration and says what is wrong with it, and where. show prints it "

@@ -17,8 +17,11 @@ int cmd_check_rules(struct cli *c, struct err *e)
 		o = json_object();
 		out_json_u64(o, "rules", s->nsystems * RULE_COUNT);
 		out_json_u64(o, "missed", s->missed);
+		json_object_set_new(o, "repositories", survey_places_json(s));
 		out_json(c, "summary", o);
 	} else {
+		survey_places_text(c, s);
+		out_list(c, "\n");
 		survey_rules_text(c, s);
 	}
 	rc = survey_result(s, "check", e);

@@ -4,10 +4,10 @@
 #include <fcntl.h>
 #include <stdlib.h>
 
-#include "base/hex.h"
 #include "base/mem.h"
 #include "catalog/evidence_check.h"
 #include "catalog/evidence_key.h"
+#include "catalog/evidence_read.h"
 #include "catalog/evidence_statement.h"
 #include "config/world.h"
 #include "os/os.h"
@@ -110,20 +110,12 @@ static int fault(const struct job *j, struct err *e)
 static void report(struct job *j)
 {
 	const struct evidence_verdict *v = &j->v;
-	char hex[65], a[TEXT_AMOUNT], b[TEXT_AMOUNT];
+	char a[TEXT_AMOUNT], b[TEXT_AMOUNT];
 	json_t *o;
 
 	if (j->c->out.json) {
-		o = json_object();
+		o = evidence_verdict_json(v);
 		out_json_str(o, "file", j->log);
-		out_json_str(o, "verdict", evidence_fault_name(v->fault));
-		out_json_str(o, "message", v->text[0] ? v->text : NULL);
-		out_json_u64(o, "line", v->line);
-		out_json_u64(o, "sequence", v->sequence);
-		out_json_u64(o, "records", v->records);
-		out_json_u64(o, "heads", v->heads);
-		out_json_str(o, "chain", hex_encode(hex, v->end.chain, sizeof v->end.chain));
-		out_json_str(o, "hash", hex_encode(hex, v->end.hash, sizeof v->end.hash));
 		out_json(j->c, "summary", o);
 		return;
 	}

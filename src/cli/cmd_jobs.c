@@ -6,11 +6,11 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "cli/ask.h"
 #include "cli/cli_job.h"
-#include "config/world.h"
 #include "os/os.h"
 
-enum { USUAL = 20, LOG_MAX = 64 << 20, LOG_LINES = 20 };
+enum { USUAL = 20, LOG_LINES = 20 };
 
 struct listing {
 	struct cli *c;
@@ -26,39 +26,46 @@ static const char *local(char out[CALENDAR_TEXT], int64_t ns)
 	return out;
 }
 
-static int add_row(void *arg, const struct run *r, struct err *e)
+static const char *shown(struct cli *c, const char *text)
+{
+	return text ? out_str(c, text) : "";
+}
+
+static int add_row(void *arg, json_t *o, struct err *e)
 {
 	struct listing *l = arg;
 	char id[24], at[CALENDAR_TEXT], took[32] = "", stored[32] = "";
-	int64_t when = r->started_ns ? r->started_ns : r->queued_ns;
+	struct run x = {0}, *r = &x;
+	int64_t when;
 
 	if (l->c->out.json) {
-		out_json(l->c, "item", shape_json(&shape_run, r));
+		out_json(l->c, "item", json_deep_copy(o));
 		return 0;
 	}
+	shape_read(&shape_run, o, r);
+	when = r->started_ns ? r->started_ns : r->queued_ns;
 	snprintf(id, sizeof id, "%" PRId64, r->id);
 	if (r->started_ns && r->ended_ns)
 		text_seconds(took, (double)(r->ended_ns - r->started_ns) / 1e9);
 	if (r->stored)
 		text_bytes(stored, r->stored);
-	text_row(
-	    &l->t, (const char *const[]){id, r->system ? out_str(l->c, r->system) : "", r->kind,
-		       r->type ? r->type : "", run_status_name(r->status), local(at, when), took,
-		       stored, r->message ? out_str(l->c, r->message) : ""});
+	text_row(&l->t, (const char *const[]){id, shown(l->c, r->system), shown(l->c, r->kind),
+			    shown(l->c, r->type), run_status_name(r->status), local(at, when), took,
+			    stored, shown(l->c, r->message)});
 	return 0;
 }
 
-static int list(struct cli *c, struct catalog *cat, struct err *e)
+static int list(const struct ask *a, struct err *e)
 {
+	struct cli *c = a->c;
 	struct listing l = {c, {.align = "><<<<<>><", .ncols = 9, .head = true}};
-	struct run_filter f = {
-	    .system = c->opt.system, .limit = c->opt.limit ? (unsigned)c->opt.limit : USUAL};
 	struct buf b = {0};
 	int rc;
 
 	text_row(&l.t, (const char *const[]){"Run", "System", "Kind", "Type", "Status", "Began",
 			   "Took", "Stored", "Message"});
-	rc = run_list(cat, &f, add_row, &l, e);
+	rc = ask_runs(
+	    a, c->opt.system, c->opt.limit ? (unsigned)c->opt.limit : USUAL, add_row, &l, e);
 	if (rc == 0 && !c->out.json && l.t.nrows > 1)
 		text_table_put(&b, &l.t);
 	else if (rc == 0 && !c->out.json)
@@ -71,30 +78,29 @@ static int list(struct cli *c, struct catalog *cat, struct err *e)
 
 /* ---- One of them. */
 
-/* The end of its log; JSON lines of a command are shown as their messages. */
-static void show_log(struct cli *c, const char *path)
+/* The end of its log. */
+static void show_log(const struct ask *a, const struct run *r)
 {
+	struct cli *c = a->c;
 	struct buf b = {0};
 	const char *p, *end;
 	size_t lines = 0;
-	struct err e;
 
-	if (path == NULL || os_read_file(path, LOG_MAX, &b, &e) == -1) {
-		buf_fini(&b);
-		return;
-	}
+	ask_log(a, r->id, r->log, &b);
 	p = end = (const char *)b.p + b.n;
 	while (p > (const char *)b.p && lines <= LOG_LINES)
 		lines += *--p == '\n' && p + 1 < end;
-	out_list(c, "\n%s:\n", path);
+	if (b.n > 0)
+		out_list(c, "\n%s:\n", out_str(c, r->log ? r->log : "log"));
 	while (p < end) {
-		size_t n = strcspn(p, "\n");
-		char *line = mem_strndup(p, n > (size_t)(end - p) ? (size_t)(end - p) : n);
+		const char *nl = memchr(p, '\n', (size_t)(end - p));
+		size_t n = nl ? (size_t)(nl - p) : (size_t)(end - p);
+		char *line = mem_strndup(p, n);
 
 		if (line[0] != '\0')
 			out_list(c, "  %s\n", out_str(c, line));
 		free(line);
-		p += n + 1;
+		p += n + (nl != NULL);
 	}
 	buf_fini(&b);
 }
@@ -105,21 +111,25 @@ static void row(struct text_table *t, const char *name, const char *value)
 		text_row(t, (const char *const[]){name, value});
 }
 
-static int show(void *arg, const struct run *r, struct err *e)
+static int show(void *arg, json_t *o, struct err *e)
 {
-	struct cli *c = arg;
+	const struct ask *ask = arg;
+	struct cli *c = ask->c;
+	struct run x0 = {0}, *r = &x0;
 	struct text_table t = {.align = "<<", .ncols = 2};
 	char a[CALENDAR_TEXT], text[160], x[32], y[32], z[32];
 	struct buf b = {0};
 
 	if (c->out.json) {
-		out_json(c, "summary", shape_json(&shape_run, r));
+		out_json(c, "summary", json_deep_copy(o));
 		return 0;
 	}
+	shape_read(&shape_run, o, r);
 	snprintf(text, sizeof text, "%" PRId64, r->id);
 	row(&t, "Run", text);
 	row(&t, "System", r->system ? out_str(c, r->system) : NULL);
-	snprintf(text, sizeof text, "%s%s%s", r->kind, r->type ? ", " : "", r->type ? r->type : "");
+	snprintf(text, sizeof text, "%s%s%s", shown(c, r->kind), r->type ? ", " : "",
+	    r->type ? r->type : "");
 	row(&t, "Kind", text);
 	row(&t, "Status", run_status_name(r->status));
 	snprintf(text, sizeof text, "%s%s%s", r->trigger ? r->trigger : "", r->by ? ", by " : "",
@@ -141,21 +151,41 @@ static int show(void *arg, const struct run *r, struct err *e)
 	row(&t, "Hint", r->hint ? out_str(c, r->hint) : NULL);
 	text_table_put(&b, &t);
 	out_list(c, "%s", buf_cstr(&b));
-	show_log(c, r->log);
+	show_log(ask, r);
 	buf_fini(&b);
 	text_table_fini(&t);
 	return 0;
 }
 
-static int cancel(struct cli *c, struct catalog *cat, int64_t id, struct err *e)
+static int cancel_here(const struct ask *a, int64_t id, bool *stopping, struct err *e)
 {
-	bool stopping;
+	struct clock *clock = a->c->ctx->clock;
 	char user[64];
 
 	os_user(user, sizeof user);
-	if (job_cancel(cat, id, user, c->ctx->clock->wall_ns(c->ctx->clock), &stopping, e) == -1)
+	return job_cancel(a->catalog, id, user, clock->wall_ns(clock), stopping, e);
+}
+
+static int cancel_there(const struct ask *a, int64_t id, bool *stopping, struct err *e)
+{
+	json_t *answer;
+	char path[64];
+
+	snprintf(path, sizeof path, "/api/v1/runs/%" PRId64 "/cancel", id);
+	if (ask_request(a, "POST", path, NULL, &answer, e) == -1)
 		return -1;
-	out_text(c,
+	*stopping = json_is_true(json_object_get(answer, "stopping"));
+	json_decref(answer);
+	return 0;
+}
+
+static int cancel(const struct ask *a, int64_t id, struct err *e)
+{
+	bool stopping = false;
+
+	if ((a->socket ? cancel_there : cancel_here)(a, id, &stopping, e) == -1)
+		return -1;
+	out_text(a->c,
 	    stopping ? "run %" PRId64 " is stopping\n" : "run %" PRId64 " will not be begun\n", id);
 	return 0;
 }
@@ -174,7 +204,7 @@ static int read_id(const char *text, int64_t *id, struct err *e)
 int cmd_jobs(struct cli *c, struct err *e)
 {
 	bool stop = c->args.n == 2 && strcmp(c->args.v[0], "cancel") == 0;
-	struct catalog *cat;
+	struct ask a;
 	int64_t id = 0;
 	int rc;
 
@@ -183,11 +213,11 @@ int cmd_jobs(struct cli *c, struct err *e)
 		    c->args.v[0]);
 	if (c->args.n > 0 && read_id(c->args.v[c->args.n - 1], &id, e) == -1)
 		return -1;
-	if (config_load(c, true, e) == -1 || cli_catalog_open(c, &cat, e) == -1)
-		return -1;
-	rc = stop ? cancel(c, cat, id, e) : id ? run_get(cat, id, show, c, e) : list(c, cat, e);
+	rc = ask_begin(c, &a, e);
+	if (rc == 0)
+		rc = stop ? cancel(&a, id, e) : id ? ask_run(&a, id, show, &a, e) : list(&a, e);
 	if (rc == -1 && e->kind == ERR_ABSENT && !e->hint[0])
 		err_hint(e, "holdfast jobs lists the newest");
-	catalog_close(cat);
+	ask_end(&a);
 	return rc;
 }

@@ -1,60 +1,70 @@
-/* run, verify: a declared system now, by the daemon where there is one. */
+/* run: a declared system now, by the daemon where there is one. */
 #include "cli/cli_out.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "base/near.h"
+#include "cli/ask.h"
 #include "cli/cli_job.h"
-#include "config/world.h"
+#include "cli/declared.h"
 #include "daemon/daemon.h"
 #include "os/os.h"
 
-static int check_repository(struct cli *c, const char *name, struct err *e)
+enum { TRIES = 50 };
+
+static int not_answering(const struct ask *a, int64_t pid, struct err *e)
 {
-	if (world_repository(c->world, name) != NULL)
-		return 0;
-	return err_set(e, ERR_USAGE, "there is no repository '%s' in %s", name, c->world->files[0]);
+	char *dir = os_runtime_dir();
+
+	err_set(e, ERR_UNREACHABLE, "the daemon runs (pid %" PRId64 "), but does not answer at %s",
+	    pid, dir);
+	free(dir);
+	return err_hint(e, "is its HOLDFAST_RUNTIME_DIR another one? --foreground does without it");
 }
 
-static int check_declared(struct cli *c, const char *name, const char *kind, struct err *e)
-{
-	const char *best = NULL;
-	size_t least = 64;
-
-	if (strcmp(kind, "prune") == 0)
-		return check_repository(c, name, e);
-	if (world_system(c->world, name) != NULL)
-		return 0;
-	err_set(e, ERR_USAGE, "there is no system '%s' in %s", name, c->world->files[0]);
-	for (size_t i = 0; i < c->world->systems.n; i++)
-		near_consider(name, world_system_at(c->world, i)->item.name, &best, &least);
-	return best ? err_hint(e, "did you mean '%s'?", best) : -1;
-}
-
-static int run_kind(struct cli *c, const char *kind, struct err *e)
+/* One that has begun just now listens soon. */
+static int find_daemon(struct cli *c, struct ask *a, struct err *e)
 {
 	char *state = os_state_dir();
-	bool lives = false, failed = false;
-	int64_t pid;
-	int rc = config_load(c, true, e);
+	int64_t pid = 0;
+	bool lives;
+	int rc = ask_find(c, a, e);
 
-	for (size_t i = 0; rc == 0 && i < c->args.n; i++)
-		rc = check_declared(c, c->args.v[i], kind, e);
-	if (rc == 0 && !c->opt.foreground)
+	if (rc == 0 && a->socket == NULL)
+		rc = config_load(c, true, e);
+	for (int i = 0; rc == 0 && a->socket == NULL; i++) {
 		rc = daemon_lives(state, &lives, &pid, e);
+		if (rc == -1 || !lives)
+			break;
+		os_sleep_ns(c->ctx, CALENDAR_SECOND / 10);
+		rc = ctx_check(c->ctx, e);
+		if (rc == 0)
+			rc = i < TRIES ? ask_find(c, a, e) : not_answering(a, pid, e);
+	}
 	free(state);
+	return rc;
+}
+
+int cmd_run_kind(struct cli *c, const char *kind, struct err *e)
+{
+	struct ask a = {.c = c};
+	bool failed = false;
+	int rc = c->opt.foreground ? config_load(c, true, e) : find_daemon(c, &a, e);
+
+	for (size_t i = 0; rc == 0 && a.socket == NULL && i < c->args.n; i++)
+		rc = declared_for(c->world, c->args.v[i], kind, ERR_USAGE, e);
 	/* Each has its turn; the first that failed is what is told. */
 	for (size_t i = 0; rc == 0 && i < c->args.n && !ctx_cancelled(c->ctx); i++) {
 		struct err why;
 
-		if ((lives ? job_by_daemon(c, c->args.v[i], kind, &why)
-			   : job_foreground(c, c->args.v[i], kind, &why)) == -1 &&
+		if ((a.socket ? job_by_daemon(&a, c->args.v[i], kind, &why)
+			      : job_foreground(c, c->args.v[i], kind, &why)) == -1 &&
 		    !failed) {
 			failed = true;
 			*e = why;
 		}
 	}
+	ask_end(&a);
 	return failed ? -1 : rc;
 }
 
@@ -64,10 +74,5 @@ int cmd_run(struct cli *c, struct err *e)
 
 	if (c->opt.kind > 1 && c->opt.type != 0)
 		return err_set(e, ERR_USAGE, "run: --type is for backups");
-	return run_kind(c, kinds[c->opt.kind], e);
-}
-
-int cmd_verify(struct cli *c, struct err *e)
-{
-	return run_kind(c, "verify", e);
+	return cmd_run_kind(c, kinds[c->opt.kind], e);
 }

@@ -1,301 +1,210 @@
-/* status: the declared repositories and systems, as they are now. */
-#include "cli/cli_survey.h"
-
+/*
+ * status: how the daemon and what is declared stand.
+ *
+ * All of it is the catalog's, which the daemon reads for who may not: no repository is opened, and
+ * no key asked for.  What lies in them says check --rules.
+ */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/mem.h"
-#include "catalog/catalog.h"
-#include "config/world.h"
-#include "daemon/daemon.h"
+#include "api/api_shape.h"
+#include "api/api_survey.h"
+#include "cli/ask.h"
+#include "cli/cli_out.h"
+#include "cli/declared.h"
 #include "os/os.h"
-
-/* Of a system, besides what its repositories show. */
-struct lately {
-	int64_t age_ns, rpo_ns; /* of its newest snapshot; 0: none, not promised */
-	bool missed;
-	struct run_latest last; /* its last backup; last_id 0: none is recorded.  No texts. */
-	char message[200];
-};
-
-/* The daemon, and what the catalog knows of each system of the survey. */
-struct around {
-	bool lives;
-	int64_t pid;
-	struct lately *v;
-};
 
 static const char *when(char out[CALENDAR_TEXT], int64_t ns)
 {
-	return ns ? calendar_format_local(out, ns) : "never";
-}
-
-static const char *proven(char out[CALENDAR_TEXT + 16], const struct proof *p, const char *bad)
-{
-	char t[CALENDAR_TEXT];
-
-	if (!p->known)
+	if (ns == 0)
 		return "never";
-	snprintf(out, CALENDAR_TEXT + 16, "%.19s%s%s", calendar_format_local(t, p->when_ns),
-	    p->problems ? " " : "", p->problems ? bad : "");
+	calendar_format_local(out, ns);
+	out[19] = '\0'; /* the offset is this machine's */
 	return out;
 }
 
-static void places_text(struct cli *c, const struct survey *s)
+static const char *shown(struct cli *c, const char *text)
 {
-	struct text_table t = {.align = "<<<<<<<", .ncols = 7, .head = true};
-	struct buf b = {0};
-
-	text_row(&t, (const char *const[]){"Repository", "Role", "Location", "Media",
-			 "Newest snapshot", "Checked", "Tamper test"});
-	for (size_t i = 0; i < s->n; i++) {
-		const struct rules_place *p = &s->places[i];
-		char a[CALENDAR_TEXT], d[CALENDAR_TEXT + 16], f[CALENDAR_TEXT + 16];
-
-		text_row(&t, (const char *const[]){p->name, p->role,
-				 p->location ? p->location : "?", p->media,
-				 p->open || p->seen_ns ? when(a, p->newest_ns) : "CANNOT BE OPENED",
-				 p->open || p->seen_ns ? proven(d, &p->check, "DAMAGED") : "",
-				 p->open ? proven(f, &p->tamper, "FAILED") : ""});
-	}
-	text_table_put(&b, &t);
-	out_list(c, "%s", buf_cstr(&b));
-	for (size_t i = 0; i < s->n; i++)
-		if (s->places[i].seen_ns)
-			out_list(c, "%s: offline, as it was seen on %s\n", s->places[i].name,
-			    when((char[CALENDAR_TEXT]){0}, s->places[i].seen_ns));
-		else if (!s->places[i].open)
-			out_list(c, "%s\n", out_str(c, s->places[i].why_not));
-	buf_fini(&b);
-	text_table_fini(&t);
+	return text ? out_str(c, text) : "";
 }
 
-static size_t copies_of(const struct survey *s, const struct survey_system *x, int64_t *newest)
-{
-	size_t n = 0;
+/* ---- As text. */
 
-	*newest = 0;
-	for (size_t i = 0; i < s->n; i++) {
-		n += (s->places[i].open || s->places[i].seen_ns) && x->newest_ns[i] != 0;
-		if (x->newest_ns[i] > *newest)
-			*newest = x->newest_ns[i];
+static void daemon_text(struct cli *c, const json_t *o)
+{
+	struct survey_health h = {.why = NULL};
+
+	if (!json_is_object(o))
+		return; /* that was said */
+	shape_read(&shape_health, o, &h);
+	out_text(c, "daemon: running, pid %" PRId64 "\n", h.pid);
+	if (h.why != NULL)
+		out_text(c, "  %s%s\n", h.ready ? "" : "NOT READY: ", out_str(c, h.why));
+}
+
+static void repositories_text(struct cli *c, const json_t *list)
+{
+	struct text_table t = {.align = "<<<<<", .ncols = 5, .head = true};
+	struct buf b = {0};
+	const json_t *o;
+	size_t i;
+
+	text_row(&t,
+	    (const char *const[]){"Repository", "Role", "Location", "Media", "Newest snapshot"});
+	json_array_foreach(list, i, o)
+	{
+		struct survey_repository r = {.name = NULL};
+		char a[CALENDAR_TEXT];
+
+		shape_read(&shape_repository, o, &r);
+		text_row(&t, (const char *const[]){shown(c, r.name), shown(c, r.role),
+				 r.location ? out_str(c, r.location) : "?", shown(c, r.media),
+				 when(a, r.newest_ns)});
 	}
-	return n;
+	if (t.nrows > 1)
+		text_table_put(&b, &t);
+	out_list(c, "%s%s", b.n ? "\n" : "", buf_cstr(&b));
+	buf_fini(&b);
+	text_table_fini(&t);
 }
 
 /* "12:30 of 1:00:00" */
-static const char *rpo_text(char out[72], const struct lately *l)
+static const char *rpo_text(char out[96], const struct survey_system *x)
 {
 	char a[32], b[32];
 
-	if (l->rpo_ns == 0)
+	if (x->rpo_ns < 0)
 		return "";
-	snprintf(out, 72, "%s of %s", l->age_ns ? text_seconds(a, (double)l->age_ns / 1e9) : "-",
-	    text_seconds(b, (double)l->rpo_ns / 1e9));
+	snprintf(out, 96, "%s of %s%s",
+	    x->rpo_age_ns >= 0 ? text_seconds(a, (double)x->rpo_age_ns / 1e9) : "-",
+	    text_seconds(b, (double)x->rpo_ns / 1e9), x->rpo_missed ? ": MISSED" : "");
 	return out;
 }
 
-static const char *last_text(char out[96], const struct lately *l)
+static void add_system(struct cli *c, struct text_table *t, const json_t *o)
 {
-	if (l->last.last_id == 0)
-		return "";
-	snprintf(
-	    out, 96, "%s (run %" PRId64 ")", run_status_name(l->last.last_status), l->last.last_id);
-	return out;
+	struct survey_system x = {.name = NULL};
+	char a[CALENDAR_TEXT], n[CALENDAR_TEXT], rpo[96], last[96] = "", state[64];
+
+	shape_read(&shape_system, o, &x);
+	if (x.backup.last_id != 0)
+		snprintf(last, sizeof last, "%s (run %" PRId64 ")",
+		    run_status_name(x.backup.last_status), x.backup.last_id);
+	snprintf(state, sizeof state, "%s%s", x.state ? x.state : "",
+	    x.declared ? "" : ", not declared");
+	text_row(t, (const char *const[]){shown(c, x.name), out_str(c, state),
+			when(a, x.backup.success_started_ns), rpo_text(rpo, &x), last,
+			x.running   ? "runs"
+			: x.queued  ? "waits for its turn"
+			: x.next_ns ? when(n, x.next_ns)
+				    : ""});
 }
 
-static void systems_text(struct cli *c, const struct survey *s, const struct around *w)
+static void systems_text(struct cli *c, const json_t *list)
 {
-	struct text_table t = {.align = "<<><<<", .ncols = 6, .head = true};
+	struct text_table t = {.align = "<<<<<<", .ncols = 6, .head = true};
 	struct buf b = {0};
+	const json_t *o;
+	size_t i;
 
-	text_row(&t, (const char *const[]){"System", "Newest snapshot", "Copies", "Age, of RPO",
-			 "Last run", "Missed"});
-	for (size_t i = 0; i < s->nsystems; i++) {
-		const struct survey_system *x = &s->systems[i];
-		struct buf missed = {0};
-		const struct lately *l = &w->v[i];
-		char a[CALENDAR_TEXT], n[32], rpo[72], last[96];
-		int64_t newest;
-
-		text_count(n, copies_of(s, x, &newest));
-		if (l->missed)
-			buf_printf(&missed, "rpo");
-		for (int r = 0; r < RULE_COUNT; r++)
-			if (!x->verdicts[r].kept)
-				buf_printf(&missed, "%s%s", missed.n ? ", " : "",
-				    rules_name((enum rule)r));
-		text_row(&t, (const char *const[]){x->rules.name ? x->rules.name : "(all)",
-				 when(a, newest), n, rpo_text(rpo, l), last_text(last, l),
-				 missed.n ? buf_cstr(&missed) : "nothing"});
-		buf_fini(&missed);
-	}
-	text_table_put(&b, &t);
-	out_list(c, "\n%s", buf_cstr(&b));
+	text_row(&t, (const char *const[]){
+			 "System", "State", "Last good backup", "Age, of RPO", "Last run", "Next"});
+	json_array_foreach(list, i, o) add_system(c, &t, o);
+	if (t.nrows > 1)
+		text_table_put(&b, &t);
+	out_list(c, "%s%s", b.n ? "\n" : "", buf_cstr(&b));
 	buf_fini(&b);
 	text_table_fini(&t);
 }
 
-static json_t *proof_json(const struct proof *p)
-{
-	json_t *o;
+/* ---- From the catalog. */
 
-	if (!p->known)
-		return json_null();
-	o = json_object();
-	out_json_time(o, "time", p->when_ns);
-	out_json_u64(o, "problems", p->problems);
-	return o;
+struct host {
+	const struct cli *c;
+	struct world_times *times; /* the last that was made */
+};
+
+static const struct world_times *times_of(void *arg, const struct world_system *s)
+{
+	struct host *h = arg;
+	struct err ignored;
+
+	world_times_free(h->times);
+	h->times = NULL;
+	if (world_times_new(world_tier(h->c->world, s->tier), s, &h->times, &ignored) == -1)
+		h->times = NULL;
+	return h->times;
 }
 
-static void put_time(json_t *o, const char *key, int64_t ns)
+static int systems(void *arg, api_system_row *each, void *to, struct err *e)
 {
-	if (ns)
-		out_json_time(o, key, ns);
-	else
-		out_json_str(o, key, NULL);
+	struct host *h = arg;
+	struct clock *clock = h->c->ctx->clock;
+	int rc = declared_systems(h->c->world, times_of, h, clock->wall_ns(clock), each, to, e);
+
+	world_times_free(h->times);
+	h->times = NULL;
+	return rc;
 }
 
-static void lately_json(json_t *o, const struct lately *l)
+static int repositories(void *arg, api_repository_row *each, void *to, struct err *e)
 {
-	json_t *run;
-
-	json_object_set_new(
-	    o, "rpo_age", l->age_ns ? json_real((double)l->age_ns / 1e9) : json_null());
-	json_object_set_new(
-	    o, "rpo_target", l->rpo_ns ? json_real((double)l->rpo_ns / 1e9) : json_null());
-	json_object_set_new(o, "rpo_missed", json_boolean(l->missed));
-	if (l->last.last_id == 0) {
-		out_json_str(o, "last_run", NULL);
-		return;
-	}
-	run = json_object();
-	out_json_u64(run, "id", (uint64_t)l->last.last_id);
-	out_json_str(run, "status", run_status_name(l->last.last_status));
-	put_time(run, "ended", l->last.last_ended_ns);
-	out_json_str(run, "message", l->message[0] ? l->message : NULL);
-	json_object_set_new(o, "last_run", run);
+	return declared_repositories(((struct host *)arg)->c->world, each, to, e);
 }
 
-static void print_json(struct cli *c, const struct survey *s, const struct around *w)
+static int status_here(const struct ask *a, json_t **out, struct err *e)
 {
-	json_t *o, *places = json_array(), *systems = json_array();
+	struct host h = {.c = a->c};
+	struct api_host host = {.arg = &h, .systems = systems, .repositories = repositories};
+	struct clock *clock = a->c->ctx->clock;
+	struct api_survey s;
 
-	for (size_t i = 0; i < s->n; i++) {
-		const struct rules_place *p = &s->places[i];
-
-		o = json_object();
-		out_json_str(o, "name", p->name);
-		out_json_str(o, "role", p->role[0] ? p->role : NULL);
-		out_json_str(o, "location", p->location);
-		out_json_str(o, "media", p->media);
-		out_json_str(o, "error", p->why_not);
-		put_time(o, "seen", p->seen_ns);
-		put_time(o, "newest", p->newest_ns);
-		json_object_set_new(o, "check", proof_json(&p->check));
-		json_object_set_new(o, "tamper", proof_json(&p->tamper));
-		json_array_append_new(places, o);
-	}
-	for (size_t i = 0; i < s->nsystems; i++) {
-		const struct survey_system *x = &s->systems[i];
-		int64_t newest;
-
-		o = json_object();
-		out_json_str(o, "name", x->rules.name);
-		out_json_u64(o, "copies", copies_of(s, x, &newest));
-		put_time(o, "newest", newest);
-		lately_json(o, &w->v[i]);
-		json_array_append_new(systems, o);
-	}
-	survey_rules_json(c, s);
-	o = json_object();
-	json_object_set_new(
-	    o, "daemon", w->lives ? json_pack("{s:I}", "pid", (json_int_t)w->pid) : json_null());
-	json_object_set_new(o, "repositories", places);
-	json_object_set_new(o, "systems", systems);
-	out_json_u64(o, "missed", s->missed);
-	out_json(c, "summary", o);
-}
-
-/* ---- Around it. */
-
-static int64_t length(const struct calendar_duration *d)
-{
-	return d->ns + (int64_t)d->months * 30 * 86400 * CALENDAR_SECOND;
-}
-
-static int note_last(void *arg, const struct run_latest *x, struct err *e)
-{
-	struct lately *l = arg;
-
-	if (strcmp(x->kind, "backup") != 0)
-		return 0;
-	l->last = (struct run_latest){.last_id = x->last_id,
-	    .last_status = x->last_status,
-	    .last_ended_ns = x->last_ended_ns};
-	snprintf(l->message, sizeof l->message, "%s", x->message ? x->message : "");
+	if (api_survey_make(a->catalog, &host, clock->wall_ns(clock), &s, e) == -1)
+		return -1;
+	*out = api_survey_json(&s);
+	json_object_set_new(*out, "daemon", json_null());
+	api_survey_fini(&s);
 	return 0;
 }
 
-/* How old what is there may be, and is. */
-static void judge_age(struct cli *c, struct survey *s, size_t i, struct lately *l)
+static int status_asked(const struct ask *a, json_t **out, struct err *e)
 {
-	const struct world_system *sys = s->systems[i].rules.name
-					     ? world_system(c->world, s->systems[i].rules.name)
-					     : NULL;
-	int64_t newest;
+	int rc = ask_request(a, "GET", "/api/v1/status", NULL, out, e);
 
-	copies_of(s, &s->systems[i], &newest);
-	l->age_ns = newest ? s->now_ns - newest : 0;
-	l->rpo_ns = sys ? length(&world_tier(c->world, sys->tier)->rpo.target) : 0;
-	l->missed = l->rpo_ns && (newest == 0 || l->age_ns > l->rpo_ns);
-	s->missed += l->missed;
+	json_object_del(*out, "schema"); /* each line has its own */
+	return rc;
 }
 
-/* A catalog that cannot be read is told, and takes nothing from the rest. */
-static void look_around(struct cli *c, struct survey *s, struct around *w)
+static int missed(const json_t *o, struct err *e)
 {
-	char *state = os_state_dir();
-	struct catalog *cat = NULL;
-	struct err e;
+	json_int_t n = json_integer_value(json_object_get(o, "missed"));
 
-	w->v = mem_zalloc((s->nsystems + 1) * sizeof *w->v);
-	if (daemon_lives(state, &w->lives, &w->pid, &e) == -1 ||
-	    cli_catalog_open(c, &cat, &e) == -1)
-		out_message(c, "%s", e.msg);
-	for (size_t i = 0; i < s->nsystems; i++) {
-		const char *name = s->systems[i].rules.name;
-
-		judge_age(c, s, i, &w->v[i]);
-		if (cat != NULL && name != NULL &&
-		    run_latest(cat, name, note_last, &w->v[i], &e) == -1)
-			out_message(c, "%s", e.msg);
-	}
-	catalog_close(cat);
-	free(state);
+	if (n <= 0)
+		return 0;
+	err_set(e, ERR_OBJECTIVE_MISSED, "status: the RPO of %" JSON_INTEGER_FORMAT " %s missed", n,
+	    n == 1 ? "system is" : "systems is");
+	return err_hint(e, "'holdfast why SYSTEM' says why");
 }
 
 int cmd_status(struct cli *c, struct err *e)
 {
-	struct around w = {.v = NULL};
-	struct survey *s;
-	int rc;
+	json_t *o = NULL;
+	struct ask a;
+	int rc = ask_begin(c, &a, e);
 
-	if (survey_new(c, &s, e) == -1)
-		return -1;
-	look_around(c, s, &w);
-	if (c->out.json) {
-		print_json(c, s, &w);
-	} else {
-		out_text(c,
-		    w.lives ? "daemon: running, pid %" PRId64 "\n\n" : "daemon: not running\n\n",
-		    w.pid);
-		places_text(c, s);
-		systems_text(c, s, &w);
+	if (rc == 0)
+		rc = a.socket ? status_asked(&a, &o, e) : status_here(&a, &o, e);
+	if (rc == 0 && !c->out.json) {
+		daemon_text(c, json_object_get(o, "daemon"));
+		repositories_text(c, json_object_get(o, "repositories"));
+		systems_text(c, json_object_get(o, "systems"));
 	}
-	rc = survey_result(s, "status", e);
-	survey_free(s);
-	free(w.v);
+	if (rc == 0)
+		rc = missed(o, e);
+	if (c->out.json && o != NULL)
+		out_json(c, "summary", json_incref(o));
+	json_decref(o);
+	ask_end(&a);
 	return rc;
 }

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "cli/cli_job.h"
 #include "cli/cli_schedule.h"
+#include "cli/declared.h"
 #include "config/world.h"
 #include "daemon/daemon.h"
 #include "os/os.h"
@@ -28,60 +29,27 @@ static int64_t now_ns(const struct serve_api *s)
 	return s->ctx->clock->wall_ns(s->ctx->clock);
 }
 
-static int64_t length(const struct calendar_duration *d)
-{
-	return d->ns + (int64_t)d->months * 30 * 86400 * CALENDAR_SECOND;
-}
-
 /* ---- What is declared. */
 
-/* How often it is due, by its next two moments. */
-static int64_t verify_every_ns(const struct world_times *t, int64_t now_s)
+static const struct world_times *times_of(void *arg, const struct world_system *x)
 {
-	int64_t first, second;
-
-	if (!t->is[TIMES_VERIFY] || !schedule_next(&t->v[TIMES_VERIFY], now_s, &first) ||
-	    !schedule_next(&t->v[TIMES_VERIFY], first, &second))
-		return 0;
-	return (second - first) * CALENDAR_SECOND;
-}
-
-static int tell_system(const struct serve_api *s, const struct world *w,
-    const struct world_system *x, api_system_row *each, void *to, struct err *e)
-{
-	const struct world_tier *tier = world_tier(w, x->tier);
-	struct api_system row = {
-	    .name = x->item.name, .tier = x->tier, .rpo_ns = length(&tier->rpo.target)};
-	int64_t now_s = now_ns(s) / CALENDAR_SECOND, due, start;
-	const struct world_times *t = daemon_times(s->d, x);
-	enum times_what what;
-
-	row.verify_ns = verify_every_ns(t, now_s);
-	if (!x->paused && world_times_next(t, now_s, true, &what, &due, &start))
-		row.next_ns = start * CALENDAR_SECOND;
-	return each(to, &row, e);
-}
-
-static int by_name(const void *a, const void *b)
-{
-	const struct world_system *const *x = a, *const *y = b;
-
-	return strcmp((*x)->item.name, (*y)->item.name);
+	return daemon_times(((struct serve_api *)arg)->d, x);
 }
 
 static int systems(void *arg, api_system_row *each, void *to, struct err *e)
 {
 	struct serve_api *s = arg;
-	const struct world *w = daemon_world_hold(s->d);
-	const struct world_system **v = mem_alloc((w->systems.n + 1) * sizeof(void *));
-	int rc = 0;
+	int rc = declared_systems(daemon_world_hold(s->d), times_of, s, now_ns(s), each, to, e);
 
-	for (size_t i = 0; i < w->systems.n; i++)
-		v[i] = world_system_at(w, i);
-	qsort(v, w->systems.n, sizeof *v, by_name);
-	for (size_t i = 0; rc == 0 && i < w->systems.n; i++)
-		rc = tell_system(s, w, v[i], each, to, e);
-	free(v);
+	daemon_world_release(s->d);
+	return rc;
+}
+
+static int repositories(void *arg, api_repository_row *each, void *to, struct err *e)
+{
+	struct serve_api *s = arg;
+	int rc = declared_repositories(daemon_world_hold(s->d), each, to, e);
+
 	daemon_world_release(s->d);
 	return rc;
 }
@@ -92,22 +60,47 @@ static int add_coming(void *arg, const struct coming *x, struct err *e)
 	return 0;
 }
 
-static int schedule(void *arg, const char *system, unsigned n, json_t **out, struct err *e)
+/* "a,b" as its words; new, and v is one block. */
+static char *split(const char *text, const char ***v, size_t *n)
+{
+	char *copy = mem_strdup(text ? text : ""), *save = NULL;
+
+	*v = mem_alloc((strlen(copy) + 1) * sizeof **v);
+	*n = 0;
+	for (char *w = strtok_r(copy, ",", &save); w != NULL; w = strtok_r(NULL, ",", &save))
+		(*v)[(*n)++] = w;
+	return copy;
+}
+
+/* What is not declared is not there, for who asks the API. */
+static int not_there(struct err *e)
+{
+	e->kind = e->kind == ERR_USAGE ? ERR_ABSENT : e->kind;
+	return -1;
+}
+
+static int schedule(void *arg, const struct api_schedule *p, json_t **out, struct err *e)
 {
 	struct serve_api *s = arg;
-	struct coming_query q = {.systems = &system,
-	    .nsystems = system != NULL,
-	    .most = n,
-	    .after_s = now_ns(s) / CALENDAR_SECOND,
-	    .until_s = INT64_MAX};
+	struct coming_query q = {
+	    .most = p->limit, .after_s = now_ns(s) / CALENDAR_SECOND, .until_s = INT64_MAX};
 	json_t *list = json_array();
-	int rc = coming_list(daemon_world_hold(s->d), &q, add_coming, list, e);
+	const char **names;
+	char *text = split(p->systems, &names, &q.nsystems);
+	int rc;
 
+	q.systems = names;
+	if (p->from_ns)
+		q.after_s = p->from_ns / CALENDAR_SECOND - 1; /* what is due then, too */
+	if (p->until_ns)
+		q.until_s = p->until_ns / CALENDAR_SECOND;
+	rc = coming_list(daemon_world_hold(s->d), &q, add_coming, list, e);
 	daemon_world_release(s->d);
+	free(text);
+	free(names);
 	if (rc == -1) {
 		json_decref(list);
-		e->kind = e->kind == ERR_USAGE ? ERR_ABSENT : e->kind;
-		return -1;
+		return not_there(e);
 	}
 	*out = list;
 	return 0;
@@ -116,17 +109,18 @@ static int schedule(void *arg, const char *system, unsigned n, json_t **out, str
 static int why(void *arg, const char *system, json_t **out, struct err *e)
 {
 	struct serve_api *s = arg;
-	struct catalog *c;
-	json_t *list;
-	int rc;
+	json_t *list = json_array();
+	struct catalog *c = NULL;
+	int rc = why_declared(daemon_world_hold(s->d), system, true, now_ns(s), list, e);
 
-	if (catalog_open(s->catalog, &c, e) == -1)
-		return -1;
-	rc = why_list(daemon_world_hold(s->d), c, system, true, now_ns(s), &list, e);
 	daemon_world_release(s->d);
+	if (rc == -1)
+		not_there(e);
+	else if ((rc = catalog_open(s->catalog, &c, e)) == 0)
+		rc = why_recorded(c, system, now_ns(s), list, e);
 	catalog_close(c);
 	if (rc == -1) {
-		e->kind = e->kind == ERR_USAGE ? ERR_ABSENT : e->kind;
+		json_decref(list);
 		return -1;
 	}
 	*out = json_pack("{s:s, s:o}", "system", system, "reasons", list);
@@ -137,42 +131,48 @@ static int why(void *arg, const char *system, json_t **out, struct err *e)
 
 static bool is_kind(const char *kind)
 {
-	return strcmp(kind, "backup") == 0 || strcmp(kind, "verify") == 0 ||
-	       strcmp(kind, "copy") == 0;
+	static const char *const kinds[] = {"backup", "verify", "copy", "prune"};
+
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+		if (strcmp(kind, kinds[i]) == 0)
+			return true;
+	return false;
 }
 
-static int run(void *arg, const struct api_run *r, int64_t *id, struct err *e)
+static int run(void *arg, const struct api_run *r, int64_t *id, bool *added, struct err *e)
 {
 	struct serve_api *s = arg;
 	const char *kind = r->kind ? r->kind : "backup";
-	const struct world *w = daemon_world_hold(s->d);
-	const struct world_system *x = world_system(w, r->system);
+	struct job_place place = {NULL};
 	struct catalog *c = NULL;
-	int rc = -1;
+	int rc;
 
-	if (x == NULL)
-		err_set(e, ERR_ABSENT, "there is no system '%s'", r->system);
-	else if (!is_kind(kind))
-		err_set(e, ERR_USAGE, "there is no kind '%s': backup, verify, copy", kind);
-	else if (catalog_open(s->catalog, &c, e) == 0)
-		rc = job_queue(c, w, x->item.name, kind, r->type, r->by, now_ns(s), id, e);
+	if (!is_kind(kind))
+		return err_set(
+		    e, ERR_USAGE, "there is no kind '%s': backup, verify, copy, prune", kind);
+	rc = job_place(daemon_world_hold(s->d), r->system, kind, &place, e);
 	daemon_world_release(s->d);
+	if (rc == 0)
+		rc = catalog_open(s->catalog, &c, e);
+	if (rc == 0)
+		rc = job_queue(c, &place, r->system, kind, r->type, r->by, now_ns(s), id, added, e);
 	catalog_close(c);
+	free(place.queue);
+	free(place.node);
 	if (rc == 0)
 		daemon_wake(s->d);
 	return rc;
 }
 
-static int cancel(void *arg, int64_t id, const char *by, struct err *e)
+static int cancel(void *arg, int64_t id, const char *by, bool *stopping, struct err *e)
 {
 	struct serve_api *s = arg;
 	struct catalog *c;
-	bool stopping;
 	int rc;
 
 	if (catalog_open(s->catalog, &c, e) == -1)
 		return -1;
-	rc = job_cancel(c, id, by, now_ns(s), &stopping, e);
+	rc = job_cancel(c, id, by, now_ns(s), stopping, e);
 	catalog_close(c);
 	return rc;
 }
@@ -235,6 +235,7 @@ int serve_api_start(struct daemon *d, const char *catalog, const char *state_dir
 	char *dir = os_runtime_dir();
 	struct api_host host = {.arg = s,
 	    .systems = systems,
+	    .repositories = repositories,
 	    .run = run,
 	    .cancel = cancel,
 	    .reload = reload,

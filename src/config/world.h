@@ -125,6 +125,7 @@ struct world_source {
 struct world_system {
 	struct field_item item;
 	char *tier;
+	char *node; /* the host that backs it up, by its name; NULL: any that has this declared */
 	struct field_items sources; /* struct world_source */
 	struct field_texts depends_on;
 	struct world_schedule schedule; /* goes before the tier's where it says anything */

@@ -4,7 +4,7 @@
 
 #include "base/mem.h"
 #include "config/secret_ref.h"
-#include "config/world.h"
+#include "config/world_load.h"
 #include "crypto/secret.h"
 #include "os/os.h"
 
@@ -37,26 +37,49 @@ static int from_reference(const char *ref, char **url, struct err *e)
 	return 0;
 }
 
-static int declared(const char *text, char **url, struct err *e)
+static bool is_place(const char *text)
 {
 	static const char *const places[] = {"sqlite:/", "/", "postgresql://", "postgres://"};
 
 	for (size_t i = 0; i < sizeof places / sizeof *places; i++)
-		if (strncmp(text, places[i], strlen(places[i])) == 0) {
-			if (is_server(text) && has_password(text)) {
-				err_set(e, ERR_USAGE, "catalog: a password does not stand here");
-				return err_hint(e,
-				    "write catalog: file:PATH, with the URL in that file, "
-				    "or use ~/.pgpass");
-			}
-			*url = mem_strdup(text);
-			return 0;
-		}
-	if (secret_ref_check(text, e) == 0)
-		return from_reference(text, url, e);
+		if (strncmp(text, places[i], strlen(places[i])) == 0)
+			return true;
+	return false;
+}
+
+static int check(const char *text, struct err *e)
+{
+	if (is_server(text) && has_password(text)) {
+		err_set(e, ERR_USAGE, "catalog: a password does not stand here");
+		return err_hint(e, "write catalog: file:PATH, with the URL in that file, "
+				   "or use ~/.pgpass");
+	}
+	if (is_place(text) || secret_ref_check(text, e) == 0)
+		return 0;
 	err_set(e, ERR_USAGE, "catalog: this is no place for it");
 	return err_hint(e, "an absolute path, postgresql://HOST/DATABASE, or file:PATH or the like "
 			   "where such a URL stands");
+}
+
+void world_check_catalog(const struct world *w, struct mistakes *m)
+{
+	struct err why, e;
+
+	if (w->catalog == NULL || check(w->catalog, &why) == 0)
+		return;
+	node_fail(node_get(w->tree, "catalog")->at, &e, "%s", why.msg);
+	err_hint(&e, "%s", why.hint);
+	mistakes_add(m, &e);
+}
+
+static int declared(const char *text, char **url, struct err *e)
+{
+	if (check(text, e) == -1)
+		return -1;
+	if (!is_place(text))
+		return from_reference(text, url, e);
+	*url = mem_strdup(text);
+	return 0;
 }
 
 static int usual(char **url, struct err *e)

@@ -19,6 +19,8 @@ void world_check(const struct world *w, struct mistakes *m);
 
 /* The same for what is due when (world_check_times.c). */
 void world_check_times(const struct world *w, struct mistakes *m);
+/* And for where the catalog is (world_catalog.c). */
+void world_check_catalog(const struct world *w, struct mistakes *m);
 
 /* The same for who is notified (world_check_notify.c). */
 void world_check_notify(const struct world *w, struct mistakes *m);

@@ -92,7 +92,7 @@ static const struct field system_rows[] = {
     {"paused", FIELD_FLAG, S(paused), false, NULL, NULL, "begin nothing by itself"},
     {"may_be_empty", FIELD_FLAG, S(may_be_empty), false, NULL, NULL, "else an empty source fails before anything is stored"},
     {"may_shrink", FIELD_FLAG, S(may_shrink), false, NULL, NULL, "else one that lost more than half fails before anything is stored"},
-    {"node", FIELD_LATER, 0, false, NULL, NULL, NULL},
+    {"node", FIELD_TEXT, S(node), false, NULL, NULL, "the host whose daemon backs it up, by its name; left out: any that shares the catalog"},
     {"checks", FIELD_LATER, 0, false, NULL, NULL, NULL},
     {0},
 };

@@ -20,11 +20,6 @@ int64_t daemon_now_s(const struct daemon *d)
 	return d->ctx->clock->wall_ns(d->ctx->clock) / CALENDAR_SECOND;
 }
 
-char *daemon_owner(const char *state_dir)
-{
-	return mem_printf("%s:%s", os_host(), state_dir);
-}
-
 /* ---- One at a time. */
 
 static char *lock_path(const char *state_dir)
@@ -91,6 +86,7 @@ static void look_at_clock(struct daemon *d, int64_t wall_s)
 
 	if (d->last_wall_s != 0 && (jump > JUMP_S || jump < -JUMP_S)) {
 		daemon_forget_time(d, wall_s);
+		d->patient_mono_s = mono_s + DAEMON_LEASE_S;
 		daemon_tell(d, "clock.jumped", EVENT_WARN, NULL, 0, "by %" PRId64 " s", jump);
 	}
 	d->last_wall_s = wall_s;
@@ -129,16 +125,19 @@ static void stop(struct daemon *d)
 		uv_stop(&d->loop);
 }
 
-/* Once a day, and soon after the beginning. */
+/* Once a day, and soon after the beginning: a piece at each look, until all is done. */
 static void trim(struct daemon *d, int64_t now_s)
 {
+	bool more = false;
 	struct err e;
 
 	if (now_s - d->trimmed_s < 86400 && now_s >= d->trimmed_s)
 		return;
-	d->trimmed_s = now_s;
-	if (catalog_trim(d->catalog, now_s * CALENDAR_SECOND, &e) == -1)
+	if (d->leads && catalog_trim(d->catalog, now_s * CALENDAR_SECOND, &more, &e) == -1)
 		daemon_log(d, EVENT_ERROR, "%s", e.msg);
+	if (more)
+		return;
+	d->trimmed_s = now_s;
 	if (run_logs_trim(d->p->state_dir, RUN_LOGS_KEPT, &e) == -1)
 		daemon_log(d, EVENT_ERROR, "logs of runs: %s", e.msg);
 }
@@ -177,8 +176,9 @@ static void on_timer(uv_timer_t *t)
 		return;
 	if (now - d->renewed_s >= DAEMON_RENEW_S || now < d->renewed_s) {
 		d->renewed_s = now;
-		daemon_renew(d, now);
+		daemon_renew(d);
 	}
+	daemon_take_others(d);
 	if (atomic_exchange(&d->reload, false))
 		reload(d);
 	daemon_look_after_orphans(d);
@@ -276,8 +276,9 @@ static void end_loop(struct daemon *d)
 
 static int begin(struct daemon *d, struct err *e)
 {
-	if (take_lock(d, e) == -1 || catalog_open(d->p->catalog, &d->catalog, e) == -1 ||
-	    daemon_load(d, e) == -1 || daemon_take_over(d, e) == -1)
+	if (take_lock(d, e) == -1 || (d->owner = daemon_owner(d->p->state_dir, e)) == NULL ||
+	    catalog_open(d->p->catalog, &d->catalog, e) == -1 || daemon_load(d, e) == -1 ||
+	    daemon_take_over(d, e) == -1)
 		return -1;
 	return 0;
 }
@@ -312,11 +313,8 @@ static int serve(struct daemon *d, struct err *e)
 
 int daemon_run(const struct daemon_params *p, struct ctx *ctx, struct err *e)
 {
-	struct daemon d = {.p = p,
-	    .ctx = ctx,
-	    .lock = -1,
-	    .owner = daemon_owner(p->state_dir),
-	    .world_lock = PTHREAD_RWLOCK_INITIALIZER};
+	struct daemon d = {
+	    .p = p, .ctx = ctx, .lock = -1, .world_lock = PTHREAD_RWLOCK_INITIALIZER};
 	int rc = begin(&d, e);
 
 	if (rc == 0)

@@ -68,7 +68,4 @@ void daemon_log(struct daemon *d, enum event_level level, const char *fmt, ...)
 /* Does one run, and as which process?  ERR_IO where nobody can know. */
 int daemon_lives(const char *state_dir, bool *lives, int64_t *pid, struct err *e);
 
-/* Whose runs those of this state folder are: stable, so that the next daemon knows them. */
-char *daemon_owner(const char *state_dir); /* new text */
-
 #endif

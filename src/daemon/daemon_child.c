@@ -189,7 +189,7 @@ static int spawn(struct child *c)
 		argv[n++] = c->run.kind;
 	}
 	if (c->run.type != NULL) {
-		argv[n++] = "--type";
+		argv[n++] = strcmp(c->run.kind, "verify") == 0 ? "--level" : "--type";
 		argv[n++] = c->run.type;
 	}
 	if (jobs->nice != NULL) {

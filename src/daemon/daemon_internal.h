@@ -76,6 +76,8 @@ struct daemon {
 	bool stopping;
 	int64_t began_s, rests_until_s;
 	int64_t last_wall_s, last_mono_s, renewed_s, watched_s, trimmed_s; /* 0: not yet */
+	int64_t patient_mono_s; /* until then nothing is taken from others */
+	bool leads;             /* what one daemon does for all of a catalog is ours */
 	int64_t watchdog_ms, fed_ms;
 	_Atomic bool reload;         /* somebody asked for it */
 	pthread_rwlock_t world_lock; /* the loop alone writes */
@@ -110,6 +112,14 @@ void daemon_upkeep_due(struct daemon *d, int64_t now_s);
 void run_copy(struct run *to, const struct run *r);
 void run_copy_fini(struct run *r);
 
+/* daemon_share.c */
+/* Whose runs those of this state folder are: stable, so that the next daemon knows them. */
+char *daemon_owner(const char *state_dir, struct err *e); /* new text; NULL: an error */
+/* Runs of daemons that are gone become ours, to be ended as our own that nobody is at. */
+int daemon_take_lost(struct daemon *d, bool *some, struct err *e);
+int daemon_renew_leases(struct daemon *d, struct err *e);
+int daemon_stop_lost(struct daemon *d, struct err *e); /* what others took from us */
+
 /* daemon_watch.c: tell of systems whose newest backup is older than they promise. */
 void daemon_watch_rpo(struct daemon *d, int64_t now_s);
 
@@ -119,7 +129,8 @@ void daemon_watch_thaws(struct daemon *d);
 /* daemon_queue.c */
 int daemon_take_over(struct daemon *d, struct err *e); /* what the last one left */
 void daemon_look_after_orphans(struct daemon *d);
-void daemon_renew(struct daemon *d, int64_t now_s);
+void daemon_renew(struct daemon *d);
+void daemon_take_others(struct daemon *d); /* of daemons that are gone */
 void daemon_dispatch(struct daemon *d);
 void daemon_run_over(struct daemon *d, const struct child *c, int64_t status, int signal);
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "catalog/catalog_share.h"
 
 enum { BACKUP, VERIFY, COPY };
 
@@ -84,22 +85,28 @@ static int found_success(void *arg, const struct run_latest *l, struct err *e)
 	return 0;
 }
 
-/* Queue one; one that is there already was queued before a crash could be noted. */
-static int queue(struct daemon *d, const struct world *w, const struct planned *p, struct run r,
-    int64_t *id, struct err *e)
+static void fill(struct daemon *d, const struct world *w, const struct planned *p, struct run *r)
 {
 	const struct world_tier *t = world_tier(w, p->system->tier);
 	const struct world_repository **to = mem_alloc(t->destinations.n * sizeof(void *));
 
-	/* The archive is what a copy keeps busy, if there are none any more it says so. */
-	if (strcmp(r.kind, kinds[COPY]) != 0 || world_archives(w, t, to) == 0)
+	/* The archive is what a copy keeps busy; if there are none any more it says so. */
+	if (strcmp(r->kind, kinds[COPY]) != 0 || world_archives(w, t, to) == 0)
 		world_written(w, t, to);
-	r.system = p->system->item.name;
-	r.queue = to[0]->item.name;
-	r.priority = (int)(p->system->priority ? p->system->priority : t->priority);
-	r.status = RUN_QUEUED;
-	r.queued_ns = d->ctx->clock->wall_ns(d->ctx->clock);
+	r->system = p->system->item.name;
+	r->node = p->system->node;
+	r->queue = to[0]->item.name;
+	r->priority = (int)(p->system->priority ? p->system->priority : t->priority);
+	r->status = RUN_QUEUED;
+	r->queued_ns = d->ctx->clock->wall_ns(d->ctx->clock);
 	free(to);
+}
+
+/* Queue one; one that is there already was queued by another, or before a crash. */
+static int queue(struct daemon *d, const struct world *w, const struct planned *p, struct run r,
+    int64_t *id, struct err *e)
+{
+	fill(d, w, p, &r);
 	if (run_add(d->catalog, &r, id, e) == 0)
 		return 1;
 	return e->kind == ERR_EXISTS ? 0 : -1;
@@ -136,20 +143,30 @@ static int find_after(struct daemon *d, const struct planned *p, int64_t *after,
 	return 0;
 }
 
-/* Another daemon may have queued it just now. */
+/* Queued and noted at once: of several daemons that begin together one does it. */
 static int queue_first(
-    struct daemon *d, const struct world *w, const struct planned *p, int64_t now_s, struct err *e)
+    struct daemon *d, const struct world *w, struct planned *p, int64_t now_s, struct err *e)
 {
 	struct run r = {.kind = "backup", .trigger = "first", .due_ns = now_s * CALENDAR_SECOND};
+	char *name, value[32];
 	int64_t id, open;
+	int rc;
 
 	if (open_run(d, p->system->item.name, "backup", &open, e) == -1 ||
 	    find_after(d, p, &r.after, e) == -1)
 		return -1;
-	return open == 0 && queue(d, w, p, r, &id, e) == -1 ? -1 : 0;
+	if (open != 0)
+		return settle(d, p, BACKUP, now_s, e);
+	fill(d, w, p, &r);
+	name = memory_name(p, BACKUP);
+	snprintf(value, sizeof value, "%" PRId64, now_s);
+	rc = run_add_once(d->catalog, &r, name, value, &id, e);
+	free(name);
+	p->settled_s[BACKUP] = now_s;
+	return rc == -1 && e->kind != ERR_EXISTS ? -1 : 0;
 }
 
-/* Queued before it is noted, as all is: who is killed between the two does both again. */
+/* What a time without us has settled; who was never backed up is, now. */
 static int recall_one(struct daemon *d, const struct world *w, struct planned *p, int kind,
     int64_t now_s, struct err *e)
 {
@@ -168,10 +185,13 @@ static int recall_one(struct daemon *d, const struct world *w, struct planned *p
 		free(value);
 		return 0;
 	}
-	if (kind == BACKUP && !p->system->paused &&
-	    (run_latest(d->catalog, p->system->item.name, found_success, &succeeded, e) == -1 ||
-		(!succeeded && queue_first(d, w, p, now_s, e) == -1)))
-		return -1;
+	if (kind == BACKUP && !p->system->paused) {
+		if (run_latest(d->catalog, p->system->item.name, found_success, &succeeded, e) ==
+		    -1)
+			return -1;
+		if (!succeeded)
+			return queue_first(d, w, p, now_s, e);
+	}
 	return settle(d, p, kind, now_s, e);
 }
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "catalog/catalog_share.h"
 #include "os/os.h"
 #include "os/os_child.h"
 
@@ -26,7 +27,6 @@ static bool may_pass(const char *error_kind)
 static void try_again(struct daemon *d, const struct run *r, int64_t wait_s)
 {
 	struct run again = {.system = r->system,
-	    .node = r->node,
 	    .kind = r->kind,
 	    .type = r->type,
 	    .trigger = "retry",
@@ -41,6 +41,7 @@ static void try_again(struct daemon *d, const struct run *r, int64_t wait_s)
 
 	if (again.attempt >= DAEMON_TRIES || !daemon_declares(d, r))
 		return;
+	again.node = daemon_system(d, r->system)->node; /* not where this one ran */
 	again.queued_ns = d->ctx->clock->wall_ns(d->ctx->clock);
 	again.not_before_ns = again.queued_ns + wait_s * CALENDAR_SECOND;
 	if (run_add(d->catalog, &again, &id, &e) == 0 && run_follow(d->catalog, r->id, id, &e) == 0)
@@ -69,31 +70,6 @@ static void runs_fini(struct runs *l)
 	for (size_t i = 0; i < l->n; i++)
 		run_copy_fini(&l->v[i]);
 	free(l->v);
-}
-
-/*
- * Those of other daemons whose lease is over.  The next try is in the queue before this one is
- * recorded as interrupted: who is killed between the two does both again, and of one due moment
- * there is one next try.
- */
-static int reap(struct daemon *d, struct err *e)
-{
-	int64_t now = d->ctx->clock->wall_ns(d->ctx->clock);
-	struct run_filter running = {.status = RUN_RUNNING};
-	struct runs seen = {0}, broke_off = {0};
-	int rc = run_list(d->catalog, &running, collect, &seen, e);
-
-	for (size_t i = 0; rc == 0 && i < seen.n; i++)
-		if (seen.v[i].lease_ns < now)
-			try_again(d, &seen.v[i], 0);
-	if (rc == 0)
-		rc = run_reap(d->catalog, NULL, now, collect, &broke_off, e);
-	for (size_t i = 0; i < broke_off.n; i++)
-		daemon_tell(d, "run.interrupted", EVENT_WARN, broke_off.v[i].system,
-		    broke_off.v[i].id, "its process is gone; what it had stored is kept");
-	runs_fini(&seen);
-	runs_fini(&broke_off);
-	return rc;
 }
 
 /* ---- What the last daemon left. */
@@ -210,13 +186,21 @@ static int end_forgotten(struct daemon *d, struct err *e)
 	return rc;
 }
 
-void daemon_renew(struct daemon *d, int64_t now_s)
+void daemon_renew(struct daemon *d)
 {
 	struct err e;
 
-	if (end_forgotten(d, &e) == -1 ||
-	    run_renew(d->catalog, d->owner, (now_s + DAEMON_LEASE_S) * CALENDAR_SECOND, &e) == -1 ||
-	    reap(d, &e) == -1)
+	if (end_forgotten(d, &e) == -1 || daemon_renew_leases(d, &e) == -1 ||
+	    daemon_stop_lost(d, &e) == -1)
+		daemon_log(d, EVENT_ERROR, "%s", e.msg);
+}
+
+void daemon_take_others(struct daemon *d)
+{
+	bool some = false;
+	struct err e;
+
+	if (daemon_take_lost(d, &some, &e) == -1 || (some && end_forgotten(d, &e) == -1))
 		daemon_log(d, EVENT_ERROR, "%s", e.msg);
 }
 
@@ -260,12 +244,17 @@ void daemon_dispatch(struct daemon *d)
 	while (any && d->running + d->norphans < most) {
 		int64_t now = d->ctx->clock->wall_ns(d->ctx->clock);
 		struct run_claim claim = {.owner = d->owner,
+		    .node = os_host(),
 		    .now_ns = now,
-		    .lease_ns = now + DAEMON_LEASE_S * CALENDAR_SECOND,
 		    .per_queue = jobs->per_repository ? jobs->per_repository : 1};
 
 		struct runs taken = {0};
 
+		if (catalog_now(d->catalog, &claim.lease_ns, &e) == -1) {
+			daemon_log(d, EVENT_ERROR, "%s", e.msg);
+			return;
+		}
+		claim.lease_ns += DAEMON_LEASE_S * CALENDAR_SECOND;
 		if (run_claim(d->catalog, &claim, collect, &taken, &e) == -1)
 			daemon_log(d, EVENT_ERROR, "%s", e.msg);
 		any = taken.n > 0;

@@ -3,7 +3,8 @@
  *
  * The age is that of what was read: from the beginning of the last run that succeeded.  Beyond the
  * target it is a warning, beyond what is acceptable critical; each is told once, and that it is
- * kept again.  One that has never been backed up has from the daemon's beginning.
+ * kept again; of several daemons that share a catalog by one.  One that has never been backed up
+ * has from the daemon's beginning.
  */
 #include "daemon/daemon_internal.h"
 
@@ -78,7 +79,7 @@ void daemon_watch_rpo(struct daemon *d, int64_t now_s)
 	struct sorted s = {.d = d};
 	struct err e;
 
-	if (now_s - d->watched_s < EVERY_S && now_s >= d->watched_s)
+	if (!d->leads || (now_s - d->watched_s < EVERY_S && now_s >= d->watched_s))
 		return;
 	d->watched_s = now_s;
 	s.v = mem_alloc((d->nsystems + 1) * sizeof(void *));

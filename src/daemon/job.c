@@ -35,11 +35,8 @@ void job_warn(struct job *j, const char *what, const struct err *e)
 	snprintf(r->hint, sizeof r->hint, "%s", e->hint);
 }
 
-/* Exit 3 is a success with problems, everything else that is not 0 a failure. */
-bool job_settle(struct job *j, const char *what, int rc, const struct err *e)
+bool job_settle(struct job *j, const char *what, const struct err *e)
 {
-	if (rc == 0)
-		return true;
 	if (e->kind == ERR_INCOMPLETE) {
 		job_warn(j, what, e);
 		return true;
@@ -58,8 +55,10 @@ static void backup(struct job *j)
 	struct err e;
 
 	j->r->run.type = type ? type : "incremental";
-	if (job_settle(j, "backup", job_command(j, words, true, &e), &e) && j->r->run.status == 0)
-		j->r->run.status = RUN_COMPLETED;
+	if (job_command(j, words, true, &e) == -1)
+		job_settle(j, "backup", &e);
+	else if (j->r->run.status == 0)
+		j->r->run.status = RUN_COMPLETED; /* the hooks that follow are told */
 }
 
 static bool keeps_by_rules(const struct world_retention *r)
@@ -113,18 +112,6 @@ static void run_backup(struct job *j)
 		retain(j);
 }
 
-/* Damage in one place is a failure; a place that is away is one too: nothing was proven there. */
-static void run_verify(struct job *j)
-{
-	for (size_t i = 0; i < j->tier->destinations.n; i++) {
-		const char *words[] = {"-r", j->tier->destinations.v[i], "check", NULL};
-		struct err e;
-
-		job_settle(j, j->tier->destinations.v[i], job_command(j, words, false, &e), &e);
-	}
-	j->r->run.verified = j->failed ? "failed" : "passed";
-}
-
 static void add_destination(struct job_result *r, const char *name)
 {
 	size_t n = strlen(r->destinations);
@@ -165,7 +152,7 @@ static void work(struct job *j)
 	static const struct {
 		const char *kind;
 		void (*run)(struct job *j);
-	} kinds[] = {{"backup", run_backup}, {"verify", run_verify}, {"copy", job_copy},
+	} kinds[] = {{"backup", run_backup}, {"verify", job_verify}, {"copy", job_copy},
 	    {"prune", job_prune}};
 	struct err e;
 

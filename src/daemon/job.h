@@ -7,7 +7,7 @@
  *             backup    `holdfast backup --system NAME`
  *             after     hooks, however the backup went, if those before were begun
  *             retain    `holdfast forget` at each destination, if the tier says what is kept
- *   verify    check     `holdfast check` of each destination
+ *   verify    judge     `holdfast -r DESTINATION verify NAME` at each destination
  *   copy      copy      the newest snapshot, by `holdfast copy`, to each archive
  *             retain    `holdfast forget` there
  *   prune     prune     `holdfast prune` of a repository: no system's
@@ -38,7 +38,10 @@ struct job_params {
 	const struct world_system *system;         /* NULL for a prune */
 	const struct world_repository *repository; /* of a prune */
 	const char *kind;                          /* "backup", "verify", "copy", "prune" */
-	const char *type;                 /* of a backup; NULL: as the tier's strategy says */
+	/* Of a backup; of a verification its level.  NULL: as the tier says. */
+	const char *type;
+	const char *seed;                 /* of a verification's sample; or NULL */
+	bool read_data;                   /* by a verification: all that the snapshot needs */
 	int64_t run;                      /* its id in the catalog, for hooks; 0: none */
 	uint64_t last_files, last_stored; /* of the last backup that succeeded; 0: none */
 	/* A line of a step's output as it comes: JSON. */

@@ -65,6 +65,8 @@ static void hear(void *arg, const char *line)
 		take_summary(h->j->r, o);
 	if (type != NULL && strcmp(type, "error") == 0)
 		take_error(h, o);
+	if (type != NULL && strcmp(type, "item") == 0 && json_object_get(o, "assertions") != NULL)
+		job_verify_hear(h->j, o);
 	if (type != NULL && p->line != NULL)
 		p->line(p->arg, line);
 	json_decref(o);

@@ -2,6 +2,8 @@
 #ifndef HF_DAEMON_JOB_INTERNAL_H
 #define HF_DAEMON_JOB_INTERNAL_H
 
+#include <jansson.h>
+
 #include "daemon/job.h"
 
 struct job {
@@ -9,13 +11,23 @@ struct job {
 	const struct world_tier *tier;
 	struct ctx *ctx;
 	struct job_result *r;
-	bool failed; /* the run has; the first reason is kept */
+	bool failed;   /* the run has; the first reason is kept */
+	size_t judged; /* places, by a verification */
 };
 
 /* The run has failed, or was interrupted (ERR_CANCELLED): the first reason stays. */
 void job_fail(struct job *j, const struct err *e);
 /* It goes on, with a problem. */
 void job_warn(struct job *j, const char *what, const struct err *e);
+
+/*
+ * A step's failure: exit 3 is a success with problems (true), everything else a failure of the run.
+ */
+bool job_settle(struct job *j, const char *what, const struct err *e);
+
+/* job_verify.c; and what one of its steps tells. */
+void job_verify(struct job *j);
+void job_verify_hear(struct job *j, const json_t *o);
 
 /* job_look.c */
 int job_look(struct job *j, struct err *e);
@@ -39,7 +51,6 @@ void job_copy(struct job *j);
 void job_prune(struct job *j);
 
 /* job.c */
-bool job_settle(struct job *j, const char *what, int rc, const struct err *e);
 bool job_retains(const struct job *j);
 
 #endif

@@ -39,7 +39,7 @@ static void fill(struct job *j, const struct world_repository *archive)
 		job_fail(j, &e);
 		return;
 	}
-	if (!job_settle(j, name, copy_to(j, archive, &e), &e) || !job_retains(j))
+	if ((copy_to(j, archive, &e) == -1 && !job_settle(j, name, &e)) || !job_retains(j))
 		return;
 	if (job_command(j, words, false, &e) == -1)
 		job_warn(j, "retention", &e);
@@ -68,5 +68,6 @@ void job_prune(struct job *j)
 	const char *words[] = {"-r", name, "prune", NULL};
 	struct err e;
 
-	job_settle(j, name, job_command(j, words, false, &e), &e);
+	if (job_command(j, words, false, &e) == -1)
+		job_settle(j, name, &e);
 }

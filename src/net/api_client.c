@@ -50,6 +50,8 @@ static int perform(const struct wire *w, CURL *c, const char *socket, struct buf
 	w->easy_getinfo(c, CURLINFO_RESPONSE_CODE, &status);
 	out->status = (int)status;
 	out->body = json_loadb((const char *)got->p, got->n, 0, NULL);
+	out->n = got->n;
+	out->text = mem_strndup(buf_cstr(got), got->n);
 	return 0;
 }
 
@@ -99,7 +101,8 @@ int api_client_request(const char *socket, const char *method, const char *path,
 void api_answer_fini(struct api_answer *a)
 {
 	json_decref(a->body);
-	a->body = NULL;
+	free(a->text);
+	memset(a, 0, sizeof *a);
 }
 
 int api_answer_check(const struct api_answer *a, struct err *e)
@@ -108,7 +111,7 @@ int api_answer_check(const struct api_answer *a, struct err *e)
 	const char *hint = json_string_value(json_object_get(a->body, "hint"));
 	enum err_kind kind = err_kind_of(json_string_value(json_object_get(a->body, "kind")));
 
-	if (a->status >= 200 && a->status < 300 && a->body != NULL)
+	if (a->status >= 200 && a->status < 300)
 		return 0;
 	/* Of HTTP alone, not of err.h. */
 	if (a->status == 401 || a->status == 403)

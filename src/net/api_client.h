@@ -15,6 +15,8 @@
 struct api_answer {
 	int status;   /* of HTTP */
 	json_t *body; /* NULL: it was no JSON */
+	char *text;   /* what came, NUL behind it */
+	size_t n;
 };
 
 /*

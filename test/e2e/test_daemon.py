@@ -166,7 +166,7 @@ def test_a_hook_that_fails_ends_the_run_unless_it_says_else(world, hf, base):
 def test_an_unknown_system_is_told_with_the_nearest(world, hf):
     world.write({"orders": ""})
     assert "did you mean 'orders'?" in hf("run", "order", rc=2).err
-    assert "never run" in hf("why", "order", rc=2).err
+    assert "never ran" in hf("why", "order", rc=2).err
     hf("jobs", "4711", rc=1)
     assert "runs have numbers" in hf("jobs", "x", rc=2).err
 
@@ -177,13 +177,17 @@ def test_status_says_what_is_missed_and_how_the_last_run_went(world, hf, base):
     systems = {s["name"]: s for s in r.summary["systems"]}
     assert r.summary["daemon"] is None
     assert systems["www"]["rpo_missed"] and systems["www"]["last_run"] is None and not systems["new"]["rpo_missed"]
+    assert systems["www"]["state"] == "never" and r.summary["missed"] == 1
     hf("run", "www")
     os.rename(f"{base}/src/www", f"{base}/src/away")
     hf("run", "www", rc=1)
-    www = {s["name"]: s for s in hf("--json", "status", rc=40).summary["systems"]}["www"]
+    r = hf("--json", "status")
+    www = {s["name"]: s for s in r.summary["systems"]}["www"]
     assert not www["rpo_missed"] and 0 < www["rpo_age"] < 3600 == www["rpo_target"]
-    assert www["last_run"]["status"] == "failed" and "away" not in www["last_run"]["message"]
-    r = hf("status", rc=40)
+    assert www["last_status"] == "failed" and www["state"] == "failing" and "away" not in www["last_message"]
+    (main, other) = r.summary["repositories"]
+    assert (main["name"], other["name"]) == ("main", "other") and main["newest"] and other["newest"] is None
+    r = hf("status")
     assert r.out.startswith("daemon: not running\n") and "failed (run 2)" in r.out
 
 
@@ -266,11 +270,10 @@ def test_killed_at_any_moment_no_run_is_lost_or_done_twice(world, hf, rng):
             "after: [{{run: 'echo after $HOLDFAST_RUN $HOLDFAST_STATUS >> {0}/said'}}]}}".format(world.base)
     world.write({"a": hooks, "b": "tier: far, " + hooks})
     world.serve()
-    asked = 2
+    asked = set()
     for _ in range(trials(50)):
         for name in ("a", "b"):
-            hf("run", "--no-wait", name)
-            asked += 1
+            asked.add(hf("--json", "run", "--no-wait", name).summary["id"])
         time.sleep(rng.random() * 3)
         world.stop(signal.SIGKILL)
         world.serve()
@@ -278,7 +281,7 @@ def test_killed_at_any_moment_no_run_is_lost_or_done_twice(world, hf, rng):
     assert world.stop() == 0
     jobs = world.jobs()
     first = [j for j in jobs if j["trigger"] in ("first", "manual")]
-    assert len(first) == asked
+    assert asked <= {j["id"] for j in first} and len(first) <= len(asked) + 2
     # Each that broke off was recorded as that, and tried again until one was whole.
     assert {j["status"] for j in jobs} <= {"completed", "interrupted"}, jobs
     broken = [j for j in jobs if j["status"] == "interrupted" and j["attempt"] < 2]

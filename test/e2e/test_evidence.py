@@ -276,6 +276,57 @@ def test_the_daemon_records_its_life_and_its_configuration(kept, tree):
     kept("evidence", "verify")
 
 
+def test_an_auditor_reads_the_trail_and_an_approver_adds_to_it(hf, tmp_path_factory, base):
+    path = "/api/v1/approvals"
+    with ApiHost(tmp_path_factory.mktemp("api")) as host:
+        hf.env["HOLDFAST_STATE_DIR"] = f"{host.folder}/state"
+        assert host.ask("GET", "/api/v1/evidence", "auditor").status == 404  # none is kept yet
+        assert host.ask("GET", path, "viewer").json["approvals"] == []
+        host.tell("success orders 60")
+        yes = host.ask("POST", path, "approver", {"what": "run 1", "reason": "it was complete"})
+        assert yes.status == 201 and yes.json["approval"]["actor"] == "token approver", yes
+        no = host.ask("POST", path, "admin", {"what": "change 4711", "reason": "too risky", "decision": "refuse"})
+        assert no.status == 201 and no.json["approval"]["action"] == "approval.refuse"
+        for body, status in (({"what": "run 99", "reason": "x"}, 404), ({"what": "snapshot ab", "reason": "x"}, 404),
+                             ({"what": "run x", "reason": "x"}, 400), ({"what": "run 1"}, 400), ({"reason": "x"}, 400)):
+            assert host.ask("POST", path, "approver", body).status == status, body
+        for scope in ("viewer", "operator", "auditor"):
+            r = host.ask("POST", path, scope, {"what": "run 1", "reason": "x"})
+            assert r.status == 403 and "it takes approver or admin" in r.json["message"]
+        for scope in ("viewer", "operator", "approver"):
+            for what in ("", "/lines", "/verify"):
+                assert host.ask("GET", f"/api/v1/evidence{what}", scope).status == 403
+        given = host.ask("GET", path, "viewer").json["approvals"]
+        assert [(a["action"], a["subject"], a["actor"]) for a in given] == [
+            ("approval.refuse", "change 4711", "token admin"), ("approval.grant", "run 1", "token approver")]
+        assert given[1]["details"]["reason"] == "it was complete"
+        assert given[1]["details"]["run"]["system"] == "orders"  # as it was when it was approved
+        seen = host.ask("GET", "/api/v1/evidence?limit=2", "auditor").json["records"]
+        assert [r["action"] for r in seen] == ["evidence.begin", "approval.grant"]
+        more = host.ask("GET", "/api/v1/evidence?after=2", "auditor").json["records"]
+        assert more[0]["action"] == "approval.refuse" and {r["outcome"] for r in more[1:]} == {"failed"}
+        verdict = host.ask("GET", "/api/v1/evidence/verify", "auditor").json
+        assert verdict["evidence"]["verdict"] == "whole" and verdict["evidence"]["records"] == len(seen) + len(more)
+        # Page by page it is the chain, and the head fits: verified with nothing else of that host's but its public key.
+        text = "".join(host.ask("GET", f"/api/v1/evidence/lines?after={n}&limit=3" if n else "/api/v1/evidence/lines?limit=3",
+                                "auditor").text for n in range(0, len(seen) + len(more), 3))
+        for name, content in (("chain", text), ("head", verdict["head"])):
+            with open(f"{base}/{name}", "w", encoding="utf-8") as f:
+                f.write(content)
+        hf("evidence", "verify", f"{base}/chain", "--public-key", f"{host.folder}/state/evidence.pub", "--head", f"{base}/head",
+           env={"HOLDFAST_STATE_DIR": f"{base}/nowhere"})
+        shown = hf("evidence", "show").out
+        assert "approval.grant" in shown and "token approver" in shown and "run 1" in shown
+        # And one that was tampered with is told.
+        log = f"{host.folder}/state/evidence.log"
+        with open(log, "r+", encoding="utf-8") as f:
+            damaged = f.read().replace("it was complete", "it was not mine")
+            f.seek(0)
+            f.write(damaged)
+        verdict = host.ask("GET", "/api/v1/evidence/verify", "auditor").json["evidence"]
+        assert (verdict["verdict"], verdict["line"]) == ("altered", 2)
+
+
 def test_what_is_asked_for_over_the_api_is_recorded_with_who_asked(hf, tmp_path_factory):
     with ApiHost(tmp_path_factory.mktemp("api")) as host:
         hf.env["HOLDFAST_STATE_DIR"] = f"{host.folder}/state"

@@ -94,7 +94,7 @@ def test_all_rules_are_kept_once_the_lock_is_proven(locked):
     assert (r.summary["replaced"], r.summary["deleted"]) == (False, False)
     assert r.summary["pack_tried"] and not r.summary["pack_replaced"]
     assert locked.missed(rc=0) == set()
-    assert locked.hf("status").out.count("nothing") == 1
+    assert locked.hf("check", "--rules").out.count(" kept ") >= 8
     assert os.path.basename(os.path.dirname(r.summary["object"])) in os.listdir(f"{locked.base}/far/packs")
     # What it left behind disturbs nobody.
     assert os.path.exists(f"{locked.base}/far/{r.summary['object']}")
@@ -134,7 +134,7 @@ def test_a_repository_that_is_away_is_told_and_counts_for_nothing(world):
     rules = world.rules(40)
     assert "far cannot be looked at: far: " in rules["copies"]["reason"]
     assert not rules["offsite"]["kept"] and not rules["media"]["kept"]
-    r = world.hf("status", rc=40)
+    r = world.hf("check", "--rules", rc=40)
     assert "CANNOT BE OPENED" in r.out and "no such directory" in r.out
 
 
@@ -188,7 +188,7 @@ def test_an_offline_copy_counts_while_it_is_away_as_it_was_seen(world):
     assert "can be reached now" in rules["immutable"]["reason"]
     os.rename(f"{world.base}/far", f"{world.base}/unplugged")
     assert "far is offline" in world.rules(0)["immutable"]["reason"]
-    assert "far: offline, as it was seen on" in world.hf("status").out
+    assert "far: offline, as it was seen on" in world.hf("check", "--rules").out
 
 
 def test_what_is_offline_has_to_be_absent_and_not_only_shut(world):
@@ -208,7 +208,7 @@ def test_one_password_opens_all_that_have_none_of_their_own(hf, base):
         hf("-r", f"{base}/{name}", "init", env={"HOLDFAST_PASSWORD": "one for all"})
     with open(f"{base}/h.yaml", "w", encoding="utf-8") as f:
         f.write(f"repositories:\n  a: {{url: {base}/a}}\n  b: {{url: {base}/b}}\n")
-    r = hf("-c", f"{base}/h.yaml", "status", rc=40, env={"HOLDFAST_PASSWORD": "one for all"})
+    r = hf("-c", f"{base}/h.yaml", "check", "--rules", rc=40, env={"HOLDFAST_PASSWORD": "one for all"})
     assert "CANNOT BE OPENED" not in r.out
 
 

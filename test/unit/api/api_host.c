@@ -19,6 +19,7 @@
 #include <time.h>
 
 #include "api/api.h"
+#include "api/api_shape.h"
 #include "base/mem.h"
 #include "catalog/catalog_files.h"
 
@@ -48,7 +49,7 @@ static int systems(void *arg, api_system_row *each, void *to, struct err *e)
 	return 0;
 }
 
-static int do_run(void *arg, const struct api_run *r, int64_t *id, struct err *e)
+static int do_run(void *arg, const struct api_run *r, int64_t *id, bool *added, struct err *e)
 {
 	struct run run = {.system = r->system,
 	    .kind = r->kind,
@@ -67,13 +68,13 @@ static int do_run(void *arg, const struct api_run *r, int64_t *id, struct err *e
 		return err_set(e, ERR_ABSENT, "there is no system '%s'", r->system);
 	if (catalog_open(arg, &c, e) == -1)
 		return -1;
-	rc = run_add(c, &run, id, e);
+	rc = run_ask(c, &run, id, added, e);
 	catalog_close(c);
 	printf("run %s %s %s by %s\n", r->system, r->kind, r->type ? r->type : "-", r->by);
 	return rc;
 }
 
-static int cancel(void *arg, int64_t id, const char *by, struct err *e)
+static int cancel(void *arg, int64_t id, const char *by, bool *stopping, struct err *e)
 {
 	struct catalog *c;
 	int rc;
@@ -92,10 +93,21 @@ static int health(void *arg, struct api_health *out, struct err *e)
 	return 0;
 }
 
-static int schedule(void *arg, const char *system, unsigned n, json_t **out, struct err *e)
+static int schedule(void *arg, const struct api_schedule *q, json_t **out, struct err *e)
 {
-	*out = json_pack("[{s:s, s:s}]", "system", system ? system : "www", "kind", "backup");
+	struct shape_coming next = {q->systems ? q->systems : "www", "backup", "full", "local",
+	    now_ns() + SECOND, now_ns() + 2 * SECOND, false};
+
+	*out = json_array();
+	json_array_append_new(*out, shape_json(&shape_coming, &next));
 	return 0;
+}
+
+static int repositories(void *arg, api_repository_row *each, void *to, struct err *e)
+{
+	struct api_repository one = {"main", "primary", "here", "disk"};
+
+	return each(to, &one, e);
 }
 
 static int why(void *arg, const char *system, json_t **out, struct err *e)
@@ -222,6 +234,7 @@ int main(int argc, char **argv)
 {
 	struct api_params p = {0};
 	struct api_host host = {.systems = systems,
+	    .repositories = repositories,
 	    .run = do_run,
 	    .cancel = cancel,
 	    .health = health,

@@ -162,7 +162,8 @@ static void what_is_old_is_forgotten_and_the_last_stays_known(void **state)
 	struct events s = {0};
 	double sum = 0;
 	int64_t id;
-	int n = 0;
+	bool more;
+	int n = 0, pieces;
 
 	for (size_t i = 0; i < sizeof runs / sizeof *runs; i++) {
 		struct run r = {.system = "a",
@@ -178,7 +179,16 @@ static void what_is_old_is_forgotten_and_the_last_stays_known(void **state)
 	}
 	OK(catalog_measure(c, "a", "rpo", now - 1200 * day, 1, &e));
 	OK(catalog_measure(c, "a", "rpo", now - 1000 * day, 2, &e));
-	OK(catalog_trim(c, now, &e));
+	OK(db_run(catalog_db(c),
+	    "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1) "
+	    "INSERT INTO measurement SELECT 'b', 'rpo', i, 1 FROM n",
+	    &(struct db_value){.type = DB_INT, .i = 2 * CATALOG_TRIM_ROWS}, 1, NULL, NULL, &e));
+	OK(catalog_trim(c, now, &more, &e));
+	for (pieces = 1; more; pieces++)
+		OK(catalog_trim(c, now, &more, &e));
+	assert_int_equal(pieces, 3);
+	OK(catalog_measured_list(c, "b", "rpo", 0, 0, add_up, &sum, &e));
+	assert_true(sum == 0);
 	OK(run_list(c, &all, count_run, &n, &e));
 	assert_int_equal(n, 3); /* the failed one, a skipped one, and what waits */
 	OK(catalog_event_list(c, 0, NULL, 0, see, &s, &e));

@@ -3,6 +3,9 @@
 
 #include <sys/wait.h>
 
+#include "catalog/catalog_share.h"
+#include "os/os.h"
+
 struct seen {
 	size_t n;
 	int64_t ids[64];
@@ -236,28 +239,101 @@ static void what_is_over_is_over_and_only_its_owner_ends_it(void **state)
 	catalog_close(c);
 }
 
-static void a_run_whose_lease_ended_is_interrupted_once(void **state)
+static void a_run_whose_lease_ended_is_taken_over_by_one(void **state)
 {
 	struct catalog *c = place_open(), *d = place_open();
 	int64_t a = add(c, (struct run){.system = "a"}), b = add(c, (struct run){.system = "b"});
 	struct seen s = {0};
+	struct run r;
 
 	claim(c, 100); /* leased until 160 */
 	claim_as(c, (struct run_claim){.owner = "you", .now_ns = 100, .lease_ns = 160});
 	OK(run_renew(c, "you", 500, &e));
-	OK(run_reap(d, NULL, 160, see, &s, &e));
+	OK(run_started(c, a, "me", 4711, NULL, &e));
+	OK(run_take_over(d, "they", 160, 220, see, &s, &e));
 	assert_int_equal(s.n, 0);
-	OK(run_reap(d, NULL, 161, see, &s, &e));
+	OK(run_take_over(d, "me", 161, 221, see, &s, &e)); /* its own: nobody has to */
+	assert_int_equal(s.n, 0);
+	OK(run_take_over(d, "they", 161, 221, see, &s, &e));
 	assert_int_equal(s.n, 1);
 	assert_int_equal(s.ids[0], a);
-	assert_string_equal(s.status, "interrupted");
-	OK(run_reap(c, NULL, 161, see, &s, &e));
+	assert_true(s.last.pid == 0 && s.last.lease_ns == 221);
+	OK(run_take_over(c, "others", 161, 221, see, &s, &e));
 	assert_int_equal(s.n, 1);
-	OK(run_reap(c, "you", 162, see, &s, &e)); /* it began anew: it runs none */
+	/* Who comes back too late changes nothing any more. */
+	OK(run_renew(c, "me", 900, &e));
+	r = (struct run){.id = a, .owner = "me", .status = RUN_COMPLETED, .ended_ns = 163};
+	assert_int_equal(run_end(c, &r, &e), -1);
+	assert_int_equal(e.kind, ERR_ABSENT);
+	r = (struct run){.id = a, .owner = "they", .status = RUN_INTERRUPTED, .ended_ns = 164};
+	OK(run_end(c, &r, &e));
+	OK(run_take_over(c, "they", 501, 600, see, &s, &e));
 	assert_int_equal(s.n, 2);
 	assert_int_equal(s.ids[1], b);
-	assert_int_equal(end(c, a, RUN_COMPLETED, 163), -1);
-	assert_int_equal(e.kind, ERR_ABSENT);
+	catalog_close(c);
+	catalog_close(d);
+}
+
+static void leases_go_by_one_clock(void **state)
+{
+	struct catalog *c = place_open(), *d = place_open();
+	struct clock *clock = os_clock();
+	int64_t a, b, here = clock->wall_ns(clock);
+
+	OK(catalog_now(c, &a, &e));
+	OK(catalog_now(d, &b, &e));
+	assert_true(a <= b);
+	/* Here both are on one host. */
+	assert_true(a > here - INT64_C(3600000000000) && a < here + INT64_C(3600000000000));
+	catalog_close(c);
+	catalog_close(d);
+}
+
+static void what_all_would_add_one_adds(void **state)
+{
+	struct catalog *c = place_open(), *d = place_open();
+	struct run r = {.system = "a", .kind = "backup", .due_ns = 5};
+	struct seen s = {0};
+	char *value = NULL;
+	int64_t id;
+
+	OK(run_add_once(c, &r, "settled", "5", &id, &e));
+	r.due_ns = 6; /* its clock is another */
+	assert_int_equal(run_add_once(d, &r, "settled", "6", &id, &e), -1);
+	assert_int_equal(e.kind, ERR_EXISTS);
+	/* Neither is there where one of both cannot be. */
+	r.due_ns = 5;
+	assert_int_equal(run_add_once(d, &r, "other", "7", &id, &e), -1);
+	assert_int_equal(e.kind, ERR_EXISTS);
+	OK(catalog_get(c, "other", &value, &e));
+	assert_null(value);
+	OK(catalog_get(c, "settled", &value, &e));
+	assert_string_equal(value, "5");
+	free(value);
+	OK(run_list(c, &(struct run_filter){.system = "a"}, see, &s, &e));
+	assert_int_equal(s.n, 1);
+	catalog_close(c);
+	catalog_close(d);
+}
+
+static bool leads(struct catalog *c, const char *owner, int64_t now_ns)
+{
+	bool ours;
+
+	OK(catalog_lead(c, "watch", owner, now_ns, now_ns + 60, &ours, &e));
+	return ours;
+}
+
+static void what_one_does_for_all_is_anothers_when_it_is_silent(void **state)
+{
+	struct catalog *c = place_open(), *d = place_open();
+
+	assert_true(leads(c, "me", 100));
+	assert_false(leads(d, "you", 150));
+	assert_true(leads(c, "me", 150)); /* until 210 */
+	assert_false(leads(d, "you", 210));
+	assert_true(leads(d, "you", 211));
+	assert_false(leads(c, "me", 212));
 	catalog_close(c);
 	catalog_close(d);
 }
@@ -422,7 +498,7 @@ static void three_that_share_a_queue_lose_no_run_and_run_none_twice(void **state
 	close(fd[0]);
 	c = place_open();
 	/* All but what the dead one held were done, once; those are found, and told. */
-	OK(run_reap(c, NULL, 101, see, &s, &e));
+	OK(run_take_over(c, "heir", 101, 200, see, &s, &e));
 	assert_true(s.n == 1 || s.n == 2);
 	for (size_t i = 0; i < s.n; i++)
 		assert_int_equal(times[s.ids[i]]++, 0);
@@ -431,10 +507,59 @@ static void three_that_share_a_queue_lose_no_run_and_run_none_twice(void **state
 	catalog_close(c);
 }
 
+static void what_waits_already_is_what_is_asked_for(void **state)
+{
+	static const struct {
+		const char *system, *kind, *type;
+		int64_t at, not_before;
+		bool added;
+		int64_t id;
+	} rows[] = {
+	    {"www", "backup", NULL, 10, 0, true, 1},
+	    {"www", "backup", NULL, 11, 0, false, 1},
+	    {"www", "backup", "incremental", 11, 0, false, 1},
+	    {"www", "backup", "full", 12, 0, true, 2}, /* that one does less */
+	    {"www", "backup", "full", 13, 0, false, 2},
+	    {"www", "verify", NULL, 13, 0, true, 3},
+	    {"db", "backup", NULL, 13, 500, true, 4}, /* waits for a window */
+	    {"db", "backup", NULL, 14, 0, true, 5},
+	    {"db", "backup", NULL, 15, 0, false, 5},
+	};
+	struct catalog *c = place_open();
+	int64_t id;
+	bool added;
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct run r = {.system = rows[i].system,
+		    .kind = rows[i].kind,
+		    .type = rows[i].type,
+		    .due_ns = rows[i].at,
+		    .queued_ns = rows[i].at,
+		    .not_before_ns = rows[i].not_before};
+
+		OK(run_ask(c, &r, &id, &added, &e));
+		assert_int_equal(added, rows[i].added);
+		assert_int_equal(id, rows[i].id);
+	}
+	/* One that runs has read already: what was asked after it has to come after it. */
+	assert_int_equal(claim(c, 20), 1);
+	OK(run_ask(c,
+	    &(struct run){.system = "www", .kind = "verify", .due_ns = 21, .queued_ns = 21}, &id,
+	    &added, &e));
+	assert_false(added);
+	assert_int_equal(claim(c, 22), 2);
+	OK(run_ask(c,
+	    &(struct run){.system = "www", .kind = "backup", .due_ns = 23, .queued_ns = 23}, &id,
+	    &added, &e));
+	assert_true(added);
+	catalog_close(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    T(a_run_comes_back_as_it_was_added_and_ended),
+	    T(what_waits_already_is_what_is_asked_for),
 	    T(a_due_run_is_added_once_whoever_adds_it),
 	    T(the_first_by_priority_then_by_time_is_taken),
 	    T(a_run_waits_for_what_it_comes_after),
@@ -442,7 +567,10 @@ int main(void)
 	    T(a_queue_has_so_many_running_and_harms_no_other),
 	    T(a_node_takes_its_own_and_what_is_no_ones),
 	    T(what_is_over_is_over_and_only_its_owner_ends_it),
-	    T(a_run_whose_lease_ended_is_interrupted_once),
+	    T(a_run_whose_lease_ended_is_taken_over_by_one),
+	    T(leases_go_by_one_clock),
+	    T(what_all_would_add_one_adds),
+	    T(what_one_does_for_all_is_anothers_when_it_is_silent),
 	    T(the_latest_is_known_of_each_system_and_kind),
 	    T(runs_are_listed_newest_first_by_what_is_asked),
 	    T(three_that_share_a_queue_lose_no_run_and_run_none_twice),

@@ -1,0 +1,243 @@
+/*
+ * verify: is a system's newest snapshot what it should be?  With --repo in that repository, in this
+ * process; without, in each place where it is declared to be, as a job.
+ */
+#include "cli/cli_out.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "catalog/catalog_snapshot.h"
+#include "cli/cli_audit.h"
+#include "cli/cli_job.h"
+#include "cli/cli_verify.h"
+#include "config/world.h"
+#include "os/os.h"
+
+enum { DAY = 86400 };
+static const uint64_t sample_bytes = UINT64_C(256) << 20;
+
+static int64_t seconds(const struct calendar_duration *d)
+{
+	return d->ns / CALENDAR_SECOND + (int64_t)d->months * 30 * DAY;
+}
+
+static void add_paths(const struct world_system *s, struct cli_list *out)
+{
+	for (size_t i = 0; i < s->sources.n; i++) {
+		const struct world_source *src = (const struct world_source *)s->sources.v + i;
+
+		for (size_t j = 0; j < src->files.paths.n; j++) {
+			out->v = mem_realloc(out->v, (out->n + 1) * sizeof *out->v);
+			out->v[out->n++] = src->files.paths.v[j];
+		}
+	}
+}
+
+/* What is promised of it; of a system that is declared nowhere nothing is. */
+static int fill(struct cli *c, struct verify_params *p, struct cli_list *paths, struct err *e)
+{
+	const struct world_system *s = NULL;
+	const struct world_tier *t;
+
+	if (config_load(c, false, e) == -1)
+		return -1;
+	if (c->world != NULL)
+		s = world_system(c->world, p->system);
+	if (s != NULL) {
+		t = world_tier(c->world, s->tier);
+		add_paths(s, paths);
+		p->paths = paths->v;
+		p->npaths = paths->n;
+		p->rpo_target_s = seconds(&t->rpo.target);
+		p->rpo_acceptable_s = seconds(&t->rpo.acceptable);
+		p->rto_target_s = seconds(&t->rto.target);
+		p->rto_acceptable_s = seconds(&t->rto.acceptable);
+		p->all_data_within_s = seconds(&t->verify.all_data_within);
+		p->level = (enum verify_level)t->verify.level;
+	}
+	if (c->opt.level != 0)
+		p->level = (enum verify_level)c->opt.level;
+	if (p->level == 0)
+		p->level = VERIFY_STANDARD;
+	return 0;
+}
+
+static int take_seed(struct cli *c, struct verify_params *p, struct err *e)
+{
+	char *end;
+
+	if (c->opt.seed == NULL)
+		return 0;
+	errno = 0;
+	p->seed = strtoull(c->opt.seed, &end, 10);
+	if (*end != '\0' || errno != 0 || p->seed == 0 || c->opt.seed[0] == '-')
+		return err_set(e, ERR_USAGE, "verify: --seed is a number, as an earlier one said");
+	return 0;
+}
+
+/* The newest that was noted when it was stored here. */
+static int note_known(void *arg, const struct catalog_snapshot *s, struct err *e)
+{
+	struct verify_params *p = arg;
+
+	if (id_parse(&p->known.id, s->snapshot))
+		p->known.start_ns = s->start_ns;
+	return 0;
+}
+
+/* Without a configuration, or where the catalog is away, nothing is known. */
+static void recall(struct cli *c, struct verify_params *p)
+{
+	struct catalog_snapshot_filter f = {
+	    .repository = repo_id_text(c->repo), .system = p->system, .limit = 1};
+	struct catalog *cat = NULL;
+	struct err e;
+
+	if (c->world != NULL && cli_catalog_open(c, &cat, &e) == 0 &&
+	    catalog_snapshot_list(cat, &f, note_known, p, &e) == -1)
+		out_message(c, "the catalog is not asked: %s", e.msg);
+	catalog_close(cat);
+}
+
+/* ---- What came of it. */
+
+/* What is only in the catalog is no part of the work; that it is missing is told. */
+static void measure(struct cli *c, const json_t *o)
+{
+	struct catalog *cat = NULL;
+	struct err e;
+
+	if (!c->ran.wanted)
+		return;
+	if (cli_catalog_open(c, &cat, &e) == -1 ||
+	    verify_measure(cat, o, c->ctx->clock->wall_ns(c->ctx->clock), &e) == -1)
+		out_message(c, "what was measured is not recorded: %s", e.msg);
+	catalog_close(cat);
+}
+
+static void note(struct cli *c, const struct verify_result *r)
+{
+	const char *verified = r->score.passed ? "passed" : "failed";
+	char score[32];
+
+	c->ran.judged = true;
+	c->ran.score = r->score.score;
+	c->ran.verified = verified;
+	c->ran.files = r->files;
+	c->ran.bytes = r->bytes;
+	c->ran.bytes_read = r->bytes_read;
+	if (r->has_snapshot) {
+		id_hex(c->ran.snapshot, &r->snapshot);
+		audit_put(c, "snapshot", c->ran.snapshot);
+	}
+	snprintf(score, sizeof score, "%.3f", r->score.score);
+	audit_put(c, "verified", verified);
+	audit_put(c, "score", score);
+}
+
+static void summarize(struct cli *c, const json_t *o)
+{
+	static const char *const keys[] = {"system", "repository", "snapshot", "verified", "score",
+	    "files", "bytes", "bytes_read"};
+	json_t *s = json_object();
+
+	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+		json_object_set(s, keys[i], json_object_get(o, keys[i]));
+	out_json(c, "summary", s);
+}
+
+/* The failure that matters most, in one line. */
+static const struct verify_answer *worst(const struct verify_result *r, const char **name)
+{
+	const struct verify_answer *found = NULL;
+	bool critical = false;
+
+	for (size_t i = 0; i < VERIFY_IDS; i++) {
+		if (r->answers[i].state != VERIFY_FAILED ||
+		    (found != NULL && (critical || !verify_rules[i].critical)))
+			continue;
+		found = &r->answers[i];
+		critical = verify_rules[i].critical;
+		*name = verify_rules[i].name;
+	}
+	return found;
+}
+
+static int judge(struct cli *c, const struct verify_result *r, struct err *e)
+{
+	const struct verify_answer *a;
+	const char *name;
+
+	if (!r->score.passed && (a = worst(r, &name)) != NULL) {
+		err_set(e, ERR_DAMAGE_FOUND, "verify: %s failed, score %.3f: %s: %s", c->args.v[0],
+		    r->score.score, name, a->why);
+		return err_hint(e,
+		    "'holdfast check' says what else in the repository is damaged; "
+		    "'holdfast run %s' makes a new snapshot",
+		    c->args.v[0]);
+	}
+	if (r->damaged_elsewhere > 0) {
+		err_set(e, ERR_INCOMPLETE,
+		    "verify: %s passed, but %llu damaged %s found that others need", c->args.v[0],
+		    (unsigned long long)r->damaged_elsewhere,
+		    text_plural(r->damaged_elsewhere, "pack was", "packs were"));
+		return err_hint(e, "'holdfast check --read-data' says whose");
+	}
+	return 0;
+}
+
+/* ---- Here. */
+
+static int verify_here(struct cli *c, struct err *e)
+{
+	char *state = os_state_dir(), *scratch = mem_printf("%s/scratch", state);
+	struct verify_params p = {.system = c->args.v[0],
+	    .read_data = c->opt.read_data,
+	    .scratch = scratch,
+	    .sample_bytes = sample_bytes,
+	    .jobs = (unsigned)c->opt.jobs};
+	struct cli_list paths = {0};
+	struct verify_result r;
+	json_t *o = NULL;
+	int rc = -1;
+
+	if (fill(c, &p, &paths, e) == -1 || take_seed(c, &p, e) == -1)
+		goto out;
+	recall(c, &p);
+	progress_start(c);
+	rc = op_verify(c->repo, &p, c->ctx, &r, e);
+	progress_stop(c);
+	if (rc == -1)
+		goto out;
+	note(c, &r);
+	o = verify_json(c->named ? c->named->item.name : repo_url(c->repo), &p, &r);
+	measure(c, o);
+	if (c->out.json) {
+		out_json(c, "item", json_incref(o));
+		summarize(c, o);
+	} else {
+		verify_show(c, o);
+	}
+	rc = judge(c, &r, e);
+out:
+	json_decref(o);
+	free(paths.v);
+	free(scratch);
+	free(state);
+	return rc;
+}
+
+int cmd_verify(struct cli *c, struct err *e)
+{
+	if (c->repo == NULL && (c->opt.read_data || c->opt.seed) && !c->opt.foreground) {
+		err_set(e, ERR_USAGE, "verify: --read-data and --seed are not for the daemon");
+		return err_hint(e, "add --foreground, or -r REPO");
+	}
+	if (c->repo == NULL)
+		return cmd_run_kind(c, "verify", e);
+	if (c->args.n != 1)
+		return err_set(e, ERR_USAGE, "verify: with --repo one system");
+	return verify_here(c, e);
+}

@@ -1,0 +1,126 @@
+/*
+ * daemon_share: beside other daemons, on other hosts, that share our catalog.
+ *
+ * Who is silent for as long as a lease is taken for dead: another takes its runs over, and begins
+ * them anew.  One that was only stopped for a while (a machine asleep) finds that out when it
+ * wakes, and stops what is not its own any more.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hex.h"
+#include "base/mem.h"
+#include "catalog/catalog_share.h"
+#include "crypto/crypto.h"
+#include "daemon/daemon_internal.h"
+#include "os/os.h"
+
+enum { ID = 8 };
+
+/* Hosts may have one name, as containers do: the state folder has a number of its own. */
+static int read_id(const char *path, char id[2 * ID + 1])
+{
+	struct buf text = {0};
+	struct err ignored;
+	uint8_t bytes[ID];
+	bool good = os_read_file(path, 2 * ID + 1, &text, &ignored) == 0 && text.n >= 2 * ID;
+
+	snprintf(id, 2 * ID + 1, "%.*s", (int)(good ? 2 * ID : 0), good ? buf_cstr(&text) : "");
+	buf_fini(&text);
+	return good && hex_decode(bytes, ID, id) ? 0 : -1;
+}
+
+char *daemon_owner(const char *state_dir, struct err *e)
+{
+	char *path = mem_printf("%s/daemon.id", state_dir), id[2 * ID + 1], *owner = NULL;
+	uint8_t bytes[ID];
+	int rc = read_id(path, id);
+
+	if (rc == -1) {
+		crypto_random(bytes, ID);
+		hex_encode(id, bytes, ID);
+		rc = os_file_replace(path, span_str(id), 0600, e);
+	}
+	if (rc == 0)
+		owner = mem_printf("%s:%s:%s", os_host(), state_dir, id);
+	free(path);
+	return owner;
+}
+
+struct lost {
+	struct daemon *d;
+	bool some;
+};
+
+static int told(void *arg, const struct run *r, struct err *e)
+{
+	struct lost *l = arg;
+
+	l->some = true;
+	daemon_log(l->d, EVENT_WARN, "run=%" PRId64 " %s: whoever ran it%s%s is silent", r->id,
+	    r->system, r->node ? " on " : "", r->node ? r->node : "");
+	return 0;
+}
+
+int daemon_take_lost(struct daemon *d, bool *some, struct err *e)
+{
+	struct lost l = {.d = d};
+	int64_t now, mono_s = d->ctx->clock->mono_ns(d->ctx->clock) / CALENDAR_SECOND;
+
+	/* After a jump of our clock, which a file's leases go by, its owners renew them first. */
+	if (mono_s < d->patient_mono_s)
+		return 0;
+	if (catalog_now(d->catalog, &now, e) == -1)
+		return -1;
+	if (run_take_over(d->catalog, d->owner, now, now + DAEMON_LEASE_S * CALENDAR_SECOND, told,
+		&l, e) == -1)
+		return -1;
+	*some = l.some;
+	return 0;
+}
+
+int daemon_renew_leases(struct daemon *d, struct err *e)
+{
+	int64_t now, until;
+
+	d->leads = false;
+	if (catalog_now(d->catalog, &now, e) == -1)
+		return -1;
+	until = now + DAEMON_LEASE_S * CALENDAR_SECOND;
+	if (run_renew(d->catalog, d->owner, until, e) == -1)
+		return -1;
+	return catalog_lead(d->catalog, "watch", d->owner, now, until, &d->leads, e);
+}
+
+struct whose {
+	const struct daemon *d;
+	bool lost;
+};
+
+static int look(void *arg, const struct run *r, struct err *e)
+{
+	struct whose *w = arg;
+
+	w->lost = r->status == RUN_INTERRUPTED ||
+		  (r->status == RUN_RUNNING && r->owner && strcmp(r->owner, w->d->owner) != 0);
+	return 0;
+}
+
+int daemon_stop_lost(struct daemon *d, struct err *e)
+{
+	for (struct child *c = d->children; c != NULL; c = c->next) {
+		struct whose w = {.d = d};
+
+		if (c->asked_ms)
+			continue;
+		if (run_get(d->catalog, c->run.id, look, &w, e) == -1)
+			return -1;
+		if (!w.lost)
+			continue;
+		daemon_tell(d, "run.lost", EVENT_WARN, c->run.system, c->run.id,
+		    "we were silent for so long that another daemon has it: stopped here");
+		child_stop(c);
+	}
+	return 0;
+}
