@@ -174,6 +174,7 @@ static void on_timer(uv_timer_t *t)
 	daemon_notify_tick(d->notify);
 	if (d->stopping)
 		return;
+	daemon_look_at_catalog(d);
 	if (now - d->renewed_s >= DAEMON_RENEW_S || now < d->renewed_s) {
 		d->renewed_s = now;
 		daemon_renew(d);

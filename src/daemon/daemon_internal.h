@@ -120,6 +120,9 @@ int daemon_take_lost(struct daemon *d, bool *some, struct err *e);
 int daemon_renew_leases(struct daemon *d, struct err *e);
 int daemon_stop_lost(struct daemon *d, struct err *e); /* what others took from us */
 
+/* daemon_catalog.c: a file that was moved away: what is there now is our catalog. */
+void daemon_look_at_catalog(struct daemon *d);
+
 /* daemon_watch.c: tell of systems whose newest backup is older than they promise. */
 void daemon_watch_rpo(struct daemon *d, int64_t now_s);
 
