@@ -148,6 +148,8 @@ static void reload(struct daemon *d)
 
 	notify_socket_reloading(&e);
 	if (daemon_load(d, &e) == 0) {
+		daemon_changes_stop(d);
+		daemon_changes_start(d);
 		daemon_tell(d, "config.reloaded", EVENT_INFO, NULL, 0, "%zu systems", d->nsystems);
 		daemon_record_config(d, NULL);
 	} else {
@@ -185,6 +187,7 @@ static void on_timer(uv_timer_t *t)
 	daemon_look_after_orphans(d);
 	daemon_queue_due(d, now);
 	daemon_upkeep_due(d, now);
+	daemon_changes_due(d);
 	daemon_dispatch(d);
 	daemon_watch_rpo(d, now);
 	daemon_watch_thaws(d);
@@ -300,7 +303,9 @@ static int serve(struct daemon *d, struct err *e)
 		daemon_record_life(d, true);
 		daemon_record_config(d, NULL);
 		notify_socket_send(NOTIFY_READY, &e2);
+		daemon_changes_start(d);
 		uv_run(&d->loop, UV_RUN_DEFAULT);
+		daemon_changes_stop(d);
 		daemon_record_life(d, false);
 		daemon_tell(d, "daemon.stopped", EVENT_INFO, NULL, 0, "nothing runs any more");
 		daemon_notify_free(d->notify);

@@ -30,6 +30,7 @@ struct planned {
 };
 
 /* A declared repository, and up to when all that was due of it is in the queue. */
+struct changes;
 struct upkept {
 	const struct world_repository *repository; /* of daemon->world */
 	struct world_times *times;
@@ -63,6 +64,8 @@ struct daemon {
 	struct planned *systems; /* what others depend on first */
 	size_t *place;           /* in systems, of each of world's */
 	size_t nsystems;
+	struct changes **changes; /* of systems that are watched */
+	size_t nchanges;
 	struct upkept *upkept;
 	size_t nupkept;
 	struct child *children;
@@ -101,6 +104,13 @@ void daemon_queue_due(struct daemon *d, int64_t now_s);
 void daemon_forget_time(struct daemon *d, int64_t now_s);
 const struct world_system *daemon_system(const struct daemon *d, const char *name);
 bool daemon_declares(const struct daemon *d, const struct run *r); /* what it is of */
+
+/* daemon_changes.c: continuous systems, from the configuration that is in force. */
+void daemon_changes_start(struct daemon *d);
+void daemon_changes_stop(struct daemon *d); /* waits for its threads, which is soon */
+void daemon_changes_due(struct daemon *d);
+/* daemon_plan.c: 1: one that sees what has changed by now is in the queue; 0: not yet. */
+int daemon_queue_changed(struct daemon *d, const char *system, struct err *e);
 
 /* daemon_upkeep.c: repositories are pruned when they say. */
 int daemon_upkeep_new(
