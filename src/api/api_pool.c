@@ -10,6 +10,10 @@ struct catalog *api_pool_take(struct api *a, struct err *e)
 	if (a->npool > 0)
 		c = a->pool[--a->npool];
 	pthread_mutex_unlock(&a->pool_lock);
+	if (c != NULL && catalog_is_moved(c)) {
+		catalog_close(c);
+		c = NULL;
+	}
 	if (c == NULL && catalog_open(a->p.catalog, &c, e) == -1) {
 		err_wrap(e, "catalog");
 		return NULL;

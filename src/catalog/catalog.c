@@ -118,6 +118,7 @@ int catalog_open(const char *url, struct catalog **out, struct err *e)
 		catalog_close(c);
 		return err_wrap(e, "catalog");
 	}
+	catalog_note_file(c);
 	*out = c;
 	return 0;
 }

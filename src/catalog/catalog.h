@@ -90,6 +90,9 @@ void catalog_close(struct catalog *c); /* NULL does nothing */
 struct db *catalog_db(struct catalog *c);
 char *catalog_place(const struct catalog *c); /* where it is, without a password; new text */
 
+/* Is it another file that is there now, or none: was ours moved away, or deleted? */
+bool catalog_is_moved(const struct catalog *c);
+
 /* Is a file whole, all through?  Takes as long as reading it; a server looks after itself. */
 bool catalog_is_sound(struct catalog *c);
 /* As catalog_open_anew, for a file that opens and isn't sound. */

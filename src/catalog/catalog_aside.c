@@ -109,6 +109,30 @@ int catalog_open_anew(const char *url, struct catalog **out, char **aside, struc
 	return catalog_open(url, out, e);
 }
 
+static bool look(const struct catalog *c, struct stat *st)
+{
+	const char *path = strncmp(c->url, "sqlite:", 7) == 0 ? c->url + 7 : c->url;
+
+	return os_fstatat(AT_FDCWD, path, st, 0) == 0;
+}
+
+void catalog_note_file(struct catalog *c)
+{
+	struct stat st;
+
+	if (db_is_server(c->db) || !look(c, &st))
+		return;
+	c->device = st.st_dev;
+	c->inode = st.st_ino;
+}
+
+bool catalog_is_moved(const struct catalog *c)
+{
+	struct stat st;
+
+	return c->inode != 0 && (!look(c, &st) || st.st_dev != c->device || st.st_ino != c->inode);
+}
+
 static int take_verdict(void *arg, const struct db_value *v, size_t n, struct err *e)
 {
 	bool *sound = arg;

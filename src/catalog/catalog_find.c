@@ -12,17 +12,12 @@
 #include "catalog/catalog_files.h"
 #include "catalog/catalog_internal.h"
 #include "catalog/catalog_text.h"
+#include "catalog/catalog_words.h"
+#include "catalog/find_series.h"
 
 enum {
-	LETTERS = 3, /* that the indexes are made of */
-	FEW = 1000   /* folders, through which to look is quick */
-};
-
-/* The snapshots of one series, by their places in it; kept from one hit to the next. */
-struct series {
-	int64_t id;
-	const struct catalog_snapshot **v;
-	size_t n;
+	FEW = 1000, /* folders, through which to look is quick */
+	MANY = 50   /* of 5,000 names: so many that the first are met soon */
 };
 
 struct finding {
@@ -32,10 +27,15 @@ struct finding {
 	void *arg;
 	bool glob, by_path, enough;
 	uint64_t hits;
-	struct series *series;
-	size_t nseries;
+	struct find_all_series series;
 	struct buf path; /* bytes, with a NUL behind */
 	size_t name;     /* where the name begins in it */
+	/* What an index is asked for: values of the statement, and their texts. */
+	struct buf text, words[CATALOG_WORDS];
+	struct db_value v[CATALOG_WORDS];
+	size_t n;
+	struct buf folders; /* numbers of FEW of them at most, "1,2,3" */
+	size_t nfolders;
 };
 
 /* ---- What to look for. */
@@ -86,129 +86,7 @@ static const char *in_name(const struct finding *x)
 	return x->glob && strpbrk(tail, "*?[") != NULL ? NULL : tail;
 }
 
-static size_t letters(struct span s)
-{
-	uint32_t code;
-	size_t n = 0;
-
-	for (size_t k; s.n > 0; n++, s = span_of(s.p + k, s.n - k))
-		k = catalog_text_step(s, &code) ? catalog_text_step(s, &code) : 1;
-	return n;
-}
-
-/* "abc" "bcd": each three letters in a row, quoted, for the index of SQLite. */
-static void put_trigrams(struct buf *out, struct span s)
-{
-	while (letters(s) >= LETTERS) {
-		struct span at = s;
-		uint32_t code;
-
-		buf_put_u8(out, '"');
-		for (int i = 0; i < LETTERS; i++) {
-			size_t k = catalog_text_step(at, &code);
-
-			if (at.p[0] == '"')
-				buf_put_u8(out, '"');
-			buf_put(out, at.p, k);
-			at = span_of(at.p + k, at.n - k);
-		}
-		buf_put(out, "\" ", 2);
-		s = span_of(s.p + catalog_text_step(s, &code), s.n - catalog_text_step(s, &code));
-	}
-}
-
-/* For LIKE of PostgreSQL. */
-static void put_escaped(struct buf *out, struct span s)
-{
-	for (size_t i = 0; i < s.n; i++) {
-		if (strchr("%_\\", s.p[i]))
-			buf_put_u8(out, '\\');
-		buf_put_u8(out, s.p[i]);
-	}
-}
-
-/* %abcd% */
-static void put_like(struct buf *out, struct span s)
-{
-	buf_put_u8(out, '%');
-	put_escaped(out, s);
-	buf_put_u8(out, '%');
-}
-
-/* abcd/% */
-static void put_prefix(struct buf *out, struct span s)
-{
-	put_escaped(out, s);
-	buf_put(out, "/%", 2);
-}
-
 /* ---- What was found. */
-
-static const struct catalog_snapshot *copy(const struct catalog_snapshot *s)
-{
-	struct catalog_snapshot *d = mem_dup(s, sizeof *s);
-	const char **texts[] = {
-	    &d->repository, &d->name, &d->snapshot, &d->group, &d->system, &d->host, &d->outcome};
-
-	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-		*texts[i] = *texts[i] ? mem_strdup(*texts[i]) : NULL;
-	return d;
-}
-
-static void free_copy(const struct catalog_snapshot *s)
-{
-	const char *texts[] = {
-	    s->repository, s->name, s->snapshot, s->group, s->system, s->host, s->outcome};
-
-	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-		free((void *)texts[i]);
-	free((void *)s);
-}
-
-static int keep(void *arg, const struct catalog_snapshot *s, struct err *e)
-{
-	struct series *x = arg;
-
-	x->v = mem_realloc(x->v, (x->n + 1) * sizeof *x->v);
-	x->v[x->n++] = copy(s);
-	return 0;
-}
-
-static int series_of(struct finding *x, int64_t id, struct series **out, struct err *e)
-{
-	struct db_value v[] = {db_int(id), db_text(x->p->repository ? x->p->repository : ""),
-	    db_text(x->p->system ? x->p->system : "")};
-	struct series *s;
-
-	for (size_t i = 0; i < x->nseries; i++)
-		if (x->series[i].id == id) {
-			*out = &x->series[i];
-			return 0;
-		}
-	x->series = mem_realloc(x->series, (x->nseries + 1) * sizeof *x->series);
-	s = *out = &x->series[x->nseries++];
-	*s = (struct series){.id = id};
-	return catalog_snapshots_where(x->c,
-	    "WHERE s.series = ?1 AND s.seq > 0 AND (?2 = '' OR r.uid = ?2 OR r.name = ?2) "
-	    "AND (?3 = '' OR s.system = ?3) ORDER BY s.seq",
-	    v, 3, keep, s, e);
-}
-
-/* The first whose place is that or a later one. */
-static size_t place(const struct series *s, int64_t seq)
-{
-	size_t a = 0, b = s->n;
-
-	while (a < b) {
-		size_t m = a + (b - a) / 2;
-
-		if (s->v[m]->seq < seq)
-			a = m + 1;
-		else
-			b = m;
-	}
-	return a;
-}
 
 /* A part of the name; or of the path, up to within the name. */
 static bool has_part(const struct finding *x, const char *path)
@@ -251,15 +129,15 @@ static int candidate(void *arg, const struct db_value *v, size_t n, struct err *
 	struct finding *x = arg;
 	struct catalog_hit h = {
 	    .type = (enum entry_type)v[5].i, .size = (uint64_t)v[6].i, .mtime_ns = v[7].i};
-	struct series *s;
+	struct find_series *s;
 	size_t from, to;
 
 	if (!matches(x, v[0].s, v[1].s) || !in_time(x->p, h.mtime_ns))
 		return 0;
-	if (series_of(x, v[2].i, &s, e) == -1)
+	if (find_series_get(&x->series, x->c, x->p, v[2].i, &s, e) == -1)
 		return -1;
-	from = place(s, v[3].i);
-	to = v[4].i == 0 ? s->n : place(s, v[4].i + 1);
+	from = find_series_place(s, v[3].i);
+	to = v[4].i == 0 ? s->n : find_series_place(s, v[4].i + 1);
 	if (from >= to)
 		return 0;
 	x->hits++;
@@ -291,139 +169,219 @@ const char *catalog_type_name(enum entry_type type)
 /* CROSS JOIN: SQLite keeps the order, and the order is known to be right. */
 #define OF_NAME                                                                                    \
 	"CROSS JOIN file_version AS v ON v.name = f.id CROSS JOIN folder AS d ON d.id = v.folder "
+#define OF_FOLDER                                                                                  \
+	"CROSS JOIN file_version AS v ON v.folder = d.id CROSS JOIN file_name AS f ON f.id = "     \
+	"v.name "
 #define LITE_NAMES "SELECT rowid FROM name_words WHERE name_words MATCH ?1"
+/* LATERAL: so does PostgreSQL, which begins to tell before it knows all. */
+#define SERVER_SELECT "SELECT %s, v.series, v.first, v.last, v.type, v.size, v.mtime_ns FROM "
+#define SERVER_OF_NAME                                                                             \
+	"CROSS JOIN LATERAL (SELECT x.*, (SELECT d.path FROM folder AS d WHERE d.id = x.folder) "  \
+	"AS path FROM file_version AS x WHERE x.name = f.id "                                      \
+	"ORDER BY x.folder, x.series, x.first) AS v "
+#define SERVER_OF_FOLDER                                                                           \
+	"CROSS JOIN LATERAL (SELECT x.*, (SELECT f.name FROM file_name AS f WHERE f.id = x.name) " \
+	"AS file FROM file_version AS x WHERE x.folder = d.id "                                    \
+	"ORDER BY x.name, x.series, x.first) AS v "
 
-static const char *const by_name[] = {
-    SELECT "name_words AS w CROSS JOIN file_name AS f ON f.id = w.rowid " OF_NAME
-	   "WHERE name_words MATCH ?1",
-    SELECT "file_name AS f JOIN file_version AS v ON v.name = f.id "
-	   "JOIN folder AS d ON d.id = v.folder WHERE f.name ILIKE ?1 "
-	   "ORDER BY f.id, d.id, v.series, v.first",
-};
-/* ...but those that were found by their names. */
-static const char *const by_folder[] = {
-    SELECT "folder_words AS w CROSS JOIN folder AS d ON d.id = w.rowid "
-	   "CROSS JOIN file_version AS v ON v.folder = d.id "
-	   "CROSS JOIN file_name AS f ON f.id = v.name "
-	   "WHERE folder_words MATCH ?1 AND f.id NOT IN (" LITE_NAMES ")",
-    SELECT "folder AS d JOIN file_version AS v ON v.folder = d.id "
-	   "JOIN file_name AS f ON f.id = v.name WHERE d.path ILIKE ?1 AND NOT f.name ILIKE ?1 "
-	   "ORDER BY d.id, f.id, v.series, v.first",
-};
-/* With fewer letters all names are looked through, which is quickest by LIKE. */
-static const char *const all[] = {
-    SELECT "file_name AS f " OF_NAME "WHERE f.name LIKE ?1 ESCAPE '\\'",
-    SELECT "file_name AS f JOIN file_version AS v ON v.name = f.id "
-	   "JOIN folder AS d ON d.id = v.folder WHERE f.name ILIKE ?1",
-};
-
-static const char *const in_folder[] = {
-    SELECT "folder_words AS w CROSS JOIN folder AS d ON d.id = w.rowid "
-	   "CROSS JOIN file_version AS v ON v.folder = d.id "
-	   "CROSS JOIN file_name AS f ON f.id = v.name WHERE folder_words MATCH ?1",
-    SELECT "folder AS d JOIN file_version AS v ON v.folder = d.id "
-	   "JOIN file_name AS f ON f.id = v.name WHERE d.path ILIKE ?1 "
-	   "ORDER BY d.id, f.id, v.series, v.first",
-};
-static const char *const folders[] = {
-    "SELECT count(*) FROM (SELECT 1 FROM folder_words WHERE folder_words MATCH ?1 LIMIT ?2)",
-    "SELECT count(*) FROM (SELECT 1 FROM folder WHERE path ILIKE ?1 LIMIT ?2) AS x",
-};
-
-/* What an index is asked for these letters; false: they are too few. */
-static bool words_of(const struct finding *x, struct span what, struct buf *words)
+static void set_words(struct finding *x, size_t n)
 {
-	struct buf text = {0};
-	bool enough;
+	x->n = n;
+	for (size_t i = 0; i < n; i++)
+		x->v[i] = (struct db_value){.type = DB_TEXT, .s = buf_span(&x->words[i])};
+}
 
-	buf_reset(words);
-	catalog_text_put(&text, what);
-	enough = letters(buf_span(&text)) >= LETTERS;
-	if (enough && db_is_server(x->c->db))
-		put_like(words, buf_span(&text));
-	else if (enough)
-		put_trigrams(words, buf_span(&text));
-	buf_fini(&text);
-	return enough;
+/* Ask an index for these letters; false: they are too few. */
+static bool words_of(struct finding *x, struct span what)
+{
+	bool server = db_is_server(x->c->db);
+	struct catalog_words w;
+
+	buf_reset(&x->text);
+	catalog_text_put(&x->text, what);
+	if (!catalog_words_of(&w, buf_span(&x->text), server))
+		return false;
+	for (size_t i = 0; i < (server ? w.n : 1); i++) {
+		buf_reset(&x->words[i]);
+		if (server)
+			catalog_words_like(&x->words[i], w.v[i]);
+		else
+			catalog_words_match(&x->words[i], &w);
+	}
+	set_words(x, server ? w.n : 1);
+	return true;
+}
+
+/* "f.name LIKE ?1 AND f.name LIKE ?2" */
+static void put_likes(const struct finding *x, struct buf *sql, const char *column)
+{
+	for (size_t i = 0; i < x->n; i++)
+		buf_printf(sql, "%s%s %s ?%zu", i ? " AND " : "", column,
+		    x->p->ignore_case ? "ILIKE" : "LIKE", i + 1);
+}
+
+/*
+ * Where a good part of all names has these letters, the first of them are found soonest without
+ * an index, whose answer has to be whole before it begins: its planner knows that of one text,
+ * not of its words.
+ */
+static int prefer_whole(struct finding *x, struct err *e)
+{
+	struct db_value like = {.type = DB_TEXT};
+	struct buf whole = {0};
+	int64_t n;
+	int rc;
+
+	if (!db_is_server(x->c->db) || x->n == 1)
+		return 0;
+	catalog_words_like(&whole, buf_span(&x->text));
+	like.s = buf_span(&whole);
+	rc = catalog_int(x->c,
+	    x->p->ignore_case ? "SELECT count(*) FROM file_name WHERE id <= 5000 AND name ILIKE ?1"
+			      : "SELECT count(*) FROM file_name WHERE id <= 5000 AND name LIKE ?1",
+	    &like, 1, &n, e);
+	if (rc == 0 && n >= MANY) {
+		buf_reset(&x->words[0]);
+		buf_put_span(&x->words[0], like.s);
+		set_words(x, 1);
+	}
+	buf_fini(&whole);
+	return rc;
+}
+
+static int run(struct finding *x, struct buf *sql, struct err *e)
+{
+	int rc = db_stream(x->c->db, buf_cstr(sql), x->v, x->n, candidate, x, e);
+
+	buf_fini(sql);
+	return rc;
+}
+
+/* With too few letters for an index all names are looked through, which is quickest by LIKE. */
+static int by_name(struct finding *x, bool all, struct err *e)
+{
+	struct buf sql = {0};
+
+	if (prefer_whole(x, e) == -1)
+		return -1;
+	if (db_is_server(x->c->db)) {
+		buf_printf(&sql, SERVER_SELECT "file_name AS f " SERVER_OF_NAME "WHERE ",
+		    "v.path, f.name");
+		put_likes(x, &sql, "f.name");
+	} else if (all)
+		buf_printf(
+		    &sql, SELECT "file_name AS f " OF_NAME "WHERE f.name LIKE ?1 ESCAPE '\\'");
+	else
+		buf_printf(&sql,
+		    SELECT "name_words AS w CROSS JOIN file_name AS f ON f.id = w.rowid " OF_NAME
+			   "WHERE name_words MATCH ?1");
+	return run(x, &sql, e);
+}
+
+/* ...but those that are found by their names. */
+static int by_folder(struct finding *x, struct err *e)
+{
+	struct buf sql = {0};
+
+	if (db_is_server(x->c->db)) {
+		buf_printf(
+		    &sql, SERVER_SELECT "folder AS d " SERVER_OF_FOLDER "WHERE ", "d.path, v.file");
+		put_likes(x, &sql, "d.path");
+		buf_printf(&sql, " AND NOT (");
+		put_likes(x, &sql, "v.file");
+		buf_printf(&sql, ")");
+	} else
+		buf_printf(&sql,
+		    SELECT "folder_words AS w CROSS JOIN folder AS d ON d.id = w.rowid " OF_FOLDER
+			   "WHERE folder_words MATCH ?1 AND f.id NOT IN (" LITE_NAMES ")");
+	return run(x, &sql, e);
+}
+
+static int note_folder(void *arg, const struct db_value *v, size_t n, struct err *e)
+{
+	struct finding *x = arg;
+
+	buf_printf(&x->folders, "%s%lld", x->nfolders++ ? "," : "", (long long)v[0].i);
+	return 0;
+}
+
+/* Which folders; *few: so few that we look through them. */
+static int note_folders(struct finding *x, const char *sql, const struct db_value *v, size_t n,
+    bool *few, struct err *e)
+{
+	buf_reset(&x->folders);
+	x->nfolders = 0;
+	if (db_run(x->c->db, sql, v, n, note_folder, x, e) == -1)
+		return -1;
+	*few = x->nfolders < FEW;
+	return 0;
+}
+
+static int in_folders(struct finding *x, struct err *e)
+{
+	struct buf sql = {0};
+
+	if (x->nfolders == 0)
+		return 0;
+	if (db_is_server(x->c->db))
+		buf_printf(&sql, SERVER_SELECT "folder AS d " SERVER_OF_FOLDER, "d.path, v.file");
+	else
+		buf_printf(&sql, SELECT "folder AS d " OF_FOLDER);
+	buf_printf(&sql, "WHERE d.id IN (%s)", buf_cstr(&x->folders));
+	x->n = 0;
+	return run(x, &sql, e);
 }
 
 /* A part of the path is the end of a folder and the beginning of a name: few have that end? */
-static int few_folders(struct finding *x, struct buf *words, bool *few, struct err *e)
+static int few_folders(struct finding *x, bool *few, struct err *e)
 {
 	const char *slash = strrchr(x->p->pattern, '/');
-	struct db_value v[] = {{.type = DB_TEXT}, db_int(FEW)};
+	struct buf sql = {0};
 	char *head;
-	int64_t n = FEW;
 	int rc = 0;
 
-	*few = false;
 	if (x->glob || slash == NULL)
 		return 0;
 	head = mem_strndup(x->p->pattern, (size_t)(slash - x->p->pattern));
-	if (words_of(x, literal(head, false), words)) {
-		v[0].s = buf_span(words);
-		rc = catalog_int(x->c, folders[db_is_server(x->c->db)], v, 2, &n, e);
+	if (words_of(x, literal(head, false))) {
+		if (db_is_server(x->c->db)) {
+			buf_printf(&sql, "SELECT d.id FROM folder AS d WHERE ");
+			put_likes(x, &sql, "d.path");
+		} else
+			buf_printf(
+			    &sql, "SELECT rowid FROM folder_words WHERE folder_words MATCH ?1");
+		buf_printf(&sql, " LIMIT %d", FEW);
+		rc = note_folders(x, buf_cstr(&sql), x->v, x->n, few, e);
 	}
-	*few = n < FEW;
+	buf_fini(&sql);
 	free(head);
 	return rc;
 }
 
-/* Of a glob's path all that is below the folder before its first wildcard, if that is little. */
-static const char *const below[] = {
-    SELECT "folder AS d CROSS JOIN file_version AS v ON v.folder = d.id "
-	   "CROSS JOIN file_name AS f ON f.id = v.name "
-	   "WHERE d.path = ?1 OR (d.path > ?2 AND d.path < ?3)",
-    SELECT "folder AS d JOIN file_version AS v ON v.folder = d.id "
-	   "JOIN file_name AS f ON f.id = v.name WHERE d.path = ?1 OR d.path LIKE ?2 "
-	   "ORDER BY d.id, f.id, v.series, v.first",
-};
-static const char *const folders_below[] = {
-    "SELECT count(*) FROM (SELECT 1 FROM folder WHERE path = ?1 OR (path > ?2 AND path < ?3) "
-    "LIMIT ?4)",
-    "SELECT count(*) FROM (SELECT 1 FROM folder WHERE path = ?1 OR path LIKE ?2 LIMIT ?4) AS x",
-};
-
-/* *done: it was little, and was asked. */
-static int ask_below(struct finding *x, bool *done, struct err *e)
+/* Of a glob's path all is below the folder before its first wildcard: if those are few. */
+static int few_below(struct finding *x, bool *few, struct err *e)
 {
-	bool server = db_is_server(x->c->db);
-	const char *p = x->p->pattern, *slash;
+	static const char *const below[] = {
+	    "SELECT id FROM folder WHERE path = ?1 OR (path > ?2 AND path < ?3) LIMIT ?4",
+	    "SELECT id FROM folder WHERE path COLLATE \"C\" = ?1 OR (path COLLATE \"C\" > ?2 "
+	    "AND path COLLATE \"C\" < ?3) LIMIT ?4"};
+	const char *p = x->p->pattern, *slash = memrchr(p, '/', strcspn(p, "*?[\\"));
 	struct buf text[3] = {{0}, {0}, {0}};
-	struct db_value v[] = {
-	    {.type = DB_TEXT}, {.type = DB_TEXT}, {.type = DB_TEXT}, db_int(FEW)};
-	int64_t n = FEW;
+	struct db_value v[4] = {[3] = db_int(FEW)};
 	int rc;
 
-	*done = false;
-	slash = memrchr(p, '/', strcspn(p, "*?[\\"));
 	if (!x->glob || p[0] != '/' || slash == p || x->p->ignore_case)
 		return 0;
 	for (int i = 0; i < 3; i++)
 		catalog_text_put(&text[i], span_of(p, (size_t)(slash - p)));
 	buf_put(&text[1], "/", 1);
 	buf_put(&text[2], "0", 1); /* what comes after '/' */
-	if (server) {
-		buf_reset(&text[1]);
-		put_prefix(&text[1], buf_span(&text[0]));
-	}
 	for (int i = 0; i < 3; i++)
-		v[i].s = buf_span(&text[i]);
-	rc = catalog_int(x->c, folders_below[server], v, 4, &n, e);
-	*done = rc == 0 && n < FEW;
-	if (*done)
-		rc = db_run(x->c->db, below[server], v, 3, candidate, x, e);
+		v[i] = (struct db_value){.type = DB_TEXT, .s = buf_span(&text[i])};
+	rc = note_folders(x, below[db_is_server(x->c->db)], v, 4, few, e);
 	for (int i = 0; i < 3; i++)
 		buf_fini(&text[i]);
 	return rc;
-}
-
-static int ask_with(
-    struct finding *x, const char *const *sql, const struct buf *words, struct err *e)
-{
-	struct db_value v = {.type = DB_TEXT, .s = buf_span(words)};
-
-	return db_run(x->c->db, sql[db_is_server(x->c->db)], &v, 1, candidate, x, e);
 }
 
 /* One or two; LIKE knows upper and lower case of ASCII alone. */
@@ -437,30 +395,24 @@ static struct span few_letters(const struct finding *x)
 	return s;
 }
 
-static int ask(struct finding *x, struct buf *words, struct err *e)
+static int ask(struct finding *x, struct err *e)
 {
 	const char *name = in_name(x);
-	bool few, done;
+	bool few = false;
 
-	if (ask_below(x, &done, e) == -1)
-		return -1;
-	if (done)
-		return 0;
-	if (few_folders(x, words, &few, e) == -1)
+	if (few_below(x, &few, e) == -1 || (!few && few_folders(x, &few, e) == -1))
 		return -1;
 	if (few)
-		return ask_with(x, in_folder, words, e);
-	if (name != NULL && words_of(x, literal(name, x->glob), words))
-		return ask_with(x, by_name, words, e);
+		return in_folders(x, e);
+	if (name != NULL && words_of(x, literal(name, x->glob)))
+		return by_name(x, false, e);
 	/* Then it may be the folder that has more letters. */
-	if (!x->by_path || !words_of(x, literal(x->p->pattern, x->glob), words)) {
-		buf_reset(words);
-		put_like(words, x->by_path ? span_of("", 0) : few_letters(x));
-		return ask_with(x, all, words, e);
-	}
-	if (ask_with(x, by_name, words, e) == -1)
-		return -1;
-	return ask_with(x, by_folder, words, e);
+	if (x->by_path && words_of(x, literal(x->p->pattern, x->glob)))
+		return by_name(x, false, e) == -1 ? -1 : by_folder(x, e);
+	buf_reset(&x->words[0]);
+	catalog_words_like(&x->words[0], x->by_path ? span_of("", 0) : few_letters(x));
+	set_words(x, 1);
+	return by_name(x, true, e);
 }
 
 int catalog_find(struct catalog *c, const struct catalog_find *p, catalog_hit_row *each, void *arg,
@@ -472,21 +424,18 @@ int catalog_find(struct catalog *c, const struct catalog_find *p, catalog_hit_ro
 	    .arg = arg,
 	    .glob = strpbrk(p->pattern, "*?[") != NULL,
 	    .by_path = strchr(p->pattern, '/') != NULL};
-	struct buf words = {0};
 	int rc;
 
 	if (p->pattern[0] == '\0')
 		return err_set(e, ERR_USAGE, "an empty pattern finds nothing");
-	rc = ask(&x, &words, e);
+	rc = ask(&x, e);
 	if (x.enough)
 		rc = 0;
-	for (size_t i = 0; i < x.nseries; i++) {
-		for (size_t k = 0; k < x.series[i].n; k++)
-			free_copy(x.series[i].v[k]);
-		free(x.series[i].v);
-	}
-	free(x.series);
+	find_series_free(&x.series);
 	buf_fini(&x.path);
-	buf_fini(&words);
+	buf_fini(&x.text);
+	buf_fini(&x.folders);
+	for (size_t i = 0; i < CATALOG_WORDS; i++)
+		buf_fini(&x.words[i]);
 	return rc;
 }

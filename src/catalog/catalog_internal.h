@@ -9,6 +9,7 @@
 struct catalog {
 	struct db *db;
 	char *url;
+	uint64_t device, inode; /* of its file when it was opened; 0: a server's */
 };
 
 /* One step of the form, from the one before; `lite` or `server` after what both take. */
@@ -54,6 +55,9 @@ void catalog_bind(const struct catalog_column *t, const void *from, struct db_va
 /* What a row says, into the struct; its texts are in `texts` until it is used again. */
 void catalog_read(
     const struct catalog_column *t, const struct db_value *v, void *to, struct buf *texts);
+
+/* catalog_aside.c: which file it is, to see when another is there. */
+void catalog_note_file(struct catalog *c);
 
 /* catalog_latest.c: a run is over: what is shown of its system and kind takes note of it. */
 int catalog_latest_note(struct catalog *c, int64_t id, struct err *e);

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "catalog/catalog.h"
+#include "catalog/catalog_snapshot.h"
 #include "cli/cli_out.h"
 #include "config/world.h"
 #include "engine/op_catalog.h"
@@ -38,6 +39,26 @@ void cli_catalog_note(struct cli *c, struct repo *r, const char *name, const str
 		out_message(c,
 		    "the snapshot is stored, but find --all does not know its files: %s; holdfast "
 		    "catalog rebuild takes them in",
+		    e.msg);
+	catalog_close(cat);
+}
+
+void cli_catalog_gone(struct cli *c, struct repo *r, const struct id *v, size_t n)
+{
+	struct catalog *cat = NULL;
+	char hex[ID_HEX];
+	struct err e;
+	int rc;
+
+	if (n == 0 || config_load(c, false, &e) == -1 || c->world == NULL)
+		return;
+	rc = cli_catalog_open(c, &cat, &e);
+	for (size_t i = 0; i < n && rc == 0; i++)
+		rc = catalog_snapshot_del(cat, repo_id_text(r), id_hex(hex, &v[i]), &e);
+	if (rc == -1)
+		out_message(c,
+		    "the snapshots are forgotten, but find --all still tells of their files: %s; "
+		    "holdfast catalog rebuild drops them",
 		    e.msg);
 	catalog_close(cat);
 }

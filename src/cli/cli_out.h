@@ -127,6 +127,8 @@ int cli_catalog_open(struct cli *c, struct catalog **out, struct err *e);
  * can't is told; `catalog rebuild` brings it up to date.
  */
 void cli_catalog_note(struct cli *c, struct repo *r, const char *name, const struct id *snapshot);
+/* These were forgotten: searches tell of them no more. */
+void cli_catalog_gone(struct cli *c, struct repo *r, const struct id *v, size_t n);
 
 /* cli_other.c: a repository beside --repo, by a ctx of its own: it can be stopped alone. */
 struct other {

@@ -6,6 +6,7 @@
 
 #include "base/hex.h"
 #include "base/mem.h"
+#include "config/world.h"
 #include "engine/op_forget.h"
 
 struct state {
@@ -14,6 +15,8 @@ struct state {
 	bool any;
 	struct repo_key *keys; /* loaded at the first group, if they can be */
 	size_t nkeys;
+	struct id *gone, *back; /* for the catalog */
+	size_t ngone, nback;
 };
 
 static void put_paths(struct buf *b, const struct snapshot *s)
@@ -63,6 +66,25 @@ static void new_group(struct state *st, const struct snapshot *s)
 	st->any = true;
 }
 
+static void note(struct id **v, size_t *n, const struct id *id)
+{
+	*v = mem_realloc(*v, (*n + 1) * sizeof **v);
+	(*v)[(*n)++] = *id;
+}
+
+/* Also where it broke off: what was told is done. */
+static void tell_catalog(struct state *st)
+{
+	struct cli *c = st->c;
+
+	if (c->opt.dry_run)
+		return;
+	cli_catalog_gone(c, c->repo, st->gone, st->ngone);
+	for (size_t i = 0; i < st->nback; i++)
+		cli_catalog_note(
+		    c, c->repo, c->named ? c->named->item.name : c->opt.repo, &st->back[i]);
+}
+
 static int decided(void *arg, const struct forget_decision *d, struct err *e)
 {
 	struct state *st = arg;
@@ -72,6 +94,10 @@ static int decided(void *arg, const struct forget_decision *d, struct err *e)
 
 	if (!d->keep)
 		audit_add(st->c, "forgotten", id_hex(hex, &s->id));
+	if (!d->keep)
+		note(&st->gone, &st->ngone, &s->id);
+	else if (st->c->opt.undo && s->forgotten)
+		note(&st->back, &st->nback, &s->id);
 	if (st->c->out.json) {
 		o = json_object();
 		out_json_id(o, "snapshot", &s->id);
@@ -240,6 +266,7 @@ int cmd_forget(struct cli *c, struct err *e)
 	p.named = (const struct snapshot *const *)v;
 	p.nnamed = c->args.n;
 	rc = op_forget(c->repo, &p, c->ctx, decided, &st, &r, e);
+	tell_catalog(&st);
 	if (rc == 0)
 		report(c, &r);
 	if (rc == 0 && c->opt.prune)
@@ -251,5 +278,7 @@ out:
 		snapshot_free(v[i]);
 	free(v);
 	repo_keys_free(st.keys, st.nkeys);
+	free(st.gone);
+	free(st.back);
 	return rc;
 }

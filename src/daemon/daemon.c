@@ -174,6 +174,7 @@ static void on_timer(uv_timer_t *t)
 	daemon_notify_tick(d->notify);
 	if (d->stopping)
 		return;
+	daemon_look_at_catalog(d);
 	if (now - d->renewed_s >= DAEMON_RENEW_S || now < d->renewed_s) {
 		d->renewed_s = now;
 		daemon_renew(d);
@@ -183,6 +184,7 @@ static void on_timer(uv_timer_t *t)
 		reload(d);
 	daemon_look_after_orphans(d);
 	daemon_queue_due(d, now);
+	daemon_upkeep_due(d, now);
 	daemon_dispatch(d);
 	daemon_watch_rpo(d, now);
 	daemon_watch_thaws(d);

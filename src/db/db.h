@@ -80,6 +80,13 @@ typedef int db_row(void *arg, const struct db_value *v, size_t n, struct err *e)
 int db_run(struct db *d, const char *sql, const struct db_value *v, size_t n, db_row *row,
     void *arg, struct err *e);
 
+/*
+ * The same for an answer that may be long: rows are told as they come, and `row` may run others.
+ * On a server in a transaction of its own: not within one.
+ */
+int db_stream(struct db *d, const char *sql, const struct db_value *v, size_t n, db_row *row,
+    void *arg, struct err *e);
+
 /* Several statements, separated by ';', without parameters: of a migration. */
 int db_script(struct db *d, const char *sql, struct err *e);
 

@@ -154,7 +154,8 @@ static int connect_to(struct server *d, struct err *e)
 	/* Each wait has an end, also that of others for a transaction of ours. */
 	if (simple(d,
 		"SET lock_timeout = '10s'; SET statement_timeout = '120s'; "
-		"SET idle_in_transaction_session_timeout = '300s'",
+		"SET idle_in_transaction_session_timeout = '300s'; "
+		"SET jit = off", /* it takes longer than what we ask */
 		e) == -1)
 		return d->conn ? no_more(d) : -1;
 	return 0;

@@ -136,9 +136,35 @@ def test_a_lost_catalog_is_filled_again_from_the_repositories(hf, place):
     assert [(i["paths"], i["runs"]) for i in again] == [(0, 0)] * 2
     # What was deleted is found no more, once the catalog is told.
     ids = [o["snapshot"] for o in hf("-r", "main", "--json", "snapshots", "--system", "www").json("item")]
-    hf("-r", "main", "forget", ids[0])
+    hf("-r", f"{place}/main", "forget", ids[0],
+       env={"HOLDFAST_CONFIG": None, "HOLDFAST_KEY_FILE": f"{place}/main.key"})  # where nobody knows of a catalog
+    assert find(hf, "--all", "txt") == before
     assert hf("--json", "catalog", "rebuild", "-r", "main").json("item")[0]["gone"] == 1
     assert not any(ids[0] in s for _, _, _, s in find(hf, "--all", "txt"))
+
+
+def test_what_was_forgotten_is_found_no_more_and_again_when_it_is_brought_back(hf, place):
+    write(f"{place}/www/f.txt", b"1")
+    first = backup(hf)["main"]
+    write(f"{place}/www/g.txt", b"2")
+    second = backup(hf)["main"]
+
+    def snapshots(pattern):
+        return {s for r, _, _, ids in find(hf, "--all", pattern) if r == "main" for s in ids}
+    assert snapshots("f.txt") == {first, second}
+    hf("-r", "main", "forget", "-n", "--keep-last", "1", "--system", "www")
+    assert snapshots("f.txt") == {first, second}
+    hf("-r", "main", "forget", "--keep-last", "1", "--system", "www")
+    assert (snapshots("f.txt"), snapshots("g.txt")) == ({second}, {second})
+    hf("-r", "main", "forget", "--undo", first)
+    assert (snapshots("f.txt"), snapshots("g.txt")) == ({first, second}, {second})
+    third = backup(hf)["main"]
+    assert (snapshots("f.txt"), snapshots("g.txt")) == ({first, second, third}, {second, third})
+    # The catalog is no part of it: where it is away that is said, and it is done.
+    hf.env["HOLDFAST_CATALOG"] = f"{place}/no/such/folder/c.db"
+    r = hf("-r", "main", "forget", second, rc=3)
+    assert "find --all still tells" in r.err
+    assert second not in {o["snapshot"] for o in hf("-r", "main", "--json", "snapshots").json("item")}
 
 
 def test_a_repository_that_is_away_is_told_and_the_others_are_taken_in(hf, place):

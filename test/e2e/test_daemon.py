@@ -319,6 +319,23 @@ def test_the_api_the_daemon_and_its_runs_see_one_catalog(world, hf):
     assert len(world.jobs()) == 5
 
 
+def test_a_catalog_that_was_moved_away_is_replaced_while_the_daemon_runs(world, hf, base):
+    world.write({"www": ""})
+    world.serve()
+    world.until(lambda: [j["status"] for j in world.jobs()] == ["completed"])
+    api = Api(hf)
+    assert api.ask("GET", "/api/v1/runs")["runs"] != []
+    for end in ("-wal", "-shm", ""):
+        os.rename(f"{base}/state/catalog.db{end}", f"{base}/state/moved.db{end}")
+    world.until(lambda: "catalog.replaced" in world.log())
+    assert api.ask("GET", "/api/v1/runs")["runs"] == []
+    hf("run", "www")
+    (run,) = api.ask("GET", "/api/v1/runs")["runs"]
+    assert (run["system"], run["status"], run["trigger"]) == ("www", "completed", "manual")
+    assert world.stop() == 0
+    assert [j["trigger"] for j in world.jobs()] == ["manual"]
+
+
 def test_ctrl_c_on_the_terminal_lets_runs_end_as_they_should(world, base):
     hooks = "hooks: {{before: [{{run: 'touch {0}/in; sleep 600'}}], " \
             "after: [{{run: 'sleep 1; echo after $HOLDFAST_STATUS >> {0}/said'}}]}}"

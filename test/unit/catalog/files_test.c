@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "catalog/catalog_files.h"
 #include "catalog/catalog_text.h"
+#include "catalog/catalog_words.h"
 
 struct seen {
 	struct buf text; /* "path size: snapshots\n" */
@@ -168,6 +169,36 @@ static void a_pattern_is_a_part_or_a_glob_of_a_name_or_path(void **state)
 	catalog_close(c);
 }
 
+static void words(const char *text, bool server, const char *expected)
+{
+	struct catalog_words w;
+	struct buf all = {0};
+
+	buf_put(&all, "", 0);
+	if (catalog_words_of(&w, span_str(text), server))
+		for (size_t i = 0; i < w.n; i++)
+			buf_printf(
+			    &all, "%s%.*s", i ? " " : "", (int)w.v[i].n, (const char *)w.v[i].p);
+	assert_string_equal(buf_cstr(&all), expected);
+	buf_fini(&all);
+}
+
+/* Few of them: each costs as much as there are names that have it. */
+static void an_index_is_asked_for_words_side_by_side(void **state)
+{
+	words("ab", false, "");
+	words("abc", false, "abc");
+	words("abcdefg", false, "abc def efg");
+	words("budget-99", false, "bud get -99");
+	words("\xc3\xa4\xc3\xb6\xc3\xbcx", false, "\xc3\xa4\xc3\xb6\xc3\xbc \xc3\xb6\xc3\xbcx");
+	words("ab", true, "");
+	words("budget-99", true, "bud get -99");
+	words("my_report.pdf", true, "rep ort pdf");
+	words("a-b-c", true, "a-b-c");
+	words("aaabbbcccdddeeefffggghhhiiijjjkkklllmmmnnn", true,
+	    "aaa bbb ccc ddd eee fff ggg hhh iii jjj kkk lll");
+}
+
 static void a_name_of_any_bytes_comes_back(void **state)
 {
 	struct catalog *c = place_open();
@@ -276,6 +307,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    T(a_version_is_found_in_the_snapshots_that_have_it),
 	    T(a_pattern_is_a_part_or_a_glob_of_a_name_or_path),
+	    T(an_index_is_asked_for_words_side_by_side),
 	    T(a_name_of_any_bytes_comes_back),
 	    T(what_was_cut_off_is_undone_and_was_never_seen),
 	    T(without_the_one_before_all_are_told_and_none_twice),

@@ -158,6 +158,47 @@ static void statements_are_kept_and_may_nest(void **state)
 	db_close(d);
 }
 
+struct streamed {
+	struct db *d;
+	int64_t sum, last;
+};
+
+static int add_up(void *arg, const struct db_value *v, size_t n, struct err *err)
+{
+	struct streamed *s = arg;
+	struct seen inner = {0};
+
+	OK(db_run(s->d, "SELECT i FROM t WHERE i = ?1", v, 1, see, &inner, err));
+	assert_true(inner.rows == 1 && v[0].i > s->last);
+	s->sum += inner.sum;
+	s->last = v[0].i;
+	return s->last == 1200 ? err_set(err, ERR_CANCELLED, "enough") : 0;
+}
+
+static void a_long_answer_is_told_as_it_comes_and_may_be_left(void **state)
+{
+	static const char sql[] = "SELECT i FROM t WHERE i > ?1 AND i < ?2 ORDER BY i";
+	struct db *d = open_in("a");
+	struct streamed s = {.d = d};
+	struct db_value v[] = {db_int(10), db_int(1111)};
+
+	OK(db_script(d,
+	    "CREATE TABLE t (i INTEGER PRIMARY KEY); WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL "
+	    "SELECT i + 1 FROM n WHERE i < 2000) INSERT INTO t SELECT i FROM n",
+	    &e));
+	OK(db_stream(d, sql, v, 2, add_up, &s, &e));
+	assert_int_equal(s.sum, 1110 * 1111 / 2 - 55);
+	v[1].i = 9999;
+	s.last = 0;
+	assert_int_equal(db_stream(d, sql, v, 2, add_up, &s, &e), -1);
+	assert_int_equal(e.kind, ERR_CANCELLED);
+	assert_int_equal(db_stream(d, "SELECT nothing FROM nowhere", NULL, 0, add_up, &s, &e), -1);
+	assert_int_equal(e.kind, ERR_BUG);
+	OK(db_begin(d, &e)); /* nothing is left behind */
+	OK(db_commit(d, &e));
+	db_close(d);
+}
+
 /* Eight processes count together: none of them loses one, however they meet. */
 static void who_writes_at_the_same_time_waits(void **state)
 {
@@ -258,6 +299,7 @@ int main(void)
 	    T(what_is_not_committed_is_undone),
 	    T(a_unique_key_that_is_there_is_told_apart),
 	    T(statements_are_kept_and_may_nest),
+	    T(a_long_answer_is_told_as_it_comes_and_may_be_left),
 	    T(who_writes_at_the_same_time_waits),
 	    server() ? far : file,
 	};
