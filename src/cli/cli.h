@@ -219,6 +219,7 @@ struct cli_options {
 	const char *man;
 	/* the daemon */
 	bool foreground;
+	int kind; /* of a run: 0 none, place in backup|copy|prune */
 	int log_format, limit;
 	struct cli_time from;
 	const char *public_key, *head; /* evidence */

@@ -94,12 +94,12 @@ static int apply_places(struct cli *c, const struct world_system *s, struct err 
 {
 	const struct world_tier *t = world_tier(c->world, s->tier);
 	const struct world_repository **to = mem_alloc(t->destinations.n * sizeof(void *));
+	size_t n = world_written(c->world, t, to); /* archives are filled by copies */
 	int rc = 0;
 
 	if (check_also(c, s, t, e) == -1)
 		rc = -1;
-	world_destinations(c->world, t, to);
-	for (size_t i = 0; i < t->destinations.n && rc == 0; i++) {
+	for (size_t i = 0; i < n && rc == 0; i++) {
 		rc = check_residency(s, t, to[i], e);
 		if (i == 0)
 			c->opt.repo = to[i]->item.name;

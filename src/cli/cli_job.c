@@ -71,6 +71,8 @@ void job_report(struct cli *c, const struct run *r)
 		out_text(c, "  snapshot %.8s: %s %s, %s, stored as %s more\n", r->snapshot,
 		    text_count(a, r->files), text_plural(r->files, "file", "files"),
 		    text_bytes(b, r->bytes), text_bytes(s, r->stored));
+	if (r->verified != NULL && r->score >= 0)
+		out_text(c, "  %s, score %.3f\n", r->verified, r->score);
 }
 
 /* ---- Here. */
@@ -158,7 +160,7 @@ static int begin(struct here *h, struct job_params *p, int64_t *id, struct err *
 {
 	const char *given = getenv("HOLDFAST_RUN_ID"), *owner = getenv("HOLDFAST_RUN_OWNER");
 	char user[64];
-	struct run r = {.system = p->system->item.name,
+	struct run r = {.system = p->system ? p->system->item.name : p->repository->item.name,
 	    .node = os_host(),
 	    .kind = p->kind,
 	    .type = p->type,
@@ -217,14 +219,16 @@ static int note_started(void *arg, const struct run *r, struct err *e)
 	return 0;
 }
 
-static int run_here(struct here *h, const struct world_system *s, const char *kind, struct err *e)
+static int run_here(struct here *h, const char *name, const char *kind, struct err *e)
 {
 	struct cli *c = h->c;
 	char *self = job_self(), *config = os_real_path(c->world->files[0]);
+	bool prune = strcmp(kind, "prune") == 0;
 	struct job_params p = {.self = self,
 	    .config = config,
 	    .world = c->world,
-	    .system = s,
+	    .system = prune ? NULL : world_system(c->world, name),
+	    .repository = prune ? world_repository(c->world, name) : NULL,
 	    .kind = kind,
 	    .type = job_type(c, kind),
 	    .seed = c->opt.seed,
@@ -238,7 +242,7 @@ static int run_here(struct here *h, const struct world_system *s, const char *ki
 	bool kept;
 
 	if (h->catalog == NULL || begin(h, &p, &id, e) == -1 ||
-	    run_latest(h->catalog, s->item.name, note_latest, &p, e) == -1) {
+	    run_latest(h->catalog, name, note_latest, &p, e) == -1) {
 		snprintf(recorded, sizeof recorded, "%s", e->msg);
 		catalog_close(h->catalog);
 		h->catalog = NULL;
@@ -253,8 +257,7 @@ static int run_here(struct here *h, const struct world_system *s, const char *ki
 	job_report(c, &r->run);
 	err_clear(e);
 	if (job_verdict(&r->run, e) == 0 && !kept)
-		err_set(
-		    e, ERR_INCOMPLETE, "%s: done, but not recorded in the catalog", s->item.name);
+		err_set(e, ERR_INCOMPLETE, "%s: done, but not recorded in the catalog", name);
 	free(r);
 	free(self);
 	free(config);
@@ -263,12 +266,13 @@ static int run_here(struct here *h, const struct world_system *s, const char *ki
 
 int job_foreground(struct cli *c, const char *system, const char *kind, struct err *e)
 {
-	const struct world_system *s = world_system(c->world, system);
+	const struct world_system *s = strcmp(kind, "prune") == 0 ? NULL
+								  : world_system(c->world, system);
 	const char *parent = getenv("HOLDFAST_RUN_PARENT");
 	struct here h = {.c = c};
 	int rc;
 
-	if (s->node != NULL && strcmp(s->node, os_host()) != 0) {
+	if (s != NULL && s->node != NULL && strcmp(s->node, os_host()) != 0) {
 		err_set(e, ERR_USAGE, "%s is backed up by %s, and this is %s", system, s->node,
 		    os_host());
 		return err_hint(e, "run it there; or leave 'node' out, if any host may do it");
@@ -277,7 +281,7 @@ int job_foreground(struct cli *c, const char *system, const char *kind, struct e
 		return err_set(e, ERR_CANCELLED, "the daemon is gone");
 	if (cli_catalog_open(c, &h.catalog, e) == -1)
 		h.catalog = NULL;
-	rc = run_here(&h, s, kind, e);
+	rc = run_here(&h, system, kind, e);
 	catalog_close(h.catalog);
 	return rc;
 }

@@ -35,13 +35,14 @@ int job_follow(const struct ask *a, int64_t id, struct err *e);
 
 struct world;
 
-/* Where a system's runs wait. */
+/* Where a system's runs of a kind wait; for a prune it is a repository's name. */
 struct job_place {
 	char *queue, *node; /* the caller's; node may be NULL */
 	int priority;
 };
 /* ERR_ABSENT: it is not declared. */
-int job_place(const struct world *w, const char *system, struct job_place *out, struct err *e);
+int job_place(const struct world *w, const char *system, const char *kind, struct job_place *out,
+    struct err *e);
 /* Somebody asks for a run: it is due now, and goes before what waits (run_ask). */
 int job_queue(struct catalog *cat, const struct job_place *place, const char *system,
     const char *kind, const char *type, const char *by, int64_t now_ns, int64_t *id, bool *added,

@@ -4,22 +4,32 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "cli/declared.h"
 #include "os/os.h"
 #include "os/os_child.h"
 
-int job_place(const struct world *w, const char *system, struct job_place *out, struct err *e)
+int job_place(const struct world *w, const char *system, const char *kind, struct job_place *out,
+    struct err *e)
 {
-	const struct world_system *s = declared_system(w, system, ERR_ABSENT, e);
-	const struct world_tier *t = s ? world_tier(w, s->tier) : NULL;
 	const struct world_repository **to;
+	const struct world_system *s;
+	const struct world_tier *t;
 
-	if (s == NULL)
+	if (declared_for(w, system, kind, ERR_ABSENT, e) == -1)
 		return -1;
+	if (strcmp(kind, "prune") == 0) {
+		*out = (struct job_place){mem_strdup(system), NULL, 1};
+		return 0;
+	}
+	s = world_system(w, system);
+	t = world_tier(w, s->tier);
 	to = mem_alloc(t->destinations.n * sizeof(void *));
-	world_destinations(w, t, to);
+	/* The archive is what a copy keeps busy. */
+	if (strcmp(kind, "copy") != 0 || world_archives(w, t, to) == 0)
+		world_written(w, t, to);
 	*out = (struct job_place){mem_strdup(to[0]->item.name),
 	    s->node ? mem_strdup(s->node) : NULL,
 	    (int)(s->priority ? s->priority : t->priority) + 1};

@@ -29,7 +29,7 @@ const struct opt_def opt_table[] = {
     {"system", 0, OPT_STRING, OPT_MAIN, "NAME", NULL, NULL, B(BACKUP), AT(system), 0, NULL,
         "label the snapshot as this system's; of a system that the configuration declares, all that "
         "belongs to it, to all places where it goes"},
-    {"type", 't', OPT_CHOICE, OPT_MAIN, "TYPE", "incremental", "full|incremental|differential", B(BACKUP) | B(RUN),
+    {"type", 't', OPT_CHOICE, OPT_MAIN, "TYPE", "incremental", "full|incremental|differential", B(BACKUP),
         AT(type), 0, NULL, "full reads every file again, incremental compares with the newest "
         "snapshot, differential with the newest full one; each stores only what is new"},
     {"tag", 0, OPT_LIST, OPT_MAIN, "TAG", NULL, NULL, B(BACKUP), AT(tags), 0, NULL, "tag the snapshot"},
@@ -261,6 +261,10 @@ const struct opt_def opt_table[] = {
     {"ionice", 0, OPT_IONICE, OPT_LIMITS, "CLASS[:LEVEL]", NULL, NULL, REPO, AT(ionice), 0, NULL,
         "let others have the disk first: idle, or best-effort:0 to best-effort:7"},
     /* the daemon and its runs */
+    {"type", 't', OPT_CHOICE, OPT_MAIN, "TYPE", NULL, "full|incremental|differential", B(RUN), AT(type), OPT_NO_ENV, NULL,
+        "in place of the tier's strategy"},
+    {"kind", 0, OPT_CHOICE, OPT_MAIN, "KIND", "backup", "backup|copy|prune", B(RUN), AT(kind), OPT_NO_ENV, NULL,
+        "copy fills a system's archives with its newest snapshot, prune frees what nothing needs in a repository of that name"},
     {"foreground", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(RUN) | B(VERIFY), AT(foreground), OPT_NO_ENV, NULL,
         "here, also where a daemon runs"},
     {"no-wait", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(RUN) | B(VERIFY), AT(no_wait), OPT_NO_ENV, NULL,

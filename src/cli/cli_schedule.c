@@ -17,31 +17,48 @@ static void advance(struct coming *x, int64_t after_s)
 	x->any = world_times_next(x->times, after_s, false, &x->what, &x->due_s, &x->start_s);
 }
 
-static bool asked_for(const struct coming_query *q, const struct world_system *s)
+static bool asked_for(const struct coming_query *q, const char *name, bool paused)
 {
 	for (size_t i = 0; i < q->nsystems; i++)
-		if (strcmp(q->systems[i], s->item.name) == 0)
+		if (strcmp(q->systems[i], name) == 0)
 			return true;
-	return q->nsystems == 0 && !s->paused;
+	return q->nsystems == 0 && !paused;
+}
+
+static int find_repositories(
+    const struct world *w, const struct coming_query *q, struct coming *v, size_t *n, struct err *e)
+{
+	for (size_t i = 0; i < w->repositories.n; i++) {
+		const struct world_repository *r = world_repository_at(w, i);
+
+		if (!asked_for(q, r->item.name, false))
+			continue;
+		v[*n].repository = r;
+		if (world_prune_times(r, &v[*n].times, e) == -1)
+			return -1;
+		advance(&v[(*n)++], q->after_s);
+	}
+	return 0;
 }
 
 static int find(
     const struct world *w, const struct coming_query *q, struct coming *v, size_t *n, struct err *e)
 {
 	for (size_t i = 0; i < q->nsystems; i++)
-		if (declared_system(w, q->systems[i], ERR_USAGE, e) == NULL)
+		if (world_repository(w, q->systems[i]) == NULL &&
+		    declared_system(w, q->systems[i], ERR_USAGE, e) == NULL)
 			return -1;
 	for (size_t i = 0; i < w->systems.n; i++) {
 		const struct world_system *s = world_system_at(w, i);
 
-		if (!asked_for(q, s))
+		if (!asked_for(q, s->item.name, s->paused))
 			continue;
 		v[*n].system = s;
 		if (world_times_new(world_tier(w, s->tier), s, &v[*n].times, e) == -1)
 			return -1;
 		advance(&v[(*n)++], q->after_s);
 	}
-	return 0;
+	return find_repositories(w, q, v, n, e);
 }
 
 static struct coming *soonest(struct coming *v, size_t n)
@@ -57,7 +74,7 @@ static struct coming *soonest(struct coming *v, size_t n)
 int coming_list(
     const struct world *w, const struct coming_query *q, coming_row *each, void *arg, struct err *e)
 {
-	struct coming *v = mem_zalloc((w->systems.n + 1) * sizeof *v), *x;
+	struct coming *v = mem_zalloc((w->systems.n + w->repositories.n + 1) * sizeof *v), *x;
 	size_t n = 0, left = q->most;
 	int rc = find(w, q, v, &n, e);
 
@@ -73,10 +90,11 @@ int coming_list(
 
 json_t *coming_json(const struct coming *x)
 {
-	struct shape_coming c = {x->system->item.name,
-	    x->what == TIMES_VERIFY ? "verify" : "backup",
-	    x->what == TIMES_VERIFY ? NULL : times_what_name(x->what), x->times->zone_name,
-	    x->due_s * CALENDAR_SECOND, x->start_s * CALENDAR_SECOND, x->times->derived};
+	bool derived = x->times->derived && x->what != TIMES_VERIFY && x->what != TIMES_ARCHIVE;
+	struct shape_coming c = {x->system ? x->system->item.name : x->repository->item.name,
+	    times_kind_name(x->what),
+	    x->what <= TIMES_INCREMENTAL ? times_what_name(x->what) : NULL, x->times->zone_name,
+	    x->due_s * CALENDAR_SECOND, x->start_s * CALENDAR_SECOND, derived};
 
 	return shape_json(&shape_coming, &c);
 }
@@ -140,6 +158,27 @@ static int tell_over(void *arg, const struct run *x, struct err *e)
 	return 0;
 }
 
+static void tell_prune(struct reasons *r, const struct world_repository *x)
+{
+	struct world_times *t;
+	enum times_what what;
+	int64_t due, start, now = r->now_ns / CALENDAR_SECOND;
+	char a[CALENDAR_TEXT];
+	struct err e;
+
+	if (world_prune_times(x, &t, &e) == -1) {
+		because(r, "%s", e.msg);
+		return;
+	}
+	if (!world_times_next(t, now, false, &what, &due, &start))
+		because(
+		    r, "it says nothing of prune, and locks nothing: it is never pruned by itself");
+	else
+		because(r, "the next prune begins %s%s", when(a, start * CALENDAR_SECOND),
+		    t->derived ? ": as its object lock needs it" : "");
+	world_times_free(t);
+}
+
 static void tell_schedule(struct reasons *r, const struct world *w, const struct world_system *s)
 {
 	struct world_times *t;
@@ -170,15 +209,19 @@ static void tell_schedule(struct reasons *r, const struct world *w, const struct
 int why_declared(const struct world *w, const char *system, bool daemon_lives, int64_t now_ns,
     json_t *list, struct err *e)
 {
-	const struct world_system *s = declared_system(w, system, ERR_USAGE, e);
+	const struct world_system *s = world_system(w, system);
+	const struct world_repository *x = world_repository(w, system);
 	struct reasons r = {.now_ns = now_ns, .list = list};
 
-	if (s == NULL)
-		return -1;
+	if (s == NULL && x == NULL)
+		return declared_system(w, system, ERR_USAGE, e) ? 0 : -1;
 	if (!daemon_lives)
 		because(
 		    &r, "the daemon is not running: nothing is begun by itself (holdfast serve)");
-	tell_schedule(&r, w, s);
+	if (s != NULL)
+		tell_schedule(&r, w, s);
+	else
+		tell_prune(&r, x);
 	return 0;
 }
 

@@ -12,7 +12,8 @@
 #include "config/world_times.h"
 
 struct coming {
-	const struct world_system *system;
+	const struct world_system *system;         /* NULL: a repository's */
+	const struct world_repository *repository; /* NULL: a system's */
 	struct world_times *times;
 	enum times_what what;
 	int64_t due_s, start_s;
@@ -21,7 +22,7 @@ struct coming {
 typedef int coming_row(void *arg, const struct coming *x, struct err *e);
 
 struct coming_query {
-	const char *const *systems; /* none: all that are not paused */
+	const char *const *systems; /* or repositories; none: all that are not paused */
 	size_t nsystems;
 	int64_t after_s, until_s; /* after the one, before the other */
 	size_t most;

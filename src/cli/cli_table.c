@@ -241,7 +241,8 @@ const struct cmd_def cmd_table[CMD_COUNT] = {
 	"here. Both are recorded (jobs). One that waits for its turn already is waited for.",
 	0, 1, ANY, NULL, "3 10 11 12", cmd_run,
 	{{"holdfast run orders-db", "now, and wait"},
-	    {"holdfast run --no-wait --type full www", "as soon as it is its turn"}}},
+	    {"holdfast run --no-wait --type full www", "as soon as it is its turn"},
+	    {"holdfast run --kind copy orders-db", "its newest snapshot to its archives"}}},
     [CMD_JOBS] = {CMD_JOBS, "jobs", "[RUN | cancel RUN]", "List what was run, runs and waits",
 	"Lists runs, the newest first; shows one with its log; or stops one: what it has stored "
 	"is kept, and the next run goes on from there. The daemon is asked, by its socket; where "

@@ -52,8 +52,7 @@ int cmd_run_kind(struct cli *c, const char *kind, struct err *e)
 	int rc = c->opt.foreground ? config_load(c, true, e) : find_daemon(c, &a, e);
 
 	for (size_t i = 0; rc == 0 && a.socket == NULL && i < c->args.n; i++)
-		if (declared_system(c->world, c->args.v[i], ERR_USAGE, e) == NULL)
-			rc = -1;
+		rc = declared_for(c->world, c->args.v[i], kind, ERR_USAGE, e);
 	/* Each has its turn; the first that failed is what is told. */
 	for (size_t i = 0; rc == 0 && i < c->args.n && !ctx_cancelled(c->ctx); i++) {
 		struct err why;
@@ -71,5 +70,9 @@ int cmd_run_kind(struct cli *c, const char *kind, struct err *e)
 
 int cmd_run(struct cli *c, struct err *e)
 {
-	return cmd_run_kind(c, "backup", e);
+	static const char *const kinds[] = {"backup", "backup", "copy", "prune"};
+
+	if (c->opt.kind > 1 && c->opt.type != 0)
+		return err_set(e, ERR_USAGE, "run: --type is for backups");
+	return cmd_run_kind(c, kinds[c->opt.kind], e);
 }

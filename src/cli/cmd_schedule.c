@@ -27,12 +27,15 @@ static void show(struct listing *l, const json_t *o)
 	shape_read(&shape_coming, o, &x);
 	calendar_format_local(due, x.due_ns);
 	calendar_format_local(start, x.start_ns);
-	text_row(&l->t, (const char *const[]){x.system ? out_str(l->c, x.system) : "",
-			    x.type   ? out_str(l->c, x.type)
-			    : x.kind ? out_str(l->c, x.kind)
-				     : "",
-			    due, x.start_ns != x.due_ns ? start : "",
-			    x.zone ? out_str(l->c, x.zone) : "", x.derived ? "from the rpo" : ""});
+	text_row(&l->t,
+	    (const char *const[]){x.system ? out_str(l->c, x.system) : "",
+		x.type   ? out_str(l->c, x.type)
+		: x.kind ? out_str(l->c, x.kind)
+			 : "",
+		due, x.start_ns != x.due_ns ? start : "", x.zone ? out_str(l->c, x.zone) : "",
+		!x.derived ? ""
+		: x.type   ? "from the rpo"
+			   : "from the lock"});
 }
 
 static int add(void *arg, const struct coming *x, struct err *e)

@@ -27,6 +27,17 @@ const struct world_system *declared_system(
 	return NULL;
 }
 
+int declared_for(
+    const struct world *w, const char *name, const char *kind, enum err_kind error, struct err *e)
+{
+	if (strcmp(kind, "prune") != 0)
+		return declared_system(w, name, error, e) ? 0 : -1;
+	if (world_repository(w, name) != NULL)
+		return 0;
+	err_set(e, error, "there is no repository '%.200s' in %s", name, w->files[0]);
+	return err_hint(e, "a prune is of a repository, by its name in the configuration");
+}
+
 static int64_t length(const struct calendar_duration *d)
 {
 	return d->ns + (int64_t)d->months * 30 * 86400 * CALENDAR_SECOND;

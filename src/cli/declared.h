@@ -13,6 +13,10 @@
 const struct world_system *declared_system(
     const struct world *w, const char *name, enum err_kind kind, struct err *e);
 
+/* Is it what a run of that kind can be of: a system, or for a prune a repository? */
+int declared_for(
+    const struct world *w, const char *name, const char *kind, enum err_kind error, struct err *e);
+
 /* When a system is due; NULL for one whose times cannot be had. */
 typedef const struct world_times *declared_times(void *arg, const struct world_system *s);
 

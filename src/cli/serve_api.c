@@ -131,7 +131,12 @@ static int why(void *arg, const char *system, json_t **out, struct err *e)
 
 static bool is_kind(const char *kind)
 {
-	return strcmp(kind, "backup") == 0 || strcmp(kind, "verify") == 0;
+	static const char *const kinds[] = {"backup", "verify", "copy", "prune"};
+
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+		if (strcmp(kind, kinds[i]) == 0)
+			return true;
+	return false;
 }
 
 static int run(void *arg, const struct api_run *r, int64_t *id, bool *added, struct err *e)
@@ -143,8 +148,9 @@ static int run(void *arg, const struct api_run *r, int64_t *id, bool *added, str
 	int rc;
 
 	if (!is_kind(kind))
-		return err_set(e, ERR_USAGE, "there is no kind '%s': backup, verify", kind);
-	rc = job_place(daemon_world_hold(s->d), r->system, &place, e);
+		return err_set(
+		    e, ERR_USAGE, "there is no kind '%s': backup, verify, copy, prune", kind);
+	rc = job_place(daemon_world_hold(s->d), r->system, kind, &place, e);
 	daemon_world_release(s->d);
 	if (rc == 0)
 		rc = catalog_open(s->catalog, &c, e);

@@ -27,6 +27,13 @@ enum world_role { /* 0: not said */
 
 enum world_encryption { WORLD_REQUIRED = 1, WORLD_OPTIONAL };
 
+struct world_prune {
+	char *every; /* for schedule_parse; NULL: by the object lock's period, or never by itself */
+	char *timezone;
+	struct calendar_duration jitter;
+	struct field_windows only, never;
+};
+
 struct world_repository {
 	struct field_item item; /* first */
 	char *url, *location, *media, *family, *key, *password;
@@ -36,6 +43,7 @@ struct world_repository {
 	struct field_texts options; /* what its store is told, as by -o */
 	struct calendar_duration object_lock;
 	struct calendar_rates limit_upload, limit_download;
+	struct world_prune prune;
 };
 
 struct world_retention { /* 0: not said */
@@ -53,6 +61,7 @@ enum world_catch_up { WORLD_CATCH_UP_ONCE = 1, WORLD_CATCH_UP_SKIP };
 
 struct world_schedule {
 	char *full, *differential, *incremental; /* for schedule_parse */
+	char *archive;                           /* of copies to archives */
 	char *timezone;                          /* NULL: the machine's */
 	struct calendar_duration jitter;
 	struct field_windows only, never;
@@ -187,6 +196,15 @@ const char *world_role_name(int role);
  * by priority (those without one last), then as they stand.  `out` has room for all.
  */
 void world_destinations(
+    const struct world *w, const struct world_tier *t, const struct world_repository **out);
+
+/*
+ * Those of them that each backup writes, and archives, which are filled by copies of what is there.
+ * Archives alone are written as others are.  `out` has room for all; returns how many.
+ */
+size_t world_written(
+    const struct world *w, const struct world_tier *t, const struct world_repository **out);
+size_t world_archives(
     const struct world *w, const struct world_tier *t, const struct world_repository **out);
 
 /* Is the tier's data allowed where this repository is?  A tier without residency allows all. */

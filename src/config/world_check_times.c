@@ -202,10 +202,60 @@ static int check_nice(const struct world *w, struct err *e)
 	    "nice: '%.64s' is not a number from -20 to 19", text);
 }
 
+/* What is locked may be deleted once its lock ends: before that somebody has to make it longer. */
+static int check_prune(const struct world *w, const struct world_repository *r, struct err *e)
+{
+	struct node_at at = world_place(w, "repositories", r->item.name, "prune");
+	int64_t lock = seconds(&r->object_lock), now = time(NULL), last = 0, due, start, gap = 0;
+	struct world_times *t;
+	char a[32], b[32];
+
+	if (at.line == 0)
+		at = r->item.at;
+	if (world_prune_times(r, &t, e) == -1) {
+		struct err why = *e;
+
+		node_fail(at, e, "prune: %s", why.msg);
+		return why.hint[0] ? err_hint(e, "%s", why.hint) : -1;
+	}
+	if (check_begins(t, at, now, e) == -1) {
+		world_times_free(t);
+		return -1;
+	}
+	due = now;
+	for (int i = 0; lock > 0 && i < 100 && schedule_next(&t->v[TIMES_PRUNE], due, &due) &&
+			schedule_start(&t->v[TIMES_PRUNE], due, &start);
+	     i++) {
+		gap = last != 0 && start - last > gap ? start - last : gap;
+		last = start;
+	}
+	world_times_free(t);
+	if (lock == 0 || gap <= lock)
+		return 0;
+	node_fail(at, e, "prune: it comes every %s, and is what makes locks of %s longer",
+	    amount(a, gap), amount(b, lock));
+	return err_hint(e, "at least once in a period of object_lock; left out it is derived");
+}
+
+/* Copies that are due, and nowhere to go. */
+static int check_archive(const struct world *w, const struct world_tier *t, struct err *e)
+{
+	if (t->schedule.archive == NULL || world_has_archives(w, t))
+		return 0;
+	node_fail(world_place(w, "tiers", t->item.name, "schedule"), e,
+	    "archive: %s has no destination of role archive beside others", t->item.name);
+	return err_hint(e,
+	    "role: archive at one of its repositories; archives alone are written by "
+	    "each backup");
+}
+
 void world_check_times(const struct world *w, struct mistakes *m)
 {
 	struct err e;
 
+	for (size_t i = 0; i < w->repositories.n; i++)
+		if (check_prune(w, world_repository_at(w, i), &e) == -1)
+			mistakes_add(m, &e);
 	if (check_nice(w, &e) == -1)
 		mistakes_add(m, &e);
 	for (size_t i = 0; i < w->tiers.n; i++) {
@@ -216,6 +266,8 @@ void world_check_times(const struct world *w, struct mistakes *m)
 		if (check_objective(w, t, "rpo", &t->rpo, &e) == -1)
 			mistakes_add(m, &e);
 		if (check_times(w, t, NULL, &e) == -1)
+			mistakes_add(m, &e);
+		if (check_archive(w, t, &e) == -1)
 			mistakes_add(m, &e);
 	}
 	for (size_t i = 0; i < w->systems.n; i++) {

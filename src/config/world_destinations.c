@@ -1,5 +1,6 @@
 /* world_destinations: where a tier goes that does not say. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -18,6 +19,54 @@ static void imply(const struct world *w, struct world_tier *t)
 			continue;
 		d->v[d->n] = mem_strdup(r->item.name);
 		d->at[d->n++] = t->item.at;
+	}
+}
+
+static size_t choose(const struct world *w, const struct world_tier *t, bool archives,
+    const struct world_repository **out)
+{
+	size_t n = 0, others = 0;
+
+	world_destinations(w, t, out);
+	for (size_t i = 0; i < t->destinations.n; i++)
+		others += out[i]->role != WORLD_ARCHIVE;
+	for (size_t i = 0; i < t->destinations.n; i++)
+		if ((others > 0 && out[i]->role == WORLD_ARCHIVE) == archives)
+			out[n++] = out[i];
+	return n;
+}
+
+size_t world_written(
+    const struct world *w, const struct world_tier *t, const struct world_repository **out)
+{
+	return choose(w, t, false, out);
+}
+
+size_t world_archives(
+    const struct world *w, const struct world_tier *t, const struct world_repository **out)
+{
+	return choose(w, t, true, out);
+}
+
+bool world_has_archives(const struct world *w, const struct world_tier *t)
+{
+	const struct world_repository **v = mem_alloc((t->destinations.n + 1) * sizeof(void *));
+	size_t n = world_archives(w, t, v);
+
+	free(v);
+	return n > 0;
+}
+
+void world_imply_archive(struct world *w)
+{
+	for (size_t i = 0; i < w->tiers.n; i++) {
+		struct world_tier *t = (struct world_tier *)w->tiers.v + i;
+
+		for (size_t j = 0; j < t->destinations.n; j++)
+			if (world_repository(w, t->destinations.v[j]) == NULL)
+				return; /* a mistake, as will be told */
+		if (t->schedule.archive == NULL && world_has_archives(w, t))
+			t->schedule.archive = mem_strdup("monthly");
 	}
 }
 

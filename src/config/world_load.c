@@ -162,6 +162,7 @@ static int finish(struct world *w, char *(*env)(const char *), struct mistakes *
 		field_bind(w->tree, &world_table, w, m);
 	if (m->n == 0) {
 		world_imply_destinations(w);
+		world_imply_archive(w);
 		world_check(w, m);
 	}
 	rc = mistakes_tell(m, e);

@@ -7,6 +7,10 @@
 /* Tiers that name no destinations get all repositories where their data may be. */
 void world_imply_destinations(struct world *w);
 
+/* Tiers with archives that do not say when they are filled. */
+void world_imply_archive(struct world *w);
+bool world_has_archives(const struct world *w, const struct world_tier *t);
+
 /* Why a tier is left without any, if that is a mistake: -1. */
 int world_check_no_destinations(const struct world *w, const struct world_tier *t, struct err *e);
 

@@ -5,6 +5,7 @@
 
 #define O(member) offsetof(struct world_objective, member)
 #define C(member) offsetof(struct world_schedule, member)
+#define P(member) offsetof(struct world_prune, member)
 #define V(member) offsetof(struct world_verify, member)
 #define H(member) offsetof(struct world_hook, member)
 #define J(member) offsetof(struct world_jobs, member)
@@ -21,6 +22,7 @@ static const struct field schedule_rows[] = {
     {"full", FIELD_SCHEDULE, C(full), false, NULL, NULL, "every source is read whole"},
     {"differential", FIELD_SCHEDULE, C(differential), false, NULL, NULL, "what changed since the last full one"},
     {"incremental", FIELD_SCHEDULE, C(incremental), false, NULL, NULL, "what changed since the last one"},
+    {"archive", FIELD_SCHEDULE, C(archive), false, NULL, NULL, "the newest snapshot is copied to destinations of role archive; monthly"},
     {"timezone", FIELD_TEXT, C(timezone), false, NULL, NULL, "by whose clock: Europe/Berlin; left out: the machine's"},
     {"jitter", FIELD_DURATION, C(jitter), false, NULL, NULL, "begin up to so much later, each system at its own moment"},
     {"only", FIELD_WINDOWS, C(only), false, NULL, NULL, "begin only within: \"22:00-05:00\", \"sat,sun 00:00-24:00\""},
@@ -29,6 +31,16 @@ static const struct field schedule_rows[] = {
     {0},
 };
 const struct field_table world_schedule_table = {schedule_rows, sizeof(struct world_schedule)};
+
+static const struct field prune_rows[] = {
+    {"every", FIELD_SCHEDULE, P(every), true, NULL, NULL, "how often"},
+    {"timezone", FIELD_TEXT, P(timezone), false, NULL, NULL, "by whose clock; left out: the machine's"},
+    {"jitter", FIELD_DURATION, P(jitter), false, NULL, NULL, "begin up to so much later"},
+    {"only", FIELD_WINDOWS, P(only), false, NULL, NULL, "begin only within: \"01:00-05:00\""},
+    {"never", FIELD_WINDOWS, P(never), false, NULL, NULL, "begin nothing within"},
+    {0},
+};
+const struct field_table world_prune_table = {prune_rows, sizeof(struct world_prune)};
 
 static const struct field verify_rows[] = {
     {"every", FIELD_SCHEDULE, V(every), true, NULL, NULL, "how often"},

@@ -24,6 +24,7 @@ static const struct field repository_rows[] = {
     {"limit_download", FIELD_RATES, R(limit_download), false, NULL, NULL, "the same for reading"},
     {"key", FIELD_SECRET, R(key), false, NULL, NULL, "the key file's text, by reference"},
     {"password", FIELD_SECRET, R(password), false, NULL, NULL, "the password, by reference"},
+    {"prune", FIELD_STRUCT, R(prune), false, NULL, &world_prune_table, "when the daemon frees what nothing needs; left out: as object_lock needs it, else never"},
     {"family", FIELD_TEXT, R(family), false, NULL, NULL, "those of one family are read once for all"},
     {0},
 };

@@ -15,7 +15,16 @@ static const char default_folder[] = "/usr/share/zoneinfo";
 
 const char *times_what_name(enum times_what w)
 {
-	static const char *const names[] = {"full", "differential", "incremental", "verify"};
+	static const char *const names[] = {
+	    "full", "differential", "incremental", "verify", "archive", "prune"};
+
+	return names[w];
+}
+
+const char *times_kind_name(enum times_what w)
+{
+	static const char *const names[] = {
+	    "backup", "backup", "backup", "verify", "copy", "prune"};
 
 	return names[w];
 }
@@ -148,14 +157,18 @@ static int fill(struct world_times *t, const struct world_tier *tier,
 	if (put(t, TIMES_FULL, s->full, s, name, e) == -1 ||
 	    put(t, TIMES_DIFFERENTIAL, s->differential, s, name, e) == -1 ||
 	    put(t, TIMES_INCREMENTAL, s->incremental, s, name, e) == -1 ||
-	    put(t, TIMES_VERIFY, tier->verify.every, s, name, e) == -1)
+	    put(t, TIMES_VERIFY, tier->verify.every, s, name, e) == -1 ||
+	    put(t, TIMES_ARCHIVE, s->archive ? s->archive : tier->schedule.archive, s, name, e) ==
+		-1)
 		return -1;
 	if (!says_when(s) && rpo_s > 0) {
+		static const enum times_what whats[] = {TIMES_INCREMENTAL, TIMES_FULL,
+		    TIMES_INCREMENTAL, TIMES_DIFFERENTIAL, TIMES_INCREMENTAL};
 		char text[32];
 
 		snprintf(text, sizeof text, "%llds", (long long)derived_s(rpo_s));
 		t->derived = true;
-		return put(t, TIMES_INCREMENTAL, text, s, name, e);
+		return put(t, whats[tier->strategy], text, s, name, e);
 	}
 	return 0;
 }
@@ -171,6 +184,33 @@ int world_times_new(const struct world_tier *tier, const struct world_system *s,
 	t->zone_name = mem_strdup(from->timezone ? from->timezone : "local");
 	if (world_zone(from->timezone, &t->zone, e) == -1 ||
 	    fill(t, tier, from, s ? s->item.name : tier->item.name, e) == -1) {
+		world_times_free(t);
+		return -1;
+	}
+	*out = t;
+	return 0;
+}
+
+int world_prune_times(const struct world_repository *r, struct world_times **out, struct err *e)
+{
+	struct world_times *t = mem_zalloc(sizeof *t);
+	const struct world_schedule s = {
+	    .jitter = r->prune.jitter, .only = r->prune.only, .never = r->prune.never};
+	int64_t lock_s = seconds(&r->object_lock);
+	char text[32];
+	const char *every = r->prune.every;
+
+	t->catch_up = true;
+	t->zone_name = mem_strdup(r->prune.timezone ? r->prune.timezone : "local");
+	if (every == NULL && lock_s > 0) {
+		int64_t often = lock_s / 4 >= DAY ? lock_s / 4 / DAY * DAY : derived_s(lock_s / 4);
+
+		snprintf(text, sizeof text, "%llds", (long long)often);
+		t->derived = true;
+		every = text;
+	}
+	if (world_zone(r->prune.timezone, &t->zone, e) == -1 ||
+	    put(t, TIMES_PRUNE, every, &s, r->item.name, e) == -1) {
 		world_times_free(t);
 		return -1;
 	}
@@ -195,7 +235,7 @@ bool world_times_next(const struct world_times *t, int64_t after_s, bool backups
 	for (int i = 0; i < TIMES_WHATS; i++) {
 		int64_t due, start;
 
-		if (!t->is[i] || (backups && i == TIMES_VERIFY) ||
+		if (!t->is[i] || (backups && i > TIMES_INCREMENTAL) ||
 		    !schedule_next(&t->v[i], after_s, &due) ||
 		    !schedule_start(&t->v[i], due, &start))
 			continue;

@@ -18,7 +18,15 @@
 #include "config/world.h"
 
 /* What is due, in the order of how much it is: of two at one moment the first is run. */
-enum times_what { TIMES_FULL, TIMES_DIFFERENTIAL, TIMES_INCREMENTAL, TIMES_VERIFY, TIMES_WHATS };
+enum times_what {
+	TIMES_FULL,
+	TIMES_DIFFERENTIAL,
+	TIMES_INCREMENTAL,
+	TIMES_VERIFY,
+	TIMES_ARCHIVE, /* a copy to the archives */
+	TIMES_PRUNE,   /* of a repository */
+	TIMES_WHATS
+};
 
 struct world_times {
 	struct schedule v[TIMES_WHATS];
@@ -30,6 +38,8 @@ struct world_times {
 };
 
 const char *times_what_name(enum times_what w); /* "full", ... */
+const char *times_kind_name(
+    enum times_what w); /* of its run: "backup", "verify", "copy", "prune" */
 
 /* ERR_USAGE: no such zone, ...  Without a system: as its tier says to any. */
 int world_times_new(const struct world_tier *t, const struct world_system *s,
@@ -37,8 +47,14 @@ int world_times_new(const struct world_tier *t, const struct world_system *s,
 void world_times_free(struct world_times *t); /* NULL does nothing */
 
 /*
- * The first of all that is due after that moment (TIMES_VERIFY aside if `backups`), and when it
- * may start; false: nothing ever.
+ * When a repository is pruned: as it says, or where objects are locked four times in a period, for
+ * that is what makes the locks longer.  Else nothing is ever due.
+ */
+int world_prune_times(const struct world_repository *r, struct world_times **out, struct err *e);
+
+/*
+ * The first of all that is due after that moment (only of TIMES_FULL to _INCREMENTAL if `backups`),
+ * and when it may start; false: nothing ever.
  */
 bool world_times_next(const struct world_times *t, int64_t after_s, bool backups,
     enum times_what *what, int64_t *due_s, int64_t *start_s);

@@ -185,6 +185,7 @@ static void on_timer(uv_timer_t *t)
 		reload(d);
 	daemon_look_after_orphans(d);
 	daemon_queue_due(d, now);
+	daemon_upkeep_due(d, now);
 	daemon_dispatch(d);
 	daemon_watch_rpo(d, now);
 	daemon_watch_thaws(d);

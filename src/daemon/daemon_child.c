@@ -189,6 +189,10 @@ static int spawn(struct child *c)
 	}
 	argv[n++] = strcmp(c->run.kind, "verify") == 0 ? "verify" : "run";
 	argv[n++] = "--foreground";
+	if (strcmp(c->run.kind, "copy") == 0 || strcmp(c->run.kind, "prune") == 0) {
+		argv[n++] = "--kind";
+		argv[n++] = c->run.kind;
+	}
 	if (c->run.type != NULL) {
 		argv[n++] = strcmp(c->run.kind, "verify") == 0 ? "--level" : "--type";
 		argv[n++] = c->run.type;

@@ -24,10 +24,17 @@ enum {
 struct planned {
 	const struct world_system *system; /* of daemon->world */
 	struct world_times *times;
-	int64_t settled_s[2]; /* of backups; of verifications */
+	int64_t settled_s[3]; /* of backups; of verifications; of copies */
 	int64_t next_s;
 	int64_t passed_over;  /* the open run on whose account one was skipped last */
 	enum event_level rpo; /* what was told of it: EVENT_INFO while it is kept */
+};
+
+/* A declared repository, and up to when all that was due of it is in the queue. */
+struct upkept {
+	const struct world_repository *repository; /* of daemon->world */
+	struct world_times *times;
+	int64_t settled_s, next_s;
 };
 
 struct child {
@@ -58,6 +65,8 @@ struct daemon {
 	struct planned *systems; /* what others depend on first */
 	size_t *place;           /* in systems, of each of world's */
 	size_t nsystems;
+	struct upkept *upkept;
+	size_t nupkept;
 	struct child *children;
 	unsigned running;
 	struct run *orphans; /* runs that the last daemon began, and that end by themselves */
@@ -94,6 +103,13 @@ void daemon_queue_due(struct daemon *d, int64_t now_s);
 /* The clock has jumped: look at everything, and let nothing be settled later than now. */
 void daemon_forget_time(struct daemon *d, int64_t now_s);
 const struct world_system *daemon_system(const struct daemon *d, const char *name);
+bool daemon_declares(const struct daemon *d, const struct run *r); /* what it is of */
+
+/* daemon_upkeep.c: repositories are pruned when they say. */
+int daemon_upkeep_new(
+    struct daemon *d, const struct world *w, int64_t now_s, struct upkept **out, struct err *e);
+void daemon_upkeep_free(struct upkept *v, size_t n);
+void daemon_upkeep_due(struct daemon *d, int64_t now_s);
 
 /* daemon_run.c: a run with texts of its own; what the catalog shows is borrowed. */
 void run_copy(struct run *to, const struct run *r);

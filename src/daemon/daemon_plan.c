@@ -9,13 +9,20 @@
 #include "base/mem.h"
 #include "catalog/catalog_share.h"
 
-enum { BACKUP, VERIFY };
+enum { BACKUP, VERIFY, COPY };
 
-static const char *const kinds[] = {"backup", "verify"};
+static const char *const kinds[] = {"backup", "verify", "copy"};
 
 const struct world_system *daemon_system(const struct daemon *d, const char *name)
 {
 	return d->world ? world_system(d->world, name) : NULL;
+}
+
+bool daemon_declares(const struct daemon *d, const struct run *r)
+{
+	if (strcmp(r->kind, "prune") == 0)
+		return d->world && world_repository(d->world, r->system) != NULL;
+	return daemon_system(d, r->system) != NULL;
 }
 
 /* ---- The configuration. */
@@ -44,6 +51,9 @@ static void plans_free(struct planned *v, size_t n)
 void daemon_plan_free(struct daemon *d)
 {
 	plans_free(d->systems, d->nsystems);
+	daemon_upkeep_free(d->upkept, d->nupkept);
+	d->upkept = NULL;
+	d->nupkept = 0;
 	free(d->place);
 	d->place = NULL;
 	world_free(d->world);
@@ -80,7 +90,9 @@ static void fill(struct daemon *d, const struct world *w, const struct planned *
 	const struct world_tier *t = world_tier(w, p->system->tier);
 	const struct world_repository **to = mem_alloc(t->destinations.n * sizeof(void *));
 
-	world_destinations(w, t, to);
+	/* The archive is what a copy keeps busy; if there are none any more it says so. */
+	if (strcmp(r->kind, kinds[COPY]) != 0 || world_archives(w, t, to) == 0)
+		world_written(w, t, to);
 	r->system = p->system->item.name;
 	r->node = p->system->node;
 	r->queue = to[0]->item.name;
@@ -189,7 +201,8 @@ static int recall(struct daemon *d, const struct world *w, struct planned *v, si
 {
 	for (size_t i = 0; i < n; i++) {
 		if (recall_one(d, w, &v[i], BACKUP, now_s, e) == -1 ||
-		    recall_one(d, w, &v[i], VERIFY, now_s, e) == -1)
+		    recall_one(d, w, &v[i], VERIFY, now_s, e) == -1 ||
+		    recall_one(d, w, &v[i], COPY, now_s, e) == -1)
 			return -1;
 		v[i].rpo = EVENT_INFO;
 		for (size_t j = 0; j < d->nsystems; j++)
@@ -205,9 +218,14 @@ void daemon_forget_time(struct daemon *d, int64_t now_s)
 		struct planned *p = &d->systems[i];
 
 		p->next_s = 0;
-		for (int kind = BACKUP; kind <= VERIFY; kind++)
+		for (int kind = BACKUP; kind <= COPY; kind++)
 			if (p->settled_s[kind] > now_s)
 				p->settled_s[kind] = now_s;
+	}
+	for (size_t i = 0; i < d->nupkept; i++) {
+		d->upkept[i].next_s = 0;
+		if (d->upkept[i].settled_s > now_s)
+			d->upkept[i].settled_s = now_s;
 	}
 }
 
@@ -215,6 +233,7 @@ int daemon_load(struct daemon *d, struct err *e)
 {
 	struct world *w;
 	struct planned *v;
+	struct upkept *upkept;
 	bool *done;
 	size_t n = 0, *place;
 	int64_t now_s = daemon_now_s(d);
@@ -238,7 +257,8 @@ int daemon_load(struct daemon *d, struct err *e)
 			world_free(w);
 			return -1;
 		}
-	if (recall(d, w, v, n, now_s, e) == -1) {
+	if (recall(d, w, v, n, now_s, e) == -1 ||
+	    daemon_upkeep_new(d, w, now_s, &upkept, e) == -1) {
 		plans_free(v, n);
 		world_free(w);
 		return -1;
@@ -252,6 +272,8 @@ int daemon_load(struct daemon *d, struct err *e)
 	d->world = w;
 	d->systems = v;
 	d->nsystems = n;
+	d->upkept = upkept;
+	d->nupkept = w->repositories.n;
 	d->mistake[0] = '\0';
 	pthread_rwlock_unlock(&d->world_lock);
 	daemon_notify_load(d->notify);
@@ -321,12 +343,13 @@ static int look(struct daemon *d, struct planned *p, int64_t now_s, struct err *
 	struct due due;
 	bool put_off = false;
 
-	for (int kind = BACKUP; kind <= VERIFY; kind++) {
+	for (int kind = BACKUP; kind <= COPY; kind++) {
 		int rc;
 		int64_t since = p->settled_s[kind];
 
-		if (kind == BACKUP ? !due_backup(p->times, since, now_s, &due)
-				   : !due_verify(p->times, since, now_s, &due))
+		if (kind == BACKUP   ? !due_backup(p->times, since, now_s, &due)
+		    : kind == VERIFY ? !due_verify(p->times, since, now_s, &due)
+				     : !due_what(p->times, TIMES_ARCHIVE, since, now_s, &due))
 			continue;
 		rc = queue_one(d, p, kind, &due, e);
 		put_off |= rc == 1;

@@ -28,7 +28,7 @@ void daemon_try_again(struct daemon *d, const struct run *r, int64_t wait_s)
 	int64_t id;
 	struct err e;
 
-	if (again.attempt >= DAEMON_TRIES || daemon_system(d, r->system) == NULL)
+	if (again.attempt >= DAEMON_TRIES || !daemon_declares(d, r))
 		return;
 	again.node = daemon_system(d, r->system)->node; /* not where this one ran */
 	again.queued_ns = d->ctx->clock->wall_ns(d->ctx->clock);
@@ -201,7 +201,7 @@ static void start_run(struct daemon *d, const struct run *r)
 	struct err e, why;
 	struct run end = {.id = r->id, .status = RUN_FAILED, .owner = d->owner, .score = -1};
 
-	if (daemon_system(d, r->system) == NULL)
+	if (!daemon_declares(d, r))
 		err_set(&why, ERR_USAGE, "%s is not declared any more", r->system);
 	else if (child_start(d, r, &why) == 0)
 		return;

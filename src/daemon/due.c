@@ -50,6 +50,12 @@ bool due_verify(const struct world_times *t, int64_t settled_s, int64_t now_s, s
 	return look(t, TIMES_VERIFY, settled_s, now_s, out);
 }
 
+bool due_what(const struct world_times *t, enum times_what what, int64_t settled_s, int64_t now_s,
+    struct due *out)
+{
+	return look(t, what, settled_s, now_s, out);
+}
+
 int64_t due_next(const struct world_times *t, int64_t now_s)
 {
 	enum times_what what;

@@ -24,6 +24,9 @@ struct due {
 /* What became due after settled_s, by now; false: nothing. */
 bool due_backup(const struct world_times *t, int64_t settled_s, int64_t now_s, struct due *out);
 bool due_verify(const struct world_times *t, int64_t settled_s, int64_t now_s, struct due *out);
+/* The same of one of the others. */
+bool due_what(const struct world_times *t, enum times_what what, int64_t settled_s, int64_t now_s,
+    struct due *out);
 
 /* When something will be, after now; INT64_MAX: never. */
 int64_t due_next(const struct world_times *t, int64_t now_s);

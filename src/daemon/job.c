@@ -67,19 +67,30 @@ static bool keeps_by_rules(const struct world_retention *r)
 	       r->within.ns || r->within.months;
 }
 
+bool job_retains(const struct job *j)
+{
+	return keeps_by_rules(&j->tier->retention);
+}
+
 /* What fails here is no failure of the backup: it is there. */
 static void retain(struct job *j)
 {
-	if (!keeps_by_rules(&j->tier->retention))
+	const struct world_repository **to;
+	size_t n;
+
+	if (!job_retains(j))
 		return;
-	for (size_t i = 0; i < j->tier->destinations.n; i++) {
-		const char *words[] = {"-r", j->tier->destinations.v[i], "forget", "--system",
-		    j->p->system->item.name, NULL};
+	to = mem_alloc((j->tier->destinations.n + 1) * sizeof(void *));
+	n = world_written(j->p->world, j->tier, to);
+	for (size_t i = 0; i < n; i++) {
+		const char *words[] = {
+		    "-r", to[i]->item.name, "forget", "--system", j->p->system->item.name, NULL};
 		struct err e;
 
 		if (job_command(j, words, false, &e) == -1)
 			job_warn(j, "retention", &e);
 	}
+	free(to);
 }
 
 static void run_backup(struct job *j)
@@ -101,40 +112,77 @@ static void run_backup(struct job *j)
 		retain(j);
 }
 
+static void add_destination(struct job_result *r, const char *name)
+{
+	size_t n = strlen(r->destinations);
+
+	snprintf(r->destinations + n, sizeof r->destinations - n, "%s%s", n ? "," : "", name);
+}
+
+static size_t all_destinations(const struct job *j, const struct world_repository **to)
+{
+	world_destinations(j->p->world, j->tier, to);
+	return j->tier->destinations.n;
+}
+
+/* A verification looks at all of them. */
 static void list_destinations(struct job *j)
 {
-	struct job_result *r = j->r;
+	const struct world_repository **to;
+	size_t n;
 
-	for (size_t i = 0; i < j->tier->destinations.n; i++) {
-		size_t n = strlen(r->destinations);
-
-		snprintf(r->destinations + n, sizeof r->destinations - n, "%s%s", n ? "," : "",
-		    j->tier->destinations.v[i]);
+	if (j->p->repository != NULL) {
+		add_destination(j->r, j->p->repository->item.name);
+		return;
 	}
+	to = mem_alloc((j->tier->destinations.n + 1) * sizeof(void *));
+	if (strcmp(j->p->kind, "copy") == 0)
+		n = world_archives(j->p->world, j->tier, to);
+	else if (strcmp(j->p->kind, "backup") == 0)
+		n = world_written(j->p->world, j->tier, to);
+	else
+		n = all_destinations(j, to);
+	for (size_t i = 0; i < n; i++)
+		add_destination(j->r, to[i]->item.name);
+	free(to);
+}
+
+static void work(struct job *j)
+{
+	static const struct {
+		const char *kind;
+		void (*run)(struct job *j);
+	} kinds[] = {{"backup", run_backup}, {"verify", job_verify}, {"copy", job_copy},
+	    {"prune", job_prune}};
+	struct err e;
+
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+		if (strcmp(j->p->kind, kinds[i].kind) == 0)
+			kinds[i].run(j);
+	if (j->r->run.status == 0)
+		j->r->run.status = RUN_COMPLETED;
+	if (j->failed && j->p->system != NULL &&
+	    job_hooks(j, "on_failure", &j->p->system->hooks.on_failure, true, &e) == -1)
+		j->r->warnings++;
 }
 
 void job_run(const struct job_params *p, struct ctx *ctx, struct job_result *out)
 {
-	struct job j = {
-	    .p = p, .tier = world_tier(p->world, p->system->tier), .ctx = ctx, .r = out};
-	struct err e;
+	struct job j = {.p = p,
+	    .tier = p->system ? world_tier(p->world, p->system->tier) : NULL,
+	    .ctx = ctx,
+	    .r = out};
 
-	*out = (struct job_result){.run = {.id = p->run,
-				       .system = p->system->item.name,
-				       .kind = p->kind,
-				       .score = -1,
-				       .encrypted = true,
-				       .compressed = true}};
+	*out = (struct job_result){
+	    .run = {.id = p->run,
+		.system = p->system ? p->system->item.name : p->repository->item.name,
+		.kind = p->kind,
+		.score = -1,
+		.encrypted = true,
+		.compressed = true}};
 	list_destinations(&j);
 	out->run.destinations = out->destinations;
-	if (strcmp(p->kind, "verify") == 0)
-		job_verify(&j);
-	else
-		run_backup(&j);
-	if (out->run.status == 0)
-		out->run.status = RUN_COMPLETED;
-	if (j.failed && job_hooks(&j, "on_failure", &p->system->hooks.on_failure, true, &e) == -1)
-		out->warnings++;
+	work(&j);
 	out->run.warnings = out->warnings;
 	out->run.error_kind = out->kind_of_error[0] ? out->kind_of_error : NULL;
 	out->run.message = out->message[0] ? out->message : NULL;

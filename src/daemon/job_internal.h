@@ -46,4 +46,11 @@ int job_hooks(
  */
 int job_command(struct job *j, const char *const *words, bool take, struct err *e);
 
+/* job_upkeep.c: copies to archives; the prune of a repository. */
+void job_copy(struct job *j);
+void job_prune(struct job *j);
+
+/* job.c */
+bool job_retains(const struct job *j);
+
 #endif

@@ -125,21 +125,22 @@ static int look_at_room(struct job *j, const struct world_repository *r, struct 
 
 int job_look(struct job *j, struct err *e)
 {
-	size_t n = j->tier->destinations.n, full = 0;
+	const struct world_repository **to;
+	size_t n, full = 0;
 	struct err why;
 
 	if (look_at_sources(j, e) == -1)
 		return -1;
+	to = mem_alloc((j->tier->destinations.n + 1) * sizeof(void *));
+	n = world_written(j->p->world, j->tier, to);
 	for (size_t i = 0; i < n; i++) {
-		const struct world_repository *r = world_repository(
-		    j->p->world, j->tier->destinations.v[i]);
-
-		if (look_at_room(j, r, &why) == 0)
+		if (look_at_room(j, to[i], &why) == 0)
 			continue;
 		full++;
 		*e = why;
 		if (n > 1)
 			job_warn(j, "look", &why);
 	}
+	free(to);
 	return full == n ? -1 : 0;
 }

@@ -9,7 +9,8 @@
 #define TIER(rest)                                                                                 \
 	"repositories: {main: {url: /srv/a}}\n"                                                    \
 	"tiers: {gold: {destinations: main, " rest "}}\n"
-#define WWW(rest) "systems: {www: {tier: gold, sources: [{files: {paths: /w}}]" rest "}}\n"
+#define REPO(rest) "repositories: {main: {url: /srv/a, " rest "}}\n"
+#define WWW(rest)  "systems: {www: {tier: gold, sources: [{files: {paths: /w}}]" rest "}}\n"
 #define TWO(a, b)                                                                                  \
 	"systems:\n"                                                                               \
 	"  a: {tier: gold, sources: [{files: {paths: /a}}]" a "}\n"                                \
@@ -36,6 +37,77 @@ static struct world_times *times(const struct world *w)
 
 	assert_int_equal(world_times_new(world_tier(w, s->tier), s, &t, &e), 0);
 	return t;
+}
+
+static int64_t next(const struct world_times *t, enum times_what what, int64_t after_s)
+{
+	int64_t due;
+
+	return t->is[what] && schedule_next(&t->v[what], after_s, &due) ? due : 0;
+}
+
+static void a_repository_is_pruned_as_it_says_or_as_its_locks_need_it(void **state)
+{
+	static const struct {
+		const char *text;
+		bool derived;
+		int64_t first, second; /* after thursday, 2026-01-01; 0: never */
+	} rows[] = {
+	    {"repositories: {main: {url: /srv/a}}\n", false, 0, 0},
+	    {"repositories: {main: {url: /srv/a, prune: {every: weekly, timezone: UTC}}}\n", false,
+		from + 3 * DAY, from + 10 * DAY},
+	    {"repositories: {main: {url: \"s3:h/b\", object_lock: 4d, prune: {every: daily, "
+	     "timezone: UTC}}}\n",
+		false, from + DAY, from + 2 * DAY},
+	    {"repositories: {main: {url: \"s3:h/b\", object_lock: 2d}}\n", true, from + 8 * HOUR,
+		from + 16 * HOUR},
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct world *w = load(rows[i].text);
+		struct world_times *t;
+		struct err e;
+
+		assert_int_equal(world_prune_times(world_repository(w, "main"), &t, &e), 0);
+		assert_int_equal(t->derived, rows[i].derived);
+		assert_int_equal(next(t, TIMES_PRUNE, from), rows[i].first);
+		assert_int_equal(next(t, TIMES_PRUNE, rows[i].first), rows[i].second);
+		world_times_free(t);
+		world_free(w);
+	}
+}
+
+#define ARCHIVE(rest)                                                                              \
+	"repositories: {main: {url: /a}, far: {url: /b, role: offsite}, old: {url: /c, role: "     \
+	"archive}}\n"                                                                              \
+	"tiers: {gold: {" rest "}}\n"                                                              \
+	"systems: {www: {tier: gold, sources: [{files: {paths: /w}}]}}\n"
+
+static void archives_are_filled_by_copies_and_others_by_each_backup(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t written, archives;
+		int64_t first;
+	} rows[] = {
+	    {ARCHIVE("schedule: {timezone: UTC}"), 2, 1, from + 31 * DAY}, /* monthly */
+	    {ARCHIVE("schedule: {archive: weekly, timezone: UTC}"), 2, 1, from + 3 * DAY},
+	    {ARCHIVE("destinations: [main, far]"), 2, 0, 0},
+	    {ARCHIVE("destinations: old"), 1, 0, 0},
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct world *w = load(rows[i].text);
+		const struct world_repository *v[3];
+		const struct world_tier *gold = world_tier(w, "gold");
+		struct world_times *t = times(w);
+
+		assert_int_equal(world_written(w, gold, v), rows[i].written);
+		assert_int_equal(world_archives(w, gold, v), rows[i].archives);
+		assert_int_equal(next(t, TIMES_ARCHIVE, from), rows[i].first);
+		world_times_free(t);
+		world_free(w);
+	}
 }
 
 static void each_contradiction_has_its_own_message(void **state)
@@ -86,6 +158,20 @@ static void each_contradiction_has_its_own_message(void **state)
 	    {TIER("verify: {every: 1d, level: deep}"), "there is no 'deep'",
 		"standard|comprehensive"},
 	    {TIER("verify: {every: never}"), "every: ", ""},
+	    {TIER("schedule: {archive: monthly}"),
+		"archive: gold has no destination of role archive",
+		"archives alone are written by each backup"},
+	    {TIER("schedule: {archive: sometimes}"), "archive: ", ""},
+	    {REPO("prune: weekly"), "prune has to be a mapping", ""},
+	    {REPO("prune: {only: \"01:00-02:00\"}"), "prune: 'every' is missing", ""},
+	    {REPO("prune: {every: weakly}"), "every: ", "cron's five fields"},
+	    {REPO("prune: {every: \"0 0 31 4 *\"}"), "prune is never due", ""},
+	    {REPO("prune: {every: daily, timezone: Moon}"), "prune: there is no time zone 'Moon'",
+		"Europe/Berlin"},
+	    {REPO("prune: {every: daily, only: \"01:00-02:00\", never: \"00:00-24:00\"}"),
+		"prune can never begin", "make only wider"},
+	    {"repositories: {main: {url: \"s3:h/b\", object_lock: 7d, prune: {every: monthly}}}\n",
+		"is what makes locks of 7d longer", "left out it is derived"},
 	    {TIER("priority: high"), "'high' is not a number", ""},
 	    {TIER("rpo: {target: 1h}") WWW(", schedule: {full: daily, timezone: UTC}"),
 		"f:3:72: the schedule cannot meet the rpo of 1h: two backups are up to 1d apart",
@@ -188,6 +274,8 @@ static void continuous_is_not_judged_by_its_schedule(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_repository_is_pruned_as_it_says_or_as_its_locks_need_it),
+	    cmocka_unit_test(archives_are_filled_by_copies_and_others_by_each_backup),
 	    cmocka_unit_test(each_contradiction_has_its_own_message),
 	    cmocka_unit_test(of_two_at_one_moment_the_fuller_one_is_run),
 	    cmocka_unit_test(a_system_says_more_than_its_tier),

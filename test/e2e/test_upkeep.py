@@ -1,0 +1,128 @@
+"""What else is due: repositories that are pruned, archives that are filled."""
+import os
+import time
+
+import pytest
+
+from test_daemon import World
+
+
+@pytest.fixture
+def world(hf, base):
+    w = World(hf, base)
+    yield w
+    if w.daemon is not None and w.daemon.poll() is None:
+        w.daemon.kill()
+        w.daemon.wait()
+
+
+def declare(world, main="", other="", tier="", rest=""):
+    with open(world.path, "w", encoding="utf-8") as f:
+        f.write("repositories:\n" + "".join(
+            f"  {name}: {{url: {world.base}/{name}, key: \"file:{world.base}/{name}.key\"{more}}}\n"
+            for name, more in (("main", main), ("other", other))))
+        f.write(f"tiers:\n  gold: {{destinations: [main, other]{tier}}}\n"
+                f"systems:\n  www: {{tier: gold, sources: [{{files: {{paths: {world.base}/src/www}}}}]}}\n{rest}")
+    world.source("www")
+
+
+def alive(hf, name):
+    return hf("--json", "-r", name, "snapshots").json("item")
+
+
+def test_a_repository_is_pruned_when_it_says(world, hf):
+    declare(world, ", prune: {every: 1s}", tier=", retention: {last: 1}")
+    assert ("main", "prune") in {(i["system"], i["kind"]) for i in hf("--json", "schedule").json("item")}
+    assert "never pruned by itself" in hf("why", "other").out
+    world.serve()
+    world.until(lambda: any(j["kind"] == "prune" and j["status"] == "completed" for j in world.jobs()))
+    declare(world)
+    assert world.stop() == 0
+    done = [j for j in world.jobs() if j["kind"] == "prune" and j["status"] == "completed"][0]
+    assert (done["system"], done["queue"], done["trigger"], done["destinations"]) == ("main", "main", "schedule", "main")
+    assert "(prune) completed" in hf("why", "main").out
+
+
+def test_a_prune_can_be_asked_for_by_hand(world, hf):
+    declare(world)
+    r = hf("--json", "run", "--kind", "prune", "main").summary
+    assert (r["kind"], r["system"], r["status"]) == ("prune", "main", "completed")
+    assert "no repository 'mian'" in hf("run", "--kind", "prune", "mian", rc=2).err
+    assert "--type is for backups" in hf("run", "--kind", "prune", "--type", "full", "main", rc=2).err
+
+
+def test_an_archive_is_filled_by_copies_of_the_newest(world, hf, base):
+    """Not by backups; and what is kept there is what the tier says."""
+    declare(world, other=", role: archive", tier=", retention: {last: 2}")
+    assert [(i["system"], i["kind"]) for i in hf("--json", "schedule", "--limit", "1").json("item")] == [("www", "copy")]
+    newest = []
+    for i in range(4):
+        world.source("www", 4 + i)
+        r = hf("--json", "run", "www").summary
+        assert r["destinations"] == "main"
+        if i > 0:
+            r = hf("--json", "run", "--kind", "copy", "www").summary
+            assert (r["kind"], r["status"], r["destinations"]) == ("copy", "completed", "other")
+        newest.append(alive(hf, "main")[-1]["snapshot"])
+    there = alive(hf, "other")
+    assert [s["original"]["snapshot"] for s in there] == newest[-2:]
+    hf("-r", "other", "restore", "latest:www", "--target", f"{base}/out")
+
+
+def test_copies_to_an_archive_are_begun_by_the_daemon(world, hf):
+    declare(world, other=", role: archive", tier=", schedule: {archive: 1s}")
+    hf("run", "www")
+    world.serve()
+    world.until(lambda: any(j["kind"] == "copy" and j["status"] == "completed" for j in world.jobs()))
+    done = [j for j in world.jobs() if j["kind"] == "copy" and j["status"] == "completed"][0]
+    assert (done["system"], done["queue"], done["trigger"]) == ("www", "other", "schedule")
+    assert "(copy) completed" in hf("why", "www").out
+    assert world.stop() == 0 and len(alive(hf, "other")) == 1
+
+
+def test_an_archive_alone_is_written_as_others_are(world, hf):
+    declare(world, main=", role: archive", other=", role: archive")
+    assert hf("--json", "run", "www").summary["destinations"] == "main,other"
+    assert "has no destination of role archive" in hf("run", "--kind", "copy", "www", rc=2).err
+    assert len(alive(hf, "other")) == 1
+
+
+def test_an_offsite_place_that_was_away_catches_up(world, hf, base):
+    """Replication is part of the backup; what a place missed goes there with the next."""
+    declare(world, other=", role: offsite")
+    os.rename(f"{base}/other", f"{base}/away")
+    hf("run", "www", rc=3)
+    os.rename(f"{base}/away", f"{base}/other")
+    world.source("www", 5)
+    hf("run", "www")
+    assert len(alive(hf, "other")) == 1 and len(alive(hf, "main")) == 2
+    hf("-r", "other", "check", "--read-data")
+    assert hf("-r", "other", "cat", f"latest:www:{base}/src/www/f0").out == "www 0\n" * 100
+
+
+def test_each_strategy_does_what_its_word_says(world, hf, base):
+    """Full reads all again, incremental what changed since the last one, differential since the last full one."""
+    tiers = "".join(f"  {s}: {{destinations: main, strategy: {s}, rpo: {{target: 1d}}}}\n"
+                    for s in ("full", "incremental", "differential"))
+    world.write({s: f"tier: {s}" for s in ("full", "incremental", "differential")}, tiers=tiers)
+    due = {i["system"]: i["backup_type"] for i in hf("--json", "schedule").json("item")}
+    assert due == {s: s for s in ("full", "incremental", "differential")}  # where it is derived from the RPO, too
+
+    def read(system, *args):
+        r = hf("--json", "run", *args, system).summary
+        assert r["backup_type"] == (args[1] if args else system)
+        return r["bytes_read"]
+    written = time.time()
+    size = {s: len(f"{s} 0\n") * 100 for s in due}
+    world.until(lambda: time.time() > written + 2)  # what was touched within the last second is read twice
+    for s in due:
+        assert read(s, "--type", "full") == 3 * size[s]
+    for i in range(2):
+        for s in due:
+            with open(f"{base}/src/{s}/f{i}", "a", encoding="utf-8") as f:
+                f.write("x")
+        written = time.time()
+        world.until(lambda at=written: time.time() > at + 2)
+        assert read("full") == 3 * size["full"] + i + 1
+        assert read("incremental") == size["incremental"] + 1
+        assert read("differential") == (i + 1) * (size["differential"] + 1)
