@@ -71,6 +71,8 @@ void job_report(struct cli *c, const struct run *r)
 		out_text(c, "  snapshot %.8s: %s %s, %s, stored as %s more\n", r->snapshot,
 		    text_count(a, r->files), text_plural(r->files, "file", "files"),
 		    text_bytes(b, r->bytes), text_bytes(s, r->stored));
+	if (r->verified != NULL && r->score >= 0)
+		out_text(c, "  %s, score %.3f\n", r->verified, r->score);
 }
 
 /* ---- Here. */

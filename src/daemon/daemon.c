@@ -177,7 +177,8 @@ static void on_timer(uv_timer_t *t)
 	if (d->stopping)
 		return;
 	daemon_look_at_catalog(d);
-	if (now - d->renewed_s >= DAEMON_RENEW_S || now < d->renewed_s) {
+	if (now - d->renewed_s >= (d->kept ? DAEMON_RETRY_S : DAEMON_RENEW_S) ||
+	    now < d->renewed_s) {
 		d->renewed_s = now;
 		daemon_renew(d);
 	}
@@ -328,6 +329,7 @@ int daemon_run(const struct daemon_params *p, struct ctx *ctx, struct err *e)
 	for (size_t i = 0; i < d.norphans; i++)
 		run_copy_fini(&d.orphans[i]);
 	free(d.orphans);
+	daemon_drop_kept(&d);
 	free(d.thaws);
 	daemon_plan_free(&d);
 	catalog_close(d.catalog);

@@ -15,6 +15,7 @@ enum {
 	DAEMON_LOOK_MS = 2000, /* how often the queue is looked at */
 	DAEMON_LEASE_S = 120,
 	DAEMON_RENEW_S = 30,
+	DAEMON_RETRY_S = 2,       /* while the end of a run waits to be recorded */
 	DAEMON_TRIES = 3,         /* of a run that is interrupted, or meets what passes */
 	DAEMON_GRACE_MS = 330000, /* for hooks, where a run was asked to end */
 };
@@ -45,6 +46,7 @@ struct child {
 	struct run run; /* texts are its own */
 	char *line;     /* of its output, begun */
 	size_t nline;
+	char *summary; /* its last words; NULL: none yet */
 	int log;
 	int64_t started_ms, asked_ms; /* when it was asked to end; 0: not */
 	bool late, killed, over;
@@ -72,7 +74,8 @@ struct daemon {
 	unsigned running;
 	struct run *orphans; /* runs that the last daemon began, and that end by themselves */
 	size_t norphans;
-	uint64_t *thaws; /* that were told */
+	struct kept_end *kept; /* of runs whose end the catalog doesn't know yet */
+	uint64_t *thaws;       /* that were told */
 	size_t nthaws;
 	char *owner;
 	int lock;
@@ -145,7 +148,14 @@ void daemon_look_after_orphans(struct daemon *d);
 void daemon_renew(struct daemon *d);
 void daemon_take_others(struct daemon *d); /* of daemons that are gone */
 void daemon_dispatch(struct daemon *d);
+/* The same once more, a while later. */
+void daemon_try_again(struct daemon *d, const struct run *r, int64_t wait_s);
+
+/* daemon_record.c */
 void daemon_run_over(struct daemon *d, const struct child *c, int64_t status, int signal);
+int daemon_record_kept(struct daemon *d, struct err *e); /* the catalog is back, perhaps */
+bool daemon_keeps_end(const struct daemon *d, int64_t id);
+void daemon_drop_kept(struct daemon *d);
 
 /* daemon_child.c */
 int child_start(struct daemon *d, const struct run *r, struct err *e);
