@@ -62,9 +62,10 @@ static int append_run(void *to, const struct run *r, struct err *e)
 
 int api_get_status(struct api_call *c, struct err *e)
 {
+	uint64_t fields = shape_fields(&shape_system, api_value(c, "fields"), e);
 	struct api_survey s;
 	bool ready;
-	json_t *health = health_json(c, &ready, e);
+	json_t *health = fields ? health_json(c, &ready, e) : NULL;
 
 	if (health == NULL)
 		return -1;
@@ -72,7 +73,7 @@ int api_get_status(struct api_call *c, struct err *e)
 		json_decref(health);
 		return -1;
 	}
-	c->json = api_survey_json(&s);
+	c->json = api_survey_json(&s, fields);
 	json_object_set_new(c->json, "schema", json_integer(1));
 	json_object_set_new(c->json, "daemon", health);
 	api_survey_fini(&s);

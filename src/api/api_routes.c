@@ -33,7 +33,8 @@ const struct api_route api_routes[] = {
     {"GET", V "/openapi.json", API_READ, api_get_openapi, "getOpenapi",
 	"This document", API_JSON, NULL, NULL, {{0}}},
     {"GET", V "/status", API_READ, api_get_status, "getStatus",
-	"The daemon and every system, as they stand", API_LIST, "systems", &shape_system, {{0}}},
+	"The daemon and every system, as they stand", API_LIST, "systems", &shape_system, {
+	{"fields", API_IN_QUERY, API_TEXT, NULL, 0, "only these members of each system, separated by ','"}}},
     {"GET", V "/systems", API_READ, api_get_systems, "listSystems",
 	"Every system", API_LIST, "systems", &shape_system, {{0}}},
     {"GET", V "/systems/{name}", API_READ, api_get_system, "getSystem",

@@ -220,21 +220,24 @@ bad:
 	return -1;
 }
 
-static json_t *list_json(const struct shape *shape, const void *v, size_t n, size_t size)
+static json_t *list_json(
+    const struct shape *shape, const void *v, size_t n, size_t size, uint64_t fields)
 {
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < n; i++)
-		json_array_append_new(list, shape_json(shape, (const char *)v + i * size));
+		json_array_append_new(
+		    list, shape_json_of(shape, (const char *)v + i * size, fields));
 	return list;
 }
 
-json_t *api_survey_json(const struct api_survey *s)
+json_t *api_survey_json(const struct api_survey *s, uint64_t fields)
 {
 	return json_pack("{s:o, s:o, s:i, s:i, s:i}", "repositories",
-	    list_json(
-		&shape_repository, s->repositories, s->nrepositories, sizeof *s->repositories),
-	    "systems", list_json(&shape_system, s->systems, s->nsystems, sizeof *s->systems),
+	    list_json(&shape_repository, s->repositories, s->nrepositories, sizeof *s->repositories,
+		SHAPE_ALL),
+	    "systems",
+	    list_json(&shape_system, s->systems, s->nsystems, sizeof *s->systems, fields),
 	    "running", (int)s->running, "queued", (int)s->queued, "missed", (int)s->missed);
 }
 

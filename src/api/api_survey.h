@@ -55,8 +55,11 @@ int api_survey_make(struct catalog *c, const struct api_host *host, int64_t now_
     struct api_survey *out, struct err *e);
 void api_survey_fini(struct api_survey *s);
 
-/* "repositories", "systems", "running", "queued" and "missed", as /status has them; new. */
-json_t *api_survey_json(const struct api_survey *s);
+/*
+ * "repositories", "systems", "running", "queued" and "missed", as /status has them; new.  fields:
+ * of each system (shape_json_of).
+ */
+json_t *api_survey_json(const struct api_survey *s, uint64_t fields);
 
 /* By name, or NULL. */
 const struct survey_system *api_survey_find(const struct api_survey *s, const char *name);

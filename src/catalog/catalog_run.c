@@ -283,7 +283,8 @@ int run_list(struct catalog *c, const struct run_filter *f, run_row *each, void 
 		also(&sql, "kind = #", v, &n, db_text(f->kind));
 	if (f->status) /* written out, so that the partial indexes serve */
 		buf_printf(&sql, " AND status = '%s'", run_status_name(f->status));
-	if (f->open)
+	/* Said of one of the two as well: the index of open runs is found only by these words. */
+	if (f->open || f->status == RUN_QUEUED || f->status == RUN_RUNNING)
 		buf_printf(&sql, " AND status IN ('queued', 'running')");
 	if (f->over)
 		buf_printf(&sql, " AND status NOT IN ('queued', 'running')");

@@ -78,17 +78,48 @@ static json_t *took_json(int64_t since, int64_t at)
 	return since && at ? json_real((double)(at - since) / 1e9) : json_null();
 }
 
-json_t *shape_json(const struct shape *s, const void *value)
+json_t *shape_json_of(const struct shape *s, const void *value, uint64_t fields)
 {
 	const char *v = value;
 	json_t *o = json_object();
 
-	for (const struct shape_field *f = s->fields; f->name != NULL; f++)
-		json_object_set_new(o, f->name,
-		    f->type == SHAPE_TOOK
-			? took_json(*(const int64_t *)(v + f->since), *(const int64_t *)(v + f->at))
-			: field_json(f, v + f->at));
+	for (const struct shape_field *f = s->fields; f->name != NULL; f++, fields >>= 1)
+		if (fields & 1)
+			json_object_set_new(o, f->name,
+			    f->type == SHAPE_TOOK ? took_json(*(const int64_t *)(v + f->since),
+							*(const int64_t *)(v + f->at))
+						  : field_json(f, v + f->at));
 	return o;
+}
+
+json_t *shape_json(const struct shape *s, const void *value)
+{
+	return shape_json_of(s, value, SHAPE_ALL);
+}
+
+/* The bit of the name at p, or 0. */
+static uint64_t field_bit(const struct shape *s, const char *p, size_t n)
+{
+	for (size_t i = 0; s->fields[i].name != NULL; i++)
+		if (strlen(s->fields[i].name) == n && memcmp(s->fields[i].name, p, n) == 0)
+			return UINT64_C(1) << i;
+	return 0;
+}
+
+uint64_t shape_fields(const struct shape *s, const char *names, struct err *e)
+{
+	uint64_t fields = 0, bit;
+
+	for (const char *p = names; p != NULL && *p; p += strcspn(p, ","), p += *p == ',') {
+		bit = field_bit(s, p, strcspn(p, ","));
+		if (bit == 0) {
+			err_set(
+			    e, ERR_USAGE, "a %s has no '%.*s'", s->name, (int)strcspn(p, ","), p);
+			return 0;
+		}
+		fields |= bit;
+	}
+	return names ? fields : SHAPE_ALL;
 }
 
 /* ---- And back. */

@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/err.h"
+
 enum shape_type {
 	SHAPE_TEXT,    /* const char *; NULL: null */
 	SHAPE_BOOL,    /* bool */
@@ -40,7 +42,12 @@ struct shape {
 };
 
 json_t *shape_json(const struct shape *s, const void *value); /* new */
-json_t *shape_schema(const struct shape *s);                  /* new */
+/* Some of it: a bit for each of its fields, in their order. */
+#define SHAPE_ALL UINT64_MAX
+json_t *shape_json_of(const struct shape *s, const void *value, uint64_t fields); /* new */
+/* "name,state": those fields; NULL: SHAPE_ALL.  0 with ERR_USAGE: one of them is none. */
+uint64_t shape_fields(const struct shape *s, const char *names, struct err *e);
+json_t *shape_schema(const struct shape *s); /* new */
 
 /*
  * The members that the shape names, of an object that may be anybody's: what is missing or of

@@ -182,8 +182,15 @@ size_t text_width(struct span s)
 
 	for (size_t at = 0; at < s.n;) {
 		uint32_t cp = 0;
-		size_t n = decode(span_of(s.p + at, s.n - at), &cp);
+		size_t n;
 
+		/* Most are. */
+		if (s.p[at] >= ' ' && s.p[at] < 0x7f) {
+			used++;
+			at++;
+			continue;
+		}
+		n = decode(span_of(s.p + at, s.n - at), &cp);
 		used += n ? columns_of(cp) : 1;
 		at += n ? n : 1;
 	}

@@ -149,6 +149,8 @@ static void reload(struct daemon *d)
 
 	notify_socket_reloading(&e);
 	if (daemon_load(d, &e) == 0) {
+		daemon_changes_stop(d);
+		daemon_changes_start(d);
 		daemon_tell(d, "config.reloaded", EVENT_INFO, NULL, 0, "%zu systems", d->nsystems);
 		daemon_record_config(d, NULL);
 	} else {
@@ -176,7 +178,8 @@ static void on_timer(uv_timer_t *t)
 	if (d->stopping)
 		return;
 	daemon_look_at_catalog(d);
-	if (now - d->renewed_s >= DAEMON_RENEW_S || now < d->renewed_s) {
+	if (now - d->renewed_s >= (d->kept ? DAEMON_RETRY_S : DAEMON_RENEW_S) ||
+	    now < d->renewed_s) {
 		d->renewed_s = now;
 		daemon_renew(d);
 	}
@@ -186,6 +189,7 @@ static void on_timer(uv_timer_t *t)
 	daemon_look_after_orphans(d);
 	daemon_queue_due(d, now);
 	daemon_upkeep_due(d, now);
+	daemon_changes_due(d);
 	daemon_dispatch(d);
 	daemon_watch_rpo(d, now);
 	daemon_monitor_tick(d, now);
@@ -302,7 +306,9 @@ static int serve(struct daemon *d, struct err *e)
 		daemon_record_life(d, true);
 		daemon_record_config(d, NULL);
 		notify_socket_send(NOTIFY_READY, &e2);
+		daemon_changes_start(d);
 		uv_run(&d->loop, UV_RUN_DEFAULT);
+		daemon_changes_stop(d);
 		daemon_record_life(d, false);
 		daemon_tell(d, "daemon.stopped", EVENT_INFO, NULL, 0, "nothing runs any more");
 		daemon_notify_free(d->notify);
@@ -325,6 +331,7 @@ int daemon_run(const struct daemon_params *p, struct ctx *ctx, struct err *e)
 	for (size_t i = 0; i < d.norphans; i++)
 		run_copy_fini(&d.orphans[i]);
 	free(d.orphans);
+	daemon_drop_kept(&d);
 	free(d.thaws);
 	daemon_monitor_free(&d);
 	daemon_plan_free(&d);

@@ -367,6 +367,58 @@ static int look(struct daemon *d, struct planned *p, int64_t now_s, struct err *
 	return 0;
 }
 
+struct queued {
+	int64_t now_ns;
+	bool running, soon;
+};
+
+static int note_queued(void *arg, const struct run *r, struct err *e)
+{
+	struct queued *q = arg;
+
+	if (r->status == RUN_RUNNING)
+		q->running = true;
+	else if (r->not_before_ns <= q->now_ns || strcmp(r->trigger, "change") == 0)
+		q->soon = true;
+	return 0;
+}
+
+/* Not before a window lets it. */
+static int64_t may_begin(const struct planned *p, const struct world_tier *t, int64_t now_s)
+{
+	const struct world_schedule *own = &p->system->schedule;
+	const struct world_schedule *from = own->only.n + own->never.n ? own : &t->schedule;
+	const struct schedule s = {.zone = p->times->zone,
+	    .only = from->only.v,
+	    .nonly = from->only.n,
+	    .never = from->never.v,
+	    .nnever = from->never.n};
+	int64_t start;
+
+	return schedule_start(&s, now_s, &start) && start > now_s ? start : 0;
+}
+
+int daemon_queue_changed(struct daemon *d, const char *system, struct err *e)
+{
+	const struct world_system *s = daemon_system(d, system);
+	struct run_filter open = {.system = system, .kind = "backup", .open = true};
+	struct queued q = {.now_ns = d->ctx->clock->wall_ns(d->ctx->clock)};
+	struct run r = {.kind = "backup", .trigger = "change", .due_ns = q.now_ns};
+	const struct planned *p;
+	int64_t id;
+
+	if (s == NULL)
+		return 1;
+	p = &d->systems[d->place[s - world_system_at(d->world, 0)]];
+	if (run_list(d->catalog, &open, note_queued, &q, e) == -1)
+		return -1;
+	if (q.running || q.soon)
+		return !q.running;
+	r.not_before_ns = may_begin(p, world_tier(d->world, s->tier), q.now_ns / CALENDAR_SECOND) *
+			  CALENDAR_SECOND;
+	return queue(d, d->world, p, r, &id, e) == -1 ? -1 : 1;
+}
+
 void daemon_queue_due(struct daemon *d, int64_t now_s)
 {
 	struct err e;

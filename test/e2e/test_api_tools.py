@@ -1,9 +1,13 @@
 """What others make of the API's documents: Prometheus of the metrics and rules, a linter of the OpenAPI document."""
+import glob
+import http.server
 import json
 import os
 import re
 import subprocess
 import sys
+import threading
+import urllib.parse
 import urllib.request
 
 import pytest
@@ -12,6 +16,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../servers"))
 from api_host import ApiHost  # noqa: E402
 from conftest import ROOT, need  # noqa: E402
 from server import Server, free_port  # noqa: E402
+from test_daemon import world  # noqa: E402, F401
 
 V = "/api/v1"
 PACKAGING = f"{ROOT}/packaging"
@@ -132,47 +137,86 @@ def test_answers_are_as_the_document_says(api):
         check(api.ask("GET", f"{V}/{path}").json, schema, path)
 
 
-def test_prometheus_scrapes_and_alertmanager_tells_of_a_missed_backup(tmp_path):
-    """The real ones: a backup is older than its RPO allows; somebody is told."""
-    import http.server
-    import threading
-    need("prometheus", "prometheus-alertmanager")
-    told, heard = [], threading.Event()
+class Hook:
+    """What Alertmanager tells, at an address of ours."""
 
-    class Hook(http.server.BaseHTTPRequestHandler):
-        def do_POST(self):
-            told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(200)
-            self.end_headers()
-            heard.set()
+    def __init__(self):
+        hook, self.told, self.changed = self, [], threading.Condition()
 
-        def log_message(self, *a):
-            pass
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                self.send_response(200)
+                self.end_headers()
+                with hook.changed:
+                    hook.told += [a["labels"] for a in body["alerts"]]
+                    hook.changed.notify_all()
 
-    hook = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hook)
-    threading.Thread(target=hook.serve_forever, daemon=True).start()
-    with ApiHost(tmp_path / "api", rate=1000) as api, Server(tmp_path / "prom") as s:
-        api.tell("success orders 3600")
-        ports = [free_port(), free_port()]
-        with open(s.path("token"), "w") as f:
-            f.write(api.tokens["viewer"])
-        with open(s.path("p.yml"), "w") as f:
-            json.dump({"global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
+            def log_message(self, *a):
+                pass
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def heard(self, name, seconds=90):
+        with self.changed:
+            return self.changed.wait_for(lambda: any(a["alertname"] == name for a in self.told), seconds)
+
+
+def start_monitoring(s, targets, token, hook):
+    """Prometheus with our rules, and Alertmanager; the address of the first."""
+    ports = [free_port(), free_port()]
+    for name, content in (
+            ("token", token),
+            ("p.yml", {"global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
                        "rule_files": [f"{PACKAGING}/prometheus/holdfast-alerts.yml"],
                        "alerting": {"alertmanagers": [{"static_configs": [{"targets": [f"127.0.0.1:{ports[1]}"]}]}]},
                        "scrape_configs": [{"job_name": "holdfast", "authorization": {"credentials_file": s.path("token")},
-                                           "static_configs": [{"targets": [f"127.0.0.1:{api.port}"]}]}]}, f)
-        with open(s.path("a.yml"), "w") as f:
-            json.dump({"route": {"receiver": "hook", "group_wait": "0s", "group_interval": "1s"},
+                                           "static_configs": [{"targets": targets}]}]}),
+            ("a.yml", {"route": {"receiver": "hook", "group_wait": "0s", "group_interval": "1s"},
                        "receivers": [{"name": "hook", "webhook_configs": [
-                           {"url": f"http://127.0.0.1:{hook.server_port}/"}]}]}, f)
-        s.start("alertmanager", "prometheus-alertmanager", f"--config.file={s.path('a.yml')}",
-                f"--storage.path={s.path('am')}", f"--web.listen-address=127.0.0.1:{ports[1]}", "--cluster.listen-address=")
-        s.start("prometheus", "prometheus", f"--config.file={s.path('p.yml')}", f"--storage.tsdb.path={s.path('data')}",
-                f"--web.listen-address=127.0.0.1:{ports[0]}")
-        assert heard.wait(60), s.log("prometheus") + s.log("alertmanager")
-        with urllib.request.urlopen(f"http://127.0.0.1:{ports[0]}/api/v1/query?query=holdfast_up", timeout=30) as r:
-            assert json.load(r)["data"]["result"][0]["value"][1] == "1"
-    hook.shutdown()
-    alerts = [a["labels"] for t in told for a in t["alerts"]]
-    assert {"HoldfastBackupMissed"} == {a["alertname"] for a in alerts if a.get("system") == "orders"}, alerts
+                           {"url": f"http://127.0.0.1:{hook.server.server_port}/"}]}]})):
+        with open(s.path(name), "w", encoding="utf-8") as f:
+            f.write(content if isinstance(content, str) else json.dumps(content))
+    s.start("alertmanager", "prometheus-alertmanager", f"--config.file={s.path('a.yml')}",
+            f"--storage.path={s.path('am')}", f"--web.listen-address=127.0.0.1:{ports[1]}", "--cluster.listen-address=")
+    s.start("prometheus", "prometheus", f"--config.file={s.path('p.yml')}", f"--storage.tsdb.path={s.path('data')}",
+            f"--web.listen-address=127.0.0.1:{ports[0]}")
+    return f"http://127.0.0.1:{ports[0]}"
+
+
+def test_prometheus_scrapes_the_daemon_and_alertmanager_tells_of_a_missed_backup(world, hf, tmp_path):
+    """The real ones, and `serve`: a backup is older than its RPO allows; somebody is told, and of no other system."""
+    need("prometheus", "prometheus-alertmanager")
+    port = free_port()
+    world.write({"late": "tier: gold, paused: yes", "good": "tier: gold, paused: yes"},
+                rest=f"server: {{listen: '127.0.0.1:{port}'}}\n")
+    with open(world.path, encoding="utf-8") as f:
+        text = f.read().replace("gold: {destinations: main}", "gold: {destinations: main, rpo: {target: 1h}, verify: {every: 30d}}")
+    with open(world.path, "w", encoding="utf-8") as f:
+        f.write(text)
+    (library,) = glob.glob("/usr/lib/*/faketime/libfaketime.so.1")
+    hf("run", "late", env={"LD_PRELOAD": library, "FAKETIME": "-2h"})
+    hf("run", "good")
+    hf("verify", "good")
+    token = hf("token", "add", "prometheus", "--scope", "viewer").out.strip()
+    hook = Hook()
+    world.serve()
+    with Server(tmp_path / "prom") as s:
+        at = start_monitoring(s, [f"127.0.0.1:{port}"], token, hook)
+        assert hook.heard("HoldfastBackupMissed"), s.log("prometheus") + s.log("alertmanager")
+
+        def value(query):
+            with urllib.request.urlopen(f"{at}/api/v1/query?query={urllib.parse.quote(query)}", timeout=30) as r:
+                return [(x["metric"].get("system"), float(x["value"][1])) for x in json.load(r)["data"]["result"]]
+        # Whatever the rules and the dashboard need is there for each system, with its own value.
+        rpo = dict(value("holdfast_rpo_age_seconds"))
+        assert 7200 <= rpo["late"] < 10800 and 0 <= rpo["good"] < 3600
+        assert set(value("holdfast_rpo_target_seconds")) == {("late", 3600.0), ("good", 3600.0)}
+        for name, least in (("age_seconds", 0), ("duration_seconds", 0), ("size_bytes", 100), ("stored_bytes", 1), ("files", 3)):
+            got = dict(value(f'holdfast_last_success_{name}{{kind="backup"}}'))
+            assert set(got) == {"late", "good"} and all(v >= least for v in got.values()), (name, got)
+        assert {x[0] for x in value("holdfast_verification_age_seconds")} == {"good"}
+        assert dict(value("holdfast_verification_target_seconds"))["late"] == 30 * 86400
+    assert world.stop() == 0
+    hook.server.shutdown()
+    assert {a["system"] for a in hook.told if a["alertname"] == "HoldfastBackupMissed"} == {"late"}, hook.told

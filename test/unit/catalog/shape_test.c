@@ -60,11 +60,26 @@ static void a_stranger_is_read_as_nothing(void **state)
 	}
 }
 
+static void some_of_it_is_what_was_named(void **state)
+{
+	struct err e;
+	uint64_t fields = shape_fields(&shape_run, "id,log,status", &e);
+	json_t *o = shape_json_of(&shape_run, &whole, fields);
+
+	assert_int_equal(json_object_size(o), 3);
+	assert_string_equal(json_string_value(json_object_get(o, "status")), "problems");
+	json_decref(o);
+	assert_true(shape_fields(&shape_run, NULL, &e) == SHAPE_ALL);
+	assert_int_equal(shape_fields(&shape_run, "id,lo", &e), 0);
+	assert_string_equal(e.msg, "a Run has no 'lo'");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_run_is_read_back_as_it_was),
 	    cmocka_unit_test(a_stranger_is_read_as_nothing),
+	    cmocka_unit_test(some_of_it_is_what_was_named),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
