@@ -20,6 +20,7 @@ static void free_child(struct child *c)
 {
 	run_copy_fini(&c->run);
 	free(c->line);
+	free(c->summary);
 	os_close(c->log);
 	free(c);
 }
@@ -44,6 +45,10 @@ static void take_line(struct child *c, const char *line, size_t n)
 		if (h->progress != NULL)
 			h->progress(h->arg, &c->run, line);
 		return;
+	}
+	if (strstr(line, "\"type\":\"summary\"") != NULL) {
+		free(c->summary);
+		c->summary = mem_strdup(line);
 	}
 	(void)!os_write_all(c->log, line, n);
 	(void)!os_write_all(c->log, "\n", 1);

@@ -330,6 +330,8 @@ static char *key_of(const char *event, const char *system, const char *text)
 		return mem_strdup("config");
 	if (strncmp(event, "rpo.", 4) == 0)
 		return mem_printf("rpo/%s", system);
+	if (strncmp(event, "monitor.", 8) == 0) /* its name is what the text begins with */
+		return mem_printf("monitor/%s/%.*s", system, (int)strcspn(text, " :"), text);
 	return mem_printf("%s/%s", event, system ? system : "");
 }
 
@@ -357,7 +359,8 @@ void daemon_notify_told(struct daemon_notify *n, const char *event, enum event_l
 	    .system = system,
 	    .host = os_host(),
 	    .text = text,
-	    .recovered = strcmp(event, "config.reloaded") == 0 || strcmp(event, "rpo.kept") == 0};
+	    .recovered = strcmp(event, "config.reloaded") == 0 || strcmp(event, "rpo.kept") == 0 ||
+			 strcmp(event, "monitor.kept") == 0};
 	char number[24], *key, *subject;
 	struct notify_field field = {"run", number};
 

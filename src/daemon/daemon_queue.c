@@ -12,19 +12,8 @@
 #include "os/os.h"
 #include "os/os_child.h"
 
-/* Those whose end a later try may see differently. */
-static bool may_pass(const char *error_kind)
-{
-	static const enum err_kind kinds[] = {ERR_UNREACHABLE, ERR_TIMEOUT, ERR_BUSY};
-
-	for (size_t i = 0; error_kind && i < sizeof kinds / sizeof *kinds; i++)
-		if (strcmp(error_kind, err_info(kinds[i])->name) == 0)
-			return true;
-	return false;
-}
-
 /* The same once more, a while later. */
-static void try_again(struct daemon *d, const struct run *r, int64_t wait_s)
+void daemon_try_again(struct daemon *d, const struct run *r, int64_t wait_s)
 {
 	struct run again = {.system = r->system,
 	    .kind = r->kind,
@@ -96,7 +85,7 @@ static int end_orphan(struct daemon *d, const struct run *r, struct err *e)
 		return -1;
 	if (now != RUN_RUNNING)
 		return 0;
-	try_again(d, r, 0);
+	daemon_try_again(d, r, 0);
 	if (run_end(d->catalog, &end, e) == -1)
 		return e->kind == ERR_ABSENT ? 0 : -1;
 	daemon_tell(d, "run.interrupted", EVENT_WARN, r->system, r->id, "%s", end.message);
@@ -163,7 +152,7 @@ static bool is_ours(const struct daemon *d, int64_t id)
 	for (size_t i = 0; i < d->norphans; i++)
 		if (d->orphans[i].id == id)
 			return true;
-	return false;
+	return daemon_keeps_end(d, id);
 }
 
 /*
@@ -190,8 +179,8 @@ void daemon_renew(struct daemon *d)
 {
 	struct err e;
 
-	if (end_forgotten(d, &e) == -1 || daemon_renew_leases(d, &e) == -1 ||
-	    daemon_stop_lost(d, &e) == -1)
+	if (daemon_record_kept(d, &e) == -1 || end_forgotten(d, &e) == -1 ||
+	    daemon_renew_leases(d, &e) == -1 || daemon_stop_lost(d, &e) == -1)
 		daemon_log(d, EVENT_ERROR, "%s", e.msg);
 }
 
@@ -262,81 +251,4 @@ void daemon_dispatch(struct daemon *d)
 			start_run(d, &taken.v[0]);
 		runs_fini(&taken);
 	}
-}
-
-/* ---- Its end. */
-
-struct outcome {
-	enum run_status status;
-	char error_kind[64], message[512];
-};
-
-static int note_outcome(void *arg, const struct run *r, struct err *e)
-{
-	struct outcome *o = arg;
-
-	o->status = r->status;
-	snprintf(o->error_kind, sizeof o->error_kind, "%s", r->error_kind ? r->error_kind : "");
-	snprintf(o->message, sizeof o->message, "%s", r->message ? r->message : "");
-	return 0;
-}
-
-/* It could not say itself how it went. */
-static int record_for_it(struct daemon *d, const struct child *c, int64_t status, int sig,
-    struct outcome *o, struct err *e)
-{
-	struct run end = {.id = c->run.id,
-	    .owner = d->owner,
-	    .score = -1,
-	    .log = c->run.log,
-	    .ended_ns = d->ctx->clock->wall_ns(d->ctx->clock),
-	    .message = o->message};
-
-	end.status = o->status = c->asked_ms ? RUN_INTERRUPTED : RUN_FAILED;
-	if (sig != 0)
-		snprintf(o->message, sizeof o->message, "its process was ended by signal %d", sig);
-	else
-		snprintf(o->message, sizeof o->message,
-		    "its process ended with status %" PRId64 " and recorded nothing", status);
-	return run_end(d->catalog, &end, e);
-}
-
-static void tell_outcome(struct daemon *d, const struct child *c, const struct outcome *o)
-{
-	static const struct {
-		enum run_status status;
-		const char *name;
-		enum event_level level;
-	} rows[] = {
-	    {RUN_COMPLETED, "run.completed", EVENT_INFO},
-	    {RUN_PROBLEMS, "run.problems", EVENT_WARN},
-	    {RUN_FAILED, "run.failed", EVENT_ERROR},
-	    {RUN_INTERRUPTED, "run.interrupted", EVENT_WARN},
-	};
-
-	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-		if (rows[i].status == o->status)
-			daemon_tell(d, rows[i].name, rows[i].level, c->run.system, c->run.id,
-			    "%s%s%s", c->run.kind, o->message[0] ? ": " : "", o->message);
-}
-
-void daemon_run_over(struct daemon *d, const struct child *c, int64_t status, int sig)
-{
-	static const int64_t waits_s[] = {60, 300, 900};
-	struct outcome o = {0};
-	struct err e;
-
-	if (run_get(d->catalog, c->run.id, note_outcome, &o, &e) == -1 ||
-	    (o.status == RUN_RUNNING && record_for_it(d, c, status, sig, &o, &e) == -1)) {
-		daemon_log(d, EVENT_ERROR, "run=%" PRId64 " %s", c->run.id, e.msg);
-		return;
-	}
-	tell_outcome(d, c, &o);
-	d->watched_s = 0; /* an RPO that was missed may be kept again */
-	/* What our own end broke off the next daemon goes on with; what was stopped by hand nobody.
-	 */
-	if (o.status == RUN_INTERRUPTED && d->stopping)
-		try_again(d, &c->run, 0);
-	if (o.status == RUN_FAILED && may_pass(o.error_kind) && c->run.attempt < DAEMON_TRIES)
-		try_again(d, &c->run, waits_s[c->run.attempt]);
 }

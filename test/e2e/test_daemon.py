@@ -336,6 +336,23 @@ def test_a_catalog_that_was_moved_away_is_replaced_while_the_daemon_runs(world, 
     assert [j["trigger"] for j in world.jobs()] == ["manual"]
 
 
+def test_a_run_that_goes_on_while_the_catalog_is_lost_is_recorded_in_the_next(world, hf, base):
+    world.write({"www": f"hooks: {{before: [{{run: 'touch {base}/in; while [ ! -e {base}/go ]; do sleep 0.05; done'}}]}}"})
+    world.serve()
+    world.until(lambda: os.path.exists(f"{base}/in"))
+    for end in ("-wal", "-shm", ""):
+        os.rename(f"{base}/state/catalog.db{end}", f"{base}/state/moved.db{end}")
+    world.until(lambda: "catalog.replaced" in world.log())
+    with open(f"{base}/go", "w", encoding="utf-8"):
+        pass
+    world.until(lambda: "run.completed" in world.log())
+    (run,) = world.jobs()
+    (snapshot,) = hf("-r", "main", "--json", "snapshots").json("item")
+    assert (run["system"], run["status"], run["trigger"], run["files"]) == ("www", "completed", "first", 3)
+    assert run["snapshot"] == snapshot["snapshot"]
+    assert world.stop() == 0
+
+
 def test_ctrl_c_on_the_terminal_lets_runs_end_as_they_should(world, base):
     hooks = "hooks: {{before: [{{run: 'touch {0}/in; sleep 600'}}], " \
             "after: [{{run: 'sleep 1; echo after $HOLDFAST_STATUS >> {0}/said'}}]}}"
