@@ -30,9 +30,9 @@ static int find_daemon(struct cli *c, struct ask *a, struct err *e)
 	bool lives;
 	int rc = ask_find(c, a, e);
 
-	if (rc == 0 && a->socket == NULL)
+	if (rc == 0 && a->socket == NULL && a->silent == NULL)
 		rc = config_load(c, true, e);
-	for (int i = 0; rc == 0 && a->socket == NULL; i++) {
+	for (int i = 0; rc == 0 && a->socket == NULL && a->silent == NULL; i++) {
 		rc = daemon_lives(state, &lives, &pid, e);
 		if (rc == -1 || !lives)
 			break;
@@ -41,6 +41,8 @@ static int find_daemon(struct cli *c, struct ask *a, struct err *e)
 		if (rc == 0)
 			rc = i < TRIES ? ask_find(c, a, e) : not_answering(a, pid, e);
 	}
+	if (rc == 0 && a->silent != NULL)
+		rc = ask_is_alone(a, e);
 	free(state);
 	return rc;
 }
