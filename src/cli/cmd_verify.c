@@ -11,7 +11,9 @@
 #include "catalog/catalog_snapshot.h"
 #include "cli/cli_audit.h"
 #include "cli/cli_job.h"
+#include "cli/cli_monitor.h"
 #include "cli/cli_verify.h"
+#include "cli/declared.h"
 #include "config/world.h"
 #include "os/os.h"
 
@@ -229,8 +231,37 @@ out:
 	return rc;
 }
 
+/* Of each system; the first that failed is what is told. */
+static int each(struct cli *c, int (*f)(struct cli *, const char *, struct err *), struct err *e)
+{
+	bool failed = false;
+
+	if (config_load(c, true, e) == -1)
+		return -1;
+	for (size_t i = 0; i < c->args.n; i++)
+		if (declared_system(c->world, c->args.v[i], ERR_USAGE, e) == NULL)
+			return -1;
+	for (size_t i = 0; i < c->args.n && !ctx_cancelled(c->ctx); i++) {
+		struct err why;
+
+		if (f(c, c->args.v[i], &why) == -1 && !failed) {
+			failed = true;
+			*e = why;
+		}
+	}
+	return failed ? -1 : 0;
+}
+
 int cmd_verify(struct cli *c, struct err *e)
 {
+	if ((c->opt.monitors.n > 0 || c->opt.accept) && c->repo != NULL)
+		return err_set(e, ERR_USAGE, "verify: monitors are not of one repository");
+	if (c->opt.monitors.n > 0 && c->opt.accept)
+		return err_set(e, ERR_USAGE, "verify: --monitor or --accept");
+	if (c->opt.accept)
+		return each(c, monitor_take, e);
+	if (c->opt.monitors.n > 0)
+		return each(c, monitor_look, e);
 	if (c->repo == NULL && (c->opt.read_data || c->opt.seed) && !c->opt.foreground) {
 		err_set(e, ERR_USAGE, "verify: --read-data and --seed are not for the daemon");
 		return err_hint(e, "add --foreground, or -r REPO");

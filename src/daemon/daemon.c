@@ -121,6 +121,7 @@ static void stop(struct daemon *d)
 	notify_socket_send(NOTIFY_STOPPING, &e);
 	for (struct child *c = d->children; c != NULL; c = c->next)
 		child_stop(c);
+	daemon_monitor_stop(d);
 	if (d->running == 0)
 		uv_stop(&d->loop);
 }
@@ -191,6 +192,7 @@ static void on_timer(uv_timer_t *t)
 	daemon_changes_due(d);
 	daemon_dispatch(d);
 	daemon_watch_rpo(d, now);
+	daemon_monitor_tick(d, now);
 	daemon_watch_thaws(d);
 	trim(d, now);
 	if (d->p->hooks.tick != NULL)
@@ -331,6 +333,7 @@ int daemon_run(const struct daemon_params *p, struct ctx *ctx, struct err *e)
 	free(d.orphans);
 	daemon_drop_kept(&d);
 	free(d.thaws);
+	daemon_monitor_free(&d);
 	daemon_plan_free(&d);
 	catalog_close(d.catalog);
 	os_close(d.lock);

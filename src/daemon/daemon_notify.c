@@ -332,6 +332,8 @@ static char *key_of(const char *event, const char *system, const char *text)
 		return mem_printf("rpo/%s", system);
 	if (strncmp(event, "changes.", 8) == 0)
 		return mem_printf("changes/%s", system);
+	if (strncmp(event, "monitor.", 8) == 0) /* its name is what the text begins with */
+		return mem_printf("monitor/%s/%.*s", system, (int)strcspn(text, " :"), text);
 	return mem_printf("%s/%s", event, system ? system : "");
 }
 
@@ -350,7 +352,8 @@ static char *subject_of(const char *event, const char *system, const char *text)
 
 static bool is_recovered(const char *event)
 {
-	static const char *const names[] = {"config.reloaded", "rpo.kept", "changes.watched"};
+	static const char *const names[] = {
+	    "config.reloaded", "rpo.kept", "monitor.kept", "changes.watched"};
 
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
 		if (strcmp(event, names[i]) == 0)

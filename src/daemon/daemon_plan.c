@@ -43,8 +43,10 @@ static void add_after(
 
 static void plans_free(struct planned *v, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		world_times_free(v[i].times);
+		daemon_monitor_plan_free(&v[i]);
+	}
 	free(v);
 }
 
@@ -207,7 +209,7 @@ static int recall(struct daemon *d, const struct world *w, struct planned *v, si
 		v[i].rpo = EVENT_INFO;
 		for (size_t j = 0; j < d->nsystems; j++)
 			if (strcmp(d->systems[j].system->item.name, v[i].system->item.name) == 0)
-				v[i].rpo = d->systems[j].rpo;
+				v[i].rpo = d->systems[j].rpo, v[i].held = d->systems[j].held;
 	}
 	return 0;
 }
@@ -218,6 +220,7 @@ void daemon_forget_time(struct daemon *d, int64_t now_s)
 		struct planned *p = &d->systems[i];
 
 		p->next_s = 0;
+		daemon_monitor_forget_time(p, now_s);
 		for (int kind = BACKUP; kind <= COPY; kind++)
 			if (p->settled_s[kind] > now_s)
 				p->settled_s[kind] = now_s;
@@ -263,6 +266,8 @@ int daemon_load(struct daemon *d, struct err *e)
 		world_free(w);
 		return -1;
 	}
+	for (size_t i = 0; i < n; i++)
+		daemon_monitor_plan(w, &v[i], now_s);
 	place = mem_alloc((n + 1) * sizeof *place);
 	for (size_t i = 0; i < n; i++)
 		place[v[i].system - world_system_at(w, 0)] = i;
@@ -328,6 +333,8 @@ static int queue_one(
 		return 1; /* it comes too seldom to be passed over */
 	if (open != 0)
 		return pass_over(d, p, r, open, e);
+	if (kind == BACKUP && (rc = daemon_held(d, p, r, e)) != 0)
+		return rc == 1 ? 0 : -1;
 	if (kind == BACKUP && find_after(d, p, &r.after, e) == -1)
 		return -1;
 	rc = queue(d, d->world, p, r, &id, e);
