@@ -37,6 +37,19 @@ static void add_paths(const struct world_system *s, struct cli_list *out)
 	}
 }
 
+/* Is it one that is filled by copies, in its own time?  The rpo is not its matter. */
+static bool is_archive(const struct cli *c, const struct world_tier *t)
+{
+	const struct world_repository **v = mem_alloc((t->destinations.n + 1) * sizeof(void *));
+	size_t n = world_archives(c->world, t, v);
+	bool found = false;
+
+	for (size_t i = 0; i < n; i++)
+		found |= v[i] == c->named;
+	free(v);
+	return found;
+}
+
 /* What is promised of it; of a system that is declared nowhere nothing is. */
 static int fill(struct cli *c, struct verify_params *p, struct cli_list *paths, struct err *e)
 {
@@ -52,8 +65,10 @@ static int fill(struct cli *c, struct verify_params *p, struct cli_list *paths, 
 		add_paths(s, paths);
 		p->paths = paths->v;
 		p->npaths = paths->n;
-		p->rpo_target_s = seconds(&t->rpo.target);
-		p->rpo_acceptable_s = seconds(&t->rpo.acceptable);
+		if (!is_archive(c, t)) {
+			p->rpo_target_s = seconds(&t->rpo.target);
+			p->rpo_acceptable_s = seconds(&t->rpo.acceptable);
+		}
 		p->rto_target_s = seconds(&t->rto.target);
 		p->rto_acceptable_s = seconds(&t->rto.acceptable);
 		p->all_data_within_s = seconds(&t->verify.all_data_within);
