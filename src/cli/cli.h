@@ -205,6 +205,8 @@ struct cli_options {
 	double read_subset;
 	bool rules, tamper;
 	int level; /* verify */
+	bool accept;
+	struct cli_list monitors;
 	const char *seed;
 	struct cli_time newer, older;
 	const char *snapshot;

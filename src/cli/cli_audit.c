@@ -68,6 +68,8 @@ static enum evidence_action action_of(const struct cli *c)
 	case CMD_RUN: /* of the daemon's own each step records itself */
 		return getenv("HOLDFAST_RUN_ID") ? 0 : EVIDENCE_JOB;
 	case CMD_VERIFY: /* the same: each step says what it found */
+		if (o->accept || o->monitors.n > 0)
+			return o->accept ? EVIDENCE_APPROVE : 0;
 		return c->repo != NULL             ? EVIDENCE_VERIFY
 		       : getenv("HOLDFAST_RUN_ID") ? 0
 						   : EVIDENCE_JOB;

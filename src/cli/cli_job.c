@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "catalog/catalog_share.h"
+#include "catalog/hold.h"
 #include "cli/cli_out.h"
 #include "cli/cli_verify.h"
 #include "config/world.h"
@@ -237,17 +238,19 @@ static int run_here(struct here *h, const char *name, const char *kind, struct e
 	    .idle = renew,
 	    .arg = h};
 	struct job_result *r = mem_zalloc(sizeof *r);
-	char recorded[512] = "";
+	char recorded[512] = "", *held = NULL;
 	int64_t id = 0, started = now_ns(c);
 	bool kept;
 
 	if (h->catalog == NULL || begin(h, &p, &id, e) == -1 ||
-	    run_latest(h->catalog, name, note_latest, &p, e) == -1) {
+	    run_latest(h->catalog, name, note_latest, &p, e) == -1 ||
+	    hold_get(h->catalog, name, &held, e) == -1) {
 		snprintf(recorded, sizeof recorded, "%s", e->msg);
 		catalog_close(h->catalog);
 		h->catalog = NULL;
 	}
 	p.run = id;
+	p.held = held;
 	job_run(&p, c->ctx, r);
 	out_draw(c, "");
 	if (h->catalog != NULL)
@@ -261,6 +264,7 @@ static int run_here(struct here *h, const char *name, const char *kind, struct e
 	free(r);
 	free(self);
 	free(config);
+	free(held);
 	return e->kind == ERR_NONE ? 0 : -1;
 }
 

@@ -96,6 +96,10 @@ const struct opt_def opt_table[] = {
     {"level", 0, OPT_CHOICE, OPT_MAIN, "LEVEL", NULL, "standard|comprehensive", B(VERIFY), AT(level), OPT_NO_ENV, NULL,
         "standard: integrity, encryption, completeness; comprehensive: a sample restored, consistency and the time of a "
         "restore too (as the tier's verify says, or standard)"},
+    {"monitor", 0, OPT_LIST, OPT_MAIN, "NAME", NULL, NULL, B(VERIFY), AT(monitors), OPT_NO_ENV, NULL,
+        "instead: look at this integrity monitor of the system, here; \"all\": at each"},
+    {"accept", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(VERIFY), AT(accept), OPT_NO_ENV, NULL,
+        "instead: what the monitors have seen is right, and what they hold goes on"},
     {"seed", 0, OPT_STRING, OPT_MAIN, "N", NULL, NULL, B(VERIFY), AT(seed), OPT_NO_ENV, NULL,
         "draw the sample that an earlier verification drew"},
     {"read-data-subset", 0, OPT_PERCENT, OPT_MAIN, "N%", NULL, NULL, B(CHECK), AT(read_subset), 0, NULL,

@@ -8,6 +8,7 @@
 
 #include "api/api_shape.h"
 #include "base/mem.h"
+#include "cli/cli_monitor.h"
 #include "cli/cli_out.h"
 #include "cli/declared.h"
 #include "os/os.h"
@@ -218,10 +219,12 @@ int why_declared(const struct world *w, const char *system, bool daemon_lives, i
 	if (!daemon_lives)
 		because(
 		    &r, "the daemon is not running: nothing is begun by itself (holdfast serve)");
-	if (s != NULL)
+	if (s != NULL) {
 		tell_schedule(&r, w, s);
-	else
+		monitor_why_declared(w, s, list);
+	} else {
 		tell_prune(&r, x);
+	}
 	return 0;
 }
 
@@ -231,7 +234,8 @@ int why_recorded(struct catalog *c, const char *system, int64_t now_ns, json_t *
 	struct run_filter open = {.system = system, .open = true, .limit = 3};
 	struct run_filter over = {.system = system, .over = true, .limit = 3};
 
-	if (run_list(c, &open, tell_open, &r, e) == -1)
+	if (monitor_why_recorded(c, system, list, e) == -1 ||
+	    run_list(c, &open, tell_open, &r, e) == -1)
 		return -1;
 	return run_list(c, &over, tell_over, &r, e);
 }

@@ -268,11 +268,16 @@ const struct cmd_def cmd_table[CMD_COUNT] = {
 	"long all of it would take.\n\nWhat is asserted has weights: the score is the share that "
 	"passed, every deduction is printed, and below 0.95, or with one critical assertion "
 	"failed, "
-	"the exit status is 20. Damage that others' snapshots have is told, with 3.",
+	"the exit status is 20. Damage that others' snapshots have is told, with 3.\n\n--monitor "
+	"looks at what the "
+	"configuration has monitored of it (checksums, counts, states, versions), and exits with "
+	"20 "
+	"where it is not as it was accepted; --accept accepts it.",
 	CMD_REPO | CMD_OPENS, 1, ANY, NULL, "11", cmd_verify,
 	{{"holdfast verify orders-db", "in all its places, now"},
 	    {"holdfast verify www --level comprehensive --foreground", "with a sample restored"},
-	    {"holdfast -r offsite verify www --read-data", "every byte that it needs there"}}},
+	    {"holdfast -r offsite verify www --read-data", "every byte that it needs there"},
+	    {"holdfast verify www --accept", "what its monitors saw is right"}}},
     [CMD_CONFIG] = {CMD_CONFIG, "config", "check|show|schema|migrate FILE",
 	"Check, show or convert the configuration",
 	"check reads the configuration and says what is wrong with it, and where. show prints it "

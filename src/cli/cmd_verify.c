@@ -11,7 +11,9 @@
 #include "catalog/catalog_snapshot.h"
 #include "cli/cli_audit.h"
 #include "cli/cli_job.h"
+#include "cli/cli_monitor.h"
 #include "cli/cli_verify.h"
+#include "cli/declared.h"
 #include "config/world.h"
 #include "os/os.h"
 
@@ -35,6 +37,19 @@ static void add_paths(const struct world_system *s, struct cli_list *out)
 	}
 }
 
+/* Is it one that is filled by copies, in its own time?  The rpo is not its matter. */
+static bool is_archive(const struct cli *c, const struct world_tier *t)
+{
+	const struct world_repository **v = mem_alloc((t->destinations.n + 1) * sizeof(void *));
+	size_t n = world_archives(c->world, t, v);
+	bool found = false;
+
+	for (size_t i = 0; i < n; i++)
+		found |= v[i] == c->named;
+	free(v);
+	return found;
+}
+
 /* What is promised of it; of a system that is declared nowhere nothing is. */
 static int fill(struct cli *c, struct verify_params *p, struct cli_list *paths, struct err *e)
 {
@@ -50,8 +65,10 @@ static int fill(struct cli *c, struct verify_params *p, struct cli_list *paths, 
 		add_paths(s, paths);
 		p->paths = paths->v;
 		p->npaths = paths->n;
-		p->rpo_target_s = seconds(&t->rpo.target);
-		p->rpo_acceptable_s = seconds(&t->rpo.acceptable);
+		if (!is_archive(c, t)) {
+			p->rpo_target_s = seconds(&t->rpo.target);
+			p->rpo_acceptable_s = seconds(&t->rpo.acceptable);
+		}
 		p->rto_target_s = seconds(&t->rto.target);
 		p->rto_acceptable_s = seconds(&t->rto.acceptable);
 		p->all_data_within_s = seconds(&t->verify.all_data_within);
@@ -229,8 +246,37 @@ out:
 	return rc;
 }
 
+/* Of each system; the first that failed is what is told. */
+static int each(struct cli *c, int (*f)(struct cli *, const char *, struct err *), struct err *e)
+{
+	bool failed = false;
+
+	if (config_load(c, true, e) == -1)
+		return -1;
+	for (size_t i = 0; i < c->args.n; i++)
+		if (declared_system(c->world, c->args.v[i], ERR_USAGE, e) == NULL)
+			return -1;
+	for (size_t i = 0; i < c->args.n && !ctx_cancelled(c->ctx); i++) {
+		struct err why;
+
+		if (f(c, c->args.v[i], &why) == -1 && !failed) {
+			failed = true;
+			*e = why;
+		}
+	}
+	return failed ? -1 : 0;
+}
+
 int cmd_verify(struct cli *c, struct err *e)
 {
+	if ((c->opt.monitors.n > 0 || c->opt.accept) && c->repo != NULL)
+		return err_set(e, ERR_USAGE, "verify: monitors are not of one repository");
+	if (c->opt.monitors.n > 0 && c->opt.accept)
+		return err_set(e, ERR_USAGE, "verify: --monitor or --accept");
+	if (c->opt.accept)
+		return each(c, monitor_take, e);
+	if (c->opt.monitors.n > 0)
+		return each(c, monitor_look, e);
 	if (c->repo == NULL && (c->opt.read_data || c->opt.seed) && !c->opt.foreground) {
 		err_set(e, ERR_USAGE, "verify: --read-data and --seed are not for the daemon");
 		return err_hint(e, "add --foreground, or -r REPO");

@@ -138,8 +138,8 @@ static int bind_percent(const struct node *n, const struct field *f, double *out
 	if (need_text(n, "a percentage", e) == -1)
 		return -1;
 	*out = strtod(n->text, &end);
-	if (strspn(n->text, "0123456789.") == strlen(n->text) && *end == '\0' && *out > 0 &&
-	    *out <= 100)
+	if (strspn(n->text, "0123456789.%") == strlen(n->text) &&
+	    (*end == '\0' || strcmp(end, "%") == 0) && *out > 0 && *out <= 100)
 		return 0;
 	return node_fail(
 	    n->at, e, "%s: '%.64s' is not a percentage above 0, to 100", f->name, n->text);

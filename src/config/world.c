@@ -253,6 +253,7 @@ void world_check(const struct world *w, struct mistakes *m)
 		if (check_system(w, world_system_at(w, i), &e) == -1)
 			mistakes_add(m, &e);
 	world_check_times(w, m);
+	world_check_monitors(w, m);
 	world_check_catalog(w, m);
 	if (check_names(&w->notify, sizeof(struct world_channel), "channel", &e) == -1)
 		mistakes_add(m, &e);

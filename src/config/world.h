@@ -88,6 +88,7 @@ struct world_tier {
 	unsigned priority; /* of its runs: higher first */
 	struct world_schedule schedule;
 	struct world_verify verify;
+	struct field_items monitors; /* struct world_monitor: world_monitor.h */
 };
 
 enum world_on_error { WORLD_FAIL = 1, WORLD_WARN, WORLD_IGNORE };
@@ -129,6 +130,7 @@ struct world_system {
 	struct field_items sources; /* struct world_source */
 	struct field_texts depends_on;
 	struct world_schedule schedule; /* goes before the tier's where it says anything */
+	struct field_items monitors;    /* each before the tier's of its name */
 	struct world_hooks hooks;
 	unsigned priority; /* 0: the tier's */
 	bool paused;       /* declared, but nothing is begun by itself */

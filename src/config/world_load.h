@@ -22,6 +22,9 @@ void world_check_times(const struct world *w, struct mistakes *m);
 /* And for where the catalog is (world_catalog.c). */
 void world_check_catalog(const struct world *w, struct mistakes *m);
 
+/* The same for what is monitored (world_monitor.c). */
+void world_check_monitors(const struct world *w, struct mistakes *m);
+
 /* The same for who is notified (world_check_notify.c). */
 void world_check_notify(const struct world *w, struct mistakes *m);
 

@@ -55,6 +55,7 @@ static const struct field tier_rows[] = {
     {"priority", FIELD_COUNT, T(priority), false, NULL, NULL, "of two runs that wait the one with the higher number goes first"},
     {"schedule", FIELD_STRUCT, T(schedule), false, NULL, &world_schedule_table, "when; left out: derived from the rpo"},
     {"verify", FIELD_STRUCT, T(verify), false, NULL, &world_verify_table, "how often, and how deep, what is stored is proven"},
+    {"monitors", FIELD_NAMED, T(monitors), false, NULL, &world_monitor_table, "what is looked at again and again, and what then"},
     {"drill", FIELD_LATER, 0, false, NULL, NULL, NULL},
     {0},
 };
@@ -88,6 +89,7 @@ static const struct field system_rows[] = {
     {"depends_on", FIELD_TEXTS, S(depends_on), false, NULL, NULL, "systems whose backup goes before, where both are due"},
     {"schedule", FIELD_STRUCT, S(schedule), false, NULL, &world_schedule_table, "its own, in place of the tier's"},
     {"hooks", FIELD_STRUCT, S(hooks), false, NULL, &world_hooks_table, "commands before, after, and when it failed"},
+    {"monitors", FIELD_NAMED, S(monitors), false, NULL, &world_monitor_table, "each goes before the tier's of its name, key by key"},
     {"priority", FIELD_COUNT, S(priority), false, NULL, NULL, "in place of the tier's"},
     {"paused", FIELD_FLAG, S(paused), false, NULL, NULL, "begin nothing by itself"},
     {"may_be_empty", FIELD_FLAG, S(may_be_empty), false, NULL, NULL, "else an empty source fails before anything is stored"},

@@ -121,6 +121,7 @@ static void stop(struct daemon *d)
 	notify_socket_send(NOTIFY_STOPPING, &e);
 	for (struct child *c = d->children; c != NULL; c = c->next)
 		child_stop(c);
+	daemon_monitor_stop(d);
 	if (d->running == 0)
 		uv_stop(&d->loop);
 }
@@ -148,6 +149,8 @@ static void reload(struct daemon *d)
 
 	notify_socket_reloading(&e);
 	if (daemon_load(d, &e) == 0) {
+		daemon_changes_stop(d);
+		daemon_changes_start(d);
 		daemon_tell(d, "config.reloaded", EVENT_INFO, NULL, 0, "%zu systems", d->nsystems);
 		daemon_record_config(d, NULL);
 	} else {
@@ -186,8 +189,10 @@ static void on_timer(uv_timer_t *t)
 	daemon_look_after_orphans(d);
 	daemon_queue_due(d, now);
 	daemon_upkeep_due(d, now);
+	daemon_changes_due(d);
 	daemon_dispatch(d);
 	daemon_watch_rpo(d, now);
+	daemon_monitor_tick(d, now);
 	daemon_watch_thaws(d);
 	trim(d, now);
 	if (d->p->hooks.tick != NULL)
@@ -301,7 +306,9 @@ static int serve(struct daemon *d, struct err *e)
 		daemon_record_life(d, true);
 		daemon_record_config(d, NULL);
 		notify_socket_send(NOTIFY_READY, &e2);
+		daemon_changes_start(d);
 		uv_run(&d->loop, UV_RUN_DEFAULT);
+		daemon_changes_stop(d);
 		daemon_record_life(d, false);
 		daemon_tell(d, "daemon.stopped", EVENT_INFO, NULL, 0, "nothing runs any more");
 		daemon_notify_free(d->notify);
@@ -326,6 +333,7 @@ int daemon_run(const struct daemon_params *p, struct ctx *ctx, struct err *e)
 	free(d.orphans);
 	daemon_drop_kept(&d);
 	free(d.thaws);
+	daemon_monitor_free(&d);
 	daemon_plan_free(&d);
 	catalog_close(d.catalog);
 	os_close(d.lock);

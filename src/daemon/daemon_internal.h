@@ -26,11 +26,15 @@ struct planned {
 	struct world_times *times;
 	int64_t settled_s[3]; /* of backups; of verifications; of copies */
 	int64_t next_s;
-	int64_t passed_over;  /* the open run on whose account one was skipped last */
-	enum event_level rpo; /* what was told of it: EVENT_INFO while it is kept */
+	int64_t passed_over;        /* the open run on whose account one was skipped last */
+	enum event_level rpo;       /* what was told of it: EVENT_INFO while it is kept */
+	struct monitored *monitors; /* daemon_monitor.c */
+	size_t nmonitors;
+	bool held; /* that a monitor holds it was recorded */
 };
 
 /* A declared repository, and up to when all that was due of it is in the queue. */
+struct changes;
 struct upkept {
 	const struct world_repository *repository; /* of daemon->world */
 	struct world_times *times;
@@ -65,9 +69,13 @@ struct daemon {
 	struct planned *systems; /* what others depend on first */
 	size_t *place;           /* in systems, of each of world's */
 	size_t nsystems;
+	struct changes **changes; /* of systems that are watched */
+	size_t nchanges;
 	struct upkept *upkept;
 	size_t nupkept;
 	struct child *children;
+	struct watcher *watchers; /* daemon_monitor.c: at monitors */
+	size_t monitor_turn;
 	unsigned running;
 	struct run *orphans; /* runs that the last daemon began, and that end by themselves */
 	size_t norphans;
@@ -105,6 +113,13 @@ void daemon_forget_time(struct daemon *d, int64_t now_s);
 const struct world_system *daemon_system(const struct daemon *d, const char *name);
 bool daemon_declares(const struct daemon *d, const struct run *r); /* what it is of */
 
+/* daemon_changes.c: continuous systems, from the configuration that is in force. */
+void daemon_changes_start(struct daemon *d);
+void daemon_changes_stop(struct daemon *d); /* waits for its threads, which is soon */
+void daemon_changes_due(struct daemon *d);
+/* daemon_plan.c: 1: one that sees what has changed by now is in the queue; 0: not yet. */
+int daemon_queue_changed(struct daemon *d, const char *system, struct err *e);
+
 /* daemon_upkeep.c: repositories are pruned when they say. */
 int daemon_upkeep_new(
     struct daemon *d, const struct world *w, int64_t now_s, struct upkept **out, struct err *e);
@@ -122,6 +137,16 @@ char *daemon_owner(const char *state_dir, struct err *e); /* new text; NULL: an 
 int daemon_take_lost(struct daemon *d, bool *some, struct err *e);
 int daemon_renew_leases(struct daemon *d, struct err *e);
 int daemon_stop_lost(struct daemon *d, struct err *e); /* what others took from us */
+
+/* daemon_monitor.c */
+void daemon_monitor_plan(const struct world *w, struct planned *p, int64_t now_s);
+void daemon_monitor_plan_free(struct planned *p);
+void daemon_monitor_tick(struct daemon *d, int64_t now_s);
+void daemon_monitor_forget_time(struct planned *p, int64_t now_s);
+void daemon_monitor_stop(struct daemon *d);
+void daemon_monitor_free(struct daemon *d); /* after the loop's end */
+/* Is the run that is due not to be, for a monitor holds the system?  1 (recorded once), 0, -1. */
+int daemon_held(struct daemon *d, struct planned *p, struct run r, struct err *e);
 
 /* daemon_catalog.c: a file that was moved away: what is there now is our catalog. */
 void daemon_look_at_catalog(struct daemon *d);

@@ -43,8 +43,10 @@ static void add_after(
 
 static void plans_free(struct planned *v, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		world_times_free(v[i].times);
+		daemon_monitor_plan_free(&v[i]);
+	}
 	free(v);
 }
 
@@ -207,7 +209,7 @@ static int recall(struct daemon *d, const struct world *w, struct planned *v, si
 		v[i].rpo = EVENT_INFO;
 		for (size_t j = 0; j < d->nsystems; j++)
 			if (strcmp(d->systems[j].system->item.name, v[i].system->item.name) == 0)
-				v[i].rpo = d->systems[j].rpo;
+				v[i].rpo = d->systems[j].rpo, v[i].held = d->systems[j].held;
 	}
 	return 0;
 }
@@ -218,6 +220,7 @@ void daemon_forget_time(struct daemon *d, int64_t now_s)
 		struct planned *p = &d->systems[i];
 
 		p->next_s = 0;
+		daemon_monitor_forget_time(p, now_s);
 		for (int kind = BACKUP; kind <= COPY; kind++)
 			if (p->settled_s[kind] > now_s)
 				p->settled_s[kind] = now_s;
@@ -263,6 +266,8 @@ int daemon_load(struct daemon *d, struct err *e)
 		world_free(w);
 		return -1;
 	}
+	for (size_t i = 0; i < n; i++)
+		daemon_monitor_plan(w, &v[i], now_s);
 	place = mem_alloc((n + 1) * sizeof *place);
 	for (size_t i = 0; i < n; i++)
 		place[v[i].system - world_system_at(w, 0)] = i;
@@ -328,6 +333,8 @@ static int queue_one(
 		return 1; /* it comes too seldom to be passed over */
 	if (open != 0)
 		return pass_over(d, p, r, open, e);
+	if (kind == BACKUP && (rc = daemon_held(d, p, r, e)) != 0)
+		return rc == 1 ? 0 : -1;
 	if (kind == BACKUP && find_after(d, p, &r.after, e) == -1)
 		return -1;
 	rc = queue(d, d->world, p, r, &id, e);
@@ -358,6 +365,58 @@ static int look(struct daemon *d, struct planned *p, int64_t now_s, struct err *
 	}
 	p->next_s = put_off ? now_s + DAEMON_RENEW_S : due_next(p->times, now_s);
 	return 0;
+}
+
+struct queued {
+	int64_t now_ns;
+	bool running, soon;
+};
+
+static int note_queued(void *arg, const struct run *r, struct err *e)
+{
+	struct queued *q = arg;
+
+	if (r->status == RUN_RUNNING)
+		q->running = true;
+	else if (r->not_before_ns <= q->now_ns || strcmp(r->trigger, "change") == 0)
+		q->soon = true;
+	return 0;
+}
+
+/* Not before a window lets it. */
+static int64_t may_begin(const struct planned *p, const struct world_tier *t, int64_t now_s)
+{
+	const struct world_schedule *own = &p->system->schedule;
+	const struct world_schedule *from = own->only.n + own->never.n ? own : &t->schedule;
+	const struct schedule s = {.zone = p->times->zone,
+	    .only = from->only.v,
+	    .nonly = from->only.n,
+	    .never = from->never.v,
+	    .nnever = from->never.n};
+	int64_t start;
+
+	return schedule_start(&s, now_s, &start) && start > now_s ? start : 0;
+}
+
+int daemon_queue_changed(struct daemon *d, const char *system, struct err *e)
+{
+	const struct world_system *s = daemon_system(d, system);
+	struct run_filter open = {.system = system, .kind = "backup", .open = true};
+	struct queued q = {.now_ns = d->ctx->clock->wall_ns(d->ctx->clock)};
+	struct run r = {.kind = "backup", .trigger = "change", .due_ns = q.now_ns};
+	const struct planned *p;
+	int64_t id;
+
+	if (s == NULL)
+		return 1;
+	p = &d->systems[d->place[s - world_system_at(d->world, 0)]];
+	if (run_list(d->catalog, &open, note_queued, &q, e) == -1)
+		return -1;
+	if (q.running || q.soon)
+		return !q.running;
+	r.not_before_ns = may_begin(p, world_tier(d->world, s->tier), q.now_ns / CALENDAR_SECOND) *
+			  CALENDAR_SECOND;
+	return queue(d, d->world, p, r, &id, e) == -1 ? -1 : 1;
 }
 
 void daemon_queue_due(struct daemon *d, int64_t now_s)

@@ -98,6 +98,13 @@ static void run_backup(struct job *j)
 	const struct world_hooks *h = &j->p->system->hooks;
 	struct err e;
 
+	if (j->p->held != NULL) {
+		err_set(&e, ERR_FAILED, "held: %s", j->p->held);
+		err_hint(
+		    &e, "look at it; then 'holdfast verify %s --accept'", j->p->system->item.name);
+		job_fail(j, &e);
+		return;
+	}
 	if (job_look(j, &e) == -1) {
 		job_fail(j, &e);
 		return;

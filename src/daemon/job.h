@@ -42,6 +42,7 @@ struct job_params {
 	const char *type;
 	const char *seed;                 /* of a verification's sample; or NULL */
 	bool read_data;                   /* by a verification: all that the snapshot needs */
+	const char *held;                 /* why it may not be backed up now; or NULL */
 	int64_t run;                      /* its id in the catalog, for hooks; 0: none */
 	uint64_t last_files, last_stored; /* of the last backup that succeeded; 0: none */
 	/* A line of a step's output as it comes: JSON. */

@@ -2,7 +2,10 @@
 #include "daemon/job_internal.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "base/mem.h"
 
 /* The least score counts, and the first place's snapshot is told. */
 void job_verify_hear(struct job *j, const json_t *o)
@@ -28,30 +31,41 @@ void job_verify_hear(struct job *j, const json_t *o)
 	r->run.bytes = (uint64_t)json_integer_value(json_object_get(o, "bytes"));
 }
 
-/* Damage in one place is a failure; a place that is away is one too: nothing was proven there. */
-void job_verify(struct job *j)
+static void judge_at(struct job *j, const char *repository)
 {
 	const struct job_params *p = j->p;
+	const char *words[12] = {"-r", repository, "verify"};
+	size_t n = 3;
+	struct err e;
 
-	for (size_t i = 0; i < j->tier->destinations.n && !ctx_cancelled(j->ctx); i++) {
-		const char *words[12] = {"-r", j->tier->destinations.v[i], "verify"};
-		size_t n = 3;
-		struct err e;
-
-		if (p->type != NULL) {
-			words[n++] = "--level";
-			words[n++] = p->type;
-		}
-		if (p->seed != NULL) {
-			words[n++] = "--seed";
-			words[n++] = p->seed;
-		}
-		if (p->read_data)
-			words[n++] = "--read-data";
-		words[n] = p->system->item.name;
-		if (job_command(j, words, false, &e) == -1)
-			job_settle(j, j->tier->destinations.v[i], &e);
+	if (p->type != NULL) {
+		words[n++] = "--level";
+		words[n++] = p->type;
 	}
-	if (j->judged == j->tier->destinations.n && j->r->run.verified == NULL)
+	if (p->seed != NULL) {
+		words[n++] = "--seed";
+		words[n++] = p->seed;
+	}
+	if (p->read_data)
+		words[n++] = "--read-data";
+	words[n] = p->system->item.name;
+	if (job_command(j, words, false, &e) == -1)
+		job_settle(j, repository, &e);
+}
+
+/*
+ * Damage in one place is a failure; a place that is away is one too: nothing was proven there.
+ * Archives are filled in their own time, and may have nothing yet: they are judged when asked.
+ */
+void job_verify(struct job *j)
+{
+	const struct world_repository **to = mem_alloc(
+	    (j->tier->destinations.n + 1) * sizeof(void *));
+	size_t n = world_written(j->p->world, j->tier, to);
+
+	for (size_t i = 0; i < n && !ctx_cancelled(j->ctx); i++)
+		judge_at(j, to[i]->item.name);
+	if (j->judged == n && j->r->run.verified == NULL)
 		j->r->run.verified = "passed";
+	free(to);
 }

@@ -39,9 +39,10 @@ static void a_run_is_read_back_as_it_was(void **state)
 
 static void a_stranger_is_read_as_nothing(void **state)
 {
-	static const char *const texts[] = {"[]", "{}", "null",
+	static const char odd[] =
 	    "{\"id\": \"1\", \"system\": 4, \"status\": \"sleeping\", \"started\": \"noon\", "
-	    "\"files\": -1, \"priority\": 99999999999, \"score\": [], \"encryption_enabled\": 1}"};
+	    "\"files\": -1, \"priority\": 99999999999, \"score\": [], \"encryption_enabled\": 1}";
+	static const char *const texts[] = {"[]", "{}", "null", odd};
 
 	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
 		json_t *o = json_loads(texts[i], JSON_DECODE_ANY, NULL);

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "config/profile.h"
 #include "config/world.h"
+#include "config/world_monitor.h"
 
 enum { M = 60, H = 3600, D = 86400, MO = 30 * D };
 
@@ -80,12 +81,6 @@ static const struct later {
     {"phoenix", "probes region https path", "/health"},
     {"phoenix", "probes region every", "10s"},
     {"phoenix", "probes region failures", "3"},
-    {"phoenix", "probes redis-checksum every", "15m"},
-    {"phoenix", "probes redis-record-count every", "5m"},
-    {"phoenix", "probes redis-record-count threshold", "5"},
-    {"phoenix", "probes agent-state-hash every", "5m"},
-    {"phoenix", "probes agent-state-version every", "1m"},
-    {"phoenix", "probes agent-state-version on_mismatch", "block"},
     {"phoenix", "plans recovery steps 0 timeout", "5m"},
     {"phoenix", "plans recovery steps 0 retries", "3"},
     {"phoenix", "plans recovery steps 1 timeout", "30m"},
@@ -245,6 +240,40 @@ static void each_profile_has_its_documents_numbers(void **state)
 	assert_int_equal(seen, n);
 }
 
+/* Of what they are is each system's to say. */
+static void its_monitors_are_the_documents(void **state)
+{
+	static const struct {
+		const char *tier, *name;
+		int type, action, every_s;
+		double threshold;
+	} rows[] = {
+	    {"critical", "checksum", WORLD_CHECKSUM, WORLD_ALERT_ON_MISMATCH, 15 * M, 5},
+	    {"critical", "record_count", WORLD_RECORD_COUNT, WORLD_ALERT_ON_THRESHOLD, 5 * M, 5},
+	    {"important", "state_hash", WORLD_STATE_HASH, WORLD_ALERT_ON_MISMATCH, 5 * M, 5},
+	    {"important", "version_check", WORLD_VERSION_CHECK, WORLD_BLOCK_ON_MISMATCH, 1 * M, 5},
+	};
+	struct world *w = load("profile: phoenix\nrepositories: {a: {url: /a}}\nsystems:\n"
+			       "  critical: {tier: critical, sources: [{files: {paths: /s}}]}\n"
+			       "  important: {tier: important, sources: [{files: {paths: /s}}]}\n");
+	struct world_monitor v[4];
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		const struct world_monitor *m = &v[i % 2];
+
+		assert_int_equal(world_monitors(w, world_system(w, rows[i].tier), v), 2);
+		assert_string_equal(m->item.name, rows[i].name);
+		assert_int_equal(m->type, rows[i].type);
+		assert_int_equal(m->action, rows[i].action);
+		assert_int_equal(length(m->every), rows[i].every_s);
+		assert_true(m->threshold == rows[i].threshold);
+		/* Records can be counted at once: they are files, where nobody says what else. */
+		assert_int_equal(
+		    world_monitor_lacks(m) == NULL, rows[i].type == WORLD_RECORD_COUNT);
+	}
+	world_free(w);
+}
+
 /* The value at a path of names, and of places in lists. */
 static const struct node *at_path(const struct node *n, const char *path, bool *later)
 {
@@ -370,6 +399,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(each_profile_has_its_documents_numbers),
+	    cmocka_unit_test(its_monitors_are_the_documents),
 	    cmocka_unit_test(what_is_not_taken_yet_is_kept_and_marked),
 	    cmocka_unit_test(the_schema_names_the_profiles_that_there_are),
 	    cmocka_unit_test(a_file_goes_before_its_profile_key_by_key),
