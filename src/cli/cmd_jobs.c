@@ -87,7 +87,7 @@ static void show_log(const struct ask *a, const struct run *r)
 	size_t lines = 0;
 
 	ask_log(a, r->id, r->log, &b);
-	p = end = (const char *)b.p + b.n;
+	p = end = buf_cstr(&b) + b.n;
 	while (p > (const char *)b.p && lines <= LOG_LINES)
 		lines += *--p == '\n' && p + 1 < end;
 	if (b.n > 0)
