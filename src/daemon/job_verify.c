@@ -14,6 +14,10 @@ void job_verify_hear(struct job *j, const json_t *o)
 
 	if (verified == NULL)
 		return;
+	if (strcmp(verified, "not_judged") == 0) {
+		j->empty++;
+		return;
+	}
 	j->judged++;
 	if (strcmp(verified, "failed") == 0)
 		r->run.verified = verified = "failed";
@@ -33,6 +37,9 @@ void job_verify(struct job *j)
 {
 	const struct job_params *p = j->p;
 
+	j->r->run.type = p->type                                        ? p->type
+			 : j->tier->verify.level == WORLD_COMPREHENSIVE ? "comprehensive"
+									: "standard";
 	for (size_t i = 0; i < j->tier->destinations.n && !ctx_cancelled(j->ctx); i++) {
 		const char *words[12] = {"-r", j->tier->destinations.v[i], "verify"};
 		size_t n = 3;
@@ -52,6 +59,7 @@ void job_verify(struct job *j)
 		if (job_command(j, words, false, &e) == -1)
 			job_settle(j, j->tier->destinations.v[i], &e);
 	}
-	if (j->judged == j->tier->destinations.n && j->r->run.verified == NULL)
+	if (j->judged > 0 && j->judged + j->empty == j->tier->destinations.n &&
+	    j->r->run.verified == NULL)
 		j->r->run.verified = "passed";
 }
