@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/mem.h"
 #include "catalog/catalog_snapshot.h"
@@ -45,8 +44,8 @@ static bool is_archive(const struct cli *c, const struct world_tier *t)
 	size_t n = world_archives(c->world, t, v);
 	bool found = false;
 
-	for (size_t i = 0; i < n && c->named != NULL; i++)
-		found |= strcmp(v[i]->item.name, c->named->item.name) == 0;
+	for (size_t i = 0; i < n; i++)
+		found |= v[i] == c->named;
 	free(v);
 	return found;
 }

@@ -1,10 +1,12 @@
 """What else is due: repositories that are pruned, archives that are filled."""
 import glob
 import os
+import subprocess
 import time
 
 import pytest
 
+from conftest import need_root
 from test_daemon import World
 
 
@@ -154,3 +156,59 @@ def test_each_strategy_does_what_its_word_says(world, hf, base):
         assert read("full") == 3 * size["full"] + i + 1
         assert read("incremental") == size["incremental"] + 1
         assert read("differential") == (i + 1) * (size["differential"] + 1)
+
+
+def test_a_prune_that_reaches_nothing_is_tried_again_and_harms_nobody(world, hf):
+    declare(world)
+    with open(world.path, encoding="utf-8") as f:
+        text = f.read()
+    away = f"  away: {{url: \"webdav://127.0.0.1:1/x\", key: \"file:{world.base}/main.key\", prune: {{every: 1s}}}}\n"
+    with open(world.path, "w", encoding="utf-8") as f:
+        f.write(text.replace("repositories:\n", "repositories:\n" + away, 1))
+    world.serve()
+    world.until(lambda: any(j["kind"] == "prune" and j["trigger"] == "retry" for j in world.jobs()), 120)
+    assert world.stop() == 0
+    status = hf("--json", "status", rc=None).json("item")
+    assert "away" not in {i.get("system") for i in status}
+
+
+def test_each_of_several_that_fail_is_told_and_the_gravest_decides(world, hf):
+    declare(world)
+    with open(world.path, encoding="utf-8") as f:
+        text = f.read()
+    with open(world.path, "w", encoding="utf-8") as f:
+        f.write(text + f"  half: {{tier: gold, sources: [{{files: {{paths: {world.base}/src/www}}}}], "
+                "hooks: {after: [{run: 'false', on_error: warn}]}}\n"
+                f"  none: {{tier: gold, sources: [{{files: {{paths: {world.base}/nothing}}}}]}}\n"
+                f"  less: {{tier: gold, sources: [{{files: {{paths: {world.base}/nothing}}}}]}}\n")
+    r = hf("run", "half", "none", "less", "www", rc=1)
+    for name in ("half", "none", "less"):
+        assert f"holdfast: {name}: " in r.err, r
+    assert "www: backup completed" in r.out
+
+
+def test_a_full_destination_fails_before_anything_is_stored(world, hf, base):
+    """Beside another it is told, and the other gets its backup."""
+    need_root()
+    os.makedirs(f"{base}/other-disk")
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=80m", "x", f"{base}/other-disk"], check=True)
+    try:
+        subprocess.run(["cp", "-a", f"{base}/other", f"{base}/other-disk/repo"], check=True)
+        declare(world)
+        with open(world.path, encoding="utf-8") as f:
+            text = f.read().replace(f"url: {base}/other,", f"url: {base}/other-disk/repo,")
+        with open(world.path, "w", encoding="utf-8") as f:
+            f.write(text)
+        hf("run", "www")
+        with open(f"{base}/other-disk/filler", "wb") as f:
+            f.write(bytes(40 << 20))
+        r = hf("run", "www", rc=3)
+        assert "other has " in r.err and "64 may be needed" in r.err and "prune" in r.err
+        assert len(alive(hf, "main")) == 2
+        with open(world.path, "w", encoding="utf-8") as f:
+            f.write(text.replace("destinations: [main, other]", "destinations: other"))
+        before = len(alive(hf, "other"))
+        assert "64 may be needed" in hf("run", "www", rc=1).err
+        assert world.jobs()[-1]["error_kind"] == "no_space" and len(alive(hf, "other")) == before
+    finally:
+        subprocess.run(["umount", f"{base}/other-disk"], check=True)
