@@ -2,6 +2,7 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import time
 
@@ -213,6 +214,23 @@ def test_a_thaw_that_fails_is_told_as_an_event_and_tried_by_the_next_run(world, 
     declare(world, commands(world))
     hf("run", "www")
     assert said(base)[-3:] == ["thaw", "freeze www", "thaw"]  # the first is of what was left
+
+
+def test_a_place_that_does_not_answer_keeps_nothing_frozen(world, hf, base):
+    silent = socket.create_server(("127.0.0.1", 0))  # connections are taken, and that is all
+    url = f"s3:http://127.0.0.1:{silent.getsockname()[1]}/bucket/x"
+    declare(world, commands(world))
+    text = got(world.path).replace("tiers:", f"  far: {{url: '{url}', key: 'file:{base}/main.key'}}\ntiers:", 1)
+    put(world.path, text.replace("destinations: main", "destinations: [main, far]"))
+    env = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_EC2_METADATA_DISABLED": "true",
+           "HOLDFAST_RETRIES": "1"}
+    run = hf.start("backup", "--system", "www", env=env)
+    world.until(lambda: said(base) == ["freeze www", "thaw"], 40)
+    assert run.poll() is None
+    silent.close()
+    out, err = run.communicate(timeout=120)
+    assert run.returncode == 3 and b"FAILED" in out, (out, err)
+    assert said(base) == ["freeze www", "thaw"] and stored(hf, f"{base}/src/www/f") == "before"
 
 
 def lost(world, hf, base):
