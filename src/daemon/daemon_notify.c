@@ -330,6 +330,8 @@ static char *key_of(const char *event, const char *system, const char *text)
 		return mem_strdup("config");
 	if (strncmp(event, "rpo.", 4) == 0)
 		return mem_printf("rpo/%s", system);
+	if (strncmp(event, "changes.", 8) == 0)
+		return mem_printf("changes/%s", system);
 	if (strncmp(event, "monitor.", 8) == 0) /* its name is what the text begins with */
 		return mem_printf("monitor/%s/%.*s", system, (int)strcspn(text, " :"), text);
 	return mem_printf("%s/%s", event, system ? system : "");
@@ -348,6 +350,17 @@ static char *subject_of(const char *event, const char *system, const char *text)
 	return mem_printf("%s%s%s: %s", event, system ? " " : "", system ? system : "", text);
 }
 
+static bool is_recovered(const char *event)
+{
+	static const char *const names[] = {
+	    "config.reloaded", "rpo.kept", "monitor.kept", "changes.watched"};
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (strcmp(event, names[i]) == 0)
+			return true;
+	return false;
+}
+
 void daemon_notify_told(struct daemon_notify *n, const char *event, enum event_level level,
     const char *system, int64_t run, const char *text)
 {
@@ -359,8 +372,7 @@ void daemon_notify_told(struct daemon_notify *n, const char *event, enum event_l
 	    .system = system,
 	    .host = os_host(),
 	    .text = text,
-	    .recovered = strcmp(event, "config.reloaded") == 0 || strcmp(event, "rpo.kept") == 0 ||
-			 strcmp(event, "monitor.kept") == 0};
+	    .recovered = is_recovered(event)};
 	char number[24], *key, *subject;
 	struct notify_field field = {"run", number};
 

@@ -14,6 +14,10 @@ void job_verify_hear(struct job *j, const json_t *o)
 
 	if (verified == NULL)
 		return;
+	if (strcmp(verified, "not_judged") == 0) {
+		j->empty++;
+		return;
+	}
 	j->judged++;
 	if (strcmp(verified, "failed") == 0)
 		r->run.verified = verified = "failed";
@@ -28,30 +32,38 @@ void job_verify_hear(struct job *j, const json_t *o)
 	r->run.bytes = (uint64_t)json_integer_value(json_object_get(o, "bytes"));
 }
 
+static void judge_at(struct job *j, const char *repository)
+{
+	const struct job_params *p = j->p;
+	const char *words[12] = {"-r", repository, "verify"};
+	size_t n = 3;
+	struct err e;
+
+	if (p->type != NULL) {
+		words[n++] = "--level";
+		words[n++] = p->type;
+	}
+	if (p->seed != NULL) {
+		words[n++] = "--seed";
+		words[n++] = p->seed;
+	}
+	if (p->read_data)
+		words[n++] = "--read-data";
+	words[n] = p->system->item.name;
+	if (job_command(j, words, false, &e) == -1)
+		job_settle(j, repository, &e);
+}
+
 /* Damage in one place is a failure; a place that is away is one too: nothing was proven there. */
 void job_verify(struct job *j)
 {
-	const struct job_params *p = j->p;
+	const struct field_texts *to = &j->tier->destinations;
 
-	for (size_t i = 0; i < j->tier->destinations.n && !ctx_cancelled(j->ctx); i++) {
-		const char *words[12] = {"-r", j->tier->destinations.v[i], "verify"};
-		size_t n = 3;
-		struct err e;
-
-		if (p->type != NULL) {
-			words[n++] = "--level";
-			words[n++] = p->type;
-		}
-		if (p->seed != NULL) {
-			words[n++] = "--seed";
-			words[n++] = p->seed;
-		}
-		if (p->read_data)
-			words[n++] = "--read-data";
-		words[n] = p->system->item.name;
-		if (job_command(j, words, false, &e) == -1)
-			job_settle(j, j->tier->destinations.v[i], &e);
-	}
-	if (j->judged == j->tier->destinations.n && j->r->run.verified == NULL)
+	j->r->run.type = j->p->type                                     ? j->p->type
+			 : j->tier->verify.level == WORLD_COMPREHENSIVE ? "comprehensive"
+									: "standard";
+	for (size_t i = 0; i < to->n && !ctx_cancelled(j->ctx); i++)
+		judge_at(j, to->v[i]);
+	if (j->judged > 0 && j->judged + j->empty == to->n && j->r->run.verified == NULL)
 		j->r->run.verified = "passed";
 }

@@ -1,9 +1,12 @@
 """What else is due: repositories that are pruned, archives that are filled."""
+import glob
 import os
+import subprocess
 import time
 
 import pytest
 
+from conftest import need_root
 from test_daemon import World
 
 
@@ -69,6 +72,33 @@ def test_an_archive_is_filled_by_copies_of_the_newest(world, hf, base):
     hf("-r", "other", "restore", "latest:www", "--target", f"{base}/out")
 
 
+def test_an_archive_is_judged_as_one_and_its_copies_are_known(world, hf, base):
+    """Its copies are older than backups are; before the first one there is nothing to judge."""
+    def judged(rc):
+        r = hf("--json", "verify", "www", rc=rc)
+        items = {o["repository"]: o for o in r.json("item") if "assertions" in o}
+        return r, {k: (o["verified"], {a["name"]: a["state"] for a in o["assertions"]}) for k, o in items.items()}
+
+    declare(world, other=", role: archive", tier=", rpo: {target: 1h}")
+    hf("run", "www")
+    r, by = judged(0)
+    assert by["main"][0] == "passed" and by["other"][0] == "not_judged" and r.summary["verified"] == "passed"
+    assert "no copy has come" in hf("verify", "www").out
+    hf("run", "--kind", "copy", "www")
+    _, by = judged(0)
+    assert by["other"][0] == "passed" and by["other"][1]["integrity.newest"] == "passed"
+    ages = {k: (s["completeness.rpo_target"], s["completeness.rpo"]) for k, (_, s) in by.items()}
+    assert ages == {"main": ("passed", "passed"), "other": ("not_judged", "passed")}
+    newest = {o["name"]: o["newest"] for o in hf("--json", "status").summary["repositories"]}
+    assert newest["other"] == newest["main"] is not None
+    assert "other" in hf("find", "--all", "f0").out
+    # What is known to have been there is missed.
+    for f in glob.glob(f"{base}/other/snapshots/**", recursive=True):
+        if os.path.isfile(f):
+            os.unlink(f)
+    assert judged(20)[1]["other"][0] == "failed"
+
+
 def test_copies_to_an_archive_are_begun_by_the_daemon(world, hf):
     declare(world, other=", role: archive", tier=", schedule: {archive: 1s}")
     hf("run", "www")
@@ -126,3 +156,59 @@ def test_each_strategy_does_what_its_word_says(world, hf, base):
         assert read("full") == 3 * size["full"] + i + 1
         assert read("incremental") == size["incremental"] + 1
         assert read("differential") == (i + 1) * (size["differential"] + 1)
+
+
+def test_a_prune_that_reaches_nothing_is_tried_again_and_harms_nobody(world, hf):
+    declare(world)
+    with open(world.path, encoding="utf-8") as f:
+        text = f.read()
+    away = f"  away: {{url: \"webdav://127.0.0.1:1/x\", key: \"file:{world.base}/main.key\", prune: {{every: 1s}}}}\n"
+    with open(world.path, "w", encoding="utf-8") as f:
+        f.write(text.replace("repositories:\n", "repositories:\n" + away, 1))
+    world.serve()
+    world.until(lambda: any(j["kind"] == "prune" and j["trigger"] == "retry" for j in world.jobs()), 120)
+    assert world.stop() == 0
+    status = hf("--json", "status", rc=None).json("item")
+    assert "away" not in {i.get("system") for i in status}
+
+
+def test_each_of_several_that_fail_is_told_and_the_gravest_decides(world, hf):
+    declare(world)
+    with open(world.path, encoding="utf-8") as f:
+        text = f.read()
+    with open(world.path, "w", encoding="utf-8") as f:
+        f.write(text + f"  half: {{tier: gold, sources: [{{files: {{paths: {world.base}/src/www}}}}], "
+                "hooks: {after: [{run: 'false', on_error: warn}]}}\n"
+                f"  none: {{tier: gold, sources: [{{files: {{paths: {world.base}/nothing}}}}]}}\n"
+                f"  less: {{tier: gold, sources: [{{files: {{paths: {world.base}/nothing}}}}]}}\n")
+    r = hf("run", "half", "none", "less", "www", rc=1)
+    for name in ("half", "none", "less"):
+        assert f"holdfast: {name}: " in r.err, r
+    assert "www: backup completed" in r.out
+
+
+def test_a_full_destination_fails_before_anything_is_stored(world, hf, base):
+    """Beside another it is told, and the other gets its backup."""
+    need_root()
+    os.makedirs(f"{base}/other-disk")
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=80m", "x", f"{base}/other-disk"], check=True)
+    try:
+        subprocess.run(["cp", "-a", f"{base}/other", f"{base}/other-disk/repo"], check=True)
+        declare(world)
+        with open(world.path, encoding="utf-8") as f:
+            text = f.read().replace(f"url: {base}/other,", f"url: {base}/other-disk/repo,")
+        with open(world.path, "w", encoding="utf-8") as f:
+            f.write(text)
+        hf("run", "www")
+        with open(f"{base}/other-disk/filler", "wb") as f:
+            f.write(bytes(40 << 20))
+        r = hf("run", "www", rc=3)
+        assert "other has " in r.err and "64 may be needed" in r.err and "prune" in r.err
+        assert len(alive(hf, "main")) == 2
+        with open(world.path, "w", encoding="utf-8") as f:
+            f.write(text.replace("destinations: [main, other]", "destinations: other"))
+        before = len(alive(hf, "other"))
+        assert "64 may be needed" in hf("run", "www", rc=1).err
+        assert world.jobs()[-1]["error_kind"] == "no_space" and len(alive(hf, "other")) == before
+    finally:
+        subprocess.run(["umount", f"{base}/other-disk"], check=True)
