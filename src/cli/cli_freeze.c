@@ -15,7 +15,7 @@ static const int64_t usual_timeout = 60 * CALENDAR_SECOND;
 struct cli_frozen {
 	struct freeze_params params;
 	struct freeze *freeze;
-	char *note, *name;
+	char *note, *name, *turn;
 	const char *env[2];
 };
 
@@ -27,6 +27,7 @@ static int begin(
 	int rc;
 
 	out->note = mem_printf("%s/%s.%zu", dir, c->system->item.name, i);
+	out->turn = mem_printf("%s/.btrfs", dir);
 	out->name = mem_printf("HOLDFAST_SYSTEM=%s", c->system->item.name);
 	out->env[0] = out->name;
 	out->params = (struct freeze_params){
@@ -41,6 +42,8 @@ static int begin(
 	    .note = out->note,
 	    .read = (const char *const *)z->read.v,
 	    .nread = z->read.n,
+	    .may_be_empty = c->system->may_be_empty,
+	    .turn = out->turn,
 	};
 	rc = os_mkdirs(dir, 0700, e);
 	if (rc == 0)
@@ -141,6 +144,7 @@ int cli_freeze_end(struct cli *c, struct cli_freeze *f, struct err *e)
 			rc = -1;
 		}
 		free(x->note);
+		free(x->turn);
 		free(x->name);
 	}
 	free(f->v);

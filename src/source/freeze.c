@@ -117,6 +117,10 @@ int freeze_begin(const struct freeze_params *p, struct ctx *ctx, struct freeze *
 	if (p->btrfs && f->guard != NULL)
 		thaw_early(f);
 	read_elsewhere(f);
+	if (p->nread > 0 && !p->may_be_empty && freeze_look(f, e) == -1) {
+		freeze_end(f, &ignored);
+		return -1;
+	}
 	*out = f;
 	return 0;
 }

@@ -28,6 +28,9 @@ void freeze_add_place(struct freeze *f, const char *path, char *at);
 /* The same path as the walk will call it: without "." and "..", doubled slashes, one at the end. */
 char *freeze_tidy(const char *path); /* new text */
 
+/* freeze_look.c: -1: a place holds no file, and what it is of does. */
+int freeze_look(const struct freeze *f, struct err *e);
+
 /* freeze_btrfs.c */
 int freeze_btrfs_begin(struct freeze *f, struct err *e);
 int freeze_btrfs_end(struct freeze *f, struct err *e);

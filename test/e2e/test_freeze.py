@@ -1,4 +1,5 @@
 """What stands still while it is read: by Btrfs snapshots, by commands whose thaw is certain."""
+import fcntl
 import os
 import re
 import signal
@@ -161,6 +162,34 @@ def test_with_commands_the_thaw_comes_before_anything_is_read(world, hf, base, b
     assert stored(hf, f"{btrfs.path}/data/a") == "paused\n" and got(f"{base}/meanwhile") == "resumed\n"
 
 
+def test_an_early_thaw_that_fails_is_told_at_once_and_tried_again_at_the_end(world, hf, base, btrfs):
+    """What is frozen later lets it succeed: so at the end, and not before."""
+    btrfs.subvolume("data")
+    put(f"{btrfs.path}/data/a", "a")
+    put(f"{base}/not", "")
+    put(f"{base}/thaw.sh", f"echo thaw >> {base}/said; [ ! -e {base}/not ]")
+    declare(world, f"{{paths: {btrfs.path}/data, freeze: {{btrfs: yes, freeze: 'true', thaw: 'sh {base}/thaw.sh'}}}}",
+            script(world, "late", f"rm -f {base}/not"))
+    r = hf("backup", "--system", "www")
+    assert "tried again after the backup" in r.err and said(base) == ["thaw"] * 4
+    hf("backup", "--system", "www")
+    assert said(base) == ["thaw"] * 5
+
+
+def test_nobody_s_lock_on_a_subvolume_holds_up_its_backup(world, hf, btrfs):
+    btrfs.subvolume("data")
+    put(f"{btrfs.path}/data/a", "a")
+    declare(world, f"{{paths: {btrfs.path}/data, freeze: {{btrfs: yes}}}}")
+    fd = os.open(f"{btrfs.path}/data", os.O_RDONLY)
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    try:
+        p = hf.start("backup", "--system", "www", stderr=subprocess.DEVNULL)
+        p.communicate(timeout=50)
+        assert p.returncode == 0 and stored(hf, f"{btrfs.path}/data/a") == "a"
+    finally:
+        os.close(fd)
+
+
 def test_what_is_not_on_btrfs_is_not_said_to_stand_still(world, hf, base):
     need_root()
     put(f"{base}/m/a", "a")
@@ -195,6 +224,21 @@ def test_what_the_freeze_made_is_read_there_and_goes_by_its_own_name(world, hf, 
     hf("run", "www")
     assert stored(hf, f"{src}/f") == "before" and got(f"{src}/f") == "after\n"
     assert said(base) == ["freeze www", "thaw"] and not os.path.exists(copy)
+
+
+@pytest.mark.parametrize("at", ["", "/.."])
+def test_a_place_to_read_where_nothing_was_mounted_is_no_backup(world, hf, base, at):
+    src, place = f"{base}/src/www", f"{base}/place"
+    os.makedirs(f"{place}/www")
+    declare(world, commands(world, more=f", read: {{{os.path.normpath(src + at)}: {place}}}"))
+    err = hf("run", "www", rc=None).err
+    assert f"{place}" in err and "holds no file" in err and said(base) == ["freeze www", "thaw"]
+    assert not hf("--json", "-r", "main", "snapshots").json("item")
+    put(world.path, got(world.path).replace("tier: gold", "tier: gold\n    may_be_empty: yes"))
+    hf("run", "www")
+    put(world.path, got(world.path).replace("    may_be_empty: yes\n", ""))
+    put(f"{place}/www/deep/f" if at else f"{place}/deep/f", "x")
+    hf("run", "www")
 
 
 def test_the_thaw_follows_a_freeze_or_a_backup_that_fails(world, hf, base):
