@@ -70,7 +70,10 @@ static bool is_asked(int ms)
 	return poll(&p, 1, ms) > 0;
 }
 
-/* Its status as a shell's, TIMED_OUT or BROKEN_OFF; nothing of its group is left then. */
+/*
+ * Its status as a shell's, or TIMED_OUT or BROKEN_OFF, after which nothing of its group is left.
+ * What it left in the background when it ended by itself stays.
+ */
 static int run(const struct os_guard_params *p, char **env, bool freeze)
 {
 	int64_t began = now_ns(), asked = 0;
