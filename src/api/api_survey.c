@@ -127,7 +127,10 @@ static int take_open(void *to, const struct run *r, struct err *e)
 	return 0;
 }
 
-/* Of what somebody has removed from the configuration something may be recorded still. */
+/*
+ * Of what somebody has removed from the configuration something may be recorded still.  A prune is
+ * a repository's.
+ */
 static void add_recorded(struct api_survey *s)
 {
 	size_t declared = s->nsystems;
@@ -136,7 +139,7 @@ static void add_recorded(struct api_survey *s)
 		const char *name = s->latest[i].system;
 		struct survey_system key = {.name = (char *)name};
 
-		if (name[0] == '\0' ||
+		if (name[0] == '\0' || strcmp(s->latest[i].kind, "prune") == 0 ||
 		    (s->nsystems > declared && strcmp(s->systems[s->nsystems - 1].name, name) == 0))
 			continue;
 		if (declared == 0 ||

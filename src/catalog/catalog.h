@@ -103,8 +103,8 @@ int catalog_renew(const char *url, struct catalog **out, char **aside, struct er
 /* A queued one (or, with status set, one that runs or is over).  ERR_EXISTS: it is due already. */
 int run_add(struct catalog *c, const struct run *r, int64_t *id, struct err *e);
 
-/* What is queued to come after one run comes after its next try instead. */
-int run_follow(struct catalog *c, int64_t before, int64_t again, struct err *e);
+/* What is queued to come after one run comes after its next try instead, once that is queued. */
+int run_follow(struct catalog *c, const struct run *before, struct err *e);
 
 /*
  * Somebody wants a queued one, now: the same, unless one of that system and kind waits already

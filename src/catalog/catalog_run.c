@@ -130,13 +130,16 @@ int run_add(struct catalog *c, const struct run *given, int64_t *id, struct err 
 	return -1;
 }
 
-int run_follow(struct catalog *c, int64_t before, int64_t again, struct err *e)
+int run_follow(struct catalog *c, const struct run *before, struct err *e)
 {
-	struct db_value v[] = {db_int(before), db_int(again)};
+	struct db_value v[] = {db_int(before->id), db_text(before->system), db_text(before->kind),
+	    db_int(before->due_ns), db_int(before->attempt + 1)};
 
 	return db_run(c->db,
-	    "UPDATE run SET after_run = ?2 WHERE status = 'queued' AND after_run = ?1", v, 2, NULL,
-	    NULL, e);
+	    "UPDATE run SET after_run = COALESCE((SELECT max(n.id) FROM run AS n WHERE "
+	    "n.system = ?2 AND n.kind = ?3 AND n.due_ns = ?4 AND n.attempt = ?5 AND n.id > ?1), "
+	    "after_run) WHERE status = 'queued' AND after_run = ?1",
+	    v, 5, NULL, NULL, e);
 }
 
 /*

@@ -11,15 +11,15 @@
 #include "catalog/catalog.h"
 #include "catalog/shape.h"
 #include "cli/cli_out.h"
+#include "daemon/daemon.h"
 #include "net/api_client.h"
 #include "net/url.h"
 #include "os/os.h"
 
-enum { HEALTH_S = 5, PAGE = 500, LOG_TAIL = 64 << 10 };
+enum { HEALTH_S = 5, PAGE = 500, LOG_TAIL = 64 << 10, TOO_MANY = 429, TRIES = 30, WAIT_MAX_S = 10 };
 
 /* ---- Whom. */
 
-/* One that is asked for its health and is silent does not answer: neither would it else. */
 static int try(struct ask *a, char *socket, struct err *e)
 {
 	struct api_answer answer = {0};
@@ -36,8 +36,12 @@ static int try(struct ask *a, char *socket, struct err *e)
 		a->socket = socket;
 		return 0;
 	}
+	if (e->kind == ERR_TIMEOUT) {
+		a->silent = socket;
+		return 0;
+	}
 	free(socket);
-	return e->kind == ERR_UNREACHABLE || e->kind == ERR_TIMEOUT ? 0 : -1;
+	return e->kind == ERR_UNREACHABLE ? 0 : -1;
 }
 
 /* Whoever says where his things are means those. */
@@ -66,7 +70,7 @@ int ask_find(struct cli *c, struct ask *a, struct err *e)
 
 	*a = (struct ask){.c = c};
 	rc = try(a, mem_printf("%s/api.sock", dir), e);
-	if (rc == 0 && a->socket == NULL && is_the_hosts(c))
+	if (rc == 0 && a->socket == NULL && a->silent == NULL && is_the_hosts(c))
 		rc = try(a, mem_strdup("/run/holdfast/api.sock"), e);
 	free(dir);
 	return rc;
@@ -80,24 +84,64 @@ int ask_begin(struct cli *c, struct ask *a, struct err *e)
 		return 0;
 	if (config_load(c, true, e) == -1)
 		return -1;
-	out_text(c, "daemon: not running\n");
+	if (a->silent != NULL)
+		out_text(c, "daemon: does not answer (socket %s)\n", out_str(c, a->silent));
+	else
+		out_text(c, "daemon: not running\n");
 	return cli_catalog_open(c, &a->catalog, e);
+}
+
+int ask_is_alone(const struct ask *a, struct err *e)
+{
+	char *state = os_state_dir();
+	int64_t pid = 0;
+	bool lives = false;
+	int rc = a->silent ? 0 : daemon_lives(state, &lives, &pid, e);
+
+	free(state);
+	if (rc == -1 || (a->silent == NULL && !lives))
+		return rc;
+	if (a->silent != NULL)
+		err_set(e, ERR_TIMEOUT, "the daemon does not answer (socket %s)", a->silent);
+	else
+		err_set(
+		    e, ERR_TIMEOUT, "the daemon runs (pid %" PRId64 "), but does not answer", pid);
+	return err_hint(e, "nothing is changed without it: try again, or end it first");
 }
 
 void ask_end(struct ask *a)
 {
 	catalog_close(a->catalog);
 	free(a->socket);
+	free(a->silent);
 	*a = (struct ask){.c = a->c};
 }
 
 /* ---- What. */
 
+/* It answers that there are too many at once, and that it did nothing. */
+static int ask_patiently(const struct ask *a, const char *method, const char *path,
+    const json_t *body, struct api_answer *out, struct err *e)
+{
+	int rc = api_client_request(a->socket, method, path, body, 0, out, e);
+
+	for (int i = 0; rc == 0 && out->status == TOO_MANY && i < TRIES; i++) {
+		unsigned s = out->retry_s < WAIT_MAX_S ? out->retry_s : WAIT_MAX_S;
+
+		os_sleep_ns(a->c->ctx, (s ? s : 1) * CALENDAR_SECOND);
+		api_answer_fini(out);
+		rc = ctx_check(a->c->ctx, e);
+		if (rc == 0)
+			rc = api_client_request(a->socket, method, path, body, 0, out, e);
+	}
+	return rc;
+}
+
 int ask_request(const struct ask *a, const char *method, const char *path, const json_t *body,
     json_t **out, struct err *e)
 {
 	struct api_answer answer = {0};
-	int rc = api_client_request(a->socket, method, path, body, 0, &answer, e);
+	int rc = ask_patiently(a, method, path, body, &answer, e);
 
 	if (rc == 0)
 		rc = api_answer_check(&answer, e);

@@ -21,17 +21,24 @@ struct catalog;
 struct ask {
 	struct cli *c;
 	char *socket;            /* of the daemon that answers; NULL: none does */
+	char *silent;            /* of one that is there, and does not; NULL: none */
 	struct catalog *catalog; /* open where none does, once ask_begin was asked */
 };
 
 /* Look for it.  That none answers is no error; ERR_DENIED: one does, but not to this user. */
 int ask_find(struct cli *c, struct ask *a, struct err *e);
+/*
+ * Before a change of the catalog without it: ERR_TIMEOUT where there is a daemon that would not
+ * know of it.
+ */
+int ask_is_alone(const struct ask *a, struct err *e);
 /* The same; where none answers that is said, and configuration and catalog are there. */
 int ask_begin(struct cli *c, struct ask *a, struct err *e);
 void ask_end(struct ask *a);
 
 /*
- * One request of the daemon, and its answer, new.  body may be NULL.  ERR_UNREACHABLE: it is gone.
+ * One request of the daemon, and its answer, new.  body may be NULL.  One that it puts off is
+ * asked again, for a while.  ERR_UNREACHABLE: it is gone.
  */
 int ask_request(const struct ask *a, const char *method, const char *path, const json_t *body,
     json_t **out, struct err *e);

@@ -24,7 +24,7 @@ struct seen {
 	int rc;
 	struct err err;
 	struct run r; /* of the catalog, where there is no daemon; no texts */
-	bool here;    /* it is this host's */
+	bool here;    /* its process is seen from here */
 };
 
 static void end_with(struct seen *s, const struct run *r)
@@ -52,13 +52,12 @@ static int look(void *arg, json_t *o, struct err *e)
 static int look_closely(void *arg, const struct run *r, struct err *e)
 {
 	struct seen *s = arg;
-	size_t n = strlen(os_host());
 
 	if (run_status_over(r->status)) {
 		end_with(s, r);
 		return 0;
 	}
-	s->here = r->owner != NULL && strncmp(r->owner, os_host(), n) == 0 && r->owner[n] == ':';
+	s->here = job_is_here(r);
 	s->r = (struct run){.status = r->status,
 	    .pid = r->pid,
 	    .started_ns = r->started_ns,
@@ -126,6 +125,8 @@ int job_follow(const struct ask *a, int64_t id, struct err *e)
 		now = clock->mono_ns(clock);
 		if (rc == 0)
 			gone_ns = 0;
+		else if (ctx_cancelled(a->c->ctx))
+			return left(id, e);
 		else if (e->kind != ERR_UNREACHABLE && e->kind != ERR_TIMEOUT)
 			return -1;
 		else if (gone_ns == 0)

@@ -13,6 +13,7 @@
 #include "cli/cli_out.h"
 #include "cli/cli_verify.h"
 #include "config/world.h"
+#include "daemon/daemon.h"
 #include "daemon/job.h"
 #include "os/os.h"
 #include "os/os_child.h"
@@ -81,7 +82,7 @@ void job_report(struct cli *c, const struct run *r)
 struct here {
 	struct cli *c;
 	struct catalog *catalog;
-	char owner[256];
+	char *owner;
 	int64_t renewed_ns;
 };
 
@@ -156,6 +157,20 @@ static int note_latest(void *arg, const struct run_latest *l, struct err *e)
 	return 0;
 }
 
+/* Where the state folder cannot be written nobody can stop it but whoever typed it. */
+static char *own_name(int64_t now)
+{
+	char *dir = os_state_dir(), *name;
+	struct err ignored;
+	char *folder = daemon_owner(dir, &ignored);
+
+	name = mem_printf(
+	    "%s:pid-%d-%lld", folder ? folder : os_host(), (int)getpid(), (long long)now);
+	free(folder);
+	free(dir);
+	return name;
+}
+
 /* Of the daemon it is there already; else it is added as one that runs. */
 static int begin(struct here *h, struct job_params *p, int64_t *id, struct err *e)
 {
@@ -172,12 +187,11 @@ static int begin(struct here *h, struct job_params *p, int64_t *id, struct err *
 
 	if (given != NULL && given[0] != '\0' && owner != NULL) {
 		*id = strtoll(given, NULL, 10);
-		snprintf(h->owner, sizeof h->owner, "%s", owner);
+		h->owner = mem_strdup(owner);
 		return 0;
 	}
 	os_user(user, sizeof user);
-	snprintf(h->owner, sizeof h->owner, "%s:pid-%d-%lld", os_host(), (int)getpid(),
-	    (long long)now_ns(h->c));
+	h->owner = own_name(now_ns(h->c));
 	r.owner = h->owner;
 	r.queued_ns = r.started_ns = h->renewed_ns = now_ns(h->c);
 	if (catalog_now(h->catalog, &r.lease_ns, e) == -1)
@@ -287,5 +301,6 @@ int job_foreground(struct cli *c, const char *system, const char *kind, struct e
 		h.catalog = NULL;
 	rc = run_here(&h, system, kind, e);
 	catalog_close(h.catalog);
+	free(h.owner);
 	return rc;
 }

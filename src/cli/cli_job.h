@@ -48,9 +48,14 @@ int job_queue(struct catalog *cat, const struct job_place *place, const char *sy
     const char *kind, const char *type, const char *by, int64_t now_ns, int64_t *id, bool *added,
     struct err *e);
 /*
+ * Is its process one of those that are seen from here: of this state folder's daemon or a command's
+ * with this state folder?  A number of a process says nothing elsewhere.
+ */
+bool job_is_here(const struct run *r);
+/*
  * A queued one is cancelled; a running one is asked by SIGTERM (*stopping), which it obeys, and its
  * end is recorded by whoever began it.  ERR_EXISTS: it is over; ERR_ABSENT: no such run, or its
- * process is not on this host.
+ * process is not here.
  */
 int job_cancel(
     struct catalog *cat, int64_t id, const char *by, int64_t now_ns, bool *stopping, struct err *e);

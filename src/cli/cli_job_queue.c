@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "cli/declared.h"
+#include "daemon/daemon.h"
 #include "os/os.h"
 #include "os/os_child.h"
 
@@ -63,15 +64,21 @@ struct facts {
 	bool here;
 };
 
-/* Owners begin with their host. */
+bool job_is_here(const struct run *r)
+{
+	char *dir = os_state_dir();
+	bool here = daemon_owns(dir, r->owner);
+
+	free(dir);
+	return here;
+}
+
 static int copy_facts(void *arg, const struct run *r, struct err *e)
 {
 	struct facts *f = arg;
 	struct run *to = &f->r;
-	size_t n = strlen(os_host());
 
-	f->here = r->owner != NULL && strncmp(r->owner, os_host(), n) == 0 && r->owner[n] == ':';
-
+	f->here = job_is_here(r);
 	*to = (struct run){
 	    .id = r->id, .status = r->status, .pid = r->pid, .started_ns = r->started_ns};
 	return 0;
@@ -93,7 +100,10 @@ int job_cancel(
 	if (f.r.status == RUN_QUEUED)
 		return run_drop(cat, id, RUN_CANCELLED, why, now_ns, e);
 	if (!f.here || !os_process_lives(f.r.pid, f.r.started_ns + 60 * CALENDAR_SECOND)) {
-		err_set(e, ERR_ABSENT, "the process of run %" PRId64 " is not on this host", id);
+		err_set(e, ERR_ABSENT,
+		    "the process of run %" PRId64 " is not here: another host's, or another "
+		    "container's, or gone",
+		    id);
 		return err_hint(e, "one that is gone is recorded as interrupted in two minutes");
 	}
 	*stopping = true;

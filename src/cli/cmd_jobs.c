@@ -87,7 +87,7 @@ static void show_log(const struct ask *a, const struct run *r)
 	size_t lines = 0;
 
 	ask_log(a, r->id, r->log, &b);
-	p = end = (const char *)b.p + b.n;
+	p = end = buf_cstr(&b) + b.n;
 	while (p > (const char *)b.p && lines <= LOG_LINES)
 		lines += *--p == '\n' && p + 1 < end;
 	if (b.n > 0)
@@ -162,6 +162,8 @@ static int cancel_here(const struct ask *a, int64_t id, bool *stopping, struct e
 	struct clock *clock = a->c->ctx->clock;
 	char user[64];
 
+	if (ask_is_alone(a, e) == -1)
+		return -1;
 	os_user(user, sizeof user);
 	return job_cancel(a->catalog, id, user, clock->wall_ns(clock), stopping, e);
 }
@@ -185,6 +187,9 @@ static int cancel(const struct ask *a, int64_t id, struct err *e)
 
 	if ((a->socket ? cancel_there : cancel_here)(a, id, &stopping, e) == -1)
 		return -1;
+	if (a->c->out.json)
+		out_json(a->c, "summary",
+		    json_pack("{s:I, s:b}", "cancelled", (json_int_t)id, "stopping", stopping));
 	out_text(a->c,
 	    stopping ? "run %" PRId64 " is stopping\n" : "run %" PRId64 " will not be begun\n", id);
 	return 0;

@@ -30,9 +30,9 @@ static int find_daemon(struct cli *c, struct ask *a, struct err *e)
 	bool lives;
 	int rc = ask_find(c, a, e);
 
-	if (rc == 0 && a->socket == NULL)
+	if (rc == 0 && a->socket == NULL && a->silent == NULL)
 		rc = config_load(c, true, e);
-	for (int i = 0; rc == 0 && a->socket == NULL; i++) {
+	for (int i = 0; rc == 0 && a->socket == NULL && a->silent == NULL; i++) {
 		rc = daemon_lives(state, &lives, &pid, e);
 		if (rc == -1 || !lives)
 			break;
@@ -41,31 +41,47 @@ static int find_daemon(struct cli *c, struct ask *a, struct err *e)
 		if (rc == 0)
 			rc = i < TRIES ? ask_find(c, a, e) : not_answering(a, pid, e);
 	}
+	if (rc == 0 && a->silent != NULL)
+		rc = ask_is_alone(a, e);
 	free(state);
 	return rc;
+}
+
+/* Each has its turn, and each failure is told: the gravest, of those the first, as the verdict. */
+static int run_each(struct cli *c, const struct ask *a, const char *kind, struct err *e)
+{
+	bool failed = false;
+
+	for (size_t i = 0; i < c->args.n && !ctx_cancelled(c->ctx); i++) {
+		struct err why, other;
+
+		if ((a->socket ? job_by_daemon(a, c->args.v[i], kind, &why)
+			       : job_foreground(c, c->args.v[i], kind, &why)) == 0)
+			continue;
+		other = why;
+		if (!failed || (e->kind == ERR_INCOMPLETE && why.kind != ERR_INCOMPLETE)) {
+			if (failed)
+				other = *e;
+			*e = why;
+		}
+		if (failed)
+			out_error(c, &other, err_info(other.kind)->exit_status);
+		failed = true;
+	}
+	return failed ? -1 : 0;
 }
 
 int cmd_run_kind(struct cli *c, const char *kind, struct err *e)
 {
 	struct ask a = {.c = c};
-	bool failed = false;
 	int rc = c->opt.foreground ? config_load(c, true, e) : find_daemon(c, &a, e);
 
 	for (size_t i = 0; rc == 0 && a.socket == NULL && i < c->args.n; i++)
 		rc = declared_for(c->world, c->args.v[i], kind, ERR_USAGE, e);
-	/* Each has its turn; the first that failed is what is told. */
-	for (size_t i = 0; rc == 0 && i < c->args.n && !ctx_cancelled(c->ctx); i++) {
-		struct err why;
-
-		if ((a.socket ? job_by_daemon(&a, c->args.v[i], kind, &why)
-			      : job_foreground(c, c->args.v[i], kind, &why)) == -1 &&
-		    !failed) {
-			failed = true;
-			*e = why;
-		}
-	}
+	if (rc == 0)
+		rc = run_each(c, &a, kind, e);
 	ask_end(&a);
-	return failed ? -1 : rc;
+	return rc;
 }
 
 int cmd_run(struct cli *c, struct err *e)

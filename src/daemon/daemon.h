@@ -68,4 +68,12 @@ void daemon_log(struct daemon *d, enum event_level level, const char *fmt, ...)
 /* Does one run, and as which process?  ERR_IO where nobody can know. */
 int daemon_lives(const char *state_dir, bool *lives, int64_t *pid, struct err *e);
 
+/*
+ * Who leases the runs of this state folder's daemon, new text; a command's own are leased to that
+ * with ":" and more behind it.  NULL: an error.
+ */
+char *daemon_owner(const char *state_dir, struct err *e);
+/* Is it one of these?  Another host, or another container of the same name, has another folder. */
+bool daemon_owns(const char *state_dir, const char *owner); /* owner may be NULL */
+
 #endif

@@ -143,7 +143,6 @@ void run_copy_fini(struct run *r);
 
 /* daemon_share.c */
 /* Whose runs those of this state folder are: stable, so that the next daemon knows them. */
-char *daemon_owner(const char *state_dir, struct err *e); /* new text; NULL: an error */
 /* Runs of daemons that are gone become ours, to be ended as our own that nobody is at. */
 int daemon_take_lost(struct daemon *d, bool *some, struct err *e);
 int daemon_renew_leases(struct daemon *d, struct err *e);

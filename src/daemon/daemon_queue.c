@@ -12,9 +12,13 @@
 #include "os/os.h"
 #include "os/os_child.h"
 
-/* The same once more, a while later. */
+/*
+ * The same once more, a while later.  It may be in the queue already, by who was killed before it
+ * had seen to those that come after it.
+ */
 void daemon_try_again(struct daemon *d, const struct run *r, int64_t wait_s)
 {
+	const struct world_system *s = daemon_system(d, r->system);
 	struct run again = {.system = r->system,
 	    .kind = r->kind,
 	    .type = r->type,
@@ -30,12 +34,17 @@ void daemon_try_again(struct daemon *d, const struct run *r, int64_t wait_s)
 
 	if (again.attempt >= DAEMON_TRIES || !daemon_declares(d, r))
 		return;
-	again.node = daemon_system(d, r->system)->node; /* not where this one ran */
+	/* A system's is not where this one ran; what has none (a prune) stays where it was. */
+	again.node = s ? s->node : r->node;
 	again.queued_ns = d->ctx->clock->wall_ns(d->ctx->clock);
 	again.not_before_ns = again.queued_ns + wait_s * CALENDAR_SECOND;
-	if (run_add(d->catalog, &again, &id, &e) == 0 && run_follow(d->catalog, r->id, id, &e) == 0)
+	if (run_add(d->catalog, &again, &id, &e) == 0)
 		daemon_tell(d, "run.retry", EVENT_INFO, r->system, id, "after run %" PRId64, r->id);
-	else if (e.kind != ERR_EXISTS)
+	else if (e.kind != ERR_EXISTS) {
+		daemon_log(d, EVENT_ERROR, "%s", e.msg);
+		return;
+	}
+	if (run_follow(d->catalog, r, &e) == -1)
 		daemon_log(d, EVENT_ERROR, "%s", e.msg);
 }
 

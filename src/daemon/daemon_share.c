@@ -6,9 +6,11 @@
  * wakes, and stops what is not its own any more.  One that does not reach the catalog's server stops
  * its runs before their leases end: it cannot ask whose they are.
  */
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/hex.h"
 #include "base/mem.h"
@@ -33,21 +35,51 @@ static int read_id(const char *path, char id[2 * ID + 1])
 	return good && hex_decode(bytes, ID, id) ? 0 : -1;
 }
 
+/* Of two that make it at one time the first has made it. */
+static int make_id(const char *path, char id[2 * ID + 1], struct err *e)
+{
+	char *mine = mem_printf("%s.%d", path, (int)getpid()), made[2 * ID + 1];
+	uint8_t bytes[ID];
+	int rc;
+
+	crypto_random(bytes, ID);
+	hex_encode(made, bytes, ID);
+	rc = os_file_replace(mine, span_str(made), 0600, e);
+	if (rc == 0)
+		rc = os_linkat(AT_FDCWD, mine, AT_FDCWD, path);
+	/* One that is damaged, or no links here. */
+	if (rc == -1 && read_id(path, id) == 0)
+		rc = 0;
+	else if (rc == 0 || (rc = os_file_replace(path, span_str(made), 0600, e)) == 0)
+		memcpy(id, made, sizeof made);
+	os_unlinkat(AT_FDCWD, mine, 0);
+	free(mine);
+	return rc;
+}
+
 char *daemon_owner(const char *state_dir, struct err *e)
 {
 	char *path = mem_printf("%s/daemon.id", state_dir), id[2 * ID + 1], *owner = NULL;
-	uint8_t bytes[ID];
-	int rc = read_id(path, id);
+	int rc = read_id(path, id) == 0 ? 0 : make_id(path, id, e);
 
-	if (rc == -1) {
-		crypto_random(bytes, ID);
-		hex_encode(id, bytes, ID);
-		rc = os_file_replace(path, span_str(id), 0600, e);
-	}
 	if (rc == 0)
 		owner = mem_printf("%s:%s:%s", os_host(), state_dir, id);
 	free(path);
 	return owner;
+}
+
+bool daemon_owns(const char *state_dir, const char *owner)
+{
+	char *path = mem_printf("%s/daemon.id", state_dir), id[2 * ID + 1], *ours;
+	bool known = owner != NULL && read_id(path, id) == 0;
+	size_t n;
+
+	ours = mem_printf("%s:%s:%s", os_host(), state_dir, known ? id : "");
+	n = strlen(ours);
+	known = known && strncmp(owner, ours, n) == 0 && (owner[n] == '\0' || owner[n] == ':');
+	free(ours);
+	free(path);
+	return known;
 }
 
 struct lost {

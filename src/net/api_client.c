@@ -2,6 +2,7 @@
 #include "net/api_client.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <sys/un.h>
 
@@ -36,6 +37,10 @@ static int explain(const struct wire *w, CURL *c, CURLcode code, const char *soc
 		err_set(e, ERR_UNREACHABLE, "%s: no daemon listens there", socket);
 		return err_hint(e, "start it: holdfast serve");
 	}
+	/* It was ended while it answered, or has too many to answer. */
+	if (code == CURLE_GOT_NOTHING || code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR ||
+	    code == CURLE_PARTIAL_FILE)
+		return err_set(e, ERR_UNREACHABLE, "%s: the daemon hung up", socket);
 	return err_set(e, ERR_FAILED, "%s: %s", socket, w->easy_strerror(code));
 }
 
@@ -43,12 +48,15 @@ static int perform(const struct wire *w, CURL *c, const char *socket, struct buf
     struct api_answer *out, struct err *e)
 {
 	long status = 0;
+	curl_off_t later = 0;
 	CURLcode code = w->easy_perform(c);
 
 	if (code != CURLE_OK)
 		return explain(w, c, code, socket, e);
 	w->easy_getinfo(c, CURLINFO_RESPONSE_CODE, &status);
+	w->easy_getinfo(c, CURLINFO_RETRY_AFTER, &later);
 	out->status = (int)status;
+	out->retry_s = later > 0 && later < UINT_MAX ? (unsigned)later : 0;
 	out->body = json_loadb((const char *)got->p, got->n, 0, NULL);
 	out->n = got->n;
 	out->text = mem_strndup(buf_cstr(got), got->n);

@@ -13,16 +13,17 @@
 #include "base/err.h"
 
 struct api_answer {
-	int status;   /* of HTTP */
-	json_t *body; /* NULL: it was no JSON */
-	char *text;   /* what came, NUL behind it */
+	int status;       /* of HTTP */
+	unsigned retry_s; /* ask again after so many seconds; 0: that is not said */
+	json_t *body;     /* NULL: it was no JSON */
+	char *text;       /* what came, NUL behind it */
 	size_t n;
 };
 
 /*
  * `path` is encoded, with its query: "/api/v1/systems/www/run".  `body` may be NULL.  The
  * whole of it, at most 64 MiB, has to come within `seconds` (0: 30).
- * ERR_UNREACHABLE: nobody listens at `socket`; ERR_DENIED: it is not for this user;
+ * ERR_UNREACHABLE: nobody listens at `socket`, or hung up; ERR_DENIED: it is not for this user;
  * ERR_TIMEOUT; ERR_FAILED: what came was no HTTP.
  */
 int api_client_request(const char *socket, const char *method, const char *path, const json_t *body,

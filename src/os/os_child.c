@@ -2,15 +2,21 @@
 #include "os/os_child.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "os/os.h"
+
+#define SECOND INT64_C(1000000000)
 
 enum { LOOK_MS = 200, EXEC_FAILED = 127 };
 
@@ -220,13 +226,44 @@ bool os_die_with_parent(int pid)
 	return getppid() == pid;
 }
 
+/* When it began, in ns of CLOCK_BOOTTIME; -1: there is none. */
+static int64_t began_ns(int64_t pid)
+{
+	enum { START_TIME = 22 - 3 }; /* fields after the state, which follows the name's ')' */
+	char path[64], text[1024];
+	const char *p;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof path, "/proc/%lld/stat", (long long)pid);
+	fd = os_open(path, O_RDONLY, 0);
+	n = fd == -1 ? -1 : os_pread_full(fd, text, sizeof text - 1, 0);
+	os_close(fd);
+	if (n <= 0)
+		return -1;
+	text[n] = '\0';
+	p = strrchr(text, ')');
+	p = p ? strchr(p, ' ') : NULL;
+	for (int i = 0; p != NULL && i < START_TIME; i++)
+		p = strchr(p + 1, ' ');
+	return p ? strtoll(p, NULL, 10) * (SECOND / sysconf(_SC_CLK_TCK)) : -1;
+}
+
+static int64_t clock_ns(clockid_t id)
+{
+	struct timespec t;
+
+	clock_gettime(id, &t);
+	return t.tv_sec * SECOND + t.tv_nsec;
+}
+
 bool os_process_lives(int64_t pid, int64_t before_ns)
 {
-	char path[64];
-	struct stat st;
+	int64_t began = pid > 0 ? began_ns(pid) : -1;
+	int64_t slack = SECOND; /* clocks tick */
 
-	snprintf(path, sizeof path, "/proc/%lld", (long long)pid);
-	/* A folder of /proc is as old as its process, or younger: a second for clocks that tick. */
-	return pid > 0 && os_fstatat(AT_FDCWD, path, &st, 0) == 0 &&
-	       st.st_ctim.tv_sec <= before_ns / INT64_C(1000000000) + 1;
+	if (began < 0)
+		return false;
+	began += clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_BOOTTIME);
+	return began - slack <= before_ns;
 }

@@ -1,12 +1,18 @@
 """Commands that ask the daemon: the same as from the catalog, for whom it lets in, and not for ever."""
+import contextlib
+import http.server
 import json
 import os
 import re
 import shutil
 import signal
+import socket
+import socketserver
+import sqlite3
 import stat
 import subprocess
 import tempfile
+import threading
 
 import pytest
 
@@ -147,16 +153,89 @@ def test_what_waits_already_is_not_queued_twice(world, hf, base):
     follower.communicate()
 
 
-def test_a_daemon_that_does_not_answer_is_none(world, hf):
-    """It is stopped: whoever asks is not."""
-    world.write({"www": "paused: yes"})
-    hf("run", "www")
-    world.serve()
+def test_a_daemon_that_does_not_answer_is_told_and_nothing_is_changed_behind_it(world, hf, base):
+    """It is stopped: whoever only asks is not, and its queue stays as it is."""
+    follower = stuck(world, base)
+    assert hf("--json", "run", "--no-wait", "www").summary["id"] == 2
     world.daemon.send_signal(signal.SIGSTOP)
     try:
-        r = hf("jobs")
-        assert r.out.startswith("daemon: not running\n") and "completed" in r.out
+        asked = [hf.start(*args, text=True) for args in (("jobs",), ("jobs", "cancel", "2"), ("run", "www"))]
+        (jobs, _), (_, cancel), (_, run) = (p.communicate(timeout=120) for p in asked)
     finally:
         world.daemon.send_signal(signal.SIGCONT)
-    assert json.loads(hf("--json", "jobs").out)["status"] == "completed"
+    assert [p.returncode for p in asked] == [0, 1, 1]
+    assert jobs.startswith("daemon: does not answer (socket /") and "running" in jobs, jobs
+    assert "does not answer (socket /" in cancel and "nothing is changed" in cancel, cancel
+    assert "does not answer (socket /" in run, run
+    assert [j["status"] for j in world.jobs()] == ["running", "queued"]
+    follower.kill()
+    follower.communicate()
+    for run, stopping in ((2, False), (1, True)):
+        summary = hf("--json", "jobs", "cancel", str(run)).summary
+        assert (summary["cancelled"], summary["stopping"]) == (run, stopping)
+    world.until(lambda: [j["status"] for j in world.jobs()] == ["interrupted", "cancelled"])
     assert world.stop() == 0
+
+
+def test_whoever_waits_bears_with_a_daemon_that_puts_off_or_hangs_up(world, hf, base):
+    """It has too many to answer, or is ended while it does and begun anew: that is no end of the run."""
+    world.write({"www": ""})
+    run = {"id": 7, "system": "www", "kind": "backup", "status": "completed", "message": "well"}
+    answers = [("POST", 429, {"kind": "rate_limited", "message": "more than 1"}), ("POST", 202, {"run": run}),
+               ("GET", 429, {"message": "more than 1"}), ("GET", None, None), ("GET", 200, {"run": run})]
+
+    class Fake(http.server.BaseHTTPRequestHandler):
+        def reply(self):
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            method, status, body = ("GET", 200, {}) if self.path == "/health" else answers.pop(0)
+            assert self.command == method
+            if status is None:
+                return
+            body = json.dumps(body).encode()
+            self.wfile.write(b"HTTP/1.1 %d x\r\nRetry-After: 1\r\nContent-Length: %d\r\n\r\n%s" % (status, len(body), body))
+
+        do_GET = do_POST = reply
+
+        def log_message(self, *args):
+            pass
+
+    class Server(socketserver.ThreadingUnixStreamServer):
+        daemon_threads = True
+
+    os.makedirs(hf.env["HOLDFAST_RUNTIME_DIR"], exist_ok=True)
+    with Server(hf.env["HOLDFAST_RUNTIME_DIR"] + "/api.sock", Fake) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        r = hf("run", "www")
+        server.shutdown()
+    assert "www: backup completed" in r.out and answers == [], r
+
+
+def note_running(state, pid, owner):
+    """The only run of the catalog is under way, it says."""
+    with contextlib.closing(sqlite3.connect(f"{state}/catalog.db")) as db, db:
+        assert db.execute("UPDATE run SET status = 'running', ended_ns = 0, pid = ?, owner = ?", (pid, owner)).rowcount == 1
+
+
+def test_a_process_of_another_container_is_not_stopped(world, hf):
+    """Of the same host name, and with the number of one of ours: it is no run of ours."""
+    world.write({"www": ""})
+    hf("run", "www")
+    with subprocess.Popen(["sleep", "600"]) as stranger:
+        try:
+            for owner in ("/elsewhere/state:0123456789abcdef", "pid-1-2"):
+                note_running(hf.env["HOLDFAST_STATE_DIR"], stranger.pid, f"{socket.gethostname()}:{owner}")
+                r = hf("jobs", "cancel", "1", rc=1)
+                assert "the process of run 1 is not here" in r.err, r
+            assert stranger.poll() is None
+        finally:
+            stranger.kill()
+
+
+def test_a_run_that_was_typed_can_be_stopped_from_elsewhere(world, hf, base):
+    world.write({"www": f"hooks: {{before: [{{run: 'touch {base}/in; sleep 600'}}]}}"})
+    typed = hf.start("run", "www", text=True)
+    world.until(lambda: os.path.exists(f"{base}/in"))
+    assert "run 1 is stopping" in hf("jobs", "cancel", "1").out
+    assert typed.wait(60) != 0
+    typed.communicate()
+    assert world.jobs()[0]["status"] == "interrupted"

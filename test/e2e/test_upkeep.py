@@ -130,6 +130,35 @@ def test_each_strategy_does_what_its_word_says(world, hf, base):
         assert read("differential") == (i + 1) * (size["differential"] + 1)
 
 
+def test_a_prune_that_reaches_nothing_is_tried_again_and_harms_nobody(world, hf):
+    declare(world)
+    with open(world.path, encoding="utf-8") as f:
+        text = f.read()
+    away = f"  away: {{url: \"webdav://127.0.0.1:1/x\", key: \"file:{world.base}/main.key\", prune: {{every: 1s}}}}\n"
+    with open(world.path, "w", encoding="utf-8") as f:
+        f.write(text.replace("repositories:\n", "repositories:\n" + away, 1))
+    world.serve()
+    world.until(lambda: any(j["kind"] == "prune" and j["trigger"] == "retry" for j in world.jobs()), 120)
+    assert world.stop() == 0
+    status = hf("--json", "status", rc=None).json("item")
+    assert "away" not in {i.get("system") for i in status}
+
+
+def test_each_of_several_that_fail_is_told_and_the_gravest_decides(world, hf):
+    declare(world)
+    with open(world.path, encoding="utf-8") as f:
+        text = f.read()
+    with open(world.path, "w", encoding="utf-8") as f:
+        f.write(text + f"  half: {{tier: gold, sources: [{{files: {{paths: {world.base}/src/www}}}}], "
+                "hooks: {after: [{run: 'false', on_error: warn}]}}\n"
+                f"  none: {{tier: gold, sources: [{{files: {{paths: {world.base}/nothing}}}}]}}\n"
+                f"  less: {{tier: gold, sources: [{{files: {{paths: {world.base}/nothing}}}}]}}\n")
+    r = hf("run", "half", "none", "less", "www", rc=1)
+    for name in ("half", "none", "less"):
+        assert f"holdfast: {name}: " in r.err, r
+    assert "www: backup completed" in r.out
+
+
 def test_a_full_destination_fails_before_anything_is_stored(world, hf, base):
     """Beside another it is told, and the other gets its backup."""
     need_root()

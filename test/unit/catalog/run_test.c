@@ -174,15 +174,20 @@ static void a_run_waits_for_what_it_comes_after(void **state)
 static void what_comes_after_a_run_comes_after_its_next_try(void **state)
 {
 	struct catalog *c = place_open();
-	int64_t a = add(c, (struct run){.system = "a"});
-	int64_t b = add(c, (struct run){.system = "b", .after = a, .priority = 5});
-	int64_t again;
+	struct run first = {.system = "a", .kind = "backup", .due_ns = 7};
+	int64_t b, again;
 
-	assert_int_equal(claim(c, 1), a);
-	assert_int_equal(end(c, a, RUN_FAILED, 3), 0);
-	again = add(c, (struct run){.system = "a", .attempt = 1, .not_before_ns = 50});
-	assert_int_equal(run_follow(c, a, again, &e), 0);
-	assert_int_equal(claim(c, 4), 0);
+	first.id = add(c, first);
+	b = add(c, (struct run){.system = "b", .after = first.id, .priority = 5});
+	assert_int_equal(claim(c, 7), first.id);
+	assert_int_equal(run_follow(c, &first, &e), 0); /* there is no next try */
+	assert_int_equal(claim(c, 8), 0);
+	assert_int_equal(end(c, first.id, RUN_FAILED, 9), 0);
+	again = add(c,
+	    (struct run){
+		.system = "a", .kind = "backup", .due_ns = 7, .attempt = 1, .not_before_ns = 50});
+	assert_int_equal(run_follow(c, &first, &e), 0);
+	assert_int_equal(claim(c, 10), 0);
 	assert_int_equal(claim(c, 50), again);
 	assert_int_equal(claim(c, 60), 0);
 	assert_int_equal(end(c, again, RUN_COMPLETED, 61), 0);

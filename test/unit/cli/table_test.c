@@ -109,8 +109,10 @@ static void variables_are_named_alike(void **state)
 			assert_true(strncmp(name, "HOLDFAST_", 9) == 0);
 		if (strcmp(opt_table[i].name, "exclude-caches") == 0)
 			assert_string_equal(name, "HOLDFAST_EXCLUDE_CACHES");
+		/* A verification is of all places, unless one is named on the command line. */
 		if (strcmp(opt_table[i].name, "repo") == 0)
-			assert_string_equal(name, "HOLDFAST_REPOSITORY");
+			assert_string_equal(
+			    name, opt_for(&opt_table[i], CMD_VERIFY) ? "" : "HOLDFAST_REPOSITORY");
 	}
 }
 

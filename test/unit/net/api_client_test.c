@@ -145,6 +145,36 @@ static void what_is_no_http_is_no_answer(void **state)
 	assert_int_equal(e.kind, ERR_FAILED);
 }
 
+/* Ended before it answered, or within: it may come back, and a refusal it is not. */
+static void one_that_hangs_up_is_unreachable(void **state)
+{
+	static const char *const rows[] = {"", "HTTP/1.1 200 x\r\ncontent-length: 99\r\n\r\n{"};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct api_answer a;
+		struct served s;
+		struct err e = {0};
+
+		start(&s, rows[i]);
+		assert_int_equal(api_client_request(path, "GET", "/", NULL, 0, &a, &e), -1);
+		pthread_join(s.thread, NULL);
+		assert_int_equal(e.kind, ERR_UNREACHABLE);
+	}
+}
+
+static void when_to_come_again_is_told(void **state)
+{
+	struct api_answer a;
+	struct served s;
+	struct err e = {0};
+
+	start(&s, "HTTP/1.1 429 x\r\nretry-after: 7\r\ncontent-length: 2\r\n\r\n{}");
+	assert_int_equal(api_client_request(path, "GET", "/", NULL, 0, &a, &e), 0);
+	pthread_join(s.thread, NULL);
+	assert_int_equal(a.retry_s, 7);
+	api_answer_fini(&a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -155,6 +185,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(
 		a_refusal_tells_its_kind_message_and_hint, make_dir, remove_dir),
 	    cmocka_unit_test_setup_teardown(what_is_no_http_is_no_answer, make_dir, remove_dir),
+	    cmocka_unit_test_setup_teardown(one_that_hangs_up_is_unreachable, make_dir, remove_dir),
+	    cmocka_unit_test_setup_teardown(when_to_come_again_is_told, make_dir, remove_dir),
 	};
 
 	return cmocka_run_group_tests_name("api_client", tests, NULL, NULL);
