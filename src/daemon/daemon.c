@@ -178,7 +178,7 @@ static void on_timer(uv_timer_t *t)
 	if (d->stopping)
 		return;
 	daemon_look_at_catalog(d);
-	if (now - d->renewed_s >= (d->kept ? DAEMON_RETRY_S : DAEMON_RENEW_S) ||
+	if (now - d->renewed_s >= (d->kept || d->unrenewed ? DAEMON_RETRY_S : DAEMON_RENEW_S) ||
 	    now < d->renewed_s) {
 		d->renewed_s = now;
 		daemon_renew(d);

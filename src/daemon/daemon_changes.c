@@ -17,6 +17,7 @@
  */
 #include "daemon/daemon_internal.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -329,7 +330,7 @@ void daemon_changes_end(struct daemon *d)
 
 	daemon_changes_stop(d);
 	for (; d->nstopping > 0 && now_ms() - began < END_MS; collect(d))
-		os_sleep_ns(NULL, CALENDAR_SECOND / 100);
+		poll(NULL, 0, 10);
 	for (size_t i = 0; i < d->nstopping; i++) {
 		struct changes *c = d->stopping_changes[i];
 

@@ -3,8 +3,8 @@
  *
  * Who is silent for as long as a lease is taken for dead: another takes its runs over, and begins
  * them anew.  One that was only stopped for a while (a machine asleep) finds that out when it
- * wakes, and stops what is not its own any more.  One that does not reach the catalog's server stops
- * its runs before their leases end: it cannot ask whose they are.
+ * wakes, and stops what is not its own any more.  One that does not reach the catalog's server
+ * stops its runs before their leases end: it cannot ask whose they are.
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -119,7 +119,6 @@ int daemon_renew_leases(struct daemon *d, struct err *e)
 	int64_t now, until, asked_s = d->ctx->clock->mono_ns(d->ctx->clock) / CALENDAR_SECOND;
 
 	d->leads = false;
-	d->unrenewed = true;
 	if (catalog_now(d->catalog, &now, e) == -1)
 		return -1;
 	until = now + DAEMON_LEASE_S * CALENDAR_SECOND;
@@ -139,7 +138,9 @@ void daemon_fence(struct daemon *d)
 	    !db_is_server(catalog_db(d->catalog)))
 		return;
 	for (struct child *c = d->children; c != NULL; c = c->next) {
-		if (c->asked_ms)
+		/* What was begun since was leased then. */
+		if (c->asked_ms ||
+		    (int64_t)uv_now(&d->loop) - c->started_ms < DAEMON_FENCE_S * 1000)
 			continue;
 		daemon_log(d, EVENT_WARN,
 		    "run=%" PRId64 " %s: the catalog is away for so long that another daemon may "
