@@ -249,6 +249,7 @@ static int call(struct exchange *x, struct err *e)
 	k->host = &a->host;
 	k->log_dir = a->p.log_dir;
 	k->state_dir = a->p.state_dir;
+	k->evidence = a->evidence;
 	k->clock = a->clock;
 	k->counters = &a->counters;
 	k->started_ns = a->started_ns;

@@ -55,6 +55,7 @@ struct api {
 	int64_t started_ns;
 	struct api_listener socket, tcp;
 	struct api_token_file *tokens;
+	struct evidence_watch *evidence; /* NULL: no state folder */
 	struct api_limit *rate, *wrong, *logged;
 	struct api_counters counters;
 

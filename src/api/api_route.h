@@ -24,6 +24,7 @@ enum {
 
 struct api_call;
 struct catalog;
+struct evidence_watch;
 
 /* What the API counts of itself, by the hundreds of the status: 2xx, 3xx, 4xx, 5xx. */
 struct api_counters {
@@ -78,6 +79,7 @@ extern const size_t api_routes_count;
 struct api_call {
 	const struct api_host *host;
 	const char *log_dir, *state_dir; /* of api_params; may be NULL */
+	struct evidence_watch *evidence; /* of state_dir; NULL without it */
 	struct clock *clock;
 	const struct api_counters *counters; /* for the metrics; NULL: none */
 	int64_t started_ns;

@@ -93,7 +93,7 @@ const struct api_route api_routes[] = {
 	"What was approved or refused, by whom and why, the newest first", API_LIST, "approvals", NULL, {LINES}},
     {"POST", V "/approvals", API_APPROVE, api_post_approval, "approve",
 	"Say yes or no to something, for good: a signed record of the audit trail", API_JSON, "approval", NULL, {
-	{"what", API_IN_BODY, API_TEXT, NULL, 0, "'run 42', 'snapshot ID', which the catalog has to know, or any other name"},
+	{"what", API_IN_BODY, API_TEXT, NULL, 0, "'run 42', 'snapshot ID', which the catalog has to know, or 'other: ' and any name"},
 	{"reason", API_IN_BODY, API_TEXT, NULL, 0, "why"},
 	{"decision", API_IN_BODY, API_CHOICE, "grant|refuse", 0, "grant where it is not said"}}},
     {"POST", V "/reload", API_ADMINISTER, api_post_reload, "reload",

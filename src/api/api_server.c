@@ -6,6 +6,7 @@
 
 #include "api/api_internal.h"
 #include "base/mem.h"
+#include "catalog/evidence_watch.h"
 #include "config/secret_ref.h"
 #include "crypto/secret.h"
 #include "os/os.h"
@@ -201,6 +202,7 @@ static struct api *api_new(const struct api_params *p, const struct api_host *ho
 	a->p.threads = p->threads ? p->threads : 4;
 	a->p.request_ns = p->request_ns ? p->request_ns : INT64_C(30000000000);
 	a->p.answer_ns = p->answer_ns ? p->answer_ns : INT64_C(120000000000);
+	a->evidence = p->state_dir ? evidence_watch_new(p->state_dir, a->clock) : NULL;
 	a->tokens = api_token_file_new(tokens);
 	a->rate = api_limit_new(a->p.rate_limit, 2.0 * a->p.rate_limit);
 	a->wrong = api_limit_new(1, 10);
@@ -280,6 +282,7 @@ void api_stop(struct api *a)
 	api_events_fini(a);
 	api_pool_fini(a);
 	api_token_file_free(a->tokens);
+	evidence_watch_free(a->evidence);
 	api_limit_free(a->rate);
 	api_limit_free(a->wrong);
 	api_limit_free(a->logged);

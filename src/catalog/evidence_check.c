@@ -50,6 +50,14 @@ struct evidence_check *evidence_check_new(
 	return k;
 }
 
+struct evidence_check *evidence_check_copy(const struct evidence_check *k)
+{
+	struct evidence_check *copy = mem_alloc(sizeof *copy);
+
+	*copy = *k;
+	return copy;
+}
+
 void evidence_check_free(struct evidence_check *k)
 {
 	free(k);
@@ -270,8 +278,7 @@ void evidence_check_text(struct evidence_check *k, struct span text, struct evid
 	evidence_check_end(k, out);
 }
 
-/* Whole lines of what was read; the rest moves to the front.  A line too long goes in pieces. */
-static void feed(struct evidence_check *k, struct buf *b, bool end)
+void evidence_check_feed(struct evidence_check *k, struct buf *b, bool end)
 {
 	size_t at = 0;
 	const uint8_t *nl;
@@ -304,7 +311,7 @@ int evidence_check_file(
 		if (n > 0)
 			b.n += (size_t)n;
 		if (n >= 0)
-			feed(k, &b, n == 0);
+			evidence_check_feed(k, &b, n == 0);
 	} while (n > 0);
 	if (n == -1)
 		err_sys(e, "%s", path);

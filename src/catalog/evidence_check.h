@@ -12,6 +12,7 @@
 #ifndef HF_CATALOG_EVIDENCE_CHECK_H
 #define HF_CATALOG_EVIDENCE_CHECK_H
 
+#include "base/buf.h"
 #include "catalog/evidence_head.h"
 
 enum evidence_fault {
@@ -46,8 +47,13 @@ struct evidence_check *evidence_check_new(
     const uint8_t (*pubs)[CRYPTO_KEY], size_t npubs, struct evidence_heads *heads);
 void evidence_check_free(struct evidence_check *k); /* NULL does nothing */
 
+/* Goes on from where the other stands; pubs and heads are those. */
+struct evidence_check *evidence_check_copy(const struct evidence_check *k);
+
 /* The next line, without its newline; `ended` false: the file ends without one. */
 void evidence_check_line(struct evidence_check *k, struct span line, bool ended);
+/* Whole lines of what was read; the rest moves to the front.  A line too long goes in pieces. */
+void evidence_check_feed(struct evidence_check *k, struct buf *b, bool end);
 void evidence_check_end(struct evidence_check *k, struct evidence_verdict *out);
 
 /* All of a text, or a file: the latter fails only where it cannot be read. */

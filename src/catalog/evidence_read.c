@@ -7,60 +7,60 @@
 
 #include "base/hex.h"
 #include "catalog/evidence_key.h"
+#include "os/os.h"
 
-static int read_lines(
-    FILE *in, uint64_t after, uint64_t most, evidence_line *each, void *arg, struct err *e)
+/* It may be another file by now, or have been changed before that line. */
+static bool is_there(FILE *in, const struct stat *st, const struct evidence_place *p)
+{
+	return p->offset > 0 && p->dev == st->st_dev && p->ino == st->st_ino &&
+	       p->offset <= st->st_size && fseeko(in, p->offset - 1, SEEK_SET) == 0 &&
+	       getc(in) == '\n';
+}
+
+static int read_lines(FILE *in, struct evidence_place *p, uint64_t after, uint64_t most,
+    evidence_line *each, void *arg, struct err *e)
 {
 	char *line = NULL;
 	size_t cap = 0;
 	ssize_t n;
 	int rc = 0;
 
-	for (uint64_t i = 0; rc == 0 && (most == 0 || i < after + most); i++) {
+	while (most == 0 || p->line < after + most) {
 		n = getline(&line, &cap, in);
 		if (n <= 0 || line[n - 1] != '\n')
 			break;
-		if (i >= after)
-			rc = each(arg, span_of(line, (size_t)n - 1), e);
+		if (p->line >= after && (rc = each(arg, span_of(line, (size_t)n - 1), e)) == -1)
+			break;
+		p->line++;
+		p->offset += n;
 	}
 	free(line);
 	return rc;
 }
 
-int evidence_read(
-    const char *dir, uint64_t after, uint64_t most, evidence_line *each, void *arg, struct err *e)
+int evidence_read_from(const char *dir, struct evidence_place *from, uint64_t after, uint64_t most,
+    evidence_line *each, void *arg, struct err *e)
 {
 	char *path = evidence_path_log(dir);
 	FILE *in = fopen(path, "re");
+	struct stat st;
 	int rc = 0;
 
-	if (in != NULL)
-		rc = read_lines(in, after, most, each, arg, e);
-	else if (errno != ENOENT)
+	if (in == NULL && errno != ENOENT)
 		rc = err_sys(e, "%s", path);
+	if (in != NULL && os_fstat(fileno(in), &st) == -1) {
+		rc = err_sys(e, "%s", path);
+	} else if (in != NULL) {
+		if (!is_there(in, &st, from)) {
+			*from = (struct evidence_place){.dev = st.st_dev, .ino = st.st_ino};
+			rewind(in);
+		}
+		rc = read_lines(in, from, after, most, each, arg, e);
+	}
 	if (in != NULL)
 		fclose(in);
 	free(path);
 	return rc;
-}
-
-int evidence_verify(const char *dir, struct evidence_verdict *out, struct err *e)
-{
-	char *log = evidence_path_log(dir), *pub = evidence_path_public(dir);
-	uint8_t keys[EVIDENCE_KEYS_MAX][CRYPTO_KEY];
-	struct evidence_heads none = {0};
-	struct evidence_check *k;
-	size_t n;
-	int rc = evidence_public_read(pub, keys, EVIDENCE_KEYS_MAX, &n, e);
-
-	if (rc == 0) {
-		k = evidence_check_new((const uint8_t(*)[CRYPTO_KEY])keys, n, &none);
-		rc = evidence_check_file(k, log, out, e);
-		evidence_check_free(k);
-	}
-	free(log);
-	free(pub);
-	return rc == 0 ? 0 : err_wrap(e, "evidence");
 }
 
 json_t *evidence_verdict_json(const struct evidence_verdict *v)

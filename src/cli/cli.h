@@ -274,7 +274,7 @@ struct cli_ran {
 	uint64_t files, files_new, files_changed, bytes, bytes_read, added, stored, errors;
 	bool judged; /* by verify: */
 	double score;
-	const char *verified;
+	const char *verified, *level;
 };
 
 /* cli_run.c */

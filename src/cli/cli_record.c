@@ -65,7 +65,7 @@ static int put(struct cli *c, int rc, const struct err *e, struct err *why)
 	    .ended_ns = c->ctx->clock->wall_ns(c->ctx->clock),
 	    .destinations = c->named ? c->named->item.name : c->opt.repo,
 	    .pid = getpid(),
-	    .type = backup ? types[c->opt.type] : NULL,
+	    .type = backup ? types[c->opt.type] : ran->level,
 	    .encrypted = true,
 	    .compressed = true,
 	    .snapshot = ran->snapshot[0] ? ran->snapshot : NULL,

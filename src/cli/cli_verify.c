@@ -8,6 +8,11 @@
 static const char *const states[] = {"not_judged", "passed", "failed"};
 static const char *const levels[] = {"", "standard", "comprehensive"};
 
+const char *verify_level_name(enum verify_level level)
+{
+	return levels[level];
+}
+
 /* ---- As JSON. */
 
 static json_t *assertions(enum verify_level level, const struct verify_answer *a)
@@ -63,8 +68,11 @@ json_t *verify_json(
 	out_json_str(o, "system", p->system);
 	out_json_str(o, "repository", repository);
 	out_json_str(o, "level", levels[p->level]);
-	out_json_str(o, "verified", r->score.passed ? "passed" : "failed");
-	json_object_set_new(o, "score", json_real(r->score.score));
+	out_json_str(o, "verified",
+	    r->empty          ? "not_judged"
+	    : r->score.passed ? "passed"
+			      : "failed");
+	json_object_set_new(o, "score", r->empty ? json_null() : json_real(r->score.score));
 	json_object_set_new(o, "pass_mark", json_real(VERIFY_PASS_MARK));
 	if (r->has_snapshot) {
 		out_json_id(o, "snapshot", &r->snapshot);
@@ -167,6 +175,11 @@ void verify_show(struct cli *c, const json_t *o)
 	struct calendar_time t;
 	struct err ignored;
 
+	if (is(o, "verified", "not_judged")) {
+		out_text(c, "%s at %s: not judged: no copy has come to this archive yet\n",
+		    out_str(c, text(o, "system")), out_str(c, text(o, "repository")));
+		return;
+	}
 	if (calendar_parse_time(text(o, "start"), &t, &ignored) == 0)
 		calendar_format_local(when, t.ns);
 	out_text(c, "%s at %s: %s, score %.3f (%s", out_str(c, text(o, "system")),

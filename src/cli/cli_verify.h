@@ -13,6 +13,8 @@
 #include "cli/cli.h"
 #include "engine/op_verify.h"
 
+const char *verify_level_name(enum verify_level level);
+
 /* New; `repository` is its name in the configuration, or its URL. */
 json_t *verify_json(
     const char *repository, const struct verify_params *p, const struct verify_result *r);

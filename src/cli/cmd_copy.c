@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "config/world.h"
 #include "engine/op_copy.h"
 #include "repo/repo_parity.h"
 
@@ -13,14 +14,44 @@ static const char *snapshots(char out[TEXT_AMOUNT], uint64_t n)
 	return text_amount(out, n, "snapshot", "snapshots");
 }
 
+/* What the catalog is to know of it. */
+struct changed {
+	struct cli *c;
+	struct id *come, *gone;
+	size_t ncome, ngone;
+};
+
+static void note(struct id **v, size_t *n, const struct id *id)
+{
+	*v = mem_realloc(*v, (*n + 1) * sizeof **v);
+	(*v)[(*n)++] = *id;
+}
+
+/* Also where it broke off: what was told is done. */
+static void tell_catalog(struct changed *x)
+{
+	struct cli *c = x->c;
+
+	for (size_t i = 0; i < x->ncome && !c->opt.dry_run; i++)
+		cli_catalog_note(
+		    c, c->repo, c->named ? c->named->item.name : c->opt.repo, &x->come[i]);
+	if (!c->opt.dry_run)
+		cli_catalog_gone(c, c->repo, x->gone, x->ngone);
+	free(x->come);
+	free(x->gone);
+}
+
 static int show_item(void *arg, const struct copy_item *it, struct err *e)
 {
 	static const char *const names[] = {"copied", "there", "failed"};
-	struct cli *c = arg;
+	struct changed *changed = arg;
+	struct cli *c = changed->c;
 	char id[32], to[32], when[CALENDAR_TEXT];
 	json_t *o;
 
 	(void)e;
+	if (it->outcome == COPY_DONE && it->to != NULL)
+		note(&changed->come, &changed->ncome, it->to);
 	if (c->out.json) {
 		o = json_object();
 		out_json_str(o, "action", names[it->outcome]);
@@ -47,11 +78,14 @@ static int show_item(void *arg, const struct copy_item *it, struct err *e)
 
 static int show_gone(void *arg, const struct snapshot *copy, bool kept, struct err *e)
 {
-	struct cli *c = arg;
+	struct changed *changed = arg;
+	struct cli *c = changed->c;
 	char id[32], of[32];
 	json_t *o;
 
 	(void)e;
+	if (!kept)
+		note(&changed->gone, &changed->ngone, &copy->id);
 	if (!c->out.json) {
 		out_text(c, "%s  %s, a copy of %s\n", kept ? "keep  " : "forget",
 		    text_id(id, &copy->id), text_id(of, &copy->original));
@@ -170,21 +204,23 @@ static int say_mended(struct repo *from, struct err *e)
 	return err_hint(e, "'holdfast repair' mends the source");
 }
 
-static int follow(struct cli *c, struct repo *from, const struct select_filter *f,
+static int follow(struct changed *changed, struct repo *from, const struct select_filter *f,
     struct copy_follow_result *r, struct err *e)
 {
+	struct cli *c = changed->c;
 	const struct copy_follow_params p = {.filter = *f,
 	    .dry_run = c->opt.dry_run,
 	    .force = c->opt.force,
 	    .delay_ns = c->opt.delay.ns,
 	    .item = show_gone,
-	    .item_arg = c};
+	    .item_arg = changed};
 
 	return op_copy_follow(from, c->repo, &p, c->ctx, r, e);
 }
 
-static int copy(struct cli *c, struct repo *from, struct snapshot **v, struct err *e)
+static int copy(struct changed *changed, struct repo *from, struct snapshot **v, struct err *e)
 {
+	struct cli *c = changed->c;
 	struct copy_params p = {.nnamed = c->args.n,
 	    .named = (const struct snapshot *const *)v,
 	    .dry_run = c->opt.dry_run,
@@ -194,7 +230,7 @@ static int copy(struct cli *c, struct repo *from, struct snapshot **v, struct er
 	    .level = c->opt.compression.level,
 	    .jobs = (unsigned)c->opt.jobs,
 	    .item = show_item,
-	    .item_arg = c};
+	    .item_arg = changed};
 	struct copy_follow_result gone = {0};
 	struct copy_result r = {0};
 	struct err left;
@@ -210,7 +246,7 @@ static int copy(struct cli *c, struct repo *from, struct snapshot **v, struct er
 		return -1;
 	err_clear(&left);
 	if (c->opt.follow_retention)
-		rc = follow(c, from, &p.filter, &gone, &left);
+		rc = follow(changed, from, &p.filter, &gone, &left);
 	if (rc == -1 && left.kind != ERR_INCOMPLETE) {
 		*e = left;
 		return -1;
@@ -228,11 +264,13 @@ static int copy(struct cli *c, struct repo *from, struct snapshot **v, struct er
 int cmd_copy(struct cli *c, struct err *e)
 {
 	struct snapshot **v = mem_zalloc((c->args.n + 1) * sizeof *v);
+	struct changed changed = {.c = c};
 	struct repo *from = NULL;
 	int rc = -1;
 
 	if (check_options(c, e) == 0 && cli_open_from(c, &from, e) == 0)
-		rc = copy(c, from, v, e);
+		rc = copy(&changed, from, v, e);
+	tell_catalog(&changed);
 	for (size_t i = 0; i < c->args.n; i++)
 		snapshot_free(v[i]);
 	free(v);

@@ -37,7 +37,7 @@ static void add_paths(const struct world_system *s, struct cli_list *out)
 	}
 }
 
-/* Is it one that is filled by copies, in its own time?  The rpo is not its matter. */
+/* Is this place filled by copies, not by backups? */
 static bool is_archive(const struct cli *c, const struct world_tier *t)
 {
 	const struct world_repository **v = mem_alloc((t->destinations.n + 1) * sizeof(void *));
@@ -48,6 +48,31 @@ static bool is_archive(const struct cli *c, const struct world_tier *t)
 		found |= v[i] == c->named;
 	free(v);
 	return found;
+}
+
+/*
+ * How often it is verified; and of an archive, which the RPO says nothing of, two of its intervals
+ * and how old that may be which is copied.
+ */
+static void fill_times(struct cli *c, struct verify_params *p, const struct world_system *s)
+{
+	int64_t now_s = c->ctx->clock->wall_ns(c->ctx->clock) / CALENDAR_SECOND, copied_s = 0;
+	const struct world_tier *t = world_tier(c->world, s->tier);
+	struct world_times *times = NULL;
+	struct err ignored;
+
+	if (world_times_new(t, s, &times, &ignored) == 0) {
+		p->every_s = declared_every_ns(times, TIMES_VERIFY, now_s) / CALENDAR_SECOND;
+		copied_s = declared_every_ns(times, TIMES_ARCHIVE, now_s) / CALENDAR_SECOND;
+		world_times_free(times);
+	}
+	if (!is_archive(c, t))
+		return;
+	p->may_be_empty = true;
+	if (p->rpo_acceptable_s == 0)
+		p->rpo_acceptable_s = p->rpo_target_s;
+	p->rpo_acceptable_s = copied_s > 0 ? 2 * copied_s + p->rpo_acceptable_s : 0;
+	p->rpo_target_s = 0;
 }
 
 /* What is promised of it; of a system that is declared nowhere nothing is. */
@@ -65,14 +90,13 @@ static int fill(struct cli *c, struct verify_params *p, struct cli_list *paths, 
 		add_paths(s, paths);
 		p->paths = paths->v;
 		p->npaths = paths->n;
-		if (!is_archive(c, t)) {
-			p->rpo_target_s = seconds(&t->rpo.target);
-			p->rpo_acceptable_s = seconds(&t->rpo.acceptable);
-		}
+		p->rpo_target_s = seconds(&t->rpo.target);
+		p->rpo_acceptable_s = seconds(&t->rpo.acceptable);
 		p->rto_target_s = seconds(&t->rto.target);
 		p->rto_acceptable_s = seconds(&t->rto.acceptable);
 		p->all_data_within_s = seconds(&t->verify.all_data_within);
 		p->level = (enum verify_level)t->verify.level;
+		fill_times(c, p, s);
 	}
 	if (c->opt.level != 0)
 		p->level = (enum verify_level)c->opt.level;
@@ -104,17 +128,29 @@ static int note_known(void *arg, const struct catalog_snapshot *s, struct err *e
 	return 0;
 }
 
-/* Without a configuration, or where the catalog is away, nothing is known. */
+/*
+ * Without a configuration nothing is known.  Of what is declared each snapshot is noted: where the
+ * catalog is away, or new and empty, nobody can say whether the store was set back.
+ */
 static void recall(struct cli *c, struct verify_params *p)
 {
+	bool declared = c->world != NULL && world_system(c->world, p->system) != NULL;
 	struct catalog_snapshot_filter f = {
 	    .repository = repo_id_text(c->repo), .system = p->system, .limit = 1};
 	struct catalog *cat = NULL;
 	struct err e;
 
-	if (c->world != NULL && cli_catalog_open(c, &cat, &e) == 0 &&
-	    catalog_snapshot_list(cat, &f, note_known, p, &e) == -1)
+	if (c->world == NULL)
+		return;
+	if (declared)
+		p->known.why = "the catalog knows none here: it is new, or was lost";
+	if (cli_catalog_open(c, &cat, &e) == -1 ||
+	    catalog_snapshot_list(cat, &f, note_known, p, &e) == -1) {
 		out_message(c, "the catalog is not asked: %s", e.msg);
+		p->may_be_empty = false;
+		if (declared)
+			p->known.why = "the catalog cannot be asked";
+	}
 	catalog_close(cat);
 }
 
@@ -134,13 +170,18 @@ static void measure(struct cli *c, const json_t *o)
 	catalog_close(cat);
 }
 
-static void note(struct cli *c, const struct verify_result *r)
+static void note(struct cli *c, const struct verify_params *p, const struct verify_result *r)
 {
 	const char *verified = r->score.passed ? "passed" : "failed";
 	char score[32];
 
 	c->ran.judged = true;
-	c->ran.score = r->score.score;
+	c->ran.level = verify_level_name(p->level);
+	c->ran.score = r->empty ? -1 : r->score.score;
+	if (r->empty) {
+		audit_put(c, "verified", "not_judged");
+		return;
+	}
 	c->ran.verified = verified;
 	c->ran.files = r->files;
 	c->ran.bytes = r->bytes;
@@ -182,11 +223,22 @@ static const struct verify_answer *worst(const struct verify_result *r, const ch
 	return found;
 }
 
-static int judge(struct cli *c, const struct verify_result *r, struct err *e)
+/* A name that nothing and nobody knows is a mistyped one. */
+static bool is_unknown(struct cli *c, const struct verify_result *r)
+{
+	return c->world != NULL && world_system(c->world, c->args.v[0]) == NULL && !r->is_named &&
+	       r->answers[VERIFY_READABLE].state == VERIFY_PASSED &&
+	       r->answers[VERIFY_NEWEST].state == VERIFY_NOT_JUDGED;
+}
+
+static int judge(
+    struct cli *c, const struct verify_params *p, const struct verify_result *r, struct err *e)
 {
 	const struct verify_answer *a;
 	const char *name;
 
+	if (r->empty)
+		return 0;
 	if (!r->score.passed && (a = worst(r, &name)) != NULL) {
 		err_set(e, ERR_DAMAGE_FOUND, "verify: %s failed, score %.3f: %s: %s", c->args.v[0],
 		    r->score.score, name, a->why);
@@ -201,6 +253,14 @@ static int judge(struct cli *c, const struct verify_result *r, struct err *e)
 		    (unsigned long long)r->damaged_elsewhere,
 		    text_plural(r->damaged_elsewhere, "pack was", "packs were"));
 		return err_hint(e, "'holdfast check --read-data' says whose");
+	}
+	if (p->known.why != NULL && r->answers[VERIFY_NEWEST].state == VERIFY_NOT_JUDGED) {
+		err_set(e, ERR_INCOMPLETE,
+		    "verify: %s passed, but whether the newest one is there is not known: %s",
+		    c->args.v[0], p->known.why);
+		return err_hint(e,
+		    "see whether snapshots are missing; then 'holdfast catalog rebuild' takes in "
+		    "what there is");
 	}
 	return 0;
 }
@@ -228,7 +288,12 @@ static int verify_here(struct cli *c, struct err *e)
 	progress_stop(c);
 	if (rc == -1)
 		goto out;
-	note(c, &r);
+	if (is_unknown(c, &r)) {
+		rc = -1;
+		declared_system(c->world, p.system, ERR_USAGE, e);
+		goto out;
+	}
+	note(c, &p, &r);
 	o = verify_json(c->named ? c->named->item.name : repo_url(c->repo), &p, &r);
 	measure(c, o);
 	if (c->out.json) {
@@ -237,7 +302,7 @@ static int verify_here(struct cli *c, struct err *e)
 	} else {
 		verify_show(c, o);
 	}
-	rc = judge(c, &r, e);
+	rc = judge(c, &p, &r, e);
 out:
 	json_decref(o);
 	free(paths.v);

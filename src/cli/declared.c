@@ -18,8 +18,7 @@ const struct world_system *declared_system(
 		return s;
 	for (size_t i = 0; i < w->systems.n; i++)
 		near_consider(name, world_system_at(w, i)->item.name, &best, &least);
-	err_set(
-	    e, kind, "there is no system '%.200s' in %s, and so it never ran", name, w->files[0]);
+	err_set(e, kind, "there is no system '%.200s' in %s", name, w->files[0]);
 	if (best != NULL)
 		err_hint(e, "did you mean '%s'?", best);
 	else
@@ -43,13 +42,12 @@ static int64_t length(const struct calendar_duration *d)
 	return d->ns + (int64_t)d->months * 30 * 86400 * CALENDAR_SECOND;
 }
 
-/* How often it is due, by its next two moments. */
-static int64_t verify_every_ns(const struct world_times *t, int64_t now_s)
+int64_t declared_every_ns(const struct world_times *t, enum times_what what, int64_t now_s)
 {
 	int64_t first, second;
 
-	if (!t->is[TIMES_VERIFY] || !schedule_next(&t->v[TIMES_VERIFY], now_s, &first) ||
-	    !schedule_next(&t->v[TIMES_VERIFY], first, &second))
+	if (!t->is[what] || !schedule_next(&t->v[what], now_s, &first) ||
+	    !schedule_next(&t->v[what], first, &second))
 		return 0;
 	return (second - first) * CALENDAR_SECOND;
 }
@@ -80,7 +78,7 @@ int declared_systems(const struct world *w, declared_times *times, void *arg, in
 		    .rpo_ns = length(&world_tier(w, v[i]->tier)->rpo.target)};
 
 		if (t != NULL)
-			row.verify_ns = verify_every_ns(t, now_s);
+			row.verify_ns = declared_every_ns(t, TIMES_VERIFY, now_s);
 		if (t != NULL && !v[i]->paused &&
 		    world_times_next(t, now_s, true, &what, &due, &start))
 			row.next_ns = start * CALENDAR_SECOND;

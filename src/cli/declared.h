@@ -20,6 +20,9 @@ int declared_for(
 /* When a system is due; NULL for one whose times cannot be had. */
 typedef const struct world_times *declared_times(void *arg, const struct world_system *s);
 
+/* The time between the next two moments of it; 0: there are none. */
+int64_t declared_every_ns(const struct world_times *t, enum times_what what, int64_t now_s);
+
 /* For api_host: systems by name, repositories in their order. */
 int declared_systems(const struct world *w, declared_times *times, void *arg, int64_t now_ns,
     api_system_row *each, void *to, struct err *e);

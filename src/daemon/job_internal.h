@@ -12,7 +12,8 @@ struct job {
 	struct ctx *ctx;
 	struct job_result *r;
 	bool failed;   /* the run has; the first reason is kept */
-	size_t judged; /* places, by a verification */
+	size_t judged; /* places, by a verification; */
+	size_t empty;  /* archives that no copy has filled yet */
 };
 
 /* The run has failed, or was interrupted (ERR_CANCELLED): the first reason stays. */

@@ -2,10 +2,7 @@
 #include "daemon/job_internal.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-#include "base/mem.h"
 
 /* The least score counts, and the first place's snapshot is told. */
 void job_verify_hear(struct job *j, const json_t *o)
@@ -17,6 +14,10 @@ void job_verify_hear(struct job *j, const json_t *o)
 
 	if (verified == NULL)
 		return;
+	if (strcmp(verified, "not_judged") == 0) {
+		j->empty++;
+		return;
+	}
 	j->judged++;
 	if (strcmp(verified, "failed") == 0)
 		r->run.verified = verified = "failed";
@@ -53,19 +54,16 @@ static void judge_at(struct job *j, const char *repository)
 		job_settle(j, repository, &e);
 }
 
-/*
- * Damage in one place is a failure; a place that is away is one too: nothing was proven there.
- * Archives are filled in their own time, and may have nothing yet: they are judged when asked.
- */
+/* Damage in one place is a failure; a place that is away is one too: nothing was proven there. */
 void job_verify(struct job *j)
 {
-	const struct world_repository **to = mem_alloc(
-	    (j->tier->destinations.n + 1) * sizeof(void *));
-	size_t n = world_written(j->p->world, j->tier, to);
+	const struct field_texts *to = &j->tier->destinations;
 
-	for (size_t i = 0; i < n && !ctx_cancelled(j->ctx); i++)
-		judge_at(j, to[i]->item.name);
-	if (j->judged == n && j->r->run.verified == NULL)
+	j->r->run.type = j->p->type                                     ? j->p->type
+			 : j->tier->verify.level == WORLD_COMPREHENSIVE ? "comprehensive"
+									: "standard";
+	for (size_t i = 0; i < to->n && !ctx_cancelled(j->ctx); i++)
+		judge_at(j, to->v[i]);
+	if (j->judged > 0 && j->judged + j->empty == to->n && j->r->run.verified == NULL)
 		j->r->run.verified = "passed";
-	free(to);
 }

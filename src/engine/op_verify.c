@@ -72,8 +72,11 @@ static const struct snapshot *choose(struct verifying *v, const struct snapshot_
 	for (size_t i = 0; i < all->n; i++) {
 		const struct snapshot *s = all->v[i];
 
-		if (s->system == NULL || strcmp(s->system, v->p->system) != 0 || s->is_void ||
-		    (s->forgotten && !snapshot_kept(s, v->now_ns)) || !select_counts(s))
+		if (s->system == NULL || strcmp(s->system, v->p->system) != 0)
+			continue;
+		v->out->is_named = true;
+		if (s->is_void || (s->forgotten && !snapshot_kept(s, v->now_ns)) ||
+		    !select_counts(s))
 			continue;
 		several |= newest != NULL && memcmp(newest->group, s->group, FORMAT_UID) != 0;
 		newest = s;
@@ -105,7 +108,8 @@ static void judge_newest(struct verifying *v, const struct snapshot_list *all)
 	char hex[ID_HEX];
 
 	if (v->p->known.start_ns == 0) {
-		verify_leave(v, VERIFY_NEWEST, "the catalog knows none");
+		verify_leave(v, VERIFY_NEWEST, "%s",
+		    v->p->known.why ? v->p->known.why : "the catalog knows none");
 		return;
 	}
 	for (size_t i = 0; i < all->n; i++)
@@ -246,9 +250,17 @@ static int judge(struct verifying *v, struct err *e)
 
 static void no_snapshot(struct verifying *v)
 {
-	verify_fail(v, VERIFY_SNAPSHOT, "there is no snapshot of %s", v->p->system);
+	/* What cannot be read, or is known to have been there, is no copy that was not made yet. */
+	v->out->empty = v->p->may_be_empty && !v->out->is_named &&
+			v->out->answers[VERIFY_READABLE].state == VERIFY_PASSED &&
+			v->out->answers[VERIFY_NEWEST].state == VERIFY_NOT_JUDGED;
+	if (v->out->empty)
+		v->out->answers[VERIFY_READABLE].state = VERIFY_NOT_JUDGED;
+	else
+		verify_fail(v, VERIFY_SNAPSHOT, "there is no snapshot of %s", v->p->system);
 	for (int i = 0; i < VERIFY_IDS; i++)
-		verify_leave(v, (enum verify_id)i, "there is no snapshot");
+		verify_leave(v, (enum verify_id)i, "%s",
+		    v->out->empty ? "no copy has come here yet" : "there is no snapshot");
 }
 
 /* Those of another level are none of this one's. */

@@ -28,7 +28,9 @@ struct verify_params {
 	struct { /* the newest that our own record knows of here; start_ns 0: none */
 		struct id id;
 		int64_t start_ns;
+		const char *why; /* none is known, though one should be; NULL: none need be */
 	} known;
+	bool may_be_empty; /* an archive that no copy has filled yet: not judged */
 	/* Seconds; 0: not promised.  Where no acceptable is said the target is. */
 	int64_t rpo_target_s, rpo_acceptable_s, rto_target_s, rto_acceptable_s;
 	int64_t all_data_within_s; /* 0: no data are read, but for read_data */
@@ -43,7 +45,8 @@ struct verify_params {
 struct verify_result {
 	struct verify_answer answers[VERIFY_IDS];
 	struct verify_score score;
-	bool has_snapshot;
+	bool empty;                  /* may_be_empty, and so it is: nothing was judged */
+	bool has_snapshot, is_named; /* is_named: one of that name is there, if none that counts */
 	struct id snapshot;
 	int64_t start_ns;
 	uint64_t files, dirs, bytes; /* as they were found in it */

@@ -1,8 +1,10 @@
 /* read_budget: see read_budget.h. */
 #include "engine/read_budget.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/mem.h"
@@ -29,7 +31,9 @@ struct row {
 
 struct read_memory {
 	struct head head;
-	struct row *v; /* by name */
+	struct row *v;        /* by name */
+	struct head old_head; /* as they were loaded */
+	struct row *old;
 };
 
 static int by_name(const void *a, const void *b)
@@ -70,6 +74,10 @@ struct read_memory *read_memory_load(const char *path, bool *lost)
 		*lost = !decode(buf_span(&b), m);
 	if (m->v == NULL)
 		m->head = (struct head){.magic = MAGIC};
+	m->old_head = m->head;
+	m->old = mem_alloc((m->head.n + 1) * sizeof *m->old);
+	if (m->head.n > 0)
+		memcpy(m->old, m->v, m->head.n * sizeof *m->old);
 	buf_fini(&b);
 	return m;
 }
@@ -79,10 +87,69 @@ void read_memory_free(struct read_memory *m)
 	if (m == NULL)
 		return;
 	free(m->v);
+	free(m->old);
 	free(m);
 }
 
-int read_memory_save(const struct read_memory *m, const char *path, struct err *e)
+static struct row *find_row(const struct row *v, uint64_t n, const uint8_t name[NAME])
+{
+	struct row key = {.at_s = 0};
+
+	memcpy(key.name, name, NAME);
+	return n > 0 ? bsearch(&key, v, n, sizeof key, by_name) : NULL;
+}
+
+static struct row *find(const struct read_memory *m, const struct id *pack)
+{
+	return find_row(m->v, m->head.n, pack->b);
+}
+
+/* ---- Saving, with what others have saved meanwhile. */
+
+static bool is_same(const struct row *a, const struct row *b)
+{
+	return a != NULL && a->at_s == b->at_s && a->read == b->read && a->bad == b->bad;
+}
+
+static void merge_row(const struct row *old, struct row *mine, const struct row *theirs)
+{
+	if (is_same(old, theirs))
+		return;
+	if (is_same(old, mine) || (theirs->read && !mine->read)) {
+		*mine = *theirs;
+		return;
+	}
+	if (theirs->read && theirs->at_s > mine->at_s)
+		mine->at_s = theirs->at_s;
+	mine->bad |= theirs->bad;
+}
+
+/* Packs that they have seen first are added; those that we know to be gone are not. */
+static void merge(struct read_memory *m, const struct read_memory *theirs)
+{
+	uint64_t known = m->head.n;
+
+	m->v = mem_realloc(m->v, (known + theirs->head.n + 1) * sizeof *m->v);
+	for (uint64_t i = 0; i < theirs->head.n; i++) {
+		const struct row *row = &theirs->v[i];
+		const struct row *old = find_row(m->old, m->old_head.n, row->name);
+		struct row *mine = find_row(m->v, known, row->name);
+
+		if (mine != NULL)
+			merge_row(old, mine, row);
+		else if (old == NULL)
+			m->v[m->head.n++] = *row;
+	}
+	qsort(m->v, m->head.n, sizeof *m->v, by_name);
+	/* Both took their turn from the same packs: what is left is what the one that read less
+	 * has left, so that never less is read than was promised. */
+	if (theirs->head.last_s != m->old_head.last_s && theirs->head.credit > m->head.credit)
+		m->head.credit = theirs->head.credit;
+	if (theirs->head.last_s > m->head.last_s)
+		m->head.last_s = theirs->head.last_s;
+}
+
+static int put(const struct read_memory *m, const char *path, struct err *e)
 {
 	struct buf b = {0};
 	uint8_t hash[HASH];
@@ -97,17 +164,39 @@ int read_memory_save(const struct read_memory *m, const char *path, struct err *
 	return rc;
 }
 
-/* ---- Choosing. */
-
-static struct row *find(const struct read_memory *m, const struct id *pack)
+/* Held for as long as the file is read and written; it is a file of its own, for that one is
+ * replaced. */
+static int lock(const char *path, struct err *e)
 {
-	struct row key = {.at_s = 0};
+	char *name = mem_printf("%s.lock", path);
+	int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	bool busy;
 
-	if (m->head.n == 0)
-		return NULL;
-	memcpy(key.name, pack->b, NAME);
-	return bsearch(&key, m->v, m->head.n, sizeof key, by_name);
+	if (fd == -1)
+		err_sys(e, "%s", name);
+	else if (os_lock(fd, true, &busy, e) == -1)
+		close(fd), fd = -1;
+	free(name);
+	return fd;
 }
+
+int read_memory_save(struct read_memory *m, const char *path, struct err *e)
+{
+	struct read_memory *theirs;
+	int fd = lock(path, e), rc;
+	bool lost;
+
+	if (fd == -1)
+		return -1;
+	theirs = read_memory_load(path, &lost);
+	merge(m, theirs);
+	read_memory_free(theirs);
+	rc = put(m, path, e);
+	close(fd);
+	return rc;
+}
+
+/* ---- Choosing. */
 
 /* Those that there are now, with what is known of them. */
 static void renew(struct read_memory *m, const struct read_pack *packs, size_t n, int64_t now_s)

@@ -25,7 +25,12 @@ struct read_memory;
 /* From a file, or empty: path NULL, no file, or one that is none of ours (*lost says so). */
 struct read_memory *read_memory_load(const char *path, bool *lost);
 void read_memory_free(struct read_memory *m); /* NULL does nothing */
-int read_memory_save(const struct read_memory *m, const char *path, struct err *e);
+
+/*
+ * What others have saved there since the load stays: what both have read is bad if either says so.
+ * To be saved once.
+ */
+int read_memory_save(struct read_memory *m, const char *path, struct err *e);
 
 struct read_pack {
 	struct id id;

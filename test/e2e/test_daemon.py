@@ -166,7 +166,7 @@ def test_a_hook_that_fails_ends_the_run_unless_it_says_else(world, hf, base):
 def test_an_unknown_system_is_told_with_the_nearest(world, hf):
     world.write({"orders": ""})
     assert "did you mean 'orders'?" in hf("run", "order", rc=2).err
-    assert "never ran" in hf("why", "order", rc=2).err
+    assert "no system 'order'" in hf("why", "order", rc=2).err
     hf("jobs", "4711", rc=1)
     assert "runs have numbers" in hf("jobs", "x", rc=2).err
 

@@ -285,9 +285,10 @@ def test_an_auditor_reads_the_trail_and_an_approver_adds_to_it(hf, tmp_path_fact
         host.tell("success orders 60")
         yes = host.ask("POST", path, "approver", {"what": "run 1", "reason": "it was complete"})
         assert yes.status == 201 and yes.json["approval"]["actor"] == "token approver", yes
-        no = host.ask("POST", path, "admin", {"what": "change 4711", "reason": "too risky", "decision": "refuse"})
+        no = host.ask("POST", path, "admin", {"what": "other: change 4711", "reason": "too risky", "decision": "refuse"})
         assert no.status == 201 and no.json["approval"]["action"] == "approval.refuse"
         for body, status in (({"what": "run 99", "reason": "x"}, 404), ({"what": "snapshot ab", "reason": "x"}, 404),
+                             ({"what": "Run 1", "reason": "x"}, 400), ({"what": "other: ", "reason": "x"}, 400),
                              ({"what": "run x", "reason": "x"}, 400), ({"what": "run 1"}, 400), ({"reason": "x"}, 400)):
             assert host.ask("POST", path, "approver", body).status == status, body
         for scope in ("viewer", "operator", "auditor"):
@@ -298,7 +299,7 @@ def test_an_auditor_reads_the_trail_and_an_approver_adds_to_it(hf, tmp_path_fact
                 assert host.ask("GET", f"/api/v1/evidence{what}", scope).status == 403
         given = host.ask("GET", path, "viewer").json["approvals"]
         assert [(a["action"], a["subject"], a["actor"]) for a in given] == [
-            ("approval.refuse", "change 4711", "token admin"), ("approval.grant", "run 1", "token approver")]
+            ("approval.refuse", "other: change 4711", "token admin"), ("approval.grant", "run 1", "token approver")]
         assert given[1]["details"]["reason"] == "it was complete"
         assert given[1]["details"]["run"]["system"] == "orders"  # as it was when it was approved
         seen = host.ask("GET", "/api/v1/evidence?limit=2", "auditor").json["records"]
@@ -307,6 +308,7 @@ def test_an_auditor_reads_the_trail_and_an_approver_adds_to_it(hf, tmp_path_fact
         assert more[0]["action"] == "approval.refuse" and {r["outcome"] for r in more[1:]} == {"failed"}
         verdict = host.ask("GET", "/api/v1/evidence/verify", "auditor").json
         assert verdict["evidence"]["verdict"] == "whole" and verdict["evidence"]["records"] == len(seen) + len(more)
+        assert verdict["verified"].startswith("20")
         # Page by page it is the chain, and the head fits: verified with nothing else of that host's but its public key.
         text = "".join(host.ask("GET", f"/api/v1/evidence/lines?after={n}&limit=3" if n else "/api/v1/evidence/lines?limit=3",
                                 "auditor").text for n in range(0, len(seen) + len(more), 3))
@@ -325,6 +327,14 @@ def test_an_auditor_reads_the_trail_and_an_approver_adds_to_it(hf, tmp_path_fact
             f.write(damaged)
         verdict = host.ask("GET", "/api/v1/evidence/verify", "auditor").json["evidence"]
         assert (verdict["verdict"], verdict["line"]) == ("altered", 2)
+        # One that is no record at all ends what is shown of it, and no newer approval.
+        lines = damaged.splitlines(keepends=True)
+        with open(log, "w", encoding="utf-8") as f:
+            f.write(lines[0] + lines[1][:-9] + "\n" + "".join(lines[2:]))
+        seen = host.ask("GET", "/api/v1/evidence", "auditor").json
+        assert [r["action"] for r in seen["records"]] == ["evidence.begin"] and seen["damaged"]
+        seen = host.ask("GET", path, "viewer").json
+        assert [a["subject"] for a in seen["approvals"]] == ["other: change 4711"] and seen["damaged"]
 
 
 def test_what_is_asked_for_over_the_api_is_recorded_with_who_asked(hf, tmp_path_factory):

@@ -1,4 +1,5 @@
 """What else is due: repositories that are pruned, archives that are filled."""
+import glob
 import os
 import subprocess
 import time
@@ -69,6 +70,33 @@ def test_an_archive_is_filled_by_copies_of_the_newest(world, hf, base):
     there = alive(hf, "other")
     assert [s["original"]["snapshot"] for s in there] == newest[-2:]
     hf("-r", "other", "restore", "latest:www", "--target", f"{base}/out")
+
+
+def test_an_archive_is_judged_as_one_and_its_copies_are_known(world, hf, base):
+    """Its copies are older than backups are; before the first one there is nothing to judge."""
+    def judged(rc):
+        r = hf("--json", "verify", "www", rc=rc)
+        items = {o["repository"]: o for o in r.json("item") if "assertions" in o}
+        return r, {k: (o["verified"], {a["name"]: a["state"] for a in o["assertions"]}) for k, o in items.items()}
+
+    declare(world, other=", role: archive", tier=", rpo: {target: 1h}")
+    hf("run", "www")
+    r, by = judged(0)
+    assert by["main"][0] == "passed" and by["other"][0] == "not_judged" and r.summary["verified"] == "passed"
+    assert "no copy has come" in hf("verify", "www").out
+    hf("run", "--kind", "copy", "www")
+    _, by = judged(0)
+    assert by["other"][0] == "passed" and by["other"][1]["integrity.newest"] == "passed"
+    ages = {k: (s["completeness.rpo_target"], s["completeness.rpo"]) for k, (_, s) in by.items()}
+    assert ages == {"main": ("passed", "passed"), "other": ("not_judged", "passed")}
+    newest = {o["name"]: o["newest"] for o in hf("--json", "status").summary["repositories"]}
+    assert newest["other"] == newest["main"] is not None
+    assert "other" in hf("find", "--all", "f0").out
+    # What is known to have been there is missed.
+    for f in glob.glob(f"{base}/other/snapshots/**", recursive=True):
+        if os.path.isfile(f):
+            os.unlink(f)
+    assert judged(20)[1]["other"][0] == "failed"
 
 
 def test_copies_to_an_archive_are_begun_by_the_daemon(world, hf):

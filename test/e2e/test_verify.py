@@ -155,6 +155,39 @@ def test_whatever_a_backup_stores_is_as_it_says(repo, tree, base):
     assert r.summary["verified"] == "passed" and r.summary["score"] == 1
 
 
+def test_a_catalog_that_was_lost_is_no_proof_that_nothing_was_set_back(declared, base):
+    with sqlite3.connect(base / "state" / "catalog.db") as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    for left in glob.glob(f"{base}/state/catalog.db-*"):
+        os.unlink(left)
+    (base / "state" / "catalog.db").write_bytes(b"no catalog " * 1000)
+    r = declared("--json", "-r", "main", "verify", "www", rc=3)
+    assert r.summary["verified"] == "passed" and "whether the newest one is there" in r.error["message"]
+    assert "catalog rebuild" in declared("verify", "db", rc=3).err
+    declared("catalog", "rebuild")
+    declared("verify", "www")
+    (base / "folder").mkdir()
+    r = declared("--json", "-r", "main", "verify", "www", rc=3, env={"HOLDFAST_CATALOG": str(base / "folder")})
+    assert "the catalog cannot be asked" in r.error["message"]
+
+
+def test_a_share_of_the_data_is_of_the_time_between_two(declared, base):
+    """Also of the first one: of a week's data it reads a week's share."""
+    text = (base / "h.yaml").read_text().replace("every: 1d", "every: 7d").replace("level: comprehensive", "level: standard")
+    (base / "h.yaml").write_text(text.replace("all_data_within: 30d", "all_data_within: 7d"))
+    r = declared("--json", "-r", "main", "verify", "www")
+    item = [o for o in r.json("item") if "assertions" in o][0]
+    assert item["packs_read"] == item["repository_packs"] > 2
+    declared("verify", "www")
+    assert [j["backup_type"] for j in declared("--json", "jobs", "--limit", "2").json("item")] == ["standard"] * 2
+
+
+def test_a_mistyped_name_is_no_damage(declared):
+    r = declared("-r", "main", "verify", "wwww", rc=2)
+    assert "did you mean 'www'" in r.err and not r.out
+    assert len(declared("--json", "jobs", "--system", "wwww").json("item")) == 0
+
+
 def test_words_that_do_not_go_together(declared):
     assert "one system" in declared("-r", "main", "verify", "www", "db", rc=2).err
     assert "--foreground" in declared("verify", "www", "--read-data", rc=2).err

@@ -8,6 +8,7 @@
 #include "catalog/evidence_check.h"
 #include "catalog/evidence_key.h"
 #include "catalog/evidence_statement.h"
+#include "catalog/evidence_watch.h"
 #include "os/os.h"
 
 static struct ctx ctx;
@@ -652,6 +653,161 @@ static void the_list_of_actions_is_well_formed(void **state)
 	assert_int_equal(evidence_action_of("nonsense"), 0);
 }
 
+/* ---- Of who asks again and again. */
+
+/* It asks itself while a verification is under way. */
+struct asking {
+	struct clock clock;
+	struct evidence_watch *watch;
+	int64_t now;
+	bool asks;
+	int rc;
+	struct evidence_verdict v;
+	int64_t at_ns;
+};
+
+static int64_t ask_meanwhile(struct clock *c)
+{
+	struct asking *a = (struct asking *)c;
+
+	if (a->asks)
+		a->rc = evidence_watch_verify(a->watch, &a->v, &a->at_ns, &e);
+	return ++a->now;
+}
+
+static void watched_is(struct asking *a, const struct place *p, enum evidence_fault fault)
+{
+	struct evidence_verdict v, all = judge(p);
+	int64_t at_ns;
+
+	assert_int_equal(evidence_watch_verify(a->watch, &v, &at_ns, &e), 0);
+	assert_int_equal(at_ns, a->now);
+	assert_int_equal(v.fault, fault);
+	assert_int_equal(v.fault, all.fault);
+	assert_int_equal(v.line, all.line);
+	assert_int_equal(v.records, all.records);
+	assert_string_equal(v.text, all.text);
+	assert_memory_equal(&v.end, &all.end, sizeof v.end);
+}
+
+/* Of 130 records the first pieces are not verified again, but looked at. */
+static void a_chain_that_was_verified_is_not_believed(void **state)
+{
+	struct asking a = {.clock.wall_ns = ask_meanwhile};
+	struct place p = place_new(), q = place_new();
+	struct buf b, key;
+	size_t at;
+
+	a.watch = evidence_watch_new(p.dir, &a.clock);
+	add_some(&p, 130);
+	watched_is(&a, &p, EVIDENCE_WHOLE);
+	add_some(&p, 1);
+	watched_is(&a, &p, EVIDENCE_WHOLE);
+	b = content(p.log);
+	assert_true(b.n > 65536);
+	at = (size_t)(line_at(buf_span(&b), 3).p - b.p) + 40;
+	b.p[at] ^= 1;
+	put(p.log, buf_span(&b));
+	watched_is(&a, &p, judge(&p).fault);
+	assert_true(judge(&p).line == 4);
+	b.p[at] ^= 1;
+	put(p.log, buf_span(&b));
+	watched_is(&a, &p, EVIDENCE_WHOLE);
+	put(p.log, span_of(b.p, b.n - 5));
+	watched_is(&a, &p, EVIDENCE_TORN);
+	put(p.log, span_of(b.p, (size_t)(line_at(buf_span(&b), 5).p - b.p)));
+	watched_is(&a, &p, EVIDENCE_WHOLE);
+	put(p.log, buf_span(&b));
+	add_some(&q, 1);
+	key = content(q.pub);
+	put(p.pub, buf_span(&key));
+	watched_is(&a, &p, EVIDENCE_OTHER_KEY);
+	evidence_watch_free(a.watch);
+	buf_fini(&key);
+	buf_fini(&b);
+	place_free(&p);
+	place_free(&q);
+}
+
+static void one_verification_is_under_way_at_a_time(void **state)
+{
+	struct asking a = {.clock.wall_ns = ask_meanwhile, .asks = true};
+	struct place p = place_new();
+
+	a.watch = evidence_watch_new(p.dir, &a.clock);
+	add_some(&p, 2);
+	watched_is(&a, &p, EVIDENCE_WHOLE);
+	assert_int_equal(a.rc, -1);
+	assert_int_equal(e.kind, ERR_BUSY);
+	/* Later who comes meanwhile is given what was found before. */
+	add_some(&p, 2);
+	watched_is(&a, &p, EVIDENCE_WHOLE);
+	assert_int_equal(a.rc, 0);
+	assert_int_equal(a.v.records, 3);
+	assert_int_equal(a.at_ns, 1);
+	evidence_watch_free(a.watch);
+	place_free(&p);
+}
+
+static int put_line(void *arg, struct span line, struct err *err)
+{
+	buf_put_span(arg, line);
+	buf_put_u8(arg, '\n');
+	return 0;
+}
+
+static void page_is(struct evidence_watch *w, const struct place *p, size_t after, size_t most)
+{
+	struct buf b = content(p->log), got = {0}, want = {0};
+	size_t lines = 0;
+
+	assert_int_equal(evidence_watch_read(w, after, most, put_line, &got, &e), 0);
+	for (size_t i = 0; i < b.n; i++)
+		lines += b.p[i] == '\n';
+	for (size_t i = after; i < after + most && i < lines; i++)
+		buf_put_span(&want, line_at(buf_span(&b), i));
+	assert_true(span_eq(buf_span(&got), buf_span(&want)));
+	buf_fini(&b);
+	buf_fini(&got);
+	buf_fini(&want);
+}
+
+/* Wherever others have ended before, and whatever became of the file since. */
+static void a_page_is_what_stands_there(void **state)
+{
+	struct asking a = {.clock.wall_ns = ask_meanwhile};
+	struct place p = place_new();
+	struct evidence_place at = {0};
+	struct buf b, none = {0};
+
+	a.watch = evidence_watch_new(p.dir, &a.clock);
+	add_some(&p, 9);
+	for (size_t i = 0; i < 12; i += 3)
+		page_is(a.watch, &p, i, 3);
+	page_is(a.watch, &p, 4, 2);
+	add_some(&p, 4);
+	page_is(a.watch, &p, 9, 3);
+	page_is(a.watch, &p, 10, 9);
+	b = content(p.log);
+	/* A line more before: no place that was known is the begin of one. */
+	put(p.log, span_str("{}\n"));
+	page_is(a.watch, &p, 3, 3);
+	page_is(a.watch, &p, 0, 3);
+	/* What is known is made use of. */
+	put(p.log, buf_span(&b));
+	assert_int_equal(evidence_read_from(p.dir, &at, 0, 3, put_line, &none, &e), 0);
+	assert_int_equal(at.line, 3);
+	assert_int_equal(at.offset, line_at(buf_span(&b), 3).p - b.p);
+	at.line = 1;
+	buf_reset(&none);
+	assert_int_equal(evidence_read_from(p.dir, &at, 1, 1, put_line, &none, &e), 0);
+	assert_true(span_eq(buf_span(&none), line_at(buf_span(&b), 3)));
+	evidence_watch_free(a.watch);
+	buf_fini(&b);
+	buf_fini(&none);
+	place_free(&p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -672,6 +828,9 @@ int main(void)
 	    cmocka_unit_test(any_fault_leaves_a_chain_that_goes_on),
 	    cmocka_unit_test(heads_go_to_a_store_and_come_back),
 	    cmocka_unit_test(texts_of_any_bytes_are_recorded),
+	    cmocka_unit_test(a_chain_that_was_verified_is_not_believed),
+	    cmocka_unit_test(one_verification_is_under_way_at_a_time),
+	    cmocka_unit_test(a_page_is_what_stands_there),
 	    cmocka_unit_test(the_list_of_actions_is_well_formed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -71,7 +71,11 @@ static struct sim *sim_new(size_t packs)
 
 static void sim_free(struct sim *s)
 {
+	char lock[80];
+
 	read_memory_free(s->memory);
+	snprintf(lock, sizeof lock, "%s.lock", s->path);
+	unlink(lock);
 	unlink(s->path);
 	free(s);
 }
@@ -212,6 +216,46 @@ static void what_was_bad_is_read_again_until_it_is_gone(void **state)
 	sim_free(s);
 }
 
+/* Of two that run at once each keeps what the other has found, whichever is over last. */
+static void two_at_once_keep_each_others_memory(void **state)
+{
+	struct sim *s = sim_new(100);
+	struct read_memory *other;
+	struct err e;
+	bool lost;
+
+	run(s);
+	read_memory_note(s->memory, &s->packs[9].id, s->now_s, READ_BAD);
+	restart(s);
+	other = read_memory_load(s->path, &lost);
+	s->now_s += DAY;
+	run(s);
+	read_memory_note(other, &s->packs[7].id, s->now_s - 1, READ_BAD);
+	read_memory_note(other, &s->packs[8].id, s->now_s - 1, READ_SOUND);
+	read_memory_note(s->memory, &s->packs[7].id, s->now_s, READ_SOUND);
+	read_memory_note(s->memory, &s->packs[9].id, s->now_s, READ_SOUND);
+	assert_int_equal(read_memory_save(other, s->path, &e), 0);
+	read_memory_free(other);
+	restart(s);
+	/* 7 is bad, for one has said so; 9 was mended; 8 was read by the other. */
+	assert_int_equal(read_memory_bad(s->memory), 1);
+	add(s, 1);
+	read_budget_choose(
+	    s->memory, s->packs, s->n, &(struct read_times){s->now_s, WITHIN * DAY, DAY});
+	assert_true(s->packs[7].chosen);
+	assert_false(s->packs[8].chosen || s->packs[9].chosen);
+	/* What another saw first stays, and what is gone does not come back. */
+	other = read_memory_load(s->path, &lost);
+	drop(s, 7);
+	add(s, 1);
+	run(s);
+	assert_int_equal(read_memory_save(other, s->path, &e), 0);
+	read_memory_free(other);
+	restart(s);
+	assert_int_equal(read_memory_bad(s->memory), 0);
+	sim_free(s);
+}
+
 static void a_damaged_memory_is_told_and_begins_anew(void **state)
 {
 	struct sim *s = sim_new(30);
@@ -258,6 +302,7 @@ int main(void)
 	    cmocka_unit_test(restarts_and_missed_days_lose_nothing),
 	    cmocka_unit_test(after_a_long_pause_all_is_read_at_once),
 	    cmocka_unit_test(what_was_bad_is_read_again_until_it_is_gone),
+	    cmocka_unit_test(two_at_once_keep_each_others_memory),
 	    cmocka_unit_test(a_damaged_memory_is_told_and_begins_anew),
 	    cmocka_unit_test(nothing_is_chosen_of_nothing),
 	};

@@ -223,6 +223,28 @@ static void two_hosts_of_one_name_are_told(void **state)
 	world_free(w);
 }
 
+static void only_an_archive_may_be_empty_and_only_if_none_is_known(void **state)
+{
+	struct world *w = made("mem:verify-empty");
+	struct verify_params p = usual(w);
+	struct verify_result r;
+
+	r = verify(w, &p);
+	expect(&r, VERIFY_SNAPSHOT, VERIFY_FAILED);
+	p.may_be_empty = true;
+	r = verify(w, &p);
+	assert_true(r.empty && !r.is_named && r.score.judged == 0);
+	p.known.start_ns = 1;
+	r = verify(w, &p);
+	expect(&r, VERIFY_SNAPSHOT, VERIFY_FAILED);
+	assert_true(!r.empty && !r.score.passed);
+	p.known.start_ns = 0;
+	world_backup(w, "h", "www");
+	r = verify(w, &p);
+	assert_true(r.is_named && !r.empty && r.score.passed);
+	world_free(w);
+}
+
 static void one_that_was_stored_and_is_not_there_is_missed(void **state)
 {
 	struct world *w = made("mem:verify-newest");
@@ -408,6 +430,7 @@ int main(void)
 	    cmocka_unit_test(its_age_is_held_against_the_rpo),
 	    cmocka_unit_test(a_file_that_could_not_be_read_is_a_deduction),
 	    cmocka_unit_test(two_hosts_of_one_name_are_told),
+	    cmocka_unit_test(only_an_archive_may_be_empty_and_only_if_none_is_known),
 	    cmocka_unit_test(one_that_was_stored_and_is_not_there_is_missed),
 	    cmocka_unit_test(a_pack_that_it_needs_is_missed_and_named),
 	    cmocka_unit_test(damage_elsewhere_is_told_and_is_not_its_failure),
