@@ -15,7 +15,7 @@ enum {
 	DAEMON_LOOK_MS = 2000, /* how often the queue is looked at */
 	DAEMON_LEASE_S = 120,
 	DAEMON_RENEW_S = 30,
-	DAEMON_FENCE_S = 90, /* unheard for so long: others may begin our runs soon */
+	DAEMON_FENCE_S = 90,      /* unheard for so long: others may begin our runs soon */
 	DAEMON_RETRY_S = 2,       /* while the end of a run waits to be recorded */
 	DAEMON_TRIES = 3,         /* of a run that is interrupted, or meets what passes */
 	DAEMON_GRACE_MS = 330000, /* for hooks, where a run was asked to end */
