@@ -136,6 +136,8 @@ int daemon_upkeep_new(
     struct daemon *d, const struct world *w, int64_t now_s, struct upkept **out, struct err *e);
 void daemon_upkeep_free(struct upkept *v, size_t n);
 void daemon_upkeep_due(struct daemon *d, int64_t now_s);
+/* The host that a repository on a path is on, as its systems say; NULL: they do not. */
+const char *daemon_upkeep_node(const struct world *w, const struct world_repository *r);
 
 /* daemon_run.c: a run with texts of its own; what the catalog shows is borrowed. */
 void run_copy(struct run *to, const struct run *r);
