@@ -85,7 +85,7 @@ struct daemon {
 	struct run *orphans; /* runs that the last daemon began, and that end by themselves */
 	size_t norphans;
 	struct kept_end *kept; /* of runs whose end the catalog doesn't know yet */
-	uint64_t *thaws;       /* that were told */
+	uint64_t *thaws;       /* that were tried, and told */
 	size_t nthaws;
 	char *owner;
 	int lock;
@@ -167,7 +167,7 @@ void daemon_look_at_catalog(struct daemon *d);
 /* daemon_watch.c: tell of systems whose newest backup is older than they promise. */
 void daemon_watch_rpo(struct daemon *d, int64_t now_s);
 
-/* daemon_freeze.c: tell of what may be frozen still. */
+/* daemon_freeze.c: thaw what is frozen still, or tell of it. */
 void daemon_watch_thaws(struct daemon *d);
 
 /* daemon_queue.c */

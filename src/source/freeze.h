@@ -8,7 +8,7 @@
  *             are not on btrfs, and subvolumes that are read-only, are read as they are.
  *   commands  freeze and thaw, of which the second is certain (os/os_guard.h); what they make can
  *             be read at another place than what it is of (`read`).  With both the thaw comes as
- * soon as the snapshots are there.
+ *             soon as the snapshots are there.
  *
  * Threads: one owner.
  */

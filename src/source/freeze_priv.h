@@ -15,8 +15,7 @@ struct freeze {
 	const struct freeze_params *p;
 	struct ctx *ctx;
 	struct os_guard *guard;
-	int thawed; /* -1: early, and it failed */
-	struct err why;
+	bool failed; /* the early thaw */
 	struct frozen_root *root;
 	size_t nroots;
 	struct source_place *place; /* texts are its own */
