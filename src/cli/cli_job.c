@@ -15,10 +15,12 @@
 #include "config/world.h"
 #include "daemon/daemon.h"
 #include "daemon/job.h"
+#include "db/db.h"
 #include "os/os.h"
 #include "os/os_child.h"
 
-static const int64_t lease_ns = 120 * CALENDAR_SECOND, renew_ns = 30 * CALENDAR_SECOND;
+static const int64_t lease_ns = 120 * CALENDAR_SECOND, renew_ns = 30 * CALENDAR_SECOND,
+		     fence_ns = 90 * CALENDAR_SECOND;
 
 char *job_self(void)
 {
@@ -84,20 +86,37 @@ struct here {
 	struct catalog *catalog;
 	char *owner;
 	int64_t renewed_ns;
+	int64_t
+	    held_ns; /* of the clock that goes on: when that went well last; 0: a daemon's run */
 };
 
-/* Whoever begins one here keeps its lease; the daemon keeps those of its own. */
+static int64_t mono_ns(struct cli *c)
+{
+	return c->ctx->clock->mono_ns(c->ctx->clock);
+}
+
+/*
+ * Whoever is at a run keeps the leases of its owner, which of a daemon are all of its runs.  Where
+ * the catalog's server is away, the run ends before others begin it; a daemon's is ended by it.
+ */
 static void renew(void *arg)
 {
 	struct here *h = arg;
-	int64_t now;
+	int64_t now, asked = mono_ns(h->c);
 	struct err e;
 
 	if (h->catalog == NULL || now_ns(h->c) - h->renewed_ns <= renew_ns)
 		return;
 	h->renewed_ns = now_ns(h->c);
-	if (catalog_now(h->catalog, &now, &e) == 0)
-		run_renew(h->catalog, h->owner, now + lease_ns, &e);
+	if (catalog_now(h->catalog, &now, &e) == 0 &&
+	    run_renew(h->catalog, h->owner, now + lease_ns, &e) == 0)
+		h->held_ns = h->held_ns ? asked : 0;
+	else if (h->held_ns && db_is_server(catalog_db(h->catalog)) &&
+		 mono_ns(h->c) - h->held_ns >= fence_ns && !ctx_cancelled(h->c->ctx)) {
+		out_message(h->c, "the catalog is away for so long that a daemon may begin this "
+				  "run elsewhere: stopped here");
+		atomic_store(&h->c->ctx->cancel, true);
+	}
 }
 
 /* A verification's outcome: shown, and its numbers kept. */
@@ -192,6 +211,7 @@ static int begin(struct here *h, struct job_params *p, int64_t *id, struct err *
 	}
 	os_user(user, sizeof user);
 	h->owner = own_name(now_ns(h->c));
+	h->held_ns = mono_ns(h->c);
 	r.owner = h->owner;
 	r.queued_ns = r.started_ns = h->renewed_ns = now_ns(h->c);
 	if (catalog_now(h->catalog, &r.lease_ns, e) == -1)

@@ -232,12 +232,10 @@ static int open_places(struct cli *c, struct places *p, struct err *e)
 	return 0;
 }
 
-/* The others have their snapshots: now for those that were not open in time. */
-static int late_places(
-    struct cli *c, struct places *p, const struct backup_params *params, int rc, struct err *e)
+/* Those that were not open in time, if they open at all. */
+static bool late_places(struct cli *c, struct places *p)
 {
 	bool late = false;
-	struct err why;
 
 	for (size_t i = 0; i < p->n && !ctx_cancelled(c->ctx); i++) {
 		p->v[i].done = p->opening[i] == NULL;
@@ -249,16 +247,7 @@ static int late_places(
 			    "it took long to open: all is read once more for it");
 		late = late || p->v[i].repo != NULL;
 	}
-	if (!late || op_backup_many(p->v, p->n, params, c->ctx, &why) == 0)
-		return late ? 0 : rc;
-	for (size_t i = 0; i < p->n; i++)
-		if (!p->v[i].done && p->v[i].rc == 0) { /* refused before it had its turn */
-			p->v[i].rc = -1;
-			p->v[i].err = why;
-		}
-	if (rc == -1)
-		*e = why;
-	return rc;
+	return late;
 }
 
 static void close_places(struct places *p)
@@ -383,23 +372,46 @@ static int verdict(const struct places *p, struct err *e)
 }
 
 /* What cannot be thawed, or taken back, is told at the end: the snapshot is none the worse. */
+static int run_frozen(struct cli *c, struct places *places, struct backup_params *p,
+    struct cli_freeze *frozen, struct err *left, struct err *e)
+{
+	struct err why;
+	int rc;
+
+	p->places = frozen->places;
+	p->nplaces = frozen->nplaces;
+	progress_start(c);
+	rc = op_backup_many(places->v, places->n, p, c->ctx, e);
+	progress_stop(c);
+	if (cli_freeze_end(c, frozen, &why) == -1 && left->kind == ERR_NONE)
+		*left = why;
+	return rc;
+}
+
+/* While the late ones are waited for nothing has to stand still: it is frozen anew for them. */
 static int run(
     struct cli *c, struct places *places, struct backup_params *p, struct err *left, struct err *e)
 {
 	struct cli_freeze frozen = {0};
+	struct err why;
 	int rc = cli_freeze_begin(c, &frozen, e);
 
 	err_clear(left);
 	if (rc == -1)
 		return -1;
-	p->places = frozen.places;
-	p->nplaces = frozen.nplaces;
-	progress_start(c);
-	rc = op_backup_many(places->v, places->n, p, c->ctx, e);
-	rc = late_places(c, places, p, rc, e);
-	progress_stop(c);
-	if (cli_freeze_end(c, &frozen, left) == 0)
-		err_clear(left);
+	rc = run_frozen(c, places, p, &frozen, left, e);
+	if (!late_places(c, places))
+		return rc;
+	if (cli_freeze_begin(c, &frozen, &why) == 0 &&
+	    run_frozen(c, places, p, &frozen, left, &why) == 0)
+		return 0;
+	for (size_t i = 0; i < places->n; i++)
+		if (!places->v[i].done && places->v[i].rc == 0) { /* refused before its turn */
+			places->v[i].rc = -1;
+			places->v[i].err = why;
+		}
+	if (rc == -1)
+		*e = why;
 	return rc;
 }
 

@@ -178,11 +178,12 @@ static void on_timer(uv_timer_t *t)
 	if (d->stopping)
 		return;
 	daemon_look_at_catalog(d);
-	if (now - d->renewed_s >= (d->kept ? DAEMON_RETRY_S : DAEMON_RENEW_S) ||
+	if (now - d->renewed_s >= (d->kept || d->unrenewed ? DAEMON_RETRY_S : DAEMON_RENEW_S) ||
 	    now < d->renewed_s) {
 		d->renewed_s = now;
 		daemon_renew(d);
 	}
+	daemon_fence(d);
 	daemon_take_others(d);
 	if (atomic_exchange(&d->reload, false))
 		reload(d);
@@ -308,7 +309,7 @@ static int serve(struct daemon *d, struct err *e)
 		notify_socket_send(NOTIFY_READY, &e2);
 		daemon_changes_start(d);
 		uv_run(&d->loop, UV_RUN_DEFAULT);
-		daemon_changes_stop(d);
+		daemon_changes_end(d);
 		daemon_record_life(d, false);
 		daemon_tell(d, "daemon.stopped", EVENT_INFO, NULL, 0, "nothing runs any more");
 		daemon_notify_free(d->notify);

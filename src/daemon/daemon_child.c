@@ -8,7 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <jansson.h>
+
 #include "base/mem.h"
+#include "daemon/job.h"
 #include "daemon/run_logs.h"
 #include "os/os.h"
 
@@ -36,6 +39,14 @@ static int open_log(struct child *c, struct err *e)
 	return c->log == -1 ? err_sys(e, "%s", c->run.log) : 0;
 }
 
+static void hear_hooks_over(struct child *c, const char *line)
+{
+	json_t *o = json_loads(line, 0, NULL);
+
+	daemon_changes_read(c->d, c->run.system, json_integer_value(json_object_get(o, "mono_ms")));
+	json_decref(o);
+}
+
 /* How far it is changes all the time: that is for who looks now. */
 static void take_line(struct child *c, const char *line, size_t n)
 {
@@ -50,6 +61,8 @@ static void take_line(struct child *c, const char *line, size_t n)
 		free(c->summary);
 		c->summary = mem_strdup(line);
 	}
+	if (strstr(line, "\"event\":\"" JOB_HOOKS_OVER "\"") != NULL)
+		hear_hooks_over(c, line);
 	(void)!os_write_all(c->log, line, n);
 	(void)!os_write_all(c->log, "\n", 1);
 }

@@ -15,6 +15,7 @@ enum {
 	DAEMON_LOOK_MS = 2000, /* how often the queue is looked at */
 	DAEMON_LEASE_S = 120,
 	DAEMON_RENEW_S = 30,
+	DAEMON_FENCE_S = 90,      /* unheard for so long: others may begin our runs soon */
 	DAEMON_RETRY_S = 2,       /* while the end of a run waits to be recorded */
 	DAEMON_TRIES = 3,         /* of a run that is interrupted, or meets what passes */
 	DAEMON_GRACE_MS = 330000, /* for hooks, where a run was asked to end */
@@ -33,8 +34,9 @@ struct planned {
 	bool held; /* that a monitor holds it was recorded */
 };
 
+struct changes; /* daemon_changes.c */
+
 /* A declared repository, and up to when all that was due of it is in the queue. */
-struct changes;
 struct upkept {
 	const struct world_repository *repository; /* of daemon->world */
 	struct world_times *times;
@@ -53,6 +55,7 @@ struct child {
 	int log;
 	int64_t started_ms, asked_ms; /* when it was asked to end; 0: not */
 	bool late, killed, over;
+	bool fenced; /* asked to end because our lease did: it is begun anew */
 	int open_handles;
 };
 
@@ -71,6 +74,8 @@ struct daemon {
 	size_t nsystems;
 	struct changes **changes; /* of systems that are watched */
 	size_t nchanges;
+	struct changes **stopping_changes; /* whose threads are not over yet */
+	size_t nstopping;
 	struct upkept *upkept;
 	size_t nupkept;
 	struct child *children;
@@ -80,7 +85,7 @@ struct daemon {
 	struct run *orphans; /* runs that the last daemon began, and that end by themselves */
 	size_t norphans;
 	struct kept_end *kept; /* of runs whose end the catalog doesn't know yet */
-	uint64_t *thaws;       /* that were told */
+	uint64_t *thaws;       /* that were tried, and told */
 	size_t nthaws;
 	char *owner;
 	int lock;
@@ -88,6 +93,8 @@ struct daemon {
 	int64_t began_s, rests_until_s;
 	int64_t last_wall_s, last_mono_s, renewed_s, watched_s, trimmed_s; /* 0: not yet */
 	int64_t patient_mono_s; /* until then nothing is taken from others */
+	int64_t leased_mono_s;  /* when our leases were renewed last */
+	bool unrenewed;         /* the last try failed */
 	bool leads;             /* what one daemon does for all of a catalog is ours */
 	int64_t watchdog_ms, fed_ms;
 	_Atomic bool reload;         /* somebody asked for it */
@@ -115,9 +122,13 @@ bool daemon_declares(const struct daemon *d, const struct run *r); /* what it is
 
 /* daemon_changes.c: continuous systems, from the configuration that is in force. */
 void daemon_changes_start(struct daemon *d);
-void daemon_changes_stop(struct daemon *d); /* waits for its threads, which is soon */
+void daemon_changes_stop(struct daemon *d); /* waits for nothing */
+void daemon_changes_end(struct daemon *d);  /* for good */
 void daemon_changes_due(struct daemon *d);
-/* daemon_plan.c: 1: one that sees what has changed by now is in the queue; 0: not yet. */
+/* A run reads all of the system that has changed by then, of CLOCK_BOOTTIME. */
+void daemon_changes_read(struct daemon *d, const char *system, int64_t ms);
+/* daemon_plan.c: 1: one that sees what has changed by now was queued; 2: one was already, or none
+ * is to be; 0: not yet. */
 int daemon_queue_changed(struct daemon *d, const char *system, struct err *e);
 
 /* daemon_upkeep.c: repositories are pruned when they say. */
@@ -125,6 +136,8 @@ int daemon_upkeep_new(
     struct daemon *d, const struct world *w, int64_t now_s, struct upkept **out, struct err *e);
 void daemon_upkeep_free(struct upkept *v, size_t n);
 void daemon_upkeep_due(struct daemon *d, int64_t now_s);
+/* The host that a repository on a path is on, as its systems say; NULL: they do not. */
+const char *daemon_upkeep_node(const struct world *w, const struct world_repository *r);
 
 /* daemon_run.c: a run with texts of its own; what the catalog shows is borrowed. */
 void run_copy(struct run *to, const struct run *r);
@@ -136,6 +149,7 @@ void run_copy_fini(struct run *r);
 int daemon_take_lost(struct daemon *d, bool *some, struct err *e);
 int daemon_renew_leases(struct daemon *d, struct err *e);
 int daemon_stop_lost(struct daemon *d, struct err *e); /* what others took from us */
+void daemon_fence(struct daemon *d);                   /* what they are about to take */
 
 /* daemon_monitor.c */
 void daemon_monitor_plan(const struct world *w, struct planned *p, int64_t now_s);
@@ -153,7 +167,7 @@ void daemon_look_at_catalog(struct daemon *d);
 /* daemon_watch.c: tell of systems whose newest backup is older than they promise. */
 void daemon_watch_rpo(struct daemon *d, int64_t now_s);
 
-/* daemon_freeze.c: tell of what may be frozen still. */
+/* daemon_freeze.c: thaw what is frozen still, or tell of it. */
 void daemon_watch_thaws(struct daemon *d);
 
 /* daemon_queue.c */

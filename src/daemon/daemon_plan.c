@@ -408,12 +408,12 @@ int daemon_queue_changed(struct daemon *d, const char *system, struct err *e)
 	int64_t id;
 
 	if (s == NULL)
-		return 1;
+		return 2;
 	p = &d->systems[d->place[s - world_system_at(d->world, 0)]];
 	if (run_list(d->catalog, &open, note_queued, &q, e) == -1)
 		return -1;
 	if (q.running || q.soon)
-		return !q.running;
+		return q.running ? 0 : 2;
 	r.not_before_ns = may_begin(p, world_tier(d->world, s->tier), q.now_ns / CALENDAR_SECOND) *
 			  CALENDAR_SECOND;
 	return queue(d, d->world, p, r, &id, e) == -1 ? -1 : 1;

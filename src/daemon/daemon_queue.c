@@ -188,6 +188,7 @@ void daemon_renew(struct daemon *d)
 {
 	struct err e;
 
+	d->unrenewed = true;
 	if (daemon_record_kept(d, &e) == -1 || end_forgotten(d, &e) == -1 ||
 	    daemon_renew_leases(d, &e) == -1 || daemon_stop_lost(d, &e) == -1)
 		daemon_log(d, EVENT_ERROR, "%s", e.msg);

@@ -144,11 +144,14 @@ void daemon_run_over(struct daemon *d, const struct child *c, int64_t status, in
 
 	if (record(d, &end, &as, &e) == 0) {
 		follow(d, &as);
+		if (c->fenced && as.status == RUN_INTERRUPTED && !d->stopping)
+			daemon_try_again(d, &as, 0);
 		run_copy_fini(&as);
 	} else {
 		daemon_log(d, EVENT_ERROR, "run=%" PRId64 " %s", end.id, e.msg);
-		/* ERR_ABSENT: it is another daemon's. */
-		if (e.kind != ERR_ABSENT) {
+		/* ERR_ABSENT: it is another daemon's.  One that was fenced is found without anybody
+		 * at it when the catalog is back, and begun anew. */
+		if (e.kind != ERR_ABSENT && !(c->fenced && end.status == RUN_INTERRUPTED)) {
 			kept = mem_zalloc(sizeof *kept);
 			run_copy(&kept->run, &end);
 			kept->next = d->kept;

@@ -3,7 +3,8 @@
  *
  * Who is silent for as long as a lease is taken for dead: another takes its runs over, and begins
  * them anew.  One that was only stopped for a while (a machine asleep) finds that out when it
- * wakes, and stops what is not its own any more.
+ * wakes, and stops what is not its own any more.  One that does not reach the catalog's server
+ * stops its runs before their leases end: it cannot ask whose they are.
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -16,6 +17,7 @@
 #include "catalog/catalog_share.h"
 #include "crypto/crypto.h"
 #include "daemon/daemon_internal.h"
+#include "db/db.h"
 #include "os/os.h"
 
 enum { ID = 8 };
@@ -114,7 +116,7 @@ int daemon_take_lost(struct daemon *d, bool *some, struct err *e)
 
 int daemon_renew_leases(struct daemon *d, struct err *e)
 {
-	int64_t now, until;
+	int64_t now, until, asked_s = d->ctx->clock->mono_ns(d->ctx->clock) / CALENDAR_SECOND;
 
 	d->leads = false;
 	if (catalog_now(d->catalog, &now, e) == -1)
@@ -122,7 +124,31 @@ int daemon_renew_leases(struct daemon *d, struct err *e)
 	until = now + DAEMON_LEASE_S * CALENDAR_SECOND;
 	if (run_renew(d->catalog, d->owner, until, e) == -1)
 		return -1;
+	d->unrenewed = false;
+	d->leased_mono_s = asked_s;
 	return catalog_lead(d->catalog, "watch", d->owner, now, until, &d->leads, e);
+}
+
+/* A file is asked by nobody but this host's. */
+void daemon_fence(struct daemon *d)
+{
+	int64_t mono_s = d->ctx->clock->mono_ns(d->ctx->clock) / CALENDAR_SECOND;
+
+	if (!d->unrenewed || mono_s - d->leased_mono_s < DAEMON_FENCE_S ||
+	    !db_is_server(catalog_db(d->catalog)))
+		return;
+	for (struct child *c = d->children; c != NULL; c = c->next) {
+		/* What was begun since was leased then. */
+		if (c->asked_ms ||
+		    (int64_t)uv_now(&d->loop) - c->started_ms < DAEMON_FENCE_S * 1000)
+			continue;
+		daemon_log(d, EVENT_WARN,
+		    "run=%" PRId64 " %s: the catalog is away for so long that another daemon may "
+		    "begin it: stopped here",
+		    c->run.id, c->run.system);
+		c->fenced = true;
+		child_stop(c);
+	}
 }
 
 struct whose {

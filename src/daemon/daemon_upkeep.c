@@ -3,14 +3,48 @@
  *
  * Such a run is of the repository, whose name stands where that of the system does, and waits in
  * its queue as backups do.  As with them, one is in the queue before that is noted.
+ *
+ * A path is of the host that it is on: where the systems that are stored there name one host,
+ * theirs is the prune, whichever daemon of the catalog sees first that it is due.
  */
 #include "daemon/daemon_internal.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
+
+static bool is_path(const char *url)
+{
+	return url[0] == '/' || strncmp(url, "fs:", 3) == 0;
+}
+
+static bool is_among(const struct field_texts *names, const char *name)
+{
+	for (size_t i = 0; i < names->n; i++)
+		if (strcmp(names->v[i], name) == 0)
+			return true;
+	return false;
+}
+
+/* Where it has to be pruned; NULL: anywhere, or that cannot be told. */
+const char *daemon_upkeep_node(const struct world *w, const struct world_repository *r)
+{
+	const char *node = NULL;
+
+	for (size_t i = 0; i < w->systems.n && is_path(r->url); i++) {
+		const struct world_system *s = world_system_at(w, i);
+
+		if (!is_among(&world_tier(w, s->tier)->destinations, r->item.name))
+			continue;
+		if (s->node == NULL || (node != NULL && strcmp(node, s->node) != 0))
+			return NULL;
+		node = s->node;
+	}
+	return node;
+}
 
 static char *memory_name(const struct upkept *u)
 {
@@ -85,6 +119,7 @@ static int queue(struct daemon *d, const struct upkept *u, const struct due *due
 	struct run_filter open = {.system = name, .kind = "prune", .open = true, .limit = 1};
 	struct run r = {.system = name,
 	    .kind = "prune",
+	    .node = daemon_upkeep_node(d->world, u->repository),
 	    .trigger = due->late ? "catch-up" : "schedule",
 	    .queue = name,
 	    .status = RUN_QUEUED,

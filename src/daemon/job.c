@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "os/os.h"
 
 void job_fail(struct job *j, const struct err *e)
 {
@@ -93,6 +94,20 @@ static void retain(struct job *j)
 	free(to);
 }
 
+/* What they changed is read by this run: for who watches for changes (daemon_changes.c). */
+static void tell_hooks_over(struct job *j)
+{
+	struct clock *clock = os_clock_of(j->ctx);
+	char line[128];
+
+	if (j->p->line == NULL || j->p->system->hooks.before.n == 0)
+		return;
+	snprintf(line, sizeof line,
+	    "{\"type\":\"event\",\"event\":\"" JOB_HOOKS_OVER "\",\"mono_ms\":%lld}",
+	    (long long)(clock->mono_ns(clock) / 1000000));
+	j->p->line(j->p->arg, line);
+}
+
 static void run_backup(struct job *j)
 {
 	const struct world_hooks *h = &j->p->system->hooks;
@@ -111,8 +126,10 @@ static void run_backup(struct job *j)
 	}
 	if (job_hooks(j, "before", &h->before, false, &e) == -1)
 		job_fail(j, &e);
-	else
+	else {
+		tell_hooks_over(j);
 		backup(j);
+	}
 	if (job_hooks(j, "after", &h->after, true, &e) == -1)
 		job_warn(j, "after", &e);
 	if (!j->failed)

@@ -31,6 +31,9 @@
 
 enum { JOB_TEXT = 1200 };
 
+/* An event on its output: `before` hooks were over then, and what they left is read after it. */
+#define JOB_HOOKS_OVER "hooks.over"
+
 struct job_params {
 	const char *self;   /* path of our program */
 	const char *config; /* of the configuration: -c */

@@ -18,8 +18,10 @@
 #include "base/mem.h"
 #include "os/os.h"
 #include "os/os_child.h"
+#include "os/os_guard_note.h"
 
 enum { ASK = 3, TELL = 4, NOTE = 5, ABOVE = 10, LOOK_MS = 20, TIMED_OUT = -2, BROKEN_OFF = -3 };
+enum { THAW_TRIES = 3, THAW_AGAIN_MS = 500 };
 
 static const int64_t grace_ns = 5 * INT64_C(1000000000);
 
@@ -70,7 +72,7 @@ static bool is_asked(int ms)
 	return poll(&p, 1, ms) > 0;
 }
 
-/* Its status as a shell's, TIMED_OUT or BROKEN_OFF; nothing of its group is left then. */
+/* Its status as a shell's, TIMED_OUT or BROKEN_OFF: after those nothing of its group is left. */
 static int run(const struct os_guard_params *p, char **env, bool freeze)
 {
 	int64_t began = now_ns(), asked = 0;
@@ -129,11 +131,26 @@ static void keep_only(int ask, int tell_fd, int note)
 	close_range(NOTE + 1, ~0U, 0);
 }
 
-static void guard(const struct os_guard_params *p, char **env, int ask, int tell_fd, int note)
+/* What is busy for a moment is not told as a failure; after a timeout one try was long enough. */
+static int thaw_tries(const struct os_guard_params *p, char **env)
+{
+	int status = run(p, env, false);
+
+	for (int i = 1; i < THAW_TRIES && status != 0 && status != TIMED_OUT; i++) {
+		poll(NULL, 0, THAW_AGAIN_MS);
+		status = run(p, env, false);
+	}
+	/* After the thaw: the note may be on what was frozen. */
+	if (status == 0)
+		(void)!ftruncate(NOTE, 0);
+	return status;
+}
+
+/* A session of its own, in which nobody's signal to us arrives. */
+static void stand_apart(void)
 {
 	static const int ignored[] = {SIGINT, SIGTERM, SIGPIPE, SIGUSR1, SIGUSR2, SIGHUP};
 	sigset_t none;
-	int status;
 
 	setsid();
 	for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
@@ -141,15 +158,16 @@ static void guard(const struct os_guard_params *p, char **env, int ask, int tell
 	signal(SIGCHLD, SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static void guard(const struct os_guard_params *p, char **env, int ask, int tell_fd, int note)
+{
+	stand_apart();
 	keep_only(ask, tell_fd, note);
 	tell(FREEZE_OVER, run(p, env, true));
 	is_asked(-1);
 	tell(THAW_BEGINS, 0);
-	status = run(p, env, false);
-	/* After the thaw: the note may be on what was frozen. */
-	if (status == 0)
-		(void)!ftruncate(NOTE, 0);
-	tell(THAW_OVER, status);
+	tell(THAW_OVER, thaw_tries(p, env));
 	_exit(0);
 }
 
@@ -173,10 +191,14 @@ static int thaw_here(const struct os_guard_params *p, int note, struct err *e)
 	const char *argv[] = {"/bin/sh", "-c", p->thaw, NULL};
 	struct os_child c = {
 	    .argv = argv, .env = p->env, .timeout_ns = p->timeout_ns, .grace_ns = grace_ns};
-	int status;
+	int status = 1;
 
-	if (os_child_run(&c, NULL, &status, e) == -1)
-		return err_wrap(e, "thaw: %s", p->thaw);
+	for (int i = 0; i < THAW_TRIES && status != 0; i++) {
+		if (i > 0)
+			poll(NULL, 0, THAW_AGAIN_MS);
+		if (os_child_run(&c, NULL, &status, e) == -1)
+			return err_wrap(e, "thaw: %s", p->thaw);
+	}
 	if (status != 0)
 		return no_success("thaw", p->thaw, status, e);
 	os_ftruncate(note, 0);
@@ -195,25 +217,46 @@ static int hear(int tell_fd, enum what *what, int *status)
 	return 0;
 }
 
-static int take_note(const struct os_guard_params *p, int *note, bool *lost, struct err *e)
+/* Open and locked, and what it says. */
+static int open_note(const char *path, int how, int *fd, struct guard_note *said, struct err *e)
 {
-	struct stat st;
 	bool busy = false;
 
-	*lost = false;
-	*note = os_open(p->note, O_RDWR | O_CREAT, 0600);
-	if (*note == -1 || os_fstat(*note, &st) == -1)
-		return err_sys(e, "%s", p->note);
-	if (os_lock(*note, false, &busy, e) == -1)
-		return -1;
+	*said = (struct guard_note){0};
+	*fd = os_open(path, how | O_RDWR | O_NOFOLLOW, 0600);
+	if (*fd == -1)
+		return err_sys(e, "%s", path);
+	if (os_lock(*fd, false, &busy, e) == -1 || (!busy && guard_note_read(*fd, said, e) == -1))
+		return err_wrap(e, "%s", path);
 	if (busy)
 		return err_set(e, ERR_BUSY, "it is frozen by another run, or being thawed");
-	*lost = st.st_size > 0;
-	if (*lost && thaw_here(p, *note, e) == -1)
-		return err_wrap(e, "a run that was lost had frozen it");
-	if (os_pwrite_all(*note, "F\n", 2, 0) == -1 || os_fsync(*note) == -1)
-		return err_sys(e, "%s", p->note);
 	return 0;
+}
+
+/* As the note says, if it does: what is declared now may be of something else. */
+static int thaw_noted(const struct guard_note *said, const struct os_guard_params *p,
+    const char *path, int fd, struct err *e)
+{
+	if (said->p.thaw == NULL && p == NULL)
+		err_set(e, ERR_UNSUPPORTED, "%s does not say how to thaw", path);
+	else if (thaw_here(said->p.thaw ? &said->p : p, fd, e) == 0)
+		return 0;
+	err_wrap(e, "an earlier run had frozen it, and it could not be thawed");
+	return err_hint(e, "look, and thaw it by hand; then remove %s", path);
+}
+
+static int take_note(const struct os_guard_params *p, int *note, bool *lost, struct err *e)
+{
+	struct guard_note said;
+	int rc = open_note(p->note, O_CREAT, note, &said, e);
+
+	*lost = rc == 0 && said.text[0] != '\0';
+	if (*lost)
+		rc = thaw_noted(&said, p, p->note, *note, e);
+	guard_note_fini(&said);
+	if (rc == 0 && guard_note_write(*note, p, e) == -1)
+		return err_wrap(e, "%s", p->note);
+	return rc;
 }
 
 static char **environment(const char *const *more)
@@ -326,7 +369,54 @@ int os_guard_end(struct os_guard *g, struct err *e)
 	else if (!over)
 		rc = thaw_here(&g->p, g->note, e);
 	if (rc == -1)
-		err_hint(e, "it may be frozen still: look, and thaw it by hand");
+		err_hint(e, "it may be frozen still: look, and thaw it by hand; then remove %s",
+		    g->p.note);
 	guard_free(g);
+	return rc;
+}
+
+int os_guard_thaw_left(const char *note, bool *lost, struct err *e)
+{
+	struct guard_note said;
+	int fd, rc = open_note(note, 0, &fd, &said, e);
+
+	*lost = rc == 0 && said.text[0] != '\0';
+	if (*lost)
+		rc = thaw_noted(&said, NULL, note, fd, e);
+	guard_note_fini(&said);
+	os_close(fd);
+	return rc;
+}
+
+/* Its parent ends at once, so that it is nobody's child. */
+static int start_apart(const struct os_guard_params *p, int note, struct err *e)
+{
+	char **env = environment(p->env);
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		if (fork() != 0)
+			_exit(0);
+		stand_apart();
+		keep_only(note, note, note);
+		_exit(thaw_tries(p, env) != 0);
+	}
+	while (pid != -1 && waitpid(pid, NULL, 0) == -1 && errno == EINTR)
+		;
+	free(env);
+	return pid == -1 ? err_sys(e, "start a thaw") : 0;
+}
+
+int os_guard_thaw_apart(const char *note, struct err *e)
+{
+	struct guard_note said;
+	int fd, rc = open_note(note, 0, &fd, &said, e);
+
+	if (rc == 0 && said.text[0] != '\0')
+		rc = said.p.thaw == NULL
+			 ? err_set(e, ERR_UNSUPPORTED, "%s does not say how to thaw", note)
+			 : start_apart(&said.p, fd, e);
+	guard_note_fini(&said);
+	os_close(fd);
 	return rc;
 }

@@ -13,8 +13,9 @@
 
 enum { EVENTS_MAX = 64 << 10 };
 
-static const uint32_t changes = IN_CREATE | IN_DELETE | IN_MODIFY | IN_ATTRIB | IN_MOVED_FROM |
-				IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF;
+/* IN_CLOSE_WRITE: what was written by a mapping is told by nothing else. */
+static const uint32_t changes = IN_CREATE | IN_DELETE | IN_MODIFY | IN_CLOSE_WRITE | IN_ATTRIB |
+				IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF;
 
 struct os_watch {
 	struct os_watch_params p;

@@ -4,7 +4,8 @@
  * By inotify, a watch a directory: any user may.  What changed is not told, only that something
  * did: whoever asks looks himself.  Names that `leave_out` knows are not watched, and their changes
  * not told.  Directories that come are watched as well; what came in them before they were is
- * told by their coming.
+ * told by their coming.  What is written through a mapping is told when the last who has it lets
+ * go; what another host writes to a network file system, never.
  *
  * Threads: a watch is one thread's at a time.
  */

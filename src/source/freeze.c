@@ -73,7 +73,7 @@ static int run_command(struct freeze *f, struct err *e)
 
 	if (lost && rc == 0)
 		event_emit(f->ctx, EVENT_WARNING, span_of(NULL, 0),
-		    "a run that was lost had left it frozen: it was thawed first");
+		    "an earlier run had left it frozen: it was thawed first");
 	return rc;
 }
 
@@ -89,6 +89,18 @@ static void read_elsewhere(struct freeze *f)
 	}
 }
 
+/* The snapshot stands still by itself: whoever was told to wait need wait no longer. */
+static void thaw_early(struct freeze *f)
+{
+	struct err why;
+
+	f->failed = os_guard_end(f->guard, &why) == -1;
+	f->guard = NULL;
+	if (f->failed)
+		event_emit(f->ctx, EVENT_WARNING, span_of(NULL, 0),
+		    "%s: it is tried again after the backup (%s)", why.msg, why.hint);
+}
+
 /* Commands first: what they keep still is still when the snapshot is made. */
 int freeze_begin(const struct freeze_params *p, struct ctx *ctx, struct freeze **out, struct err *e)
 {
@@ -102,12 +114,13 @@ int freeze_begin(const struct freeze_params *p, struct ctx *ctx, struct freeze *
 		freeze_end(f, &ignored);
 		return -1;
 	}
-	/* The snapshot stands still by itself: whoever was told to wait need wait no longer. */
-	if (p->btrfs && f->guard != NULL) {
-		f->thawed = os_guard_end(f->guard, &f->why);
-		f->guard = NULL;
-	}
+	if (p->btrfs && f->guard != NULL)
+		thaw_early(f);
 	read_elsewhere(f);
+	if (p->nread > 0 && !p->may_be_empty && freeze_look(f, e) == -1) {
+		freeze_end(f, &ignored);
+		return -1;
+	}
 	*out = f;
 	return 0;
 }
@@ -115,6 +128,7 @@ int freeze_begin(const struct freeze_params *p, struct ctx *ctx, struct freeze *
 int freeze_end(struct freeze *f, struct err *e)
 {
 	struct err why;
+	bool lost;
 	int rc = 0;
 
 	if (f == NULL)
@@ -124,8 +138,8 @@ int freeze_end(struct freeze *f, struct err *e)
 		*e = why;
 		rc = -1;
 	}
-	if (f->thawed == -1) {
-		*e = f->why;
+	if (f->failed && os_guard_thaw_left(f->p->note, &lost, &why) == -1) {
+		*e = why;
 		rc = -1;
 	}
 	freeze_free(f);

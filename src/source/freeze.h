@@ -8,7 +8,7 @@
  *             are not on btrfs, and subvolumes that are read-only, are read as they are.
  *   commands  freeze and thaw, of which the second is certain (os/os_guard.h); what they make can
  *             be read at another place than what it is of (`read`).  With both the thaw comes as
- * soon as the snapshots are there.
+ *             soon as the snapshots are there.
  *
  * Threads: one owner.
  */
@@ -31,6 +31,9 @@ struct freeze_params {            /* all of it stays until the end */
 	const char *note;        /* of the commands: see os_guard.h */
 	const char *const *read; /* PATH=PLACE each */
 	size_t nread;
+	bool
+	    may_be_empty; /* else a place of those without a file, where its path has some, fails */
+	const char *turn; /* for btrfs, a file: who makes a snapshot waits there for his turn */
 };
 
 /* -1: nothing is frozen any more.  What is worth knowing goes to the sink. */

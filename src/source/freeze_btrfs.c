@@ -11,6 +11,8 @@
 
 enum { DEPTH_MAX = 64, MOUNTS_MAX = 4 << 20 };
 
+static const int64_t lock_ns = 60 * INT64_C(1000000000), look_ns = 20000000;
+
 /* A folder that is read: by its name, and where it really is. */
 struct place {
 	struct freeze *f;
@@ -72,25 +74,46 @@ static int sweep(int dir, struct err *e)
 	return rc;
 }
 
-/* Whoever sweeps waits until a new one is locked. */
-static int make(struct frozen_root *r, struct err *e)
+/* Not for ever: whoever can read it can lock it. */
+static int lock(const struct freeze *f, int fd, struct err *e)
 {
 	struct clock *clock = os_clock();
-	int turn = os_openat(r->dir, ".", O_RDONLY | O_DIRECTORY, 0), rc = -1;
+	int64_t until = clock->mono_ns(clock) + lock_ns;
 	bool busy;
+
+	while (os_lock(fd, false, &busy, e) == 0) {
+		if (!busy)
+			return 0;
+		if (ctx_cancelled(f->ctx))
+			return err_set(e, ERR_CANCELLED, "interrupted");
+		if (clock->mono_ns(clock) >= until)
+			return err_set(e, ERR_BUSY, "somebody else holds a lock on it");
+		os_sleep_ns(f->ctx, look_ns);
+	}
+	return -1;
+}
+
+/*
+ * Whoever sweeps waits until a new one is locked: at a file of ours, as no subvolume is, which
+ * anybody may lock.
+ */
+static int make(const struct freeze *f, struct frozen_root *r, struct err *e)
+{
+	struct clock *clock = os_clock();
+	int turn = os_open(f->p->turn, O_RDWR | O_CREAT | O_NOFOLLOW, 0600), rc = -1;
 
 	snprintf(r->name, sizeof r->name, SOURCE_FROZEN "%lld-%ld",
 	    (long long)clock->wall_ns(clock), (long)getpid());
 	if (turn == -1)
-		return err_sys(e, "open");
-	if (os_lock(turn, true, &busy, e) == -1 || sweep(r->dir, e) == -1)
+		return err_sys(e, "%s", f->p->turn);
+	if (lock(f, turn, e) == -1 || sweep(r->dir, e) == -1)
 		goto out;
 	if (os_subvolume_snapshot(r->dir, r->dir, r->name, e) == -1) {
 		r->name[0] = '\0';
 		goto out;
 	}
 	r->hold = os_openat(r->dir, r->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
-	rc = r->hold == -1 ? err_sys(e, "%s", r->name) : os_lock(r->hold, true, &busy, e);
+	rc = r->hold == -1 ? err_sys(e, "%s", r->name) : lock(f, r->hold, e);
 out:
 	os_close(turn);
 	return rc;
@@ -160,7 +183,7 @@ static int root_of(struct freeze *f, const char *real, char **path, ssize_t *out
 	*out = (ssize_t)f->nroots;
 	f->root = mem_realloc(f->root, (f->nroots + 1) * sizeof *f->root);
 	f->root[f->nroots] = r; /* taken back at the end, whole or not */
-	return make(&f->root[f->nroots++], e);
+	return make(f, &f->root[f->nroots++], e);
 }
 
 /* ---- What else is below. */

@@ -15,8 +15,7 @@ struct freeze {
 	const struct freeze_params *p;
 	struct ctx *ctx;
 	struct os_guard *guard;
-	int thawed; /* -1: early, and it failed */
-	struct err why;
+	bool failed; /* the early thaw */
 	struct frozen_root *root;
 	size_t nroots;
 	struct source_place *place; /* texts are its own */
@@ -28,6 +27,9 @@ void freeze_add_place(struct freeze *f, const char *path, char *at);
 
 /* The same path as the walk will call it: without "." and "..", doubled slashes, one at the end. */
 char *freeze_tidy(const char *path); /* new text */
+
+/* freeze_look.c: -1: a place holds no file, and what it is of does. */
+int freeze_look(const struct freeze *f, struct err *e);
 
 /* freeze_btrfs.c */
 int freeze_btrfs_begin(struct freeze *f, struct err *e);

@@ -32,6 +32,13 @@ def quiet(world):
     world.until(lambda: world.jobs() and all(j["status"] == "completed" for j in world.jobs()))
 
 
+def rests(world):
+    """For longer than a change needs to begin one."""
+    ended = [j["ended"] for j in world.jobs()]
+    now = datetime.datetime.now(datetime.timezone.utc)
+    return all(ended) and (now - datetime.datetime.fromisoformat(max(ended)[:19] + "+00:00")).total_seconds() > 7
+
+
 def test_a_change_is_in_the_repository_soon(world, hf, base):
     """Wherever below, also in folders that came; the time that it took is printed."""
     world.write({"www": "tier: live"}, tiers=TIER)
@@ -65,13 +72,28 @@ def test_what_no_backup_reads_begins_none(world, hf, base):
     put(f"{base}/said", "x")
     put(f"{base}/src/www/seen", "x")  # which is all that one is begun for
     world.until(lambda: hf("-r", "main", "cat", f"latest:www:{base}/src/www/seen", rc=None).out == "x")
-
-    def rests():
-        ended = [j["ended"] for j in world.jobs()]
-        now = datetime.datetime.now(datetime.timezone.utc)
-        return all(ended) and (now - datetime.datetime.fromisoformat(max(ended)[:19] + "+00:00")).total_seconds() > 7
-    world.until(rests)  # one that begins itself anew never would
+    world.until(lambda: rests(world))  # one that begins itself anew never would
     assert len(world.jobs()) <= 3, world.jobs()
+    assert world.stop() == 0
+
+
+def test_what_a_hook_before_leaves_begins_no_other(world, hf, base):
+    """It is read by the run that it belongs to.  Links and a slash hide no repository and no catalog."""
+    os.makedirs(f"{base}/src/www/cat")
+    hf.env["HOLDFAST_CATALOG"] = f"{base}/src/www/cat/c.db"
+    world.write({"www": f"tier: live, hooks: {{before: [{{run: 'date +%N > {base}/src/www/dump'}}]}}"}, tiers=TIER)
+    os.rename(f"{base}/main", f"{base}/src/www/main")
+    os.symlink(f"{base}/src/www/main", f"{base}/main")
+    with open(world.path, encoding="utf-8") as f:
+        text = f.read().replace(f"url: {base}/main,", f"url: {base}/main/,")
+    with open(world.path, "w", encoding="utf-8") as f:
+        f.write(text)
+    world.serve()
+    quiet(world)
+    put(f"{base}/src/www/seen", "x")
+    world.until(lambda: hf("-r", "main", "cat", f"latest:www:{base}/src/www/seen", rc=None).out == "x")
+    world.until(lambda: rests(world))
+    assert len(world.jobs()) <= 4, world.jobs()
     assert world.stop() == 0
 
 

@@ -1,12 +1,16 @@
 """What stands still while it is read: by Btrfs snapshots, by commands whose thaw is certain."""
+import fcntl
 import os
+import re
 import signal
+import socket
 import subprocess
 import time
 
 import pytest
+import yaml
 
-from conftest import need, need_root
+from conftest import ROOT, need, need_root
 from test_daemon import World
 
 
@@ -158,6 +162,34 @@ def test_with_commands_the_thaw_comes_before_anything_is_read(world, hf, base, b
     assert stored(hf, f"{btrfs.path}/data/a") == "paused\n" and got(f"{base}/meanwhile") == "resumed\n"
 
 
+def test_an_early_thaw_that_fails_is_told_at_once_and_tried_again_at_the_end(world, hf, base, btrfs):
+    """What is frozen later lets it succeed: so at the end, and not before."""
+    btrfs.subvolume("data")
+    put(f"{btrfs.path}/data/a", "a")
+    put(f"{base}/not", "")
+    put(f"{base}/thaw.sh", f"echo thaw >> {base}/said; [ ! -e {base}/not ]")
+    declare(world, f"{{paths: {btrfs.path}/data, freeze: {{btrfs: yes, freeze: 'true', thaw: 'sh {base}/thaw.sh'}}}}",
+            script(world, "late", f"rm -f {base}/not"))
+    r = hf("backup", "--system", "www")
+    assert "tried again after the backup" in r.err and said(base) == ["thaw"] * 4
+    hf("backup", "--system", "www")
+    assert said(base) == ["thaw"] * 5
+
+
+def test_nobody_s_lock_on_a_subvolume_holds_up_its_backup(world, hf, btrfs):
+    btrfs.subvolume("data")
+    put(f"{btrfs.path}/data/a", "a")
+    declare(world, f"{{paths: {btrfs.path}/data, freeze: {{btrfs: yes}}}}")
+    fd = os.open(f"{btrfs.path}/data", os.O_RDONLY)
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    try:
+        p = hf.start("backup", "--system", "www", stderr=subprocess.DEVNULL)
+        p.communicate(timeout=50)
+        assert p.returncode == 0 and stored(hf, f"{btrfs.path}/data/a") == "a"
+    finally:
+        os.close(fd)
+
+
 def test_what_is_not_on_btrfs_is_not_said_to_stand_still(world, hf, base):
     need_root()
     put(f"{base}/m/a", "a")
@@ -177,7 +209,7 @@ def commands(world, freeze="true", thaw="true", more=""):
     put(f"{world.base}/src/www/f", "before")
     put(f"{world.base}/freeze.sh", f"echo freeze $HOLDFAST_SYSTEM >> {world.base}/said; {freeze}")
     put(f"{world.base}/thaw.sh", f"echo thaw >> {world.base}/said; {thaw}")
-    return f"{{paths: {world.base}/src/www, freeze: {{freeze: 'sh {world.base}/freeze.sh', " \
+    return f"{{paths: {world.base}/src/www, freeze: {{freeze: 'exec sh {world.base}/freeze.sh', " \
            f"thaw: 'sh {world.base}/thaw.sh'{more}}}}}"
 
 
@@ -192,6 +224,21 @@ def test_what_the_freeze_made_is_read_there_and_goes_by_its_own_name(world, hf, 
     hf("run", "www")
     assert stored(hf, f"{src}/f") == "before" and got(f"{src}/f") == "after\n"
     assert said(base) == ["freeze www", "thaw"] and not os.path.exists(copy)
+
+
+@pytest.mark.parametrize("at", ["", "/.."])
+def test_a_place_to_read_where_nothing_was_mounted_is_no_backup(world, hf, base, at):
+    src, place = f"{base}/src/www", f"{base}/place"
+    os.makedirs(f"{place}/www")
+    declare(world, commands(world, more=f", read: {{{os.path.normpath(src + at)}: {place}}}"))
+    err = hf("run", "www", rc=None).err
+    assert f"{place}" in err and "holds no file" in err and said(base) == ["freeze www", "thaw"]
+    assert not hf("--json", "-r", "main", "snapshots").json("item")
+    put(world.path, got(world.path).replace("tier: gold", "tier: gold\n    may_be_empty: yes"))
+    hf("run", "www")
+    put(world.path, got(world.path).replace("    may_be_empty: yes\n", ""))
+    put(f"{place}/www/deep/f" if at else f"{place}/deep/f", "x")
+    hf("run", "www")
 
 
 def test_the_thaw_follows_a_freeze_or_a_backup_that_fails(world, hf, base):
@@ -214,6 +261,53 @@ def test_a_thaw_that_fails_is_told_as_an_event_and_tried_by_the_next_run(world, 
     declare(world, commands(world))
     hf("run", "www")
     assert said(base)[-3:] == ["thaw", "freeze www", "thaw"]  # the first is of what was left
+
+
+def test_a_place_that_does_not_answer_keeps_nothing_frozen(world, hf, base):
+    silent = socket.create_server(("127.0.0.1", 0))  # connections are taken, and that is all
+    url = f"s3:http://127.0.0.1:{silent.getsockname()[1]}/bucket/x"
+    declare(world, commands(world))
+    text = got(world.path).replace("tiers:", f"  far: {{url: '{url}', key: 'file:{base}/main.key'}}\ntiers:", 1)
+    put(world.path, text.replace("destinations: main", "destinations: [main, far]"))
+    env = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_EC2_METADATA_DISABLED": "true",
+           "HOLDFAST_RETRIES": "1"}
+    run = hf.start("backup", "--system", "www", env=env)
+    world.until(lambda: said(base) == ["freeze www", "thaw"], 40)
+    assert run.poll() is None
+    silent.close()
+    out, err = run.communicate(timeout=120)
+    assert run.returncode == 3 and b"FAILED" in out, (out, err)
+    assert said(base) == ["freeze www", "thaw"] and stored(hf, f"{base}/src/www/f") == "before"
+
+
+def lost(world, hf, base):
+    """www and both its guard and its backup are gone, frozen; its note tells how to thaw it."""
+    freeze = f"kill -STOP $PPID; kill -9 $(cat {base}/pid); kill -9 $PPID"
+    declare(world, commands(world, f"until [ -s {base}/pid ]; do sleep 0.01; done; {freeze}"))
+    p = hf.start("backup", "--system", "www", stderr=subprocess.DEVNULL)
+    put(f"{base}/pid.new", str(p.pid))
+    os.rename(f"{base}/pid.new", f"{base}/pid")
+    p.communicate()
+    assert said(base) == ["freeze www"]
+
+
+@pytest.mark.parametrize("now", ["other", "without", "daemon"])
+def test_a_lost_freeze_is_thawed_by_its_own_command_whatever_is_declared_now(world, hf, base, now):
+    lost(world, hf, base)
+    note = f"{hf.env['HOLDFAST_STATE_DIR']}/freeze/www.0"
+    put(f"{base}/x/f", "x")
+    more = f", freeze: {{freeze: 'true', thaw: 'echo other >> {base}/said'}}" if now == "other" else ""
+    declare(world, f"{{paths: {base}/x{more}}}")
+    if now == "daemon":
+        put(world.path, got(world.path).replace("  www:", "  renamed:"))
+        world.serve()
+        world.until(lambda: not os.path.getsize(note))
+        assert world.stop() == 0 and "thaw.late" in world.log() and "thaw.failed" not in world.log()
+    else:
+        # The guard is killed, but may not be gone yet.
+        world.until(lambda: hf("backup", "--system", "www", rc=None).rc == 0 and not os.path.getsize(note))
+    assert said(base) == ["freeze www", "thaw"] + ["other"] * said(base).count("other")
+    assert (now == "other") == ("other" in said(base))
 
 
 @pytest.mark.parametrize("whom", ["backup", "job", "daemon"])
@@ -245,3 +339,35 @@ def test_an_interrupted_run_is_thawed(world, hf, base):
     p.send_signal(signal.SIGINT)
     p.communicate()
     assert p.returncode == 130 and said(base) == ["freeze www", "thaw"]
+
+
+def recipe(key):
+    """Of a file system that stands still as a whole, as the page has it."""
+    with open(f"{ROOT}/doc/freeze.md", encoding="utf-8") as f:
+        line = next(x for x in f if x.startswith(f"    {key}: ") and "fsfreeze" in x)
+    return yaml.safe_load(line)[key]
+
+
+@pytest.mark.parametrize("frozen,stuck,rc", [(False, False, 0), (True, False, 0), (True, True, 1)])
+def test_the_recipe_of_fsfreeze_says_when_it_is_frozen_still(base, frozen, stuck, rc):
+    """A stub as fsfreeze is: what is frozen is busy, what is not cannot be unfrozen."""
+    put(f"{base}/fsfreeze", f"""#!/bin/sh
+case $1 in
+--freeze) [ ! -e {base}/frozen ] && touch {base}/frozen;;
+--unfreeze) [ ! -e {base}/stuck ] && rm {base}/frozen 2>/dev/null;;
+esac
+""")
+    os.chmod(f"{base}/fsfreeze", 0o755)
+    for name, there in (("frozen", frozen), ("stuck", stuck)):
+        if there:
+            put(f"{base}/{name}", "")
+    r = subprocess.run(["sh", "-c", recipe("thaw")], env={"PATH": f"{base}:{os.environ['PATH']}"}, check=False)
+    assert (r.returncode != 0) == bool(rc) and os.path.exists(f"{base}/frozen") == stuck
+
+
+def test_systemd_waits_longer_than_the_daemon_for_its_jobs():
+    with open(f"{ROOT}/packaging/systemd/holdfast.service", encoding="utf-8") as f:
+        stop = re.search(r"^TimeoutStopSec=(\d+)min$", f.read(), re.M)
+    with open(f"{ROOT}/src/daemon/daemon_internal.h", encoding="utf-8") as f:
+        grace = re.search(r"DAEMON_GRACE_MS = (\d+)", f.read())
+    assert int(stop[1]) * 60000 > int(grace[1])

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "base/mem.h"
@@ -119,20 +120,44 @@ static void interrupted_it_breaks_off_the_freeze_and_thaws(void **state)
 
 static void a_thaw_that_fails_is_told_and_tried_by_the_next(void **state)
 {
+	static const char may[] = "[ -e ${SAID%said}may ] && echo first >>$SAID || exit 4";
+	struct os_guard *g;
+	char path[128];
+	struct err e;
+	bool lost;
+
+	assert_int_equal(begin(freeze, may, NULL, &g, &lost, &e), 0);
+	assert_int_equal(os_guard_end(g, &e), -1);
+	assert_non_null(strstr(e.msg, "exit 4: exit 4"));
+	assert_non_null(strstr(e.hint, "frozen still"));
+	assert_non_null(strstr(e.hint, "/note")); /* what to remove when it was thawed by hand */
+	assert_int_equal(begin(freeze, thaw, NULL, &g, &lost, &e), -1);
+	assert_non_null(strstr(e.msg, "an earlier run had frozen it"));
+	assert_non_null(strstr(e.hint, "/note"));
+	assert_string_equal(said(), "freeze\n");
+	snprintf(path, sizeof path, "%s/may", dir);
+	assert_int_equal(os_file_replace(path, span_str(""), 0600, &e), 0);
+	assert_int_equal(begin(freeze, thaw, NULL, &g, &lost, &e), 0);
+	assert_true(lost);
+	assert_string_equal(said(), "freeze\nfirst\nfreeze\n");
+	assert_int_equal(os_guard_end(g, &e), 0);
+	assert_int_equal(begin("exit 3", "exit 4", NULL, &g, &lost, &e), -1);
+	assert_non_null(strstr(e.msg, "and then thaw"));
+}
+
+static void a_thaw_that_fails_for_a_moment_is_no_failure(void **state)
+{
 	struct os_guard *g;
 	struct err e;
 	bool lost;
 
-	assert_int_equal(begin(freeze, "exit 4", NULL, &g, &lost, &e), 0);
-	assert_int_equal(os_guard_end(g, &e), -1);
-	assert_non_null(strstr(e.msg, "thaw: exit 4: exit 4"));
-	assert_non_null(strstr(e.hint, "frozen still"));
-	assert_int_equal(begin(freeze, thaw, NULL, &g, &lost, &e), 0);
-	assert_true(lost);
-	assert_string_equal(said(), "freeze\nthaw\nfreeze\n");
+	assert_int_equal(begin(freeze,
+			     "grep -q try $SAID && echo thaw >>$SAID || "
+			     "{ echo try >>$SAID; exit 1; }",
+			     NULL, &g, &lost, &e),
+	    0);
 	assert_int_equal(os_guard_end(g, &e), 0);
-	assert_int_equal(begin("exit 3", "exit 4", NULL, &g, &lost, &e), -1);
-	assert_non_null(strstr(e.msg, "and then thaw"));
+	assert_string_equal(said(), "freeze\ntry\nthaw\n");
 }
 
 /* In a process of its own, which is killed without a word. */
@@ -180,7 +205,92 @@ static void the_guard_may_be_killed(void **state)
 	assert_int_equal(os_guard_end(g, &e), 0);
 }
 
-/* The power was cut: the note is all that there is. */
+/* Both are gone at once, neither sees the other go: the note is all that there is. */
+static void lose_a_freeze(void)
+{
+	char kill_both[128];
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		struct os_guard *g;
+		struct err e;
+		bool lost;
+
+		snprintf(kill_both, sizeof kill_both,
+		    "%s; kill -STOP $PPID; kill -9 %ld; kill -9 $PPID", freeze, (long)getpid());
+		begin(kill_both, thaw, NULL, &g, &lost, &e);
+		for (;;)
+			pause();
+	}
+	waitpid(pid, NULL, 0);
+	assert_string_equal(said(), "freeze\n");
+}
+
+static void a_lost_freeze_is_thawed_as_its_own_run_said(void **state)
+{
+	struct ctx ctx = {.clock = os_clock()};
+	struct os_guard *g;
+	struct err e;
+	bool lost;
+
+	lose_a_freeze();
+	/* Its guard is killed, but may not be gone yet. */
+	for (int i = 0; i < 6000; i++) {
+		if (begin("true", "echo another >>$SAID", NULL, &g, &lost, &e) == 0)
+			break;
+		assert_int_equal(e.kind, ERR_BUSY);
+		os_sleep_ns(&ctx, 10000000);
+	}
+	assert_non_null(g);
+	assert_true(lost);
+	assert_string_equal(said(), "freeze\nthaw\n");
+	assert_int_equal(os_guard_end(g, &e), 0);
+	assert_string_equal(said(), "freeze\nthaw\nanother\n");
+}
+
+static void a_lost_freeze_is_thawed_by_whoever_finds_its_note(void **state)
+{
+	static const char whole[] = "holdfast-freeze 60000000000 ";
+	struct ctx ctx = {.clock = os_clock()};
+	struct err e;
+	bool lost;
+	char path[128];
+
+	snprintf(path, sizeof path, "%s/note", dir);
+	for (int apart = 0; apart < 2; apart++) {
+		int rc = -1;
+
+		lose_a_freeze();
+		for (int i = 0; i < 6000 && rc == -1; i++) {
+			rc = apart ? os_guard_thaw_apart(path, &e)
+				   : os_guard_thaw_left(path, &lost, &e);
+			if (rc == -1)
+				os_sleep_ns(&ctx, 10000000);
+		}
+		assert_int_equal(rc, 0);
+		assert_true(lost);
+		until_said("freeze\nthaw\n");
+		while (os_guard_thaw_left(path, &lost, &e) == -1) /* it is at the note still */
+			assert_int_equal(e.kind, ERR_BUSY);
+		assert_false(lost);
+		assert_string_equal(said(), "freeze\nthaw\n");
+		lost = true;
+		snprintf(path, sizeof path, "%s/said", dir);
+		unlink(path);
+		snprintf(path, sizeof path, "%s/note", dir);
+	}
+	/* One that does not say all of it is not run. */
+	assert_int_equal(os_file_replace(path, span_str(whole), 0600, &e), 0);
+	assert_int_equal(os_guard_thaw_left(path, &lost, &e), -1);
+	assert_int_equal(e.kind, ERR_UNSUPPORTED);
+	/* Nor what others may have written. */
+	assert_int_equal(os_file_replace(path, span_str("x"), 0600, &e), 0);
+	assert_int_equal(chmod(path, 0622), 0);
+	assert_int_equal(os_guard_thaw_left(path, &lost, &e), -1);
+	assert_int_equal(e.kind, ERR_DENIED);
+}
+
+/* The power was cut, and the note is of a version that did not say how to thaw. */
 static void what_a_lost_run_left_frozen_is_thawed_first(void **state)
 {
 	struct os_guard *g;
@@ -209,6 +319,8 @@ static int teardown(void **state)
 
 	snprintf(path, sizeof path, "%s/said", dir);
 	unlink(path);
+	snprintf(path, sizeof path, "%s/may", dir);
+	unlink(path);
 	snprintf(path, sizeof path, "%s/note", dir);
 	unlink(path);
 	return rmdir(dir);
@@ -223,8 +335,11 @@ int main(void)
 	    T(a_freeze_that_fails_or_takes_too_long_is_thawed),
 	    T(interrupted_it_breaks_off_the_freeze_and_thaws),
 	    T(a_thaw_that_fails_is_told_and_tried_by_the_next),
+	    T(a_thaw_that_fails_for_a_moment_is_no_failure),
 	    T(whoever_froze_may_be_killed),
 	    T(the_guard_may_be_killed),
+	    T(a_lost_freeze_is_thawed_as_its_own_run_said),
+	    T(a_lost_freeze_is_thawed_by_whoever_finds_its_note),
 	    T(what_a_lost_run_left_frozen_is_thawed_first),
 	};
 

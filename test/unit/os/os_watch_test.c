@@ -1,10 +1,12 @@
 /* os_watch: what changes below the paths is seen, and nothing else. */
 #include "unit/unit.h"
 
+#include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 
 #include "os/os.h"
@@ -111,6 +113,26 @@ static void what_comes_is_watched_as_well(void **state)
 	os_watch_close(w);
 }
 
+static void what_is_written_through_a_mapping_is_seen_when_it_is_let_go(void **state)
+{
+	struct os_watch *w;
+	char *p;
+	int fd;
+
+	put("in/mapped", "text");
+	w = open_at("in", "file");
+	fd = open(at("in/mapped"), O_RDWR);
+	assert_int_not_equal(fd, -1);
+	p = mmap(NULL, 4, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	assert_ptr_not_equal(p, MAP_FAILED);
+	close(fd);
+	assert_int_equal(seen(w), OS_WATCH_QUIET);
+	p[0] = 'x';
+	munmap(p, 4);
+	assert_int_equal(seen(w), OS_WATCH_CHANGED);
+	os_watch_close(w);
+}
+
 static void a_path_that_is_replaced_is_told_as_lost(void **state)
 {
 	struct os_watch *w = open_at("in", "file");
@@ -184,6 +206,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    T(each_change_below_is_seen_and_no_other),
 	    T(what_comes_is_watched_as_well),
+	    T(what_is_written_through_a_mapping_is_seen_when_it_is_let_go),
 	    T(a_path_that_is_replaced_is_told_as_lost),
 	    T(more_than_may_be_watched_is_told_with_what_to_do),
 	};
