@@ -103,7 +103,7 @@ static void tell_hooks_over(struct job *j)
 	if (j->p->line == NULL || j->p->system->hooks.before.n == 0)
 		return;
 	snprintf(line, sizeof line,
-	    "{\"type\":\"event\",\"event\":\"" JOB_HOOKS_OVER "\",\"mono_ms\":%lld}",
+	    "{\"type\":\"item\",\"event\":\"" JOB_HOOKS_OVER "\",\"mono_ms\":%lld}",
 	    (long long)(clock->mono_ns(clock) / 1000000));
 	j->p->line(j->p->arg, line);
 }
