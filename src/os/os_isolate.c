@@ -110,7 +110,7 @@ static int settle_mounts(const struct os_isolate *i)
 	return 0;
 }
 
-int os_isolate_become(const struct os_isolate *i)
+static void hold_rlimits(const struct os_isolate *i)
 {
 	struct rlimit none = {0, 0}, memory = {i->limits.memory, i->limits.memory};
 
@@ -119,10 +119,30 @@ int os_isolate_become(const struct os_isolate *i)
 		setrlimit(RLIMIT_DATA, &memory);
 	if (i->limits.cpu && !i->limited.cpu)
 		(void)!setpriority(PRIO_PROCESS, 0, NICE);
+}
+
+static int become(const struct os_isolate *i)
+{
+	hold_rlimits(i);
 	if (i->becomes &&
 	    (initgroups(i->user, i->gid) == -1 || setgid(i->gid) == -1 || setuid(i->uid) == -1))
 		return -1;
 	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
+
+int os_isolate_inside(const void *arg)
+{
+	struct os_isolate i = *(const struct os_isolate *)arg;
+
+	os_cgroup_enter(i.group);
+	i.spaces &= ~CLONE_NEWPID; /* that takes another process */
+	if ((i.user_space && enter_user_space(i.uid, i.gid) == -1) ||
+	    (i.spaces && unshare(i.spaces) == -1) ||
+	    ((i.spaces & CLONE_NEWNET) && loopback_up() == -1) ||
+	    ((i.spaces & CLONE_NEWNS) && settle_mounts(&i) == -1))
+		return -1;
+	hold_rlimits(&i);
+	return 0;
 }
 
 static void usual_signals(void)
@@ -158,7 +178,7 @@ static _Noreturn void be_program(
 		fail(report);
 	if ((i->spaces & CLONE_NEWNS) && settle_mounts(i) == -1)
 		fail(report);
-	if (os_isolate_become(i) == -1 || chdir(dir) == -1)
+	if (become(i) == -1 || chdir(dir) == -1)
 		fail(report);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (write(talk, "r", 1) != 1 || read(talk, &word, 1) != 1)

@@ -62,7 +62,11 @@ int os_isolate_start(
 int os_isolate_run(const struct os_isolate *i, const struct os_isolate_child *c, int64_t timeout_ns,
     struct ctx *ctx, struct buf *out, int *status, struct err *e);
 
-/* After fork, in a child that runs on: become its user, and hold its rlimits.  0 or -1, errno. */
-int os_isolate_become(const struct os_isolate *i);
+/*
+ * For who starts programs by himself (os_spawn.h): in the new process, before it becomes another,
+ * everything but process ids of its own and the user; arg is a struct os_isolate *.  0, or -1 and
+ * errno.
+ */
+int os_isolate_inside(const void *arg);
 
 #endif
