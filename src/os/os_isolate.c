@@ -140,7 +140,7 @@ int os_isolate_inside(const void *arg)
 	    (i.spaces && unshare(i.spaces) == -1) ||
 	    ((i.spaces & CLONE_NEWNET) && loopback_up() == -1) ||
 	    ((i.spaces & CLONE_NEWNS) && settle_mounts(&i) == -1))
-		return -1;
+		return errno ? errno : EPERM;
 	hold_rlimits(&i);
 	return 0;
 }

@@ -64,8 +64,8 @@ int os_isolate_run(const struct os_isolate *i, const struct os_isolate_child *c,
 
 /*
  * For who starts programs by himself (os_spawn.h): in the new process, before it becomes another,
- * everything but process ids of its own and the user; arg is a struct os_isolate *.  0, or -1 and
- * errno.
+ * everything but process ids of its own and the user; arg is a struct os_isolate *.  0 or
+ * an errno.
  */
 int os_isolate_inside(const void *arg);
 
