@@ -50,6 +50,7 @@ void snapshot_facts_fini(struct snapshot *s)
 			free(p->errors[j].message);
 		}
 		free(p->errors);
+		free(p->facts);
 	}
 	free(s->parts);
 	free_texts(s->excludes, s->nexcludes);

@@ -49,6 +49,12 @@ struct snapshot_part {
 		char *path, *message;
 	} * errors;
 	size_t nerrors; /* at most 100 of stats.errors */
+	char *facts;    /* what the source noted of itself, JSON of an object; NULL: nothing */
+	/* The stretch of a continuous log (repo/log.h) that this part needs, as the head has it. */
+	bool has_log;
+	uint8_t stream[FORMAT_UID];
+	uint32_t timeline;
+	uint64_t log_start, log_end;
 };
 
 /* What was strange about a run, as engine/anomaly.h found; value against usual. */

@@ -104,6 +104,44 @@ static json_t *time_json(int64_t ns)
 	return json_string(text);
 }
 
+static json_t *noted_json(const struct snapshot_part *p)
+{
+	json_t *o = p->facts ? json_loads(p->facts, JSON_REJECT_DUPLICATES, NULL) : NULL;
+
+	return o ? o : json_object();
+}
+
+/* A position, of 64 bits, which JSON's numbers are not everywhere. */
+static json_t *position_json(uint64_t v)
+{
+	char text[17];
+
+	snprintf(text, sizeof text, "%016llx", (unsigned long long)v);
+	return json_string(text);
+}
+
+/* One for each part, null for those that need none; nothing at all where none does. */
+static json_t *logs_json(const struct snapshot *s)
+{
+	json_t *list = json_array();
+	bool any = false;
+
+	for (size_t i = 0; i < s->nparts; i++) {
+		const struct snapshot_part *p = &s->parts[i];
+
+		any = any || p->has_log;
+		json_array_append_new(list,
+		    p->has_log ? json_pack("{s:o,s:I,s:o,s:o}", "stream", uid_json(p->stream),
+				     "timeline", (json_int_t)p->timeline, "start",
+				     position_json(p->log_start), "end", position_json(p->log_end))
+			       : json_null());
+	}
+	if (any)
+		return list;
+	json_decref(list);
+	return NULL;
+}
+
 static json_t *part_json(const struct snapshot_part *p)
 {
 	json_t *o = json_object(), *stats = json_object(), *errors = json_array();
@@ -122,7 +160,7 @@ static json_t *part_json(const struct snapshot_part *p)
 	json_object_set_new(o, "tree", id_json(p->has_tree, &p->tree));
 	json_object_set_new(o, "outcome", json_string(snapshot_outcome_name(p->outcome)));
 	json_object_set_new(o, "statistics", stats);
-	json_object_set_new(o, "facts", json_object());
+	json_object_set_new(o, "facts", noted_json(p));
 	json_object_set_new(o, "errors", errors);
 	return o;
 }
@@ -158,6 +196,7 @@ static char *dump_free(json_t *o, bool whole)
 void snapshot_json_encode(const struct snapshot *s, char **head, char **facts)
 {
 	json_t *h = json_object(), *f = json_object(), *roots = json_array(), *parts = json_array();
+	json_t *logs;
 	bool ok = true;
 
 	ok &= json_object_set_new(h, "host", json_string(s->host)) == 0;
@@ -186,6 +225,8 @@ void snapshot_json_encode(const struct snapshot *s, char **head, char **facts)
 		json_array_append_new(parts, part_json(&s->parts[i]));
 	}
 	json_object_set_new(h, "roots", roots);
+	if ((logs = logs_json(s)) != NULL)
+		json_object_set_new(h, "logs", logs);
 	json_object_set_new(f, "parts", parts);
 	json_object_set_new(f, "excludes", list_json(s->excludes, s->nexcludes));
 	json_object_set_new(f, "anomalies", anomalies_json(s));
@@ -291,6 +332,8 @@ static bool decode_part(const json_t *o, struct snapshot_part *p)
 		    json_integer_value(json_object_get(stats, stat_fields[i].name));
 	p->name = get_text(o, "name");
 	p->kind = get_text(o, "kind");
+	if (json_object_size(json_object_get(o, "facts")) > 0)
+		p->facts = json_dumps(json_object_get(o, "facts"), JSON_COMPACT | JSON_SORT_KEYS);
 	return outcome && p->name && p->kind &&
 	       json_list(json_object_get(o, "paths"), &p->paths, &p->npaths) &&
 	       get_id(json_object_get(o, "tree"), &p->has_tree, &p->tree) &&
@@ -381,6 +424,43 @@ static bool decode_roots(const json_t *h, struct snapshot *s)
 	return true;
 }
 
+static bool get_position(const json_t *o, const char *key, uint64_t *out)
+{
+	const char *s = json_string_value(json_object_get(o, key));
+	uint8_t b[8];
+
+	if (s == NULL || strlen(s) != 16 || !hex_decode(b, sizeof b, s))
+		return false;
+	*out = 0;
+	for (size_t i = 0; i < sizeof b; i++)
+		*out = *out << 8 | b[i];
+	return true;
+}
+
+/* Absent in what needs no log.  What is malformed is no head: it may need what prune would take. */
+static bool decode_logs(const json_t *logs, struct snapshot *s)
+{
+	if (logs == NULL)
+		return true;
+	if (!json_is_array(logs) || json_array_size(logs) != s->nparts)
+		return false;
+	for (size_t i = 0; i < s->nparts; i++) {
+		const json_t *o = json_array_get(logs, i), *line = json_object_get(o, "timeline");
+		struct snapshot_part *p = &s->parts[i];
+
+		if (json_is_null(o))
+			continue;
+		if (!get_uid(o, "stream", p->stream) || !json_is_integer(line) ||
+		    json_integer_value(line) < 0 || json_integer_value(line) > UINT32_MAX ||
+		    !get_position(o, "start", &p->log_start) ||
+		    !get_position(o, "end", &p->log_end) || p->log_start > p->log_end)
+			return false;
+		p->timeline = (uint32_t)json_integer_value(line);
+		p->has_log = true;
+	}
+	return true;
+}
+
 int snapshot_json_decode(struct span head, struct span facts, struct snapshot *s, struct err *e)
 {
 	json_t *h = json_loadb((const char *)head.p, head.n, JSON_REJECT_DUPLICATES, NULL);
@@ -394,6 +474,7 @@ int snapshot_json_decode(struct span head, struct span facts, struct snapshot *s
 	}
 	if (facts.p == NULL || s->unread)
 		ok = ok && decode_roots(h, s);
+	ok = ok && decode_logs(json_object_get(h, "logs"), s);
 
 	json_decref(h);
 	json_decref(f);

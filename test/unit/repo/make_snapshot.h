@@ -54,6 +54,12 @@ static inline struct snapshot *make_snapshot(int64_t start_ns)
 	p->nerrors = 1;
 	p->errors[0].path = mem_strdup("/bad\001\377");
 	p->errors[0].message = mem_strdup("no \"luck\"");
+	p->facts = mem_strdup("{\"a\":[1,2],\"b\":\"\303\244\"}");
+	p->has_log = true;
+	memset(p->stream, 6, sizeof p->stream);
+	p->timeline = UINT32_MAX;
+	p->log_start = UINT64_C(0xfedcba9800000028);
+	p->log_end = UINT64_MAX;
 	p = &s->parts[1];
 	p->name = mem_strdup("stdin");
 	p->kind = mem_strdup("stdin");

@@ -62,6 +62,13 @@ static void assert_same(const struct snapshot *a, const struct snapshot *b)
 			assert_string_equal(p->errors[k].path, q->errors[k].path);
 			assert_string_equal(p->errors[k].message, q->errors[k].message);
 		}
+		assert_int_equal(p->facts == NULL, q->facts == NULL);
+		if (p->facts)
+			assert_string_equal(p->facts, q->facts);
+		assert_int_equal(p->has_log, q->has_log);
+		assert_memory_equal(p->stream, q->stream, FORMAT_UID);
+		assert_int_equal(p->timeline, q->timeline);
+		assert_true(p->log_start == q->log_start && p->log_end == q->log_end);
 	}
 }
 
@@ -90,6 +97,47 @@ static void json_comes_back(void **state)
 		snapshot_free(s);
 		snapshot_free(got);
 	}
+}
+
+/* As every snapshot of before logs: not even the member is there. */
+static void one_without_a_log_names_none(void **state)
+{
+	struct snapshot *s = make_snapshot(0), *got = mem_zalloc(sizeof *got);
+	char *head, *facts;
+	struct err e;
+
+	s->parts[0].has_log = false;
+	free(s->parts[0].facts);
+	s->parts[0].facts = NULL;
+	snapshot_json_encode(s, &head, &facts);
+	assert_null(strstr(head, "logs"));
+	assert_non_null(strstr(facts, "\"facts\":{}"));
+	OK(snapshot_json_decode(span_str(head), span_str(facts), got, &e));
+	assert_false(got->parts[0].has_log);
+	assert_null(got->parts[0].facts);
+	free(head);
+	free(facts);
+	snapshot_free(s);
+	snapshot_free(got);
+}
+
+/* Who prunes has no more than the head. */
+static void the_log_is_in_the_head(void **state)
+{
+	struct snapshot *s = make_snapshot(0), *got = mem_zalloc(sizeof *got);
+	char *head, *facts;
+	struct err e;
+
+	snapshot_json_encode(s, &head, &facts);
+	OK(snapshot_json_decode(span_str(head), span_of(NULL, 0), got, &e));
+	assert_true(got->head_only && got->parts[0].has_log && !got->parts[1].has_log);
+	assert_int_equal(got->parts[0].timeline, UINT32_MAX);
+	assert_true(got->parts[0].log_start == s->parts[0].log_start);
+	assert_true(got->parts[0].log_end == UINT64_MAX);
+	free(head);
+	free(facts);
+	snapshot_free(s);
+	snapshot_free(got);
 }
 
 static void an_object_comes_back(void **state)
@@ -235,6 +283,12 @@ static void what_a_writer_signed_is_no_junk_and_its_head_decides(void **state)
 	    {false, "05050505", "06050505", UNREAD},
 	    {true, ",null]", ", 123]", RIDDLE},
 	    {true, "\"roots\"", "\"Roots\"", RIDDLE},
+	    {true, "\"roots\":[\"0", "\"roots\":[\"x", RIDDLE},
+	    {true, "\"end\":\"ffff", "\"end\":\"0000", RIDDLE},
+	    {true, "\"end\":\"ffff", "\"end\":\"ffxf", RIDDLE},
+	    {true, "\"stream\":\"06", "\"stream\":\"x6", RIDDLE},
+	    {true, "\"logs\":[", "\"Logs\":[", READ},
+	    {true, ":4294967295", ":4294967296", RIDDLE},
 	    {false, "\"parts\"", "\"Parts\"", UNREAD},
 	    {false, "incomplete", "Incomplete", READ},
 	    {true, "differential", "Differential", READ},
@@ -355,6 +409,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(json_comes_back),
+	    cmocka_unit_test(one_without_a_log_names_none),
+	    cmocka_unit_test(the_log_is_in_the_head),
 	    cmocka_unit_test(an_object_comes_back),
 	    cmocka_unit_test(a_host_that_is_not_text_is_refused),
 	    cmocka_unit_test(every_damaged_byte_is_found),
