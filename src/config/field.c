@@ -271,6 +271,10 @@ static int bind_one(
 		if (need_text(n, "a duration", e) == -1)
 			return -1;
 		return calendar_parse_duration(n->text, at, e) == 0 ? 0 : wrong(n, e);
+	case FIELD_SIZE:
+		if (need_text(n, "a size", e) == -1)
+			return -1;
+		return calendar_parse_size(n->text, at, e) == 0 ? 0 : wrong(n, e);
 	case FIELD_PERCENT:
 		return bind_percent(n, f, at, e);
 	case FIELD_SCHEDULE:

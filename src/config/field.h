@@ -26,6 +26,7 @@ enum field_type {
 	FIELD_FLAG,     /* bool: yes, no, true, false */
 	FIELD_COUNT,    /* unsigned, 0 to 1,000,000,000 */
 	FIELD_DURATION, /* struct calendar_duration */
+	FIELD_SIZE,     /* uint64_t, bytes: what calendar_parse_size takes */
 	FIELD_PERCENT,  /* double, above 0 to 100 */
 	FIELD_SCHEDULE, /* char *: what schedule_parse takes; { every: } and { cron: } too */
 	FIELD_WINDOWS,  /* struct field_windows: a window of the week, or a list of them */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #define RATE   "^[0-9]+([kKMGTPE](i?B)?|B)?(/s)?$"
+#define SIZE   "^[0-9]+ ?([kKMGTPE](i?B)?|B)?$"
 #define LENGTH "^([0-9]+(ms|s|m|h|d|w|mo|y))+$"
 #define WINDOW "^([a-z,-]+ +)?[0-9]{2}:[0-9]{2}-[0-9]{2}:[0-9]{2}$"
 #define SECRET "^(file:/|env:.|command:.|credential:[^./])"
@@ -74,6 +75,9 @@ static json_t *of_type(const struct field *f)
 		return number();
 	case FIELD_DURATION:
 		return pattern(LENGTH);
+	case FIELD_SIZE:
+		return any_of(
+		    pattern(SIZE), json_pack("{s:s, s:i}", "type", "integer", "minimum", 0));
 	case FIELD_PERCENT:
 		return json_pack(
 		    "{s:s, s:i, s:i}", "type", "number", "exclusiveMinimum", 0, "maximum", 100);

@@ -47,6 +47,19 @@ const struct world_system *world_system_at(const struct world *w, size_t i)
 	return (const struct world_system *)w->systems.v + i;
 }
 
+const struct world_source *world_source_at(const struct world_system *s, size_t i)
+{
+	return (const struct world_source *)s->sources.v + i;
+}
+
+const struct world_source *world_source_of(const struct world_system *s, enum world_kind kind)
+{
+	for (size_t i = 0; i < s->sources.n; i++)
+		if (world_source_at(s, i)->kind == (int)kind)
+			return world_source_at(s, i);
+	return NULL;
+}
+
 const char *world_role_name(int role)
 {
 	static const char *const names[] = {"", "primary", "secondary", "archive", "offsite"};
@@ -219,8 +232,12 @@ static int check_system(const struct world *w, const struct world_system *s, str
 	if (s->sources.n == 0)
 		return node_fail(s->item.at, e, "%s has no sources", s->item.name);
 	for (size_t i = 0; i < s->sources.n; i++) {
-		const struct world_source *src = (const struct world_source *)s->sources.v + i;
+		const struct world_source *src = world_source_at(s, i);
 
+		if (world_check_source(w, s, i, e) == -1)
+			return -1;
+		if (src->kind != WORLD_FILES)
+			continue;
 		if (src->files.paths.n == 0)
 			return node_fail(src->item.at, e, "a source without paths");
 		for (size_t j = 0; j < src->files.paths.n; j++)

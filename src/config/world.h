@@ -16,6 +16,7 @@
 #define HF_CONFIG_WORLD_H
 
 #include "config/field.h"
+#include "config/world_postgresql.h"
 #include "config/world_server.h"
 
 enum world_role { /* 0: not said */
@@ -118,9 +119,14 @@ struct world_files {
 	bool exclude_caches, one_file_system;
 };
 
+enum world_kind { WORLD_FILES = 1, WORLD_POSTGRESQL };
+
 struct world_source {
 	struct field_item item;
+	char *part; /* what it is called in a snapshot; left out: by its kind */
 	struct world_files files;
+	struct world_postgresql postgresql;
+	int kind; /* enum world_kind: which of both it is */
 };
 
 struct world_system {
@@ -182,6 +188,9 @@ const struct world_tier *world_tier(const struct world *w, const char *name);
 const struct world_system *world_system(const struct world *w, const char *name);
 const struct world_repository *world_repository_at(const struct world *w, size_t i);
 const struct world_system *world_system_at(const struct world *w, size_t i);
+const struct world_source *world_source_at(const struct world_system *s, size_t i);
+/* Its first source that is of the kind, or NULL. */
+const struct world_source *world_source_of(const struct world_system *s, enum world_kind kind);
 
 /*
  * Where the catalog is, for catalog_open (new text): HOLDFAST_CATALOG of `env`, or what is declared

@@ -163,6 +163,7 @@ static int finish(struct world *w, char *(*env)(const char *), struct mistakes *
 	if (m->n == 0) {
 		world_imply_destinations(w);
 		world_imply_archive(w);
+		world_imply_sources(w);
 		world_check(w, m);
 	}
 	rc = mistakes_tell(m, e);

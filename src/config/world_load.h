@@ -7,6 +7,12 @@
 /* Tiers that name no destinations get all repositories where their data may be. */
 void world_imply_destinations(struct world *w);
 
+/* Of which kind each source is, and its part's name (world_postgresql.c). */
+void world_imply_sources(struct world *w);
+/* Is the system's source of exactly one kind, and is what it says of a server right? */
+int world_check_source(
+    const struct world *w, const struct world_system *s, size_t i, struct err *e);
+
 /* Tiers with archives that do not say when they are filled. */
 void world_imply_archive(struct world *w);
 bool world_has_archives(const struct world *w, const struct world_tier *t);

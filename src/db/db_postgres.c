@@ -37,43 +37,6 @@ struct server {
 	int64_t changed;
 };
 
-/* What a five-letter code means, by as much of it as matters. */
-static enum err_kind kind_of(const char *state)
-{
-	static const struct {
-		const char *state;
-		enum err_kind kind;
-	} kinds[] = {
-	    {"23505", ERR_EXISTS},
-	    {"40001", ERR_BUSY},
-	    {"40P01", ERR_BUSY},
-	    {"55P03", ERR_BUSY},
-	    {"57014", ERR_TIMEOUT},
-	    {"25P03", ERR_TIMEOUT},
-	    {"57P", ERR_UNREACHABLE},
-	    {"08", ERR_UNREACHABLE},
-	    {"53100", ERR_NO_SPACE},
-	    {"53", ERR_BUSY},
-	    {"28", ERR_DENIED},
-	    {"42501", ERR_DENIED},
-	    {"25006", ERR_DENIED},
-	    {"3D000", ERR_ABSENT},
-	    {"58", ERR_IO},
-	    {"XX001", ERR_CORRUPT},
-	    {"XX002", ERR_CORRUPT},
-	    {"0A", ERR_UNSUPPORTED},
-	    {"22", ERR_BUG},
-	    {"23", ERR_BUG},
-	    {"25", ERR_BUG},
-	    {"42", ERR_BUG},
-	};
-
-	for (size_t i = 0; state != NULL && i < sizeof kinds / sizeof *kinds; i++)
-		if (strncmp(state, kinds[i].state, strlen(kinds[i].state)) == 0)
-			return kinds[i].kind;
-	return ERR_FAILED;
-}
-
 static int no_more(struct server *d)
 {
 	d->pq->finish(d->conn);
@@ -96,7 +59,7 @@ static int failed(struct server *d, const char *sql, PGresult *r, struct err *e)
 
 	if (why == NULL)
 		why = d->pq->errorMessage(d->conn);
-	err_set(e, lost ? ERR_UNREACHABLE : kind_of(state), "%.60s: %.*s", sql,
+	err_set(e, lost ? ERR_UNREACHABLE : pq_kind(state), "%.60s: %.*s", sql,
 	    (int)first_line(why), why);
 	d->pq->clear(r);
 	if (lost)

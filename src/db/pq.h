@@ -33,9 +33,32 @@ struct pq {
 	__typeof__(PQgetisnull) *getisnull;
 	__typeof__(PQcmdTuples) *cmdTuples;
 	__typeof__(PQclear) *clear;
+	/* What waits with an end (pg.h). */
+	__typeof__(PQconnectStartParams) *connectStartParams;
+	__typeof__(PQconnectPoll) *connectPoll;
+	__typeof__(PQsetErrorVerbosity) *setErrorVerbosity;
+	__typeof__(PQsetnonblocking) *setnonblocking;
+	__typeof__(PQsocket) *socket;
+	__typeof__(PQsendQuery) *sendQuery;
+	__typeof__(PQsendQueryParams) *sendQueryParams;
+	__typeof__(PQflush) *flush;
+	__typeof__(PQconsumeInput) *consumeInput;
+	__typeof__(PQisBusy) *isBusy;
+	__typeof__(PQgetResult) *getResult;
+	__typeof__(PQgetCopyData) *getCopyData;
+	__typeof__(PQputCopyData) *putCopyData;
+	__typeof__(PQputCopyEnd) *putCopyEnd;
+	__typeof__(PQfreemem) *freemem;
+	__typeof__(PQgetCancel) *getCancel;
+	__typeof__(PQcancel) *cancel;
+	__typeof__(PQfreeCancel) *freeCancel;
+	__typeof__(PQparameterStatus) *parameterStatus;
 };
 
 /* NULL: ERR_UNSUPPORTED, with what to install. */
 const struct pq *pq_open(struct err *e);
+
+/* What a five-letter code of an answer means; NULL: ERR_FAILED. */
+enum err_kind pq_kind(const char *state);
 
 #endif
