@@ -27,7 +27,7 @@ static int read_number(const char *text, uint64_t max, uint64_t *out, struct err
 
 static int read_timeline(const char *text, uint32_t *out, struct err *e)
 {
-	uint64_t v;
+	uint64_t v = 0;
 
 	if (read_number(text, UINT32_MAX, &v, e) == -1)
 		return err_wrap(e, "a timeline");

@@ -48,21 +48,18 @@ static struct follow_part *add(struct follow_queue *q, uint32_t timeline, uint64
 	p = &q->v[q->n++];
 	*p = (struct follow_part){
 	    .timeline = timeline, .start = start, .got = start, .asked = start, .safe = start};
+	if (timeline == q->timeline && start < q->lsn)
+		p->asked = p->safe = q->lsn < start + q->segment ? q->lsn : start + q->segment;
 	return p;
 }
 
-void follow_queue_begin(struct follow_queue *q, uint32_t timeline, uint64_t lsn)
+void follow_queue_begin(struct follow_queue *q, uint32_t timeline, uint64_t lsn, uint64_t from)
 {
 	q->n = 0;
 	q->small_busy = false;
 	q->timeline = q->at_timeline = timeline;
 	q->lsn = lsn;
-	q->at = begin_of(q, lsn);
-	if (lsn != q->at) {
-		struct follow_part *p = add(q, timeline, q->at);
-
-		p->asked = p->safe = lsn;
-	}
+	q->at = from;
 }
 
 void follow_queue_got(struct follow_queue *q, uint32_t timeline, uint64_t from, uint64_t to)
@@ -91,7 +88,9 @@ void follow_queue_ended(struct follow_queue *q, uint32_t timeline)
 
 void follow_queue_history(struct follow_queue *q, uint32_t timeline)
 {
-	add(q, timeline, 0)->history = true;
+	struct follow_part *p = add(q, timeline, 0);
+
+	*p = (struct follow_part){.history = true, .timeline = timeline};
 }
 
 /* ---- What is next. */
@@ -224,7 +223,7 @@ uint64_t follow_queue_safe(const struct follow_queue *q, uint32_t *timeline)
 		if (p->whole != STORED && (p->safe < p->got || !complete(q, p)))
 			break;
 	}
-	return lsn;
+	return *timeline == q->timeline && lsn < q->lsn ? q->lsn : lsn;
 }
 
 bool follow_queue_idle(const struct follow_queue *q)

@@ -56,10 +56,10 @@ void follow_queue_init(
 void follow_queue_fini(struct follow_queue *q);
 
 /*
- * All before lsn is durable.  What is received begins where its segment does: those bytes up to
- * lsn are known, and not put alone again.
+ * All before lsn is durable; what is received begins at `from`, where a segment does, and is not
+ * later: those bytes up to lsn are known, and not put alone again.
  */
-void follow_queue_begin(struct follow_queue *q, uint32_t timeline, uint64_t lsn);
+void follow_queue_begin(struct follow_queue *q, uint32_t timeline, uint64_t lsn, uint64_t from);
 
 /* These bytes are here now: within one segment, and right after those before. */
 void follow_queue_got(struct follow_queue *q, uint32_t timeline, uint64_t from, uint64_t to);

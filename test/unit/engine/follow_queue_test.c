@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "engine/follow_queue.h"
 
@@ -25,7 +26,7 @@ static void synchronous_commits_gather_while_one_put_is_under_way(void **state)
 	struct follow_job a, b;
 
 	follow_queue_init(&q, SEG, true, 0);
-	follow_queue_begin(&q, 1, 0);
+	follow_queue_begin(&q, 1, 0, 0);
 	follow_queue_got(&q, 1, 0, 10);
 	assert_true(follow_queue_claim(&q, &both, 0, &a));
 	assert_int_equal(a.what, FOLLOW_SMALL);
@@ -54,7 +55,7 @@ static void a_segment_that_went_in_pieces_goes_whole_after_its_end(void **state)
 	struct follow_job j;
 
 	follow_queue_init(&q, SEG, true, 0);
-	follow_queue_begin(&q, 1, 0);
+	follow_queue_begin(&q, 1, 0, 0);
 	follow_queue_got(&q, 1, 0, 10);
 	assert_true(follow_queue_claim(&q, &both, 0, &j));
 	follow_queue_done(&q, &j, true);
@@ -83,7 +84,7 @@ static void what_catches_up_goes_whole(void **state)
 	struct follow_job a, b;
 
 	follow_queue_init(&q, SEG, true, 0);
-	follow_queue_begin(&q, 1, 0);
+	follow_queue_begin(&q, 1, 0, 0);
 	follow_queue_got(&q, 1, 0, SEG);
 	follow_queue_got(&q, 1, SEG, 2 * SEG);
 	assert_true(follow_queue_claim(&q, &both, 0, &a));
@@ -103,7 +104,7 @@ static void an_open_segment_waits_for_its_time_and_no_longer(void **state)
 	struct follow_job j;
 
 	follow_queue_init(&q, SEG, false, 1000);
-	follow_queue_begin(&q, 1, 0);
+	follow_queue_begin(&q, 1, 0, 0);
 	follow_queue_got(&q, 1, 0, 10);
 	assert_true(follow_queue_claim(&q, &both, 5000, &j));
 	follow_queue_done(&q, &j, true);
@@ -127,7 +128,7 @@ static void a_timeline_is_safe_only_with_its_history(void **state)
 	uint32_t timeline;
 
 	follow_queue_init(&q, SEG, true, 0);
-	follow_queue_begin(&q, 1, 0);
+	follow_queue_begin(&q, 1, 0, 0);
 	follow_queue_got(&q, 1, 0, 30);
 	follow_queue_ended(&q, 1);
 	follow_queue_history(&q, 2);
@@ -155,7 +156,7 @@ static void what_is_known_is_received_again_but_not_put_again(void **state)
 	struct follow_job j;
 
 	follow_queue_init(&q, SEG, true, 0);
-	follow_queue_begin(&q, 3, SEG + 20);
+	follow_queue_begin(&q, 3, SEG + 20, SEG);
 	assert_int_equal(q.at, SEG);
 	assert_int_equal(safe(&q), SEG + 20);
 	follow_queue_got(&q, 3, SEG, SEG + 15);
@@ -185,7 +186,7 @@ static void random_puts_never_make_more_safe_than_is_durable(void **state)
 
 		memset(there, 0, sizeof there);
 		follow_queue_init(&q, SEG, rand() % 2, 50);
-		follow_queue_begin(&q, 1, 0);
+		follow_queue_begin(&q, 1, 0, 0);
 		while (at < sizeof there || !follow_queue_idle(&q)) {
 			uint64_t s, end = 0;
 
