@@ -27,7 +27,8 @@ static const struct os_symbol calls[] = {
 #define X(name) {"fuse_" #name, offsetof(struct mount_fuse, name)},
     MOUNT_FUSE_CALLS(X)
 #undef X
-	{NULL},
+	{"fuse_new_31", offsetof(struct mount_fuse, new_31)},
+    {NULL},
 };
 static struct os_library library = {
     "libfuse3.so.3", "libfuse3-3, and fuse3", calls, &mount_fuse, OS_LIBRARY_INIT, .begin = begin};

@@ -7,6 +7,7 @@
 #ifndef HF_ENGINE_MOUNT_FUSE_H
 #define HF_ENGINE_MOUNT_FUSE_H
 
+#include <fuse.h>
 #include <fuse_lowlevel.h>
 
 #include "base/err.h"
@@ -33,12 +34,20 @@
 	X(reply_statfs)                                                                            \
 	X(reply_xattr)                                                                             \
 	X(add_direntry)                                                                            \
-	X(add_direntry_plus)
+	X(add_direntry_plus)                                                                       \
+	X(mount)                                                                                   \
+	X(unmount)                                                                                 \
+	X(destroy)                                                                                 \
+	X(get_session)                                                                             \
+	X(get_context)
 
 struct mount_fuse {
 #define X(name) __typeof__(fuse_##name) *name;
 	MOUNT_FUSE_CALLS(X)
 #undef X
+	/* fuse_new, which has a version in its name. */
+	struct fuse *(*new_31)(
+	    struct fuse_args *args, const struct fuse_operations *op, size_t size, void *data);
 };
 
 extern struct mount_fuse mount_fuse; /* written by load alone */

@@ -30,6 +30,13 @@ struct restore_params {
 	bool verify;                   /* read back and compare afterwards */
 	bool dry_run;
 	unsigned jobs;
+	/*
+	 * Files of more bytes than this (0: none) get all but their content: their size, holes
+	 * alone; `hollow` is told of each, by the walk's thread, with its path in the snapshot.
+	 */
+	uint64_t hollow_above;
+	int (*hollow)(void *arg, const char *path, uint64_t size, struct err *e);
+	void *hollow_arg;
 	struct thaw_params thaw; /* of what sleeps in cold storage; zeroed: none is paid for */
 };
 

@@ -1,0 +1,58 @@
+/*
+ * instant: a folder of a snapshot that can be used at once, and becomes a folder of plain files
+ * while it is.
+ *
+ * Beside TARGET there is TARGET.holdfast, its owner's alone:
+ *
+ *     data/    what TARGET shows and will be: small files whole, large ones filled as they are used
+ *     state    what of them is here (instant_state.h)
+ *     lock     held, with the pid of who serves it
+ *
+ * First open prepares: all but the content of large files is restored.  After a crash the same open
+ * goes on with every write that there was.  At the end data/ takes the place of TARGET, which is
+ * empty, in one step.
+ *
+ * Threads: one owner; copying may be a thread of its own.
+ */
+#ifndef HF_ENGINE_INSTANT_H
+#define HF_ENGINE_INSTANT_H
+
+#include "repo/repo.h"
+#include "repo/snapshot.h"
+
+struct instant_params { /* all of it stays until the end */
+	struct repo *repo;
+	const struct snapshot *snapshot;
+	const char *root;   /* the folder in it: "/" or "/name" */
+	const char *target; /* empty, or not there */
+	unsigned jobs;      /* of the preparation; 0: one a core */
+};
+
+struct instant;
+
+/* Is there one that was begun for this target?  *pid: of who serves it, 0 if nobody does. */
+int instant_begun(
+    const char *target, bool *begun, int64_t *pid, struct id *snapshot, struct err *e);
+
+/*
+ * ERR_BUSY: somebody serves it.  ERR_EXISTS: it was begun from another snapshot, or the target is
+ * not empty.  ERR_UNSUPPORTED: the target is a file system of its own, which cannot be replaced.
+ */
+int instant_open(
+    const struct instant_params *p, struct ctx *ctx, struct instant **out, struct err *e);
+
+/* Show it at the target; until instant_unmount, which is ERR_BUSY while somebody uses it. */
+int instant_mount(struct instant *in, struct err *e);
+int instant_unmount(struct instant *in, struct err *e);
+
+/* Bring what is missing, what was asked for most first; returns when all of it is here. */
+int instant_copy(struct instant *in, struct err *e);
+size_t instant_left(struct instant *in, uint64_t *bytes); /* files that are not complete */
+
+/* Everything is here and nothing is mounted: make it the target, and remove what was beside it. */
+int instant_settle(struct instant *in, struct err *e);
+
+void instant_close(
+    struct instant *in); /* NULL does nothing; a mount is left as if we were killed */
+
+#endif

@@ -1,0 +1,288 @@
+/* instant_file: see instant_file.h. */
+#include "engine/instant_file.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "os/os.h"
+
+enum { HERE = 1, TOLD = 2, HARD = 4 };
+
+struct instant_file {
+	_Atomic unsigned refs;
+	uint32_t n;
+	int fd;
+	struct instant_state *state;
+	instant_fetch *fetch;
+	void *arg;
+	uint64_t nblocks; /* of the backup's content */
+	_Atomic unsigned asked;
+	_Atomic bool whole; /* nothing is missing, and the state was told all of it */
+
+	pthread_mutex_t lock; /* guards what follows, and writes to blocks that are not here */
+	uint64_t limit;
+	uint8_t *block; /* HERE, TOLD (to the state), HARD (as durable) */
+	struct buf hold;
+};
+
+struct instant_file *instant_file_new(
+    uint32_t n, int fd, uint64_t size, struct instant_state *state, instant_fetch *fetch, void *arg)
+{
+	struct instant_file *f = mem_zalloc(sizeof *f);
+
+	atomic_init(&f->refs, 1);
+	f->n = n;
+	f->fd = fd;
+	f->limit = size;
+	f->nblocks = size / INSTANT_BLOCK + (size % INSTANT_BLOCK != 0);
+	f->block = mem_zalloc(f->nblocks + 1);
+	f->state = state;
+	f->fetch = fetch;
+	f->arg = arg;
+	pthread_mutex_init(&f->lock, NULL);
+	return f;
+}
+
+struct instant_file *instant_file_ref(struct instant_file *f)
+{
+	atomic_fetch_add(&f->refs, 1);
+	return f;
+}
+
+void instant_file_unref(struct instant_file *f)
+{
+	if (f == NULL || atomic_fetch_sub(&f->refs, 1) != 1)
+		return;
+	os_close(f->fd);
+	pthread_mutex_destroy(&f->lock);
+	buf_fini(&f->hold);
+	free(f->block);
+	free(f);
+}
+
+void instant_file_set_state(struct instant_file *f, struct instant_state *state)
+{
+	f->state = state;
+}
+
+int instant_file_heard(
+    struct instant_file *f, uint64_t first, uint64_t count, bool hard, struct err *e)
+{
+	if (first > f->nblocks || count > f->nblocks - first)
+		return err_set(e, ERR_CORRUPT, "a file has no such blocks");
+	for (uint64_t b = first; b < first + count; b++)
+		f->block[b] |= HERE | TOLD | (hard ? HARD : 0);
+	return 0;
+}
+
+void instant_file_heard_cut(struct instant_file *f, uint64_t limit)
+{
+	if (limit < f->limit)
+		f->limit = limit;
+}
+
+int instant_file_fd(const struct instant_file *f)
+{
+	return f->fd;
+}
+
+static bool missing(const struct instant_file *f, uint64_t b)
+{
+	return !(f->block[b] & HERE) && b * INSTANT_BLOCK < f->limit;
+}
+
+static int bring(struct instant_file *f, uint64_t b, enum instant_who who, struct err *e)
+{
+	uint64_t off = b * INSTANT_BLOCK, n = f->limit - off;
+
+	if (n > INSTANT_BLOCK)
+		n = INSTANT_BLOCK;
+	buf_reset(&f->hold);
+	if (f->fetch(f->arg, who, f->n, off, (size_t)n, &f->hold, e) == -1)
+		return -1;
+	if (os_pwrite_all(f->fd, f->hold.p, f->hold.n, (off_t)off) == -1)
+		return err_sys(e, "write");
+	f->block[b] |= HERE;
+	return 0;
+}
+
+/* The blocks that these bytes touch and that are of the backup: first, and one after the last. */
+static void touched(
+    const struct instant_file *f, uint64_t off, uint64_t n, uint64_t *first, uint64_t *end)
+{
+	*first = off / INSTANT_BLOCK;
+	*end = n ? (off + n - 1) / INSTANT_BLOCK + 1 : *first;
+	if (*end > f->nblocks)
+		*end = f->nblocks;
+	if (*first > *end)
+		*first = *end;
+}
+
+ssize_t instant_file_read(struct instant_file *f, void *p, size_t n, off_t off, struct err *e)
+{
+	ssize_t got;
+
+	if (!atomic_load(&f->whole)) {
+		uint64_t b, end;
+		int rc = 0;
+
+		pthread_mutex_lock(&f->lock);
+		for (touched(f, (uint64_t)off, n, &b, &end); rc == 0 && b < end; b++)
+			if (missing(f, b)) {
+				atomic_fetch_add(&f->asked, 1);
+				rc = bring(f, b, INSTANT_FRONT, e);
+			}
+		pthread_mutex_unlock(&f->lock);
+		if (rc == -1)
+			return -1;
+	}
+	got = os_pread_full(f->fd, p, n, off);
+	return got == -1 ? err_sys(e, "read") : got;
+}
+
+/* Tell the state of blocks that are here and of which it knows nothing. */
+static int tell(struct instant_file *f, uint64_t first, uint64_t end, uint8_t what, struct err *e)
+{
+	for (uint64_t b = first, n; b < end; b += n) {
+		n = 1;
+		if (!(f->block[b] & HERE) || (f->block[b] & what))
+			continue;
+		while (b + n < end && (f->block[b + n] & HERE) && !(f->block[b + n] & what))
+			n++;
+		if (instant_state_have(f->state, f->n, b, n, what == HARD, e) == -1)
+			return -1;
+		for (uint64_t i = b; i < b + n; i++)
+			f->block[i] |= what | TOLD;
+	}
+	return 0;
+}
+
+static int write_locked(
+    struct instant_file *f, const void *p, size_t n, uint64_t off, struct err *e)
+{
+	uint64_t first, end;
+
+	touched(f, off, n, &first, &end);
+	for (uint64_t b = first; b < end; b++) {
+		bool covered = off <= b * INSTANT_BLOCK &&
+			       (off + n >= (b + 1) * INSTANT_BLOCK || off + n >= f->limit);
+
+		if (!covered && missing(f, b) && bring(f, b, INSTANT_FRONT, e) == -1)
+			return -1;
+	}
+	if (os_pwrite_all(f->fd, p, n, (off_t)off) == -1)
+		return err_sys(e, "write");
+	for (uint64_t b = first; b < end; b++)
+		f->block[b] |= HERE;
+	return tell(f, first, end, TOLD, e);
+}
+
+int instant_file_write(struct instant_file *f, const void *p, size_t n, off_t off, struct err *e)
+{
+	int rc;
+
+	if (atomic_load(&f->whole))
+		return os_pwrite_all(f->fd, p, n, off) == -1 ? err_sys(e, "write") : 0;
+	pthread_mutex_lock(&f->lock);
+	rc = write_locked(f, p, n, (uint64_t)off, e);
+	pthread_mutex_unlock(&f->lock);
+	return rc;
+}
+
+int instant_file_cut(struct instant_file *f, off_t size, struct err *e)
+{
+	int rc = 0;
+
+	pthread_mutex_lock(&f->lock);
+	/* The file first: a limit that is told and a size that is not would show zeros. */
+	if (os_ftruncate(f->fd, size) == -1) {
+		rc = err_sys(e, "truncate");
+	} else if ((uint64_t)size < f->limit) {
+		f->limit = (uint64_t)size;
+		rc = instant_state_cut(f->state, f->n, f->limit, e);
+	}
+	pthread_mutex_unlock(&f->lock);
+	return rc;
+}
+
+int instant_file_sync(struct instant_file *f, struct err *e)
+{
+	uint8_t *before;
+	int rc = 0;
+
+	if (atomic_load(&f->whole))
+		return os_fsync(f->fd) == -1 ? err_sys(e, "fsync") : 0;
+	/* Only what is here before the fsync is durable after it. */
+	pthread_mutex_lock(&f->lock);
+	before = mem_dup(f->block, f->nblocks);
+	pthread_mutex_unlock(&f->lock);
+	if (os_fsync(f->fd) == -1)
+		rc = err_sys(e, "fsync");
+	pthread_mutex_lock(&f->lock);
+	for (uint64_t b = 0, n; rc == 0 && b < f->nblocks; b += n) {
+		for (n = 0; b + n < f->nblocks && (before[b + n] & HERE); n++)
+			;
+		if (n)
+			rc = tell(f, b, b + n, HARD, e);
+		else
+			n = 1;
+	}
+	pthread_mutex_unlock(&f->lock);
+	free(before);
+	return rc == -1 ? -1 : instant_state_sync(f->state, e);
+}
+
+static uint64_t left_locked(const struct instant_file *f)
+{
+	uint64_t left = 0;
+
+	for (uint64_t b = 0; b < f->nblocks; b++)
+		if (missing(f, b))
+			left += INSTANT_BLOCK;
+	return left;
+}
+
+uint64_t instant_file_left(struct instant_file *f)
+{
+	uint64_t left;
+
+	pthread_mutex_lock(&f->lock);
+	left = left_locked(f);
+	pthread_mutex_unlock(&f->lock);
+	return left;
+}
+
+int instant_file_copy(
+    struct instant_file *f, uint64_t most, uint64_t *left, enum instant_who who, struct err *e)
+{
+	uint64_t done = 0;
+	int rc = 0;
+
+	for (uint64_t b = 0; rc == 0 && b < f->nblocks && done < most; b++) {
+		/* The lock is let go between blocks: somebody may wait for one. */
+		pthread_mutex_lock(&f->lock);
+		if (missing(f, b)) {
+			rc = bring(f, b, who, e);
+			done += INSTANT_BLOCK;
+		}
+		pthread_mutex_unlock(&f->lock);
+	}
+	if (rc == 0)
+		*left = instant_file_left(f);
+	if (rc == 0 && *left == 0 && !atomic_load(&f->whole)) {
+		rc = instant_file_sync(f, e);
+		if (rc == 0)
+			rc = instant_state_done(f->state, f->n, e);
+		if (rc == 0)
+			atomic_store(&f->whole, true);
+	}
+	return rc;
+}
+
+unsigned instant_file_asked(struct instant_file *f)
+{
+	return atomic_load(&f->asked);
+}

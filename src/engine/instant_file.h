@@ -1,0 +1,66 @@
+/*
+ * instant_file: one file of an instant recovery whose content comes from the backup when somebody
+ * asks for it, block by block, and stays where it came to.
+ *
+ * The local file has its size from the beginning; a block (INSTANT_BLOCK) that is not here reads
+ * as zeros, and nobody but this sees them.  A write to a part of such a block fetches it first.
+ * What was cut off never comes back: `limit` is how much of the backup's content still counts.
+ *
+ * After a crash every block that sync has promised is here, and a block that is here is never
+ * fetched again.  A block that was written and not synced is here as long as the machine runs;
+ * after a power cut it may be the backup's again, as with any file system.
+ *
+ * Threads: any.  A block is fetched under the file's lock; one that is here is read without.
+ */
+#ifndef HF_ENGINE_INSTANT_FILE_H
+#define HF_ENGINE_INSTANT_FILE_H
+
+#include <sys/types.h>
+
+#include "base/buf.h"
+#include "engine/instant_state.h"
+
+/* Who asks for content: each has readers of its own. */
+enum instant_who { INSTANT_FRONT, INSTANT_BACK, INSTANT_WHO };
+
+/* The backup's bytes of file n from off on, exactly len of them, appended to out. */
+typedef int instant_fetch(void *arg, enum instant_who who, uint32_t n, uint64_t off, size_t len,
+    struct buf *out, struct err *e);
+
+struct instant_file;
+
+/* Takes fd, open for reading and writing; one reference. */
+struct instant_file *instant_file_new(uint32_t n, int fd, uint64_t size,
+    struct instant_state *state, instant_fetch *fetch, void *arg);
+struct instant_file *instant_file_ref(struct instant_file *f);
+void instant_file_unref(struct instant_file *f); /* NULL does nothing */
+
+/*
+ * What the state has told, before anybody uses it.  A file may be made while the state is opened;
+ * it has to be given it then.
+ */
+void instant_file_set_state(struct instant_file *f, struct instant_state *state);
+int instant_file_heard(
+    struct instant_file *f, uint64_t first, uint64_t count, bool hard, struct err *e);
+void instant_file_heard_cut(struct instant_file *f, uint64_t limit);
+
+int instant_file_fd(const struct instant_file *f); /* the local file's */
+
+/* How many bytes were read: fewer at the end of the file; -1. */
+ssize_t instant_file_read(struct instant_file *f, void *p, size_t n, off_t off, struct err *e);
+int instant_file_write(struct instant_file *f, const void *p, size_t n, off_t off, struct err *e);
+int instant_file_cut(struct instant_file *f, off_t size, struct err *e); /* or lengthen */
+int instant_file_sync(struct instant_file *f, struct err *e);
+
+/*
+ * Fetch up to `most` bytes of what is missing.  *left: bytes still missing; where there are none it
+ * is synced and the state is told that it is done.
+ */
+int instant_file_copy(
+    struct instant_file *f, uint64_t most, uint64_t *left, enum instant_who who, struct err *e);
+
+uint64_t instant_file_left(struct instant_file *f); /* bytes */
+unsigned instant_file_asked(
+    struct instant_file *f); /* how often something was fetched for a reader */
+
+#endif

@@ -1,0 +1,34 @@
+/*
+ * instant_set: the files of an instant recovery that are not complete yet, found by the inode of
+ * their local file.
+ *
+ * Threads: any.
+ */
+#ifndef HF_ENGINE_INSTANT_SET_H
+#define HF_ENGINE_INSTANT_SET_H
+
+#include <sys/stat.h>
+
+#include "engine/instant_file.h"
+
+struct instant_set;
+
+struct instant_set *instant_set_new(void);
+void instant_set_free(struct instant_set *s); /* NULL does nothing */
+
+/* Takes the reference. */
+void instant_set_add(
+    struct instant_set *s, dev_t dev, ino_t ino, uint32_t n, struct instant_file *f);
+
+/* A new reference, or NULL: it is complete, or was never of this.  *n: its number. */
+struct instant_file *instant_set_find(struct instant_set *s, const struct stat *st, uint32_t *n);
+
+/* The file of that number is complete, or its name is gone. */
+void instant_set_drop(struct instant_set *s, uint32_t n);
+
+/* One to copy from next: most asked for, then smallest.  A new reference, or NULL: none is left. */
+struct instant_file *instant_set_next(struct instant_set *s, uint32_t *n);
+
+size_t instant_set_count(struct instant_set *s, uint64_t *left); /* bytes */
+
+#endif
