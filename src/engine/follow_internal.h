@@ -16,13 +16,16 @@ struct follow {
 	struct follow_spool *spool;
 	struct follow_shared shared;
 
-	struct repo *repo; /* NULL: it cannot be reached */
+	pthread_mutex_t repo_lock; /* guards these */
+	struct repo *repo;         /* NULL: it is not open */
 	struct follow_repo *store;
+	unsigned users;
+	bool reopen; /* it failed: by a new opening, perhaps not */
 	struct follow_put *put;
-	int64_t repo_next_ns; /* when to try it again */
 
 	struct pg *g, *q; /* for replication; for questions, or NULL */
 	struct pg_wal_system server;
+	bool gap;          /* what comes next is not there any more */
 	bool begun;        /* the queue has a place where to go on */
 	uint32_t timeline; /* that is streamed */
 	uint64_t at;       /* up to where it was received */
@@ -60,8 +63,13 @@ bool follow_full(const struct follow *f);
 uint64_t follow_safe(struct follow *f, uint32_t *timeline);
 struct pg *follow_questions(struct follow *f); /* NULL: there is no such connection */
 
-/* op_log_follow.c */
-void follow_repo_look(struct follow *f, int64_t now_ns);
+/* follow_store.c: the repository, opened when it is needed, closed after what may pass then. */
+struct follow_repo *follow_store_take(struct follow *f, struct err *e);
+void follow_store_give(struct follow *f, const struct err *failed); /* NULL: all went well */
+void follow_store_close(struct follow *f);
+int follow_store_put(
+    void *arg, unsigned lane, const struct follow_job *j, struct span bytes, struct err *e);
+
 int64_t follow_now(void);
 
 #endif

@@ -96,8 +96,8 @@ static int put(struct lane *l, const struct follow_job *j, struct err *e)
 	struct follow_mapped m;
 	int rc;
 
-	if (follow_spool_map(p->spool, j->timeline, j->segment, j->start, history ? 0 : j->end, &m,
-		e) == -1)
+	if (follow_spool_map(
+		p->spool, j->timeline, j->segment, j->start, history ? 0 : j->end, &m, e) == -1)
 		return -1;
 	rc = p->sink(p->arg, l->number, j, m.bytes, e);
 	follow_spool_unmap(&m);

@@ -27,9 +27,9 @@ struct follow_shared {
 	pthread_mutex_t lock;
 	pthread_cond_t more;
 	struct follow_queue queue;
-	bool flush;    /* nothing waits any longer */
-	bool stop;     /* the lanes end */
-	int wake;      /* an eventfd: something is durable, or failed */
+	bool flush; /* nothing waits any longer */
+	bool stop;  /* the lanes end */
+	int wake;   /* an eventfd: something is durable, or failed */
 	unsigned running;
 	uint64_t puts, failures;
 	uint64_t whole_ns, whole_n, small_ns, small_n; /* time of puts that went well */

@@ -13,8 +13,8 @@ struct follow_repo {
 	struct log_writer *writers[FOLLOW_LANES];
 };
 
-int follow_repo_open(struct repo *r, const char *system, const char *source,
-    struct follow_repo **out, struct err *e)
+int follow_repo_open(
+    struct repo *r, const char *system, const char *source, struct follow_repo **out, struct err *e)
 {
 	struct follow_repo *f = mem_zalloc(sizeof *f);
 
@@ -81,8 +81,8 @@ int follow_repo_covered(
 	return 0;
 }
 
-int follow_repo_before(struct follow_repo *f, uint32_t timeline, uint64_t position,
-    uint32_t *found, uint64_t *end, struct err *e)
+int follow_repo_before(struct follow_repo *f, uint32_t timeline, uint64_t position, uint32_t *found,
+    uint64_t *end, struct err *e)
 {
 	struct log_at *v;
 	size_t n;

@@ -32,7 +32,7 @@ int follow_repo_covered(
  * The end of what is there and begins before that position, of this timeline or an older one.
  * *timeline 0: there is nothing.
  */
-int follow_repo_before(struct follow_repo *f, uint32_t timeline, uint64_t position,
-    uint32_t *found, uint64_t *end, struct err *e);
+int follow_repo_before(struct follow_repo *f, uint32_t timeline, uint64_t position, uint32_t *found,
+    uint64_t *end, struct err *e);
 
 #endif

@@ -77,8 +77,11 @@ static int put_history(struct follow *f, uint32_t timeline, struct err *e)
 	if (rc == 0)
 		rc = follow_spool_put_history(f->spool, timeline, buf_span(&b), e);
 	buf_fini(&b);
-	if (rc == -1)
+	if (rc == -1) {
+		if (e->kind == ERR_ABSENT) /* of that file: no WAL is missing */
+			e->kind = ERR_FAILED;
 		return err_wrap(e, "history of timeline %" PRIu32, timeline);
+	}
 	pthread_mutex_lock(&f->shared.lock);
 	follow_queue_history(&f->shared.queue, timeline);
 	pthread_mutex_unlock(&f->shared.lock);
@@ -96,8 +99,9 @@ int follow_next_timeline(struct follow *f, uint32_t timeline, uint64_t from, str
 	follow_shared_poke(&f->shared);
 	if (put_history(f, timeline, e) == -1)
 		return -1;
-	follow_tell(f, "log.timeline", EVENT_INFO, "timeline %" PRIu32 " ended at %s: going on with %"
-	    PRIu32, f->timeline, pg_wal_lsn(from, lsn), timeline);
+	follow_tell(f, "log.timeline", EVENT_INFO,
+	    "timeline %" PRIu32 " ended at %s: going on with %" PRIu32, f->timeline,
+	    pg_wal_lsn(from, lsn), timeline);
 	f->timeline = timeline;
 	f->at = segment_of(f, from);
 	return 0;
@@ -130,26 +134,37 @@ static int follow_branch(struct follow *f, bool *gap, struct err *e)
 /* ---- The first time. */
 
 /* Up to where the repository has it. */
-static int stored_to(struct follow *f, struct place kept, struct place *out, struct err *e)
+static int stored_in(struct follow_repo *store, struct place kept, struct place *out, struct err *e)
 {
 	uint64_t to;
 
-	*out = kept;
-	if (f->store == NULL)
-		return 0;
-	if (follow_repo_covered(f->store, kept.timeline, kept.lsn, &to, e) == -1)
+	if (follow_repo_covered(store, kept.timeline, kept.lsn, &to, e) == -1)
 		return -1;
-	if (to > kept.lsn) {
-		out->lsn = to;
+	*out = (struct place){kept.timeline, to};
+	if (to > kept.lsn)
 		return 0;
+	return follow_repo_before(store, kept.timeline, kept.lsn, &out->timeline, &out->lsn, e);
+}
+
+/* *known: the repository could be asked. */
+static void stored_to(struct follow *f, struct place kept, struct place *out, bool *known)
+{
+	struct err e = {0};
+	struct follow_repo *store = follow_store_take(f, &e);
+	int rc = store ? stored_in(store, kept, out, &e) : -1;
+
+	if (store != NULL)
+		follow_store_give(f, rc == -1 ? &e : NULL);
+	*known = rc == 0;
+	if (rc == -1) {
+		follow_tell(f, "log.behind", EVENT_WARN,
+		    "the repository cannot be asked what it has: %s", e.msg);
+		f->told_behind = true;
+		*out = kept;
 	}
-	if (follow_repo_before(f->store, kept.timeline, kept.lsn, &out->timeline, &out->lsn, e) ==
-	    -1)
-		return -1;
-	if (out->timeline == 0)
+	if (rc == 0 && out->timeline == 0)
 		/* Nothing yet: from the segment's beginning on, so that it is whole. */
 		*out = (struct place){kept.timeline, segment_of(f, kept.lsn)};
-	return 0;
 }
 
 /* How many at the end of the list follow each other without a hole. */
@@ -185,8 +200,8 @@ static void queue_spooled(struct follow *f, const struct follow_spooled *v, size
 }
 
 /* What a receiver before us left; false: nothing that leads on. */
-static bool use_spool(
-    struct follow *f, const struct follow_spooled *all, size_t nall, const struct place *stored)
+static bool use_spool(struct follow *f, const struct follow_spooled *all, size_t nall,
+    const struct place *stored, bool known)
 {
 	size_t n = joined(all, nall);
 	const struct follow_spooled *v = all + nall - n, *first = v, *last = v + n - 1;
@@ -201,7 +216,7 @@ static bool use_spool(
 		follow_tell(f, "log.warning", EVENT_WARN,
 		    "%zu files in %s do not lead to the later ones, and are left there", nall - n,
 		    follow_spool_dir(f->spool));
-	if (f->store != NULL && first->timeline == stored->timeline && first->start > stored->lsn) {
+	if (known && first->timeline == stored->timeline && first->start > stored->lsn) {
 		f->st.gaps++;
 		f->st.gap_start = stored->lsn;
 		f->st.gap_end = first->start;
@@ -210,11 +225,9 @@ static bool use_spool(
 		    pg_wal_lsn(stored->lsn, a), pg_wal_lsn(first->start, b));
 	}
 	if (stored->timeline == first->timeline && stored->lsn > first->start)
-		follow_queue_begin(
-		    &f->shared.queue, stored->timeline, stored->lsn, first->start);
+		follow_queue_begin(&f->shared.queue, stored->timeline, stored->lsn, first->start);
 	else
-		follow_queue_begin(
-		    &f->shared.queue, first->timeline, first->start, first->start);
+		follow_queue_begin(&f->shared.queue, first->timeline, first->start, first->start);
 	queue_spooled(f, v, n);
 	f->timeline = last->timeline;
 	f->at = last->end;
@@ -235,17 +248,20 @@ static int begin(struct follow *f, struct err *e)
 {
 	struct follow_spooled *v;
 	struct place kept, stored;
+	bool known;
 	size_t n;
 	int rc = 0;
 
 	if (follow_spool_of(f->spool, f->server.id, f->server.segment, e) == -1 ||
-	    kept_from(f, &kept, e) == -1 || stored_to(f, kept, &stored, e) == -1)
+	    kept_from(f, &kept, e) == -1)
 		return -1;
+	stored_to(f, kept, &stored, &known);
+	follow_queue_fini(&f->shared.queue);
 	follow_queue_init(&f->shared.queue, f->server.segment, f->p->synchronous,
 	    f->p->every_ns ? f->p->every_ns : 2 * FOLLOW_SECOND);
 	if (follow_spool_list(f->spool, &v, &n, e) == -1)
 		return -1;
-	if (n == 0 || !use_spool(f, v, n, &stored)) {
+	if (n == 0 || !use_spool(f, v, n, &stored, known)) {
 		rc = n > 0 ? follow_spool_empty(f->spool, e) : 0;
 		if (rc == 0)
 			rc = begin_at(f, stored, e);
@@ -270,11 +286,13 @@ int follow_start(struct follow *f, struct err *e)
 		return err_set(e, ERR_FAILED,
 		    "the server is on timeline %" PRIu32 ", but %" PRIu32 " was received already",
 		    f->server.timeline, f->timeline);
-	if (f->server.timeline == f->timeline)
-		return 0;
-	if (follow_branch(f, &gap, e) == -1)
+	gap = f->gap;
+	if (!gap && f->server.timeline != f->timeline && follow_branch(f, &gap, e) == -1)
 		return -1;
-	return gap ? follow_pass_gap(f, e) : 0;
+	if (gap && follow_pass_gap(f, e) == -1)
+		return -1;
+	f->gap = false;
+	return 0;
 }
 
 /* ---- Gaps. */
@@ -321,20 +339,28 @@ static uint64_t oldest(struct follow *f)
 	return lsn;
 }
 
+static int covered(struct follow *f, uint64_t *to, struct err *e)
+{
+	struct follow_repo *store = follow_store_take(f, e);
+	int rc = store ? follow_repo_covered(store, f->timeline, f->at, to, e) : -1;
+
+	if (store != NULL)
+		follow_store_give(f, rc == -1 ? e : NULL);
+	return rc;
+}
+
 int follow_pass_gap(struct follow *f, struct err *e)
 {
 	char a[PG_WAL_LSN_TEXT], b[PG_WAL_LSN_TEXT];
 	struct place from;
 	uint64_t to = f->at, first;
 
-	if (until_idle(f, e) == -1)
-		return -1;
-	if (f->store != NULL &&
-	    follow_repo_covered(f->store, f->timeline, f->at, &to, e) == -1)
+	if (until_idle(f, e) == -1 || covered(f, &to, e) == -1)
 		return -1;
 	if (segment_of(f, to) > f->at) {
 		follow_tell(f, "log.healed", EVENT_INFO,
-		    "the server has no WAL from %s on any more, but it is in the repository up to %s",
+		    "the server has no WAL from %s on any more, but it is in the repository up to "
+		    "%s",
 		    pg_wal_lsn(f->at, a), pg_wal_lsn(to, b));
 		return follow_spool_empty(f->spool, e) == -1
 			   ? -1
@@ -351,7 +377,8 @@ int follow_pass_gap(struct follow *f, struct err *e)
 	f->st.gap_start = to;
 	f->st.gap_end = from.lsn;
 	follow_tell(f, "log.gap", EVENT_ERROR,
-	    "the server has no WAL from %s on any more: there is a gap up to %s; a new base backup is "
+	    "the server has no WAL from %s on any more: there is a gap up to %s; a new base backup "
+	    "is "
 	    "needed to recover to a time after it",
 	    pg_wal_lsn(to, a), pg_wal_lsn(from.lsn, b));
 	return follow_spool_empty(f->spool, e) == -1 ? -1 : begin_at(f, from, e);

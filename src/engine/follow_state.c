@@ -33,7 +33,7 @@ struct key {
 
 #define KEY(name, type)                                                                            \
 	{                                                                                          \
-		#name, type, offsetof(struct follow_state, name),                                  \
+#name, type, offsetof(struct follow_state, name),                                  \
 		    sizeof((struct follow_state *)0)->name                                         \
 	}
 

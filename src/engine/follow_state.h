@@ -10,6 +10,7 @@
 #define HF_ENGINE_FOLLOW_STATE_H
 
 #include <jansson.h>
+#include <stdint.h>
 
 #include "base/err.h"
 
@@ -29,7 +30,7 @@ struct follow_state {
 	char system[128], source[64], slot[64];
 	enum follow_phase phase;
 	bool synchronous;
-	bool spool_acks; /* commits are acknowledged by this machine's disk alone */
+	bool spool_acks;         /* commits are acknowledged by this machine's disk alone */
 	int64_t at_ns, since_ns; /* wall clock: of this; of this phase */
 	int64_t pid;
 	uint32_t timeline;
@@ -48,9 +49,8 @@ struct follow_state {
 /* PLACE/receivers/SYSTEM.SOURCE.json; the folder is made. */
 int follow_state_write(const char *place, const struct follow_state *s, struct err *e);
 /* ERR_ABSENT: none ever ran. */
-int follow_state_read(
-    const char *place, const char *system, const char *source, struct follow_state *out,
-    struct err *e);
+int follow_state_read(const char *place, const char *system, const char *source,
+    struct follow_state *out, struct err *e);
 
 json_t *follow_state_json(const struct follow_state *s);
 /* False: this is none. */

@@ -97,7 +97,8 @@ static void rest(struct follow *f)
 	    {.fd = follow_full(f) ? -1 : pg_socket(f->g), .events = POLLIN}};
 	uint64_t n;
 
-	if (poll(p, 2, LOOK_MS) > 0 && p[0].revents != 0 && read(f->shared.wake, &n, sizeof n) == -1)
+	if (poll(p, 2, LOOK_MS) > 0 && p[0].revents != 0 &&
+	    read(f->shared.wake, &n, sizeof n) == -1)
 		return;
 }
 
@@ -110,8 +111,8 @@ static int timeline_over(struct follow *f, bool *next, struct err *e)
 		return -1;
 	*next = timeline != 0;
 	if (*next && timeline <= f->timeline)
-		return err_set(e, ERR_CORRUPT, "timeline %" PRIu32 " cannot follow %" PRIu32, timeline,
-		    f->timeline);
+		return err_set(e, ERR_CORRUPT, "timeline %" PRIu32 " cannot follow %" PRIu32,
+		    timeline, f->timeline);
 	return *next ? follow_next_timeline(f, timeline, from, e)
 		     : err_set(e, ERR_UNREACHABLE, "the server ended the stream");
 }
