@@ -25,11 +25,13 @@ demo: packages
 check: packages-test
 	@tools/install-npm
 	@tools/install-apart
+	@tools/install-postgresql
 	@tools/run-check
 
 soak: packages-test
 	@tools/install-npm
 	@tools/install-apart
+	@tools/install-postgresql
 	@tools/run-check --soak
 
 fuzz: packages-test
@@ -41,6 +43,13 @@ bench: packages
 	@$(MAKE) --no-print-directory all
 	@$(NINJA) --quiet -C $(BUILD) bench/parts bench/timed
 	@/usr/bin/python3 bench/run.py
+
+# A live PostgreSQL against pgBackRest and pg_basebackup; SCALE=0.1 RUNS=1 for a quick try.
+bench-postgresql: packages
+	@tools/install-packages packages-bench.txt || echo "make bench-postgresql: goes on with what is there" >&2
+	@$(MAKE) --no-print-directory all
+	@$(NINJA) --quiet -C $(BUILD) bench/timed
+	@/usr/bin/python3 bench/postgresql.py
 
 format:
 	@clang-format-14 -i $$(find src test bench -name '*.[ch]')
@@ -64,4 +73,4 @@ uninstall:
 clean:
 	rm -rf build
 
-.PHONY: all packages packages-test demo check soak fuzz bench format install uninstall clean
+.PHONY: all packages packages-test demo check soak fuzz bench bench-postgresql format install uninstall clean

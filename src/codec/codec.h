@@ -36,6 +36,9 @@ void codec_free(struct codec *c);
  */
 enum { CODEC_AUTO_LARGE = -2 };
 
+/* For what must not wait, as logs: zstd's fastest that still halves them. */
+enum { CODEC_QUICK = -3 };
+
 /* The most that compressing n bytes can take. */
 size_t codec_bound(size_t n);
 

@@ -26,6 +26,11 @@ enum {
 	FORMAT_SMALL_MAX = 256 << 20,    /* index, snapshot, note, mark, key objects */
 	FORMAT_LIST_INLINE = 1024,       /* content ids in a leaf */
 	FORMAT_LIST_DEPTH = 8,
+
+	FORMAT_PLACE = 37,             /* of a log: stream, timeline, start, end, kind */
+	FORMAT_LOG_CUT = 2 << 20,      /* a log's blobs end at multiples of this from its start */
+	FORMAT_LOG_STRETCH = 32 << 20, /* what is longer becomes several */
+	FORMAT_LOG_HISTORY_MAX = 1 << 20,
 };
 
 enum format_type {
@@ -36,6 +41,7 @@ enum format_type {
 	FORMAT_KEY,
 	FORMAT_PACK,
 	FORMAT_META,
+	FORMAT_LOG = 10, /* 8 is parity, 9 a kit */
 };
 
 enum format_purpose { /* the first three are also a frame's kind */

@@ -18,13 +18,14 @@ struct index_origin {
 /* One pack, as borrowed by visitors and given to builders. */
 struct index_pack {
 	struct id id;
-	uint8_t type;       /* FORMAT_PACK, FORMAT_META */
+	uint8_t type;       /* FORMAT_PACK, FORMAT_META; FORMAT_LOG, which no index names */
 	uint64_t size;      /* stored */
 	uint64_t first_off; /* of its first frame */
 	size_t nslots;
 	const uint8_t *slots[FORMAT_KEYS_MAX]; /* each FORMAT_SEALED_KEY bytes */
 	const struct pack_dir *dir;
-	struct index_origin origin; /* set by who read it: whose word this is */
+	uint8_t place[FORMAT_PLACE]; /* where in which log it is; of FORMAT_LOG alone */
+	struct index_origin origin;  /* set by who read it: whose word this is */
 };
 
 struct index_builder;

@@ -13,7 +13,9 @@ struct pack_writer {
 	struct repo *repo;
 	const struct domain *domain;
 	enum format_type type;
-	struct store_upload *upload;
+	struct store_upload *upload; /* or, of a log, */
+	struct buf *into;
+	uint8_t place[FORMAT_PLACE];
 	struct crypto_hash *hash;
 	struct buf header;
 	size_t nslots;
@@ -31,6 +33,10 @@ static int put(struct pack_writer *w, struct span s, struct err *e)
 	w->off += s.n;
 	if (w->parity != NULL)
 		parity_builder_add(w->parity, s);
+	if (w->into != NULL) {
+		buf_put_span(w->into, s);
+		return 0;
+	}
 	return store_append(w->upload, s, e);
 }
 
@@ -58,6 +64,29 @@ int pack_writer_open(struct repo *r, uint64_t domain, enum format_type type,
 	}
 	*out = w;
 	return 0;
+}
+
+int pack_writer_open_log(struct repo *r, uint64_t domain, const uint8_t place[FORMAT_PLACE],
+    const uint8_t *sealed_key, struct buf *into, struct pack_writer **out, struct err *e)
+{
+	struct pack_writer *w = mem_zalloc(sizeof *w);
+
+	w->repo = r;
+	w->domain = repo_domain(r, domain);
+	w->type = FORMAT_LOG;
+	w->nslots = 1;
+	w->hash = repo_object_hash(r);
+	w->max = FORMAT_PACK_MAX;
+	w->into = into;
+	memcpy(w->place, place, FORMAT_PLACE);
+	envelope_begin(&w->header, FORMAT_LOG, &sealed_key, 1);
+	buf_reset(into);
+	if (w->domain == NULL) {
+		pack_writer_free(w);
+		return err_set(e, ERR_BUG, "log for an unknown domain");
+	}
+	*out = w;
+	return put(w, buf_span(&w->header), e);
 }
 
 void pack_writer_free(struct pack_writer *w)
@@ -135,6 +164,8 @@ static void make_directory(struct pack_writer *w, struct buf *plain)
 	size_t n;
 
 	buf_put_u32(plain, 0);
+	if (w->type == FORMAT_LOG)
+		buf_put(plain, w->place, FORMAT_PLACE);
 	pack_dir_encode(&w->dir, plain);
 	buf_put_span(&covered, buf_span(&w->header));
 	buf_put(&covered, plain->p + 4, plain->n - 4);
@@ -217,6 +248,10 @@ int pack_writer_close(struct pack_writer *w, struct index_pack *out, struct err 
 	for (size_t i = 0; i < w->nslots; i++)
 		out->slots[i] = w->header.p + FORMAT_HEADER + i * FORMAT_SEALED_KEY;
 	out->dir = &w->dir;
+	if (w->into != NULL) {
+		rc = 0;
+		goto out;
+	}
 	repo_object_name(name, w->type, &out->id);
 	if (put_parity(w, name, &out->id, e) == -1)
 		goto out;
@@ -315,6 +350,12 @@ static int parse_directory(struct repo *r, const struct domain *d, enum format_t
 		goto out;
 	}
 	c = cursor_of(payload);
+	if (type == FORMAT_LOG) {
+		struct span place = cursor_bytes(&c, FORMAT_PLACE);
+
+		if (place.n == FORMAT_PLACE)
+			memcpy(out->place, place.p, FORMAT_PLACE);
+	}
 	if (pack_dir_decode(&c, dir, e) == -1 ||
 	    check_signer(r, d, type, header, &c, &out->origin, e) == -1)
 		goto out;
@@ -367,6 +408,16 @@ int pack_read_directory(struct repo *r, enum format_type type, const struct id *
     struct pack_dir *dir, struct buf *hold, struct index_pack *out, struct err *e)
 {
 	char name[REPO_NAME_MAX];
+	int rc = pack_read_directory_of(
+	    r, type, repo_object_name(name, type, id), size, dir, hold, out, e);
+
+	out->id = *id;
+	return rc;
+}
+
+int pack_read_directory_of(struct repo *r, enum format_type type, const char *name, uint64_t size,
+    struct pack_dir *dir, struct buf *hold, struct index_pack *out, struct err *e)
+{
 	struct buf box = {0};
 	uint8_t trailer[FORMAT_TRAILER];
 	struct envelope env;
@@ -377,7 +428,6 @@ int pack_read_directory(struct repo *r, enum format_type type, const struct id *
 	int rc = -1;
 
 	memset(out, 0, sizeof *out);
-	repo_object_name(name, type, id);
 	sealer_init(&sealer, r->config.repo);
 	buf_reset(hold);
 	if (size < FORMAT_HEADER + FORMAT_TRAILER || size > FORMAT_PACK_MAX) {
@@ -400,7 +450,6 @@ int pack_read_directory(struct repo *r, enum format_type type, const struct id *
 	}
 	if (store_get(r->store, name, at, buf_extend(&box, len), len, e) == -1)
 		goto out;
-	out->id = *id;
 	out->type = (uint8_t)type;
 	out->size = size;
 	set_slots(out, &env);

@@ -18,6 +18,12 @@ struct pack_writer;
  */
 int pack_writer_open(struct repo *r, uint64_t domain, enum format_type type,
     const uint8_t *const *slots, size_t nslots, struct pack_writer **out, struct err *e);
+/*
+ * The same for a stretch of a log: it grows in `into`, which is reset first and is whole, but not
+ * stored, after close; `place` is signed with it.  The caller names and stores it.
+ */
+int pack_writer_open_log(struct repo *r, uint64_t domain, const uint8_t place[FORMAT_PLACE],
+    const uint8_t *sealed_key, struct buf *into, struct pack_writer **out, struct err *e);
 void pack_writer_abort(struct pack_writer *w); /* NULL does nothing */
 
 /* Append a sealed frame. */
@@ -45,6 +51,10 @@ void pack_writer_free(struct pack_writer *w);
  * it is stands in out->origin.
  */
 int pack_read_directory(struct repo *r, enum format_type type, const struct id *id, uint64_t size,
+    struct pack_dir *dir, struct buf *hold, struct index_pack *out, struct err *e);
+
+/* The same of an object of that name: a log's has more in it than the id. */
+int pack_read_directory_of(struct repo *r, enum format_type type, const char *name, uint64_t size,
     struct pack_dir *dir, struct buf *hold, struct index_pack *out, struct err *e);
 
 /* The same from the pack's whole bytes, e.g. after they were hashed. */

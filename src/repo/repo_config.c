@@ -184,6 +184,23 @@ int repo_config_now(struct repo *r, struct config *out, struct err *e)
 	return repo_foreign(e, "it was set back while we worked");
 }
 
+int repo_may_go_on(struct repo *r, struct err *e)
+{
+	const struct config_writer *own;
+	struct config now;
+	int rc;
+
+	if (repo_config_now(r, &now, e) == -1)
+		return -1;
+	rc = repo_may_write_by(&now, e);
+	own = config_writer(&now, r->keys->holder);
+	if (rc == 0 && (own == NULL || own->removed))
+		rc = err_set(
+		    e, ERR_WRONG_KEY, "this key was removed from the repository meanwhile");
+	config_fini(&now);
+	return rc;
+}
+
 int repo_reload_config(struct repo *r, struct err *e)
 {
 	struct config c;

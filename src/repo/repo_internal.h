@@ -74,6 +74,9 @@ int repo_load_config(struct repo *r, struct err *e);
  */
 int repo_config_now(struct repo *r, struct config *out, struct err *e);
 
+/* Config as it is now: may this program, with this key, still write?  One GET. */
+int repo_may_go_on(struct repo *r, struct err *e);
+
 /* Revision and epoch of what is stored just now; nothing of r changes. */
 int repo_peek_config(struct repo *r, uint64_t *revision, uint64_t *epoch, struct err *e);
 

@@ -31,7 +31,7 @@ void repo_object_id(const struct repo *r, struct span bytes, struct id *out);
 struct crypto_hash *repo_object_hash(const struct repo *r); /* the same as a stream, returns new */
 
 /* "index/<id>" or "packs/ab/<id>"; returns out. */
-enum { REPO_NAME_MAX = 160 };
+enum { REPO_NAME_MAX = 192 };
 const char *repo_object_name(char out[REPO_NAME_MAX], enum format_type type, const struct id *id);
 const char *repo_type_folder(enum format_type type); /* "index/" */
 

@@ -24,6 +24,8 @@ const char *repo_parity_name(char out[REPO_NAME_MAX], const char *object, const 
 
 	if (slash == NULL)
 		snprintf(out, REPO_NAME_MAX, "parity/%s/%s", object, id_hex(hex, id));
+	else if (strncmp(object, "logs/", 5) == 0)
+		snprintf(out, REPO_NAME_MAX, "parity/%s", object); /* its place is in the name */
 	else
 		snprintf(out, REPO_NAME_MAX, "parity/%.*s%s", (int)(slash - object), object, leaf);
 	return out;

@@ -14,7 +14,7 @@ static const struct {
 					     1U << FORMAT_NOTE},
     /* In its own domain only; whoever checks a signature checks that too. */
     [ROLE_WRITE] = {"write", 1U << FORMAT_INDEX | 1U << FORMAT_PACK | 1U << FORMAT_META |
-				 1U << FORMAT_SNAPSHOT | 1U << FORMAT_NOTE},
+				 1U << FORMAT_SNAPSHOT | 1U << FORMAT_NOTE | 1U << FORMAT_LOG},
 };
 
 const char *role_name(enum role r)

@@ -81,26 +81,12 @@ static int look_at_relied(struct look *l, struct err *e)
 	return 0;
 }
 
-static int removed(struct err *e)
-{
-	err_set(e, ERR_WRONG_KEY, "this key was removed from the repository meanwhile");
-	return err_hint(e, "no snapshot is made; with another key, what was stored is reused");
-}
-
 int writer_may_go_on(struct writer *w, struct err *e)
 {
-	struct repo *r = w->repo;
-	const struct config_writer *own;
-	struct config now;
-	int rc;
+	int rc = repo_may_go_on(w->repo, e);
 
-	if (repo_config_now(r, &now, e) == -1)
-		return -1;
-	rc = repo_may_write_by(&now, e);
-	own = config_writer(&now, r->keys->holder);
-	if (rc == 0 && (own == NULL || own->removed))
-		rc = removed(e);
-	config_fini(&now);
+	if (rc == -1 && e->kind == ERR_WRONG_KEY)
+		err_hint(e, "no snapshot is made; with another key, what was stored is reused");
 	return rc;
 }
 

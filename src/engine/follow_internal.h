@@ -1,0 +1,75 @@
+/* follow_internal: what the files of op_log_follow share. */
+#ifndef HF_ENGINE_FOLLOW_INTERNAL_H
+#define HF_ENGINE_FOLLOW_INTERNAL_H
+
+#include "db/pg_wal_stream.h"
+#include "engine/follow_lag.h"
+#include "engine/follow_put.h"
+#include "engine/follow_repo.h"
+#include "engine/op_log_follow.h"
+
+#define FOLLOW_SECOND INT64_C(1000000000)
+
+struct follow {
+	const struct follow_params *p;
+	struct ctx *ctx;
+	struct follow_spool *spool;
+	struct follow_shared shared;
+
+	pthread_mutex_t repo_lock; /* guards these */
+	struct repo *repo;         /* NULL: it is not open */
+	struct follow_repo *store;
+	unsigned users;
+	bool reopen; /* it failed: by a new opening, perhaps not */
+	struct follow_put *put;
+
+	struct pg *g, *q; /* for replication; for questions, or NULL */
+	struct pg_wal_system server;
+	bool gap;          /* what comes next is not there any more */
+	bool begun;        /* the queue has a place where to go on */
+	uint32_t timeline; /* that is streamed */
+	uint64_t at;       /* up to where it was received */
+	uint64_t once_end; /* with `once`: where that is */
+
+	uint64_t confirmed; /* to the server */
+	uint64_t spooled;   /* synced in the spool */
+	bool spool_acks;    /* what is synced there is confirmed */
+	struct follow_lag lag;
+	struct follow_state st;
+	int64_t said_ns, state_ns, slot_ns, synced_ns, q_ns;
+	int64_t quiet_ns; /* when the connection was lost; 0: it is not */
+	bool told_behind, told_full, told_slot, told_started;
+};
+
+/* follow_start.c */
+/* Where to go on is in the queue after it; the slot is there. */
+int follow_start(struct follow *f, struct err *e);
+/* The server does not have what comes next.  Healed, or marked and passed over. */
+int follow_pass_gap(struct follow *f, struct err *e);
+/* A timeline after ours begins there. */
+int follow_next_timeline(struct follow *f, uint32_t timeline, uint64_t from, struct err *e);
+
+/* follow_stream.c: until the connection or the timeline ends, or ctx is cancelled; or -1. */
+int follow_stream(struct follow *f, struct err *e);
+
+/* follow_watch.c */
+void follow_tell(struct follow *f, const char *event, enum event_level level, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+void follow_phase(struct follow *f, enum follow_phase phase, const char *why);
+/* What is durable is let go of the spool; who confirms what; who has to be told. */
+int follow_watch(struct follow *f, int64_t now_ns, struct err *e);
+void follow_show(struct follow *f, int64_t now_ns, bool at_once);
+bool follow_full(const struct follow *f);
+uint64_t follow_safe(struct follow *f, uint32_t *timeline);
+struct pg *follow_questions(struct follow *f); /* NULL: there is no such connection */
+
+/* follow_store.c: the repository, opened when it is needed, closed after what may pass then. */
+struct follow_repo *follow_store_take(struct follow *f, struct err *e);
+void follow_store_give(struct follow *f, const struct err *failed); /* NULL: all went well */
+void follow_store_close(struct follow *f);
+int follow_store_put(
+    void *arg, unsigned lane, const struct follow_job *j, struct span bytes, struct err *e);
+
+int64_t follow_now(void);
+
+#endif

@@ -1,0 +1,149 @@
+/* op_log_follow: see op_log_follow.h.  Connections come and go here; what is received stays. */
+#include "engine/op_log_follow.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "engine/follow_internal.h"
+#include "os/os.h"
+
+enum { CONNECT_S = 10, PAUSE_MS = 500, PAUSE_MAX_MS = 10000 };
+
+static int connect_to(struct follow *f, struct err *e)
+{
+	struct pg_wal_system s;
+
+	if (pg_open_for(&f->p->target, true, CONNECT_S, f->ctx, &f->g, e) == -1 ||
+	    pg_wal_stream_identify(f->g, &s, e) == -1)
+		return -1;
+	if (f->begun && (strcmp(s.id, f->server.id) != 0 || s.segment != f->server.segment))
+		return err_set(e, ERR_FAILED,
+		    "this is another database system (%s) than the one that was followed (%s)",
+		    s.id, f->server.id);
+	f->server = s;
+	if (f->p->once && f->once_end == 0)
+		f->once_end = s.flushed;
+	if (s.flushed > f->st.server)
+		f->st.server = s.flushed;
+	return 0;
+}
+
+static void disconnect(struct follow *f)
+{
+	pg_close(f->g);
+	pg_close(f->q);
+	f->g = f->q = NULL;
+	f->q_ns = 0;
+}
+
+static int one_connection(struct follow *f, struct err *e)
+{
+	if (connect_to(f, e) == -1 || follow_start(f, e) == -1)
+		return -1;
+	if (f->put == NULL &&
+	    follow_put_start(&f->shared, f->spool, follow_store_put, f, &f->put, e) == -1)
+		return -1;
+	return follow_stream(f, e);
+}
+
+/* Nothing that time or others mend. */
+static bool is_final(const struct follow *f, const struct err *e)
+{
+	switch (e->kind) {
+	case ERR_BUG:
+	case ERR_USAGE:
+	case ERR_UNSUPPORTED:
+	case ERR_CANCELLED:
+		return true;
+	case ERR_DENIED:
+	case ERR_FAILED:
+		return !f->begun;
+	default:
+		return false;
+	}
+}
+
+static void rest(struct follow *f, int64_t ms)
+{
+	int64_t end = follow_now() + ms * 1000000;
+	struct err e;
+
+	while (!ctx_cancelled(f->ctx) && follow_now() < end) {
+		if (f->begun && follow_watch(f, follow_now(), &e) == -1)
+			follow_tell(f, "log.warning", EVENT_WARN, "%s", e.msg);
+		else
+			follow_show(f, follow_now(), false);
+		os_sleep_ns(f->ctx, FOLLOW_SECOND / 10);
+	}
+}
+
+static void lost(struct follow *f, const struct err *e)
+{
+	if (f->quiet_ns == 0)
+		f->quiet_ns = follow_now();
+	f->gap = f->gap || (e->kind == ERR_ABSENT && f->begun);
+	if (e->kind == ERR_NO_SPACE)
+		follow_tell(f, "log.spool_full", EVENT_ERROR, "%s", e->msg);
+	else if (e->kind == ERR_CORRUPT || e->kind == ERR_FAILED || e->kind == ERR_DENIED)
+		follow_tell(f, "log.warning", EVENT_WARN, "%s", e->msg);
+	follow_phase(f, FOLLOW_CONNECTING, e->msg);
+}
+
+static int follow_on(struct follow *f, struct err *e)
+{
+	int64_t pause = PAUSE_MS;
+
+	for (;;) {
+		int64_t began = follow_now();
+		bool had = f->gap;
+		int rc;
+
+		err_clear(e);
+		rc = one_connection(f, e);
+		disconnect(f);
+		if (rc == 0 || ctx_cancelled(f->ctx) || is_final(f, e))
+			return rc == 0 || ctx_cancelled(f->ctx) ? 0 : -1;
+		if (follow_now() - began > 10 * FOLLOW_SECOND)
+			pause = PAUSE_MS;
+		lost(f, e);
+		if (f->gap && !had)
+			continue;
+		rest(f, pause);
+		pause = 2 * pause > PAUSE_MAX_MS ? PAUSE_MAX_MS : 2 * pause;
+	}
+}
+
+int op_log_follow(const struct follow_params *p, struct ctx *ctx, struct err *e)
+{
+	struct follow *f = mem_zalloc(sizeof *f);
+	int rc = -1;
+
+	f->p = p;
+	f->ctx = ctx;
+	f->quiet_ns = follow_now();
+	snprintf(f->st.system, sizeof f->st.system, "%s", p->system);
+	snprintf(f->st.source, sizeof f->st.source, "%s", p->source);
+	snprintf(f->st.slot, sizeof f->st.slot, "%s", p->slot);
+	if (!pg_wal_slot_name_ok(p->slot)) {
+		err_set(e, ERR_USAGE, "'%s' is no name of a replication slot", p->slot);
+		goto out;
+	}
+	if (follow_spool_open(p->spool, NULL, &f->spool, e) == -1 ||
+	    follow_shared_init(&f->shared, e) == -1)
+		goto out;
+	pthread_mutex_init(&f->repo_lock, NULL);
+	rc = follow_on(f, e);
+	follow_put_stop(f->put);
+	follow_store_close(f);
+	pthread_mutex_destroy(&f->repo_lock);
+	f->quiet_ns = follow_now();
+	follow_phase(f, FOLLOW_STOPPED, rc == -1 ? e->msg : "");
+	follow_shared_fini(&f->shared);
+out:
+	follow_spool_close(f->spool);
+	free(f);
+	return rc;
+}

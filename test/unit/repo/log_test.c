@@ -1,0 +1,507 @@
+/* log: what was put comes back whole or not at all, whatever pieces it is made of. */
+#include "make_repo.h"
+
+#include "repo/log.h"
+#include "repo/log_internal.h"
+#include "repo/repo_parity.h"
+
+enum { MIB = 1 << 20, SEGMENT = 12 * MIB };
+
+struct t {
+	struct ctx ctx;
+	struct make_events events;
+	char place[32];
+	struct repo *r;
+	uint8_t stream[LOG_STREAM];
+	struct span bytes;
+	struct buf got;
+};
+
+/* Half of it noise, as it comes; made once. */
+static struct buf all;
+
+static void begin(struct t *t)
+{
+	uint64_t seed = 4711;
+
+	memset(t, 0, sizeof *t);
+	make_ctx(&t->ctx, &t->events);
+	t->r = make_repo(&t->ctx, t->place, NULL);
+	log_stream(t->r, "orders", "postgresql", t->stream);
+	for (size_t i = all.n; i < 3 * SEGMENT; i += MIB) {
+		uint8_t *p = buf_extend(&all, MIB);
+
+		memset(p, (int)(i / MIB), MIB);
+		unit_rand_fill(&seed, p, MIB / 2);
+	}
+	t->bytes = buf_span(&all);
+}
+
+static void end(struct t *t)
+{
+	buf_fini(&t->got);
+	repo_close(t->r);
+}
+
+/* The test's bytes from start to end, at these positions. */
+static struct log_piece piece(const struct t *t, uint32_t timeline, size_t start, size_t to)
+{
+	struct log_piece p = {.timeline = timeline,
+	    .start = start,
+	    .end = to,
+	    .bytes = span_of(t->bytes.p + start, to - start)};
+
+	memcpy(p.stream, t->stream, LOG_STREAM);
+	return p;
+}
+
+static enum log_put_outcome put(struct t *t, uint32_t timeline, size_t start, size_t to)
+{
+	struct log_piece p = piece(t, timeline, start, to);
+	enum log_put_outcome out;
+	struct err e;
+
+	OK(log_put(t->r, &p, &out, &e));
+	return out;
+}
+
+static void assert_gets(struct t *t, uint32_t timeline, size_t start, size_t to)
+{
+	struct err e;
+
+	OK(log_get(t->r, t->stream, timeline, start, to, &t->got, &e));
+	assert_int_equal(t->got.n, to - start);
+	assert_memory_equal(t->got.p, t->bytes.p + start, to - start);
+}
+
+static size_t count(struct t *t)
+{
+	struct log_at *v;
+	struct err e;
+	size_t n;
+
+	OK(log_list(t->r, t->stream, &v, &n, &e));
+	free(v);
+	return n;
+}
+
+/* The only one's name. */
+static void only(struct t *t, struct log_at *at, char name[LOG_NAME_MAX])
+{
+	struct log_at *v;
+	struct err e;
+	size_t n;
+
+	OK(log_list(t->r, t->stream, &v, &n, &e));
+	assert_int_equal(n, 1);
+	*at = v[0];
+	log_name(name, t->stream, at);
+	free(v);
+}
+
+static void a_segment_comes_back_from_whatever_covers_it(void **state)
+{
+	static const size_t cuts[][6] = {
+	    {0, SEGMENT}, {0, 1, 100, 8192, SEGMENT - 1, SEGMENT}, {0, 3 * MIB + 7, SEGMENT + 5},
+	    {0, 3 * SEGMENT}, /* in two, by itself */
+	};
+
+	for (size_t i = 0; i < sizeof cuts / sizeof *cuts; i++) {
+		struct t t;
+
+		begin(&t);
+		for (size_t k = 0; k < 5 && cuts[i][k + 1] > 0; k++)
+			assert_int_equal(put(&t, 1, cuts[i][k], cuts[i][k + 1]), LOG_STORED);
+		assert_gets(&t, 1, 0, SEGMENT);
+		assert_gets(&t, 1, 5, 6);
+		assert_gets(&t, 1, MIB - 3, 4 * MIB);
+		end(&t);
+	}
+}
+
+static void the_same_again_is_success_and_other_bytes_are_kept_beside(void **state)
+{
+	struct log_piece p;
+	enum log_put_outcome out;
+	struct err e;
+	struct t t;
+
+	begin(&t);
+	assert_int_equal(put(&t, 1, 0, SEGMENT), LOG_STORED);
+	assert_int_equal(put(&t, 1, 0, SEGMENT), LOG_SAME);
+	assert_int_equal(count(&t), 1);
+	p = piece(&t, 1, 0, SEGMENT);
+	p.bytes.p += MIB;
+	OK(log_put(t.r, &p, &out, &e));
+	assert_int_equal(out, LOG_OTHER);
+	assert_int_equal(t.events.n[EVENT_WARNING], 1);
+	OK(log_put(t.r, &p, &out, &e));
+	assert_int_equal(out, LOG_SAME);
+	assert_int_equal(count(&t), 2);
+	assert_gets(&t, 1, 0, SEGMENT); /* the first, for ever */
+	end(&t);
+}
+
+static void a_writer_knows_what_it_put(void **state)
+{
+	struct log_writer *w;
+	struct t t;
+	struct err e;
+
+	begin(&t);
+	OK(log_writer_open(t.r, &w, &e));
+	for (int pass = 0; pass < 2; pass++)
+		for (size_t i = 0; i < 12; i++) {
+			/* Backwards the first time. */
+			size_t at = (pass ? i : 11 - i) * MIB;
+			struct log_piece p = piece(&t, 1, at, at + MIB);
+			enum log_put_outcome out;
+
+			OK(log_writer_put(w, &p, &out, &e));
+			assert_int_equal(out, pass ? LOG_SAME : LOG_STORED);
+		}
+	log_writer_close(w);
+	assert_gets(&t, 1, 0, 12 * MIB);
+	end(&t);
+}
+
+static void what_is_missing_is_absent_and_how_far_it_goes_is_told(void **state)
+{
+	struct log_reader *rd;
+	uint64_t have;
+	struct err e;
+	struct t t;
+
+	begin(&t);
+	put(&t, 1, 0, MIB);
+	put(&t, 1, 2 * MIB, 3 * MIB);
+	OK(log_reader_open(t.r, t.stream, &rd, &e));
+	FAILS(log_reader_get(rd, 1, 0, 3 * MIB, &t.got, &have, &e), ERR_ABSENT);
+	assert_int_equal(have, MIB);
+	assert_memory_equal(t.got.p, t.bytes.p, MIB);
+	assert_true(log_reader_goes_on(rd, 1, MIB));
+	assert_false(log_reader_goes_on(rd, 1, 3 * MIB));
+	assert_false(log_reader_goes_on(rd, 2, 0));
+	FAILS(log_reader_get(rd, 2, 0, MIB, &t.got, &have, &e), ERR_ABSENT);
+	assert_int_equal(have, 0);
+	put(&t, 1, MIB, 2 * MIB); /* it comes meanwhile */
+	OK(log_reader_get(rd, 1, 0, 3 * MIB, &t.got, &have, &e));
+	assert_memory_equal(t.got.p, t.bytes.p, 3 * MIB);
+	log_reader_close(rd);
+	end(&t);
+}
+
+static void histories_and_partials_are_no_ranges(void **state)
+{
+	static const char text[] = "1\t0/3000060\tno recovery target specified\n";
+	struct log_piece p;
+	enum log_put_outcome out;
+	struct log_line *lines;
+	struct err e;
+	size_t n;
+	struct t t;
+
+	begin(&t);
+	p = piece(&t, 1, 0, SEGMENT);
+	p.kind = LOG_PARTIAL;
+	OK(log_put(t.r, &p, &out, &e));
+	FAILS(log_get(t.r, t.stream, 1, 0, SEGMENT, &t.got, &e), ERR_ABSENT);
+	p = (struct log_piece){.timeline = 2, .kind = LOG_HISTORY, .bytes = span_str(text)};
+	memcpy(p.stream, t.stream, LOG_STREAM);
+	OK(log_put(t.r, &p, &out, &e));
+	OK(log_put(t.r, &p, &out, &e));
+	assert_int_equal(out, LOG_SAME);
+	OK(log_get_history(t.r, t.stream, 2, &t.got, &e));
+	assert_int_equal(t.got.n, strlen(text));
+	assert_memory_equal(t.got.p, text, strlen(text));
+	FAILS(log_get_history(t.r, t.stream, 3, &t.got, &e), ERR_ABSENT);
+	OK(log_history_parse(buf_span(&t.got), &lines, &n, &e));
+	end(&t);
+}
+
+static void impossible_pieces_are_refused(void **state)
+{
+	struct log_piece p;
+	enum log_put_outcome out;
+	struct err e;
+	struct t t;
+
+	begin(&t);
+	p = piece(&t, 1, 0, 0);
+	FAILS(log_put(t.r, &p, &out, &e), ERR_FAILED);
+	p = piece(&t, 1, 5, 10);
+	p.end = 11;
+	FAILS(log_put(t.r, &p, &out, &e), ERR_FAILED);
+	p.kind = LOG_HISTORY;
+	FAILS(log_put(t.r, &p, &out, &e), ERR_FAILED);
+	assert_int_equal(count(&t), 0);
+	end(&t);
+}
+
+/* Who holds the storage can move what is stored, under its own right hash. */
+static void one_that_was_moved_is_not_believed(void **state)
+{
+	char name[LOG_NAME_MAX];
+	struct log_at at;
+	struct err e;
+	struct t t;
+
+	begin(&t);
+	put(&t, 1, 0, MIB);
+	only(&t, &at, name);
+	OK(store_get_all(t.r->store, name, FORMAT_PACK_MAX, &t.got, &e));
+	OK(store_del(t.r->store, name, &e));
+	at.start += MIB;
+	at.end += MIB;
+	log_name(name, t.stream, &at);
+	OK(store_put(t.r->store, name, buf_span(&t.got), STORE_NEW, &e));
+	FAILS(log_get(t.r, t.stream, 1, MIB, 2 * MIB, &t.got, &e), ERR_CORRUPT);
+	assert_non_null(strstr(e.msg, "another place"));
+	end(&t);
+}
+
+static void another_domains_stretch_is_not_believed(void **state)
+{
+	static const uint8_t other[32] = {9, 9};
+	struct repo_key_params kp = {.cred = {true, span_of(other, 32)}, .role = ROLE_WRITE};
+	struct repo_cred cred = {true, span_of(other, 32)};
+	uint8_t theirs[LOG_STREAM], read_by[LOG_STREAM];
+	enum log_put_outcome out;
+	char name[LOG_NAME_MAX];
+	struct log_writer *lw;
+	struct log_piece p;
+	struct log_at at;
+	struct repo *w;
+	struct id id;
+	struct err e;
+	struct t t;
+
+	begin(&t);
+	OK(repo_key_add(t.r, &kp, &id, &e));
+	OK(repo_open(make_store(t.place, false), &cred, NULL, &t.ctx, &w, &e));
+	log_stream(w, "orders", "postgresql", theirs);
+	assert_memory_not_equal(theirs, t.stream, LOG_STREAM);
+	/* Into ours it can't even by its own program. */
+	OK(log_writer_open(w, &lw, &e));
+	p = piece(&t, 1, 0, MIB);
+	FAILS(log_writer_put(lw, &p, &out, &e), ERR_WRONG_KEY);
+	/* In its own it reads the hashes back, so the same is the same; and a full key reads all.
+	 */
+	memcpy(p.stream, theirs, LOG_STREAM);
+	OK(log_writer_put(lw, &p, &out, &e));
+	log_writer_close(lw);
+	OK(log_put(w, &p, &out, &e));
+	assert_int_equal(out, LOG_SAME);
+	FAILS(log_get(w, theirs, 1, 0, MIB, &t.got, &e), ERR_WRONG_KEY);
+	OK(repo_reload_config(t.r, &e));
+	log_stream_in(t.r, 1, "orders", "postgresql", read_by);
+	assert_memory_equal(read_by, theirs, LOG_STREAM);
+	OK(log_get(t.r, theirs, 1, 0, MIB, &t.got, &e));
+	assert_memory_equal(t.got.p, t.bytes.p, MIB);
+	/* By a program of its own it gets there, and is found out. */
+	w->domains[0].id[0] ^= 1;
+	memcpy(t.stream, theirs, LOG_STREAM);
+	only(&t, &at, name);
+	OK(store_get_all(t.r->store, name, FORMAT_PACK_MAX, &t.got, &e));
+	log_stream(t.r, "orders", "postgresql", t.stream);
+	log_name(name, t.stream, &at);
+	OK(store_put(t.r->store, name, buf_span(&t.got), STORE_NEW, &e));
+	FAILS(log_get(t.r, t.stream, 1, 0, MIB, &t.got, &e), ERR_CORRUPT);
+	w->domains[0].id[0] ^= 1;
+	repo_close(w);
+	end(&t);
+}
+
+static void every_damaged_byte_is_found(void **state)
+{
+	char name[LOG_NAME_MAX];
+	struct log_at at;
+	struct err e;
+	struct t t;
+
+	begin(&t);
+	put(&t, 1, 0, 5000);
+	only(&t, &at, name);
+	for (size_t i = 0; i < at.size; i += 1 + at.size / 200) {
+		make_damage(t.r->store, name, i, 1);
+		FAILS(log_get(t.r, t.stream, 1, 0, 5000, &t.got, &e), ERR_CORRUPT);
+		make_damage(t.r->store, name, i, 1);
+	}
+	assert_gets(&t, 1, 0, 5000);
+	/* What is there a second time serves. */
+	make_damage(t.r->store, name, 300, 1);
+	assert_int_equal(put(&t, 1, 0, 5000), LOG_SAME); /* its directory is whole */
+	put(&t, 1, 0, 6000);
+	assert_gets(&t, 1, 0, 5000);
+	end(&t);
+}
+
+static void damage_is_read_through_by_parity(void **state)
+{
+	char name[LOG_NAME_MAX];
+	struct log_at at;
+	struct err e;
+	struct t t;
+
+	begin(&t);
+	OK(repo_set_parity(t.r, 100, &e));
+	put(&t, 1, 0, 2 * MIB);
+	assert_int_equal(make_count(t.r, "parity/logs/"), 1);
+	only(&t, &at, name);
+	make_damage(t.r->store, name, 12345, 255);
+	assert_gets(&t, 1, 0, 2 * MIB);
+	assert_int_equal(t.events.n[EVENT_OBJECT_MENDED], 1);
+	OK(repo_del_named(t.r, name, &e));
+	assert_int_equal(make_count(t.r, "parity/logs/"), 0);
+	end(&t);
+}
+
+struct plan {
+	unsigned n, fail;
+	bool after;
+};
+
+static enum err_kind decide(void *arg, const char *op, const char *key, bool *after)
+{
+	struct plan *p = arg;
+
+	(void)op, (void)key;
+	*after = p->after;
+	return ++p->n == p->fail ? ERR_UNREACHABLE : ERR_NONE;
+}
+
+/* Whatever operation fails, before or after it was done: then nothing is claimed, or it is there.
+ */
+static void what_was_acknowledged_is_there_whatever_failed(void **state)
+{
+	for (unsigned fail = 1;; fail++) {
+		struct plan p = {.fail = (fail + 1) / 2, .after = fail % 2};
+		const struct store_fault_plan plan = {.decide = decide, .arg = &p};
+		struct log_piece a;
+		enum log_put_outcome out;
+		struct log_writer *w;
+		struct err e;
+		struct t t;
+		int rc;
+
+		begin(&t);
+		t.r->store = store_fault_new(t.r->store, &plan);
+		OK(log_writer_open(t.r, &w, &e));
+		a = piece(&t, 1, 0, 5000);
+		rc = log_writer_put(w, &a, &out, &e);
+		p.fail = 0;
+		if (rc == 0)
+			assert_gets(&t, 1, 0, 5000);
+		OK(log_writer_put(w, &a, &out, &e));
+		assert_gets(&t, 1, 0, 5000);
+		log_writer_close(w);
+		end(&t);
+		if (rc == 0 && p.n < (fail + 1) / 2)
+			break;
+	}
+}
+
+static void names_come_back_and_nothing_else_is_one(void **state)
+{
+	static const char good[] = "logs/00112233445566778899aabbccddeeff/0000000a/";
+	static const char *const bad[] = {"", "x", "0000000000000000-0000000000000000.",
+	    "0000000000000002-0000000000000001.", "000000000000000-0000000000000001.",
+	    "0000000000000000-00000000000000FF.", "history", "partial.",
+	    "0000000000000000-0000000000000001.partial", "00000000000000000-0000000000000001."};
+	uint8_t stream[LOG_STREAM];
+	char name[LOG_NAME_MAX], text[LOG_NAME_MAX], hex[ID_HEX];
+	struct log_at at = {.timeline = 10}, got;
+
+	memset(&at.object, 0xab, sizeof at.object);
+	for (int kind = 0; kind < LOG_KINDS; kind++) {
+		at.kind = (enum log_kind)kind;
+		at.start = kind == LOG_HISTORY ? 0 : 0xfedcba9876543210;
+		at.end = kind == LOG_HISTORY ? 0 : UINT64_MAX;
+		memset(stream, 0x5a, sizeof stream);
+		log_name(name, stream, &at);
+		assert_true(log_name_parse(name, stream, &got));
+		assert_memory_equal(&at, &got, sizeof at);
+		strcat(name, "a");
+		assert_false(log_name_parse(name, stream, &got));
+	}
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		snprintf(text, sizeof text, "%s%s%s", good, bad[i], id_hex(hex, &at.object));
+		assert_false(log_name_parse(text, stream, &got));
+	}
+}
+
+static void gaps_and_timelines_are_seen(void **state)
+{
+	static const struct log_at v[] = {
+	    {.timeline = 1, .start = 0, .end = 10, .stored_ns = 5},
+	    {.timeline = 1, .start = 2, .end = 5, .stored_ns = 3},
+	    {.timeline = 1, .start = 10, .end = 20, .stored_ns = 9},
+	    {.timeline = 1, .start = 21, .end = 30},
+	    {.timeline = 2, .start = 16, .end = 40},
+	    {.timeline = 3, .start = 32, .end = 50},
+	    {.timeline = 2, .kind = LOG_HISTORY},
+	};
+	static const struct log_line history[] = {{1, 18}, {2, 35}};
+	struct log_span *s;
+	uint64_t missing;
+	size_t n;
+
+	log_reach(v, sizeof v / sizeof *v, &s, &n);
+	assert_int_equal(n, 4);
+	assert_true(s[0].start == 0 && s[0].end == 20 && !s[0].gap && s[0].stretches == 3);
+	assert_true(s[0].first_ns == 3 && s[0].last_ns == 9);
+	assert_true(s[1].start == 21 && s[1].gap && !s[2].gap);
+	assert_true(log_reaches(s, n, NULL, 0, 1, 3, 20, &missing));
+	assert_false(log_reaches(s, n, NULL, 0, 1, 3, 22, &missing));
+	assert_int_equal(missing, 20);
+	assert_true(log_reaches(s, n, history, 2, 3, 3, 50, &missing));
+	assert_false(log_reaches(s, n, history, 2, 3, 3, 51, &missing));
+	assert_false(log_reaches(s, n, history + 1, 1, 3, 3, 50, &missing));
+	assert_int_equal(missing, 3);
+	free(s);
+}
+
+static void histories_are_parsed_or_refused(void **state)
+{
+	static const char good[] = "# a\n1\t0/3000060\tbefore 2000-01-01\n\n  2 A/ff\tno\r\n"
+				   "4294967295\tFFFFFFFF/FFFFFFFF";
+	static const char *const bad[] = {"1", "1\t0", "1\t0/", "x\t0/1\n", "1\t0/1\n1\t0/2\n",
+	    "2\t0/2\n3\t0/1\n", "4294967296\t0/1", "1\t100000000/0", "1 /1"};
+	struct log_line *v;
+	struct err e;
+	size_t n;
+
+	OK(log_history_parse(span_str(good), &v, &n, &e));
+	assert_int_equal(n, 3);
+	assert_true(v[0].timeline == 1 && v[0].end == 0x3000060);
+	assert_true(v[1].timeline == 2 && v[1].end == UINT64_C(0xa000000ff));
+	assert_true(v[2].timeline == UINT32_MAX && v[2].end == UINT64_MAX);
+	free(v);
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		FAILS(log_history_parse(span_str(bad[i]), &v, &n, &e), ERR_CORRUPT);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_segment_comes_back_from_whatever_covers_it),
+	    cmocka_unit_test(the_same_again_is_success_and_other_bytes_are_kept_beside),
+	    cmocka_unit_test(a_writer_knows_what_it_put),
+	    cmocka_unit_test(what_is_missing_is_absent_and_how_far_it_goes_is_told),
+	    cmocka_unit_test(histories_and_partials_are_no_ranges),
+	    cmocka_unit_test(impossible_pieces_are_refused),
+	    cmocka_unit_test(one_that_was_moved_is_not_believed),
+	    cmocka_unit_test(another_domains_stretch_is_not_believed),
+	    cmocka_unit_test(every_damaged_byte_is_found),
+	    cmocka_unit_test(damage_is_read_through_by_parity),
+	    cmocka_unit_test(what_was_acknowledged_is_there_whatever_failed),
+	    cmocka_unit_test(names_come_back_and_nothing_else_is_one),
+	    cmocka_unit_test(gaps_and_timelines_are_seen),
+	    cmocka_unit_test(histories_are_parsed_or_refused),
+	};
+
+	int rc = cmocka_run_group_tests(tests, NULL, NULL);
+
+	buf_fini(&all);
+	return rc;
+}
