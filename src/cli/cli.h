@@ -62,6 +62,7 @@ enum cmd_id {
 	CMD_EVIDENCE,
 	CMD_DOCTOR,
 	CMD_TOKEN,
+	CMD_LOG,
 	CMD_COMPLETION,
 	CMD_HELP,
 	CMD_VERSION,
@@ -297,6 +298,7 @@ struct cli {
 	atomic_bool *ask;    /* set by SIGUSR1 */
 	struct audit *audit; /* the record that is kept of this, or NULL */
 	bool mounted;        /* by mount */
+	bool proven_absent;  /* log get: the file is not there, for sure */
 	bool wanted;         /* the interruption was the way to end it: no message */
 };
 
@@ -331,6 +333,7 @@ void completion_bash(struct buf *b);
 
 /* the commands */
 int cmd_init(struct cli *c, struct err *e);
+int cmd_log(struct cli *c, struct err *e);
 int cmd_backup(struct cli *c, struct err *e);
 int cmd_snapshots(struct cli *c, struct err *e);
 int cmd_ls(struct cli *c, struct err *e);

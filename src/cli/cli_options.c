@@ -12,8 +12,8 @@
 #define REPO                                                                                       \
 	(B(INIT) | B(BACKUP) | B(SNAPSHOTS) | B(LS) | B(FIND) | B(CAT) | B(DIFF) | B(RESTORE) |    \
 	    B(MOUNT) | B(CHECK) | B(FORGET) | B(PRUNE) | B(STATS) | B(COPY) | B(TAG) | B(KEY) |    \
-	    B(KIT) | B(REPAIR) | B(CACHE) | B(DOCTOR) | B(CATALOG) | B(VERIFY))
-#define OPENS (REPO & ~(B(INIT) | B(CACHE) | B(DOCTOR) | B(CATALOG)))
+	    B(KIT) | B(REPAIR) | B(CACHE) | B(DOCTOR) | B(CATALOG) | B(VERIFY) | B(LOG))
+#define OPENS (REPO & ~(B(INIT) | B(CACHE) | B(DOCTOR) | B(CATALOG) | B(LOG)))
 /* Those that choose among snapshots. */
 #define CHOOSE                                                                                     \
 	(B(SNAPSHOTS) | B(LS) | B(FIND) | B(CAT) | B(DIFF) | B(RESTORE) | B(MOUNT) | B(FORGET) |   \
@@ -289,6 +289,10 @@ const struct opt_def opt_table[] = {
         "all of them before that time"},
     {"limit", 0, OPT_COUNT, OPT_WHICH, "N", NULL, NULL, B(SCHEDULE), AT(limit), OPT_NO_ENV, NULL,
         "only the next N (10, where --until does not say how far)"},
+    {"system", 0, OPT_STRING, OPT_WHICH, "NAME", NULL, NULL, B(LOG), AT(system), 0, NULL,
+        "the system whose log it is; the only one that is PostgreSQL's, or the one of this data directory"},
+    {"foreground", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(LOG), AT(foreground), OPT_NO_ENV, NULL,
+        "push here, also where a daemon runs"},
     /* which */
     {"host", 0, OPT_STRING, OPT_WHICH, "NAME", NULL, NULL, CHOOSE, AT(host), 0, NULL, "of this host"},
     {"system", 0, OPT_STRING, OPT_WHICH, "NAME", NULL, NULL, CHOOSE, AT(system), 0, NULL, "of this system"},

@@ -333,6 +333,25 @@ const struct cmd_def cmd_table[CMD_COUNT] = {
 	{{"holdfast doctor", "all that is declared"},
 	    {"holdfast -r /srv/backup doctor", "one repository"},
 	    {"holdfast doctor --bundle support.tar.gz", "to be handed on"}}},
+    [CMD_LOG] = {CMD_LOG, "log", "push FILE|get NAME DEST|list [SYSTEM]|verify [SYSTEM]",
+	"Archive a database's log, and bring it back",
+	"push stores a file of PostgreSQL's log and exits with 0 when it is durable, as "
+	"archive_command wants it: archive_command = 'holdfast log push %p'. A running daemon is "
+	"handed the open file; without one the repository is opened here. The same file again is "
+	"success; other content is kept beside the first and told.\n\nget brings a file back, for "
+	"restore_command = 'holdfast log get %f %p', and reads ahead. It exits with 1 only when "
+	"the "
+	"file is proven not to be there, and with 126 for everything else, which stops "
+	"PostgreSQL's "
+	"recovery instead of ending it early.\n\nlist shows what is there: ranges, gaps, base "
+	"backups, and to when a database can be brought back. verify reads all of it, and exits "
+	"with "
+	"20 for damage or a gap.",
+	CMD_REPO, 1, 3, "push|get|list|verify", "20 126", cmd_log,
+	{{"holdfast log push --system orders-db pg_wal/000000010000000000000042", "store a file"},
+	    {"holdfast log get 000000010000000000000042 pg_wal/RECOVERYXLOG", "bring it back"},
+	    {"holdfast log list orders-db", "what is there, and to when it reaches"},
+	    {"holdfast log verify orders-db", "read all of it"}}},
     [CMD_TOKEN] = {CMD_TOKEN, "token", "add|list|remove [NAME]",
 	"Manage tokens for the daemon's API",
 	"Over TCP the API (doc/api.md) is asked with a bearer token. add makes one and prints it, "
@@ -367,6 +386,7 @@ const struct cmd_exit cmd_exits[] = {
     {12, "wrong password or key"},
     {20, "damage or tampering was found"},
     {40, "an objective is missed"},
+    {126, "log get could not tell whether the file is there: PostgreSQL's recovery stops"},
     {130, "interrupted"},
 };
 const size_t cmd_exits_count = sizeof cmd_exits / sizeof *cmd_exits;

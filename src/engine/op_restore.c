@@ -53,22 +53,6 @@ static int plan_blob(void *arg, const struct id *id, struct err *e)
 	return restore_stopping(pl->rs) ? err_set(e, ERR_CANCELLED, "interrupted") : 0;
 }
 
-/* All but the content, which somebody else brings. */
-static int plan_hollow(
-    struct restore *rs, struct rdir *d, const struct entry *en, const char *path, struct err *e)
-{
-	struct target_file *f;
-	struct entry bare = *en;
-	struct entry_hole all = {0, en->size};
-
-	bare.holes = &all; /* nothing is written: nothing is allocated */
-	bare.nholes = 1;
-	if (target_file_begin(d->dir, &bare, &f, e) == -1 || target_file_end(f, e) == -1)
-		return -1;
-	rs->files++;
-	return rs->p->hollow(rs->p->hollow_arg, path, en->size, e);
-}
-
 static int plan_file(struct restore *rs, struct rdir *d, const struct entry *en,
     const struct tree_ref *ref, const char *path, struct err *e)
 {
@@ -120,7 +104,7 @@ static int restore_file(struct restore *rs, struct rdir *d, const struct entry *
 	if ((rc = restore_link(rs, d->dir, en, path, e)) != 0)
 		return rc == 1 ? 0 : -1;
 	if (rs->p->hollow_above && en->size > rs->p->hollow_above)
-		return plan_hollow(rs, d, en, path, e);
+		return restore_hollow(rs, d->dir, en, path, e);
 	return plan_file(rs, d, en, ref, path, e);
 }
 

@@ -165,6 +165,10 @@ int restore_dry_open(struct restore *rs, struct err *e); /* refuses as target_op
 int restore_leave(struct restore *rs, struct target_dir *dir, const struct entry *en,
     const struct tree_ref *ref, const char *path, uint64_t *size, struct err *e);
 
+/* restore_look.c: all of a file but its content, which somebody else brings. */
+int restore_hollow(struct restore *rs, struct target_dir *dir, const struct entry *en,
+    const char *path, struct err *e);
+
 /* restore_look.c: leave word in the target before the first file; and when all is on disk. */
 int restore_begin(struct restore *rs, struct err *e);
 int restore_end(struct restore *rs, struct err *e);

@@ -241,3 +241,18 @@ int restore_end(struct restore *rs, struct err *e)
 	atomic_store(&rs->ctx->progress.phase, "writing to disk");
 	return target_sync(rs->target, e) == -1 ? -1 : target_end(rs->target, e);
 }
+
+int restore_hollow(struct restore *rs, struct target_dir *dir, const struct entry *en,
+    const char *path, struct err *e)
+{
+	struct target_file *f;
+	struct entry bare = *en;
+	struct entry_hole all = {0, en->size};
+
+	bare.holes = &all; /* nothing is written: nothing is allocated */
+	bare.nholes = 1;
+	if (target_file_begin(dir, &bare, &f, e) == -1 || target_file_end(f, e) == -1)
+		return -1;
+	rs->files++;
+	return rs->p->hollow(rs->p->hollow_arg, path, en->size, e);
+}

@@ -1,0 +1,463 @@
+/* instant_ops: what is done to names and files of a folder that is being restored: instant_fs.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "engine/instant_fs_priv.h"
+#include "os/os.h"
+#include "source/dirlist.h"
+
+enum { COPY_MOST = 64 << 20 };
+
+static const double FOR_EVER = 86400;
+
+struct handle {
+	int fd;                 /* -1 where it is a file of ours */
+	struct instant_file *f; /* or NULL */
+};
+
+static struct instant_fs *self(void)
+{
+	return mount_fuse.get_context()->private_data;
+}
+
+/* Paths come from the kernel, which has resolved them; "/" is the folder itself. */
+static const char *below(const char *path)
+{
+	return path[1] == '\0' ? "." : path + 1;
+}
+
+static struct handle *handle_of(struct fuse_file_info *fi)
+{
+	return (struct handle *)(uintptr_t)fi->fh;
+}
+
+static int answer(int rc)
+{
+	return rc == -1 ? -errno : 0;
+}
+
+static int fd_of(struct fuse_file_info *fi)
+{
+	const struct handle *h = handle_of(fi);
+
+	return h->f != NULL ? instant_file_fd(h->f) : h->fd;
+}
+
+/* What a file of ours could not do: the server sees a device that fails, and we say why. */
+static int failed(struct instant_fs *fs, const struct err *e)
+{
+	if (e->kind == ERR_NO_SPACE)
+		return -ENOSPC;
+	if (e->sys == EFBIG || e->sys == EINVAL)
+		return -e->sys;
+	event_emit(fs->ctx, EVENT_WARNING, span_of(NULL, 0), "%s", e->msg);
+	return -EIO;
+}
+
+static struct instant_file *incomplete(struct instant_fs *fs, const char *path, uint32_t *n)
+{
+	struct stat st;
+
+	if (os_fstatat(fs->dir, below(path), &st, AT_SYMLINK_NOFOLLOW) == -1 ||
+	    !S_ISREG(st.st_mode))
+		return NULL;
+	return instant_set_find(fs->set, &st, n);
+}
+
+/* Its name is gone: say so for good, once that is on disk, before its inode is anything else. */
+static int forget(struct instant_fs *fs, const char *path, uint32_t n, struct err *e)
+{
+	const char *end = strrchr(path, '/');
+	char *up = mem_strndup(path, end == path ? 1 : (size_t)(end - path));
+	int fd = os_openat(fs->dir, below(up), O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0), rc;
+
+	free(up);
+	rc = fd == -1 || os_fsync(fd) == -1 ? err_sys(e, "sync of a directory") : 0;
+	os_close(fd);
+	if (rc == 0)
+		rc = instant_state_done(fs->state, n, e);
+	instant_set_drop(fs->set, n);
+	return rc;
+}
+
+static int complete(struct instant_fs *fs, struct instant_file *f, uint32_t n, struct err *e)
+{
+	uint64_t left = 1;
+
+	while (left > 0)
+		if (instant_file_copy(f, COPY_MOST, &left, INSTANT_FRONT, e) == -1)
+			return -1;
+	instant_set_drop(fs->set, n);
+	return 0;
+}
+
+static int complete_all(struct instant_fs *fs, struct err *e)
+{
+	struct instant_file *f;
+	uint32_t n;
+	int rc = 0;
+
+	while (rc == 0 && (f = instant_set_next(fs->set, &n)) != NULL) {
+		rc = complete(fs, f, n, e);
+		instant_file_unref(f);
+	}
+	return rc;
+}
+
+/* ---- Names. */
+
+static int fs_getattr(const char *path, struct stat *st, struct fuse_file_info *fi)
+{
+	if (fi != NULL)
+		return answer(os_fstat(fd_of(fi), st));
+	return answer(os_fstatat(self()->dir, below(path), st, AT_SYMLINK_NOFOLLOW));
+}
+
+static int fs_readlink(const char *path, char *out, size_t size)
+{
+	ssize_t n = readlinkat(self()->dir, below(path), out, size - 1);
+
+	if (n == -1)
+		return -errno;
+	out[n] = '\0';
+	return 0;
+}
+
+/* What root made for somebody belongs to him. */
+static int give(struct instant_fs *fs, const char *path, int rc)
+{
+	const struct fuse_context *c = mount_fuse.get_context();
+
+	if (rc == -1)
+		return -errno;
+	if (geteuid() != 0)
+		return 0;
+	return answer(fchownat(fs->dir, below(path), c->uid, c->gid, AT_SYMLINK_NOFOLLOW));
+}
+
+static int fs_mkdir(const char *path, mode_t mode)
+{
+	return give(self(), path, os_mkdirat(self()->dir, below(path), mode));
+}
+
+static int fs_symlink(const char *target, const char *path)
+{
+	return give(self(), path, symlinkat(target, self()->dir, below(path)));
+}
+
+static int fs_mknod(const char *path, mode_t mode, dev_t dev)
+{
+	return give(self(), path, mknodat(self()->dir, below(path), mode, dev));
+}
+
+static int fs_unlink(const char *path)
+{
+	struct instant_fs *fs = self();
+	struct instant_file *f;
+	struct err e;
+	uint32_t n;
+	int rc;
+
+	f = incomplete(fs, path, &n);
+	rc = answer(os_unlinkat(fs->dir, below(path), 0));
+	if (rc == 0 && f != NULL && forget(fs, path, n, &e) == -1)
+		rc = failed(fs, &e);
+	instant_file_unref(f);
+	return rc;
+}
+
+static int fs_rmdir(const char *path)
+{
+	return answer(os_unlinkat(self()->dir, below(path), AT_REMOVEDIR));
+}
+
+/* The state knows files by the names that they began with. */
+static int before_rename(struct instant_fs *fs, const char *from)
+{
+	struct instant_file *f;
+	struct stat st;
+	struct err e;
+	uint32_t n;
+	int rc = 0;
+
+	if (os_fstatat(fs->dir, below(from), &st, AT_SYMLINK_NOFOLLOW) == -1)
+		return -errno;
+	f = incomplete(fs, from, &n);
+	if (f != NULL)
+		rc = complete(fs, f, n, &e);
+	else if (S_ISDIR(st.st_mode))
+		rc = complete_all(fs, &e);
+	instant_file_unref(f);
+	return rc == -1 ? failed(fs, &e) : 0;
+}
+
+static int fs_rename(const char *from, const char *to, unsigned flags)
+{
+	struct instant_fs *fs = self();
+	struct instant_file *over;
+	struct err e;
+	uint32_t n;
+	int rc;
+
+	if (flags & ~(unsigned)RENAME_NOREPLACE)
+		return -EINVAL;
+	rc = before_rename(fs, from);
+	if (rc != 0)
+		return rc;
+	over = incomplete(fs, to, &n);
+	rc = flags ? answer(os_renameat_new(fs->dir, below(from), fs->dir, below(to)))
+		   : answer(os_renameat(fs->dir, below(from), fs->dir, below(to)));
+	if (rc == 0 && over != NULL && forget(fs, to, n, &e) == -1)
+		rc = failed(fs, &e);
+	instant_file_unref(over);
+	return rc;
+}
+
+static int fs_link(const char *from, const char *to)
+{
+	int rc = before_rename(self(), from);
+
+	return rc ? rc : answer(os_linkat(self()->dir, below(from), self()->dir, below(to)));
+}
+
+static int fs_chmod(const char *path, mode_t mode, struct fuse_file_info *fi)
+{
+	if (fi != NULL)
+		return answer(fchmod(fd_of(fi), mode));
+	return answer(fchmodat(self()->dir, below(path), mode, 0));
+}
+
+static int fs_chown(const char *path, uid_t uid, gid_t gid, struct fuse_file_info *fi)
+{
+	if (fi != NULL)
+		return answer(fchown(fd_of(fi), uid, gid));
+	return answer(fchownat(self()->dir, below(path), uid, gid, AT_SYMLINK_NOFOLLOW));
+}
+
+static int fs_utimens(const char *path, const struct timespec t[2], struct fuse_file_info *fi)
+{
+	if (fi != NULL)
+		return answer(futimens(fd_of(fi), t));
+	return answer(utimensat(self()->dir, below(path), t, AT_SYMLINK_NOFOLLOW));
+}
+
+static int fs_statfs(const char *path, struct statvfs *out)
+{
+	return answer(fstatvfs(self()->dir, out));
+}
+
+/* ---- Files. */
+
+static int cut(struct instant_fs *fs, const struct handle *h, off_t size)
+{
+	struct err e;
+
+	if (h->f == NULL)
+		return answer(os_ftruncate(h->fd, size));
+	return instant_file_cut(h->f, size, &e) == -1 ? failed(fs, &e) : 0;
+}
+
+static void handle_close(struct handle *h)
+{
+	os_close(h->fd);
+	instant_file_unref(h->f);
+	free(h);
+}
+
+static int open_at(
+    struct instant_fs *fs, const char *path, int flags, mode_t mode, struct handle **out)
+{
+	int keep = flags & (O_ACCMODE | O_CREAT | O_EXCL);
+	int fd = os_openat(fs->dir, below(path), keep | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, mode);
+	struct handle *h;
+	struct stat st;
+	uint32_t n;
+	int rc = 0;
+
+	if (fd == -1 || os_fstat(fd, &st) == -1) {
+		rc = -errno;
+		os_close(fd);
+		return rc;
+	}
+	h = mem_zalloc(sizeof *h);
+	h->f = instant_set_find(fs->set, &st, &n);
+	h->fd = h->f == NULL ? fd : -1;
+	if (h->f != NULL)
+		os_close(fd);
+	if (flags & O_TRUNC)
+		rc = cut(fs, h, 0);
+	if (rc != 0)
+		handle_close(h);
+	else
+		*out = h;
+	return rc;
+}
+
+static int fs_open(const char *path, struct fuse_file_info *fi)
+{
+	struct handle *h = NULL;
+	int rc = open_at(self(), path, fi->flags & ~(O_CREAT | O_EXCL), 0, &h);
+
+	if (rc == 0)
+		fi->fh = (uintptr_t)h;
+	return rc;
+}
+
+static int fs_create(const char *path, mode_t mode, struct fuse_file_info *fi)
+{
+	struct handle *h = NULL;
+	int rc = open_at(self(), path, fi->flags | O_CREAT, mode, &h);
+
+	if (rc == 0 && (rc = give(self(), path, 0)) != 0)
+		handle_close(h);
+	else if (rc == 0)
+		fi->fh = (uintptr_t)h;
+	return rc;
+}
+
+static int fs_release(const char *path, struct fuse_file_info *fi)
+{
+	handle_close(handle_of(fi));
+	return 0;
+}
+
+static int fs_read(const char *path, char *p, size_t n, off_t off, struct fuse_file_info *fi)
+{
+	const struct handle *h = handle_of(fi);
+	struct err e;
+	ssize_t got;
+
+	if (h->f == NULL) {
+		got = os_pread_full(h->fd, p, n, off);
+		return got == -1 ? -errno : (int)got;
+	}
+	got = instant_file_read(h->f, p, n, off, &e);
+	return got == -1 ? failed(self(), &e) : (int)got;
+}
+
+static int fs_write(const char *path, const char *p, size_t n, off_t off, struct fuse_file_info *fi)
+{
+	const struct handle *h = handle_of(fi);
+	struct err e;
+
+	if (h->f == NULL)
+		return os_pwrite_all(h->fd, p, n, off) == -1 ? -errno : (int)n;
+	return instant_file_write(h->f, p, n, off, &e) == -1 ? failed(self(), &e) : (int)n;
+}
+
+static int fs_fsync(const char *path, int data_only, struct fuse_file_info *fi)
+{
+	const struct handle *h = handle_of(fi);
+	struct err e;
+
+	if (h->f == NULL)
+		return answer(data_only ? fdatasync(h->fd) : os_fsync(h->fd));
+	return instant_file_sync(h->f, &e) == -1 ? failed(self(), &e) : 0;
+}
+
+static int fs_truncate(const char *path, off_t size, struct fuse_file_info *fi)
+{
+	struct handle *h = NULL;
+	int rc;
+
+	if (fi != NULL)
+		return cut(self(), handle_of(fi), size);
+	rc = open_at(self(), path, O_WRONLY, 0, &h);
+	if (rc != 0)
+		return rc;
+	rc = cut(self(), h, size);
+	handle_close(h);
+	return rc;
+}
+
+static int fs_fallocate(const char *path, int mode, off_t off, off_t n, struct fuse_file_info *fi)
+{
+	/* Room at the end: what is there already stays as it is, here or not. */
+	if (mode != 0)
+		return -EOPNOTSUPP;
+	return answer(fallocate(fd_of(fi), 0, off, n));
+}
+
+/* ---- Directories. */
+
+static int fs_opendir(const char *path, struct fuse_file_info *fi)
+{
+	struct instant_fs *fs = self();
+	int fd = os_openat(
+	    fs->dir, below(path), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
+	struct handle *h;
+
+	if (fd == -1)
+		return -errno;
+	h = mem_zalloc(sizeof *h);
+	h->fd = fd;
+	fi->fh = (uintptr_t)h;
+	return 0;
+}
+
+static int fs_readdir(const char *path, void *to, fuse_fill_dir_t fill, off_t off,
+    struct fuse_file_info *fi, enum fuse_readdir_flags flags)
+{
+	struct source_names names = {.n = 0};
+	struct err e;
+	int rc = dirlist_read(handle_of(fi)->fd, &names, &e) == -1 ? -EIO : 0;
+
+	if (rc == 0 && (fill(to, ".", NULL, 0, 0) || fill(to, "..", NULL, 0, 0)))
+		rc = -ENOMEM;
+	for (size_t i = 0; rc == 0 && i < names.n; i++)
+		if (fill(to, source_name(&names, i), NULL, 0, 0))
+			rc = -ENOMEM;
+	source_names_fini(&names);
+	return rc;
+}
+
+static int fs_fsyncdir(const char *path, int data_only, struct fuse_file_info *fi)
+{
+	return answer(os_fsync(handle_of(fi)->fd));
+}
+
+/* What the kernel knows stays true: nobody but the mount changes what it shows. */
+static void *fs_init(struct fuse_conn_info *conn, struct fuse_config *cfg)
+{
+	conn->want &= ~(unsigned)FUSE_CAP_AUTO_INVAL_DATA;
+	cfg->use_ino = 1;
+	cfg->nullpath_ok = 1;
+	cfg->hard_remove = 1;
+	cfg->kernel_cache = 1;
+	cfg->entry_timeout = cfg->attr_timeout = FOR_EVER;
+	cfg->negative_timeout = 0;
+	return mount_fuse.get_context()->private_data;
+}
+
+const struct fuse_operations instant_fs_operations = {
+    .init = fs_init,
+    .getattr = fs_getattr,
+    .readlink = fs_readlink,
+    .mknod = fs_mknod,
+    .mkdir = fs_mkdir,
+    .unlink = fs_unlink,
+    .rmdir = fs_rmdir,
+    .symlink = fs_symlink,
+    .rename = fs_rename,
+    .link = fs_link,
+    .chmod = fs_chmod,
+    .chown = fs_chown,
+    .truncate = fs_truncate,
+    .open = fs_open,
+    .create = fs_create,
+    .read = fs_read,
+    .write = fs_write,
+    .statfs = fs_statfs,
+    .release = fs_release,
+    .fsync = fs_fsync,
+    .opendir = fs_opendir,
+    .readdir = fs_readdir,
+    .releasedir = fs_release,
+    .fsyncdir = fs_fsyncdir,
+    .utimens = fs_utimens,
+    .fallocate = fs_fallocate,
+};
