@@ -1,5 +1,10 @@
-/* log_follow: see log_follow.h. */
-#include "cli/log_follow.h"
+/*
+ * log follow: the receiver of a system's log, in this process.
+ *
+ * Its tier's first destination (or --repo) is where it has to be durable; the others get what is
+ * there by copies.  With --json each event is one line, as the daemon takes them.
+ */
+#include "cli/cmd_log.h"
 
 #include <malloc.h>
 #include <stdlib.h>
@@ -204,8 +209,9 @@ static int follow(struct following *x, const struct world_source *src, struct er
 	return rc;
 }
 
-int log_follow(struct cli *c, const char *system, struct err *e)
+int cmd_log_follow(struct cli *c, struct err *e)
 {
+	const char *system = c->args.n > 1 ? c->args.v[1] : c->opt.system;
 	const char *parent = getenv("HOLDFAST_RUN_PARENT");
 	struct following x = {.c = c};
 	int rc;
