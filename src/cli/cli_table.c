@@ -85,6 +85,34 @@ const struct cmd_def cmd_table[CMD_COUNT] = {
 	    {"holdfast restore 1a2b3c4d --target / --overwrite if-changed --include /home/eve",
 		"put back in place what differs"},
 	    {"holdfast restore latest --target /tmp/back --thaw bulk", "out of an archive"}}},
+    [CMD_RECOVER] = {CMD_RECOVER, "recover", "SYSTEM", "Bring a database back to a moment",
+	"Brings back a PostgreSQL database that SYSTEM's backups and log hold, as it was at --to. "
+	"It "
+	"checks first: which base backup, whether the log reaches the moment without a gap and "
+	"goes "
+	"on behind it, room, programs, the target folder; and says what is given up. With "
+	"--dry-run "
+	"that is all.\n\nThen it restores below --target, gives the server the settings and the "
+	"log "
+	"that it needs, and with --start starts it (as the owner of its files, or by the "
+	"configured "
+	"command where the target is the configured data directory), waits for the end of the "
+	"recovery, and reports what was reached. Without --start the server recovers when it is "
+	"started: all the log that it needs is in its pg_wal.\n\nWith --only a database, a schema "
+	"or "
+	"a table is taken out of a recovery on the side and brought into a server that runs; "
+	"nothing "
+	"else there is touched.",
+	CMD_REPO | CMD_OPENS, 1, 1, NULL, NULL, cmd_recover,
+	{{"holdfast recover orders-db --to '2026-11-21 09:41:07+01' --target /srv/pg --start",
+	     "just before the mistake"},
+	    {"holdfast recover orders-db --to latest --target /srv/pg --delta --start",
+		"in place, writing only what differs"},
+	    {"holdfast recover orders-db --to 16/B374D848 --target /srv/pg --dry-run",
+		"would it work?"},
+	    {"holdfast recover orders-db --to '2026-11-21 09:41' --only orders.public.items --into "
+	     "postgresql:///orders",
+		"one table"}}},
     [CMD_MOUNT] = {CMD_MOUNT, "mount", "MOUNTPOINT", "Show snapshots as a file system",
 	"Mounts the chosen snapshots, read-only, on an empty folder until it is unmounted or "
 	"interrupted. Below it are ids/, times/ and latest.",
