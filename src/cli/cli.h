@@ -38,6 +38,7 @@ enum cmd_id {
 	CMD_CAT,
 	CMD_DIFF,
 	CMD_RESTORE,
+	CMD_RECOVER,
 	CMD_MOUNT,
 	CMD_CHECK,
 	CMD_FORGET,
@@ -194,6 +195,11 @@ struct cli_options {
 	bool no_wait;
 	struct cli_list thaw_price;
 	struct calendar_duration thaw_poll;
+	/* recovering a database */
+	const char *to, *timeline, *part, *base, *only, *into;
+	bool delta, start, replace;
+	int action, port;
+	struct cli_list tablespaces;
 	/* keeping */
 	int keep_last, keep_hourly, keep_daily, keep_weekly, keep_monthly, keep_yearly;
 	struct calendar_duration keep_within;
@@ -227,6 +233,7 @@ struct cli_options {
 	struct cli_time from;
 	const char *public_key, *head; /* evidence */
 	const char *bundle;            /* doctor */
+	bool once;                     /* log follow */
 };
 
 /* cli_table.c */
@@ -345,6 +352,7 @@ int cmd_catalog(struct cli *c, struct err *e);
 int cmd_cat(struct cli *c, struct err *e);
 int cmd_diff(struct cli *c, struct err *e);
 int cmd_restore(struct cli *c, struct err *e);
+int cmd_recover(struct cli *c, struct err *e);
 int cmd_mount(struct cli *c, struct err *e);
 int cmd_check(struct cli *c, struct err *e);
 int cmd_forget(struct cli *c, struct err *e);
