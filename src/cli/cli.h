@@ -236,6 +236,7 @@ struct cli_options {
 	struct cli_time from;
 	const char *public_key, *head; /* evidence */
 	const char *bundle;            /* doctor */
+	bool once;                     /* log follow */
 };
 
 /* cli_table.c */

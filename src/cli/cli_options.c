@@ -328,6 +328,8 @@ const struct opt_def opt_table[] = {
         "all of them before that time"},
     {"limit", 0, OPT_COUNT, OPT_WHICH, "N", NULL, NULL, B(SCHEDULE), AT(limit), OPT_NO_ENV, NULL,
         "only the next N (10, where --until does not say how far)"},
+    {"once", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(LOG), AT(once), OPT_NO_ENV, NULL,
+        "follow: end when all that the server has by now is stored"},
     {"system", 0, OPT_STRING, OPT_WHICH, "NAME", NULL, NULL, B(LOG), AT(system), 0, NULL,
         "the system whose log it is; the only one that is PostgreSQL's, or the one of this data directory"},
     {"foreground", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(LOG), AT(foreground), OPT_NO_ENV, NULL,

@@ -377,7 +377,8 @@ const struct cmd_def cmd_table[CMD_COUNT] = {
 	{{"holdfast doctor", "all that is declared"},
 	    {"holdfast -r /srv/backup doctor", "one repository"},
 	    {"holdfast doctor --bundle support.tar.gz", "to be handed on"}}},
-    [CMD_LOG] = {CMD_LOG, "log", "push FILE|get NAME DEST|list [SYSTEM]|verify [SYSTEM]",
+    [CMD_LOG] = {CMD_LOG, "log",
+	"push FILE|get NAME DEST|list [SYSTEM]|verify [SYSTEM]|follow [SYSTEM]",
 	"Archive a database's log, and bring it back",
 	"push stores a file of PostgreSQL's log and exits with 0 when it is durable, as "
 	"archive_command wants it: archive_command = 'holdfast log push %p'. A running daemon is "
@@ -390,8 +391,11 @@ const struct cmd_def cmd_table[CMD_COUNT] = {
 	"recovery instead of ending it early.\n\nlist shows what is there: ranges, gaps, base "
 	"backups, and to when a database can be brought back. verify reads all of it, and exits "
 	"with "
-	"20 for damage or a gap.",
-	CMD_REPO, 1, 3, "push|get|list|verify", "20 126", cmd_log,
+	"20 for damage or a gap.\n\nfollow receives the log as the server writes it, over a "
+	"replication "
+	"slot, until Ctrl-C; with --once only what is there now. A daemon does that by itself for "
+	"systems whose source says receive: {enabled: yes}.",
+	CMD_REPO, 1, 3, "push|get|list|verify|follow", "20 126", cmd_log,
 	{{"holdfast log push --system orders-db pg_wal/000000010000000000000042", "store a file"},
 	    {"holdfast log get 000000010000000000000042 pg_wal/RECOVERYXLOG", "bring it back"},
 	    {"holdfast log list orders-db", "what is there, and to when it reaches"},
