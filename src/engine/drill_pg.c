@@ -158,6 +158,21 @@ static void settle(struct drill *d, const struct recover_result *r)
 		drill_break(&d->score, DRILL_REACHED, "the server does not say that it did");
 }
 
+static void judge_pages(struct drill *d, const json_t *was)
+{
+	const json_t *bad = json_object_get(was, "bad_pages");
+	const json_t *first = json_array_get(bad, 0);
+
+	if (first != NULL)
+		drill_break(&d->score, DRILL_PAGES,
+		    "%zu were wrong when they were backed up: block %.0f of %.200s",
+		    json_array_size(bad), number(first, "block"), text(first, "file"));
+	else if (json_is_true(json_object_get(was, "checksums")))
+		drill_hold(&d->score, DRILL_PAGES);
+	else
+		drill_leave(&d->score, DRILL_PAGES, "its pages have no checksums");
+}
+
 int drill_recover(struct drill *d, struct err *e)
 {
 	json_t *facts = facts_of(d->database);
@@ -175,6 +190,7 @@ int drill_recover(struct drill *d, struct err *e)
 	char *into = NULL;
 	int rc = -1;
 
+	judge_pages(d, facts);
 	p.tablespaces = (const char *const *)spaces;
 	p.ntablespaces = map_spaces(d, facts, spaces);
 	if (d->snapshot->nparts > 1)
@@ -340,21 +356,6 @@ static void compare_roles(struct drill *d, const json_t *was, const json_t *is)
 	drill_hold(&d->score, DRILL_ROLES);
 }
 
-static void judge_pages(struct drill *d, const json_t *was)
-{
-	const json_t *bad = json_object_get(was, "bad_pages");
-	const json_t *first = json_array_get(bad, 0);
-
-	if (first != NULL)
-		drill_break(&d->score, DRILL_PAGES,
-		    "%zu were wrong when they were backed up: block %.0f of %.200s",
-		    json_array_size(bad), number(first, "block"), text(first, "file"));
-	else if (json_is_true(json_object_get(was, "checksums")))
-		drill_hold(&d->score, DRILL_PAGES);
-	else
-		drill_leave(&d->score, DRILL_PAGES, "its pages have no checksums");
-}
-
 int drill_compare_pg(struct drill *d, struct err *e)
 {
 	struct pg_facts_params p = {.exact_rows = d->p->level == DRILL_COMPREHENSIVE};
@@ -362,7 +363,6 @@ int drill_compare_pg(struct drill *d, struct err *e)
 	struct pg_target t = {NULL};
 	int rc;
 
-	judge_pages(d, was);
 	pg_server_target(d->server, &t);
 	rc = pg_facts_gather(&t, &p, &is, d->ctx, e);
 	if (rc == -1 && e->kind != ERR_CANCELLED) {

@@ -263,6 +263,7 @@ def test_a_log_with_a_hole_and_a_bad_page_fail_with_that_reason(db, base, server
     server.up()
     db("backup", "--system", "db", rc=3)
     o = drill(db, "--level", "standard", rc=21)
+    assert "facts.pages" in broken(o), broken(o)
     assert "block 0 of" in broken(o)["facts.pages"] and file in broken(o)["facts.pages"]
     server.down()
     with open(f"{server.data}/{file}", "r+b") as f:
