@@ -25,11 +25,13 @@ demo: packages
 check: packages-test
 	@tools/install-npm
 	@tools/install-apart
+	@tools/install-postgresql
 	@tools/run-check
 
 soak: packages-test
 	@tools/install-npm
 	@tools/install-apart
+	@tools/install-postgresql
 	@tools/run-check --soak
 
 fuzz: packages-test

@@ -139,13 +139,6 @@ static int apply_backup(struct cli *c, struct err *e)
 		return err_hint(
 		    e, "declare it there, or: holdfast backup --system %s PATH...", c->opt.system);
 	}
-	if (world_source_of(s, WORLD_POSTGRESQL) != NULL) {
-		err_set(e, ERR_UNSUPPORTED,
-		    "backup: %s has a source that is not read yet: "
-		    "postgresql",
-		    s->item.name);
-		return -1;
-	}
 	if (given) {
 		err_set(e, ERR_USAGE, "backup: %s is declared with its paths", s->item.name);
 		return err_hint(e, "leave out the paths, or take another name for --system");

@@ -64,6 +64,11 @@ static void add_declared(const struct world_system *s, struct cli_paths *p)
 	}
 }
 
+static bool has_server(const struct world_system *s)
+{
+	return s != NULL && world_source_of(s, WORLD_POSTGRESQL) != NULL;
+}
+
 int cli_paths_collect(struct cli *c, struct cli_paths *p, struct err *e)
 {
 	bool listed = c->opt.files_from.n || c->opt.files_from0.n;
@@ -79,7 +84,7 @@ int cli_paths_collect(struct cli *c, struct cli_paths *p, struct err *e)
 			return -1;
 	if (c->opt.stdin_data && (p->n || listed))
 		return err_set(e, ERR_USAGE, "backup: --stdin and paths don't go together");
-	if (!c->opt.stdin_data && p->n == 0) {
+	if (!c->opt.stdin_data && p->n == 0 && !has_server(c->system)) {
 		err_set(e, ERR_USAGE,
 		    listed ? "backup: the list of paths is empty" : "backup: which paths?");
 		return err_hint(e, "usage: holdfast backup PATH...");

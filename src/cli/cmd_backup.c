@@ -3,6 +3,7 @@
 #include "cli/cli_audit.h"
 #include "cli/cli_freeze.h"
 #include "cli/cli_out.h"
+#include "cli/cli_servers.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -418,17 +419,21 @@ static int run(
 int cmd_backup(struct cli *c, struct err *e)
 {
 	struct cli_paths paths = {0};
+	struct cli_servers servers = {0};
 	struct exclude *x = NULL;
 	struct backup_params p;
 	struct places *places = mem_zalloc(sizeof *places);
 	struct err left;
 	int rc = -1;
 
-	if (cli_paths_collect(c, &paths, e) == -1 || pick_exclude(c, &x, e) == -1 ||
+	if (cli_paths_collect(c, &paths, e) == -1 ||
+	    cli_servers_collect(c->system, &servers, e) == -1 || pick_exclude(c, &x, e) == -1 ||
 	    open_places(c, places, e) == -1)
 		goto out;
 	pick_make_absolute(&c->opt.canaries);
 	fill(c, &paths, x, &p);
+	p.pg = servers.pg;
+	p.npg = servers.n;
 	warn_excluded(c, &paths, x);
 	rc = run(c, places, &p, &left, e);
 	if (rc == -1 && e->kind == ERR_CANCELLED && e->hint[0] == '\0')
@@ -454,6 +459,7 @@ out:
 	close_places(places);
 	free(places);
 	exclude_free(x);
+	cli_servers_fini(&servers);
 	cli_paths_fini(&paths);
 	return rc;
 }

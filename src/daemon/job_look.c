@@ -92,7 +92,10 @@ static int look_at_sources(struct job *j, struct err *e)
 		half = 1;
 	if (count_sources(j, half, &n, e) == -1)
 		return -1;
-	if (n == 0 && !s->may_be_empty) {
+	/* Of a server's files nobody knows how many there are before it is asked. */
+	if (world_source_of(s, WORLD_POSTGRESQL) != NULL)
+		half = 0;
+	if (n == 0 && !s->may_be_empty && world_source_of(s, WORLD_FILES) != NULL) {
 		err_set(e, ERR_ABSENT, "%s holds no file", s->item.name);
 		return err_hint(e, "is its disk mounted? If it may be empty: may_be_empty: yes");
 	}

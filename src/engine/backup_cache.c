@@ -13,16 +13,18 @@
 #include "os/os.h"
 #include "repo/repo_object.h"
 
-static char *cache_path(struct backup *b, const uint8_t group[FORMAT_UID], const char *kind)
+/* Each source has its own; that of files has no name. */
+static char *cache_path(struct backup *b, const struct snapshot *s, size_t i, const char *kind)
 {
+	const char *part = b->parts[i].pg ? s->parts[i].name : "";
 	char hex[2 * FORMAT_UID + 1], *dir, *path;
 	struct err e;
 
 	if (repo_cache_dir(b->repo) == NULL)
 		return NULL;
-	hex_encode(hex, group, FORMAT_UID);
+	hex_encode(hex, s->group, FORMAT_UID);
 	dir = mem_printf("%s/files", repo_cache_dir(b->repo));
-	path = mem_printf("%s/%s.%s", dir, hex, kind);
+	path = mem_printf("%s/%s%s%s.%s", dir, hex, part[0] ? "." : "", part, kind);
 	if (os_mkdirs(dir, 0700, &e) == -1) {
 		free(path);
 		path = NULL;
@@ -32,10 +34,20 @@ static char *cache_path(struct backup *b, const uint8_t group[FORMAT_UID], const
 }
 
 /* The newest complete snapshot of the group; a full one if that is asked for. */
-static void find_parent(struct backup *b, struct snapshot *s, bool full)
+static const struct snapshot_part *part_of(
+    const struct snapshot *x, const struct snapshot_part *part, size_t nparts)
+{
+	for (size_t i = 0; i < x->nparts; i++)
+		if (x->nparts == nparts && strcmp(x->parts[i].kind, part->kind) == 0 &&
+		    strcmp(x->parts[i].name, part->name) == 0)
+			return &x->parts[i];
+	return NULL;
+}
+
+static void find_parent(struct backup *b, struct snapshot *s, size_t part, bool full)
 {
 	struct snapshot_list l;
-	const struct snapshot *newest = NULL;
+	const struct snapshot_part *p, *tree = NULL;
 	struct err e;
 
 	if (repo_need(b->repo, true, &e) == -1 || snapshot_load_all(b->repo, &l, &e) == -1)
@@ -43,16 +55,18 @@ static void find_parent(struct backup *b, struct snapshot *s, bool full)
 	for (size_t i = 0; i < l.n; i++) {
 		const struct snapshot *x = l.v[i];
 
-		if (memcmp(x->group, s->group, FORMAT_UID) == 0 && !x->forgotten &&
-		    x->nparts == 1 && x->parts[0].outcome == SNAPSHOT_COMPLETE &&
-		    x->parts[0].has_tree && (!full || x->strategy == SNAPSHOT_FULL))
-			newest = x;
+		if (memcmp(x->group, s->group, FORMAT_UID) != 0 || x->forgotten ||
+		    (full && x->strategy != SNAPSHOT_FULL) ||
+		    (p = part_of(x, &s->parts[part], s->nparts)) == NULL ||
+		    p->outcome != SNAPSHOT_COMPLETE || !p->has_tree)
+			continue;
+		tree = p;
+		s->parent = x->id;
 	}
-	if (newest != NULL) {
+	if (tree != NULL) {
 		s->has_parent = true;
-		s->parent = newest->id;
 		b->has_parent_tree = true;
-		b->parent_tree = newest->parts[0].tree;
+		b->parent_tree = tree->tree;
 	}
 	snapshot_list_fini(&l);
 }
@@ -62,22 +76,21 @@ static void find_parent(struct backup *b, struct snapshot *s, bool full)
  * if that is still there; it costs one look.  Without one everything is read,
  * and the parent's trees only tell new from changed.
  */
-void backup_open_cache(struct backup *b, struct snapshot *s)
+void backup_open_cache(struct backup *b, struct snapshot *s, size_t part)
 {
 	bool differential = b->p->strategy == SNAPSHOT_DIFFERENTIAL;
 	struct store_stat st;
 	char name[REPO_NAME_MAX], *path;
 	struct err e;
 
-	s->strategy = SNAPSHOT_FULL;
 	if (b->p->stdin_name != NULL || b->p->strategy == SNAPSHOT_FULL)
 		return;
-	path = cache_path(b, s->group, differential ? "full" : "last");
+	path = cache_path(b, s, part, differential ? "full" : "last");
 	if (path != NULL)
 		b->cache = file_cache_open(path, &e);
 	free(path);
 	if (b->cache == NULL) {
-		find_parent(b, s, differential);
+		find_parent(b, s, part, differential);
 	} else {
 		s->parent = file_cache_head(b->cache)->snapshot;
 		s->has_parent = store_stat(repo_store(b->repo),
@@ -91,14 +104,14 @@ void backup_open_cache(struct backup *b, struct snapshot *s)
 		    "there is no full backup of these paths yet; this is one");
 }
 
-void backup_create_cache(struct backup *b, const struct snapshot *s)
+void backup_create_cache(struct backup *b, const struct snapshot *s, size_t part)
 {
 	char *path;
 	struct err e;
 
 	if (b->p->dry_run || b->p->stdin_name != NULL)
 		return;
-	path = cache_path(b, s->group, "last");
+	path = cache_path(b, s, part, "last");
 	if (path != NULL && (b->cache_out = file_cache_create(path, &e)) == NULL)
 		event_emit(b->ctx, EVENT_WARNING, span_of(NULL, 0), "file cache: %s", e.msg);
 	free(path);
@@ -107,7 +120,7 @@ void backup_create_cache(struct backup *b, const struct snapshot *s)
 /* What a run of this group left unfinished; the next one says so. */
 void backup_keep_journal(struct backup *b, const struct snapshot *s)
 {
-	char *path = b->p->dry_run ? NULL : cache_path(b, s->group, "unfinished");
+	char *path = b->p->dry_run ? NULL : cache_path(b, s, 0, "unfinished");
 
 	if (path != NULL)
 		writer_resume(b->writer, path);
@@ -126,27 +139,38 @@ static void remember_full(struct backup *b, const char *last, const char *full)
 	free(tmp);
 }
 
-/* After the snapshot is acknowledged; a full one is remembered twice. */
-void backup_commit_cache(struct backup *b, const struct snapshot *s)
+static void commit_part(struct backup *b, const struct snapshot *s, size_t i)
 {
 	struct file_cache_head head = {s->id, s->start_ns};
+	struct backup_part *part = &b->parts[i];
+	struct file_cache_writer *out = part->cache_out;
 	char *last, *full;
 	struct err e;
 
-	if (b->cache_out == NULL)
+	part->cache_out = NULL;
+	if (out == NULL)
 		return;
-	if (file_cache_commit(b->cache_out, &head, &e) == -1) {
-		b->cache_out = NULL;
+	if (part->failed) {
+		file_cache_abort(out);
+		return;
+	}
+	if (file_cache_commit(out, &head, &e) == -1) {
 		event_emit(b->ctx, EVENT_WARNING, span_of(NULL, 0), "file cache: %s", e.msg);
 		return;
 	}
-	b->cache_out = NULL;
 	if (s->strategy != SNAPSHOT_FULL)
 		return;
-	last = cache_path(b, s->group, "last");
-	full = cache_path(b, s->group, "full");
+	last = cache_path(b, s, i, "last");
+	full = cache_path(b, s, i, "full");
 	if (last != NULL && full != NULL)
 		remember_full(b, last, full);
 	free(last);
 	free(full);
+}
+
+/* After the snapshot is acknowledged; a full one is remembered twice. */
+void backup_commit_cache(struct backup *b, const struct snapshot *s)
+{
+	for (size_t i = 0; i < b->nparts; i++)
+		commit_part(b, s, i);
 }

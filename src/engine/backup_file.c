@@ -190,6 +190,7 @@ static int read_once(
 	}
 	keep_stat(en, r);
 	keep_holes(en, r);
+	en->racy |= r->again;
 	if (ops->finish(r, changed, &size, e) == -1)
 		return -1;
 	en->st.size = size;
@@ -316,8 +317,11 @@ static bool take(struct backup *b, struct work *out)
 static void files_done(struct backup *b)
 {
 	pthread_mutex_lock(&b->queue_lock);
-	if (--b->busy == 0 && b->walked)
-		pthread_cond_broadcast(&b->queue_more);
+	if (--b->busy == 0) {
+		if (b->walked)
+			pthread_cond_broadcast(&b->queue_more);
+		pthread_cond_signal(&b->queue_less);
+	}
 	pthread_mutex_unlock(&b->queue_lock);
 }
 

@@ -8,6 +8,10 @@
  *   backup_walk.c  the walking thread: lists, looks, compares with the cache
  *   backup_file.c  workers: read, chunk, store one file
  *   backup_share.c the chunks of a large file, stored by several workers
+ *   backup_threads.c  the walker and its workers
+ *   backup_parts.c the sources of a run, one after the other
+ *   backup_pg.c    one that is a server of PostgreSQL's
+ *   backup_late.c  files that can be read only when all else is
  *   backup_paths.c what was asked for
  *   backup_count.c a second walk, for progress
  *   backup_anomaly.c  what is strange about it
@@ -82,6 +86,7 @@ struct bdir {
 	struct source_dir *src; /* held */
 	struct source_names names;
 	size_t next;          /* the walker's: the first name in no slice yet */
+	bool late;            /* the walker's: something in it is late, and holds its slices */
 	_Atomic bool partial; /* something in it could not be read */
 
 	/* The walker's: without a cache, the directory as the parent has it. */
@@ -112,12 +117,26 @@ struct btask {
 	size_t slot;
 };
 
+/* A source of the run; its part of the snapshot has the same place. */
+struct backup_part {
+	const struct backup_pg *pg;          /* NULL: files, or standard input */
+	struct backup_pg_run *run;           /* backup_pg.c's */
+	struct file_cache_writer *cache_out; /* once it is read; NULL: none */
+	bool failed;                         /* nothing of it is worth anything: err */
+	struct err err;
+};
+
 struct backup {
 	struct repo *repo;
 	struct ctx *ctx;
 	struct clock *clock;
 	const struct backup_params *p;
 	struct source *source;
+	struct bpaths *paths;             /* of files */
+	struct backup_part *parts, *part; /* all of them; the one at hand */
+	size_t nparts;
+	struct btask *late; /* the walker's: what is read when all else is */
+	size_t nlate;
 	struct writer *writer; /* the first target's, whom the others' follow */
 	struct backup_target *targets[WRITER_SET_MAX]; /* that take part */
 	struct writer *writers[WRITER_SET_MAX];
@@ -244,8 +263,33 @@ void backup_stored(const struct backup *b, size_t i, struct snapshot_stats *st);
 struct backup *backup_new(struct repo *r, const struct backup_params *p, struct ctx *ctx);
 void backup_free(struct backup *b);
 
-/* backup_walk.c: the whole walk; 0 also if single names failed. */
+/* backup_walk.c: to the workers, once there is room. */
+void backup_enqueue(struct backup *b, struct bslice *s, size_t slot);
+/* The whole walk; 0 also if single names failed. */
 int backup_walk(struct bworker *w, struct err *e);
+
+/* backup_threads.c: all of the source, and its tree. */
+void backup_run_threads(struct backup *b);
+
+/* backup_late.c: what is late is put aside; then read, once all else is. */
+void backup_late_add(struct backup *b, struct bslice *s, size_t slot);
+void backup_late_run(struct bworker *walker);
+
+/* backup_pg.c: a server's part.  Begin: the source is open, and may be read; -1: it cannot be. */
+int backup_pg_begin(struct backup *b, struct backup_part *part, struct err *e);
+/* Its files are read: what it says of itself, and what of it was wrong. */
+void backup_pg_end(struct backup *b, struct backup_part *part, struct snapshot_part *out);
+/* The log that the part needs, into a target's repository; before its snapshot. */
+int backup_pg_logs(struct backup *b, struct backup_part *part, struct snapshot_part *out,
+    struct repo *r, struct err *e);
+void backup_pg_free(struct backup_part *part);
+
+/* backup_parts.c: the parts one after the other; then the snapshot's facts are whole. */
+void backup_parts_new(struct backup *b, struct snapshot *s, struct bpaths *paths);
+int backup_files_open(struct backup *b, struct err *e);
+char **backup_copy_texts(const char *const *v, size_t n);
+void backup_parts_run(struct backup *b, struct snapshot *s);
+void backup_parts_free(struct backup *b);
 
 /* backup_file.c: read and store one file, then hand it back to its directory. */
 void backup_file(struct bworker *w, struct btask t);
@@ -262,8 +306,8 @@ bool backup_share_take(struct backup *b, struct bworker **reader, struct bchunk 
 void backup_share_store(struct bworker *w, struct bworker *reader, struct bchunk *chunk);
 
 /* backup_cache.c: what to compare with; then what this run will be compared with. */
-void backup_open_cache(struct backup *b, struct snapshot *s);
-void backup_create_cache(struct backup *b, const struct snapshot *s);
+void backup_open_cache(struct backup *b, struct snapshot *s, size_t part);
+void backup_create_cache(struct backup *b, const struct snapshot *s, size_t part);
 void backup_keep_journal(struct backup *b, const struct snapshot *s);
 void backup_commit_cache(struct backup *b, const struct snapshot *s);
 

@@ -35,6 +35,8 @@ void backup_free(struct backup *b)
 	file_cache_abort(b->cache_out);
 	source_close(b->source);
 	source_close(b->counted);
+	backup_parts_free(b);
+	free(b->late);
 	for (size_t i = b->ntargets; i-- > 0;)
 		writer_free(b->writers[i]);
 	pthread_mutex_destroy(&b->queue_lock);

@@ -50,7 +50,7 @@ struct bslice *backup_slice_next(struct backup *b, struct bdir *d)
 		d->tree = backup_tree_new();
 	pthread_mutex_lock(&b->slice_lock);
 	/* All that they wait for is with the workers. */
-	while (d->held == SLICES_AHEAD)
+	while (d->held >= SLICES_AHEAD && !d->late)
 		pthread_cond_wait(&b->slice_less, &b->slice_lock);
 	d->held++;
 	*d->tail = s;

@@ -2,6 +2,8 @@
  * backup_targets: see backup_internal.h.  Each target ends in a thread of its own: one that is
  * slow, or does not answer, has nobody behind it who waits for a snapshot.
  */
+#include <stdlib.h>
+
 #include "base/mem.h"
 #include "engine/backup_internal.h"
 
@@ -23,12 +25,33 @@ void backup_stored(const struct backup *b, size_t i, struct snapshot_stats *st)
 	st->content_stored = ws->content_stored;
 }
 
-static void fill_result(struct backup_target *t, const struct snapshot *s)
+static void add(struct snapshot_stats *sum, const struct snapshot_stats *st)
+{
+	sum->files += st->files;
+	sum->dirs += st->dirs;
+	sum->others += st->others;
+	sum->files_new += st->files_new;
+	sum->files_changed += st->files_changed;
+	sum->files_unchanged += st->files_unchanged;
+	sum->bytes += st->bytes;
+	sum->bytes_read += st->bytes_read;
+	sum->errors += st->errors;
+}
+
+/* Of all parts together. */
+static void fill_result(
+    const struct backup *b, size_t i, struct backup_target *t, const struct snapshot *s)
 {
 	struct backup_result *out = &t->result;
 
-	out->stats = s->parts[0].stats;
-	out->outcome = s->parts[0].outcome;
+	out->stats = (struct snapshot_stats){0};
+	out->outcome = SNAPSHOT_COMPLETE;
+	for (size_t k = 0; k < s->nparts; k++) {
+		add(&out->stats, &s->parts[k].stats);
+		if (s->parts[k].outcome != SNAPSHOT_COMPLETE)
+			out->outcome = SNAPSHOT_INCOMPLETE;
+	}
+	backup_stored(b, i, &out->stats);
 	out->has_parent = s->has_parent;
 	out->parent = s->parent;
 	if (s->nanomalies > 0)
@@ -36,16 +59,28 @@ static void fill_result(struct backup_target *t, const struct snapshot *s)
 	out->nanomalies = s->nanomalies;
 }
 
+/* Each log is there before the snapshot that needs it. */
+static int put_logs(struct backup *b, size_t i, struct snapshot *s, struct err *e)
+{
+	for (size_t k = 0; k < s->nparts; k++)
+		if (s->parts[k].has_log &&
+		    backup_pg_logs(b, &b->parts[k], &s->parts[k], b->targets[i]->repo, e) == -1)
+			return -1;
+	return 0;
+}
+
 static int commit(struct backup *b, size_t i, struct snapshot *s, struct err *e)
 {
 	struct backup_target *t = b->targets[i];
 
-	backup_stored(b, i, &s->parts[0].stats);
-	fill_result(t, s);
+	if (s->nparts == 1)
+		backup_stored(b, i, &s->parts[0].stats);
+	fill_result(b, i, t, s);
 	if (b->p->dry_run)
 		return 0;
 	/* Asked to stop while the last packs went out: they are kept, the snapshot is not made. */
-	if (ctx_check(b->ctx, e) == -1 || writer_commit(b->writers[i], s, e) == -1)
+	if (ctx_check(b->ctx, e) == -1 || put_logs(b, i, s, e) == -1 ||
+	    writer_commit(b->writers[i], s, e) == -1)
 		return -1;
 	t->result.has_snapshot = true;
 	t->result.snapshot = s->id;
@@ -55,10 +90,9 @@ static int commit(struct backup *b, size_t i, struct snapshot *s, struct err *e)
 static void finish(struct backup *b, size_t i, const struct snapshot *run)
 {
 	struct backup_target *t = b->targets[i];
-	struct snapshot_part part = run->parts[0];
 	struct snapshot s = *run; /* its own numbers and id; the texts are all the run's */
 
-	s.parts = &part;
+	s.parts = mem_dup(run->parts, run->nparts * sizeof *run->parts);
 	s.has_parent = run->has_parent && i == 0; /* which is a snapshot of the first */
 	t->behind = t->behind || writer_lost(b->writers[i], NULL) == WRITER_BEHIND;
 	t->rc = b->p->dry_run ? 0 : writer_finish(b->writers[i], &t->err);
@@ -68,6 +102,7 @@ static void finish(struct backup *b, size_t i, const struct snapshot *run)
 		backup_commit_cache(b, &s);
 		backup_remember(b);
 	}
+	free(s.parts);
 }
 
 static void stop(struct backup *b, size_t i)

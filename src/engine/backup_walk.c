@@ -314,7 +314,7 @@ static bool present(struct bworker *w, const struct bentry *en)
 	return true;
 }
 
-static void enqueue(struct backup *b, struct bslice *s, size_t slot)
+void backup_enqueue(struct backup *b, struct bslice *s, size_t slot)
 {
 	pthread_mutex_lock(&b->queue_lock);
 	while (b->count == b->queue_max)
@@ -366,6 +366,10 @@ static void settle(struct bworker *w, struct bslice *s, size_t i, unsigned depth
 		walk_child(w, s, i, depth);
 		return;
 	}
+	if (en->st.late) {
+		backup_late_add(b, s, i);
+		return;
+	}
 	if (en->st.type != ENTRY_FILE) {
 		atomic_fetch_add_explicit(&b->others, 1, memory_order_relaxed);
 		backup_entry_done(w, s);
@@ -384,7 +388,7 @@ static void settle(struct bworker *w, struct bslice *s, size_t i, unsigned depth
 		backup_entry_done(w, s);
 		return;
 	}
-	enqueue(b, s, i);
+	backup_enqueue(b, s, i);
 }
 
 /* The next slice.  False if it was the last: then the directory may be gone. */
@@ -459,5 +463,6 @@ int backup_walk(struct bworker *w, struct err *e)
 	if (root == NULL)
 		return -1;
 	walk_dir(w, root, NULL, 0, 0);
+	backup_late_run(w);
 	return 0;
 }

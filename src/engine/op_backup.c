@@ -49,195 +49,40 @@ char *backup_path(const struct bdir *d, const struct bentry *en)
 	return mem_printf("%s/%s", strcmp(dir, "/") == 0 ? "" : dir, bentry_name(d, en));
 }
 
-static int open_source(struct backup *b, const struct bpaths *paths, struct err *e)
-{
-	const struct backup_params *p = b->p;
-	const char *never[2 * WRITER_SET_MAX];
-	struct files_params f = {
-	    .paths = (const char *const *)paths->present,
-	    .npaths = paths->npresent,
-	    .exclude = p->exclude,
-	    .exclude_caches = p->exclude_caches,
-	    .one_file_system = p->one_file_system,
-	    .never = never,
-	    .places = p->places,
-	    .nplaces = p->nplaces,
-	};
-
-	for (size_t i = 0; i < b->ntargets; i++) {
-		const char *url = repo_url(b->targets[i]->repo);
-
-		never[f.nnever++] = strncmp(url, "fs:", 3) == 0 ? url + 3 : url;
-		if (repo_cache_dir(b->targets[i]->repo) != NULL)
-			never[f.nnever++] = repo_cache_dir(b->targets[i]->repo);
-	}
-	if (p->stdin_name != NULL)
-		return source_stream_open(p->stdin_fd, p->stdin_name, b->ctx, &b->source, e);
-	if (p->count) {
-		b->count_ctx.clock = b->ctx->clock;
-		if (source_files_open(&f, &b->count_ctx, &b->counted, e) == -1)
-			b->counted = NULL;
-	}
-	return source_files_open(&f, b->ctx, &b->source, e);
-}
-
-/* ---- Threads. */
-
-static void worker_init(struct bworker *w, struct backup *b)
-{
-	memset(w, 0, sizeof *w);
-	w->b = b;
-	w->lane = writer_lane_new(b->writer);
-	w->tree = backup_tree_new();
-	w->content = content_writer_new(writer_tree_put, w->lane);
-	w->reader = reader_new(b->repo);
-}
-
-static void worker_fini(struct bworker *w)
-{
-	writer_lane_free(w->lane);
-	backup_tree_free(w->tree);
-	content_writer_free(w->content);
-	reader_free(w->reader);
-	buf_fini(&w->hold);
-	free(w->data);
-}
-
-/* Nothing more comes: let them finish what there is. */
-static void end_workers(struct backup *b, unsigned started)
-{
-	pthread_mutex_lock(&b->queue_lock);
-	b->walked = true;
-	pthread_cond_broadcast(&b->queue_more);
-	pthread_mutex_unlock(&b->queue_lock);
-	for (unsigned i = 0; i < started; i++)
-		pthread_join(b->workers[i].thread, NULL);
-	for (unsigned i = 0; i < b->nworkers; i++)
-		worker_fini(&b->workers[i]);
-	free(b->workers);
-}
-
-/* The walker is this thread; workers read. */
-static int run_threads(struct backup *b, struct err *e)
-{
-	unsigned n = os_workers(b->p->jobs), started = 0;
-	struct bworker walker;
-	pthread_t counter;
-	bool counting = b->counted != NULL &&
-			pthread_create(&counter, NULL, backup_count_main, b) == 0;
-	int rc = 0;
-
-	b->ctx->progress.threads = n;
-	worker_init(&walker, b);
-	b->workers = mem_zalloc(n * sizeof *b->workers);
-	for (; b->nworkers < n; b->nworkers++)
-		worker_init(&b->workers[b->nworkers], b);
-	for (; started < n && rc == 0; started++)
-		if (pthread_create(&b->workers[started].thread, NULL, backup_worker_main,
-			&b->workers[started]) != 0) {
-			rc = err_set(e, ERR_FAILED, "cannot start a thread");
-			break;
-		}
-	if (rc == 0)
-		rc = backup_walk(&walker, e);
-	if (rc == -1)
-		backup_fail(b, e);
-	end_workers(b, started);
-	if (writer_lane_flush(walker.lane, e) == -1)
-		backup_fail(b, e);
-	pthread_mutex_lock(&b->queue_lock);
-	b->count_stop = true;
-	pthread_cond_signal(&b->count_wake);
-	pthread_mutex_unlock(&b->queue_lock);
-	if (counting)
-		pthread_join(counter, NULL);
-	worker_fini(&walker);
-	return 0;
-}
-
 /* ---- The snapshot. */
 
-static char **copy_texts(const char *const *v, size_t n)
-{
-	char **out = mem_zalloc(n * sizeof *out);
-
-	for (size_t i = 0; i < n; i++)
-		out[i] = mem_strdup(v[i]);
-	return out;
-}
-
-static struct snapshot *new_snapshot(struct backup *b, const struct bpaths *paths)
+static struct snapshot *new_snapshot(struct backup *b, struct bpaths *paths)
 {
 	const struct backup_params *p = b->p;
 	struct snapshot *s = mem_zalloc(sizeof *s);
 	struct clock *clock = os_clock_of(b->ctx);
-	const char *stdin_path[1];
-	char user[128], *name = NULL;
+	char user[128];
 
 	os_user(user, sizeof user);
 	s->start_ns = clock->wall_ns(clock);
 	s->host = mem_strdup(p->host ? p->host : os_host());
 	s->user = mem_strdup(user);
 	s->system = p->system ? mem_strdup(p->system) : NULL;
-	s->tags = copy_texts(p->tags, p->ntags);
+	s->tags = backup_copy_texts(p->tags, p->ntags);
 	s->ntags = p->ntags;
-	s->excludes = copy_texts(p->exclude_texts, p->nexclude_texts);
+	s->excludes = backup_copy_texts(p->exclude_texts, p->nexclude_texts);
 	s->nexcludes = p->nexclude_texts;
-	s->parts = mem_zalloc(sizeof *s->parts);
-	s->nparts = 1;
-	s->parts[0].name = mem_strdup(p->stdin_name ? "stdin" : "files");
-	s->parts[0].kind = mem_strdup(p->stdin_name ? "stdin" : "files");
-	if (p->stdin_name != NULL) {
-		stdin_path[0] = name = mem_printf("/%s", p->stdin_name);
-		s->parts[0].paths = copy_texts(stdin_path, 1);
-		s->parts[0].npaths = 1;
-	} else {
-		s->parts[0].paths = copy_texts((const char *const *)paths->v, paths->n);
-		s->parts[0].npaths = paths->n;
-	}
+	backup_parts_new(b, s, paths);
 	snapshot_group(b->repo, s->host, s->system, (const char *const *)s->parts[0].paths,
 	    s->parts[0].npaths, s->group);
-	free(name);
 	return s;
 }
 
-static void fill_stats(struct backup *b, struct snapshot *s)
-{
-	struct snapshot_part *p = &s->parts[0];
-
-	p->stats = (struct snapshot_stats){
-	    .files = b->files,
-	    .dirs = b->dirs,
-	    .others = b->others,
-	    .files_new = b->files_new,
-	    .files_changed = b->files_changed,
-	    .files_unchanged = b->files_unchanged,
-	    .bytes = b->bytes,
-	    .bytes_read = b->bytes_read,
-	    .errors = b->nfailed,
-	};
-	p->errors = mem_dup(b->errors, b->nerrors * sizeof *b->errors);
-	p->nerrors = b->nerrors;
-	b->nerrors = 0; /* moved */
-	p->outcome = b->nfailed ? SNAPSHOT_INCOMPLETE : SNAPSHOT_COMPLETE;
-	p->has_tree = true;
-	p->tree = b->tree;
-}
-
-/* Everything after the source and the caches are open. */
+/* Everything after the repositories are open. */
 static void run(struct backup *b, struct snapshot *s)
 {
 	struct clock *clock = os_clock_of(b->ctx);
-	struct err e;
 
-	run_threads(b, &e);
+	backup_parts_run(b, s);
 	if (backup_stopping(b)) {
 		backup_targets_stop(b);
 		return;
 	}
-	fill_stats(b, s);
-	backup_stored(b, 0, &s->parts[0].stats);
-	backup_anomalies(b, s);
 	s->end_ns = clock->wall_ns(clock);
 	backup_targets_finish(b, s);
 }
@@ -302,7 +147,7 @@ void backup_pass(
 	struct snapshot *s = NULL;
 	struct err e;
 
-	if (p->stdin_name == NULL && backup_paths_gather(b, &paths, &e) == -1) {
+	if (p->npaths > 0 && backup_paths_gather(b, &paths, &e) == -1 && p->npg == 0) {
 		for (size_t i = 0; i < n; i++) {
 			targets[i]->rc = -1;
 			targets[i]->err = e;
@@ -312,15 +157,11 @@ void backup_pass(
 	open_targets(b, targets, n);
 	if (b->ntargets == 0)
 		goto out;
-	if (open_source(b, &paths, &e) == -1) {
+	s = new_snapshot(b, &paths);
+	if (p->npg == 0 && backup_files_open(b, &e) == -1) {
 		fail_all(b, &e);
 		goto out;
 	}
-	s = new_snapshot(b, &paths);
-	backup_open_cache(b, s);
-	if (s->has_parent)
-		writer_increment(b->writer);
-	backup_create_cache(b, s);
 	backup_keep_journal(b, s);
 	run(b, s);
 	close_targets(b, began);

@@ -15,14 +15,27 @@
 #define HF_ENGINE_OP_BACKUP_H
 
 #include "codec/codec.h"
+#include "db/pg.h"
 #include "repo/repo.h"
 #include "repo/snapshot.h"
 #include "source/exclude.h"
 #include "source/source.h"
 
+/* A server of PostgreSQL's as a part of the snapshot. */
+struct backup_pg {
+	const char *part; /* its name */
+	const struct pg_target *target;
+	bool stream;                /* over its connection, though its files may be here */
+	bool direct;                /* only by its files */
+	const char *data_directory; /* NULL: the server is asked */
+	bool exact_rows, table_checksums;
+};
+
 struct backup_params {
 	const char *const *paths; /* as typed; made absolute here */
-	size_t npaths;
+	size_t npaths;            /* may be 0 where there are servers */
+	const struct backup_pg *pg;
+	size_t npg;
 	int stdin_fd;           /* used if stdin_name is set */
 	const char *stdin_name; /* else NULL */
 	const char *system;     /* label, or NULL */

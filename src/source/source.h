@@ -23,6 +23,8 @@
  *            the holes beyond are taken off the reader's, so copy them last.
  *   finish   ends reading; tells whether the file changed since open (size,
  *            mtime, ctime), and its true size (data and holes) as read.
+ *   late     once, when all that is not late has been read: what is late can be looked at and
+ *            read from now on.  -1: what was read is worth nothing.
  *
  * Errors name the path.  A failure of one name is the caller's to count; it
  * never ends the walk.
@@ -51,6 +53,7 @@ struct source_stat {
 	uint64_t ino, dev, nlink;
 	uint32_t major, minor;
 	uint64_t blocks; /* of 512 bytes in use; fewer than size: has holes */
+	bool late;       /* looked at again, and read, when all else is done (ops->late) */
 };
 
 enum source_look { SOURCE_TAKE, SOURCE_SKIP };
@@ -81,6 +84,7 @@ struct source_ops {
 	    struct source_reader **out, struct err *);
 	int64_t (*read)(struct source_reader *, void *p, size_t n, struct err *);
 	int (*finish)(struct source_reader *, bool *changed, uint64_t *size, struct err *);
+	int (*late)(struct source *, struct err *); /* or NULL: nothing ever is */
 	void (*close)(struct source *);
 };
 
@@ -94,6 +98,7 @@ struct source_reader { /* first member of each driver's own */
 	const struct entry_hole *holes; /* set by open; valid until finish */
 	size_t nholes;
 	struct source_stat st; /* as found at open */
+	bool again;            /* set while reading: the next run is to read it, however it looks */
 };
 
 struct source_dir { /* first member of each driver's own */

@@ -16,7 +16,7 @@ struct wal_map *wal_map_new(void)
 	return m;
 }
 
-static void free_fork(struct wal_map_fork *f)
+static void free_file(struct wal_map_file *f)
 {
 	for (size_t i = 0; f != NULL && i < f->nchunks; i++)
 		free(f->chunks[i].bits);
@@ -28,7 +28,7 @@ static void free_fork(struct wal_map_fork *f)
 void wal_map_free(struct wal_map *m)
 {
 	for (size_t i = 0; m != NULL && i < m->nslots; i++)
-		free_fork(m->slots[i]);
+		free_file(m->slots[i]);
 	if (m != NULL)
 		free(m->slots);
 	free(m);
@@ -39,28 +39,28 @@ static bool rel_eq(struct wal_rel a, struct wal_rel b)
 	return a.spc == b.spc && a.db == b.db && a.rel == b.rel;
 }
 
-static size_t slot_of(const struct wal_map *m, struct wal_rel rel, uint8_t fork)
+static size_t slot_of(const struct wal_map *m, struct wal_rel rel)
 {
 	uint64_t h = (uint64_t)rel.spc * 0x9e3779b97f4a7c15 ^ (uint64_t)rel.db * 0xc2b2ae3d27d4eb4f;
 	size_t at;
 
-	h = (h ^ rel.rel) * 0x9e3779b97f4a7c15 + fork * 0x165667b19e3779f9;
+	h = (h ^ rel.rel) * 0x9e3779b97f4a7c15;
 	at = (h ^ h >> 29) & (m->nslots - 1);
-	while (m->slots[at] && !(rel_eq(m->slots[at]->rel, rel) && m->slots[at]->fork == fork))
+	while (m->slots[at] && !rel_eq(m->slots[at]->rel, rel))
 		at = (at + 1) & (m->nslots - 1);
 	return at;
 }
 
 static void grow(struct wal_map *m)
 {
-	struct wal_map_fork **old = m->slots;
+	struct wal_map_file **old = m->slots;
 	size_t n = m->nslots;
 
 	m->nslots *= 2;
 	m->slots = mem_zalloc(m->nslots * sizeof *m->slots);
 	for (size_t i = 0; i < n; i++)
 		if (old[i])
-			m->slots[slot_of(m, old[i]->rel, old[i]->fork)] = old[i];
+			m->slots[slot_of(m, old[i]->rel)] = old[i];
 	free(old);
 }
 
@@ -72,28 +72,27 @@ static int take_memory(struct wal_map *m, size_t n, struct err *e)
 	return 0;
 }
 
-struct wal_map_fork *wal_map_fork_of(
-    struct wal_map *m, struct wal_rel rel, uint8_t fork, struct err *e)
+struct wal_map_file *wal_map_file_of(struct wal_map *m, struct wal_rel rel, struct err *e)
 {
-	struct wal_map_fork *f = m->last;
+	struct wal_map_file *f = m->last;
 	size_t at;
 
-	if (f && rel_eq(f->rel, rel) && f->fork == fork)
+	if (f && rel_eq(f->rel, rel))
 		return f;
-	at = slot_of(m, rel, fork);
+	at = slot_of(m, rel);
 	if (m->slots[at])
 		return m->last = m->slots[at];
 	if (take_memory(m, sizeof *f + 4 * sizeof f, e) == -1)
 		return NULL;
 	f = mem_zalloc(sizeof *f);
-	*f = (struct wal_map_fork){.rel = rel, .fork = fork, .limit = WAL_MAP_NONE};
+	*f = (struct wal_map_file){.rel = rel, .limit = WAL_MAP_NONE};
 	m->slots[at] = f;
-	if (++m->nforks * 2 > m->nslots)
+	if (++m->nfiles * 2 > m->nslots)
 		grow(m);
 	return m->last = f;
 }
 
-size_t wal_map_chunk_at(const struct wal_map_fork *f, uint32_t first)
+size_t wal_map_chunk_at(const struct wal_map_file *f, uint32_t first)
 {
 	size_t lo = 0, hi = f->nchunks;
 
@@ -109,7 +108,7 @@ size_t wal_map_chunk_at(const struct wal_map_fork *f, uint32_t first)
 }
 
 static int insert_chunk(
-    struct wal_map *m, struct wal_map_fork *f, size_t at, uint32_t first, struct err *e)
+    struct wal_map *m, struct wal_map_file *f, size_t at, uint32_t first, struct err *e)
 {
 	if (take_memory(m, MAP_WORDS * 8 + 3 * sizeof *f->chunks, e) == -1)
 		return -1;
@@ -124,7 +123,7 @@ static int insert_chunk(
 }
 
 /* The bitmap of `first`, made if it is missing. */
-static uint64_t *bits_of(struct wal_map *m, struct wal_map_fork *f, uint32_t first, struct err *e)
+static uint64_t *bits_of(struct wal_map *m, struct wal_map_file *f, uint32_t first, struct err *e)
 {
 	size_t at = wal_map_chunk_at(f, first);
 
@@ -134,7 +133,7 @@ static uint64_t *bits_of(struct wal_map *m, struct wal_map_fork *f, uint32_t fir
 	return f->chunks[at].bits;
 }
 
-int wal_map_set(struct wal_map *m, struct wal_map_fork *f, uint32_t from, uint32_t n, struct err *e)
+int wal_map_set(struct wal_map *m, struct wal_map_file *f, uint32_t from, uint32_t n, struct err *e)
 {
 	uint64_t b = from, end = (uint64_t)from + n;
 
@@ -160,9 +159,9 @@ int wal_map_set(struct wal_map *m, struct wal_map_fork *f, uint32_t from, uint32
 }
 
 /* Everything from block n on; what was named there one by one goes. */
-static int cut(struct wal_map *m, struct wal_rel rel, uint8_t fork, uint32_t n, struct err *e)
+static int cut(struct wal_map *m, struct wal_rel rel, uint32_t n, struct err *e)
 {
-	struct wal_map_fork *f = wal_map_fork_of(m, rel, fork, e);
+	struct wal_map_file *f = wal_map_file_of(m, rel, e);
 
 	if (f == NULL)
 		return -1;
@@ -201,43 +200,20 @@ static struct wal_rel rel_of(struct cursor *c)
 	return rel;
 }
 
-static int whole_rel(struct wal_map *m, struct wal_rel rel, struct err *e)
-{
-	for (uint8_t fork = 0; fork < WAL_FORKS; fork++)
-		if (cut(m, rel, fork, 0, e) == -1)
-			return -1;
-	return 0;
-}
-
-enum { CUT_HEAP = 1, CUT_VM = 2 };
+enum { CUT_HEAP = 1 };
 
 static int add_smgr(struct wal_map *m, const struct wal_record *r, struct cursor *c, struct err *e)
 {
 	uint8_t what = r->info & WAL_INFO_MASK;
-	struct wal_rel rel;
-	uint32_t n, flags;
+	uint32_t n = what == WAL_SMGR_TRUNCATE ? cursor_u32(c) : 0;
+	struct wal_rel rel = rel_of(c);
+	uint32_t more = cursor_u32(c); /* the fork that is created, or what of it is cut */
 
-	if (what == WAL_SMGR_CREATE) {
-		rel = rel_of(c);
-		n = cursor_u32(c);
-		if (c->bad || n >= WAL_FORKS)
-			c->bad = true;
-		return c->bad ? 0 : cut(m, rel, (uint8_t)n, 0, e);
-	}
-	if (what != WAL_SMGR_TRUNCATE) {
-		c->bad = true;
+	c->bad |= !rel.rel || (what == WAL_SMGR_CREATE && more >= WAL_FORKS) ||
+		  (what != WAL_SMGR_CREATE && what != WAL_SMGR_TRUNCATE);
+	if (c->bad || (what == WAL_SMGR_CREATE ? more != WAL_FORK_MAIN : !(more & CUT_HEAP)))
 		return 0;
-	}
-	n = cursor_u32(c);
-	rel = rel_of(c);
-	flags = cursor_u32(c);
-	if (!rel.rel)
-		c->bad = true;
-	if (!c->bad && (flags & CUT_HEAP) && cut(m, rel, WAL_FORK_MAIN, n, e) == -1)
-		return -1;
-	/* A visibility map is small: one block for 32,000; how much of it goes is not worth
-	 * knowing. */
-	return !c->bad && (flags & CUT_VM) ? cut(m, rel, WAL_FORK_VM, 0, e) : 0;
+	return cut(m, rel, n, e);
 }
 
 enum { DBASE_CREATE = 0x00, DBASE_CREATE_LOGGED = 0x10, DBASE_DROP = 0x20, DBASE_DROP_14 = 0x10 };
@@ -254,7 +230,7 @@ static int add_dbase(struct wal_map *m, const struct wal_record *r, struct curso
 	for (; n > 0 && !c->bad; n--) {
 		struct wal_rel rel = {cursor_u32(c), db, 0};
 
-		if (!c->bad && cut(m, rel, 0, 0, e) == -1)
+		if (!c->bad && cut(m, rel, 0, e) == -1)
 			return -1;
 	}
 	return 0;
@@ -286,11 +262,11 @@ static int add_special(
 	case WAL_RMGR_DBASE:
 		return add_dbase(m, r, c, e);
 	case WAL_RMGR_TBLSPC:
-		return cut(m, (struct wal_rel){cursor_u32(c), 0, 0}, 0, 0, e);
+		return cut(m, (struct wal_rel){cursor_u32(c), 0, 0}, 0, e);
 	case WAL_RMGR_XACT:
 		n = wal_xact_of(r, &x, e);
 		for (size_t i = 0; n == 1 && i < x.nrels; i++)
-			if (whole_rel(m, wal_xact_rel(&x, i), e) == -1)
+			if (cut(m, wal_xact_rel(&x, i), 0, e) == -1)
 				return -1;
 		return n < 0 ? -1 : 0;
 	default:
@@ -303,13 +279,15 @@ int wal_map_add(struct wal_map *m, const struct wal_record *r, struct err *e)
 	struct cursor c = cursor_of(r->main);
 
 	for (size_t i = 0; i < r->nrefs; i++) {
-		struct wal_map_fork *f;
+		struct wal_map_file *f;
 
 		if (!r->refs[i].rel.rel) { /* stands for a whole database in the map */
 			c.bad = true;
 			break;
 		}
-		f = wal_map_fork_of(m, r->refs[i].rel, r->refs[i].fork, e);
+		if (r->refs[i].fork != WAL_FORK_MAIN)
+			continue;
+		f = wal_map_file_of(m, r->refs[i].rel, e);
 		if (f == NULL || wal_map_set(m, f, r->refs[i].block, 1, e) == -1)
 			return -1;
 	}
@@ -324,14 +302,14 @@ int wal_map_add(struct wal_map *m, const struct wal_record *r, struct err *e)
 int wal_map_merge(struct wal_map *m, const struct wal_map *later, struct err *e)
 {
 	for (size_t i = 0; i < later->nslots; i++) {
-		const struct wal_map_fork *from = later->slots[i];
-		struct wal_map_fork *f;
+		const struct wal_map_file *from = later->slots[i];
+		struct wal_map_file *f;
 
 		if (from == NULL)
 			continue;
-		if (cut(m, from->rel, from->fork, from->limit, e) == -1)
+		if (cut(m, from->rel, from->limit, e) == -1)
 			return -1;
-		f = wal_map_fork_of(m, from->rel, from->fork, e);
+		f = wal_map_file_of(m, from->rel, e);
 		for (uint32_t b = 0; f && (b = wal_map_next(from, b)) < from->limit; b++)
 			if (wal_map_set(m, f, b, 1, e) == -1)
 				return -1;
@@ -339,17 +317,17 @@ int wal_map_merge(struct wal_map *m, const struct wal_map *later, struct err *e)
 	return 0;
 }
 
-const struct wal_map_fork *wal_map_find(const struct wal_map *m, struct wal_rel rel, uint8_t fork)
+const struct wal_map_file *wal_map_find(const struct wal_map *m, struct wal_rel rel)
 {
-	const struct wal_map_fork *f;
+	const struct wal_map_file *f;
 
-	f = m->slots[slot_of(m, (struct wal_rel){rel.spc, 0, 0}, 0)];
+	f = m->slots[slot_of(m, (struct wal_rel){rel.spc, 0, 0})];
 	if (f == NULL)
-		f = m->slots[slot_of(m, (struct wal_rel){rel.spc, rel.db, 0}, 0)];
-	return f ? f : m->slots[slot_of(m, rel, fork)];
+		f = m->slots[slot_of(m, (struct wal_rel){rel.spc, rel.db, 0})];
+	return f ? f : m->slots[slot_of(m, rel)];
 }
 
-uint32_t wal_map_next(const struct wal_map_fork *f, uint32_t from)
+uint32_t wal_map_next(const struct wal_map_file *f, uint32_t from)
 {
 	if (from >= f->limit)
 		return from;
@@ -372,28 +350,26 @@ uint64_t wal_map_blocks(const struct wal_map *m)
 	return m->nblocks;
 }
 
-size_t wal_map_forks(const struct wal_map *m)
+size_t wal_map_files(const struct wal_map *m)
 {
-	return m->nforks;
+	return m->nfiles;
 }
 
 static int by_rel(const void *pa, const void *pb)
 {
-	const struct wal_map_fork *a = *(struct wal_map_fork *const *)pa;
-	const struct wal_map_fork *b = *(struct wal_map_fork *const *)pb;
+	const struct wal_map_file *a = *(struct wal_map_file *const *)pa;
+	const struct wal_map_file *b = *(struct wal_map_file *const *)pb;
 
 	if (a->rel.spc != b->rel.spc)
 		return a->rel.spc < b->rel.spc ? -1 : 1;
 	if (a->rel.db != b->rel.db)
 		return a->rel.db < b->rel.db ? -1 : 1;
-	if (a->rel.rel != b->rel.rel)
-		return a->rel.rel < b->rel.rel ? -1 : 1;
-	return a->fork - b->fork;
+	return a->rel.rel < b->rel.rel ? -1 : a->rel.rel > b->rel.rel;
 }
 
-struct wal_map_fork **wal_map_sorted(const struct wal_map *m)
+struct wal_map_file **wal_map_sorted(const struct wal_map *m)
 {
-	struct wal_map_fork **v = mem_alloc((m->nforks + 1) * sizeof *v);
+	struct wal_map_file **v = mem_alloc((m->nfiles + 1) * sizeof *v);
 	size_t n = 0;
 
 	for (size_t i = 0; i < m->nslots; i++)

@@ -1,25 +1,28 @@
 /*
- * wal_map: which blocks of which relation's files a stretch of PostgreSQL's log changes.
+ * wal_map: which blocks of which relations a stretch of PostgreSQL's log changes.
  *
  * From it an incremental backup knows, without reading the database, which blocks may differ from
  * what the backup at the stretch's beginning holds.  It may name more than what differs, never
  * less:
  *
- *   a block that any record names                                  it
- *   a file created, dropped (commit, abort: also of prepared
- *   transactions)                                                  the whole file, all forks
- *   a file cut to n blocks                                         everything from n on: what is
- * there again later may be blocks that no record names (zeros) a database created in any way,
- * dropped, moved                  all files of it in that tablespace a tablespace created, dropped
- * all files in it wal_level = minimal                                            no map: files are
- * then written without a record a record that cannot be understood, too many blocks            no
- * map
+ *   a block that any record names        it
+ *   a file created, dropped (commit,
+ *   abort, also of prepared ones)        the whole file
+ *   a file cut to n blocks               everything from n on: what is there again later may be
+ *                                        blocks that no record names (zeros)
+ *   a database created in any way,
+ *   dropped, moved                       all files of it in that tablespace
+ *   a tablespace created, dropped        all files in it
+ *   wal_level = minimal                  no map: files are then written without a record
+ *   a record that is not understood,
+ *   too many blocks                      no map
  *
- * What no record tells, the reader of the files must know: blocks past the end that the earlier
- * backup saw, the free space map (fork fsm: never logged whole), the init forks, and everything
- * that is no relation's file (pg_xact and the like, pg_filenode.map, configuration).  These are
- * looked at on the disk.  Hints that PostgreSQL sets without a record (neither checksums nor
- * wal_log_hints) may be lost: they are found again, as they are on every standby.
+ * This holds for main forks, and the map has no others.  What no record tells, the reader of the
+ * files must look at on the disk: blocks past the end that the earlier backup saw; the free space
+ * map (never logged whole); the visibility map (records that clear its bits do not name its
+ * blocks); the init forks; and everything that is no relation's file (pg_xact and the like,
+ * pg_filenode.map, configuration).  Hints that PostgreSQL sets without a record (neither checksums
+ * nor wal_log_hints) may be those of the earlier backup: they are found again, as on every standby.
  *
  * Threads: one owner; any number of readers of one that nobody writes to.
  */
@@ -35,7 +38,7 @@ enum {
 };
 
 struct wal_map;
-struct wal_map_fork; /* what is known of one fork of one relation */
+struct wal_map_file; /* what is known of one relation's main fork */
 
 struct wal_map *wal_map_new(void);
 void wal_map_free(struct wal_map *m); /* NULL does nothing */
@@ -47,17 +50,17 @@ int wal_map_add(struct wal_map *m, const struct wal_record *r, struct err *e);
 int wal_map_merge(struct wal_map *m, const struct wal_map *later, struct err *e);
 
 /*
- * What is known of a fork; NULL: nothing of it has changed.  A whole database or tablespace that is
- * new gives a fork of which everything has.
+ * What is known of a relation; NULL: nothing of it has changed.  A whole database or tablespace
+ * that is new gives one of which everything has.
  */
-const struct wal_map_fork *wal_map_find(const struct wal_map *m, struct wal_rel rel, uint8_t fork);
+const struct wal_map_file *wal_map_find(const struct wal_map *m, struct wal_rel rel);
 /* The first block from `from` on that may have changed; WAL_MAP_NONE: none.  All from the limit on
  * have. */
 #define WAL_MAP_NONE UINT32_MAX
-uint32_t wal_map_next(const struct wal_map_fork *f, uint32_t from);
+uint32_t wal_map_next(const struct wal_map_file *f, uint32_t from);
 
 uint64_t wal_map_blocks(const struct wal_map *m); /* named one by one */
-size_t wal_map_forks(const struct wal_map *m);
+size_t wal_map_files(const struct wal_map *m);
 
 /* As bytes: the same map gives the same bytes.  Read refuses what write cannot have written
  * (ERR_CORRUPT). */

@@ -1,6 +1,6 @@
 /*
- * wal_map_io: a map as bytes: version, count of forks, then each: tablespace, database, relation,
- * fork, limit + 1 (0: none), count of runs, each run as the gap before it and its length, as
+ * wal_map_io: a map as bytes: version, count of files, then each: tablespace, database, relation,
+ * limit + 1 (0: none), count of runs, each run as the gap before it and its length, as
  * varints.
  */
 #include "base/cursor.h"
@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 /* The end of the run of blocks that begins at b, at most at the limit. */
-static uint32_t run_end(const struct wal_map_fork *f, uint32_t b)
+static uint32_t run_end(const struct wal_map_file *f, uint32_t b)
 {
 	uint64_t end = b;
 
@@ -29,7 +29,7 @@ static uint32_t run_end(const struct wal_map_fork *f, uint32_t b)
 	return end < f->limit ? (uint32_t)end : f->limit;
 }
 
-static void write_fork(const struct wal_map_fork *f, struct buf *out)
+static void write_file(const struct wal_map_file *f, struct buf *out)
 {
 	struct buf runs = {0};
 	uint32_t b = 0, end = 0;
@@ -44,7 +44,6 @@ static void write_fork(const struct wal_map_fork *f, struct buf *out)
 	buf_put_varint(out, f->rel.spc);
 	buf_put_varint(out, f->rel.db);
 	buf_put_varint(out, f->rel.rel);
-	buf_put_u8(out, f->fork);
 	buf_put_varint(out, f->limit == WAL_MAP_NONE ? 0 : (uint64_t)f->limit + 1);
 	buf_put_varint(out, n);
 	buf_put_span(out, buf_span(&runs));
@@ -53,12 +52,12 @@ static void write_fork(const struct wal_map_fork *f, struct buf *out)
 
 void wal_map_write(const struct wal_map *m, struct buf *out)
 {
-	struct wal_map_fork **v = wal_map_sorted(m);
+	struct wal_map_file **v = wal_map_sorted(m);
 
 	buf_put_u8(out, WAL_MAP_VERSION);
-	buf_put_varint(out, m->nforks);
-	for (size_t i = 0; i < m->nforks; i++)
-		write_fork(v[i], out);
+	buf_put_varint(out, m->nfiles);
+	for (size_t i = 0; i < m->nfiles; i++)
+		write_file(v[i], out);
 	free(v);
 }
 
@@ -71,7 +70,7 @@ static uint32_t varint32(struct cursor *c)
 	return (uint32_t)v;
 }
 
-static int read_runs(struct wal_map *m, struct wal_map_fork *f, struct cursor *c, struct err *e)
+static int read_runs(struct wal_map *m, struct wal_map_file *f, struct cursor *c, struct err *e)
 {
 	size_t n = cursor_count(c, 2, SIZE_MAX);
 	uint64_t at = 0;
@@ -90,27 +89,25 @@ static int read_runs(struct wal_map *m, struct wal_map_fork *f, struct cursor *c
 	return 0;
 }
 
-static int read_fork(struct wal_map *m, struct cursor *c, struct err *e)
+static int read_file(struct wal_map *m, struct cursor *c, struct err *e)
 {
 	struct wal_rel rel;
-	struct wal_map_fork *f;
-	size_t before = m->nforks;
-	uint8_t fork;
+	struct wal_map_file *f;
+	size_t before = m->nfiles;
 	uint64_t limit;
 
 	rel.spc = varint32(c);
 	rel.db = varint32(c);
 	rel.rel = varint32(c);
-	fork = cursor_u8(c);
 	limit = cursor_varint(c);
-	if (c->bad || fork >= WAL_FORKS || limit > WAL_MAP_NONE || (!rel.rel && limit != 1)) {
+	if (c->bad || limit > WAL_MAP_NONE || (!rel.rel && limit != 1)) {
 		c->bad = true;
 		return 0;
 	}
-	f = wal_map_fork_of(m, rel, fork, e);
+	f = wal_map_file_of(m, rel, e);
 	if (f == NULL)
 		return -1;
-	if (m->nforks == before)
+	if (m->nfiles == before)
 		c->bad = true;
 	f->limit = limit ? (uint32_t)(limit - 1) : WAL_MAP_NONE;
 	return read_runs(m, f, c, e);
@@ -121,11 +118,11 @@ struct wal_map *wal_map_read(struct span bytes, struct err *e)
 	struct cursor c = cursor_of(bytes);
 	struct wal_map *m = wal_map_new();
 	bool known = cursor_u8(&c) == WAL_MAP_VERSION;
-	size_t n = known ? cursor_count(&c, 6, SIZE_MAX) : 0;
+	size_t n = known ? cursor_count(&c, 5, SIZE_MAX) : 0;
 	int rc = 0;
 
 	for (size_t i = 0; i < n && !c.bad && rc == 0; i++)
-		rc = read_fork(m, &c, e);
+		rc = read_file(m, &c, e);
 	if (rc == 0 && (!known || !cursor_done(&c)))
 		rc = err_set(e, ERR_CORRUPT, "not a list of changed blocks");
 	if (rc == 0)

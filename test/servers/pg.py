@@ -81,11 +81,7 @@ class Pg(Server):
 
     def __init__(self, version=None, wal_segsize=None, checksums=True, conf="", hba="trust", data=None, auto=True):
         self.bin = bin_directory(version)
-        # Programs that were unpacked elsewhere look for their libraries beside them.
         env = {"LC_ALL": "C.UTF-8", "TZ": "UTC", "PGTZ": "UTC"}
-        if not self.bin.startswith("/usr/"):
-            env["LD_LIBRARY_PATH"] = ":".join([f"{self.bin[:self.bin.index('/usr/lib/')]}/usr/lib/x86_64-linux-gnu",
-                                               os.path.join(os.path.dirname(self.bin), "lib")])
         super().__init__(folder(), env)
         self.port, self.extra, self.hba = free_port(), conf, hba
         self.wal_segsize, self.checksums = wal_segsize, checksums

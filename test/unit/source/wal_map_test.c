@@ -34,9 +34,9 @@ static int special(
 	special(m, version, rmgr, info, sizeof((uint32_t[]){__VA_ARGS__}) / 4,                     \
 	    (uint32_t[]){__VA_ARGS__})
 
-static bool has(const struct wal_map *m, struct wal_rel r, uint8_t fork, uint32_t block)
+static bool has(const struct wal_map *m, struct wal_rel r, uint32_t block)
 {
-	const struct wal_map_fork *f = wal_map_find(m, r, fork);
+	const struct wal_map_file *f = wal_map_find(m, r);
 
 	return f && wal_map_next(f, block) == block;
 }
@@ -103,7 +103,7 @@ static void it_names_what_a_plain_list_names(void **state)
 	for (uint32_t k = 0; k < RELS; k++)
 		for (uint32_t b = 0; b <= BLOCKS; b++)
 			assert_int_equal(
-			    has(m, (struct wal_rel){1663, 5, 100 + k}, 0, b), plain[k][b]);
+			    has(m, (struct wal_rel){1663, 5, 100 + k}, b), plain[k][b]);
 	assert_int_equal(wal_map_merge(early, late, &e), 0);
 	same(m, early);
 	back_from_bytes(m);
@@ -117,20 +117,23 @@ static void files_made_cut_and_dropped_are_taken_whole(void **state)
 	struct wal_map *m = wal_map_new();
 
 	touch(m, rel, 0, 70);
-	assert_true(has(m, rel, 0, 70));
-	assert_false(has(m, rel, 0, 71));
-	assert_false(has(m, rel, 1, 70));
+	touch(m, rel, WAL_FORK_VM, 71);
+	assert_true(has(m, rel, 70));
+	assert_false(has(m, rel, 71));
 	assert_int_equal(
 	    SPECIAL(m, 15, WAL_RMGR_SMGR, WAL_SMGR_TRUNCATE, 50, 1663, 5, 16384, 7), 0);
-	assert_true(has(m, rel, 0, 50) && has(m, rel, 0, UINT32_MAX - 1) && !has(m, rel, 0, 49));
-	assert_true(has(m, rel, WAL_FORK_VM, 0));
+	assert_true(has(m, rel, 50) && has(m, rel, UINT32_MAX - 1) && !has(m, rel, 49));
+	assert_int_equal(
+	    SPECIAL(m, 15, WAL_RMGR_SMGR, WAL_SMGR_TRUNCATE, 30, 1663, 5, 16384, 6), 0);
+	assert_false(has(m, rel, 49));
+	assert_int_equal(SPECIAL(m, 15, WAL_RMGR_SMGR, WAL_SMGR_CREATE, 1663, 5, 8, 0), 0);
+	assert_true(has(m, (struct wal_rel){1663, 5, 8}, 0));
 	assert_int_equal(SPECIAL(m, 15, WAL_RMGR_SMGR, WAL_SMGR_CREATE, 1663, 5, 9, 3), 0);
-	assert_true(has(m, (struct wal_rel){1663, 5, 9}, WAL_FORK_INIT, 0));
+	assert_null(wal_map_find(m, (struct wal_rel){1663, 5, 9}));
 	/* a commit: time, parts, one relation */
 	assert_int_equal(SPECIAL(m, 15, WAL_RMGR_XACT, 0x80, 0, 0, 4, 1, 1663, 5, 10), 0);
-	for (uint8_t fork = 0; fork < WAL_FORKS; fork++)
-		assert_true(has(m, (struct wal_rel){1663, 5, 10}, fork, 0));
-	assert_null(wal_map_find(m, (struct wal_rel){1663, 5, 11}, 0));
+	assert_true(has(m, (struct wal_rel){1663, 5, 10}, 0));
+	assert_null(wal_map_find(m, (struct wal_rel){1663, 5, 11}));
 	back_from_bytes(m);
 	wal_map_free(m);
 }
@@ -147,16 +150,16 @@ static void databases_and_tablespaces_are_taken_whole(void **state)
 
 		assert_int_equal(
 		    SPECIAL(m, made[i].version, WAL_RMGR_DBASE, made[i].info, 5, 1663, 1, 1663), 0);
-		assert_true(has(m, rel, 0, 0) && has(m, rel, WAL_FORK_VM, 3));
-		assert_null(wal_map_find(m, (struct wal_rel){1663, 6, 16384}, 0));
+		assert_true(has(m, rel, 0) && has(m, rel, 9999));
+		assert_null(wal_map_find(m, (struct wal_rel){1663, 6, 16384}));
 		assert_int_equal(
 		    SPECIAL(m, made[i].version, WAL_RMGR_DBASE, i ? 0x20 : 0x10, 6, 2, 1663, 20000),
 		    0);
-		assert_true(has(m, (struct wal_rel){1663, 6, 16384}, 0, 0));
-		assert_true(has(m, (struct wal_rel){20000, 6, 1}, 0, 0));
-		assert_null(wal_map_find(m, (struct wal_rel){20000, 7, 1}, 0));
+		assert_true(has(m, (struct wal_rel){1663, 6, 16384}, 0));
+		assert_true(has(m, (struct wal_rel){20000, 6, 1}, 0));
+		assert_null(wal_map_find(m, (struct wal_rel){20000, 7, 1}));
 		assert_int_equal(SPECIAL(m, 15, WAL_RMGR_TBLSPC, 0, 20000), 0);
-		assert_true(has(m, (struct wal_rel){20000, 7, 1}, 0, 0));
+		assert_true(has(m, (struct wal_rel){20000, 7, 1}, 0));
 		back_from_bytes(m);
 		wal_map_free(m);
 	}

@@ -1,0 +1,206 @@
+/*
+ * backup_pg: a server of PostgreSQL's as a part: begun and ended on one connection, its files read
+ * as a source, its facts gathered beside that, its WAL put where recovery looks for it.
+ */
+#include <jansson.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "engine/backup_internal.h"
+#include "engine/backup_pg_logs.h"
+#include "os/os.h"
+#include "source/pg_facts.h"
+#include "source/pg_session.h"
+#include "source/pg_source.h"
+
+struct backup_pg_run {
+	struct backup *b;
+	const struct backup_pg *pg;
+	struct pg_session s;
+	char *data, *label, *map;
+	bool gathering;
+	pthread_t gatherer;
+	json_t *facts; /* NULL: they could not be had, facts_err */
+	struct err facts_err;
+};
+
+static void *gather(void *arg)
+{
+	struct backup_pg_run *run = arg;
+	struct pg_facts_params p = {run->pg->exact_rows, run->pg->table_checksums};
+
+	if (pg_facts_gather(run->pg->target, &p, &run->facts, run->b->ctx, &run->facts_err) == -1)
+		run->facts = NULL;
+	return NULL;
+}
+
+static void end_gathering(struct backup_pg_run *run)
+{
+	if (run->gathering)
+		pthread_join(run->gatherer, NULL);
+	run->gathering = false;
+}
+
+/* All that is not late is read: the backup ends. */
+static int stop(void *arg, char **label, char **map, struct err *e)
+{
+	struct backup_pg_run *run = arg;
+
+	end_gathering(run);
+	if (pg_session_stop(&run->s, label, map, e) == -1)
+		return err_wrap(e, "end of the backup");
+	run->map = *map ? mem_strdup(*map) : NULL;
+	return 0;
+}
+
+static int find_data(struct backup_pg_run *run, struct err *e)
+{
+	const char *data = run->pg->data_directory ? run->pg->data_directory
+						   : run->s.data_directory;
+
+	if (data == NULL) {
+		err_set(e, ERR_DENIED, "this role is not told where the data directory is");
+		return err_hint(e, "grant pg_read_all_settings to it, or say data_directory");
+	}
+	run->data = mem_strdup(data);
+	return pg_session_is_here(&run->s, data, e);
+}
+
+static int open_source(struct backup *b, struct backup_pg_run *run, struct err *e)
+{
+	struct pg_source_params p = {.data = run->data,
+	    .major = run->s.version / 10000,
+	    .checksums = run->s.checksums,
+	    .since = run->s.start,
+	    .relation = run->s.relation,
+	    .stop = stop,
+	    .stop_arg = run};
+
+	return source_pg_open(&p, b->ctx, &b->source, e);
+}
+
+int backup_pg_begin(struct backup *b, struct backup_part *part, struct err *e)
+{
+	struct backup_pg_run *run = part->run = mem_zalloc(sizeof *run);
+
+	run->b = b;
+	run->pg = part->pg;
+	if (pg_session_open(part->pg->target, b->ctx, &run->s, e) == -1 ||
+	    find_data(run, e) == -1 || pg_session_start(&run->s, "holdfast", e) == -1 ||
+	    open_source(b, run, e) == -1)
+		return err_wrap(e, "PostgreSQL");
+	run->gathering = pthread_create(&run->gatherer, NULL, gather, run) == 0;
+	return 0;
+}
+
+static void set_lsn(json_t *o, const char *key, uint64_t lsn)
+{
+	char text[PG_LSN_TEXT];
+
+	json_object_set_new(o, key, json_string(pg_lsn_text(text, lsn)));
+}
+
+static void set_server(json_t *o, struct backup_pg_run *run)
+{
+	const struct pg_session *s = &run->s;
+	char system[24];
+
+	snprintf(system, sizeof system, "%llu", (unsigned long long)s->system);
+	json_object_set_new(o, "version", json_string(s->version_text));
+	json_object_set_new(o, "version_num", json_integer(s->version));
+	json_object_set_new(o, "system_identifier", json_string(system));
+	json_object_set_new(o, "timeline", json_integer(s->label.timeline));
+	set_lsn(o, "start_lsn", s->label.start);
+	set_lsn(o, "stop_lsn", s->stop);
+	json_object_set_new(o, "segment_size", json_integer((json_int_t)s->segment_size));
+	json_object_set_new(o, "block_size", json_integer(s->block_size));
+	json_object_set_new(o, "checksums", json_boolean(s->checksums));
+	json_object_set_new(o, "standby", json_boolean(s->standby));
+	json_object_set_new(o, "method", json_string("direct"));
+	json_object_set_new(o, "incremental", json_string("none"));
+	json_object_set_new(o, "data_directory", json_string(run->data));
+	json_object_set_new(o, "bytes", json_integer((json_int_t)run->b->bytes));
+}
+
+/* Each bad page is one of the run's problems: the file is stored as it is. */
+static void set_bad(json_t *o, struct backup_pg_run *run)
+{
+	json_t *list = json_array();
+	uint64_t all;
+	size_t n;
+	const struct pg_bad_page *bad = source_pg_bad(run->b->source, &n, &all);
+
+	for (size_t i = 0; i < n; i++) {
+		json_t *x = json_object();
+		struct err e;
+
+		json_object_set_new(x, "file", json_string(bad[i].file));
+		json_object_set_new(x, "block", json_integer(bad[i].block));
+		json_array_append_new(list, x);
+		err_set(&e, ERR_CORRUPT, "block %u: the page's checksum is wrong", bad[i].block);
+		backup_problem(run->b, bad[i].file, &e);
+	}
+	if (all > n)
+		atomic_fetch_add(&run->b->nfailed, all - n);
+	json_object_set_new(o, "bad_pages", list);
+}
+
+void backup_pg_end(struct backup *b, struct backup_part *part, struct snapshot_part *out)
+{
+	struct backup_pg_run *run = part->run;
+	json_t *o, *all = json_object();
+
+	end_gathering(run);
+	if (run->facts == NULL)
+		event_emit(b->ctx, EVENT_WARNING, span_str(part->pg->part),
+		    "its facts are not noted: %s", run->facts_err.msg);
+	o = run->facts ? run->facts : json_object();
+	run->facts = NULL;
+	set_server(o, run);
+	set_bad(o, run);
+	json_object_set_new(all, "postgresql", o);
+	out->facts = json_dumps(all, JSON_COMPACT);
+	json_decref(all);
+	out->paths = backup_copy_texts((const char *const *)&run->data, 1);
+	out->npaths = 1;
+	out->has_log = true;
+	out->timeline = run->s.label.timeline;
+	out->log_start = run->s.label.start;
+	out->log_end = run->s.stop;
+}
+
+int backup_pg_logs(struct backup *b, struct backup_part *part, struct snapshot_part *out,
+    struct repo *r, struct err *e)
+{
+	const struct backup_pg_run *run = part->run;
+	struct backup_pg_wal wal = {.data = run->data,
+	    .system = b->p->system,
+	    .part = part->pg->part,
+	    .timeline = out->timeline,
+	    .start = out->log_start,
+	    .stop = out->log_end,
+	    .segment_size = run->s.segment_size,
+	    .whole = !run->s.standby,
+	    .slot = run->s.slot};
+
+	if (backup_pg_logs_put(&wal, r, out->stream, b->ctx, e) == -1)
+		return err_wrap(e, "WAL of the backup");
+	return 0;
+}
+
+void backup_pg_free(struct backup_part *part)
+{
+	struct backup_pg_run *run = part->run;
+
+	if (run == NULL)
+		return;
+	end_gathering(run);
+	json_decref(run->facts);
+	pg_session_close(&run->s);
+	free(run->data);
+	free(run->map);
+	free(run);
+}

@@ -1,0 +1,140 @@
+/* backup_pg_logs: see backup_pg_logs.h. */
+#include "engine/backup_pg_logs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "os/os.h"
+#include "source/pg_label.h"
+
+enum { WAL_PAGE = 8192, PAGE_ADDRESS = 8, HISTORY_MAX = 1 << 20 };
+#define PIECE (UINT64_C(16) << 20)
+
+struct putting {
+	const struct backup_pg_wal *w;
+	struct log_writer *writer;
+	struct log_piece piece;
+	struct buf bytes;
+};
+
+/* A segment that was given back to the server in the meantime has other pages in it. */
+static int check_pages(const struct backup_pg_wal *w, const uint8_t *p, uint64_t from, uint64_t end,
+    const char *path, struct err *e)
+{
+	for (uint64_t at = from; at < end && at < w->stop; at += WAL_PAGE) {
+		uint64_t address;
+
+		memcpy(&address, p + (at - from) + PAGE_ADDRESS, sizeof address);
+		if (address != at)
+			return err_set(e, ERR_ABSENT, "%s: it holds other WAL by now", path);
+	}
+	return 0;
+}
+
+static int not_there(const struct backup_pg_wal *w, const char *path, struct err *e)
+{
+	int no = errno;
+
+	err_sys(e, "%s", path);
+	if (no != ENOENT)
+		return -1;
+	if (!w->slot)
+		return err_hint(e, "the server did not keep it while the backup ran: let the role "
+				   "have REPLICATION and a free slot (max_replication_slots)");
+	return err_hint(e, "was it deleted by hand, or by an archive of its own?");
+}
+
+/* [from, end) of one segment's file. */
+static int put_range(struct putting *p, uint64_t from, uint64_t end, struct err *e)
+{
+	const struct backup_pg_wal *w = p->w;
+	uint64_t first = from - from % w->segment_size;
+	char name[PG_WAL_NAME], *path;
+	enum log_put_outcome outcome;
+	ssize_t got = -1;
+	int fd, rc = -1;
+
+	pg_wal_name(name, w->timeline, from, w->segment_size);
+	path = mem_printf("%s/pg_wal/%s", w->data, name);
+	fd = os_open(path, O_RDONLY, 0);
+	buf_reset(&p->bytes);
+	buf_reserve(&p->bytes, (size_t)(end - from));
+	if (fd == -1)
+		not_there(w, path, e);
+	else if ((got = os_pread_full(
+		      fd, p->bytes.p, (size_t)(end - from), (off_t)(from - first))) == -1)
+		err_sys(e, "%s: read", path);
+	else if ((uint64_t)got < end - from)
+		err_set(e, ERR_CORRUPT, "%s: it is shorter than a segment", path);
+	else
+		rc = check_pages(w, p->bytes.p, from, end, path, e);
+	os_close(fd);
+	free(path);
+	if (rc == -1)
+		return -1;
+	p->bytes.n = (size_t)(end - from);
+	p->piece.kind = LOG_SEGMENT;
+	p->piece.start = from;
+	p->piece.end = end;
+	p->piece.bytes = buf_span(&p->bytes);
+	return log_writer_put(p->writer, &p->piece, &outcome, e);
+}
+
+static int put_history(struct putting *p, struct err *e)
+{
+	enum log_put_outcome outcome;
+	char *path;
+	int rc;
+
+	if (p->w->timeline == 1)
+		return 0;
+	path = mem_printf("%s/pg_wal/%08X.history", p->w->data, p->w->timeline);
+	buf_reset(&p->bytes);
+	rc = os_read_file(path, HISTORY_MAX, &p->bytes, e);
+	free(path);
+	if (rc == -1)
+		return -1;
+	p->piece.kind = LOG_HISTORY;
+	p->piece.start = p->piece.end = 0;
+	p->piece.bytes = buf_span(&p->bytes);
+	return log_writer_put(p->writer, &p->piece, &outcome, e);
+}
+
+static int put_all(struct putting *p, struct ctx *ctx, struct err *e)
+{
+	const struct backup_pg_wal *w = p->w;
+	uint64_t at = w->start - w->start % w->segment_size, stop = w->stop;
+
+	if (w->whole && stop % w->segment_size != 0)
+		stop += w->segment_size - stop % w->segment_size;
+	while (at < stop) {
+		uint64_t left = w->segment_size - at % w->segment_size, n = PIECE;
+
+		n = n < left ? n : left;
+		n = n < stop - at ? n : stop - at;
+		if (ctx_check(ctx, e) == -1 || put_range(p, at, at + n, e) == -1)
+			return -1;
+		at += n;
+	}
+	return put_history(p, e);
+}
+
+int backup_pg_logs_put(const struct backup_pg_wal *w, struct repo *r, uint8_t stream[LOG_STREAM],
+    struct ctx *ctx, struct err *e)
+{
+	struct putting p = {.w = w, .piece.timeline = w->timeline};
+	int rc;
+
+	log_stream(r, w->system, w->part, stream);
+	memcpy(p.piece.stream, stream, LOG_STREAM);
+	if (log_writer_open(r, &p.writer, e) == -1)
+		return -1;
+	rc = put_all(&p, ctx, e);
+	log_writer_close(p.writer);
+	buf_fini(&p.bytes);
+	return rc;
+}

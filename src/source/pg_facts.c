@@ -1,0 +1,157 @@
+/* pg_facts: see pg_facts.h.  Server and databases; tables are in pg_facts_tables.c. */
+#include "source/pg_facts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "source/pg_facts_priv.h"
+
+enum { CONNECT_S = 10 };
+
+json_t *pg_facts_string(const char *s)
+{
+	json_t *j = json_string(s ? s : "");
+	char *copy;
+
+	if (j != NULL)
+		return j;
+	/* Of a database that takes any bytes for text. */
+	copy = mem_strdup(s);
+	for (char *p = copy; *p != '\0'; p++)
+		*p = (unsigned char)*p < 128 ? *p : '?';
+	j = json_string(copy);
+	free(copy);
+	return j;
+}
+
+json_t *pg_facts_number(const char *s)
+{
+	return json_integer(s ? (json_int_t)strtoll(s, NULL, 10) : 0);
+}
+
+static int take_setting(void *arg, const char *const *v, size_t n, struct err *e)
+{
+	if (n == 2 && v[0] != NULL && v[1] != NULL && strlen(v[1]) < 4096)
+		json_object_set_new(arg, v[0], pg_facts_string(v[1]));
+	return 0;
+}
+
+static int take_role(void *arg, const char *const *v, size_t n, struct err *e)
+{
+	json_array_append_new(arg, pg_facts_string(v[0]));
+	return 0;
+}
+
+static int take_tablespace(void *arg, const char *const *v, size_t n, struct err *e)
+{
+	json_t *o = json_object();
+
+	json_object_set_new(o, "oid", pg_facts_number(v[0]));
+	json_object_set_new(o, "name", pg_facts_string(v[1]));
+	json_object_set_new(o, "location", pg_facts_string(v[2]));
+	json_array_append_new(arg, o);
+	return 0;
+}
+
+/* The name is kept as it came, for connecting. */
+static int take_database(void *arg, const char *const *v, size_t n, struct err *e)
+{
+	struct pg_facts *f = arg;
+	json_t *o = json_object();
+
+	json_object_set_new(o, "name", pg_facts_string(v[0]));
+	json_object_set_new(o, "oid", pg_facts_number(v[1]));
+	json_object_set_new(o, "bytes", v[2] ? pg_facts_number(v[2]) : json_null());
+	json_array_append_new(json_object_get(f->out, "databases"), o);
+	f->names = mem_realloc(f->names, (f->n + 1) * sizeof *f->names);
+	f->names[f->n++] = mem_strdup(v[0]);
+	return 0;
+}
+
+static json_t *add(struct pg_facts *f, const char *key, json_t *value)
+{
+	json_object_set_new(f->out, key, value);
+	return value;
+}
+
+/* A standby's password stands in primary_conninfo. */
+static int gather_server(struct pg_facts *f, struct pg *g, struct err *e)
+{
+	char *lsn;
+
+	if (pg_text(g,
+		"select case when pg_is_in_recovery() then pg_last_wal_replay_lsn() "
+		"else pg_current_wal_insert_lsn() end",
+		NULL, 0, &lsn, e) == -1)
+		return -1;
+	add(f, "lsn", pg_facts_string(lsn));
+	free(lsn);
+	if (pg_query(g,
+		"select name, setting from pg_settings where source not in ('default', 'client', "
+		"'session') and name !~ '(conninfo|passphrase)' order by name",
+		NULL, 0, take_setting, add(f, "settings", json_object()), e) == -1 ||
+	    pg_query(g, "select rolname from pg_roles where rolname !~ '^pg_' order by 1", NULL, 0,
+		take_role, add(f, "roles", json_array()), e) == -1 ||
+	    pg_query(g,
+		"select oid, spcname, pg_tablespace_location(oid) from pg_tablespace "
+		"where spcname not in ('pg_default', 'pg_global') order by oid",
+		NULL, 0, take_tablespace, add(f, "tablespaces", json_array()), e) == -1)
+		return -1;
+	add(f, "databases", json_array());
+	return pg_query(g,
+	    "select datname, oid, case when has_database_privilege(oid, 'connect') "
+	    "then pg_database_size(oid) end from pg_database "
+	    "where datallowconn and not datistemplate order by datname",
+	    NULL, 0, take_database, f, e);
+}
+
+static int gather_databases(struct pg_facts *f, struct err *e)
+{
+	for (size_t i = 0; i < f->n; i++) {
+		json_t *o = json_array_get(json_object_get(f->out, "databases"), i);
+		struct pg_target t = *f->target;
+		struct pg *g;
+		int rc;
+
+		t.database = f->names[i];
+		if (pg_open_for(&t, false, CONNECT_S, f->ctx, &g, e) == -1) {
+			/* One that was dropped, or that is not for this role, is no end. */
+			if (e->kind != ERR_DENIED && e->kind != ERR_ABSENT)
+				return -1;
+			json_object_set_new(o, "error", pg_facts_string(e->msg));
+			continue;
+		}
+		rc = pg_facts_tables(f, g, o, e);
+		pg_close(g);
+		if (rc == -1)
+			return err_wrap(e, "database %s", f->names[i]);
+	}
+	return 0;
+}
+
+int pg_facts_gather(const struct pg_target *t, const struct pg_facts_params *p, json_t **out,
+    struct ctx *ctx, struct err *e)
+{
+	struct pg_facts f = {.target = t, .ctx = ctx, .out = json_object()};
+	struct pg *g;
+	int rc = -1;
+
+	if (p != NULL)
+		f.p = *p;
+	if (pg_open_for(t, false, CONNECT_S, ctx, &g, e) == 0) {
+		rc = gather_server(&f, g, e);
+		pg_close(g);
+	}
+	if (rc == 0)
+		rc = gather_databases(&f, e);
+	for (size_t i = 0; i < f.n; i++)
+		free(f.names[i]);
+	free(f.names);
+	if (rc == -1) {
+		json_decref(f.out);
+		return err_wrap(e, "facts of PostgreSQL");
+	}
+	*out = f.out;
+	return 0;
+}

@@ -1,0 +1,36 @@
+/*
+ * pg_facts: what a server of PostgreSQL's holds, cheaply: settings, roles, databases with their
+ * tables, rows and schemas, as JSON.  Backups note it, drills compare it with what came back.
+ *
+ *     {"lsn": "0/5000110", "settings": {name: value}, "roles": [name], "tablespaces": [{"oid",
+ *      "name", "location"}], "databases": [{"name", "oid", "bytes", "schema_hash", "tables":
+ *      [{"schema", "name", "bytes", "rows", "exact", "unlogged", "checksum"}]}]}
+ *
+ * What stands in one database is from one snapshot of it (REPEATABLE READ).  "exact" is false for
+ * rows that the server estimates; tables of up to PG_FACTS_SMALL are counted, as far as this role
+ * may read them, nobody holds them, and they are not too many together.  "lsn" is a position before
+ * all of these snapshots.  Unlogged tables have no rows: a recovery empties them.  A database that
+ * this role may not connect to has an "error" in place of its tables.  Templates are left out.
+ *
+ * Threads: any; a call has connections of its own.
+ */
+#ifndef HF_SOURCE_PG_FACTS_H
+#define HF_SOURCE_PG_FACTS_H
+
+#include <jansson.h>
+
+#include "db/pg.h"
+
+#define PG_FACTS_SMALL   (UINT64_C(16) << 20)
+#define PG_FACTS_COUNTED (UINT64_C(256) << 20) /* bytes of tables that are counted in one go */
+
+struct pg_facts_params {
+	bool exact_rows;      /* count them all */
+	bool table_checksums; /* and read them all: "checksum" is of all rows, in any order */
+};
+
+/* p may be NULL; *out is new. */
+int pg_facts_gather(const struct pg_target *t, const struct pg_facts_params *p, json_t **out,
+    struct ctx *ctx, struct err *e);
+
+#endif

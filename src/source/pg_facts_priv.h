@@ -1,0 +1,23 @@
+/* pg_facts_priv: what pg_facts's files share. */
+#ifndef HF_SOURCE_PG_FACTS_PRIV_H
+#define HF_SOURCE_PG_FACTS_PRIV_H
+
+#include "source/pg_facts.h"
+
+struct pg_facts {
+	const struct pg_target *target;
+	struct pg_facts_params p;
+	struct ctx *ctx;
+	json_t *out;
+	char **names; /* of databases */
+	size_t n;
+	uint64_t counted; /* bytes of tables whose rows were counted */
+};
+
+json_t *pg_facts_string(const char *s); /* whatever bytes it has */
+json_t *pg_facts_number(const char *s);
+
+/* "schema_hash" and "tables" into the database's object; g is connected to it. */
+int pg_facts_tables(struct pg_facts *f, struct pg *g, json_t *database, struct err *e);
+
+#endif

@@ -1,0 +1,26 @@
+/*
+ * pg_page: pages of PostgreSQL's relations and the checksums in them.
+ *
+ * Threads: any.
+ */
+#ifndef HF_SOURCE_PG_PAGE_H
+#define HF_SOURCE_PG_PAGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { PG_PAGE = 8192 };
+
+/* The checksum of a page that stands at `block` of its relation, whatever it says itself. */
+uint16_t pg_page_checksum(const uint8_t page[PG_PAGE], uint32_t block);
+
+/* Where the WAL of its last change ends. */
+uint64_t pg_page_lsn(const uint8_t page[PG_PAGE]);
+
+/*
+ * Is it as it was written?  A page that was never used (all of it zero, or its header says so) is;
+ * one whose last change is not before `since` is not judged: WAL makes it anew.
+ */
+bool pg_page_good(const uint8_t page[PG_PAGE], uint32_t block, uint64_t since);
+
+#endif

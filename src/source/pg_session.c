@@ -1,0 +1,237 @@
+/* pg_session: see pg_session.h. */
+#include "source/pg_session.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "os/os.h"
+
+enum { CONNECT_S = 10, START_S = 3600, PID_FILE_MAX = 4096, CONTROL_MAX = 64 << 10 };
+
+static int take_server(void *arg, const char *const *v, size_t n, struct err *e)
+{
+	struct pg_session *s = arg;
+
+	if (n != 11)
+		return err_set(e, ERR_FAILED, "an answer that was not expected");
+	for (size_t i = 0; i < n; i++)
+		if (v[i] == NULL && i != 7 && i != 8)
+			return err_set(e, ERR_FAILED, "an answer that was not expected");
+	s->standby = v[0][0] == 't';
+	s->system = strtoull(v[1], NULL, 10);
+	s->timeline = (uint32_t)strtoul(v[2], NULL, 10);
+	s->segment_size = strtoull(v[3], NULL, 10);
+	s->block_size = (uint32_t)strtoul(v[4], NULL, 10);
+	s->relation = (uint32_t)strtoul(v[5], NULL, 10);
+	s->checksums = strcmp(v[6], "on") == 0;
+	s->data_directory = v[7] ? mem_strdup(v[7]) : NULL;
+	s->local = v[8] == NULL;
+	s->port = mem_strdup(v[9]);
+	s->pid = atoi(v[10]);
+	return 0;
+}
+
+/* The data directory is told to those who may read all settings; pg_settings just lacks it. */
+static const char server_sql[] =
+    "select pg_is_in_recovery(), system_identifier::text, "
+    "(select timeline_id from pg_control_checkpoint()), "
+    "(select setting from pg_settings where name = 'wal_segment_size'), "
+    "(select setting from pg_settings where name = 'block_size'), "
+    "(select setting from pg_settings where name = 'segment_size'), "
+    "(select setting from pg_settings where name = 'data_checksums'), "
+    "(select setting from pg_settings where name = 'data_directory'), "
+    "host(inet_server_addr()), current_setting('port'), pg_backend_pid() "
+    "from pg_control_system()";
+
+static int ask_server(struct pg_session *s, struct err *e)
+{
+	char *super;
+
+	if (pg_query(s->g, server_sql, NULL, 0, take_server, s, e) == -1 ||
+	    pg_text(s->g, "select rolsuper from pg_roles where rolname = current_user", NULL, 0,
+		&super, e) == -1)
+		return -1;
+	s->superuser = super != NULL && super[0] == 't';
+	free(super);
+	return pg_text(
+	    s->g, "select current_setting('server_version')", NULL, 0, &s->version_text, e);
+}
+
+int pg_session_open(const struct pg_target *t, struct ctx *ctx, struct pg_session *s, struct err *e)
+{
+	*s = (struct pg_session){0};
+	if (pg_open_for(t, false, CONNECT_S, ctx, &s->g, e) == -1)
+		return -1;
+	s->version = pg_version(s->g);
+	return ask_server(s, e);
+}
+
+void pg_session_close(struct pg_session *s)
+{
+	pg_close(s->g);
+	free(s->version_text);
+	free(s->data_directory);
+	free(s->port);
+	*s = (struct pg_session){0};
+}
+
+/* ---- The backup. */
+
+/* WAL of the backup has to be there until we have it; without a slot it most often is. */
+static void keep_wal(struct pg_session *s)
+{
+	char name[64];
+	struct db_value v;
+	struct err ignored;
+
+	snprintf(name, sizeof name, "holdfast_backup_%d_%d", (int)getpid(), s->pid);
+	v = db_text(name);
+	s->slot = pg_query(s->g, "select pg_create_physical_replication_slot($1, true, true)", &v,
+		      1, NULL, NULL, &ignored) == 0;
+}
+
+static int no_right(struct pg_session *s, struct err *e)
+{
+	if (strcmp(pg_state(s->g), "42501") != 0)
+		return -1;
+	return err_hint(
+	    e, s->version >= 150000
+		   ? "grant execute on function pg_backup_start(text, boolean), "
+		     "pg_backup_stop(boolean) to this role: doc/postgresql.md"
+		   : "grant execute on function pg_start_backup(text, boolean, boolean), "
+		     "pg_stop_backup(boolean, boolean) to this role: doc/postgresql.md");
+}
+
+int pg_session_start(struct pg_session *s, const char *label, struct err *e)
+{
+	const struct db_value v[] = {db_text(label)};
+	char *lsn = NULL;
+	int rc;
+
+	keep_wal(s);
+	pg_patience(s->g, START_S); /* a checkpoint of much takes long */
+	rc = pg_text(s->g,
+	    s->version >= 150000 ? "select pg_backup_start($1, true)"
+				 : "select pg_start_backup($1, true, false)",
+	    v, 1, &lsn, e);
+	if (rc == -1)
+		return no_right(s, e);
+	if (lsn == NULL || !pg_lsn_parse(lsn, &s->start))
+		rc = err_set(e, ERR_FAILED, "the server does not say where the backup begins");
+	s->started = rc == 0;
+	free(lsn);
+	return rc;
+}
+
+struct stopped {
+	struct pg_session *s;
+	char **label, **map;
+};
+
+static int take_stop(void *arg, const char *const *v, size_t n, struct err *e)
+{
+	struct stopped *x = arg;
+
+	if (n != 3 || v[0] == NULL || v[1] == NULL || !pg_lsn_parse(v[0], &x->s->stop))
+		return err_set(e, ERR_FAILED, "the server does not say where the backup ends");
+	*x->label = mem_strdup(v[1]);
+	*x->map = v[2] != NULL && v[2][0] != '\0' ? mem_strdup(v[2]) : NULL;
+	return 0;
+}
+
+int pg_session_stop(struct pg_session *s, char **label, char **map, struct err *e)
+{
+	struct stopped x = {s, label, map};
+
+	*label = *map = NULL;
+	/* Nobody waits for the archive: the WAL is brought by ourselves. */
+	if (pg_query(s->g,
+		s->version >= 150000 ? "select * from pg_backup_stop(false)"
+				     : "select * from pg_stop_backup(false, false)",
+		NULL, 0, take_stop, &x, e) == -1)
+		return no_right(s, e);
+	if (*label == NULL)
+		return err_set(e, ERR_FAILED, "the server does not say where the backup ends");
+	if (pg_label_parse(span_str(*label), &s->label, e) == -1)
+		return -1;
+	if (s->label.start > s->stop)
+		return err_set(e, ERR_FAILED, "the backup ends before it begins");
+	s->stopped = true;
+	return 0;
+}
+
+/* ---- Is it here? */
+
+static bool same_system(const struct pg_session *s, const char *data, struct err *e)
+{
+	char *path = mem_printf("%s/global/pg_control", data);
+	struct buf b = {0};
+	uint64_t id = 0;
+	int rc = os_read_file(path, CONTROL_MAX, &b, e);
+
+	if (rc == 0 && b.n >= sizeof id)
+		memcpy(&id, b.p, sizeof id);
+	if (rc == 0 && id != s->system)
+		err_set(e, ERR_UNSUPPORTED, "%s is not of the server that was connected to", data);
+	buf_fini(&b);
+	free(path);
+	return rc == 0 && id == s->system;
+}
+
+/* The i-th line of postmaster.pid, from 1, as a number; -1. */
+static long line_number(const char *text, int i)
+{
+	for (; i > 1 && text != NULL; i--) {
+		text = strchr(text, '\n');
+		text += text != NULL;
+	}
+	return text ? strtol(text, NULL, 10) : -1;
+}
+
+/* Whose child is it?  -1: nobody can tell. */
+static long parent_of(int pid)
+{
+	char path[64], *close;
+	struct buf b = {0};
+	struct err ignored;
+	long parent = -1;
+
+	snprintf(path, sizeof path, "/proc/%d/stat", pid);
+	if (os_read_file(path, PID_FILE_MAX, &b, &ignored) == 0 &&
+	    (close = strrchr(buf_cstr(&b), ')')) != NULL)
+		sscanf(close, ") %*c %ld", &parent);
+	buf_fini(&b);
+	return parent;
+}
+
+/* A standby on this host, or on another with the same paths, has the same number. */
+static int same_server(const struct pg_session *s, const char *data, struct err *e)
+{
+	char *path = mem_printf("%s/postmaster.pid", data);
+	struct buf b = {0};
+	int rc = os_read_file(path, PID_FILE_MAX, &b, e);
+
+	if (rc == 0 && line_number(buf_cstr(&b), 4) != strtol(s->port, NULL, 10))
+		rc = err_set(e, ERR_UNSUPPORTED, "%s is of a server at another port", data);
+	if (rc == 0 && parent_of(s->pid) != line_number(buf_cstr(&b), 1) && !s->local)
+		rc = err_set(e, ERR_UNSUPPORTED,
+		    "%s is not of the server that was connected to: that one runs elsewhere", data);
+	buf_fini(&b);
+	free(path);
+	return rc;
+}
+
+int pg_session_is_here(const struct pg_session *s, const char *data, struct err *e)
+{
+	if (s->block_size != 8192)
+		return err_set(
+		    e, ERR_UNSUPPORTED, "a server with blocks of %u bytes", s->block_size);
+	if (!same_system(s, data, e) || same_server(s, data, e) == -1)
+		return -1;
+	return 0;
+}
