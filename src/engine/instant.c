@@ -195,17 +195,32 @@ static int prepare(struct instant *in, struct err *e)
 	return instant_state_ready(in->state, e);
 }
 
-/* What an interrupted preparation has left is not worth keeping: it was not used yet. */
-static int remove_work(struct instant *in, struct err *e)
+static int remove_all(const char *one, const char *other, struct ctx *ctx, struct err *e)
 {
-	const char *argv[] = {
-	    "rm", "-rf", "--one-file-system", "--", in->data, in->state_path, NULL};
+	const char *argv[] = {"rm", "-rf", "--one-file-system", "--", one, other, NULL};
 	struct os_child c = {.argv = argv};
 	int status;
 
-	if (os_child_run(&c, in->ctx, &status, e) == -1)
+	if (os_child_run(&c, ctx, &status, e) == -1)
 		return -1;
 	return status == 0 ? 0 : err_set(e, ERR_FAILED, "rm: status %d", status);
+}
+
+/* What an interrupted preparation has left is not worth keeping: it was not used yet. */
+static int remove_work(struct instant *in, struct err *e)
+{
+	return remove_all(in->data, in->state_path, in->ctx, e);
+}
+
+int instant_discard(const char *target, struct ctx *ctx, struct err *e)
+{
+	char *work = work_of(target);
+	int rc = instant_fs_clear(target, e);
+
+	if (rc == 0)
+		rc = remove_all(work, NULL, ctx, e);
+	free(work);
+	return rc;
 }
 
 static int open_data(struct instant *in, struct err *e)
@@ -425,10 +440,19 @@ size_t instant_left(struct instant *in, uint64_t *bytes)
 	return instant_set_count(in->set, bytes);
 }
 
+int instant_mark(struct instant *in, struct err *e)
+{
+	char *path = mem_printf("%s/ready", in->work);
+	int rc = os_file_replace(path, span_str(in->root), 0600, e);
+
+	free(path);
+	return rc;
+}
+
 int instant_settle(struct instant *in, struct err *e)
 {
 	uint64_t bytes;
-	char *lock;
+	char *lock, *ready;
 
 	assert(in->fs == NULL && instant_left(in, &bytes) == 0);
 	if (os_syncfs(in->dir) == -1)
@@ -436,6 +460,9 @@ int instant_settle(struct instant *in, struct err *e)
 	if (os_renameat(AT_FDCWD, in->data, AT_FDCWD, in->target) == -1)
 		return err_sys(e, "rename %s to %s", in->data, in->target);
 	lock = mem_printf("%s/lock", in->work);
+	ready = mem_printf("%s/ready", in->work);
+	os_unlinkat(AT_FDCWD, ready, 0);
+	free(ready);
 	if (os_syncfs(in->dir) == -1 || os_unlinkat(AT_FDCWD, in->state_path, 0) == -1 ||
 	    os_unlinkat(AT_FDCWD, lock, 0) == -1 ||
 	    os_unlinkat(AT_FDCWD, in->work, AT_REMOVEDIR) == -1)
@@ -452,6 +479,19 @@ char *instant_data(const char *target)
 
 	free(work);
 	return data;
+}
+
+static void read_ready(const char *work, struct instant_seen *out)
+{
+	char *path = mem_printf("%s/ready", work);
+	struct buf b = {.p = NULL};
+	struct err ignored;
+
+	out->ready = os_read_file(path, sizeof out->root - 1, &b, &ignored) == 0;
+	if (out->ready)
+		snprintf(out->root, sizeof out->root, "%s", buf_cstr(&b));
+	buf_fini(&b);
+	free(path);
 }
 
 static void read_lock(int fd, struct instant_seen *out)
@@ -484,6 +524,8 @@ int instant_look(const char *target, struct instant_seen *out, struct err *e)
 		rc = instant_state_header(state, &out->snapshot, &out->begun, e);
 	if (rc == 0 && busy)
 		read_lock(fd, out);
+	if (rc == 0 && out->begun)
+		read_ready(work, out);
 	os_close(fd);
 	free(work);
 	free(lock);

@@ -35,6 +35,8 @@ struct instant_seen {
 	int64_t pid;   /* of who serves it; 0: nobody does */
 	uint64_t left; /* bytes that were missing when he last looked */
 	struct id snapshot;
+	bool ready; /* instant_mark was called: what it shows may be used again */
+	char root[256];
 };
 int instant_look(const char *target, struct instant_seen *out, struct err *e);
 /* Where its files are meanwhile; new text. */
@@ -56,8 +58,14 @@ int instant_unmount(struct instant *in, struct err *e);
 int instant_copy(struct instant *in, struct err *e);
 size_t instant_left(struct instant *in, uint64_t *bytes); /* files that are not complete */
 
+/* From now on it is worth going on with; before, who was broken off begins anew. */
+int instant_mark(struct instant *in, struct err *e);
+
 /* Everything is here and nothing is mounted: make it the target, and remove what was beside it. */
 int instant_settle(struct instant *in, struct err *e);
+
+/* Remove what is beside a target that nobody serves. */
+int instant_discard(const char *target, struct ctx *ctx, struct err *e);
 
 void instant_close(
     struct instant *in); /* NULL does nothing; a mount is left as if we were killed */
