@@ -7,7 +7,7 @@
 int cmd_log_push(struct cli *c, struct err *e);   /* cmd_log.c */
 int cmd_log_get(struct cli *c, struct err *e);    /* cmd_log_get.c */
 int cmd_log_list(struct cli *c, struct err *e);   /* cmd_log_list.c */
-int cmd_log_verify(struct cli *c, struct err *e); /* cmd_log_verify.c */
+int cmd_log_verify(struct cli *c, struct err *e); /* cmd_log_list.c */
 
 int cmd_log_follow(struct cli *c, struct err *e); /* cmd_log_follow.c */
 
