@@ -121,7 +121,8 @@ static int restore_space(
 	char *link = mem_printf("%s/%u", dir, (unsigned)s->oid);
 	int rc = -1;
 
-	if (os_mkdirs(s->location, 0700, e) == 0 &&
+	/* Its owner has to come through what is above it. */
+	if (os_mkdirs(s->location, 0711, e) == 0 &&
 	    restore_part(g, path, s->location, NULL, e) == 0 && own(g, s->location, e) == 0) {
 		rc = 0;
 		if (os_unlinkat(AT_FDCWD, link, 0) == -1 && errno != ENOENT)
