@@ -6,11 +6,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+static int exit_status = 1;
+
+void mem_set_exit_status(int status)
+{
+	exit_status = status;
+}
+
 void *mem_checked(void *p)
 {
 	if (p == NULL) {
 		fputs("holdfast: out of memory\n", stderr);
-		exit(1);
+		exit(exit_status);
 	}
 	return p;
 }

@@ -12,6 +12,9 @@
 
 #include <stddef.h>
 
+/* What a process that runs out of memory exits with; 1 at first. */
+void mem_set_exit_status(int status);
+
 void *mem_alloc(size_t n); /* not cleared; n may be 0 */
 void *mem_zalloc(size_t n);
 void *mem_realloc(void *p, size_t n);

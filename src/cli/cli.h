@@ -38,6 +38,7 @@ enum cmd_id {
 	CMD_CAT,
 	CMD_DIFF,
 	CMD_RESTORE,
+	CMD_RECOVER,
 	CMD_MOUNT,
 	CMD_CHECK,
 	CMD_FORGET,
@@ -62,6 +63,7 @@ enum cmd_id {
 	CMD_EVIDENCE,
 	CMD_DOCTOR,
 	CMD_TOKEN,
+	CMD_LOG,
 	CMD_COMPLETION,
 	CMD_HELP,
 	CMD_VERSION,
@@ -193,6 +195,11 @@ struct cli_options {
 	bool no_wait;
 	struct cli_list thaw_price;
 	struct calendar_duration thaw_poll;
+	/* recovering a database */
+	const char *to, *timeline, *part, *base, *only, *into;
+	bool delta, start, replace;
+	int action, port;
+	struct cli_list tablespaces;
 	/* keeping */
 	int keep_last, keep_hourly, keep_daily, keep_weekly, keep_monthly, keep_yearly;
 	struct calendar_duration keep_within;
@@ -297,6 +304,7 @@ struct cli {
 	atomic_bool *ask;    /* set by SIGUSR1 */
 	struct audit *audit; /* the record that is kept of this, or NULL */
 	bool mounted;        /* by mount */
+	bool proven_absent;  /* log get: the file is not there, for sure */
 	bool wanted;         /* the interruption was the way to end it: no message */
 };
 
@@ -331,6 +339,7 @@ void completion_bash(struct buf *b);
 
 /* the commands */
 int cmd_init(struct cli *c, struct err *e);
+int cmd_log(struct cli *c, struct err *e);
 int cmd_backup(struct cli *c, struct err *e);
 int cmd_snapshots(struct cli *c, struct err *e);
 int cmd_ls(struct cli *c, struct err *e);
@@ -342,6 +351,7 @@ int cmd_catalog(struct cli *c, struct err *e);
 int cmd_cat(struct cli *c, struct err *e);
 int cmd_diff(struct cli *c, struct err *e);
 int cmd_restore(struct cli *c, struct err *e);
+int cmd_recover(struct cli *c, struct err *e);
 int cmd_mount(struct cli *c, struct err *e);
 int cmd_check(struct cli *c, struct err *e);
 int cmd_forget(struct cli *c, struct err *e);

@@ -12,14 +12,16 @@
 #define REPO                                                                                       \
 	(B(INIT) | B(BACKUP) | B(SNAPSHOTS) | B(LS) | B(FIND) | B(CAT) | B(DIFF) | B(RESTORE) |    \
 	    B(MOUNT) | B(CHECK) | B(FORGET) | B(PRUNE) | B(STATS) | B(COPY) | B(TAG) | B(KEY) |    \
-	    B(KIT) | B(REPAIR) | B(CACHE) | B(DOCTOR) | B(CATALOG) | B(VERIFY))
-#define OPENS (REPO & ~(B(INIT) | B(CACHE) | B(DOCTOR) | B(CATALOG)))
+	    B(KIT) | B(RECOVER) | B(REPAIR) | B(CACHE) | B(DOCTOR) | B(CATALOG) | B(VERIFY) |      \
+	    B(LOG))
+#define OPENS (REPO & ~(B(INIT) | B(CACHE) | B(DOCTOR) | B(CATALOG) | B(LOG)))
 /* Those that choose among snapshots. */
 #define CHOOSE                                                                                     \
 	(B(SNAPSHOTS) | B(LS) | B(FIND) | B(CAT) | B(DIFF) | B(RESTORE) | B(MOUNT) | B(FORGET) |   \
 	    B(STATS) | B(COPY) | B(TAG) | B(KIT))
 /* Those that work on several processors. */
-#define WORKERS  (B(BACKUP) | B(RESTORE) | B(CHECK) | B(REPAIR) | B(COPY) | B(KIT) | B(VERIFY))
+#define WORKERS                                                                                    \
+	(B(BACKUP) | B(RESTORE) | B(RECOVER) | B(CHECK) | B(REPAIR) | B(COPY) | B(KIT) | B(VERIFY))
 #define DAEMON   (B(SERVE) | B(RUN) | B(JOBS) | B(SCHEDULE) | B(WHY) | B(VERIFY))
 #define PROBLEMS OPENS
 
@@ -88,6 +90,35 @@ const struct opt_def opt_table[] = {
         "what a GB, and a thousand requests, cost you at that speed, for the estimate"},
     {"thaw-poll", 0, OPT_DURATION, OPT_MAIN, "DURATION", NULL, NULL, B(RESTORE), AT(thaw_poll), 0, NULL,
         "how often to look whether it is thawed (by how long it takes, 10s to 10m)"},
+    /* recover */
+    {"to", 0, OPT_STRING, OPT_MAIN, "MOMENT", NULL, NULL, B(RECOVER), AT(to), OPT_NO_ENV, NULL,
+        "a time ('2026-11-21 09:41:07+01'), an LSN (16/B374D848), xid:N, the name of a restore point (name:NAME), "
+        "latest, or immediate: the end of the base backup"},
+    {"target", 't', OPT_STRING, OPT_MAIN, "FOLDER", NULL, NULL, B(RECOVER), AT(target), OPT_NO_ENV, NULL,
+        "the data directory; made if it isn't there"},
+    {"delta", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(RECOVER), AT(delta), OPT_NO_ENV, NULL,
+        "into a data directory that is there: every chunk is compared, what differs is written, what the backup does not "
+        "have is removed; also goes on with what was broken off"},
+    {"start", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(RECOVER), AT(start), OPT_NO_ENV, NULL,
+        "start the server, wait until it has recovered, and report what it reached"},
+    {"action", 0, OPT_CHOICE, OPT_MAIN, "ACTION", "promote", "promote|pause|shutdown", B(RECOVER), AT(action), OPT_NO_ENV,
+        NULL, "what the server does at the target"},
+    {"tablespace", 0, OPT_LIST, OPT_MAIN, "NAME=FOLDER", NULL, NULL, B(RECOVER), AT(tablespaces), OPT_NO_ENV, NULL,
+        "put this tablespace (its name or OID) there instead of where it was"},
+    {"timeline", 0, OPT_STRING, OPT_MAIN, "N", "latest", NULL, B(RECOVER), AT(timeline), OPT_NO_ENV, NULL,
+        "which timeline to follow: latest, current (the base backup's), or a number"},
+    {"base", 0, OPT_STRING, OPT_MAIN, "SNAPSHOT", NULL, NULL, B(RECOVER), AT(base), OPT_NO_ENV, NULL,
+        "the base backup, by its id (the newest that ended before the moment)"},
+    {"part", 0, OPT_STRING, OPT_MAIN, "NAME", NULL, NULL, B(RECOVER), AT(part), OPT_NO_ENV, NULL,
+        "which source of the system, if it has several of PostgreSQL"},
+    {"port", 0, OPT_COUNT, OPT_MAIN, "PORT", NULL, NULL, B(RECOVER), AT(port), OPT_NO_ENV, NULL,
+        "with --start: listen there"},
+    {"only", 0, OPT_STRING, OPT_MAIN, "DB[.SCHEMA[.TABLE]]", NULL, NULL, B(RECOVER), AT(only), OPT_NO_ENV, NULL,
+        "recover on the side, and bring just this over, to --into"},
+    {"into", 0, OPT_STRING, OPT_MAIN, "URL", NULL, NULL, B(RECOVER), AT(into), OPT_NO_ENV, NULL,
+        "with --only: the database that gets it, like postgresql://host/orders"},
+    {"replace", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(RECOVER), AT(replace), OPT_NO_ENV, NULL,
+        "with --only: tables of that name that are there are dropped first"},
     /* check */
     {"read-data", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(CHECK), AT(read_data), 0, NULL,
         "read and verify all that is stored"},
@@ -247,7 +278,7 @@ const struct opt_def opt_table[] = {
         "how much of what is kept may stay unused; beyond it, packs are written again without their "
         "unused frames"},
     {"dry-run", 'n', OPT_FLAG, OPT_MAIN, NULL, NULL, NULL,
-        B(BACKUP) | B(RESTORE) | B(FORGET) | B(PRUNE) | B(REPAIR) | B(COPY), AT(dry_run), 0, NULL,
+        B(BACKUP) | B(RESTORE) | B(RECOVER) | B(FORGET) | B(PRUNE) | B(REPAIR) | B(COPY), AT(dry_run), 0, NULL,
         "only show what would be done"},
     {"strict", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, PROBLEMS | B(DOCTOR) | B(CATALOG), AT(strict), 0, NULL,
         "make problems (exit status 3) a failure (1)"},
@@ -289,6 +320,10 @@ const struct opt_def opt_table[] = {
         "all of them before that time"},
     {"limit", 0, OPT_COUNT, OPT_WHICH, "N", NULL, NULL, B(SCHEDULE), AT(limit), OPT_NO_ENV, NULL,
         "only the next N (10, where --until does not say how far)"},
+    {"system", 0, OPT_STRING, OPT_WHICH, "NAME", NULL, NULL, B(LOG), AT(system), 0, NULL,
+        "the system whose log it is; the only one that is PostgreSQL's, or the one of this data directory"},
+    {"foreground", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(LOG), AT(foreground), OPT_NO_ENV, NULL,
+        "push here, also where a daemon runs"},
     /* which */
     {"host", 0, OPT_STRING, OPT_WHICH, "NAME", NULL, NULL, CHOOSE, AT(host), 0, NULL, "of this host"},
     {"system", 0, OPT_STRING, OPT_WHICH, "NAME", NULL, NULL, CHOOSE, AT(system), 0, NULL, "of this system"},

@@ -12,7 +12,7 @@
 static bool is_recorded(enum cmd_id id)
 {
 	static const enum cmd_id ids[] = {CMD_BACKUP, CMD_CHECK, CMD_FORGET, CMD_PRUNE, CMD_COPY,
-	    CMD_RESTORE, CMD_REPAIR, CMD_VERIFY};
+	    CMD_RESTORE, CMD_RECOVER, CMD_REPAIR, CMD_VERIFY};
 
 	for (size_t i = 0; i < sizeof ids / sizeof *ids; i++)
 		if (ids[i] == id)

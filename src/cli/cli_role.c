@@ -18,6 +18,7 @@ static const enum {
     [CMD_CAT] = CONTENT,
     [CMD_DIFF] = CONTENT,
     [CMD_RESTORE] = CONTENT,
+    [CMD_RECOVER] = CONTENT,
     [CMD_MOUNT] = CONTENT,
     [CMD_FORGET] = CONTENT, /* its rules are by host and paths */
     [CMD_STATS] = CONTENT,

@@ -2,6 +2,7 @@
 #include "cli/cli_audit.h"
 #include "cli/cli_out.h"
 #include "cli/cli_record.h"
+#include "cli/cmd_log.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -295,9 +296,12 @@ int cli_main(int argc, char **argv, struct ctx *ctx, atomic_bool *ask)
 	struct cli c = {.ctx = ctx, .ask = ask};
 	struct err e, e2;
 	struct running r = {&c, &e, -1};
+	bool gets = cmd_log_gets(argc, argv);
 	int status = 0, rc;
 
 	err_clear(&e);
+	if (gets)
+		mem_set_exit_status(CLI_STOP);
 	ctx->sink = out_sink;
 	ctx->sink_arg = &c;
 	rc = cli_parse(argc, argv, getenv, &c.opt, &c.args, &e);
@@ -326,5 +330,5 @@ int cli_main(int argc, char **argv, struct ctx *ctx, atomic_bool *ask)
 	audit_free(&c);
 	world_free(c.world);
 	cli_parse_fini(&c.opt, &c.args);
-	return status;
+	return gets ? cmd_log_status(&c, status) : status;
 }

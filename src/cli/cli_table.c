@@ -85,6 +85,34 @@ const struct cmd_def cmd_table[CMD_COUNT] = {
 	    {"holdfast restore 1a2b3c4d --target / --overwrite if-changed --include /home/eve",
 		"put back in place what differs"},
 	    {"holdfast restore latest --target /tmp/back --thaw bulk", "out of an archive"}}},
+    [CMD_RECOVER] = {CMD_RECOVER, "recover", "SYSTEM", "Bring a database back to a moment",
+	"Brings back a PostgreSQL database that SYSTEM's backups and log hold, as it was at --to. "
+	"It "
+	"checks first: which base backup, whether the log reaches the moment without a gap and "
+	"goes "
+	"on behind it, room, programs, the target folder; and says what is given up. With "
+	"--dry-run "
+	"that is all.\n\nThen it restores below --target, gives the server the settings and the "
+	"log "
+	"that it needs, and with --start starts it (as the owner of its files, or by the "
+	"configured "
+	"command where the target is the configured data directory), waits for the end of the "
+	"recovery, and reports what was reached. Without --start the server recovers when it is "
+	"started: all the log that it needs is in its pg_wal.\n\nWith --only a database, a schema "
+	"or "
+	"a table is taken out of a recovery on the side and brought into a server that runs; "
+	"nothing "
+	"else there is touched.",
+	CMD_REPO | CMD_OPENS, 1, 1, NULL, NULL, cmd_recover,
+	{{"holdfast recover orders-db --to '2026-11-21 09:41:07+01' --target /srv/pg --start",
+	     "just before the mistake"},
+	    {"holdfast recover orders-db --to latest --target /srv/pg --delta --start",
+		"in place, writing only what differs"},
+	    {"holdfast recover orders-db --to 16/B374D848 --target /srv/pg --dry-run",
+		"would it work?"},
+	    {"holdfast recover orders-db --to '2026-11-21 09:41' --only orders.public.items --into "
+	     "postgresql:///orders",
+		"one table"}}},
     [CMD_MOUNT] = {CMD_MOUNT, "mount", "MOUNTPOINT", "Show snapshots as a file system",
 	"Mounts the chosen snapshots, read-only, on an empty folder until it is unmounted or "
 	"interrupted. Below it are ids/, times/ and latest.",
@@ -333,6 +361,25 @@ const struct cmd_def cmd_table[CMD_COUNT] = {
 	{{"holdfast doctor", "all that is declared"},
 	    {"holdfast -r /srv/backup doctor", "one repository"},
 	    {"holdfast doctor --bundle support.tar.gz", "to be handed on"}}},
+    [CMD_LOG] = {CMD_LOG, "log", "push FILE|get NAME DEST|list [SYSTEM]|verify [SYSTEM]",
+	"Archive a database's log, and bring it back",
+	"push stores a file of PostgreSQL's log and exits with 0 when it is durable, as "
+	"archive_command wants it: archive_command = 'holdfast log push %p'. A running daemon is "
+	"handed the open file; without one the repository is opened here. The same file again is "
+	"success; other content is kept beside the first and told.\n\nget brings a file back, for "
+	"restore_command = 'holdfast log get %f %p', and reads ahead. It exits with 1 only when "
+	"the "
+	"file is proven not to be there, and with 126 for everything else, which stops "
+	"PostgreSQL's "
+	"recovery instead of ending it early.\n\nlist shows what is there: ranges, gaps, base "
+	"backups, and to when a database can be brought back. verify reads all of it, and exits "
+	"with "
+	"20 for damage or a gap.",
+	CMD_REPO, 1, 3, "push|get|list|verify", "20 126", cmd_log,
+	{{"holdfast log push --system orders-db pg_wal/000000010000000000000042", "store a file"},
+	    {"holdfast log get 000000010000000000000042 pg_wal/RECOVERYXLOG", "bring it back"},
+	    {"holdfast log list orders-db", "what is there, and to when it reaches"},
+	    {"holdfast log verify orders-db", "read all of it"}}},
     [CMD_TOKEN] = {CMD_TOKEN, "token", "add|list|remove [NAME]",
 	"Manage tokens for the daemon's API",
 	"Over TCP the API (doc/api.md) is asked with a bearer token. add makes one and prints it, "
@@ -367,6 +414,7 @@ const struct cmd_exit cmd_exits[] = {
     {12, "wrong password or key"},
     {20, "damage or tampering was found"},
     {40, "an objective is missed"},
+    {126, "log get could not tell whether the file is there: PostgreSQL's recovery stops"},
     {130, "interrupted"},
 };
 const size_t cmd_exits_count = sizeof cmd_exits / sizeof *cmd_exits;

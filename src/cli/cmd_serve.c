@@ -5,6 +5,7 @@
 
 #include "cli/cli_job.h"
 #include "cli/serve_api.h"
+#include "cli/serve_log.h"
 #include "config/world.h"
 #include "daemon/daemon.h"
 #include "os/os.h"
@@ -14,21 +15,36 @@ struct serving {
 	struct cli *c;
 	const char *catalog, *state_dir;
 	struct serve_api *api;
+	struct serve_log *log;
 };
 
 static int up(void *arg, struct daemon *d, struct err *e)
 {
 	struct serving *s = arg;
 
-	return serve_api_start(d, s->catalog, s->state_dir, s->c->ctx, &s->api, e);
+	if (serve_api_start(d, s->catalog, s->state_dir, s->c->ctx, &s->api, e) == -1)
+		return -1;
+	if (serve_log_start(s->c, d, &s->log, e) == 0)
+		return 0;
+	serve_api_stop(s->api);
+	s->api = NULL;
+	return -1;
 }
 
 static void down(void *arg)
 {
 	struct serving *s = arg;
 
+	serve_log_stop(s->log);
+	s->log = NULL;
 	serve_api_stop(s->api);
 	s->api = NULL;
+}
+
+static void loaded(void *arg, const struct world *w)
+{
+	(void)w;
+	serve_log_reload(((struct serving *)arg)->log);
 }
 
 static void told(void *arg, const char *event, enum event_level level, const char *system,
@@ -50,7 +66,13 @@ int cmd_serve(struct cli *c, struct err *e)
 {
 	struct serving s = {.c = c};
 	struct daemon_params p = {.log_json = c->opt.log_format == 2,
-	    .hooks = {.arg = &s, .up = up, .down = down, .told = told, .progress = progress}};
+
+	    .hooks = {.arg = &s,
+		.up = up,
+		.down = down,
+		.loaded = loaded,
+		.told = told,
+		.progress = progress}};
 	char *state = os_state_dir(), *catalog = NULL, *self = NULL, *config = NULL;
 	int rc = config_load(c, true, e);
 

@@ -11,7 +11,7 @@
 
 #include "base/mem.h"
 #include "engine/backup_internal.h"
-#include "source/wal_file.h"
+#include "source/wal_place.h"
 #include "source/wal_map.h"
 
 enum { PAGE = 8192, SLOTS = 2 * SHARE_CHUNKS };
@@ -28,7 +28,7 @@ static bool place_of(const struct bworker *w, const struct bdir *d, const struct
 
 	if (part->map == NULL || en->old == NULL || en->old->tag == TREE_DIR ||
 	    en->st.type != ENTRY_FILE ||
-	    !wal_file_of(d->src->path + 1, bentry_name(d, en), &rel, &segment))
+	    !wal_place_of(d->src->path + 1, bentry_name(d, en), &rel, &segment))
 		return false;
 	/* Pages that were wrong are looked at again and told each time. */
 	path = mem_printf("%s/%s", d->src->path + 1, bentry_name(d, en));

@@ -61,8 +61,7 @@ static int plan_file(struct restore *rs, struct rdir *d, const struct entry *en,
 
 	pl.file = restore_file_new(rs, d->dir, en, path);
 	pl.file->single = ref->tag == TREE_CONTENT && ref->n == 1;
-	if (!pl.file->single && target_file_begin(d->dir, en, &pl.file->file, e) == -1) {
-		pl.file->file = NULL;
+	if (!pl.file->single && restore_file_begin(pl.file, e) == -1) {
 		atomic_store(&pl.file->failed, true);
 		restore_file_planned(pl.file);
 		return -1;
@@ -82,8 +81,10 @@ static int restore_file(struct restore *rs, struct rdir *d, const struct entry *
     const struct tree_ref *ref, const char *path, struct err *e)
 {
 	uint64_t size;
-	int rc = restore_leave(rs, d->dir, en, ref, path, &size, e);
+	int rc = 0;
 
+	if (!rs->p->delta || rs->p->dry_run)
+		rc = restore_leave(rs, d->dir, en, ref, path, &size, e);
 	if (rc == -1)
 		return -1;
 	if (rc == 1) {
@@ -135,12 +136,12 @@ static int restore_other(
 		return -1;
 	if (rc == 1) {
 		rs->skipped++;
-		return 0;
-	}
-	if (!rs->p->dry_run)
+	} else if (!rs->p->dry_run) {
 		return make_other(rs, d, en, path, e);
-	rs->others++;
-	event_emit(rs->ctx, EVENT_FILE_DONE, span_str(path), "would be restored");
+	} else {
+		rs->others++;
+		event_emit(rs->ctx, EVENT_FILE_DONE, span_str(path), "would be restored");
+	}
 	return 0;
 }
 
@@ -423,13 +424,13 @@ static void fill_result(struct restore *rs, struct restore_result *out)
 	out->files = rs->files;
 	out->dirs = rs->dirs;
 	out->others = rs->others;
-	out->files_skipped = rs->skipped;
-	out->bytes_skipped = rs->skipped_bytes;
+	out->files_skipped = rs->skipped + rs->again;
+	out->bytes_skipped = rs->skipped_bytes + rs->again_bytes;
+	out->compared = rs->compared;
 	out->deleted = rs->deleted;
 	out->bytes = rs->bytes;
 	out->verified = rs->verified;
-	out->damaged = rs->damaged;
-	out->problems = rs->problems;
+	out->damaged = rs->damaged, out->problems = rs->problems;
 }
 
 static void restore_free(struct restore *rs)

@@ -27,7 +27,13 @@ struct restore_params {
 	    *include; /* NULL: everything; else only what a rule matches, and below */
 	const struct exclude *exclude; /* may be NULL */
 	bool delete;                   /* remove what the snapshot doesn't have */
-	bool verify;                   /* read back and compare afterwards */
+	/*
+	 * With TARGET_ALWAYS: a file that is there is compared chunk by chunk, whatever its times
+	 * say, and what differs is written into it.  One with several names or with holes is
+	 * replaced.
+	 */
+	bool delta;
+	bool verify; /* read back and compare afterwards */
 	bool dry_run;
 	unsigned jobs;
 	/*
@@ -46,6 +52,7 @@ struct restore_result {
 	uint64_t bytes_skipped;       /* in them */
 	uint64_t deleted;
 	uint64_t bytes;    /* written */
+	uint64_t compared; /* by delta: bytes that were found right */
 	uint64_t verified; /* files compared and found equal */
 	uint64_t problems; /* entries failed or incomplete */
 	uint64_t damaged;  /* of those, because stored bytes are damaged */

@@ -1,9 +1,6 @@
 /* pg_binaries: see pg_binaries.h. */
 #include "engine/pg_binaries.h"
 
-#include <ctype.h>
-#include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,22 +107,6 @@ char *pg_binaries_find(int major, const char *wanted, struct err *e)
 }
 
 /* ---- pg_controldata. */
-
-bool pg_lsn_parse(const char *text, uint64_t *out)
-{
-	char *end;
-	unsigned long long hi, lo;
-
-	if (!isxdigit((unsigned char)*text))
-		return false;
-	errno = 0;
-	hi = strtoull(text, &end, 16);
-	if (*end != '/' || hi > UINT32_MAX || !isxdigit((unsigned char)end[1]))
-		return false;
-	lo = strtoull(end + 1, &end, 16);
-	*out = (uint64_t)hi << 32 | lo;
-	return *end == '\0' && lo <= UINT32_MAX && errno == 0;
-}
 
 enum control_type { TEXT, NUMBER, BIG, LSN, FLAG, TIMELINE };
 

@@ -8,6 +8,7 @@
 
 #include "base/ctx.h"
 #include "base/err.h"
+#include "source/pg_label.h"
 
 /* The first line of PG_VERSION: 15, or 906 for 9.6. */
 int pg_version_of(const char *data, int *major, struct err *e);
@@ -34,8 +35,5 @@ struct pg_control {
 
 int pg_control_read(
     const char *bin, const char *data, struct ctx *ctx, struct pg_control *out, struct err *e);
-
-/* "16/B374D848" */
-bool pg_lsn_parse(const char *text, uint64_t *out);
 
 #endif

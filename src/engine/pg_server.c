@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "db/pg.h"
 #include "engine/pg_server_internal.h"
 #include "os/os.h"
 #include "os/os_scratch.h"
@@ -146,6 +147,7 @@ int pg_server_start(
 	*out = NULL;
 	s->pid = -1;
 	s->port = p->port ? p->port : PORT;
+	snprintf(s->port_text, sizeof s->port_text, "%u", s->port);
 	s->lasting = p->lasting;
 	s->namespaced = p->inside != NULL;
 	if ((s->data = os_real_path(p->data)) == NULL) {
@@ -203,6 +205,14 @@ void pg_server_free(struct pg_server *s)
 	free(s->socket_dir);
 	free(s->log);
 	free(s);
+}
+
+void pg_server_target(const struct pg_server *s, struct pg_target *out)
+{
+	*out = (struct pg_target){.host = s->socket_dir,
+	    .port = s->port_text,
+	    .user = "postgres",
+	    .database = "postgres"};
 }
 
 const char *pg_server_socket_dir(const struct pg_server *s)

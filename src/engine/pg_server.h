@@ -28,7 +28,8 @@ enum pg_server_phase {
 	PG_SERVER_STARTING, /* recovery is not consistent yet, or it takes no connections
 			     * (hot_standby off)
 			     */
-	PG_SERVER_STANDBY,  /* in recovery, takes connections that read */
+	PG_SERVER_STANDBY,  /* in recovery, takes connections that read (or, hot_standby off, none)
+			     */
 	PG_SERVER_READY,    /* takes connections, out of recovery */
 	PG_SERVER_STOPPING,
 	PG_SERVER_ENDED /* the process is no more */
@@ -90,5 +91,10 @@ void pg_server_free(struct pg_server *s);
 
 /* Is a server running on this data directory?  *pid: which. */
 bool pg_server_runs(const char *data, int *pid);
+/* The same of one that others have started: PG_SERVER_ENDED where none runs. */
+enum pg_server_phase pg_server_phase_at(const char *data);
+/* Its first socket's folder and its port, as postmaster.pid has them; false: not known (yet). */
+enum { PG_SERVER_SOCKET_MAX = 128 };
+bool pg_server_where(const char *data, char dir[PG_SERVER_SOCKET_MAX], char port[16]);
 
 #endif

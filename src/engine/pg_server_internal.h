@@ -18,6 +18,7 @@ struct pg_server {
 	bool own_dir; /* the socket's folder goes with us */
 	bool lasting, namespaced;
 	unsigned port;
+	char port_text[12];
 	int major, pid, status; /* status: once it has ended */
 	bool ended;
 	bool as_user;

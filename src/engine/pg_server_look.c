@@ -11,9 +11,12 @@
 
 enum {
 	PID_FILE_MAX = 4096,
-	LINE_SOCKET = 4, /* of postmaster.pid, from 0: pid, data, start, port, */
-	LINE_STATE = 7,  /* sockets, address, shared memory, state */
-	LOG_TAIL = 16384
+	LINE_PORT = 3, /* of postmaster.pid, from 0: pid, data, start, */
+	LINE_SOCKET = 4,
+	LINE_STATE = 7, /* sockets, address, shared memory, state */
+	LOG_TAIL = 16384,
+	STATE_AT = 16, /* in pg_control */
+	IN_PRODUCTION = 6
 };
 
 struct pid_file {
@@ -47,12 +50,39 @@ static bool read_pid_file(const char *data, struct pid_file *f)
 	return true;
 }
 
-static enum pg_server_phase state_of(const struct pid_file *f)
+/*
+ * A server that takes connections says "ready" while it still recovers, too.  Its control file's
+ * state is a number after 16 bytes of all versions; in a copy of a server that ran it may say the
+ * same, until its recovery has begun, and ends by taking away what asked for it.
+ */
+static bool recovers(const char *data)
+{
+	static const char *const signals[] = {"recovery.signal", "standby.signal"};
+	char *path;
+	int32_t state = IN_PRODUCTION;
+	bool yes = false;
+	int fd;
+
+	for (size_t i = 0; i < 2; i++) {
+		path = mem_printf("%s/%s", data, signals[i]);
+		yes |= access(path, F_OK) == 0;
+		free(path);
+	}
+	path = mem_printf("%s/global/pg_control", data);
+	fd = os_open(path, O_RDONLY, 0);
+	if (fd != -1 && os_pread_full(fd, &state, sizeof state, STATE_AT) != sizeof state)
+		state = IN_PRODUCTION;
+	os_close(fd);
+	free(path);
+	return yes || state != IN_PRODUCTION;
+}
+
+static enum pg_server_phase state_of(const char *data, const struct pid_file *f)
 {
 	const char *word = f->line[LINE_STATE] ? f->line[LINE_STATE] : "";
 
 	if (strncmp(word, "ready", 5) == 0)
-		return PG_SERVER_READY;
+		return recovers(data) ? PG_SERVER_STANDBY : PG_SERVER_READY;
 	if (strncmp(word, "standby", 7) == 0)
 		return PG_SERVER_STANDBY;
 	return strncmp(word, "stopping", 8) == 0 ? PG_SERVER_STOPPING : PG_SERVER_STARTING;
@@ -69,7 +99,7 @@ enum pg_server_phase pg_server_phase(struct pg_server *s)
 		return PG_SERVER_ENDED;
 	if (read_pid_file(s->data, &f)) {
 		if (f.pid == s->pid || s->namespaced)
-			st = state_of(&f);
+			st = state_of(s->data, &f);
 		buf_fini(&f.text);
 	}
 	return st;
@@ -101,6 +131,36 @@ bool pg_server_runs(const char *data, int *pid)
 		*pid = f.pid;
 	buf_fini(&f.text);
 	return *pid != -1;
+}
+
+enum pg_server_phase pg_server_phase_at(const char *data)
+{
+	enum pg_server_phase st = PG_SERVER_ENDED;
+	struct pid_file f;
+	int pid;
+
+	if (pg_server_runs(data, &pid) && read_pid_file(data, &f)) {
+		st = state_of(data, &f);
+		buf_fini(&f.text);
+	}
+	return st;
+}
+
+bool pg_server_where(const char *data, char dir[PG_SERVER_SOCKET_MAX], char port[16])
+{
+	struct pid_file f;
+	bool ok;
+
+	if (!read_pid_file(data, &f))
+		return false;
+	ok = f.line[LINE_PORT] != NULL && f.line[LINE_SOCKET] != NULL &&
+	     f.line[LINE_SOCKET][0] != '\0';
+	if (ok) {
+		snprintf(dir, PG_SERVER_SOCKET_MAX, "%s", f.line[LINE_SOCKET]);
+		snprintf(port, 16, "%s", f.line[LINE_PORT]);
+	}
+	buf_fini(&f.text);
+	return ok;
 }
 
 static const char *lines_from_end(const char *text, size_t lines)

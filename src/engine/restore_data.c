@@ -119,13 +119,34 @@ static void file_finish(struct rfile *f)
 	} else if (f->file != NULL && target_file_end(f->file, &e) == -1) {
 		restore_problem(rs, f->path, &e);
 	} else if (f->file != NULL) {
+		bool right = f->again && !atomic_load(&f->changed);
+
 		made = RESTORE_MADE;
-		atomic_fetch_add(&rs->files, 1);
+		atomic_fetch_add(right ? &rs->again : &rs->files, 1);
+		if (right)
+			atomic_fetch_add(&rs->again_bytes, f->entry.size);
 		atomic_fetch_add(&rs->ctx->progress.files, 1);
-		event_emit(rs->ctx, EVENT_FILE_DONE, span_str(f->path), "restored");
+		event_emit(rs->ctx, EVENT_FILE_DONE, span_str(f->path), "%s",
+		    right      ? "left as it is"
+		    : f->again ? "changed"
+			       : "restored");
 	}
 	restore_links_settle(rs, &f->entry, made);
 	file_free(f);
+}
+
+int restore_file_begin(struct rfile *f, struct err *e)
+{
+	int rc = 0;
+
+	if (f->rs->p->delta && f->entry.nholes == 0)
+		rc = target_file_again(f->dir, &f->entry, &f->file, e);
+	f->again = rc == 1;
+	if (rc == 0)
+		rc = target_file_begin(f->dir, &f->entry, &f->file, e);
+	if (rc == -1)
+		f->file = NULL;
+	return rc == -1 ? -1 : 0;
 }
 
 static void file_part_done(struct rfile *f)
@@ -169,7 +190,7 @@ static void write_segment(struct reader *rd, const struct rsegment *s, struct sp
 	struct err e;
 
 	err_clear(&e);
-	if (atomic_load(&f->failed) || restore_stopping(f->rs))
+	if (s->right || atomic_load(&f->failed) || restore_stopping(f->rs))
 		return;
 	if (frame.n >= s->at.blob_off && frame.n - s->at.blob_off >= s->at.blob_len)
 		p.data = span_of(frame.p + s->at.blob_off, s->at.blob_len);
@@ -179,12 +200,12 @@ static void write_segment(struct reader *rd, const struct rsegment *s, struct sp
 		file_failed(f, &e);
 		return;
 	}
-	if (f->single && target_file_begin(f->dir, &f->entry, &f->file, &e) == -1) {
-		f->file = NULL;
+	if (f->file == NULL && restore_file_begin(f, &e) == -1) {
 		file_failed(f, &e);
 		return;
 	}
 	p.file = f->file;
+	atomic_store(&f->changed, true);
 	if (holes_map(&f->entry, s->data_off, p.data.n, write_piece, &p, &e) == -1) {
 		file_failed(f, &e);
 		return;
@@ -310,7 +331,7 @@ int restore_segment(struct restore *rs, struct rfile *f, const struct id *id, ui
 	}
 	w = rs->window;
 	s = &w->seg[w->n++];
-	*s = (struct rsegment){f, *id, at, data_off};
+	*s = (struct rsegment){.file = f, .id = *id, .at = at, .data_off = data_off};
 	atomic_fetch_add(&f->left, 1);
 	w->bytes += at.blob_len;
 	hold(w, f);
@@ -370,8 +391,12 @@ static void write_group(
 {
 	struct err e;
 
+	size_t left = 0;
+
+	for (size_t i = 0; i < n; i++)
+		left += !s[i].right;
 	buf_reset(frame);
-	if (!restore_stopping(rs) && reader_frame(rd, &s->at, frame, &e) == -1)
+	if (left > 0 && !restore_stopping(rs) && reader_frame(rd, &s->at, frame, &e) == -1)
 		buf_reset(frame); /* each blob is tried alone */
 	for (size_t i = 0; i < n; i++) {
 		write_segment(rd, &s[i], buf_span(frame));
@@ -386,7 +411,14 @@ static void write_run(
 	const struct index_place *first = place_of(w, g);
 	uint64_t bytes = end - g > 1 ? end_of(place_of(w, end - 1)) - first->off : 0, need = 0;
 	struct err e;
+	bool right = rs->p->delta &&
+		     restore_delta_run(rs, rd, &w->seg[w->group[g]], w->group[end] - w->group[g]);
 
+	if (right) {
+		for (size_t i = w->group[g]; i < w->group[end]; i++)
+			file_part_done(w->seg[i].file);
+		return;
+	}
 	/* As stored, opened, and decompressed. */
 	for (size_t i = g; i < end; i++) {
 		const struct index_place *at = place_of(w, i);

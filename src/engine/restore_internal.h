@@ -4,6 +4,7 @@
  *   op_restore.c     the walk in tree order: what goes where
  *   restore_data.c   windows of segments: frames are read in pack order, each
  *                    once, by workers that write the blobs into files
+ *   restore_delta.c  what of a file that is there is right already
  *   restore_links.c  hard links
  *   restore_look.c   what is in the target already
  *   restore_cold.c   what must be thawed first, and waiting for it
@@ -50,7 +51,9 @@ struct rfile {
 	char *path;            /* for messages */
 	_Atomic uint64_t left; /* segments not yet written, + 1 while planned */
 	_Atomic bool failed, damaged;
-	bool single; /* one segment: the worker begins it */
+	bool single;          /* one segment: the worker begins it */
+	bool again;           /* it was there: its segments are compared first */
+	_Atomic bool changed; /* something was written into it */
 };
 
 struct rsegment {
@@ -58,6 +61,7 @@ struct rsegment {
 	struct id id;
 	struct index_place at;
 	uint64_t data_off; /* in the file's data, holes left out */
+	bool right;        /* it is there already */
 };
 
 struct rwindow {
@@ -101,7 +105,9 @@ struct restore {
 
 	struct rlinks *links; /* restore_links.c */
 	struct buf left;      /* u64 each: hashes of paths, for restore_left */
-	_Atomic uint64_t files, bytes, problems, damaged;
+	_Atomic uint64_t files, bytes, problems, damaged, compared;
+	_Atomic uint64_t again,
+	    again_bytes; /* files that were right already, and what is in them */
 	uint64_t dirs, others, skipped, skipped_bytes, deleted, verified;
 };
 
@@ -128,6 +134,13 @@ void restore_file_planned(struct rfile *f); /* no more segments come */
 void restore_window_flush(struct restore *rs);
 void *restore_worker_main(void *restore);
 bool restore_stopping(struct restore *rs);
+
+/*
+ * restore_data.c, restore_delta.c: begin it, as it is there where that is asked for.  Look which of
+ * a run's segments are right already; true: none is left to be written.
+ */
+int restore_file_begin(struct rfile *f, struct err *e);
+bool restore_delta_run(struct restore *rs, struct reader *rd, struct rsegment *s, size_t n);
 
 /*
  * restore_links.c: restore_link gives 1 if the name is a link, made or waiting

@@ -21,6 +21,8 @@
 #ifndef HF_SOURCE_TARGET_H
 #define HF_SOURCE_TARGET_H
 
+#include <sys/types.h>
+
 #include "base/ctx.h"
 #include "base/entry.h"
 #include "base/err.h"
@@ -110,7 +112,17 @@ int target_file_begin(
     struct target_dir *d, const struct entry *en, struct target_file **out, struct err *e);
 int target_file_write(struct target_file *f, uint64_t off, struct span data, struct err *e);
 int target_file_end(struct target_file *f, struct err *e); /* frees f */
-void target_file_abort(struct target_file *f);             /* frees f */
+
+/*
+ * The file that is there, to be written into as it stands (TARGET_ALWAYS): it gets the entry's
+ * size now, its metadata at the end, and abort leaves it.  1; 0 where there is none, or one that
+ * may not be written into (several names, a link): begin one.
+ */
+int target_file_again(
+    struct target_dir *d, const struct entry *en, struct target_file **out, struct err *e);
+/* Its bytes at an offset: how many, or -1 with errno. */
+ssize_t target_file_read(struct target_file *f, uint64_t off, void *buf, size_t n);
+void target_file_abort(struct target_file *f); /* frees f */
 
 /* A symlink, fifo or device with its metadata. */
 int target_node(struct target_dir *d, const struct entry *en, struct err *e);

@@ -27,6 +27,7 @@ struct target_file {
 	struct target_file *next; /* of the target's that have such names, under its lock */
 	char *path;
 	unsigned made;        /* enum target_meta_flag: what creation gave it */
+	bool again;           /* it was there, and stays */
 	_Atomic uint64_t end; /* of what was written */
 };
 
@@ -176,21 +177,58 @@ static void file_unmake(const struct target_file *f)
 		os_unlinkat(f->dir->fd, name_now(f), 0);
 }
 
-int target_file_begin(
-    struct target_dir *d, const struct entry *en, struct target_file **out, struct err *e)
+static struct target_file *file_new(struct target_dir *d, const struct entry *en, struct err *e)
 {
 	struct target_file *f;
 
 	if (target_name_check(d, en->name, e) == -1)
-		return -1;
-	if (en->type != ENTRY_FILE || en->size > INT64_MAX)
-		return err_set(e, ERR_CORRUPT, "%s: hostile entry", d->path[0] ? d->path : "/");
+		return NULL;
+	if (en->type != ENTRY_FILE || en->size > INT64_MAX) {
+		err_set(e, ERR_CORRUPT, "%s: hostile entry", d->path[0] ? d->path : "/");
+		return NULL;
+	}
 	f = mem_zalloc(sizeof *f);
 	f->dir = target_dir_ref(d);
 	f->fd = -1;
 	f->en = target_entry_copy(en);
 	f->name = mem_dup(en->name.p, en->name.n);
 	f->path = target_path(d, en->name);
+	return f;
+}
+
+int target_file_again(
+    struct target_dir *d, const struct entry *en, struct target_file **out, struct err *e)
+{
+	struct target_file *f = file_new(d, en, e);
+	struct stat st;
+
+	if (f == NULL)
+		return -1;
+	f->again = true;
+	f->made = TARGET_META_OLD;
+	atomic_store(&f->end, en->size);
+	f->fd = os_open_beneath(d->fd, f->name, O_RDWR | O_NOFOLLOW | O_NONBLOCK, 0);
+	if (f->fd == -1 || os_fstat(f->fd, &st) == -1 || !S_ISREG(st.st_mode) || st.st_nlink != 1 ||
+	    ((uint64_t)st.st_size != en->size && os_ftruncate(f->fd, (off_t)en->size) == -1)) {
+		file_free(f);
+		return 0;
+	}
+	*out = f;
+	return 1;
+}
+
+ssize_t target_file_read(struct target_file *f, uint64_t off, void *buf, size_t n)
+{
+	return os_pread_full(f->fd, buf, n, (off_t)off);
+}
+
+int target_file_begin(
+    struct target_dir *d, const struct entry *en, struct target_file **out, struct err *e)
+{
+	struct target_file *f = file_new(d, en, e);
+
+	if (f == NULL)
+		return -1;
 	if (create_somewhere(f, e) == -1) {
 		err_wrap(e, "%s", f->path);
 		file_free(f);
@@ -235,7 +273,8 @@ int target_file_end(struct target_file *f, struct err *e)
 
 	if (atomic_load(&f->end) < f->en->size && os_ftruncate(fd, (off_t)f->en->size) == -1) {
 		rc = err_sys(e, "%s: set size", f->path);
-		file_unmake(f);
+		if (!f->again)
+			file_unmake(f);
 	} else {
 		target_apply(f->dir->target, fd, false, f->made, f->en, f->path);
 		/* Some file systems only now say that there is no room. */
@@ -245,7 +284,7 @@ int target_file_end(struct target_file *f, struct err *e)
 		else if (f->temp != NULL && file_rename(f) == -1)
 			rc = err_sys(e, "%s: give it its name", f->path);
 		/* Its size may be right and its data lost, so it must not stay. */
-		if (rc == -1)
+		if (rc == -1 && !f->again)
 			os_unlinkat(f->dir->fd, name_now(f), 0);
 	}
 	file_free(f);
@@ -254,6 +293,7 @@ int target_file_end(struct target_file *f, struct err *e)
 
 void target_file_abort(struct target_file *f)
 {
-	file_unmake(f);
+	if (!f->again)
+		file_unmake(f);
 	file_free(f);
 }

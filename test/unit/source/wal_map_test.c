@@ -1,7 +1,7 @@
 /* wal_map: what records mean for blocks, against a plain list; bytes and back. */
 #include "unit/unit.h"
 
-#include "source/wal_file.h"
+#include "source/wal_place.h"
 #include "source/wal_map.h"
 
 static const struct wal_rel rel = {1663, 5, 16384};
@@ -221,12 +221,12 @@ static void files_are_told_by_their_names(void **state)
 	uint32_t segment;
 
 	for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-		assert_true(wal_file_of(all[i].folder, all[i].name, &got, &segment));
+		assert_true(wal_place_of(all[i].folder, all[i].name, &got, &segment));
 		assert_memory_equal(&got, &all[i].rel, sizeof got);
 		assert_int_equal(segment, all[i].segment);
 	}
 	for (size_t i = 0; i < sizeof none / sizeof *none; i++)
-		assert_false(wal_file_of(none[i][0], none[i][1], &got, &segment));
+		assert_false(wal_place_of(none[i][0], none[i][1], &got, &segment));
 }
 
 int main(void)

@@ -1,0 +1,229 @@
+/* recover: bring a database back to a moment. */
+#include "cli/cli_out.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/calendar.h"
+#include "base/mem.h"
+#include "config/world.h"
+#include "engine/op_recover.h"
+
+/* ---- As it goes. */
+
+static void on_step(void *arg, const struct recover_step *s)
+{
+	struct cli *c = arg;
+	char t[32];
+
+	out_text(c, "  %-9s %8s  %s\n", s->name, text_seconds(t, s->seconds), s->what);
+}
+
+/* ---- Afterwards. */
+
+static void json_moment(json_t *o, const char *key, const struct recover_moment *m)
+{
+	char lsn[RECOVER_LSN_TEXT];
+	json_t *x;
+
+	if (m->lsn == 0 && m->time_us == 0) {
+		json_object_set_new(o, key, json_null());
+		return;
+	}
+	x = json_object();
+	out_json_str(x, "lsn", recover_lsn_text(m->lsn, lsn));
+	if (m->time_us != 0)
+		out_json_time(x, "time", m->time_us * 1000);
+	if (m->xid != 0)
+		out_json_u64(x, "xid", m->xid);
+	json_object_set_new(o, key, x);
+}
+
+static json_t *json_steps(const struct recover_result *r)
+{
+	json_t *v = json_array();
+
+	for (size_t i = 0; i < r->nsteps; i++) {
+		json_t *o = json_object();
+
+		out_json_str(o, "step", r->steps[i].name);
+		out_json_time(o, "start", r->steps[i].start_ns);
+		json_object_set_new(o, "seconds", json_real(r->steps[i].seconds));
+		out_json_str(o, "result", r->steps[i].what);
+		json_array_append_new(v, o);
+	}
+	return v;
+}
+
+static void report_json(
+    struct cli *c, const struct recover_params *p, const struct recover_result *r)
+{
+	char text[RECOVER_TARGET_TEXT], lsn[RECOVER_LSN_TEXT];
+	json_t *o = json_object();
+
+	out_json_str(o, "system", p->system);
+	out_json_str(o, "to", recover_target_text(&p->to, text));
+	out_json_str(o, "target", p->target);
+	json_object_set_new(o, "dry_run", json_boolean(p->dry_run));
+	out_json_id(o, "base", &r->base);
+	out_json_time(o, "base_end", r->base_end_ns);
+	out_json_str(o, "base_lsn", recover_lsn_text(r->base_lsn, lsn));
+	out_json_u64(o, "timeline", r->timeline);
+	out_json_str(o, "log_end", recover_lsn_text(r->log_end, lsn));
+	out_json_str(o, "gap_end", r->gap ? recover_lsn_text(r->gap_end, lsn) : NULL);
+	json_moment(o, "kept", &r->kept);
+	json_moment(o, "next", &r->next);
+	json_moment(o, "last", &r->last);
+	out_json_u64(o, "segments", r->segments);
+	out_json_u64(o, "bytes", r->bytes);
+	out_json_u64(o, "bytes_compared", r->bytes_there);
+	json_object_set_new(o, "started", json_boolean(r->started));
+	json_object_set_new(o, "promoted", json_boolean(r->promoted));
+	json_object_set_new(o, "validated", json_boolean(r->validated));
+	json_moment(o, "reached", &r->reached);
+	out_json_u64(o, "timeline_now", r->timeline_now);
+	out_json_u64(o, "databases", r->databases);
+	out_json_u64(o, "databases_there", r->databases_there);
+	json_object_set_new(o, "seconds", json_real(r->seconds));
+	json_object_set_new(o, "steps", json_steps(r));
+	out_json(c, "summary", o);
+}
+
+/* A local time with its fraction: commits are close together. */
+static const char *fine(char out[CALENDAR_TEXT + 8], int64_t us)
+{
+	char text[CALENDAR_TEXT];
+	char *zone = strrchr(calendar_format_local(text, us * 1000), ' ');
+
+	snprintf(out, CALENDAR_TEXT + 8, "%.*s.%03d%s", zone ? (int)(zone - text) : 40, text,
+	    (int)(us / 1000 % 1000), zone ? zone : "");
+	return out;
+}
+
+static void say_moment(struct cli *c, const char *what, const struct recover_moment *m)
+{
+	char lsn[RECOVER_LSN_TEXT], time[CALENDAR_TEXT + 8];
+
+	if (m->lsn == 0)
+		return;
+	out_text(c, "%s%s, LSN %s", what, m->time_us ? fine(time, m->time_us) : "no commit",
+	    recover_lsn_text(m->lsn, lsn));
+	if (m->xid)
+		out_text(c, ", transaction %u", (unsigned)m->xid);
+	out_text(c, "\n");
+}
+
+static void report(struct cli *c, const struct recover_params *p, const struct recover_result *r)
+{
+	char a[32], t[32], lsn[RECOVER_LSN_TEXT], time[CALENDAR_TEXT], to[RECOVER_TARGET_TEXT];
+
+	if (c->out.json) {
+		report_json(c, p, r);
+		return;
+	}
+	out_text(c, "Base backup %s, ended %s\n", text_id(a, &r->base),
+	    calendar_format_local(time, r->base_end_ns));
+	say_moment(c, "Last commit kept: ", &r->kept);
+	say_moment(c, "First given up:   ", &r->next);
+	say_moment(c, "Last in the log:  ", &r->last);
+	if (r->gap)
+		out_text(c, "The log has a gap behind that: it goes on at LSN %s\n",
+		    recover_lsn_text(r->gap_end, lsn));
+	say_moment(c, "Reached:          ", &r->reached);
+	recover_target_text(&p->to, to);
+	if (p->dry_run)
+		out_text(c, "%s could be brought back to %s\n", p->system, to);
+	else if (r->started)
+		out_text(c, "%s is back to %s in %s%s\n", p->system, to,
+		    text_seconds(t, r->seconds), r->promoted ? "" : ", not promoted");
+	else
+		out_text(c, "%s is restored in %s; when its server is started it recovers to %s\n",
+		    p->system, text_seconds(t, r->seconds), to);
+}
+
+/* ---- What is wanted. */
+
+/* What the configuration says of the real server. */
+static int from_world(struct cli *c, struct recover_params *p, struct err *e)
+{
+	const struct world_system *s;
+	const struct world_source *src;
+	bool here;
+
+	if (config_load(c, false, e) == -1)
+		return -1;
+	s = c->world ? world_system(c->world, p->system) : NULL;
+	src = s ? world_source_of(s, WORLD_POSTGRESQL) : NULL;
+	if (src == NULL)
+		return 0;
+	p->server.bin = src->postgresql.bin_directory;
+	here = src->postgresql.data_directory != NULL &&
+	       strcmp(src->postgresql.data_directory, p->target) == 0;
+	if (p->start && here) {
+		p->start_command = src->postgresql.start;
+		p->stop_command = src->postgresql.stop;
+	}
+	return 0;
+}
+
+static int wish(struct cli *c, struct recover_params *p, struct err *e)
+{
+	const struct cli_options *o = &c->opt;
+
+	*p = (struct recover_params){.system = c->args.v[0],
+	    .part = o->part,
+	    .snapshot = o->base,
+	    .timeline = o->timeline,
+	    .target = o->target,
+	    .delta = o->delta,
+	    .dry_run = o->dry_run,
+	    .start = o->start,
+	    .action = o->action > 0 ? (enum recover_action)(o->action - 1) : RECOVER_PROMOTE,
+	    .tablespaces = o->tablespaces.v,
+	    .ntablespaces = o->tablespaces.n,
+	    .jobs = (unsigned)o->jobs,
+	    .server = {.port = (unsigned)o->port},
+	    .step = on_step,
+	    .arg = c};
+	if (o->to == NULL) {
+		err_set(e, ERR_USAGE, "recover: to when?");
+		return err_hint(e, "--to latest, or a time, an LSN, xid:N, a restore point's name");
+	}
+	if (o->target == NULL && o->only == NULL) {
+		err_set(e, ERR_USAGE, "recover: where to?");
+		return err_hint(e, "use --target FOLDER");
+	}
+	if (o->port > 65535)
+		return err_set(e, ERR_USAGE, "recover: there is no port %d", o->port);
+	return recover_target_parse(o->to, &p->to, e);
+}
+
+static void record(struct cli *c, const struct recover_result *r)
+{
+	c->opt.system = c->args.v[0];
+	id_hex(c->ran.snapshot, &r->base);
+	c->ran.bytes = r->bytes;
+}
+
+int cmd_recover(struct cli *c, struct err *e)
+{
+	struct recover_params p;
+	struct recover_result r = {0};
+	char *target = NULL, to[RECOVER_TARGET_TEXT];
+	int rc;
+
+	if (wish(c, &p, e) == -1)
+		return -1;
+	p.target = target = pick_absolute(p.target);
+	rc = from_world(c, &p, e);
+	if (rc == 0) {
+		out_text(c, "Recover %s to %s\n", p.system, recover_target_text(&p.to, to));
+		rc = op_recover(c->repo, &p, c->ctx, &r, e);
+		record(c, &r);
+		if (rc == 0)
+			report(c, &p, &r);
+	}
+	free(target);
+	return rc == 0 ? 0 : err_wrap(e, "recover");
+}

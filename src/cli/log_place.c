@@ -1,0 +1,393 @@
+/* log_place: see log_place.h. */
+#include "cli/log_place.h"
+
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cursor.h"
+#include "base/mem.h"
+#include "config/world.h"
+#include "os/os.h"
+#include "source/wal_file.h"
+#include "store/store.h"
+
+enum { REST_S = 60 };
+
+struct target {
+	char *word; /* as declared, or a URL */
+	struct other other;
+	struct log_writer *writer;
+	uint8_t stream[LOG_STREAM];
+	int64_t rests_until_ns; /* it failed */
+};
+
+struct log_place {
+	struct cli *c;
+	char *system, *source, *data; /* data: the directory; NULL: not said */
+	uint64_t wal;                 /* the database's identifier; 0: not known yet */
+	struct target *targets;
+	size_t n;
+	struct buf bytes;
+};
+
+/* What stands first in global/pg_control. */
+static uint64_t system_of_data(const char *data)
+{
+	char *path = mem_printf("%s/global/pg_control", data);
+	uint8_t b[8] = {0};
+	int fd = os_open(path, O_RDONLY, 0);
+	struct cursor c = cursor_of(span_of(b, sizeof b));
+	bool ok = fd != -1 && os_pread_full(fd, b, sizeof b, 0) == sizeof b;
+
+	os_close(fd);
+	free(path);
+	return ok ? cursor_u64(&c) : 0;
+}
+
+static const struct world_source *pg_of(const struct world_system *s)
+{
+	return world_source_of(s, WORLD_POSTGRESQL);
+}
+
+static int find_system(struct cli *c, uint64_t wal, const struct world_system **out, struct err *e)
+{
+	const struct world_system *only = NULL, *fits = NULL;
+	size_t n = 0, nfits = 0;
+
+	for (size_t i = 0; i < c->world->systems.n; i++) {
+		const struct world_system *s = world_system_at(c->world, i);
+		const struct world_source *src = pg_of(s);
+		const char *data = src ? src->postgresql.data_directory : NULL;
+
+		if (src == NULL)
+			continue;
+		n++;
+		only = s;
+		if (wal != 0 && data != NULL && system_of_data(data) == wal) {
+			fits = s;
+			nfits++;
+		}
+	}
+	*out = nfits == 1 ? fits : n == 1 ? only : NULL;
+	if (*out != NULL)
+		return 0;
+	err_set(e, ERR_USAGE,
+	    n == 0 ? "no system of %s is a server of PostgreSQL's" : "which system of %s is it?",
+	    c->world->files[0]);
+	return err_hint(e, "say --system NAME");
+}
+
+static void add_target(struct log_place *p, const char *word)
+{
+	struct target *t;
+
+	p->targets = mem_realloc(p->targets, (p->n + 1) * sizeof *p->targets);
+	t = &p->targets[p->n++];
+	*t = (struct target){.word = mem_strdup(word)};
+}
+
+static void take_declared(struct log_place *p, const struct world_system *s)
+{
+	const struct world_tier *tier = world_tier(p->c->world, s->tier);
+	const struct world_repository **to = mem_alloc((tier->destinations.n + 1) * sizeof(void *));
+	size_t n = world_written(p->c->world, tier, to);
+	const struct world_source *src = pg_of(s);
+
+	for (size_t i = 0; i < n; i++)
+		add_target(p, to[i]->item.name);
+	free(to);
+	p->system = mem_strdup(s->item.name);
+	p->source = mem_strdup(src && src->part ? src->part : "postgresql");
+	if (src != NULL && src->postgresql.data_directory != NULL) {
+		p->data = mem_strdup(src->postgresql.data_directory);
+		p->wal = system_of_data(p->data);
+	}
+}
+
+static int of_world(struct log_place *p, const char *system, uint64_t wal, struct err *e)
+{
+	const struct world_system *s = NULL;
+
+	if (config_load(p->c, true, e) == -1)
+		return -1;
+	if (system == NULL) {
+		if (find_system(p->c, wal, &s, e) == -1)
+			return -1;
+	} else if ((s = world_system(p->c->world, system)) == NULL) {
+		err_set(e, ERR_USAGE, "there is no system '%.200s' in %s", system,
+		    p->c->world->files[0]);
+		return err_hint(e, "holdfast config show prints what is declared");
+	}
+	take_declared(p, s);
+	return 0;
+}
+
+int log_place_new(
+    struct cli *c, const char *system, uint64_t wal, struct log_place **out, struct err *e)
+{
+	struct log_place *p = mem_zalloc(sizeof *p);
+	int rc = 0;
+
+	p->c = c;
+	if (c->opt.repo == NULL || c->opt.repo[0] == '\0') {
+		rc = of_world(p, system, wal, e);
+	} else if (system == NULL) {
+		err_set(e, ERR_USAGE, "which system's log is it?");
+		rc = err_hint(e, "with --repo also say --system NAME");
+	} else {
+		const struct world_repository *named;
+
+		rc = config_repository(c, c->opt.repo, &named, e);
+		if (rc == 0 && c->world != NULL && world_system(c->world, system) != NULL) {
+			take_declared(p, world_system(c->world, system));
+			while (p->n > 0)
+				free(p->targets[--p->n].word);
+		} else if (rc == 0) {
+			p->system = mem_strdup(system);
+			p->source = mem_strdup("postgresql");
+		}
+		if (rc == 0)
+			add_target(p, c->opt.repo);
+	}
+	if (rc == -1)
+		log_place_free(p);
+	else
+		*out = p;
+	return rc;
+}
+
+static void close_target(struct target *t)
+{
+	log_writer_close(t->writer);
+	t->writer = NULL;
+	repo_close(t->other.repo);
+	t->other.repo = NULL;
+}
+
+void log_place_free(struct log_place *p)
+{
+	if (p == NULL)
+		return;
+	for (size_t i = 0; i < p->n; i++) {
+		close_target(&p->targets[i]);
+		free(p->targets[i].word);
+	}
+	free(p->targets);
+	free(p->system);
+	free(p->source);
+	free(p->data);
+	buf_fini(&p->bytes);
+	free(p);
+}
+
+const char *log_place_system(const struct log_place *p)
+{
+	return p->system;
+}
+
+const char *log_place_source(const struct log_place *p)
+{
+	return p->source;
+}
+
+/* Who owns the data; where that is not said, user postgres. */
+bool log_place_may(const struct log_place *p, uid_t who)
+{
+	struct passwd pw, *found = NULL;
+	char room[8192];
+	struct stat st;
+
+	if (who == 0 || who == geteuid())
+		return true;
+	if (p->data != NULL)
+		return stat(p->data, &st) == 0 && st.st_uid == who;
+	return getpwnam_r("postgres", &pw, room, sizeof room, &found) == 0 && found != NULL &&
+	       pw.pw_uid == who;
+}
+
+/* ---- Opening. */
+
+/* As other_open, but without caches, and without what this machine remembers. */
+static int open_target(struct log_place *p, struct target *t, struct err *e)
+{
+	const struct world_repository *named;
+	struct cred own = {0};
+	const struct repo_cred *use = &own.cred;
+	struct store *s;
+	int rc = -1;
+
+	t->other.ctx.above = p->c->ctx;
+	t->other.ctx.clock = p->c->ctx->clock;
+	t->other.ctx.sink = p->c->ctx->sink;
+	t->other.ctx.sink_arg = p->c->ctx->sink_arg;
+	if (config_repository(p->c, t->word, &named, e) == -1)
+		goto out;
+	if (p->c->cred != NULL)
+		use = &p->c->cred->cred;
+	else if (named != NULL && (named->key || named->password)
+		     ? config_cred(named, &own, e) == -1
+		     : cred_get(p->c, false, &own, e) == -1)
+		goto out;
+	if (cli_place_open(
+		p->c, named ? named->url : t->word, named, false, &t->other.ctx, &s, e) == 0)
+		rc = repo_open(s, use, NULL, &t->other.ctx, &t->other.repo, e);
+	if (rc == 0)
+		log_stream(t->other.repo, p->system, p->source, t->stream);
+out:
+	cred_fini(&own);
+	return rc == 0 ? 0 : err_wrap(e, "%s", t->word);
+}
+
+size_t log_place_repos(const struct log_place *p)
+{
+	return p->n;
+}
+
+const char *log_place_repo_name(const struct log_place *p, size_t i)
+{
+	return p->targets[i].word;
+}
+
+int log_place_repo(struct log_place *p, size_t i, struct repo **out, struct err *e)
+{
+	if (i >= p->n)
+		return err_set(e, ERR_ABSENT, "there is no other repository of %s", p->system);
+	if (p->targets[i].other.repo == NULL && open_target(p, &p->targets[i], e) == -1)
+		return -1;
+	*out = p->targets[i].other.repo;
+	return 0;
+}
+
+/* ---- Pushing. */
+
+uint64_t log_file_system(int fd)
+{
+	uint8_t first[WAL_FILE_HEAD];
+	struct wal_file_head h;
+	struct err ignored;
+
+	if (os_pread_full(fd, first, sizeof first, 0) != sizeof first ||
+	    wal_file_head(span_of(first, sizeof first), &h, &ignored) == -1)
+		return 0;
+	return h.system;
+}
+
+/* All of it, in one read, into memory that is used again. */
+static int read_file(struct log_place *p, const char *name, int fd, uint64_t max, struct err *e)
+{
+	struct stat st;
+	ssize_t n;
+
+	buf_reset(&p->bytes);
+	if (os_fstat(fd, &st) == -1)
+		return err_sys(e, "%s", name);
+	if (!S_ISREG(st.st_mode) || st.st_size <= 0 || (uint64_t)st.st_size > max)
+		return err_set(e, ERR_USAGE, "%s: no file of a size that it could have", name);
+	buf_reserve(&p->bytes, (size_t)st.st_size);
+	n = os_pread_full(fd, buf_extend(&p->bytes, (size_t)st.st_size), (size_t)st.st_size, 0);
+	if (n == -1)
+		return err_sys(e, "%s", name);
+	return n == st.st_size
+		   ? 0
+		   : err_set(e, ERR_FAILED, "%s: became shorter while it was read", name);
+}
+
+static int check_segment(struct log_place *p, const struct wal_file *f, const char *name,
+    struct log_piece *out, struct err *e)
+{
+	struct wal_file_head h;
+
+	if (wal_file_head(buf_span(&p->bytes), &h, e) == -1 ||
+	    wal_file_fits(f, &h, p->bytes.n, e) == -1)
+		return err_wrap(e, "%s", name);
+	if (p->wal != 0 && h.system != p->wal) {
+		err_set(e, ERR_USAGE,
+		    "%s is of another database (%llu) than %s's (%llu): it is not stored", name,
+		    (unsigned long long)h.system, p->system, (unsigned long long)p->wal);
+		return err_hint(e, "was the cluster made anew? Declare it as another system");
+	}
+	p->wal = h.system;
+	out->start = h.start;
+	out->end = h.start + h.size;
+	return 0;
+}
+
+static int make_piece(
+    struct log_place *p, const char *name, int fd, struct log_piece *out, struct err *e)
+{
+	struct log_line *lines;
+	struct wal_file f;
+	size_t n;
+
+	if (wal_file_parse(name, &f, e) == -1)
+		return -1;
+	*out = (struct log_piece){.timeline = f.timeline,
+	    .kind = f.kind == WAL_FILE_HISTORY   ? LOG_HISTORY
+		    : f.kind == WAL_FILE_PARTIAL ? LOG_PARTIAL
+						 : LOG_SEGMENT};
+	if (f.kind == WAL_FILE_HISTORY) {
+		if (read_file(p, name, fd, FORMAT_LOG_HISTORY_MAX, e) == -1)
+			return -1;
+		if (log_history_parse(buf_span(&p->bytes), &lines, &n, e) == -1)
+			return err_wrap(e, "%s", name);
+		free(lines);
+	} else if (read_file(p, name, fd, WAL_FILE_MAX, e) == -1 ||
+		   check_segment(p, &f, name, out, e) == -1) {
+		return -1;
+	}
+	out->bytes = buf_span(&p->bytes);
+	return 0;
+}
+
+static int push_to(struct log_place *p, struct target *t, struct log_piece *piece,
+    enum log_put_outcome *out, struct err *e)
+{
+	if (t->writer != NULL && log_writer_stale(t->writer))
+		close_target(t);
+	if (t->other.repo == NULL && open_target(p, t, e) == -1)
+		return -1;
+	if (t->writer == NULL && log_writer_open(t->other.repo, &t->writer, e) == -1)
+		return err_wrap(e, "%s", t->word);
+	memcpy(piece->stream, t->stream, LOG_STREAM);
+	if (log_writer_put(t->writer, piece, out, e) == 0)
+		return 0;
+	close_target(t); /* by then its keys, or its way, may be others */
+	return err_wrap(e, "%s", t->word);
+}
+
+static void push_to_others(struct log_place *p, const char *name, struct log_piece *piece)
+{
+	struct clock *clock = os_clock_of(p->c->ctx);
+
+	for (size_t i = 1; i < p->n; i++) {
+		struct target *t = &p->targets[i];
+		enum log_put_outcome out;
+		struct err e;
+
+		if (clock->mono_ns(clock) < t->rests_until_ns)
+			continue;
+		t->rests_until_ns = 0;
+		if (push_to(p, t, piece, &out, &e) == 0)
+			continue;
+		t->rests_until_ns = clock->mono_ns(clock) + REST_S * CALENDAR_SECOND;
+		event_emit(p->c->ctx, EVENT_WARNING, span_str(name),
+		    "not stored there, which has a gap until 'holdfast copy' fills it: %s", e.msg);
+	}
+}
+
+int log_place_push(
+    struct log_place *p, const char *name, int fd, enum log_put_outcome *out, struct err *e)
+{
+	struct log_piece piece;
+
+	if (p->n == 0)
+		return err_set(e, ERR_USAGE, "%s has no destination that is written", p->system);
+	if (make_piece(p, name, fd, &piece, e) == -1 ||
+	    push_to(p, &p->targets[0], &piece, out, e) == -1)
+		return -1;
+	push_to_others(p, name, &piece);
+	return 0;
+}

@@ -1,0 +1,356 @@
+/* recover_feed: see recover_feed.h. */
+#include "engine/recover_feed.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "os/os.h"
+#include "os/os_scratch.h"
+
+#define MS          INT64_C(1000000)
+#define AHEAD_BYTES (UINT64_C(1) << 30)
+
+enum { THREADS_MAX = 4, AHEAD_MIN = 4, POLL_MS = 10, ALIVE_MS = 5000 };
+
+static const char script[] =
+    "# Waits for a segment of the log that holdfast puts into pg_wal.  Always \"not here\".\n"
+    "cd holdfast-wal || exit 255\n"
+    "echo \"$1\" > want\n"
+    "case $1 in *.history|*.partial|*.backup) exit 1;; esac\n"
+    "n=0; was=\n"
+    "while [ ! -e \"$1\" ]; do\n"
+    "  [ -e end ] && exit 1\n"
+    "  n=$((n + 1))\n"
+    "  if [ $n -ge 2000 ]; then\n"
+    "    now=$(cat alive)\n"
+    "    [ \"$now\" = \"$was\" ] && exit 255\n"
+    "    was=$now; n=0\n"
+    "  fi\n"
+    "  sleep 0.02\n"
+    "done\n"
+    "exit 1\n";
+
+struct recover_feed {
+	struct recover_feed_params p;
+	struct ctx *ctx;
+	char *dir, *wal;
+	pthread_t thread[THREADS_MAX];
+	unsigned nthreads;
+	pthread_mutex_t lock; /* guards what follows */
+	pthread_cond_t change;
+	size_t next, done; /* files */
+	size_t asked;      /* the highest that the server wants, + 1 */
+	int64_t looked_ns, alive_ns;
+	unsigned alive;
+	bool failed, stop;
+	struct err err;
+};
+
+/* ---- Files. */
+
+static int own(struct recover_feed *f, const char *path, struct err *e)
+{
+	if (f->p.as_user && chown(path, f->p.uid, f->p.gid) == -1)
+		return err_sys(e, "%s: give it to user %u", path, (unsigned)f->p.uid);
+	return 0;
+}
+
+static int put_note(
+    struct recover_feed *f, const char *name, const char *text, mode_t mode, struct err *e)
+{
+	char *path = mem_printf("%s/%s", f->dir, name);
+	int fd = os_open(path, O_WRONLY | O_CREAT | O_TRUNC, mode), rc = 0;
+
+	if (fd == -1 || os_write_all(fd, text, strlen(text)) == -1 || os_close_written(fd) == -1)
+		rc = err_sys(e, "%s", path);
+	else
+		rc = own(f, path, e);
+	free(path);
+	return rc;
+}
+
+/* A file of pg_wal, which appears whole; zeros fill it up. */
+static int put_wal(
+    struct recover_feed *f, const char *name, struct span bytes, uint64_t size, struct err *e)
+{
+	char *path = mem_printf("%s/%s", f->wal, name), *temp = mem_printf("%s.part", path);
+	int fd = os_open(temp, O_WRONLY | O_CREAT | O_TRUNC, 0600), rc = 0;
+
+	if (fd == -1 || os_write_all(fd, bytes.p, bytes.n) == -1 ||
+	    (size > bytes.n && os_ftruncate(fd, (off_t)size) == -1))
+		rc = err_sys(e, "%s", path);
+	os_close(fd);
+	if (rc == 0 && own(f, temp, e) == -1)
+		rc = -1;
+	if (rc == 0 && os_renameat(AT_FDCWD, temp, AT_FDCWD, path) == -1)
+		rc = err_sys(e, "%s", path);
+	if (rc == -1)
+		os_unlinkat(AT_FDCWD, temp, 0);
+	free(path);
+	free(temp);
+	return rc;
+}
+
+/* ---- Threads. */
+
+static void fail(struct recover_feed *f, const struct err *e)
+{
+	pthread_mutex_lock(&f->lock);
+	if (!f->failed)
+		f->err = *e;
+	f->failed = true;
+	pthread_cond_broadcast(&f->change);
+	pthread_mutex_unlock(&f->lock);
+}
+
+/* How far the server is; and that we are there.  With the lock held. */
+static void look(struct recover_feed *f)
+{
+	struct clock *clock = os_clock();
+	int64_t now = clock->mono_ns(clock);
+	char name[RECOVER_FILE_NAME], *path, text[16];
+	struct buf b = {0};
+	struct err e;
+
+	if (now - f->looked_ns < POLL_MS * MS)
+		return;
+	f->looked_ns = now;
+	path = mem_printf("%s/want", f->dir);
+	if (os_read_file(path, RECOVER_FILE_NAME, &b, &e) == 0)
+		for (size_t i = f->asked; i < f->next; i++) {
+			const struct recover_file *x = &f->p.reach->v[i];
+
+			recover_file_name(name, x->timeline, x->start, f->p.segment);
+			if (strncmp(buf_cstr(&b), name, strlen(name)) == 0)
+				f->asked = i + 1;
+		}
+	if (now - f->alive_ns > ALIVE_MS * MS) {
+		f->alive_ns = now;
+		snprintf(text, sizeof text, "%u\n", ++f->alive);
+		put_note(f, "alive", text, 0644, &e);
+	}
+	buf_fini(&b);
+	free(path);
+}
+
+static void wait_a_little(struct recover_feed *f)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	t.tv_nsec += POLL_MS * MS;
+	t.tv_sec += t.tv_nsec / (1000 * MS);
+	t.tv_nsec %= 1000 * MS;
+	pthread_cond_timedwait(&f->change, &f->lock, &t);
+}
+
+/* The next file to put; false at the end. */
+static bool claim(struct recover_feed *f, size_t *i)
+{
+	uint64_t ahead = AHEAD_BYTES / f->p.segment;
+	bool got = false;
+
+	ahead = ahead < AHEAD_MIN ? AHEAD_MIN : ahead;
+	pthread_mutex_lock(&f->lock);
+	while (!f->failed && !f->stop && f->next < f->p.reach->n) {
+		look(f);
+		if (!f->p.ahead || f->next < f->asked + ahead) {
+			*i = f->next++;
+			got = true;
+			break;
+		}
+		wait_a_little(f);
+	}
+	pthread_mutex_unlock(&f->lock);
+	return got;
+}
+
+static int put_file(struct recover_feed *f, struct log_reader *rd, const struct recover_file *x,
+    struct buf *b, struct err *e)
+{
+	char name[RECOVER_FILE_NAME];
+	uint64_t have;
+
+	recover_file_name(name, x->timeline, x->start, f->p.segment);
+	if (ctx_check(f->ctx, e) == -1 ||
+	    log_reader_get(rd, x->timeline, x->start, x->end, b, &have, e) == -1 ||
+	    put_wal(f, name, buf_span(b), f->p.segment, e) == -1 ||
+	    (f->p.ahead && put_note(f, name, "", 0644, e) == -1))
+		return err_wrap(e, "segment %s of the log", name);
+	return 0;
+}
+
+/* The last one says that there is no more, and shows that we live until it is stopped. */
+static void finish(struct recover_feed *f)
+{
+	struct err e;
+
+	pthread_mutex_lock(&f->lock);
+	if (f->p.ahead && f->done == f->p.reach->n && put_note(f, "end", "", 0644, &e) == -1) {
+		f->failed = true;
+		f->err = e;
+	}
+	pthread_cond_broadcast(&f->change);
+	pthread_mutex_unlock(&f->lock);
+}
+
+static void *feed_main(void *arg)
+{
+	struct recover_feed *f = arg;
+	struct log_reader *rd = NULL;
+	struct buf b = {0};
+	struct err e;
+	size_t i;
+
+	if (log_reader_open(f->p.repo, f->p.stream, &rd, &e) == -1)
+		fail(f, &e);
+	while (claim(f, &i)) {
+		bool last;
+
+		if (put_file(f, rd, &f->p.reach->v[i], &b, &e) == -1) {
+			fail(f, &e);
+			break;
+		}
+		pthread_mutex_lock(&f->lock);
+		last = ++f->done == f->p.reach->n;
+		pthread_mutex_unlock(&f->lock);
+		if (last)
+			finish(f);
+	}
+	log_reader_close(rd);
+	buf_fini(&b);
+	return NULL;
+}
+
+/* ---- Begin and end. */
+
+/* All that are known: a server that is promoted takes a timeline that none of them has. */
+static int put_histories(struct recover_feed *f, struct err *e)
+{
+	struct log_reader *rd = NULL;
+	struct buf b = {0};
+	char name[32];
+	int rc = 0;
+
+	for (size_t i = 0; i < f->p.nat && rc == 0; i++) {
+		const struct log_at *a = &f->p.at[i];
+
+		if (a->kind != LOG_HISTORY)
+			continue;
+		if (rd == NULL && log_reader_open(f->p.repo, f->p.stream, &rd, e) == -1)
+			return -1;
+		snprintf(name, sizeof name, "%08" PRIX32 ".history", a->timeline);
+		rc = log_reader_history(rd, a->timeline, &b, e);
+		if (rc == 0)
+			rc = put_wal(f, name, buf_span(&b), 0, e);
+	}
+	log_reader_close(rd);
+	buf_fini(&b);
+	return rc;
+}
+
+static int prepare(struct recover_feed *f, struct err *e)
+{
+	if (os_mkdirs(f->wal, 0700, e) == -1 || own(f, f->wal, e) == -1 ||
+	    put_histories(f, e) == -1)
+		return -1;
+	if (!f->p.ahead)
+		return 0;
+	if (access(f->dir, F_OK) == 0 && os_scratch_remove(f->dir, e) == -1)
+		return -1;
+	if (os_mkdirs(f->dir, 0700, e) == -1 || own(f, f->dir, e) == -1)
+		return -1;
+	return put_note(f, "get", script, 0644, e) == -1 ? -1
+							 : put_note(f, "alive", "0\n", 0644, e);
+}
+
+int recover_feed_start(
+    const struct recover_feed_params *p, struct ctx *ctx, struct recover_feed **out, struct err *e)
+{
+	struct recover_feed *f = mem_zalloc(sizeof *f);
+	unsigned n = os_workers(p->jobs);
+
+	f->p = *p;
+	f->ctx = ctx;
+	f->dir = mem_printf("%s/holdfast-wal", p->data);
+	f->wal = mem_printf("%s/pg_wal", p->data);
+	pthread_mutex_init(&f->lock, NULL);
+	pthread_cond_init(&f->change, NULL);
+	*out = NULL;
+	if (prepare(f, e) == -1) {
+		recover_feed_free(f, true);
+		return -1;
+	}
+	for (n = n > THREADS_MAX ? THREADS_MAX : n; f->nthreads < n; f->nthreads++)
+		if (pthread_create(&f->thread[f->nthreads], NULL, feed_main, f) != 0)
+			break;
+	if (f->nthreads == 0) {
+		recover_feed_free(f, true);
+		return err_set(e, ERR_FAILED, "cannot start a thread");
+	}
+	*out = f;
+	return 0;
+}
+
+int recover_feed_check(struct recover_feed *f, struct err *e)
+{
+	int rc = 0;
+
+	pthread_mutex_lock(&f->lock);
+	look(f);
+	if (f->failed) {
+		*e = f->err;
+		rc = -1;
+	}
+	pthread_mutex_unlock(&f->lock);
+	return rc;
+}
+
+int recover_feed_wait(struct recover_feed *f, struct err *e)
+{
+	int rc, fd;
+
+	pthread_mutex_lock(&f->lock);
+	while (!f->failed && f->done < f->p.reach->n)
+		wait_a_little(f);
+	pthread_mutex_unlock(&f->lock);
+	rc = recover_feed_check(f, e);
+	if (rc == 0 && !f->p.ahead) {
+		fd = os_open(f->wal, O_RDONLY | O_DIRECTORY, 0);
+		if (fd == -1 || os_syncfs(fd) == -1)
+			rc = err_sys(e, "%s", f->wal);
+		os_close(fd);
+	}
+	return rc;
+}
+
+uint64_t recover_feed_asked(const struct recover_feed *f)
+{
+	return f->asked;
+}
+
+void recover_feed_free(struct recover_feed *f, bool clean)
+{
+	struct err e;
+
+	if (f == NULL)
+		return;
+	pthread_mutex_lock(&f->lock);
+	f->stop = true;
+	pthread_cond_broadcast(&f->change);
+	pthread_mutex_unlock(&f->lock);
+	for (unsigned i = 0; i < f->nthreads; i++)
+		pthread_join(f->thread[i], NULL);
+	if (clean && access(f->dir, F_OK) == 0)
+		os_scratch_remove(f->dir, &e);
+	pthread_mutex_destroy(&f->lock);
+	pthread_cond_destroy(&f->change);
+	free(f->dir);
+	free(f->wal);
+	free(f);
+}

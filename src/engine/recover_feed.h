@@ -1,0 +1,54 @@
+/*
+ * recover_feed: put the log that a recovery needs into the server's pg_wal, before it or while it
+ * replays.
+ *
+ * Beside it stands the folder holdfast-wal with a script, the restore_command: it waits until the
+ * file asked for was put, and always answers "not in the archive", whereupon the server takes it
+ * from its pg_wal.  Should we be gone it says so within two minutes and ends the recovery, which
+ * then has not ended too early: any other answer could look like the end of the log.
+ *
+ * Threads: one owner; it runs some of its own.
+ */
+#ifndef HF_ENGINE_RECOVER_FEED_H
+#define HF_ENGINE_RECOVER_FEED_H
+
+#include <sys/types.h>
+
+#include "engine/recover_line.h"
+
+struct recover_feed;
+
+struct recover_feed_params {
+	struct repo *repo;
+	const uint8_t *stream;
+	const struct recover_reach *reach; /* stays until it is freed */
+	const struct log_at *at;           /* histories among them are put first */
+	size_t nat;
+	uint64_t segment;
+	const char *data;
+	bool as_user; /* files belong to: */
+	uid_t uid;
+	gid_t gid;
+	bool ahead; /* not more than WAL_AHEAD before the server: it is being started */
+	unsigned jobs;
+};
+
+/* The value for restore_command. */
+#define RECOVER_FEED_COMMAND "sh holdfast-wal/get %f"
+
+/* Histories and the script are there when it returns; the rest comes. */
+int recover_feed_start(
+    const struct recover_feed_params *p, struct ctx *ctx, struct recover_feed **out, struct err *e);
+
+/* Has it failed?  -1: why. */
+int recover_feed_check(struct recover_feed *f, struct err *e);
+
+/* Wait until everything was put, durably if the server is not started by us. */
+int recover_feed_wait(struct recover_feed *f, struct err *e);
+
+uint64_t recover_feed_asked(const struct recover_feed *f); /* segments that the server asked for */
+
+/* Stop, and free; `clean`: remove the folder. */
+void recover_feed_free(struct recover_feed *f, bool clean);
+
+#endif

@@ -1,0 +1,67 @@
+/*
+ * recover_internal: what the files of op_recover share.
+ *
+ *   op_recover.c        the order of the steps, and their record
+ *   recover_prepare.c   what has to hold before anything is touched
+ *   recover_place.c     restoring into the folders; settings
+ *   recover_run.c       starting, waiting, stopping
+ *   recover_validate.c  what the server says
+ */
+#ifndef HF_ENGINE_RECOVER_INTERNAL_H
+#define HF_ENGINE_RECOVER_INTERNAL_H
+
+#include <sys/types.h>
+
+#include "engine/pg_binaries.h"
+#include "engine/recover_feed.h"
+#include "engine/recover_plan.h"
+
+struct recover_space { /* a tablespace */
+	uint32_t oid;
+	char *name, *location; /* location: where it goes */
+	bool mapped;           /* by the caller */
+};
+
+struct recovering {
+	struct repo *repo;
+	const struct recover_params *p;
+	struct ctx *ctx;
+	struct recover_result *out;
+	struct recover_plan pl;
+	char *data; /* absolute */
+	char *bin;  /* of the programs, or NULL */
+	struct recover_space *spaces;
+	size_t nspaces;
+	bool as_user; /* files belong to: */
+	uid_t uid;
+	gid_t gid;
+	struct recover_feed *feed;
+	struct pg_server *server;
+	char what[RECOVER_WHAT]; /* of the step that runs */
+};
+
+/* Say what the running step came to. */
+void recover_say(struct recovering *g, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* recover_prepare.c */
+int recover_prepare(struct recovering *g, struct err *e);
+int recover_spaces(struct recovering *g, struct err *e); /* which tablespaces go where */
+
+/* recover_place.c */
+int recover_restore(struct recovering *g, struct err *e);
+int recover_settle(struct recovering *g, struct err *e); /* settings, and the feed */
+int recover_verify(struct recovering *g, struct err *e);
+/* After recovery: settings out of the way; `all`, or only what needs us. */
+int recover_unsettle(struct recovering *g, bool all, struct err *e);
+
+/* recover_run.c */
+int recover_stop_old(struct recovering *g, struct err *e);
+int recover_start(struct recovering *g, struct err *e);
+
+/* recover_validate.c */
+int recover_validate(struct recovering *g, struct err *e);
+struct pg;
+/* To the database postgres of what was started, as whoever is let in. */
+int recover_connect(struct recovering *g, struct pg **out, struct err *e);
+
+#endif

@@ -1,0 +1,303 @@
+/* recover_place: see recover_internal.h. */
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "engine/op_restore.h"
+#include "engine/recover_internal.h"
+#include "os/os.h"
+
+enum { CONF_MAX = 16 << 20 };
+
+static int own(struct recovering *g, const char *path, struct err *e)
+{
+	if (g->as_user && lchown(path, g->uid, g->gid) == -1)
+		return err_sys(e, "%s: give it to user %u", path, (unsigned)g->uid);
+	return 0;
+}
+
+static int put_file(struct recovering *g, const char *name, struct span text, struct err *e)
+{
+	char *path = mem_printf("%s/%s", g->data, name);
+	int rc = os_file_replace(path, text, 0600, e);
+
+	if (rc == 0)
+		rc = own(g, path, e);
+	free(path);
+	return rc;
+}
+
+static int remove_file(struct recovering *g, const char *name, struct err *e)
+{
+	char *path = mem_printf("%s/%s", g->data, name);
+	int rc = os_unlinkat(AT_FDCWD, path, 0);
+
+	if (rc == -1)
+		rc = errno == ENOENT ? 0 : err_sys(e, "remove %s", path);
+	free(path);
+	return rc;
+}
+
+/* ---- Restoring. */
+
+static int restore_part(struct recovering *g, const char *path, const char *target,
+    const struct exclude *without, struct err *e)
+{
+	struct restore_params p = {
+	    .snapshot = g->pl.base->snapshot,
+	    .path = path,
+	    .target = target,
+	    .overwrite = g->p->delta ? TARGET_ALWAYS : TARGET_REFUSE,
+	    .delete = g->p->delta,
+	    .delta = g->p->delta,
+	    .exclude = without,
+	    .jobs = g->p->jobs,
+	};
+	struct restore_result r;
+
+	if (op_restore(g->repo, &p, g->ctx, &r, e) == -1)
+		return -1;
+	g->out->bytes += r.bytes;
+	g->out->bytes_there += r.compared;
+	if (r.damaged > 0)
+		return err_set(e, ERR_DAMAGE_FOUND, "%llu files are damaged in the repository",
+		    (unsigned long long)r.damaged);
+	/* Who is not root cannot give files to others, and need not. */
+	if (r.problems > 0 && geteuid() == 0)
+		return err_set(e, ERR_FAILED, "%llu files could not be restored as they were",
+		    (unsigned long long)r.problems);
+	return 0;
+}
+
+/* The data belong to whom the files do. */
+static int find_owner(struct recovering *g, struct err *e)
+{
+	char *path = mem_printf("%s/PG_VERSION", g->data);
+	struct stat st;
+	int rc = 0;
+
+	if (stat(path, &st) == -1) {
+		rc = err_sys(e, "%s", path);
+	} else if (geteuid() == 0) {
+		g->as_user = true;
+		g->uid = st.st_uid;
+		g->gid = st.st_gid;
+	}
+	if (rc == 0 && chmod(g->data, st.st_mode & S_IRGRP ? 0750 : 0700) == -1)
+		rc = err_sys(e, "%s", g->data);
+	free(path);
+	return rc == 0 ? own(g, g->data, e) : -1;
+}
+
+/* A link of a tablespace that is not in the backup. */
+static int remove_links(struct recovering *g, const char *dir, struct err *e)
+{
+	DIR *d = opendir(dir);
+	struct dirent *de;
+	int rc = 0;
+
+	if (d == NULL)
+		return errno == ENOENT ? os_mkdirs(dir, 0700, e) : err_sys(e, "%s", dir);
+	while (rc == 0 && (de = readdir(d)) != NULL) {
+		bool ours = de->d_name[0] == '.' || de->d_type != DT_LNK;
+
+		for (size_t i = 0; i < g->nspaces; i++)
+			ours |= strtoul(de->d_name, NULL, 10) == g->spaces[i].oid;
+		if (!ours && os_unlinkat(dirfd(d), de->d_name, 0) == -1)
+			rc = err_sys(e, "remove %s/%s", dir, de->d_name);
+	}
+	closedir(d);
+	return rc;
+}
+
+static int restore_space(
+    struct recovering *g, const char *dir, const struct recover_space *s, struct err *e)
+{
+	const char *top = strcmp(g->pl.path, "/") == 0 ? "" : g->pl.path;
+	char *path = mem_printf("%s/pg_tblspc/%u", top, (unsigned)s->oid);
+	char *link = mem_printf("%s/%u", dir, (unsigned)s->oid);
+	int rc = -1;
+
+	if (os_mkdirs(s->location, 0700, e) == 0 &&
+	    restore_part(g, path, s->location, NULL, e) == 0 && own(g, s->location, e) == 0) {
+		rc = 0;
+		if (os_unlinkat(AT_FDCWD, link, 0) == -1 && errno != ENOENT)
+			rc = err_sys(e, "remove %s", link);
+		if (rc == 0 && symlink(s->location, link) == -1)
+			rc = err_sys(e, "%s", link);
+		if (rc == 0)
+			rc = own(g, link, e);
+	}
+	if (rc == -1)
+		err_wrap(e, "tablespace %s", s->name);
+	free(path);
+	free(link);
+	return rc;
+}
+
+/* The server makes its links anew from this file when it finds a backup's label. */
+static int put_map(struct recovering *g, struct err *e)
+{
+	struct buf b = {0};
+	int rc;
+
+	for (size_t i = 0; i < g->nspaces; i++) {
+		buf_printf(&b, "%u ", (unsigned)g->spaces[i].oid);
+		for (const char *p = g->spaces[i].location; *p; p++)
+			buf_printf(&b, strchr("\\\r\n", *p) ? "\\%c" : "%c", *p);
+		buf_printf(&b, "\n");
+	}
+	rc = b.n > 0 ? put_file(g, "tablespace_map", buf_span(&b), e) : 0;
+	buf_fini(&b);
+	return rc;
+}
+
+static int restore_spaces(struct recovering *g, struct err *e)
+{
+	char *dir = mem_printf("%s/pg_tblspc", g->data);
+	int rc = remove_links(g, dir, e);
+
+	if (rc == 0)
+		rc = own(g, dir, e);
+	for (size_t i = 0; i < g->nspaces && rc == 0; i++)
+		rc = restore_space(g, dir, &g->spaces[i], e);
+	free(dir);
+	return rc == 0 ? put_map(g, e) : -1;
+}
+
+int recover_restore(struct recovering *g, struct err *e)
+{
+	const char *top = strcmp(g->pl.path, "/") == 0 ? "" : g->pl.path;
+	struct exclude *without = NULL;
+	char *pattern;
+	int rc;
+
+	if (g->nspaces > 0) {
+		without = exclude_new();
+		pattern = mem_printf("%s/pg_tblspc/*", top);
+		rc = exclude_add(without, pattern, "tablespaces", e);
+		free(pattern);
+		if (rc == -1) {
+			exclude_free(without);
+			return -1;
+		}
+	}
+	rc = restore_part(g, g->pl.path, g->data, without, e);
+	exclude_free(without);
+	if (rc == -1 || find_owner(g, e) == -1 || restore_spaces(g, e) == -1)
+		return -1;
+	recover_say(g, "%llu MiB written, %llu MiB were right",
+	    (unsigned long long)g->out->bytes >> 20, (unsigned long long)g->out->bytes_there >> 20);
+	return 0;
+}
+
+/* ---- Settings. */
+
+/* postgresql.auto.conf without what such settings are, and with these behind it. */
+static int rewrite_conf(struct recovering *g, struct span more, struct err *e)
+{
+	char *path = mem_printf("%s/postgresql.auto.conf", g->data);
+	struct buf was = {0}, is = {0};
+	int rc = 0;
+
+	if (os_read_file(path, CONF_MAX, &was, e) == -1 && e->kind != ERR_ABSENT) {
+		rc = -1;
+	} else {
+		recover_settings_strip(buf_cstr(&was), &is);
+		if (is.n > 0 && is.p[is.n - 1] != '\n')
+			buf_printf(&is, "\n");
+		buf_put_span(&is, more);
+		rc = put_file(g, "postgresql.auto.conf", buf_span(&is), e);
+	}
+	buf_fini(&was);
+	buf_fini(&is);
+	free(path);
+	return rc;
+}
+
+static int put_settings(struct recovering *g, const char *command, struct err *e)
+{
+	struct recover_settings s = {.to = g->pl.to,
+	    .timeline = g->pl.timeline,
+	    .action = g->p->action,
+	    .restore_command = command};
+	struct buf b = {0};
+	int rc;
+
+	recover_settings_text(&s, &b);
+	/* All that was restored is on disk: one call says so instead of one for each file. */
+	if (g->pl.major >= 14)
+		buf_printf(&b, "recovery_init_sync_method = 'syncfs'\n");
+	rc = rewrite_conf(g, buf_span(&b), e);
+	buf_fini(&b);
+	return rc;
+}
+
+int recover_settle(struct recovering *g, struct err *e)
+{
+	bool ahead = g->p->start || g->p->scratch;
+	struct recover_feed_params p = {.repo = g->repo,
+	    .stream = g->pl.base->part->stream,
+	    .reach = &g->pl.reach,
+	    .at = g->pl.at,
+	    .nat = g->pl.nat,
+	    .segment = g->pl.segment,
+	    .data = g->data,
+	    .as_user = g->as_user,
+	    .uid = g->uid,
+	    .gid = g->gid,
+	    .ahead = ahead,
+	    .jobs = g->p->jobs};
+
+	if (remove_file(g, "standby.signal", e) == -1 ||
+	    remove_file(g, "postmaster.pid", e) == -1 ||
+	    put_settings(g, ahead ? RECOVER_FEED_COMMAND : "false", e) == -1 ||
+	    recover_feed_start(&p, g->ctx, &g->feed, e) == -1)
+		return -1;
+	/* Without this file the server would come up as of the base: it is the last. */
+	if (!ahead && recover_feed_wait(g->feed, e) == -1)
+		return -1;
+	if (put_file(g, "recovery.signal", span_of(NULL, 0), e) == -1)
+		return -1;
+	recover_say(g, ahead ? "the log is given while it replays" : "%zu segments in pg_wal",
+	    g->pl.reach.n);
+	return 0;
+}
+
+int recover_unsettle(struct recovering *g, bool all, struct err *e)
+{
+	return all ? rewrite_conf(g, span_of(NULL, 0), e) : put_settings(g, "false", e);
+}
+
+/* ---- Is it a database? */
+
+int recover_verify(struct recovering *g, struct err *e)
+{
+	const char *id = recover_fact_text(g->pl.facts, "system_identifier");
+	char *label = mem_printf("%s/backup_label", g->data);
+	bool labelled = access(label, R_OK) == 0;
+	struct pg_control c;
+	int major;
+
+	free(label);
+	if (!labelled)
+		return err_set(
+		    e, ERR_CORRUPT, "the backup has no backup_label: it cannot be recovered");
+	if (pg_version_of(g->data, &major, e) == -1)
+		return -1;
+	if (g->bin == NULL) {
+		recover_say(g, "PostgreSQL %d, pg_control not looked at", major);
+		return 0;
+	}
+	if (pg_control_read(g->bin, g->data, g->ctx, &c, e) == -1)
+		return -1;
+	if (id != NULL && c.system_identifier != strtoull(id, NULL, 10))
+		return err_set(e, ERR_CORRUPT, "pg_control is of system %llu, not %s",
+		    (unsigned long long)c.system_identifier, id);
+	recover_say(
+	    g, "PostgreSQL %d, system %llu", major, (unsigned long long)c.system_identifier);
+	return 0;
+}

@@ -1,0 +1,242 @@
+/* recover_prepare: see recover_internal.h. */
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "engine/recover_internal.h"
+#include "os/os.h"
+
+/* Beside what is restored: what PostgreSQL itself writes when it starts. */
+#define SPACE_SPARE (UINT64_C(64) << 20)
+
+/* ---- Tablespaces. */
+
+/* "16385=/srv/fast" or "fast=/srv/fast": the folder, if the key is one of these. */
+static const char *map_for(const char *map, const char *oid, const char *name)
+{
+	const char *eq = strchr(map, '=');
+	size_t n = eq ? (size_t)(eq - map) : 0;
+
+	if (n == 0)
+		return NULL;
+	if ((strlen(oid) == n && strncmp(map, oid, n) == 0) ||
+	    (name != NULL && strlen(name) == n && strncmp(map, name, n) == 0))
+		return eq + 1;
+	return NULL;
+}
+
+static int add_space(struct recovering *g, const json_t *t, struct err *e)
+{
+	uint64_t oid = recover_fact_number(t, "oid");
+	const char *name = recover_fact_text(t, "name"), *location, *mapped = NULL;
+	struct recover_space *s;
+	char text[16];
+
+	location = recover_fact_text(t, "location");
+	/* pg_default and pg_global have no place of their own. */
+	if (oid == 0 || oid > UINT32_MAX || location == NULL || location[0] != '/')
+		return 0;
+	snprintf(text, sizeof text, "%u", (unsigned)oid);
+	for (size_t i = 0; i < g->p->ntablespaces; i++) {
+		const char *to = map_for(g->p->tablespaces[i], text, name);
+
+		mapped = to ? to : mapped;
+	}
+	if (mapped != NULL && mapped[0] != '/')
+		return err_set(
+		    e, ERR_USAGE, "tablespace %s: '%s' is no absolute path", text, mapped);
+	g->spaces = mem_realloc(g->spaces, (g->nspaces + 1) * sizeof *g->spaces);
+	s = &g->spaces[g->nspaces++];
+	*s = (struct recover_space){.oid = (uint32_t)oid, .mapped = mapped != NULL};
+	s->name = mem_strdup(name ? name : text);
+	if (mapped == NULL && g->p->scratch)
+		s->location = mem_printf("%s-tablespaces/%s", g->data, text);
+	else
+		s->location = mem_strdup(mapped ? mapped : location);
+	return 0;
+}
+
+static int check_maps(struct recovering *g, struct err *e)
+{
+	for (size_t i = 0; i < g->p->ntablespaces; i++) {
+		const char *map = g->p->tablespaces[i];
+		bool used = false;
+
+		for (size_t j = 0; j < g->nspaces; j++) {
+			char text[16];
+
+			snprintf(text, sizeof text, "%u", (unsigned)g->spaces[j].oid);
+			used |= map_for(map, text, g->spaces[j].name) != NULL;
+		}
+		if (!used) {
+			err_set(e, ERR_USAGE, "--tablespace %s: the backup has no such tablespace",
+			    map);
+			return err_hint(e, "OID=FOLDER or NAME=FOLDER");
+		}
+	}
+	return 0;
+}
+
+int recover_spaces(struct recovering *g, struct err *e)
+{
+	const json_t *list = json_object_get(g->pl.facts, "tablespaces");
+
+	for (size_t i = 0; i < json_array_size(list); i++)
+		if (add_space(g, json_array_get(list, i), e) == -1)
+			return -1;
+	return check_maps(g, e);
+}
+
+/* ---- Folders. */
+
+/* Nothing in it, or not there. */
+static int is_empty(const char *path, bool *empty, struct err *e)
+{
+	DIR *d = opendir(path);
+	struct dirent *de;
+
+	*empty = true;
+	if (d == NULL)
+		return errno == ENOENT ? 0 : err_sys(e, "%s", path);
+	while (*empty && (de = readdir(d)) != NULL)
+		*empty = strcmp(de->d_name, ".") == 0 || strcmp(de->d_name, "..") == 0;
+	closedir(d);
+	return 0;
+}
+
+static bool has(const char *dir, const char *name)
+{
+	char *path = mem_printf("%s/%s", dir, name);
+	bool there = access(path, F_OK) == 0;
+
+	free(path);
+	return there;
+}
+
+/* What is there is this very database, or what an earlier recovery has left unfinished. */
+static int check_delta(struct recovering *g, struct err *e)
+{
+	const char *id = recover_fact_text(g->pl.facts, "system_identifier");
+	struct pg_control c;
+	struct err why;
+
+	if (!has(g->data, "PG_VERSION") && !has(g->data, ".holdfast-unfinished")) {
+		err_set(
+		    e, ERR_EXISTS, "%s is not empty, and no data directory of PostgreSQL", g->data);
+		return err_hint(
+		    e, "a delta removes what the backup does not have: empty it yourself");
+	}
+	if (g->bin == NULL || id == NULL || !has(g->data, "global/pg_control") ||
+	    pg_control_read(g->bin, g->data, g->ctx, &c, &why) == -1)
+		return 0;
+	if (c.system_identifier == strtoull(id, NULL, 10))
+		return 0;
+	err_set(e, ERR_EXISTS, "%s holds another database (system %llu, not %s)", g->data,
+	    (unsigned long long)c.system_identifier, id);
+	return err_hint(e, "recover into another folder, or empty this one yourself");
+}
+
+static int check_target(struct recovering *g, struct err *e)
+{
+	bool empty;
+	int pid;
+
+	if (pg_server_runs(g->data, &pid) && g->p->stop_command == NULL) {
+		err_set(e, ERR_BUSY, "a server (process %d) runs on %s", pid, g->data);
+		return err_hint(e, "stop it first");
+	}
+	if (is_empty(g->data, &empty, e) == -1)
+		return -1;
+	if (empty)
+		return 0;
+	if (g->p->delta)
+		return check_delta(g, e);
+	err_set(e, ERR_EXISTS, "%s is not empty", g->data);
+	return err_hint(e, "--delta makes of a data directory what the backup has");
+}
+
+static int check_space_folders(struct recovering *g, struct err *e)
+{
+	for (size_t i = 0; i < g->nspaces; i++) {
+		const struct recover_space *s = &g->spaces[i];
+		char *link = mem_printf("%s/pg_tblspc/%u", g->data, (unsigned)s->oid);
+		char *was = os_real_path(link), *is = os_real_path(s->location);
+		bool same = was != NULL && is != NULL && strcmp(was, is) == 0, empty = true;
+		int rc = is_empty(s->location, &empty, e);
+
+		free(link);
+		free(was);
+		free(is);
+		if (rc == -1)
+			return -1;
+		if (empty || (g->p->delta && same))
+			continue;
+		err_set(e, ERR_EXISTS, "tablespace %s: %s is not empty", s->name, s->location);
+		return err_hint(e, "--tablespace %s=FOLDER puts it elsewhere", s->name);
+	}
+	return 0;
+}
+
+/* ---- Space. */
+
+/* The nearest folder above that is there. */
+static char *there_above(const char *path)
+{
+	char *p = mem_strdup(path), *slash;
+
+	while (access(p, F_OK) != 0 && (slash = strrchr(p, '/')) != NULL && slash != p)
+		*slash = '\0';
+	return p;
+}
+
+static uint64_t log_bytes(const struct recovering *g)
+{
+	return g->pl.reach.n * g->pl.segment;
+}
+
+static int check_space(struct recovering *g, struct err *e)
+{
+	uint64_t need = g->pl.base->part->stats.bytes, left, all;
+	char *at = there_above(g->data);
+	bool empty;
+
+	if (is_empty(g->data, &empty, e) == -1) {
+		free(at);
+		return -1;
+	}
+	/* What a delta finds there already is not needed again. */
+	if (!empty)
+		need = 0;
+	need += log_bytes(g) + SPACE_SPARE;
+	if (os_space(at, &left, &all) == -1 || left >= need) {
+		free(at);
+		return 0;
+	}
+	err_set(e, ERR_NO_SPACE, "%s has %llu MiB left, and %llu MiB are needed (%llu of them log)",
+	    at, (unsigned long long)left >> 20, (unsigned long long)need >> 20,
+	    (unsigned long long)log_bytes(g) >> 20);
+	free(at);
+	return -1;
+}
+
+/* ---- All of it. */
+
+int recover_prepare(struct recovering *g, struct err *e)
+{
+	bool must = g->p->start || g->p->scratch;
+	struct err why;
+	int major = g->pl.major;
+
+	if (major > 0)
+		g->bin = pg_binaries_find(major, g->p->server.bin, must ? e : &why);
+	if (major > 0 && g->bin == NULL && must)
+		return -1;
+	if (check_target(g, e) == -1 || check_space_folders(g, e) == -1 || check_space(g, e) == -1)
+		return -1;
+	recover_say(g, "%s, %zu segments of the log%s", g->bin ? g->bin : "no programs of it here",
+	    g->pl.reach.n, g->p->delta ? ", delta" : "");
+	return 0;
+}

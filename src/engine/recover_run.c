@@ -1,0 +1,162 @@
+/* recover_run: see recover_internal.h. */
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "db/pg.h"
+#include "engine/recover_internal.h"
+#include "os/os.h"
+#include "os/os_child.h"
+
+#define SECOND   INT64_C(1000000000)
+#define STOP_FOR (INT64_C(120) * SECOND)
+
+enum { LOOK_MS = 5, PAUSE_EVERY = 10 /* looks */ };
+
+static int run_command(struct recovering *g, const char *command, struct err *e)
+{
+	const char *argv[] = {"/bin/sh", "-c", command, NULL};
+	struct os_child c = {.argv = argv, .timeout_ns = STOP_FOR};
+	int status;
+
+	if (os_child_run(&c, g->ctx, &status, e) == -1)
+		return err_wrap(e, "%s", command);
+	return status == 0 ? 0 : err_set(e, ERR_FAILED, "%s: exit status %d", command, status);
+}
+
+int recover_stop_old(struct recovering *g, struct err *e)
+{
+	struct clock *clock = os_clock();
+	int64_t until = clock->mono_ns(clock) + STOP_FOR;
+	int pid;
+
+	if (!pg_server_runs(g->data, &pid)) {
+		recover_say(g, "nothing runs there");
+		return 0;
+	}
+	if (run_command(g, g->p->stop_command, e) == -1)
+		return -1;
+	while (pg_server_runs(g->data, &pid)) {
+		if (clock->mono_ns(clock) >= until)
+			return err_set(e, ERR_BUSY, "process %d still runs on %s", pid, g->data);
+		if (ctx_check(g->ctx, e) == -1)
+			return -1;
+		poll(NULL, 0, LOOK_MS * 10);
+	}
+	recover_say(g, "%s", g->p->stop_command);
+	return 0;
+}
+
+/* ---- Waiting for the replay's end. */
+
+static enum pg_server_phase phase(struct recovering *g)
+{
+	return g->server ? pg_server_phase(g->server) : pg_server_phase_at(g->data);
+}
+
+/* Has it come to the target and waits there? */
+static bool is_paused(struct recovering *g)
+{
+	char *text = NULL;
+	struct pg *db;
+	struct err e;
+	bool is = false;
+
+	if (recover_connect(g, &db, &e) == -1)
+		return false;
+	if (pg_text(db, "SELECT pg_is_wal_replay_paused()", NULL, 0, &text, &e) == 0)
+		is = text != NULL && strcmp(text, "t") == 0;
+	free(text);
+	pg_close(db);
+	return is;
+}
+
+/* Why it ended, for those who do not know its log. */
+static int ended(struct recovering *g, struct err *e)
+{
+	if (g->server == NULL)
+		return err_set(e, ERR_FAILED, "the server on %s is not there any more", g->data);
+	pg_server_wait(g->server, PG_SERVER_READY, 0, NULL, e);
+	if (strstr(e->hint, "before configured recovery target was reached") != NULL)
+		return err_set(e, ERR_ABSENT, "the log ended before the target: %s", e->hint);
+	if (strstr(e->hint, "before consistent recovery point") != NULL)
+		return err_set(e, ERR_ABSENT,
+		    "the target is before the base backup's end: choose an older one: %s", e->hint);
+	return -1;
+}
+
+static int wait_replay(struct recovering *g, struct err *e)
+{
+	bool pause = g->p->action == RECOVER_PAUSE && g->pl.to.kind != RECOVER_LATEST;
+	bool shut = g->p->action == RECOVER_SHUTDOWN && g->pl.to.kind != RECOVER_LATEST;
+	bool seen = g->server != NULL;
+	enum pg_server_phase now;
+	unsigned looks = 0;
+
+	for (;; poll(NULL, 0, LOOK_MS)) {
+		now = phase(g);
+		if (recover_feed_check(g->feed, e) == -1 || ctx_check(g->ctx, e) == -1)
+			return -1;
+		if (now == PG_SERVER_ENDED && shut)
+			return 0;
+		if (now == PG_SERVER_ENDED && seen)
+			return ended(g, e);
+		seen |= now != PG_SERVER_ENDED;
+		if (now == PG_SERVER_READY)
+			return 0;
+		if (pause && now == PG_SERVER_STANDBY && looks++ % PAUSE_EVERY == 0 && is_paused(g))
+			return recover_feed_wait(g->feed, e);
+	}
+}
+
+/* ---- Starting. */
+
+static int start_server(struct recovering *g, struct err *e)
+{
+	struct pg_server_params p = g->p->server;
+	char *log = NULL;
+	int rc;
+
+	p.data = g->data;
+	p.bin = g->bin;
+	p.lasting = !g->p->scratch;
+	p.wait = PG_SERVER_STARTING;
+	if (p.lasting && p.log == NULL)
+		p.log = log = mem_printf("%s/holdfast-recover.log", g->data);
+	rc = pg_server_start(&p, g->ctx, &g->server, e);
+	free(log);
+	return rc;
+}
+
+int recover_start(struct recovering *g, struct err *e)
+{
+	struct err why;
+	int rc, pid;
+
+	if (g->p->start_command != NULL && !g->p->scratch)
+		rc = run_command(g, g->p->start_command, e);
+	else
+		rc = start_server(g, e);
+	if (rc == -1)
+		return -1;
+	rc = wait_replay(g, e);
+	if (rc == -1 && g->server != NULL) {
+		/* What could not get so far is not left half recovered and answering. */
+		pg_server_stop(g->server, &why);
+	} else if (rc == -1 && pg_server_runs(g->data, &pid)) {
+		kill(pid, SIGINT);
+	}
+	if (rc == -1)
+		return -1;
+	g->out->started = true;
+	g->out->promoted = phase(g) == PG_SERVER_READY;
+	g->out->segments = g->pl.reach.n;
+	recover_say(g, "%s, %llu segments of the log asked for",
+	    g->out->promoted                ? "recovered and promoted"
+	    : phase(g) == PG_SERVER_STANDBY ? "paused at the target"
+					    : "shut down at the target",
+	    (unsigned long long)recover_feed_asked(g->feed));
+	return 0;
+}

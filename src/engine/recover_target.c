@@ -1,0 +1,218 @@
+/* recover_target: see recover_target.h. */
+#include "engine/recover_target.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+#include "base/calendar.h"
+#include "base/mem.h"
+#include "engine/pg_binaries.h"
+
+#define SECOND_US INT64_C(1000000)
+
+static int parse_xid(const char *text, struct recover_target *out, struct err *e)
+{
+	char *end;
+	unsigned long v;
+
+	errno = 0;
+	v = strtoul(text, &end, 10);
+	/* Below 3 are none of users'. */
+	if (!isdigit((unsigned char)*text) || *end || errno || v < 3 || v > UINT32_MAX)
+		return err_set(e, ERR_USAGE, "'%s' is not a transaction's number", text);
+	out->kind = RECOVER_XID;
+	out->xid = (uint32_t)v;
+	return 0;
+}
+
+static int parse_name(const char *text, struct recover_target *out, struct err *e)
+{
+	if (*text == '\0' || strlen(text) >= RECOVER_NAME_MAX)
+		return err_set(
+		    e, ERR_USAGE, "a restore point's name has 1 to %d bytes", RECOVER_NAME_MAX - 1);
+	out->kind = RECOVER_NAME;
+	memcpy(out->name, text, strlen(text) + 1);
+	return 0;
+}
+
+/* Is it meant as a time?  2026-... */
+static bool looks_like_time(const char *s)
+{
+	for (int i = 0; i < 4; i++)
+		if (!isdigit((unsigned char)s[i]))
+			return false;
+	return s[4] == '-' && isdigit((unsigned char)s[5]);
+}
+
+static int parse_time(const char *text, struct recover_target *out, struct err *e)
+{
+	size_t n = strlen(text);
+	struct calendar_time t;
+	char *whole;
+	/* PostgreSQL writes an offset of whole hours so. */
+	bool hours = n > 13 && (text[n - 3] == '+' || text[n - 3] == '-') && strchr(text, ':') &&
+		     isdigit((unsigned char)text[n - 2]) && isdigit((unsigned char)text[n - 1]);
+	int rc;
+
+	whole = mem_printf("%s%s", text, hours ? ":00" : "");
+	rc = calendar_parse_time(whole, &t, e);
+	free(whole);
+	out->kind = RECOVER_TIME;
+	out->time_us = t.ns / 1000;
+	return rc;
+}
+
+int recover_target_parse(const char *text, struct recover_target *out, struct err *e)
+{
+	*out = (struct recover_target){0};
+	if (strcmp(text, "latest") == 0)
+		return 0;
+	if (strcmp(text, "immediate") == 0) {
+		out->kind = RECOVER_IMMEDIATE;
+		return 0;
+	}
+	if (strncmp(text, "xid:", 4) == 0)
+		return parse_xid(text + 4, out, e);
+	if (strncmp(text, "name:", 5) == 0)
+		return parse_name(text + 5, out, e);
+	out->kind = RECOVER_LSN;
+	if (pg_lsn_parse(strncmp(text, "lsn:", 4) == 0 ? text + 4 : text, &out->lsn))
+		return 0;
+	if (strncmp(text, "lsn:", 4) == 0) {
+		err_set(e, ERR_USAGE, "'%s' is not a position of the log", text + 4);
+		return err_hint(e, "like 16/B374D848");
+	}
+	if (looks_like_time(text))
+		return parse_time(text, out, e);
+	return parse_name(text, out, e);
+}
+
+const char *recover_lsn_text(uint64_t lsn, char out[RECOVER_LSN_TEXT])
+{
+	snprintf(
+	    out, RECOVER_LSN_TEXT, "%" PRIX32 "/%" PRIX32, (uint32_t)(lsn >> 32), (uint32_t)lsn);
+	return out;
+}
+
+const char *recover_time_text(int64_t us, char out[RECOVER_TARGET_TEXT])
+{
+	time_t s = (time_t)(us / SECOND_US);
+	int64_t rest = us % SECOND_US;
+	struct tm tm;
+
+	if (rest < 0) {
+		rest += SECOND_US;
+		s--;
+	}
+	gmtime_r(&s, &tm);
+	snprintf(out, RECOVER_TARGET_TEXT, "%04d-%02d-%02d %02d:%02d:%02d.%06d+00",
+	    tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
+	    (int)rest);
+	return out;
+}
+
+const char *recover_target_text(const struct recover_target *t, char out[RECOVER_TARGET_TEXT])
+{
+	char text[CALENDAR_TEXT], lsn[RECOVER_LSN_TEXT];
+
+	switch (t->kind) {
+	case RECOVER_IMMEDIATE:
+		return strcpy(out, "the end of the base backup");
+	case RECOVER_TIME:
+		snprintf(
+		    out, RECOVER_TARGET_TEXT, "%s", calendar_format_local(text, t->time_us * 1000));
+		return out;
+	case RECOVER_LSN:
+		snprintf(out, RECOVER_TARGET_TEXT, "LSN %s", recover_lsn_text(t->lsn, lsn));
+		return out;
+	case RECOVER_XID:
+		snprintf(out, RECOVER_TARGET_TEXT, "transaction %" PRIu32, t->xid);
+		return out;
+	case RECOVER_NAME:
+		snprintf(out, RECOVER_TARGET_TEXT, "restore point %s", t->name);
+		return out;
+	case RECOVER_LATEST:
+	case RECOVER_KINDS:
+		break;
+	}
+	return strcpy(out, "the latest");
+}
+
+/* ---- Settings. */
+
+static void put_setting(struct buf *out, const char *name, const char *value)
+{
+	buf_printf(out, "%s = '", name);
+	for (; *value; value++)
+		buf_printf(out, *value == '\'' || *value == '\\' ? "%c%c" : "%c", *value, *value);
+	buf_printf(out, "'\n");
+}
+
+void recover_settings_text(const struct recover_settings *s, struct buf *out)
+{
+	static const char *const actions[] = {"promote", "pause", "shutdown"};
+	char text[RECOVER_TARGET_TEXT], number[16];
+
+	put_setting(out, "restore_command", s->restore_command);
+	put_setting(out, "wal_recycle", "off"); /* no file of another segment's bytes */
+	snprintf(number, sizeof number, "%" PRIu32, s->timeline);
+	put_setting(out, "recovery_target_timeline", number);
+	switch (s->to.kind) {
+	case RECOVER_IMMEDIATE:
+		put_setting(out, "recovery_target", "immediate");
+		break;
+	case RECOVER_TIME:
+		put_setting(out, "recovery_target_time", recover_time_text(s->to.time_us, text));
+		break;
+	case RECOVER_LSN:
+		put_setting(out, "recovery_target_lsn", recover_lsn_text(s->to.lsn, text));
+		break;
+	case RECOVER_XID:
+		snprintf(number, sizeof number, "%" PRIu32, s->to.xid);
+		put_setting(out, "recovery_target_xid", number);
+		break;
+	case RECOVER_NAME:
+		put_setting(out, "recovery_target_name", s->to.name);
+		break;
+	case RECOVER_LATEST:
+	case RECOVER_KINDS:
+		return;
+	}
+	put_setting(out, "recovery_target_inclusive", "on");
+	put_setting(out, "recovery_target_action", actions[s->action]);
+}
+
+static bool is_ours(const char *line)
+{
+	static const char *const names[] = {"restore_command", "wal_recycle", "recovery_target",
+	    "recovery_target_timeline", "recovery_target_time", "recovery_target_lsn",
+	    "recovery_target_xid", "recovery_target_name", "recovery_target_inclusive",
+	    "recovery_target_action", "recovery_end_command", "archive_cleanup_command",
+	    "recovery_min_apply_delay", "recovery_init_sync_method"};
+	size_t n;
+
+	line += strspn(line, " \t");
+	n = strcspn(line, " \t=");
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (strlen(names[i]) == n && strncasecmp(line, names[i], n) == 0)
+			return true;
+	return false;
+}
+
+void recover_settings_strip(const char *text, struct buf *out)
+{
+	while (*text) {
+		size_t n = strcspn(text, "\n");
+
+		n += text[n] == '\n';
+		if (!is_ours(text))
+			buf_put(out, text, n);
+		text += n;
+	}
+}
