@@ -106,11 +106,11 @@ static char *map_params(const struct backup_pg_run *run, struct backup_map_param
 
 	*out = (struct backup_map_params){.wal = wal,
 	    .system = run->s.system,
-	    .timeline = run->s.label.timeline,
+	    .timeline = run->s.timeline,
 	    .segment = (uint32_t)run->s.segment_size,
 	    .block_size = run->s.block_size,
 	    .checksums = run->s.checksums,
-	    .end = run->s.label.start};
+	    .end = run->s.start};
 	return wal;
 }
 
@@ -199,7 +199,7 @@ static void set_mark(json_t *o, const struct backup_pg_run *run)
 	uint32_t mark;
 	struct err e;
 
-	if (backup_map_mark(&p, run->s.label.start, run->s.stop, &mark, &e) == 0) {
+	if (backup_map_mark(&p, run->s.start, run->s.stop, &mark, &e) == 0) {
 		snprintf(text, sizeof text, "%08x", mark);
 		json_object_set_new(o, "log_mark", json_string(text));
 	}
