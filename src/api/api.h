@@ -26,11 +26,22 @@
 struct api;
 
 /* What a system is declared as; texts are borrowed for the call, 0 and NULL: not said. */
+/* The receiver of a system's log, as it was a moment ago. */
+struct api_receiver {
+	const char *state;             /* "streaming", ... */
+	const char *why;               /* what is wrong; NULL: nothing */
+	const char *received, *stored; /* positions */
+	int64_t lag_ns; /* how long its oldest byte waits; or since when nothing comes */
+	uint64_t lag_bytes, slot_bytes, spool_bytes, gaps;
+	bool synchronous, spool_acks;
+};
+
 struct api_system {
 	const char *name, *tier, *node;
-	int64_t rpo_ns;    /* the age that its last success may have */
-	int64_t verify_ns; /* the same of its last verification */
-	int64_t next_ns;   /* its next run is due then (wall clock) */
+	int64_t rpo_ns;                      /* the age that its last success may have */
+	int64_t verify_ns;                   /* the same of its last verification */
+	int64_t next_ns;                     /* its next run is due then (wall clock) */
+	const struct api_receiver *receiver; /* NULL: there is none */
 };
 typedef int api_system_row(void *to, const struct api_system *s, struct err *e);
 

@@ -1,6 +1,8 @@
 /* api_metrics: see api_metrics.h. */
 #include "api/api_metrics.h"
 
+#include <string.h>
+
 #include "api/api_route.h"
 #include "base/hex.h"
 
@@ -55,6 +57,15 @@ GET(get_verify_age, age(x->system->verify_age_ns, v))
 GET(get_verify_target, age(x->system->verify_ns, v))
 GET(get_next, seconds(x->system->next_ns, v))
 VALUE(get_declared, x->system->declared)
+#define RECEIVER(name, expression)                                                                 \
+	GET(name, x->system->receiver.state != NULL && (*v = (double)(expression), true))
+RECEIVER(get_receiving, strcmp(x->system->receiver.state, "streaming") == 0)
+RECEIVER(get_log_lag, (double)x->system->receiver.lag_ns / 1e9)
+RECEIVER(get_log_lag_bytes, x->system->receiver.lag_bytes)
+RECEIVER(get_log_slot, x->system->receiver.slot_bytes)
+RECEIVER(get_log_spool, x->system->receiver.spool_bytes)
+RECEIVER(get_log_gaps, x->system->receiver.gaps)
+RECEIVER(get_spool_acks, x->system->receiver.spool_acks)
 GET(get_success, x->kind->success_id != 0 && seconds(x->kind->success_started_ns, v))
 GET(get_success_age,
     x->kind->success_id != 0 &&
@@ -94,6 +105,13 @@ static const struct metric {
     {"holdfast_verification_age_seconds", "gauge", "Since the last good verification began.", OF_SYSTEM, get_verify_age},
     {"holdfast_verification_target_seconds", "gauge", "What that may be.", OF_SYSTEM, get_verify_target},
     {"holdfast_next_run_timestamp_seconds", "gauge", "When the next run is due.", OF_SYSTEM, get_next},
+    {"holdfast_log_receiving", "gauge", "1: the system's log is received and stored.", OF_SYSTEM, get_receiving},
+    {"holdfast_log_lag_seconds", "gauge", "How long the oldest of it waits to be stored.", OF_SYSTEM, get_log_lag},
+    {"holdfast_log_lag_bytes", "gauge", "What the server has of it and the repository has not.", OF_SYSTEM, get_log_lag_bytes},
+    {"holdfast_log_slot_bytes", "gauge", "What the server keeps of it for us.", OF_SYSTEM, get_log_slot},
+    {"holdfast_log_spool_bytes", "gauge", "What of it waits on this machine's disk.", OF_SYSTEM, get_log_spool},
+    {"holdfast_log_gaps_total", "counter", "Gaps in it since its receiver was begun.", OF_SYSTEM, get_log_gaps},
+    {"holdfast_log_spool_acknowledges", "gauge", "1: commits are acknowledged by the spool alone.", OF_SYSTEM, get_spool_acks},
     {"holdfast_last_success_timestamp_seconds", "gauge", "When the last good run began.", OF_KIND, get_success},
     {"holdfast_last_success_age_seconds", "gauge", "Since then.", OF_KIND, get_success_age},
     {"holdfast_last_success_duration_seconds", "gauge", "How long it took.", OF_KIND, get_duration},

@@ -38,6 +38,17 @@ static const struct shape_field system_fields[] = {
     {"next_run", SHAPE_TIME, S(next_ns), "when the next one is due"},
     {"running", SHAPE_UINT, S(running), "runs that run"},
     {"queued", SHAPE_UINT, S(queued), "runs that wait"},
+    {"receiver", SHAPE_TEXT, S(receiver.state), "of its log: streaming, spooling, held, connecting, stopped, dead; null: it has none"},
+    {"receiver_error", SHAPE_TEXT, S(receiver.why), "what is wrong with it"},
+    {"log_synchronous", SHAPE_BOOL, S(receiver.synchronous), "do commits wait until they are stored?"},
+    {"log_spool_acks", SHAPE_BOOL, S(receiver.spool_acks), "are they acknowledged by the spool alone, for the repository is away?"},
+    {"log_received", SHAPE_TEXT, S(receiver.received), "position up to which its log was received"},
+    {"log_stored", SHAPE_TEXT, S(receiver.stored), "position up to which it is durable in the repository"},
+    {"log_lag", SHAPE_SECONDS, S(receiver.lag_ns), "seconds that the oldest of it waits to be stored"},
+    {"log_lag_bytes", SHAPE_U64, S(receiver.lag_bytes), "bytes that the server has and the repository has not"},
+    {"log_slot_bytes", SHAPE_U64, S(receiver.slot_bytes), "bytes that the server keeps for it"},
+    {"log_spool_bytes", SHAPE_U64, S(receiver.spool_bytes), "bytes in its spool"},
+    {"log_gaps", SHAPE_U64, S(receiver.gaps), "gaps that it met since it was begun"},
     {0},
 };
 

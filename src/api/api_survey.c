@@ -28,6 +28,7 @@ static struct survey_system *add_system(struct api_survey *s, const char *name)
 	memset(x, 0, sizeof *x);
 	x->name = mem_strdup(name);
 	x->rpo_ns = x->verify_ns = x->rpo_age_ns = x->verify_age_ns = -1;
+	x->receiver.lag_ns = -1;
 	return x;
 }
 
@@ -41,6 +42,13 @@ static int take_declared(void *to, const struct api_system *d, struct err *e)
 	x->rpo_ns = d->rpo_ns ? d->rpo_ns : -1;
 	x->verify_ns = d->verify_ns ? d->verify_ns : -1;
 	x->next_ns = d->next_ns;
+	if (d->receiver != NULL) {
+		x->receiver = *d->receiver;
+		x->receiver.state = copy(d->receiver->state);
+		x->receiver.why = copy(d->receiver->why);
+		x->receiver.received = copy(d->receiver->received);
+		x->receiver.stored = copy(d->receiver->stored);
+	}
 	return 0;
 }
 
@@ -183,6 +191,9 @@ static void judge(struct api_survey *s)
 	for (size_t i = 0; i < s->nsystems; i++) {
 		struct survey_system *x = &s->systems[i];
 
+		/* From its base on what was received comes back, too. */
+		if (x->receiver.lag_ns >= 0 && x->rpo_age_ns > x->receiver.lag_ns)
+			x->rpo_age_ns = x->receiver.lag_ns;
 		x->state = state_of(x);
 		x->rpo_missed = x->rpo_ns >= 0 && (x->rpo_age_ns < 0 || x->rpo_age_ns > x->rpo_ns);
 		s->missed += x->rpo_missed;
@@ -257,6 +268,10 @@ void api_survey_fini(struct api_survey *s)
 		free(s->systems[i].name);
 		free(s->systems[i].tier);
 		free(s->systems[i].node);
+		free((char *)s->systems[i].receiver.state);
+		free((char *)s->systems[i].receiver.why);
+		free((char *)s->systems[i].receiver.received);
+		free((char *)s->systems[i].receiver.stored);
 	}
 	for (size_t i = 0; i < s->nlatest; i++) {
 		free((char *)s->latest[i].system);

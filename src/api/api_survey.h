@@ -17,7 +17,8 @@ struct survey_system {
 	int64_t rpo_ns, verify_ns, next_ns; /* -1, -1, 0: not said */
 	int64_t rpo_age_ns, verify_age_ns;  /* -1: no success yet */
 	unsigned running, queued;
-	struct run_latest backup; /* zeroed: none yet; of all_latest */
+	struct api_receiver receiver; /* state NULL: there is none; texts are ours */
+	struct run_latest backup;     /* zeroed: none yet; of all_latest */
 };
 
 struct survey_repository {

@@ -13,7 +13,7 @@
 	(B(INIT) | B(BACKUP) | B(SNAPSHOTS) | B(LS) | B(FIND) | B(CAT) | B(DIFF) | B(RESTORE) |    \
 	    B(MOUNT) | B(CHECK) | B(FORGET) | B(PRUNE) | B(STATS) | B(COPY) | B(TAG) | B(KEY) |    \
 	    B(KIT) | B(RECOVER) | B(REPAIR) | B(CACHE) | B(DOCTOR) | B(CATALOG) | B(VERIFY) |      \
-	    B(LOG))
+	    B(LOG) | B(DRILL))
 #define OPENS (REPO & ~(B(INIT) | B(CACHE) | B(DOCTOR) | B(CATALOG) | B(LOG)))
 /* Those that choose among snapshots. */
 #define CHOOSE                                                                                     \
@@ -21,8 +21,9 @@
 	    B(STATS) | B(COPY) | B(TAG) | B(KIT))
 /* Those that work on several processors. */
 #define WORKERS                                                                                    \
-	(B(BACKUP) | B(RESTORE) | B(RECOVER) | B(CHECK) | B(REPAIR) | B(COPY) | B(KIT) | B(VERIFY))
-#define DAEMON   (B(SERVE) | B(RUN) | B(JOBS) | B(SCHEDULE) | B(WHY) | B(VERIFY))
+	(B(BACKUP) | B(RESTORE) | B(RECOVER) | B(CHECK) | B(REPAIR) | B(COPY) | B(KIT) |           \
+	    B(VERIFY) | B(DRILL))
+#define DAEMON   (B(SERVE) | B(RUN) | B(JOBS) | B(SCHEDULE) | B(WHY) | B(VERIFY) | B(DRILL))
 #define PROBLEMS OPENS
 
 /* clang-format off */
@@ -127,6 +128,13 @@ const struct opt_def opt_table[] = {
     {"level", 0, OPT_CHOICE, OPT_MAIN, "LEVEL", NULL, "standard|comprehensive", B(VERIFY), AT(level), OPT_NO_ENV, NULL,
         "standard: integrity, encryption, completeness; comprehensive: a sample restored, consistency and the time of a "
         "restore too (as the tier's verify says, or standard)"},
+    {"level", 0, OPT_CHOICE, OPT_MAIN, "LEVEL", NULL, "standard|comprehensive", B(DRILL), AT(level), OPT_NO_ENV, NULL,
+        "standard: it comes back and is what was stored; comprehensive: and answers the system's checks (as the "
+        "tier's drill says, or standard)"},
+    {"to", 0, OPT_STRING, OPT_MAIN, "POINT", NULL, NULL, B(DRILL), AT(drill_to), OPT_NO_ENV, NULL,
+        "a snapshot, or of a database a point as recover takes it (the newest)"},
+    {"keep", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(DRILL), AT(keep), OPT_NO_ENV, NULL,
+        "leave what was restored there, to be looked at; its server is stopped"},
     {"monitor", 0, OPT_LIST, OPT_MAIN, "NAME", NULL, NULL, B(VERIFY), AT(monitors), OPT_NO_ENV, NULL,
         "instead: look at this integrity monitor of the system, here; \"all\": at each"},
     {"accept", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(VERIFY), AT(accept), OPT_NO_ENV, NULL,
@@ -320,6 +328,8 @@ const struct opt_def opt_table[] = {
         "all of them before that time"},
     {"limit", 0, OPT_COUNT, OPT_WHICH, "N", NULL, NULL, B(SCHEDULE), AT(limit), OPT_NO_ENV, NULL,
         "only the next N (10, where --until does not say how far)"},
+    {"once", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(LOG), AT(once), OPT_NO_ENV, NULL,
+        "follow: end when all that the server has by now is stored"},
     {"system", 0, OPT_STRING, OPT_WHICH, "NAME", NULL, NULL, B(LOG), AT(system), 0, NULL,
         "the system whose log it is; the only one that is PostgreSQL's, or the one of this data directory"},
     {"foreground", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(LOG), AT(foreground), OPT_NO_ENV, NULL,

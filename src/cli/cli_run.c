@@ -225,7 +225,8 @@ static bool opens(struct cli *c)
 	bool import = c->args.cmd->id == CMD_KEY && strcmp(c->args.v[0], "import") == 0;
 
 	/* Without --repo a verification is a job at every place. */
-	if (c->args.cmd->id == CMD_VERIFY && (c->opt.repo == NULL || c->opt.repo[0] == '\0'))
+	if ((c->args.cmd->id == CMD_VERIFY || c->args.cmd->id == CMD_DRILL) &&
+	    (c->opt.repo == NULL || c->opt.repo[0] == '\0'))
 		return false;
 	return c->args.cmd->flags & CMD_OPENS && !import && !c->opt.rules && !find_is_for_all(c);
 }

@@ -308,6 +308,22 @@ const struct cmd_def cmd_table[CMD_COUNT] = {
 	    {"holdfast verify www --level comprehensive --foreground", "with a sample restored"},
 	    {"holdfast -r offsite verify www --read-data", "every byte that it needs there"},
 	    {"holdfast verify www --accept", "what its monitors saw is right"}}},
+    [CMD_DRILL] = {CMD_DRILL, "drill", "SYSTEM...", "Rehearse a recovery, and prove it",
+	"Restores the system's newest recovery point into a place apart from the machine (a folder "
+	"of its own, no network, another user, limits), starts its server where it is a database, "
+	"compares what came back with what the backup recorded and with what was proven before, "
+	"asks what its checks ask, measures, and takes everything down again, whatever "
+	"happens.\n\nThe record says how long each step took against the rto, how much would be "
+	"lost against the rpo, the score, and which isolation was had; it is signed, and stands in "
+	"the audit trail. What did not come back as it should exits with 21; what did, but too "
+	"late, with 40. Where it could not be tried the exit status is 1: that proves nothing "
+	"either way.\n\nWith --repo it is done here, else by the daemon or in the foreground, from "
+	"its first destination that answers.",
+	CMD_REPO | CMD_OPENS, 1, ANY, NULL, "11 21 40", cmd_drill,
+	{{"holdfast drill orders-db", "does the newest one come back, and how fast?"},
+	    {"holdfast -r offsite drill orders-db --level comprehensive", "from there, with checks"},
+	    {"holdfast -r main drill www --to 1a2b3c4d --keep", "that snapshot, to look around in"},
+	    {"holdfast -r main drill orders-db --to '2026-11-21 09:41:07+01'", "to a moment"}}},
     [CMD_CONFIG] = {CMD_CONFIG, "config", "check|show|schema|migrate FILE",
 	"Check, show or convert the configuration",
 	"check reads the configuration and says what is wrong with it, and where. show prints it "
@@ -361,7 +377,8 @@ const struct cmd_def cmd_table[CMD_COUNT] = {
 	{{"holdfast doctor", "all that is declared"},
 	    {"holdfast -r /srv/backup doctor", "one repository"},
 	    {"holdfast doctor --bundle support.tar.gz", "to be handed on"}}},
-    [CMD_LOG] = {CMD_LOG, "log", "push FILE|get NAME DEST|list [SYSTEM]|verify [SYSTEM]",
+    [CMD_LOG] = {CMD_LOG, "log",
+	"push FILE|get NAME DEST|list [SYSTEM]|verify [SYSTEM]|follow [SYSTEM]",
 	"Archive a database's log, and bring it back",
 	"push stores a file of PostgreSQL's log and exits with 0 when it is durable, as "
 	"archive_command wants it: archive_command = 'holdfast log push %p'. A running daemon is "
@@ -374,8 +391,11 @@ const struct cmd_def cmd_table[CMD_COUNT] = {
 	"recovery instead of ending it early.\n\nlist shows what is there: ranges, gaps, base "
 	"backups, and to when a database can be brought back. verify reads all of it, and exits "
 	"with "
-	"20 for damage or a gap.",
-	CMD_REPO, 1, 3, "push|get|list|verify", "20 126", cmd_log,
+	"20 for damage or a gap.\n\nfollow receives the log as the server writes it, over a "
+	"replication "
+	"slot, until Ctrl-C; with --once only what is there now. A daemon does that by itself for "
+	"systems whose source says receive: {enabled: yes}.",
+	CMD_REPO, 1, 3, "push|get|list|verify|follow", "20 126", cmd_log,
 	{{"holdfast log push --system orders-db pg_wal/000000010000000000000042", "store a file"},
 	    {"holdfast log get 000000010000000000000042 pg_wal/RECOVERYXLOG", "bring it back"},
 	    {"holdfast log list orders-db", "what is there, and to when it reaches"},
@@ -413,6 +433,7 @@ const struct cmd_exit cmd_exits[] = {
     {11, "the repository or a resource is busy"},
     {12, "wrong password or key"},
     {20, "damage or tampering was found"},
+    {21, "a drill failed"},
     {40, "an objective is missed"},
     {126, "log get could not tell whether the file is there: PostgreSQL's recovery stops"},
     {130, "interrupted"},

@@ -128,7 +128,9 @@ int cmd_log(struct cli *c, struct err *e)
 		const char *word;
 		size_t least, most;
 		int (*run)(struct cli *c, struct err *e);
-	} words[] = {{"push", 2, 2, cmd_log_push}};
+	} words[] = {{"push", 2, 2, cmd_log_push}, {"get", 3, 3, cmd_log_get},
+	    {"list", 1, 2, cmd_log_list}, {"verify", 1, 2, cmd_log_verify},
+	    {"follow", 1, 2, cmd_log_follow}};
 	const char *word = c->args.v[0];
 
 	for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
@@ -138,8 +140,8 @@ int cmd_log(struct cli *c, struct err *e)
 			return words[i].run(c, e);
 		err_set(e, ERR_USAGE, "log %s: %s", word,
 		    c->args.n < words[i].least ? "something is missing" : "that is too much");
-		return err_hint(
-		    e, "log push FILE | get NAME DEST | list [SYSTEM] | verify [SYSTEM]");
+		return err_hint(e, "log push FILE | get NAME DEST | list [SYSTEM] | verify "
+				   "[SYSTEM] | follow [SYSTEM]");
 	}
 	return err_set(e, ERR_BUG, "log %s", word);
 }

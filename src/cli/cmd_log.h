@@ -7,7 +7,9 @@
 int cmd_log_push(struct cli *c, struct err *e);   /* cmd_log.c */
 int cmd_log_get(struct cli *c, struct err *e);    /* cmd_log_get.c */
 int cmd_log_list(struct cli *c, struct err *e);   /* cmd_log_list.c */
-int cmd_log_verify(struct cli *c, struct err *e); /* cmd_log_verify.c */
+int cmd_log_verify(struct cli *c, struct err *e); /* cmd_log_list.c */
+
+int cmd_log_follow(struct cli *c, struct err *e); /* cmd_log_follow.c */
 
 /* What `log get` exits with: 1 only for what is proven absent, CLI_STOP for all else. */
 enum { CLI_STOP = 126 };

@@ -118,13 +118,53 @@ static void systems_text(struct cli *c, const json_t *list)
 	text_table_fini(&t);
 }
 
+static void add_receiver(struct cli *c, struct text_table *t, const json_t *o)
+{
+	struct survey_system x = {.name = NULL};
+	char lag[64] = "", a[32], slot[32], spool[32], gaps[24], state[64];
+	const struct api_receiver *r = &x.receiver;
+
+	shape_read(&shape_system, o, &x);
+	if (r->state == NULL)
+		return;
+	if (r->lag_ns >= 0 && r->received != NULL)
+		snprintf(lag, sizeof lag, "%s", text_seconds(a, (double)r->lag_ns / 1e9));
+	snprintf(gaps, sizeof gaps, "%" PRIu64, r->gaps);
+	snprintf(state, sizeof state, "%s%s", r->state,
+	    r->spool_acks    ? ", SPOOL ALONE"
+	    : r->synchronous ? ", synchronous"
+			     : "");
+	text_row(t, (const char *const[]){shown(c, x.name), state, shown(c, r->stored), lag,
+			text_bytes(slot, r->slot_bytes), text_bytes(spool, r->spool_bytes),
+			r->gaps ? gaps : "", r->why ? out_str(c, r->why) : ""});
+}
+
+static void receivers_text(struct cli *c, const json_t *list)
+{
+	struct text_table t = {.align = "<<<>>>><", .ncols = 8, .head = true};
+	struct buf b = {0};
+	const json_t *o;
+	size_t i;
+
+	text_row(&t, (const char *const[]){"Log of", "Receiver", "Stored up to", "Behind",
+			 "Kept by the server", "Spool", "Gaps", "Problem"});
+	json_array_foreach(list, i, o) add_receiver(c, &t, o);
+	if (t.nrows > 1)
+		text_table_put(&b, &t);
+	out_list(c, "%s%s", b.n ? "\n" : "", buf_cstr(&b));
+	buf_fini(&b);
+	text_table_fini(&t);
+}
+
 /* What a table shows of a system: of a thousand the rest is most of the work. */
 static const char *wanted(const struct cli *c)
 {
 	return c->out.json
 		   ? NULL
 		   : "name,state,declared,rpo_missed,last_run,last_status,last_success,rpo_age,"
-		     "rpo_target,next_run,running,queued";
+		     "rpo_target,next_run,running,queued,receiver,receiver_error,log_synchronous,"
+		     "log_spool_acks,log_received,log_stored,log_lag,log_slot_bytes,"
+		     "log_spool_bytes,log_gaps";
 }
 
 /* ---- From the catalog. */
@@ -214,6 +254,7 @@ int cmd_status(struct cli *c, struct err *e)
 		daemon_text(c, json_object_get(o, "daemon"));
 		repositories_text(c, json_object_get(o, "repositories"));
 		systems_text(c, json_object_get(o, "systems"));
+		receivers_text(c, json_object_get(o, "systems"));
 	}
 	if (rc == 0)
 		rc = missed(o, e);

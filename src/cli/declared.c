@@ -6,6 +6,9 @@
 
 #include "base/mem.h"
 #include "base/near.h"
+#include "db/pg_wal_message.h"
+#include "engine/follow_state.h"
+#include "os/os.h"
 
 const struct world_system *declared_system(
     const struct world *w, const char *name, enum err_kind kind, struct err *e)
@@ -59,11 +62,52 @@ static int by_name(const void *a, const void *b)
 	return strcmp((*x)->item.name, (*y)->item.name);
 }
 
+/* Of the receiver of its log, if it is to have one: texts are in *f. */
+struct received {
+	struct follow_state f;
+	struct api_receiver r;
+	char at[PG_WAL_LSN_TEXT], stored[PG_WAL_LSN_TEXT];
+};
+
+static const struct api_receiver *receiver_of(
+    const struct world_system *s, const char *place, int64_t now_ns, struct received *x)
+{
+	const struct world_source *src = world_source_of(s, WORLD_POSTGRESQL);
+	struct err e;
+
+	if (src == NULL || !src->postgresql.receive.enabled ||
+	    (s->node != NULL && strcmp(s->node, os_host()) != 0))
+		return NULL;
+	x->r = (struct api_receiver){.state = "never", .lag_ns = -1};
+	if (follow_state_read(place, s->item.name, src->part, &x->f, &e) == -1)
+		return &x->r;
+	x->r = (struct api_receiver){.state = follow_phase_name(x->f.phase),
+	    .why = x->f.why[0] ? x->f.why : NULL,
+	    .received = x->f.received ? pg_wal_lsn(x->f.received, x->at) : NULL,
+	    .stored = x->f.durable ? pg_wal_lsn(x->f.durable, x->stored) : NULL,
+	    .lag_ns = x->f.lag_ns,
+	    .lag_bytes = x->f.lag_bytes,
+	    .slot_bytes = x->f.slot_bytes,
+	    .spool_bytes = x->f.spool_bytes,
+	    .gaps = x->f.gaps,
+	    .synchronous = x->f.synchronous,
+	    .spool_acks = x->f.spool_acks};
+	/* While nothing comes, what the server has written since may be lost, too. */
+	if (x->f.phase == FOLLOW_CONNECTING)
+		x->r.lag_ns += now_ns - x->f.since_ns;
+	else if (x->f.phase == FOLLOW_DEAD || x->f.phase == FOLLOW_STOPPED)
+		x->r.lag_ns += now_ns - x->f.at_ns;
+	if (x->r.lag_ns < 0)
+		x->r.lag_ns = 0;
+	return &x->r;
+}
+
 int declared_systems(const struct world *w, declared_times *times, void *arg, int64_t now_ns,
     api_system_row *each, void *to, struct err *e)
 {
 	const struct world_system **v = mem_alloc((w->systems.n + 1) * sizeof(void *));
 	int64_t now_s = now_ns / CALENDAR_SECOND, due, start;
+	char *place = os_state_dir();
 	enum times_what what;
 	int rc = 0;
 
@@ -72,11 +116,13 @@ int declared_systems(const struct world *w, declared_times *times, void *arg, in
 	qsort(v, w->systems.n, sizeof *v, by_name);
 	for (size_t i = 0; rc == 0 && i < w->systems.n; i++) {
 		const struct world_times *t = times(arg, v[i]);
+		struct received received;
 		struct api_system row = {.name = v[i]->item.name,
 		    .tier = v[i]->tier,
 		    .node = v[i]->node,
 		    .rpo_ns = length(&world_tier(w, v[i]->tier)->rpo.target)};
 
+		row.receiver = receiver_of(v[i], place, now_ns, &received);
 		if (t != NULL)
 			row.verify_ns = declared_every_ns(t, TIMES_VERIFY, now_s);
 		if (t != NULL && !v[i]->paused &&
@@ -84,6 +130,7 @@ int declared_systems(const struct world *w, declared_times *times, void *arg, in
 			row.next_ns = start * CALENDAR_SECOND;
 		rc = each(to, &row, e);
 	}
+	free(place);
 	free(v);
 	return rc;
 }

@@ -47,6 +47,11 @@ static uint64_t system_of_data(const char *data)
 	return ok ? cursor_u64(&c) : 0;
 }
 
+uint64_t log_place_here(void)
+{
+	return system_of_data(".");
+}
+
 static const struct world_source *pg_of(const struct world_system *s)
 {
 	return world_source_of(s, WORLD_POSTGRESQL);

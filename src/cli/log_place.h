@@ -40,8 +40,10 @@ bool log_place_may(const struct log_place *p, uid_t who);
 int log_place_push(
     struct log_place *p, const char *name, int fd, enum log_put_outcome *out, struct err *e);
 
-/* The system and the stream's first 40 bytes that an open file names; 0 for what names none. */
+/* The database's identifier that an open file of the log names, or the data directory that is the
+ * current one; 0: none. */
 uint64_t log_file_system(int fd);
+uint64_t log_place_here(void);
 
 /*
  * To read: the repositories in the order in which they are asked, opened; ERR_ABSENT after the last

@@ -19,6 +19,7 @@ static const struct field receive_rows[] = {
     {"slot", FIELD_TEXT, R(slot), false, NULL, NULL, "the replication slot, made where it is not there; holdfast"},
     {"application", FIELD_TEXT, R(application), false, NULL, NULL, "the name in synchronous_standby_names; left out: the slot's"},
     {"synchronous", FIELD_FLAG, R(synchronous), false, NULL, NULL, "does a commit wait until its WAL is in the repository?"},
+    {"every", FIELD_DURATION, R(every), false, NULL, NULL, "how long WAL of a segment that is not full may wait; 2s"},
     {"synchronous_wait", FIELD_DURATION, R(synchronous_wait), false, NULL, NULL, "for how long commits may wait while the repository is away"},
     {0},
 };

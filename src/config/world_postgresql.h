@@ -20,6 +20,7 @@ struct world_pg_receive {
 	char *slot;        /* NULL: holdfast */
 	char *application; /* as in synchronous_standby_names; NULL: the slot's name */
 	bool synchronous;  /* a commit waits until its WAL is in the repository */
+	struct calendar_duration every; /* 0: not said */
 	struct calendar_duration synchronous_wait; /* 0: for ever; then it goes on without */
 };
 

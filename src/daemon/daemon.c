@@ -122,6 +122,7 @@ static void stop(struct daemon *d)
 	for (struct child *c = d->children; c != NULL; c = c->next)
 		child_stop(c);
 	daemon_monitor_stop(d);
+	daemon_follow_stop(d);
 	if (d->running == 0)
 		uv_stop(&d->loop);
 }
@@ -151,6 +152,7 @@ static void reload(struct daemon *d)
 	if (daemon_load(d, &e) == 0) {
 		daemon_changes_stop(d);
 		daemon_changes_start(d);
+		daemon_follow_reload(d);
 		daemon_tell(d, "config.reloaded", EVENT_INFO, NULL, 0, "%zu systems", d->nsystems);
 		daemon_record_config(d, NULL);
 	} else {
@@ -194,6 +196,7 @@ static void on_timer(uv_timer_t *t)
 	daemon_dispatch(d);
 	daemon_watch_rpo(d, now);
 	daemon_monitor_tick(d, now);
+	daemon_follow_tick(d);
 	daemon_watch_thaws(d);
 	trim(d, now);
 	if (d->p->hooks.tick != NULL)
@@ -335,6 +338,7 @@ int daemon_run(const struct daemon_params *p, struct ctx *ctx, struct err *e)
 	daemon_drop_kept(&d);
 	free(d.thaws);
 	daemon_monitor_free(&d);
+	daemon_follow_free(&d);
 	daemon_plan_free(&d);
 	catalog_close(d.catalog);
 	os_close(d.lock);

@@ -25,7 +25,7 @@ enum {
 struct planned {
 	const struct world_system *system; /* of daemon->world */
 	struct world_times *times;
-	int64_t settled_s[3]; /* of backups; of verifications; of copies */
+	int64_t settled_s[4]; /* of backups; of verifications; of copies; of drills */
 	int64_t next_s;
 	int64_t passed_over;        /* the open run on whose account one was skipped last */
 	enum event_level rpo;       /* what was told of it: EVENT_INFO while it is kept */
@@ -79,7 +79,8 @@ struct daemon {
 	struct upkept *upkept;
 	size_t nupkept;
 	struct child *children;
-	struct watcher *watchers; /* daemon_monitor.c: at monitors */
+	struct watcher *watchers;   /* daemon_monitor.c: at monitors */
+	struct follower *followers; /* daemon_follow.c: receivers of logs */
 	size_t monitor_turn;
 	unsigned running;
 	struct run *orphans; /* runs that the last daemon began, and that end by themselves */
@@ -160,6 +161,12 @@ void daemon_monitor_stop(struct daemon *d);
 void daemon_monitor_free(struct daemon *d); /* after the loop's end */
 /* Is the run that is due not to be, for a monitor holds the system?  1 (recorded once), 0, -1. */
 int daemon_held(struct daemon *d, struct planned *p, struct run r, struct err *e);
+
+/* daemon_follow.c: receivers of databases' logs */
+void daemon_follow_tick(struct daemon *d);
+void daemon_follow_reload(struct daemon *d); /* each begins anew */
+void daemon_follow_stop(struct daemon *d);
+void daemon_follow_free(struct daemon *d); /* after the loop's end */
 
 /* daemon_catalog.c: a file that was moved away: what is there now is our catalog. */
 void daemon_look_at_catalog(struct daemon *d);

@@ -330,6 +330,8 @@ static char *key_of(const char *event, const char *system, const char *text)
 		return mem_strdup("config");
 	if (strncmp(event, "rpo.", 4) == 0)
 		return mem_printf("rpo/%s", system);
+	if (strncmp(event, "log.", 4) == 0 && strcmp(event, "log.gap") != 0)
+		return mem_printf("log/%s", system);
 	if (strncmp(event, "changes.", 8) == 0)
 		return mem_printf("changes/%s", system);
 	if (strncmp(event, "monitor.", 8) == 0) /* its name is what the text begins with */
@@ -352,8 +354,8 @@ static char *subject_of(const char *event, const char *system, const char *text)
 
 static bool is_recovered(const char *event)
 {
-	static const char *const names[] = {
-	    "config.reloaded", "rpo.kept", "monitor.kept", "changes.watched"};
+	static const char *const names[] = {"config.reloaded", "rpo.kept", "monitor.kept",
+	    "changes.watched", "log.started", "log.caught_up"};
 
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
 		if (strcmp(event, names[i]) == 0)

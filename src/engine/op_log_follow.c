@@ -124,6 +124,7 @@ int op_log_follow(const struct follow_params *p, struct ctx *ctx, struct err *e)
 	f->p = p;
 	f->ctx = ctx;
 	f->quiet_ns = follow_now();
+	f->st.since_ns = os_clock()->wall_ns(os_clock());
 	snprintf(f->st.system, sizeof f->st.system, "%s", p->system);
 	snprintf(f->st.source, sizeof f->st.source, "%s", p->source);
 	snprintf(f->st.slot, sizeof f->st.slot, "%s", p->slot);

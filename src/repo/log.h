@@ -98,6 +98,10 @@ int log_each(struct repo *r, log_visit *visit, void *arg, struct err *e);
 /* The streams that are there; new, with free. */
 int log_streams(struct repo *r, uint8_t (**v)[LOG_STREAM], size_t *n, struct err *e);
 
+/* Those of them that are of this source of this system: the own domain's first; new, with free. */
+int log_find(struct repo *r, const char *system, const char *source, uint8_t (**v)[LOG_STREAM],
+    size_t *n, struct err *e);
+
 /*
  * One stretch, whole and checked, into out (reset first).  Damage is read through where its parity
  * allows.
@@ -121,8 +125,11 @@ void log_reader_close(struct log_reader *rd); /* NULL does nothing */
 int log_reader_get(struct log_reader *rd, uint32_t timeline, uint64_t start, uint64_t end,
     struct buf *out, uint64_t *have, struct err *e);
 int log_reader_history(struct log_reader *rd, uint32_t timeline, struct buf *out, struct err *e);
-/* Is anything of the timeline (0: of any later one, too) known that ends beyond this? */
+/* Is anything of the timeline known that ends beyond this?  And that begins before? */
 bool log_reader_goes_on(const struct log_reader *rd, uint32_t timeline, uint64_t position);
+bool log_reader_comes_from(const struct log_reader *rd, uint32_t timeline, uint64_t position);
+/* What is known to be there, as log_list gives it; the reader's, until its next get. */
+const struct log_at *log_reader_list(const struct log_reader *rd, size_t *n);
 
 /* ---- What a list of stretches reaches. */
 

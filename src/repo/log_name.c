@@ -270,3 +270,34 @@ int log_streams(struct repo *r, uint8_t (**v)[LOG_STREAM], size_t *n, struct err
 	*n = s.n;
 	return 0;
 }
+
+int log_find(struct repo *r, const char *system, const char *source, uint8_t (**v)[LOG_STREAM],
+    size_t *n, struct err *e)
+{
+	uint8_t(*all)[LOG_STREAM], own[LOG_STREAM];
+	size_t count, kept = 0;
+
+	if (log_streams(r, &all, &count, e) == -1)
+		return -1;
+	log_stream(r, system, source, own);
+	for (size_t i = 0; i < count; i++) {
+		bool fits = false;
+
+		for (size_t d = 0; d < r->ndomains && !fits; d++) {
+			uint8_t stream[LOG_STREAM];
+
+			stream_of(r, &r->domains[d], system, source, stream);
+			fits = memcmp(stream, all[i], LOG_STREAM) == 0;
+		}
+		if (!fits)
+			continue;
+		memmove(all[kept++], all[i], LOG_STREAM);
+		if (memcmp(all[kept - 1], own, LOG_STREAM) == 0) {
+			memcpy(all[kept - 1], all[0], LOG_STREAM);
+			memcpy(all[0], own, LOG_STREAM);
+		}
+	}
+	*v = all;
+	*n = kept;
+	return 0;
+}

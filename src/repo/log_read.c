@@ -317,6 +317,21 @@ bool log_reader_goes_on(const struct log_reader *rd, uint32_t timeline, uint64_t
 	return false;
 }
 
+bool log_reader_comes_from(const struct log_reader *rd, uint32_t timeline, uint64_t position)
+{
+	for (size_t i = 0; i < rd->n; i++)
+		if (rd->v[i].kind == LOG_SEGMENT && rd->v[i].timeline == timeline &&
+		    rd->v[i].start < position)
+			return true;
+	return false;
+}
+
+const struct log_at *log_reader_list(const struct log_reader *rd, size_t *n)
+{
+	*n = rd->n;
+	return rd->v;
+}
+
 int log_reader_history(struct log_reader *rd, uint32_t timeline, struct buf *out, struct err *e)
 {
 	struct err why = {.kind = ERR_NONE};

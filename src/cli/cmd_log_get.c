@@ -1,0 +1,301 @@
+/*
+ * log get: a file of the log for restore_command.  PostgreSQL asks for one after the other, each by
+ * a process of its own: so the first leaves one behind that reads ahead, into a folder beside the
+ * destination, and the following only rename what is there.
+ *
+ * Who reads ahead holds a lock there, and says in `next` what it fetches just now.  It ends when
+ * the log does, or when nobody has taken anything for a minute, and leaves nothing.
+ */
+#include "cli/cmd_log.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "cli/log_fetch.h"
+#include "os/os.h"
+
+enum {
+	AHEAD_FILES = 8,
+	AHEAD_BYTES = 256 << 20,
+	IDLE_S = 60,
+	PATIENCE_S = 60, /* for what may pass: a store that is away */
+	POLL_NS = 2000000,
+};
+
+struct get {
+	struct cli *c;
+	const char *name, *dest;
+	char *dir, *ahead; /* of dest; in it */
+	int dir_fd, ahead_fd, lock;
+	struct wal_file file;
+	struct log_fetch *fetch;
+	struct buf bytes;
+};
+
+static int64_t now(const struct get *g)
+{
+	return os_clock_of(g->c->ctx)->mono_ns(os_clock_of(g->c->ctx));
+}
+
+/* ---- The folder. */
+
+static bool open_ahead(struct get *g, bool make)
+{
+	if (g->ahead_fd == -1 && make)
+		(void)!mkdir(g->ahead, 0700);
+	if (g->ahead_fd == -1)
+		g->ahead_fd = os_open(g->ahead, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+	if (g->ahead_fd != -1 && g->lock == -1)
+		g->lock = os_openat(
+		    g->ahead_fd, "lock", O_RDWR | O_NOFOLLOW | (make ? O_CREAT : 0), 0600);
+	return g->lock != -1;
+}
+
+/* Does nobody read ahead?  Then the lock is ours. */
+static bool take_lock(struct get *g)
+{
+	bool busy = false;
+	struct err ignored;
+
+	return os_lock(g->lock, false, &busy, &ignored) == 0 && !busy;
+}
+
+/* Of somebody who died, or of another recovery: what is there is not believed. */
+static void sweep(struct get *g, bool all)
+{
+	int fd = os_openat(g->ahead_fd, ".", O_RDONLY | O_DIRECTORY, 0);
+	DIR *d = fd == -1 ? NULL : fdopendir(fd);
+
+	for (struct dirent *x; d != NULL && (x = readdir(d)) != NULL;)
+		if (x->d_name[0] != '.' && (all || strcmp(x->d_name, "lock") != 0))
+			os_unlinkat(g->ahead_fd, x->d_name, 0);
+	if (d != NULL)
+		closedir(d);
+	else
+		os_close(fd);
+}
+
+static bool is_next(const struct get *g)
+{
+	char text[WAL_FILE_NAME] = "";
+	int fd = os_openat(g->ahead_fd, "next", O_RDONLY | O_NOFOLLOW, 0);
+
+	if (fd != -1)
+		os_pread_full(fd, text, sizeof text - 1, 0);
+	os_close(fd);
+	return strcmp(text, g->name) == 0;
+}
+
+/* What was read ahead; waited for where it comes just now. */
+static bool take_ahead(struct get *g)
+{
+	int64_t until = now(g) + PATIENCE_S * CALENDAR_SECOND;
+	bool coming = true;
+
+	if (g->file.kind != WAL_FILE_SEGMENT || !open_ahead(g, false))
+		return false;
+	while (!take_lock(g) && now(g) < until) {
+		if (os_renameat(g->ahead_fd, g->name, AT_FDCWD, g->dest) == 0)
+			return true;
+		if (!coming)
+			return false;
+		coming = is_next(g); /* once more after it was: it may have come in between */
+		os_sleep_ns(g->c->ctx, coming ? POLL_NS : 0);
+	}
+	return false;
+}
+
+/* ---- Writing. */
+
+static int write_at(int dir, const char *name, const struct buf *b, struct err *e)
+{
+	char *temp = mem_printf("%s.holdfast", name);
+	int fd, rc;
+
+	os_unlinkat(dir, temp, 0);
+	fd = os_openat(dir, temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+	rc = fd == -1 || os_write_all(fd, b->p, b->n) == -1 ? err_sys(e, "%s", temp) : 0;
+	if (fd != -1 && os_close_written(fd) == -1 && rc == 0)
+		rc = err_sys(e, "%s", temp);
+	if (rc == 0 && os_renameat(dir, temp, dir, name) == -1)
+		rc = err_sys(e, "%s", name);
+	if (rc == -1)
+		os_unlinkat(dir, temp, 0);
+	free(temp);
+	return rc;
+}
+
+/* ---- Reading ahead: a process of its own from here on. */
+
+static void to_nothing(void)
+{
+	int fd = os_open("/dev/null", O_RDWR, 0);
+
+	for (int i = 0; fd != -1 && i < 3; i++)
+		dup2(fd, i);
+	if (fd > 2)
+		os_close(fd);
+}
+
+struct ahead {
+	char names[AHEAD_FILES][WAL_FILE_NAME];
+	unsigned n, most;
+	int64_t taken_ns; /* somebody took something */
+};
+
+static void look_who_took(struct get *g, struct ahead *a)
+{
+	struct stat st;
+
+	for (unsigned i = 0; i < a->n;)
+		if (os_fstatat(g->ahead_fd, a->names[i], &st, AT_SYMLINK_NOFOLLOW) == 0) {
+			i++;
+		} else {
+			memmove(a->names[i], a->names[i + 1], (a->n - i - 1) * sizeof a->names[0]);
+			a->n--;
+			a->taken_ns = now(g);
+		}
+}
+
+/* False when nobody wants anything any more. */
+static bool wait_for_room(struct get *g, struct ahead *a, unsigned room)
+{
+	struct stat st;
+
+	for (look_who_took(g, a); a->n > room; look_who_took(g, a)) {
+		if (now(g) - a->taken_ns > IDLE_S * CALENDAR_SECOND || ctx_cancelled(g->c->ctx) ||
+		    stat(g->dir, &st) == -1)
+			return false;
+		os_sleep_ns(g->c->ctx, POLL_NS);
+	}
+	return true;
+}
+
+static bool say_next(struct get *g, const char *name)
+{
+	struct buf b = {0};
+	struct err e;
+	int rc;
+
+	buf_put_span(&b, span_str(name));
+	rc = write_at(g->ahead_fd, "next", &b, &e);
+	buf_fini(&b);
+	return rc == 0;
+}
+
+static void read_ahead(struct get *g)
+{
+	uint32_t size = log_fetch_size(g->fetch);
+	struct ahead a = {.taken_ns = now(g), .most = AHEAD_BYTES / size};
+	enum log_found found;
+	uint64_t at = 0;
+	struct err e;
+
+	a.most = a.most < 1 ? 1 : a.most > AHEAD_FILES ? AHEAD_FILES : a.most;
+	for (bool go = wal_file_start(&g->file, size, &at); go;) {
+		char name[WAL_FILE_NAME];
+
+		at += size;
+		wal_file_name(name, g->file.timeline, at, size);
+		go = wait_for_room(g, &a, a.most - 1) && say_next(g, name) &&
+		     wal_file_parse(name, &g->file, &e) == 0 &&
+		     log_fetch(g->fetch, &g->file, &g->bytes, &found, &e) == 0 &&
+		     found == LOG_WHOLE && write_at(g->ahead_fd, name, &g->bytes, &e) == 0;
+		if (go)
+			memcpy(a.names[a.n++], name, sizeof name);
+	}
+	os_unlinkat(g->ahead_fd, "next", 0);
+	wait_for_room(g, &a, 0);
+	sweep(g, true);
+	os_unlinkat(g->dir_fd, ".holdfast-ahead", AT_REMOVEDIR);
+}
+
+static void leave_one_behind(struct get *g)
+{
+	if (!open_ahead(g, true) || !take_lock(g))
+		return;
+	sweep(g, false);
+	if (fork() != 0)
+		return;
+	setsid();
+	to_nothing();
+	if (chdir("/") == 0 || true)
+		read_ahead(g);
+	_exit(0);
+}
+
+/* ---- Once. */
+
+static int fetch_once(struct get *g, enum log_found *found, struct err *e)
+{
+	int64_t until = now(g) + PATIENCE_S * CALENDAR_SECOND;
+
+	for (int64_t wait = CALENDAR_SECOND / 4;; wait *= 2) {
+		if (log_fetch(g->fetch, &g->file, &g->bytes, found, e) == 0)
+			return 0;
+		if (!err_info(e->kind)->retry || now(g) + wait > until ||
+		    ctx_check(g->c->ctx, e) == -1)
+			return -1;
+		os_sleep_ns(g->c->ctx, wait);
+	}
+}
+
+static int get(struct get *g, struct err *e)
+{
+	enum log_found found;
+
+	if (take_ahead(g))
+		return 0;
+	if (fetch_once(g, &found, e) == -1)
+		return -1;
+	if (found == LOG_ABSENT) {
+		g->c->proven_absent = true;
+		g->c->wanted =
+		    !g->c->opt.verbose; /* at the end of every log it is asked for more */
+		return err_set(e, ERR_ABSENT, "%s is not there", g->name);
+	}
+	if (write_at(AT_FDCWD, g->dest, &g->bytes, e) == -1)
+		return -1;
+	if (found == LOG_WHOLE && g->file.kind == WAL_FILE_SEGMENT)
+		leave_one_behind(g);
+	return 0;
+}
+
+int cmd_log_get(struct cli *c, struct err *e)
+{
+	struct get g = {.c = c,
+	    .name = c->args.v[1],
+	    .dest = c->args.v[2],
+	    .dir_fd = -1,
+	    .ahead_fd = -1,
+	    .lock = -1};
+	char *dest = pick_absolute(c->args.v[2]);
+	int rc = wal_file_parse(g.name, &g.file, e);
+
+	g.dest = dest;
+	g.dir = mem_strdup(dest);
+	*strrchr(g.dir, '/') = '\0';
+	g.ahead = mem_printf("%s/.holdfast-ahead", g.dir);
+	g.dir_fd = os_open(g.dir[0] ? g.dir : "/", O_RDONLY | O_DIRECTORY, 0);
+	if (rc == 0 && g.dir_fd == -1)
+		rc = err_sys(e, "%s", g.dir);
+	if (rc == 0) {
+		g.fetch = log_fetch_new(c, c->opt.system);
+		rc = get(&g, e);
+	}
+	log_fetch_free(g.fetch);
+	buf_fini(&g.bytes);
+	os_close(g.lock);
+	os_close(g.ahead_fd);
+	os_close(g.dir_fd);
+	free(g.ahead);
+	free(g.dir);
+	free(dest);
+	return rc;
+}
