@@ -98,6 +98,7 @@ static int open_part(struct backup *b, struct err *e)
 	/* Pages keep their places; many small chunks go into one frame. */
 	writer_chunker(b->repo, CHUNKER_FIXED, &b->chunker);
 	b->chunker.min = b->chunker.avg = b->chunker.max = PG_CHUNK;
+	writer_pages(b->writer, true);
 	return backup_pg_begin(b, b->part, e);
 }
 
