@@ -1,4 +1,5 @@
 """Drills: a recovery that is rehearsed comes back and is proven, or fails for the reason that it has."""
+import base64
 import glob
 import json
 import os
@@ -261,7 +262,7 @@ def test_a_log_with_a_hole_and_a_bad_page_fail_with_that_reason(db, base, server
         f.seek(100)
         f.write(b"\x5a" * 8)
     server.up()
-    db("backup", "--system", "db", rc=3)
+    db("backup", "--system", "db", "--type", "full", rc=3)
     o = drill(db, "--level", "standard", rc=21)
     assert "facts.pages" in broken(o), broken(o)
     assert "block 0 of" in broken(o)["facts.pages"] and file in broken(o)["facts.pages"]
@@ -271,3 +272,42 @@ def test_a_log_with_a_hole_and_a_bad_page_fail_with_that_reason(db, base, server
         f.write(was)
     server.up()
     assert left(place) == []
+
+
+# ---- What is made of it.
+
+
+def test_what_was_proven_is_told_and_handed_on(declared, base, place):
+    r = declared("--json", "rpo", rc=0).json("item")[0]
+    assert r["proven_age"] is None and r["age"] < 60 and not r["missed"] and r["last_drill"] is None
+    declared("report", "drill", "www", rc=1)
+    o = item(declared("--json", "-r", "main", "drill", "www"))
+    r = declared("--json", "rpo", "www").json("item")[0]
+    assert r["proven_age"] >= r["age"] - 1 and r["last_verdict"] == "passed" and r["expected_rto"] > 0
+    out = declared("report", "drill", o["id"][-8:], "--format", "html").out
+    assert "<script src" not in out and "http" not in out and "Recovery drill of www" in out
+    line = declared("report", "drill", "--format", "json").out.strip()
+    assert base64.b64decode(out.split('id="record">')[1].split("<")[0]).decode() == line
+    results = json.loads(declared("report", "drill", "www", "--format", "oscal").out)["assessment-results"]["results"][0]
+    assert {f["target"]["status"]["state"] for f in results["findings"]} == {"satisfied"}
+    bundle = base / "bundle.jsonl"
+    declared("evidence", "export", "--records", "--output", bundle)
+    key = base / "state" / "evidence.pub"
+    other = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "tools", "verify-evidence")
+
+    def verified(path, *more):
+        ours = declared("evidence", "verify", path, *more, rc=None).rc
+        theirs = subprocess.run(["/usr/bin/python3", other, path, *more], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        assert ours == theirs.returncode, (ours, theirs)
+        return ours == 0
+
+    assert verified(bundle) and verified(bundle, "--public-key", key)
+    lines = bundle.read_bytes().splitlines(keepends=True)
+    for i, changed in enumerate([
+            [x.replace(b'"score":1', b'"score":0') for x in lines],         # a drill's record, or the chain's of it
+            [x for x in lines if b'"type":"drill"' not in x],               # a drill is missing
+            lines[:2] + lines[3:],                                          # a record is
+            [*lines, lines[-1].replace(b'"verdict":"passed"', b'"verdict":"failed"')]]):
+        assert changed != lines, i
+        (base / "changed").write_bytes(b"".join(changed))
+        assert not verified(base / "changed"), i
