@@ -1,5 +1,6 @@
 /* recover: bring a database back to a moment. */
 #include "cli/cli_out.h"
+#include "cli/recover_instant.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +14,7 @@
 
 /* ---- As it goes. */
 
-static void on_step(void *arg, const struct recover_step *s)
+void recover_say_step(void *arg, const struct recover_step *s)
 {
 	struct cli *c = arg;
 	char t[32];
@@ -182,15 +183,16 @@ static int wish(struct cli *c, struct recover_params *p, struct err *e)
 	    .target = o->target,
 	    .delta = o->delta,
 	    .dry_run = o->dry_run,
-	    .start = o->start,
+	    .start = o->start || o->instant,
+	    .instant = o->instant,
 	    .action = o->action > 0 ? (enum recover_action)(o->action - 1) : RECOVER_PROMOTE,
 	    .tablespaces = o->tablespaces.v,
 	    .ntablespaces = o->tablespaces.n,
 	    .jobs = (unsigned)o->jobs,
 	    .server = {.port = (unsigned)o->port},
-	    .step = on_step,
+	    .step = recover_say_step,
 	    .arg = c};
-	if (o->to == NULL) {
+	if (o->to == NULL && !o->finish) {
 		err_set(e, ERR_USAGE, "recover: to when?");
 		return err_hint(e, "--to latest, or a time, an LSN, xid:N, a restore point's name");
 	}
@@ -200,7 +202,13 @@ static int wish(struct cli *c, struct recover_params *p, struct err *e)
 	}
 	if (o->port > 65535)
 		return err_set(e, ERR_USAGE, "recover: there is no port %d", o->port);
-	return recover_target_parse(o->to, &p->to, e);
+	if (o->instant && (o->delta || o->dry_run || o->finish || o->only || o->action > 1)) {
+		err_set(e, ERR_USAGE,
+		    "recover: --instant goes with none of --delta --dry-run --finish --only "
+		    "--action");
+		return err_hint(e, "it makes a database that is used at once, in an empty place");
+	}
+	return o->finish ? 0 : recover_target_parse(o->to, &p->to, e);
 }
 
 /* A part, brought into a server that runs. */
@@ -245,12 +253,17 @@ int cmd_recover(struct cli *c, struct err *e)
 	if (p.target != NULL)
 		p.target = target = pick_absolute(p.target);
 	rc = from_world(c, &p, e);
-	if (rc == 0) {
+	if (rc == 0 &&
+	    (c->opt.finish || (p.instant && (rc = recover_instant_before(c, &p, e)) == 1))) {
+		rc = recover_instant_go_on(c, &p, e);
+	} else if (rc == 0) {
 		out_text(c, "Recover %s to %s\n", p.system, recover_target_text(&p.to, to));
 		rc = c->opt.only ? run_only(c, &p, &r, e) : op_recover(c->repo, &p, c->ctx, &r, e);
 		record(c, &r);
 		if (rc == 0)
 			report(c, &p, &r);
+		if (rc == 0 && r.instant != NULL)
+			rc = recover_instant_serve(c, r.instant, p.target, e);
 	}
 	free(target);
 	return rc == 0 ? 0 : err_wrap(e, "recover");

@@ -186,10 +186,12 @@ int recover_restore(struct recovering *g, struct err *e)
 			return -1;
 		}
 	}
-	rc = restore_part(g, g->pl.path, g->data, without, e);
+	rc = g->p->instant ? recover_show(g, e) : restore_part(g, g->pl.path, g->data, without, e);
 	exclude_free(without);
 	if (rc == -1 || find_owner(g, e) == -1 || restore_spaces(g, e) == -1)
 		return -1;
+	if (g->p->instant)
+		return 0;
 	recover_say(g, "%llu MiB written, %llu MiB were right",
 	    (unsigned long long)g->out->bytes >> 20, (unsigned long long)g->out->bytes_there >> 20);
 	return 0;
