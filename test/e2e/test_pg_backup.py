@@ -229,3 +229,20 @@ def test_a_role_with_few_rights_is_enough_and_what_it_lacks_is_told(hf, server):
         assert not tables["aside"]["exact"]
     finally:
         server.psql("drop owned by few; drop role few")
+
+
+def test_doctor_says_what_a_server_lacks_and_what_to_type(hf, server):
+    declare(hf, server.source())
+    found = {o["message"]: o for o in hf("--json", "doctor", rc=None).json("item") if o["check"] == "postgresql"}
+    assert any("PostgreSQL 1" in m and o["good"] for m, o in found.items())
+    assert any(m.startswith("its files can be read at") for m in found)
+    (lost,) = [o for m, o in found.items() if "goes nowhere" in m]
+    assert not lost["good"] and "holdfast log push %p" in lost["fix"]
+    server.psql("create role poor login")
+    declare_again = open(hf.config).read().replace("user: postgres", "user: poor")
+    with open(hf.config, "w") as f:
+        f.write(declare_again)
+    fixes = [o["fix"] for o in hf("--json", "doctor", rc=None).json("item") if o["check"] == "postgresql" and o["fix"]]
+    server.psql("drop role poor")
+    assert any("grant execute on function" in f for f in fixes) and "alter role ROLE replication" in fixes
+    assert "grant pg_monitor to ROLE" in fixes
