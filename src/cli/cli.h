@@ -198,7 +198,7 @@ struct cli_options {
 	struct calendar_duration thaw_poll;
 	/* recovering a database */
 	const char *to, *timeline, *part, *base, *only, *into;
-	bool delta, start, replace;
+	bool delta, start, instant, finish, replace;
 	int action, port;
 	struct cli_list tablespaces;
 	/* keeping */

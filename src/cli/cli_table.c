@@ -102,14 +102,22 @@ const struct cmd_def cmd_table[CMD_COUNT] = {
 	"or "
 	"a table is taken out of a recovery on the side and brought into a server that runs; "
 	"nothing "
-	"else there is touched.",
+	"else there is touched.\n\nWith --instant the server is started at once, on a mount of the "
+	"backup: what it asks for is "
+	"brought when it asks, the rest meanwhile, and what it writes stays in TARGET.holdfast "
+	"beside the target. The "
+	"process that serves it goes on by itself. When all is here and the server is stopped or "
+	"restarted, or with "
+	"--finish, plain files take the mount's place. If that process is killed, the same command "
+	"goes on with every "
+	"write that there was.",
 	CMD_REPO | CMD_OPENS, 1, 1, NULL, NULL, cmd_recover,
 	{{"holdfast recover orders-db --to '2026-11-21 09:41:07+01' --target /srv/pg --start",
 	     "just before the mistake"},
+	    {"holdfast recover orders-db --to latest --target /srv/pg --instant",
+		"answer queries in seconds, whatever its size"},
 	    {"holdfast recover orders-db --to latest --target /srv/pg --delta --start",
 		"in place, writing only what differs"},
-	    {"holdfast recover orders-db --to 16/B374D848 --target /srv/pg --dry-run",
-		"would it work?"},
 	    {"holdfast recover orders-db --to '2026-11-21 09:41' --only orders.public.items --into "
 	     "postgresql:///orders",
 		"one table"}}},

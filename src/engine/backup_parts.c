@@ -165,6 +165,8 @@ static void run_part(struct backup *b, struct snapshot *s, size_t i, struct snap
 		backup_open_cache(b, s, i);
 		if (s->has_parent)
 			writer_increment(b->writer);
+		if (part->pg != NULL && s->has_parent)
+			backup_pg_changes(b, part, s);
 		backup_create_cache(b, s, i);
 		backup_run_threads(b);
 		if (part->pg != NULL && !part->failed && !backup_stopping(b))
