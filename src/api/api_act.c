@@ -28,7 +28,8 @@ int api_post_run(struct api_call *c, struct err *e)
 
 	if (type != NULL && (strcmp(r.kind, "copy") == 0 || strcmp(r.kind, "prune") == 0))
 		return err_set(e, ERR_USAGE, "type: a %s has none", r.kind);
-	if (type != NULL && is_level(type) != (strcmp(r.kind, "verify") == 0))
+	if (type != NULL &&
+	    is_level(type) != (strcmp(r.kind, "verify") == 0 || strcmp(r.kind, "drill") == 0))
 		return err_set(e, ERR_USAGE, "type: a %s has no %s", r.kind, type);
 	if (c->host->run == NULL)
 		return missing("run", e);

@@ -2,7 +2,7 @@
 #include "api/api_route.h"
 
 #define V        "/api/v1"
-#define KINDS    "backup|verify|copy|prune"
+#define KINDS    "backup|verify|drill|copy|prune"
 #define TYPES    "full|incremental|differential|standard|comprehensive"
 #define STATUSES "queued|running|completed|problems|failed|interrupted|skipped|cancelled"
 

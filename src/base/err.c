@@ -27,6 +27,7 @@ static const struct err_info table[ERR_KINDS] = {
     [ERR_UNSUPPORTED] = {ERR_UNSUPPORTED, "unsupported", 1, false, 501, "not supported"},
     [ERR_INCOMPLETE] = {ERR_INCOMPLETE, "incomplete", 3, false, 500, "completed with problems"},
     [ERR_DAMAGE_FOUND] = {ERR_DAMAGE_FOUND, "damage_found", 20, false, 500, "damage found"},
+    [ERR_DRILL_FAILED] = {ERR_DRILL_FAILED, "drill_failed", 21, false, 500, "drill failed"},
     [ERR_OBJECTIVE_MISSED] = {ERR_OBJECTIVE_MISSED, "objective_missed", 40, false, 500,
 	"an objective is missed"},
     [ERR_IO] = {ERR_IO, "io", 1, true, 500, "input or output error"},

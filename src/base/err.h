@@ -37,6 +37,7 @@ enum err_kind {
 	ERR_UNSUPPORTED,      /* needs something this program lacks */
 	ERR_INCOMPLETE,       /* done, with problems (exit 3) */
 	ERR_DAMAGE_FOUND,     /* check found damage (exit 20) */
+	ERR_DRILL_FAILED,     /* a rehearsed recovery did not succeed (exit 21) */
 	ERR_OBJECTIVE_MISSED, /* a rule is not kept (exit 40) */
 	ERR_IO,               /* the device failed */
 	ERR_COLD,             /* stored where it must be thawed before it can be read */

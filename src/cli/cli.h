@@ -58,6 +58,7 @@ enum cmd_id {
 	CMD_SCHEDULE,
 	CMD_WHY,
 	CMD_VERIFY,
+	CMD_DRILL,
 	CMD_CONFIG,
 	CMD_CATALOG,
 	CMD_EVIDENCE,
@@ -197,7 +198,7 @@ struct cli_options {
 	struct calendar_duration thaw_poll;
 	/* recovering a database */
 	const char *to, *timeline, *part, *base, *only, *into;
-	bool delta, start, replace;
+	bool delta, start, instant, finish, replace;
 	int action, port;
 	struct cli_list tablespaces;
 	/* keeping */
@@ -211,7 +212,9 @@ struct cli_options {
 	bool read_data, long_list, recursive, ignore_case, allow_other;
 	double read_subset;
 	bool rules, tamper;
-	int level; /* verify */
+	int level; /* verify, drill */
+	bool keep;
+	const char *drill_to;
 	bool accept;
 	struct cli_list monitors;
 	const char *seed;
@@ -377,6 +380,7 @@ int cmd_notify(struct cli *c, struct err *e);
 int cmd_serve(struct cli *c, struct err *e);
 int cmd_run(struct cli *c, struct err *e);
 int cmd_verify(struct cli *c, struct err *e);
+int cmd_drill(struct cli *c, struct err *e);
 int cmd_jobs(struct cli *c, struct err *e);
 int cmd_schedule(struct cli *c, struct err *e);
 int cmd_why(struct cli *c, struct err *e);

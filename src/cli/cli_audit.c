@@ -74,6 +74,10 @@ static enum evidence_action action_of(const struct cli *c)
 		return c->repo != NULL             ? EVIDENCE_VERIFY
 		       : getenv("HOLDFAST_RUN_ID") ? 0
 						   : EVIDENCE_JOB;
+	case CMD_DRILL:
+		return c->repo != NULL             ? EVIDENCE_DRILL
+		       : getenv("HOLDFAST_RUN_ID") ? 0
+						   : EVIDENCE_JOB;
 	case CMD_JOBS:
 		return c->args.n && strcmp(c->args.v[0], "cancel") == 0 ? EVIDENCE_JOB : 0;
 	case CMD_FORGET:
@@ -94,7 +98,8 @@ static bool is_wanted(struct cli *c, const char *dir)
 {
 	struct err ignored;
 
-	if (evidence_is_kept(dir))
+	/* What a drill proves is nothing without its record. */
+	if (evidence_is_kept(dir) || (c->args.cmd->id == CMD_DRILL && c->repo != NULL))
 		return true;
 	/* A configuration that is wrong is told by who needs it. */
 	err_clear(&ignored);
@@ -307,6 +312,17 @@ void audit_put(struct cli *c, const char *name, const char *value)
 		return;
 	pthread_mutex_lock(&a->lock);
 	out_json_str(a->did, name, value);
+	pthread_mutex_unlock(&a->lock);
+}
+
+void audit_put_number(struct cli *c, const char *name, double value)
+{
+	struct audit *a = c->audit;
+
+	if (a == NULL)
+		return;
+	pthread_mutex_lock(&a->lock);
+	json_object_set_new(a->did, name, json_real(value));
 	pthread_mutex_unlock(&a->lock);
 }
 

@@ -25,6 +25,7 @@ void audit_free(struct cli *c);
 
 /* What the command did, for its record: a text, or one of a list.  Nothing where none is kept. */
 void audit_put(struct cli *c, const char *name, const char *value);
+void audit_put_number(struct cli *c, const char *name, double value);
 void audit_count(struct cli *c, const char *name, uint64_t n);
 void audit_add(struct cli *c, const char *name, const char *value);
 

@@ -110,6 +110,27 @@ static int apply_places(struct cli *c, const struct world_system *s, struct err 
 	return rc;
 }
 
+int config_place_of(struct cli *c, const char *system, struct err *e)
+{
+	const struct world_repository **of;
+	const struct world_system *s;
+	const struct world_tier *t;
+
+	if (c->opt.repo != NULL && c->opt.repo[0] != '\0')
+		return 0;
+	if (config_load(c, false, e) == -1)
+		return -1;
+	s = c->world ? world_system(c->world, system) : NULL;
+	t = s ? world_tier(c->world, s->tier) : NULL;
+	if (t == NULL || t->destinations.n == 0)
+		return 0;
+	of = mem_alloc(t->destinations.n * sizeof(void *));
+	world_destinations(c->world, t, of);
+	c->opt.repo = of[0]->item.name;
+	free(of);
+	return 0;
+}
+
 /* The command line's patterns are tried after those declared: they have the last word. */
 static void apply_files(struct cli *c, const struct world_system *s)
 {

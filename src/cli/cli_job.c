@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "catalog/catalog_share.h"
 #include "catalog/hold.h"
+#include "cli/cli_drill.h"
 #include "cli/cli_out.h"
 #include "cli/cli_verify.h"
 #include "config/world.h"
@@ -40,7 +41,8 @@ const char *job_type(const struct cli *c, const char *kind)
 	static const char *const types[] = {NULL, "full", "incremental", "differential"};
 	static const char *const levels[] = {NULL, "standard", "comprehensive"};
 
-	return strcmp(kind, "verify") == 0 ? levels[c->opt.level] : types[c->opt.type];
+	return strcmp(kind, "verify") == 0 || strcmp(kind, "drill") == 0 ? levels[c->opt.level]
+									 : types[c->opt.type];
 }
 
 int job_verdict(const struct run *r, struct err *e)
@@ -124,6 +126,13 @@ static void hear_item(struct here *h, const json_t *o)
 {
 	struct err e;
 
+	if (drill_is(o)) {
+		if (h->catalog != NULL && drill_measure(h->catalog, o, now_ns(h->c), &e) == -1)
+			out_message(h->c, "what was measured is not recorded: %s", e.msg);
+		out_draw(h->c, "");
+		drill_show(h->c, o);
+		return;
+	}
 	if (!verify_is(o))
 		return;
 	if (h->catalog != NULL && verify_measure(h->catalog, o, now_ns(h->c), &e) == -1)

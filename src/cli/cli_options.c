@@ -13,7 +13,7 @@
 	(B(INIT) | B(BACKUP) | B(SNAPSHOTS) | B(LS) | B(FIND) | B(CAT) | B(DIFF) | B(RESTORE) |    \
 	    B(MOUNT) | B(CHECK) | B(FORGET) | B(PRUNE) | B(STATS) | B(COPY) | B(TAG) | B(KEY) |    \
 	    B(KIT) | B(RECOVER) | B(REPAIR) | B(CACHE) | B(DOCTOR) | B(CATALOG) | B(VERIFY) |      \
-	    B(LOG))
+	    B(LOG) | B(DRILL))
 #define OPENS (REPO & ~(B(INIT) | B(CACHE) | B(DOCTOR) | B(CATALOG) | B(LOG)))
 /* Those that choose among snapshots. */
 #define CHOOSE                                                                                     \
@@ -21,8 +21,9 @@
 	    B(STATS) | B(COPY) | B(TAG) | B(KIT))
 /* Those that work on several processors. */
 #define WORKERS                                                                                    \
-	(B(BACKUP) | B(RESTORE) | B(RECOVER) | B(CHECK) | B(REPAIR) | B(COPY) | B(KIT) | B(VERIFY))
-#define DAEMON   (B(SERVE) | B(RUN) | B(JOBS) | B(SCHEDULE) | B(WHY) | B(VERIFY))
+	(B(BACKUP) | B(RESTORE) | B(RECOVER) | B(CHECK) | B(REPAIR) | B(COPY) | B(KIT) |           \
+	    B(VERIFY) | B(DRILL))
+#define DAEMON   (B(SERVE) | B(RUN) | B(JOBS) | B(SCHEDULE) | B(WHY) | B(VERIFY) | B(DRILL))
 #define PROBLEMS OPENS
 
 /* clang-format off */
@@ -101,6 +102,10 @@ const struct opt_def opt_table[] = {
         "have is removed; also goes on with what was broken off"},
     {"start", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(RECOVER), AT(start), OPT_NO_ENV, NULL,
         "start the server, wait until it has recovered, and report what it reached"},
+    {"instant", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(RECOVER), AT(instant), OPT_NO_ENV, NULL,
+        "start the server at once on a mount of the backup, and bring the data to TARGET while it is used"},
+    {"finish", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(RECOVER), AT(finish), OPT_NO_ENV, NULL,
+        "end an instant recovery: bring the rest, stop the server, put plain files in place, start it on them"},
     {"action", 0, OPT_CHOICE, OPT_MAIN, "ACTION", "promote", "promote|pause|shutdown", B(RECOVER), AT(action), OPT_NO_ENV,
         NULL, "what the server does at the target"},
     {"tablespace", 0, OPT_LIST, OPT_MAIN, "NAME=FOLDER", NULL, NULL, B(RECOVER), AT(tablespaces), OPT_NO_ENV, NULL,
@@ -127,6 +132,13 @@ const struct opt_def opt_table[] = {
     {"level", 0, OPT_CHOICE, OPT_MAIN, "LEVEL", NULL, "standard|comprehensive", B(VERIFY), AT(level), OPT_NO_ENV, NULL,
         "standard: integrity, encryption, completeness; comprehensive: a sample restored, consistency and the time of a "
         "restore too (as the tier's verify says, or standard)"},
+    {"level", 0, OPT_CHOICE, OPT_MAIN, "LEVEL", NULL, "standard|comprehensive", B(DRILL), AT(level), OPT_NO_ENV, NULL,
+        "standard: it comes back and is what was stored; comprehensive: and answers the system's checks (as the "
+        "tier's drill says, or standard)"},
+    {"to", 0, OPT_STRING, OPT_MAIN, "POINT", NULL, NULL, B(DRILL), AT(drill_to), OPT_NO_ENV, NULL,
+        "a snapshot, or of a database a point as recover takes it (the newest)"},
+    {"keep", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(DRILL), AT(keep), OPT_NO_ENV, NULL,
+        "leave what was restored there, to be looked at; its server is stopped"},
     {"monitor", 0, OPT_LIST, OPT_MAIN, "NAME", NULL, NULL, B(VERIFY), AT(monitors), OPT_NO_ENV, NULL,
         "instead: look at this integrity monitor of the system, here; \"all\": at each"},
     {"accept", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(VERIFY), AT(accept), OPT_NO_ENV, NULL,

@@ -111,6 +111,8 @@ int config_load(struct cli *c, bool must, struct err *e); /* must: ERR_USAGE if 
 /* The configured repository that a word names; NULL where it is a path or URL. */
 int config_repository(
     struct cli *c, const char *word, const struct world_repository **out, struct err *e);
+/* Where no repository was named: the first destination of a declared system is. */
+int config_place_of(struct cli *c, const char *system, struct err *e);
 /* backup --system, forget --system: what the declaration says goes into the options. */
 int config_apply(struct cli *c, struct err *e);
 /* Its key or password; ERR_USAGE. */

@@ -12,7 +12,7 @@
 static bool is_recorded(enum cmd_id id)
 {
 	static const enum cmd_id ids[] = {CMD_BACKUP, CMD_CHECK, CMD_FORGET, CMD_PRUNE, CMD_COPY,
-	    CMD_RESTORE, CMD_RECOVER, CMD_REPAIR, CMD_VERIFY};
+	    CMD_RESTORE, CMD_RECOVER, CMD_REPAIR, CMD_VERIFY, CMD_DRILL};
 
 	for (size_t i = 0; i < sizeof ids / sizeof *ids; i++)
 		if (ids[i] == id)
@@ -34,8 +34,10 @@ void record_begin(struct cli *c)
 	/* A configuration that is wrong is told by who needs it. */
 	err_clear(&ignored);
 	c->ran.wanted = is_recorded(c->args.cmd->id) && !c->opt.dry_run && !is_a_step() &&
-			(c->args.cmd->id != CMD_VERIFY || c->repo != NULL) && /* else it is a job */
-			config_load(c, false, &ignored) == 0 && c->world != NULL;
+			((c->args.cmd->id != CMD_VERIFY && c->args.cmd->id != CMD_DRILL) ||
+			    c->repo != NULL) && /* else it is a job */
+			config_load(c, false, &ignored) == 0 &&
+			c->world != NULL;
 	c->ran.begun_ns = c->ctx->clock->wall_ns(c->ctx->clock);
 }
 

@@ -13,6 +13,7 @@ static const enum {
     [CMD_CHECK] = STRUCTURE,
     [CMD_PRUNE] = STRUCTURE,
     [CMD_VERIFY] = CONTENT,
+    [CMD_DRILL] = CONTENT,
     [CMD_LS] = CONTENT,
     [CMD_FIND] = CONTENT,
     [CMD_CAT] = CONTENT,

@@ -2,6 +2,7 @@
 #include "cli/cli_audit.h"
 #include "cli/cli_out.h"
 #include "cli/cli_record.h"
+#include "cli/cli_stay.h"
 #include "cli/cmd_log.h"
 
 #include <stdio.h>
@@ -17,6 +18,8 @@ enum { PASSWORD_TRIES = 3 };
 
 const char *cli_repo_url(struct cli *c, struct err *e)
 {
+	if (c->args.cmd->id == CMD_RECOVER && config_place_of(c, c->args.v[0], e) == -1)
+		return NULL;
 	if (c->opt.repo && c->opt.repo[0]) {
 		if (config_repository(c, c->opt.repo, &c->named, e) == -1)
 			return NULL;
@@ -225,7 +228,8 @@ static bool opens(struct cli *c)
 	bool import = c->args.cmd->id == CMD_KEY && strcmp(c->args.v[0], "import") == 0;
 
 	/* Without --repo a verification is a job at every place. */
-	if (c->args.cmd->id == CMD_VERIFY && (c->opt.repo == NULL || c->opt.repo[0] == '\0'))
+	if ((c->args.cmd->id == CMD_VERIFY || c->args.cmd->id == CMD_DRILL) &&
+	    (c->opt.repo == NULL || c->opt.repo[0] == '\0'))
 		return false;
 	return c->args.cmd->flags & CMD_OPENS && !import && !c->opt.rules && !find_is_for_all(c);
 }
@@ -305,6 +309,10 @@ int cli_main(int argc, char **argv, struct ctx *ctx, atomic_bool *ask)
 	ctx->sink = out_sink;
 	ctx->sink_arg = &c;
 	rc = cli_parse(argc, argv, getenv, &c.opt, &c.args, &e);
+	if (rc == 0 && c.opt.instant && !stay_begin(&status)) {
+		cli_parse_fini(&c.opt, &c.args);
+		return status;
+	}
 	out_init(&c);
 	if (rc == 0 && (rc = set_priorities(&c, &e)) == 0) {
 		os_call_deep(run_deep, &r);

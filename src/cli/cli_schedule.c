@@ -91,7 +91,8 @@ int coming_list(
 
 json_t *coming_json(const struct coming *x)
 {
-	bool derived = x->times->derived && x->what != TIMES_VERIFY && x->what != TIMES_ARCHIVE;
+	bool derived = x->times->derived && x->what != TIMES_VERIFY && x->what != TIMES_ARCHIVE &&
+		       x->what != TIMES_DRILL;
 	struct shape_coming c = {x->system ? x->system->item.name : x->repository->item.name,
 	    times_kind_name(x->what),
 	    x->what <= TIMES_INCREMENTAL ? times_what_name(x->what) : NULL, x->times->zone_name,

@@ -102,14 +102,22 @@ const struct cmd_def cmd_table[CMD_COUNT] = {
 	"or "
 	"a table is taken out of a recovery on the side and brought into a server that runs; "
 	"nothing "
-	"else there is touched.",
+	"else there is touched.\n\nWith --instant the server is started at once, on a mount of the "
+	"backup: what it asks for is "
+	"brought when it asks, the rest meanwhile, and what it writes stays in TARGET.holdfast "
+	"beside the target. The "
+	"process that serves it goes on by itself. When all is here and the server is stopped or "
+	"restarted, or with "
+	"--finish, plain files take the mount's place. If that process is killed, the same command "
+	"goes on with every "
+	"write that there was.",
 	CMD_REPO | CMD_OPENS, 1, 1, NULL, NULL, cmd_recover,
 	{{"holdfast recover orders-db --to '2026-11-21 09:41:07+01' --target /srv/pg --start",
 	     "just before the mistake"},
+	    {"holdfast recover orders-db --to latest --target /srv/pg --instant",
+		"answer queries in seconds, whatever its size"},
 	    {"holdfast recover orders-db --to latest --target /srv/pg --delta --start",
 		"in place, writing only what differs"},
-	    {"holdfast recover orders-db --to 16/B374D848 --target /srv/pg --dry-run",
-		"would it work?"},
 	    {"holdfast recover orders-db --to '2026-11-21 09:41' --only orders.public.items --into "
 	     "postgresql:///orders",
 		"one table"}}},
@@ -308,6 +316,22 @@ const struct cmd_def cmd_table[CMD_COUNT] = {
 	    {"holdfast verify www --level comprehensive --foreground", "with a sample restored"},
 	    {"holdfast -r offsite verify www --read-data", "every byte that it needs there"},
 	    {"holdfast verify www --accept", "what its monitors saw is right"}}},
+    [CMD_DRILL] = {CMD_DRILL, "drill", "SYSTEM...", "Rehearse a recovery, and prove it",
+	"Restores the system's newest recovery point into a place apart from the machine (a folder "
+	"of its own, no network, another user, limits), starts its server where it is a database, "
+	"compares what came back with what the backup recorded and with what was proven before, "
+	"asks what its checks ask, measures, and takes everything down again, whatever "
+	"happens.\n\nThe record says how long each step took against the rto, how much would be "
+	"lost against the rpo, the score, and which isolation was had; it is signed, and stands in "
+	"the audit trail. What did not come back as it should exits with 21; what did, but too "
+	"late, with 40. Where it could not be tried the exit status is 1: that proves nothing "
+	"either way.\n\nWith --repo it is done here, else by the daemon or in the foreground, from "
+	"its first destination that answers.",
+	CMD_REPO | CMD_OPENS, 1, ANY, NULL, "11 21 40", cmd_drill,
+	{{"holdfast drill orders-db", "does the newest one come back, and how fast?"},
+	    {"holdfast -r offsite drill orders-db --level comprehensive", "from there, with checks"},
+	    {"holdfast -r main drill www --to 1a2b3c4d --keep", "that snapshot, to look around in"},
+	    {"holdfast -r main drill orders-db --to '2026-11-21 09:41:07+01'", "to a moment"}}},
     [CMD_CONFIG] = {CMD_CONFIG, "config", "check|show|schema|migrate FILE",
 	"Check, show or convert the configuration",
 	"check reads the configuration and says what is wrong with it, and where. show prints it "
@@ -417,6 +441,7 @@ const struct cmd_exit cmd_exits[] = {
     {11, "the repository or a resource is busy"},
     {12, "wrong password or key"},
     {20, "damage or tampering was found"},
+    {21, "a drill failed"},
     {40, "an objective is missed"},
     {126, "log get could not tell whether the file is there: PostgreSQL's recovery stops"},
     {130, "interrupted"},

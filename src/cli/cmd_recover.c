@@ -1,5 +1,6 @@
 /* recover: bring a database back to a moment. */
 #include "cli/cli_out.h"
+#include "cli/recover_instant.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,10 +10,11 @@
 #include "base/mem.h"
 #include "config/world.h"
 #include "engine/op_recover.h"
+#include "engine/recover_only.h"
 
 /* ---- As it goes. */
 
-static void on_step(void *arg, const struct recover_step *s)
+void recover_say_step(void *arg, const struct recover_step *s)
 {
 	struct cli *c = arg;
 	char t[32];
@@ -134,6 +136,9 @@ static void report(struct cli *c, const struct recover_params *p, const struct r
 	recover_target_text(&p->to, to);
 	if (p->dry_run)
 		out_text(c, "%s could be brought back to %s\n", p->system, to);
+	else if (c->opt.only)
+		out_text(c, "%s of %s is in %s, in %s\n", c->opt.only, to, out_str(c, p->target),
+		    text_seconds(t, r->seconds));
 	else if (r->started)
 		out_text(c, "%s is back to %s in %s%s\n", p->system, to,
 		    text_seconds(t, r->seconds), r->promoted ? "" : ", not promoted");
@@ -158,7 +163,7 @@ static int from_world(struct cli *c, struct recover_params *p, struct err *e)
 	if (src == NULL)
 		return 0;
 	p->server.bin = src->postgresql.bin_directory;
-	here = src->postgresql.data_directory != NULL &&
+	here = p->target != NULL && src->postgresql.data_directory != NULL &&
 	       strcmp(src->postgresql.data_directory, p->target) == 0;
 	if (p->start && here) {
 		p->start_command = src->postgresql.start;
@@ -178,15 +183,16 @@ static int wish(struct cli *c, struct recover_params *p, struct err *e)
 	    .target = o->target,
 	    .delta = o->delta,
 	    .dry_run = o->dry_run,
-	    .start = o->start,
+	    .start = o->start || o->instant,
+	    .instant = o->instant,
 	    .action = o->action > 0 ? (enum recover_action)(o->action - 1) : RECOVER_PROMOTE,
 	    .tablespaces = o->tablespaces.v,
 	    .ntablespaces = o->tablespaces.n,
 	    .jobs = (unsigned)o->jobs,
 	    .server = {.port = (unsigned)o->port},
-	    .step = on_step,
+	    .step = recover_say_step,
 	    .arg = c};
-	if (o->to == NULL) {
+	if (o->to == NULL && !o->finish) {
 		err_set(e, ERR_USAGE, "recover: to when?");
 		return err_hint(e, "--to latest, or a time, an LSN, xid:N, a restore point's name");
 	}
@@ -196,7 +202,36 @@ static int wish(struct cli *c, struct recover_params *p, struct err *e)
 	}
 	if (o->port > 65535)
 		return err_set(e, ERR_USAGE, "recover: there is no port %d", o->port);
-	return recover_target_parse(o->to, &p->to, e);
+	if (o->instant && (o->delta || o->dry_run || o->finish || o->only || o->action > 1)) {
+		err_set(e, ERR_USAGE,
+		    "recover: --instant goes with none of --delta --dry-run --finish --only "
+		    "--action");
+		return err_hint(e, "it makes a database that is used at once, in an empty place");
+	}
+	return o->finish ? 0 : recover_target_parse(o->to, &p->to, e);
+}
+
+/* A part, brought into a server that runs. */
+static int run_only(
+    struct cli *c, struct recover_params *p, struct recover_result *r, struct err *e)
+{
+	struct recover_only o = {.what = c->opt.only,
+	    .into = c->opt.into,
+	    .folder = c->opt.target,
+	    .replace = c->opt.replace};
+
+	if (o.into == NULL) {
+		err_set(e, ERR_USAGE, "recover --only: into which database?");
+		return err_hint(e, "--into postgresql://host/name");
+	}
+	if (c->opt.start || c->opt.delta || c->opt.action > 1)
+		return err_set(e, ERR_USAGE,
+		    "recover --only has its own server: without --start, "
+		    "--delta and --action");
+	if (op_recover_only(c->repo, p, &o, c->ctx, r, e) == -1)
+		return -1;
+	p->target = o.into;
+	return 0;
 }
 
 static void record(struct cli *c, const struct recover_result *r)
@@ -215,14 +250,20 @@ int cmd_recover(struct cli *c, struct err *e)
 
 	if (wish(c, &p, e) == -1)
 		return -1;
-	p.target = target = pick_absolute(p.target);
+	if (p.target != NULL)
+		p.target = target = pick_absolute(p.target);
 	rc = from_world(c, &p, e);
-	if (rc == 0) {
+	if (rc == 0 &&
+	    (c->opt.finish || (p.instant && (rc = recover_instant_before(c, &p, e)) == 1))) {
+		rc = recover_instant_go_on(c, &p, e);
+	} else if (rc == 0) {
 		out_text(c, "Recover %s to %s\n", p.system, recover_target_text(&p.to, to));
-		rc = op_recover(c->repo, &p, c->ctx, &r, e);
+		rc = c->opt.only ? run_only(c, &p, &r, e) : op_recover(c->repo, &p, c->ctx, &r, e);
 		record(c, &r);
 		if (rc == 0)
 			report(c, &p, &r);
+		if (rc == 0 && r.instant != NULL)
+			rc = recover_instant_serve(c, r.instant, p.target, e);
 	}
 	free(target);
 	return rc == 0 ? 0 : err_wrap(e, "recover");

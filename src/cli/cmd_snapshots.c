@@ -133,6 +133,35 @@ json_t *anomalies_json(const struct snapshot_anomaly *v, size_t n)
 	return list;
 }
 
+/* What a source noted of itself may be long: of snapshots that are named. */
+static json_t *parts_json(struct cli *c, const struct snapshot *s)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < s->nparts; i++) {
+		const struct snapshot_part *p = &s->parts[i];
+		json_t *o = json_object();
+
+		out_json_str(o, "name", p->name);
+		out_json_str(o, "kind", p->kind);
+		out_json_str(o, "outcome", snapshot_outcome_name(p->outcome));
+		out_json_u64(o, "bytes", p->stats.bytes);
+		out_json_u64(o, "errors", p->stats.errors);
+		json_object_set_new(o, "problems", json_array());
+		for (size_t k = 0; k < p->nerrors; k++) {
+			json_t *x = json_object();
+
+			out_json_str(x, "path", p->errors[k].path);
+			out_json_str(x, "message", p->errors[k].message);
+			json_array_append_new(json_object_get(o, "problems"), x);
+		}
+		if (p->facts != NULL && c->args.n > 0)
+			json_object_set_new(o, "facts", json_loads(p->facts, 0, NULL));
+		json_array_append_new(list, o);
+	}
+	return list;
+}
+
 static void snapshot_json(struct cli *c, const struct snapshot *s)
 {
 	struct snapshot_stats sum;
@@ -166,6 +195,7 @@ static void snapshot_json(struct cli *c, const struct snapshot *s)
 	out_json_u64(o, "added_bytes", sum.added_bytes);
 	out_json_u64(o, "stored_bytes", sum.stored_bytes);
 	out_json_u64(o, "errors", sum.errors);
+	json_object_set_new(o, "parts", parts_json(c, s));
 	state_json(o, s);
 	original_json(o, s);
 	json_object_set_new(o, "anomalies", anomalies_json(s->anomalies, s->nanomalies));

@@ -131,7 +131,7 @@ static int why(void *arg, const char *system, json_t **out, struct err *e)
 
 static bool is_kind(const char *kind)
 {
-	static const char *const kinds[] = {"backup", "verify", "copy", "prune"};
+	static const char *const kinds[] = {"backup", "verify", "drill", "copy", "prune"};
 
 	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
 		if (strcmp(kind, kinds[i]) == 0)

@@ -264,11 +264,15 @@ void world_check(const struct world *w, struct mistakes *m)
 		if (check_repository(w, world_repository_at(w, i), &e) == -1)
 			mistakes_add(m, &e);
 	for (size_t i = 0; i < w->tiers.n; i++)
-		if (check_tier(w, (const struct world_tier *)w->tiers.v + i, &e) == -1)
+		if (check_tier(w, (const struct world_tier *)w->tiers.v + i, &e) == -1 ||
+		    world_check_tier_drill(w, (const struct world_tier *)w->tiers.v + i, &e) == -1)
 			mistakes_add(m, &e);
 	for (size_t i = 0; i < w->systems.n; i++)
-		if (check_system(w, world_system_at(w, i), &e) == -1)
+		if (check_system(w, world_system_at(w, i), &e) == -1 ||
+		    world_check_drill_checks(world_system_at(w, i), &e) == -1)
 			mistakes_add(m, &e);
+	if (world_check_drill(w, &e) == -1)
+		mistakes_add(m, &e);
 	world_check_times(w, m);
 	world_check_monitors(w, m);
 	world_check_catalog(w, m);

@@ -16,6 +16,7 @@
 #define HF_CONFIG_WORLD_H
 
 #include "config/field.h"
+#include "config/world_drill.h"
 #include "config/world_postgresql.h"
 #include "config/world_server.h"
 
@@ -90,6 +91,7 @@ struct world_tier {
 	unsigned priority; /* of its runs: higher first */
 	struct world_schedule schedule;
 	struct world_verify verify;
+	struct world_tier_drill drill;
 	struct field_items monitors; /* struct world_monitor: world_monitor.h */
 };
 
@@ -138,6 +140,7 @@ struct world_system {
 	struct field_texts depends_on;
 	struct world_schedule schedule; /* goes before the tier's where it says anything */
 	struct field_items monitors;    /* each before the tier's of its name */
+	struct field_items checks;      /* struct world_drill_check */
 	struct world_hooks hooks;
 	unsigned priority; /* 0: the tier's */
 	bool paused;       /* declared, but nothing is begun by itself */
@@ -162,6 +165,7 @@ struct world {
 	char *catalog;             /* see world_catalog */
 	struct field_items notify; /* struct world_channel: world_notify.h */
 	struct world_jobs jobs;
+	struct world_drill drill;
 	struct world_server server;
 	struct node *tree; /* what it was bound from, for config show */
 	char **files;      /* read, in this order */

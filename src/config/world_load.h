@@ -34,6 +34,11 @@ void world_check_monitors(const struct world *w, struct mistakes *m);
 /* The same for who is notified (world_check_notify.c). */
 void world_check_notify(const struct world *w, struct mistakes *m);
 
+/* Drills, and what is asked in them (world_drill.c). */
+int world_check_drill(const struct world *w, struct err *e);
+int world_check_tier_drill(const struct world *w, const struct world_tier *t, struct err *e);
+int world_check_drill_checks(const struct world_system *s, struct err *e);
+
 /* How a source stands still (world_freeze.c). */
 int world_check_freeze(const struct world_source *src, struct err *e);
 

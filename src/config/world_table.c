@@ -56,7 +56,7 @@ static const struct field tier_rows[] = {
     {"schedule", FIELD_STRUCT, T(schedule), false, NULL, &world_schedule_table, "when; left out: derived from the rpo"},
     {"verify", FIELD_STRUCT, T(verify), false, NULL, &world_verify_table, "how often, and how deep, what is stored is proven"},
     {"monitors", FIELD_NAMED, T(monitors), false, NULL, &world_monitor_table, "what is looked at again and again, and what then"},
-    {"drill", FIELD_LATER, 0, false, NULL, NULL, NULL},
+    {"drill", FIELD_STRUCT, T(drill), false, NULL, &world_tier_drill_table, "how often, and how deep, its recovery is rehearsed"},
     {0},
 };
 static const struct field_table tier_table = {tier_rows, sizeof(struct world_tier)};
@@ -96,7 +96,7 @@ static const struct field system_rows[] = {
     {"may_be_empty", FIELD_FLAG, S(may_be_empty), false, NULL, NULL, "else an empty source fails before anything is stored"},
     {"may_shrink", FIELD_FLAG, S(may_shrink), false, NULL, NULL, "else one that lost more than half fails before anything is stored"},
     {"node", FIELD_TEXT, S(node), false, NULL, NULL, "the host whose daemon backs it up, by its name; left out: any that shares the catalog"},
-    {"checks", FIELD_LATER, 0, false, NULL, NULL, NULL},
+    {"checks", FIELD_LIST, S(checks), false, NULL, &world_drill_check_table, "what it is asked when a drill has brought it back"},
     {0},
 };
 static const struct field_table system_table = {system_rows, sizeof(struct world_system)};
@@ -105,6 +105,7 @@ static const struct field world_rows[] = {
     {"repositories", FIELD_NAMED, offsetof(struct world, repositories), false, NULL, &repository_table, "where copies are kept"},
     {"tiers", FIELD_NAMED, offsetof(struct world, tiers), false, NULL, &tier_table, "how well systems are kept"},
     {"systems", FIELD_NAMED, offsetof(struct world, systems), false, NULL, &system_table, "what is backed up"},
+    {"drill", FIELD_STRUCT, offsetof(struct world, drill), false, NULL, &world_drill_table, "where and within which limits recoveries are rehearsed"},
     {"jobs", FIELD_STRUCT, offsetof(struct world, jobs), false, NULL, &world_jobs_table, "how much is done at once"},
     {"profile", FIELD_CHOICE, offsetof(struct world, profile), false, WORLD_PROFILES, NULL, "a named set of defaults that lies below this file"},
     {"catalog", FIELD_TEXT, offsetof(struct world, catalog), false, NULL, NULL, "our own record: a path, postgresql://..., or a reference to where that stands"},

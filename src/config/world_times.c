@@ -16,7 +16,7 @@ static const char default_folder[] = "/usr/share/zoneinfo";
 const char *times_what_name(enum times_what w)
 {
 	static const char *const names[] = {
-	    "full", "differential", "incremental", "verify", "archive", "prune"};
+	    "full", "differential", "incremental", "verify", "archive", "drill", "prune"};
 
 	return names[w];
 }
@@ -24,7 +24,7 @@ const char *times_what_name(enum times_what w)
 const char *times_kind_name(enum times_what w)
 {
 	static const char *const names[] = {
-	    "backup", "backup", "backup", "verify", "copy", "prune"};
+	    "backup", "backup", "backup", "verify", "copy", "drill", "prune"};
 
 	return names[w];
 }
@@ -158,6 +158,7 @@ static int fill(struct world_times *t, const struct world_tier *tier,
 	    put(t, TIMES_DIFFERENTIAL, s->differential, s, name, e) == -1 ||
 	    put(t, TIMES_INCREMENTAL, s->incremental, s, name, e) == -1 ||
 	    put(t, TIMES_VERIFY, tier->verify.every, s, name, e) == -1 ||
+	    put(t, TIMES_DRILL, tier->drill.every, s, name, e) == -1 ||
 	    put(t, TIMES_ARCHIVE, s->archive ? s->archive : tier->schedule.archive, s, name, e) ==
 		-1)
 		return -1;

@@ -24,6 +24,7 @@ enum times_what {
 	TIMES_INCREMENTAL,
 	TIMES_VERIFY,
 	TIMES_ARCHIVE, /* a copy to the archives */
+	TIMES_DRILL,   /* a rehearsed recovery */
 	TIMES_PRUNE,   /* of a repository */
 	TIMES_WHATS
 };
@@ -39,7 +40,7 @@ struct world_times {
 
 const char *times_what_name(enum times_what w); /* "full", ... */
 const char *times_kind_name(
-    enum times_what w); /* of its run: "backup", "verify", "copy", "prune" */
+    enum times_what w); /* of its run: "backup", "verify", "copy", "drill", "prune" */
 
 /* ERR_USAGE: no such zone, ...  Without a system: as its tier says to any. */
 int world_times_new(const struct world_tier *t, const struct world_system *s,

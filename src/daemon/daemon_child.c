@@ -177,6 +177,12 @@ static char **make_env(const struct child *c, char *more[ENV_MORE])
 	return v;
 }
 
+/* Its own command, and a level in place of a type. */
+static bool is_proof(const char *kind)
+{
+	return strcmp(kind, "verify") == 0 || strcmp(kind, "drill") == 0;
+}
+
 static int spawn(struct child *c)
 {
 	const struct world_jobs *jobs = &c->d->world->jobs;
@@ -200,14 +206,14 @@ static int spawn(struct child *c)
 		argv[n++] = "-c";
 		argv[n++] = c->d->p->config;
 	}
-	argv[n++] = strcmp(c->run.kind, "verify") == 0 ? "verify" : "run";
+	argv[n++] = is_proof(c->run.kind) ? c->run.kind : "run";
 	argv[n++] = "--foreground";
 	if (strcmp(c->run.kind, "copy") == 0 || strcmp(c->run.kind, "prune") == 0) {
 		argv[n++] = "--kind";
 		argv[n++] = c->run.kind;
 	}
 	if (c->run.type != NULL) {
-		argv[n++] = strcmp(c->run.kind, "verify") == 0 ? "--level" : "--type";
+		argv[n++] = is_proof(c->run.kind) ? "--level" : "--type";
 		argv[n++] = c->run.type;
 	}
 	if (jobs->nice != NULL) {

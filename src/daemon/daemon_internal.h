@@ -25,7 +25,7 @@ enum {
 struct planned {
 	const struct world_system *system; /* of daemon->world */
 	struct world_times *times;
-	int64_t settled_s[3]; /* of backups; of verifications; of copies */
+	int64_t settled_s[4]; /* of backups; of verifications; of copies; of drills */
 	int64_t next_s;
 	int64_t passed_over;        /* the open run on whose account one was skipped last */
 	enum event_level rpo;       /* what was told of it: EVENT_INFO while it is kept */

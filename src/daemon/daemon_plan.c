@@ -9,9 +9,9 @@
 #include "base/mem.h"
 #include "catalog/catalog_share.h"
 
-enum { BACKUP, VERIFY, COPY };
+enum { BACKUP, VERIFY, COPY, DRILL, KINDS };
 
-static const char *const kinds[] = {"backup", "verify", "copy"};
+static const char *const kinds[] = {"backup", "verify", "copy", "drill"};
 
 const struct world_system *daemon_system(const struct daemon *d, const char *name)
 {
@@ -202,10 +202,9 @@ static int recall(struct daemon *d, const struct world *w, struct planned *v, si
     int64_t now_s, struct err *e)
 {
 	for (size_t i = 0; i < n; i++) {
-		if (recall_one(d, w, &v[i], BACKUP, now_s, e) == -1 ||
-		    recall_one(d, w, &v[i], VERIFY, now_s, e) == -1 ||
-		    recall_one(d, w, &v[i], COPY, now_s, e) == -1)
-			return -1;
+		for (int kind = BACKUP; kind < KINDS; kind++)
+			if (recall_one(d, w, &v[i], kind, now_s, e) == -1)
+				return -1;
 		v[i].rpo = EVENT_INFO;
 		for (size_t j = 0; j < d->nsystems; j++)
 			if (strcmp(d->systems[j].system->item.name, v[i].system->item.name) == 0)
@@ -221,7 +220,7 @@ void daemon_forget_time(struct daemon *d, int64_t now_s)
 
 		p->next_s = 0;
 		daemon_monitor_forget_time(p, now_s);
-		for (int kind = BACKUP; kind <= COPY; kind++)
+		for (int kind = BACKUP; kind < KINDS; kind++)
 			if (p->settled_s[kind] > now_s)
 				p->settled_s[kind] = now_s;
 	}
@@ -350,12 +349,13 @@ static int look(struct daemon *d, struct planned *p, int64_t now_s, struct err *
 	struct due due;
 	bool put_off = false;
 
-	for (int kind = BACKUP; kind <= COPY; kind++) {
+	for (int kind = BACKUP; kind < KINDS; kind++) {
 		int rc;
 		int64_t since = p->settled_s[kind];
 
 		if (kind == BACKUP   ? !due_backup(p->times, since, now_s, &due)
 		    : kind == VERIFY ? !due_verify(p->times, since, now_s, &due)
+		    : kind == DRILL  ? !due_what(p->times, TIMES_DRILL, since, now_s, &due)
 				     : !due_what(p->times, TIMES_ARCHIVE, since, now_s, &due))
 			continue;
 		rc = queue_one(d, p, kind, &due, e);

@@ -176,8 +176,8 @@ static void work(struct job *j)
 	static const struct {
 		const char *kind;
 		void (*run)(struct job *j);
-	} kinds[] = {{"backup", run_backup}, {"verify", job_verify}, {"copy", job_copy},
-	    {"prune", job_prune}};
+	} kinds[] = {{"backup", run_backup}, {"verify", job_verify}, {"drill", job_drill},
+	    {"copy", job_copy}, {"prune", job_prune}};
 	struct err e;
 
 	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)

@@ -8,6 +8,7 @@
  *             after     hooks, however the backup went, if those before were begun
  *             retain    `holdfast forget` at each destination, if the tier says what is kept
  *   verify    judge     `holdfast -r DESTINATION verify NAME` at each destination
+ *   drill     drill     `holdfast -r DESTINATION drill NAME`: from the first destination that answers
  *   copy      copy      the newest snapshot, by `holdfast copy`, to each archive
  *             retain    `holdfast forget` there
  *   prune     prune     `holdfast prune` of a repository: no system's
@@ -40,7 +41,7 @@ struct job_params {
 	const struct world *world;
 	const struct world_system *system;         /* NULL for a prune */
 	const struct world_repository *repository; /* of a prune */
-	const char *kind;                          /* "backup", "verify", "copy", "prune" */
+	const char *kind;                          /* "backup", "verify", "drill", "copy", "prune" */
 	/* Of a backup; of a verification its level.  NULL: as the tier says. */
 	const char *type;
 	const char *seed;                 /* of a verification's sample; or NULL */

@@ -30,6 +30,9 @@ bool job_settle(struct job *j, const char *what, const struct err *e);
 void job_verify(struct job *j);
 void job_verify_hear(struct job *j, const json_t *o);
 
+/* job_drill.c */
+void job_drill(struct job *j);
+
 /* job_look.c */
 int job_look(struct job *j, struct err *e);
 

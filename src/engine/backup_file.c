@@ -95,7 +95,7 @@ static int store_all(struct bworker *w, struct source_reader *r, struct err *e)
 	if (w->data == NULL)
 		w->data = mem_alloc(DATA_MAX);
 	content_writer_reset(w->content);
-	rc = share_data(w, r, e);
+	rc = w->known.n > 0 ? backup_blocks_share(w, r, e) : share_data(w, r, e);
 	/* Nobody may be left at work in our data, however it went. */
 	if (backup_share_end(w, rc == 0 ? e : &later) == -1)
 		rc = -1;
@@ -184,6 +184,7 @@ static int read_once(
 
 	if (ops->open(d->src, bentry_name(d, en), &en->st, &r, e) == -1)
 		return -1;
+	backup_blocks_open(w, d, en);
 	if (store_data(w, r, e) == -1) {
 		source_reader_abandon(r);
 		return -1;

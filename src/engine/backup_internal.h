@@ -11,6 +11,8 @@
  *   backup_threads.c  the walker and its workers
  *   backup_parts.c the sources of a run, one after the other
  *   backup_pg.c    one that is a server of PostgreSQL's
+ *   backup_blocks.c  files of which the log tells the blocks that changed
+ *   backup_map.c   what it tells
  *   backup_late.c  files that can be read only when all else is
  *   backup_paths.c what was asked for
  *   backup_count.c a second walk, for progress
@@ -43,8 +45,17 @@
 #include "repo/tree.h"
 #include "repo/writer.h"
 #include "source/source.h"
+#include "source/wal_map.h"
 
 enum { QUEUE_MAX = 2048, TASK_BATCH = 128, ERRORS_KEPT = 100 };
+
+/* What the parent has of a name, where it is known which blocks have changed since. */
+struct bold {
+	uint64_t size;
+	uint8_t tag, depth;
+	uint32_t nids;
+	struct id *ids;
+};
 
 struct bentry {
 	uint32_t name;      /* offset in the directory's names */
@@ -62,6 +73,7 @@ struct bentry {
 	struct source_stat st;
 	struct entry_hole *holes; /* owned */
 	uint32_t nholes;
+	struct bold *old; /* owned; NULL: the parent does not have it, or nobody asked */
 };
 
 /* Entries of names [begin, end) of a directory. */
@@ -122,7 +134,9 @@ struct backup_part {
 	const struct backup_pg *pg;          /* NULL: files, or standard input */
 	struct backup_pg_run *run;           /* backup_pg.c's */
 	struct file_cache_writer *cache_out; /* once it is read; NULL: none */
-	bool failed;                         /* nothing of it is worth anything: err */
+	struct wal_map *map; /* what has changed since the parent; NULL: not known */
+	uint32_t relation;   /* blocks of a whole segment of a relation */
+	bool failed;         /* nothing of it is worth anything: err */
 	struct err err;
 };
 
@@ -193,6 +207,15 @@ struct bshare {
 	unsigned first, taken, cut;
 };
 
+/* The chunks of the file at hand as the parent has them; none: it is read whole. */
+struct bknown {
+	struct id *ids;
+	size_t n, cap;
+	uint64_t size;
+	const struct wal_map_file *file; /* NULL: nothing has changed */
+	uint32_t first;                  /* block with which it begins */
+};
+
 /* A thread of the run with what it needs. */
 struct bworker {
 	struct backup *b;
@@ -206,6 +229,7 @@ struct bworker {
 	uint64_t size;          /* of the file at hand, as the walk saw it */
 	int64_t mark_ns;        /* when the work on a file was last accounted for */
 	struct bshare share;
+	struct bknown known;
 	pthread_t thread;
 };
 
@@ -265,6 +289,8 @@ void backup_free(struct backup *b);
 
 /* backup_walk.c: to the workers, once there is room. */
 void backup_enqueue(struct backup *b, struct bslice *s, size_t slot);
+/* Is all that a cached entry refers to still in the repository? */
+bool backup_present(struct bworker *w, const struct bentry *en);
 /* The whole walk; 0 also if single names failed. */
 int backup_walk(struct bworker *w, struct err *e);
 
@@ -275,8 +301,18 @@ void backup_run_threads(struct backup *b);
 void backup_late_add(struct backup *b, struct bslice *s, size_t slot);
 void backup_late_run(struct bworker *walker);
 
+/* backup_blocks.c: has no block of it changed?  Then it is what the parent has. */
+bool backup_blocks_same(struct bworker *w, const struct bdir *d, struct bentry *en);
+/* What is known of the file at hand, into w->known; then instead of reading all of it. */
+void backup_blocks_open(struct bworker *w, const struct bdir *d, const struct bentry *en);
+int backup_blocks_share(struct bworker *w, struct source_reader *r, struct err *e);
+
 /* backup_pg.c: a server's part.  Begin: the source is open, and may be read; -1: it cannot be. */
 int backup_pg_begin(struct backup *b, struct backup_part *part, struct err *e);
+/* What has changed since the parent, where the log tells it; else why not. */
+void backup_pg_changes(struct backup *b, struct backup_part *part, const struct snapshot *s);
+/* Did the parent find wrong pages in this file? */
+bool backup_pg_was_bad(const struct backup_part *part, const char *path);
 /* Its files are read: what it says of itself, and what of it was wrong. */
 void backup_pg_end(struct backup *b, struct backup_part *part, struct snapshot_part *out);
 /* The log that the part needs, into a target's repository; before its snapshot. */
@@ -297,6 +333,8 @@ void *backup_worker_main(void *bworker);
 
 /* backup_share.c: a chunk was cut in w->data; it is stored now or soon, by somebody. */
 int backup_share_add(struct bworker *w, size_t at, size_t n, struct err *e);
+/* One that the repository has. */
+int backup_share_known(struct bworker *w, const struct id *id, struct err *e);
 /* Wait until no chunk lies in [lo, hi) of w->data. */
 int backup_share_clear(struct bworker *w, size_t lo, size_t hi, struct err *e);
 /* Every chunk is stored, and the ids are in w->content, in order. */

@@ -98,6 +98,7 @@ static int open_part(struct backup *b, struct err *e)
 	/* Pages keep their places; many small chunks go into one frame. */
 	writer_chunker(b->repo, CHUNKER_FIXED, &b->chunker);
 	b->chunker.min = b->chunker.avg = b->chunker.max = PG_CHUNK;
+	writer_pages(b->writer, true);
 	return backup_pg_begin(b, b->part, e);
 }
 
@@ -164,6 +165,8 @@ static void run_part(struct backup *b, struct snapshot *s, size_t i, struct snap
 		backup_open_cache(b, s, i);
 		if (s->has_parent)
 			writer_increment(b->writer);
+		if (part->pg != NULL && s->has_parent)
+			backup_pg_changes(b, part, s);
 		backup_create_cache(b, s, i);
 		backup_run_threads(b);
 		if (part->pg != NULL && !part->failed && !backup_stopping(b))

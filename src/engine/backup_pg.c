@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "engine/backup_internal.h"
+#include "engine/backup_map.h"
 #include "engine/backup_pg_logs.h"
 #include "os/os.h"
 #include "source/pg_facts.h"
@@ -23,7 +24,9 @@ struct backup_pg_run {
 	char *data, *label, *map;
 	bool gathering;
 	pthread_t gatherer;
-	json_t *facts; /* NULL: they could not be had, facts_err */
+	json_t *facts;           /* NULL: they could not be had, facts_err */
+	const char *incremental; /* as in the facts */
+	json_t *was_bad;         /* the parent's list of wrong pages; may be NULL */
 	struct err facts_err;
 };
 
@@ -88,12 +91,119 @@ int backup_pg_begin(struct backup *b, struct backup_part *part, struct err *e)
 
 	run->b = b;
 	run->pg = part->pg;
+	run->incremental = "none";
 	if (pg_session_open(part->pg->target, b->ctx, &run->s, e) == -1 ||
 	    find_data(run, e) == -1 || pg_session_start(&run->s, "holdfast", e) == -1 ||
 	    open_source(b, run, e) == -1)
 		return err_wrap(e, "PostgreSQL");
 	run->gathering = pthread_create(&run->gatherer, NULL, gather, run) == 0;
 	return 0;
+}
+
+static char *map_params(const struct backup_pg_run *run, struct backup_map_params *out)
+{
+	char *wal = mem_printf("%s/pg_wal", run->data);
+
+	*out = (struct backup_map_params){.wal = wal,
+	    .system = run->s.system,
+	    .timeline = run->s.timeline,
+	    .segment = (uint32_t)run->s.segment_size,
+	    .block_size = run->s.block_size,
+	    .checksums = run->s.checksums,
+	    .end = run->s.start};
+	return wal;
+}
+
+static const struct snapshot_part *same_part(
+    const struct snapshot *s, const struct backup_part *part)
+{
+	for (size_t i = 0; i < s->nparts; i++)
+		if (strcmp(s->parts[i].kind, "postgresql") == 0 &&
+		    strcmp(s->parts[i].name, part->pg->part) == 0 && s->parts[i].has_tree)
+			return &s->parts[i];
+	return NULL;
+}
+
+/* The pages that the parent found wrong; false: they are too many to be listed. */
+static bool take_bad(struct backup_pg_run *run, const struct snapshot_part *old)
+{
+	json_t *facts = json_loads(old->facts, 0, NULL);
+	json_t *bad = json_object_get(json_object_get(facts, "postgresql"), "bad_pages");
+
+	run->was_bad = json_incref(bad);
+	json_decref(facts);
+	return json_array_size(run->was_bad) < PG_BAD_MAX;
+}
+
+static int make_map(
+    struct backup *b, struct backup_part *part, const struct snapshot *parent, struct err *e)
+{
+	const struct snapshot_part *old = same_part(parent, part);
+	struct backup_map_params p;
+	char *wal;
+
+	if (old == NULL)
+		return err_set(e, ERR_ABSENT, "the parent has nothing of this server");
+	wal = map_params(part->run, &p);
+	part->map = backup_map_make(b->repo, old, &p, b->ctx, e);
+	free(wal);
+	if (part->map == NULL)
+		return -1;
+	if (!take_bad(part->run, old)) {
+		wal_map_free(part->map);
+		part->map = NULL;
+		return err_set(e, ERR_FAILED, "too many of its pages were wrong");
+	}
+	part->relation = part->run->s.relation;
+	b->has_parent_tree = true;
+	b->parent_tree = old->tree;
+	return 0;
+}
+
+void backup_pg_changes(struct backup *b, struct backup_part *part, const struct snapshot *s)
+{
+	struct snapshot *parent = NULL;
+	struct err e;
+
+	part->run->incremental = "scan";
+	err_clear(&e);
+	if (snapshot_load(b->repo, &s->parent, &parent, &e) == 0 &&
+	    make_map(b, part, parent, &e) == 0)
+		part->run->incremental = "map";
+	else if (!backup_stopping(b))
+		event_emit(b->ctx, EVENT_NOTICE, span_str(part->pg->part),
+		    "files that look changed are read whole: %s", e.msg);
+	snapshot_free(parent);
+}
+
+bool backup_pg_was_bad(const struct backup_part *part, const char *path)
+{
+	const json_t *x;
+	size_t i;
+
+	json_array_foreach(part->run->was_bad, i, x)
+	{
+		const char *file = json_string_value(json_object_get(x, "file"));
+
+		if (file != NULL && strcmp(file, path) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* By which the next run sees that this server's log is still the same. */
+static void set_mark(json_t *o, const struct backup_pg_run *run)
+{
+	struct backup_map_params p;
+	char *wal = map_params(run, &p), text[12];
+	uint32_t mark;
+	struct err e;
+
+	if (backup_map_mark(&p, run->s.start, run->s.stop, &mark, &e) == 0) {
+		snprintf(text, sizeof text, "%08x", mark);
+		json_object_set_new(o, "log_mark", json_string(text));
+	}
+	free(wal);
 }
 
 static void set_lsn(json_t *o, const char *key, uint64_t lsn)
@@ -120,7 +230,8 @@ static void set_server(json_t *o, struct backup_pg_run *run)
 	json_object_set_new(o, "checksums", json_boolean(s->checksums));
 	json_object_set_new(o, "standby", json_boolean(s->standby));
 	json_object_set_new(o, "method", json_string("direct"));
-	json_object_set_new(o, "incremental", json_string("none"));
+	json_object_set_new(o, "incremental", json_string(run->incremental));
+	set_mark(o, run);
 	json_object_set_new(o, "data_directory", json_string(run->data));
 	json_object_set_new(o, "bytes", json_integer((json_int_t)run->b->bytes));
 }
@@ -199,6 +310,8 @@ void backup_pg_free(struct backup_part *part)
 		return;
 	end_gathering(run);
 	json_decref(run->facts);
+	json_decref(run->was_bad);
+	wal_map_free(part->map);
 	pg_session_close(&run->s);
 	free(run->data);
 	free(run->map);

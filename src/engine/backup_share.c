@@ -22,6 +22,8 @@ static struct bchunk *chunk_at(struct bshare *s, unsigned i)
 /* The oldest chunk that nobody stores yet, now the caller's; under queue_lock. */
 static struct bchunk *take_chunk(struct bshare *s)
 {
+	while (s->taken != s->cut && chunk_at(s, s->taken)->done)
+		s->taken++; /* known before */
 	return s->taken == s->cut ? NULL : chunk_at(s, s->taken++);
 }
 
@@ -125,6 +127,24 @@ int backup_share_add(struct bworker *w, size_t at, size_t n, struct err *e)
 		if (retire(w, e) == -1)
 			return -1;
 	}
+	return 0;
+}
+
+int backup_share_known(struct bworker *w, const struct id *id, struct err *e)
+{
+	struct bshare *s = &w->share;
+
+	/* Nothing is before it: most often it goes right where it belongs. */
+	if (s->first == s->cut)
+		return content_writer_add(w->content, id, e);
+	while (s->cut - s->first == SHARE_CHUNKS) {
+		store_or_wait(w);
+		if (retire(w, e) == -1)
+			return -1;
+	}
+	pthread_mutex_lock(&w->b->queue_lock);
+	*chunk_at(s, s->cut++) = (struct bchunk){.id = *id, .done = true};
+	pthread_mutex_unlock(&w->b->queue_lock);
 	return 0;
 }
 

@@ -65,6 +65,9 @@ static void slice_free(struct bslice *s)
 	for (size_t i = 0; i < s->n; i++) {
 		free(s->entries[i].ids);
 		free(s->entries[i].holes);
+		if (s->entries[i].old != NULL)
+			free(s->entries[i].old->ids);
+		free(s->entries[i].old);
 	}
 	free(s->entries);
 	free(s->leaves);

@@ -26,6 +26,7 @@ static void worker_fini(struct bworker *w)
 	content_writer_free(w->content);
 	reader_free(w->reader);
 	buf_fini(&w->hold);
+	free(w->known.ids);
 	free(w->data);
 }
 

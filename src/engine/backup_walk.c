@@ -193,6 +193,18 @@ static void take_ref(struct bentry *en, const struct entry *old, const struct tr
 	take_ids(en, &c);
 }
 
+static void keep_old(struct bentry *en, const struct entry *old, const struct tree_ref *ref)
+{
+	if (old->type != en->st.type || ref->tag == TREE_NONE)
+		return;
+	en->old = mem_alloc(sizeof *en->old);
+	*en->old = (struct bold){.size = old->size,
+	    .tag = (uint8_t)ref->tag,
+	    .depth = ref->depth,
+	    .nids = (uint32_t)ref->n,
+	    .ids = ref->n ? mem_dup(ref->ids, ref->n * sizeof *ref->ids) : NULL};
+}
+
 /* The parent's next entry, if that is not at hand already. */
 static bool old_entry(struct bworker *w, struct bdir *d)
 {
@@ -209,7 +221,8 @@ static bool old_entry(struct bworker *w, struct bdir *d)
 
 /*
  * Without a cache everything is read; the parent's tree, in the same order of
- * name, tells afterwards what is new, changed or as it was.
+ * name, tells afterwards what is new, changed or as it was.  Where it is known which
+ * blocks have changed, it has the others.
  */
 static void match_parent(struct bworker *w, struct bslice *s)
 {
@@ -224,8 +237,12 @@ static void match_parent(struct bworker *w, struct bslice *s)
 		/* It may be in the next slice. */
 		if (i == s->n)
 			return;
-		if (span_eq(span_str(bentry_name(d, &s->entries[i])), name))
-			take_ref(&s->entries[i], &d->old_entry, &d->old_ref);
+		if (span_eq(span_str(bentry_name(d, &s->entries[i])), name)) {
+			if (w->b->cache == NULL)
+				take_ref(&s->entries[i], &d->old_entry, &d->old_ref);
+			if (w->b->part->map != NULL)
+				keep_old(&s->entries[i], &d->old_entry, &d->old_ref);
+		}
 		d->old_ahead = false;
 	}
 }
@@ -300,7 +317,7 @@ static int list_present(
 	return rc;
 }
 
-static bool present(struct bworker *w, const struct bentry *en)
+bool backup_present(struct bworker *w, const struct bentry *en)
 {
 	const struct id *ids = bentry_ids(en);
 	struct presence p = {w, 0};
@@ -375,11 +392,13 @@ static void settle(struct bworker *w, struct bslice *s, size_t i, unsigned depth
 		backup_entry_done(w, s);
 		return;
 	}
-	if (en->same && !present(w, en)) {
+	if (en->same && !backup_present(w, en)) {
 		en->same = false;
 		s->same = false;
 		forget_ids(en);
 	}
+	if (!en->same && backup_blocks_same(w, s->dir, en))
+		s->same = false;
 	if (en->same) {
 		atomic_fetch_add_explicit(&b->files_unchanged, 1, memory_order_relaxed);
 		atomic_fetch_add_explicit(&b->files, 1, memory_order_relaxed);
@@ -420,6 +439,9 @@ static void find_old(struct bworker *w, struct bdir *d)
 	if (d->parent == NULL) {
 		d->has_parent = b->has_parent_tree;
 		d->parent_tree = b->parent_tree;
+	} else if (d->parent->entries[d->slot].old != NULL) {
+		d->has_parent = true;
+		d->parent_tree = d->parent->entries[d->slot].old->ids[0];
 	} else if (d->parent->dir->has_parent && d->parent->entries[d->slot].was_racy) {
 		d->has_parent = true;
 		d->parent_tree = d->parent->entries[d->slot].one;

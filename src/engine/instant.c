@@ -12,14 +12,18 @@
 #include "engine/instant_content.h"
 #include "engine/instant_fs.h"
 #include "engine/op_restore.h"
+#include "repo/snapshot.h"
 #include "os/os.h"
 #include "os/os_child.h"
 
 enum { HOLLOW_ABOVE = 1 << 20, COPY_AT_A_TIME = 8 << 20 };
 
 struct instant {
-	const struct instant_params *p;
+	struct repo *repo;
+	struct snapshot *snapshot;
 	struct ctx *ctx;
+	unsigned jobs;
+	char *root, *target;
 	char *work, *data, *state_path; /* TARGET.holdfast, and in it */
 	int lock;
 	int dir; /* of data */
@@ -158,7 +162,7 @@ static void known_settle(struct instant *in)
 static int prepared(void *arg, const char *path, uint64_t size, struct err *e)
 {
 	struct instant *in = arg;
-	size_t root = strcmp(in->p->root, "/") == 0 ? 0 : strlen(in->p->root);
+	size_t root = strcmp(in->root, "/") == 0 ? 0 : strlen(in->root);
 	uint32_t n = (uint32_t)in->nknown;
 
 	path += root;
@@ -171,19 +175,19 @@ static int prepared(void *arg, const char *path, uint64_t size, struct err *e)
 static int prepare(struct instant *in, struct err *e)
 {
 	struct restore_params rp = {
-	    .snapshot = in->p->snapshot,
-	    .path = in->p->root,
+	    .snapshot = in->snapshot,
+	    .path = in->root,
 	    .target = in->data,
-	    .jobs = in->p->jobs,
+	    .jobs = in->jobs,
 	    .hollow_above = HOLLOW_ABOVE,
 	    .hollow = prepared,
 	    .hollow_arg = in,
 	};
 	struct restore_result res;
 
-	if (instant_state_create(in->state_path, &in->p->snapshot->id, &in->state, e) == -1)
+	if (instant_state_create(in->state_path, &in->snapshot->id, &in->state, e) == -1)
 		return -1;
-	if (op_restore(in->p->repo, &rp, in->ctx, &res, e) == -1)
+	if (op_restore(in->repo, &rp, in->ctx, &res, e) == -1)
 		return -1;
 	if (res.problems > 0)
 		return err_set(e, res.damaged ? ERR_DAMAGE_FOUND : ERR_INCOMPLETE,
@@ -191,17 +195,32 @@ static int prepare(struct instant *in, struct err *e)
 	return instant_state_ready(in->state, e);
 }
 
-/* What an interrupted preparation has left is not worth keeping: it was not used yet. */
-static int remove_work(struct instant *in, struct err *e)
+static int remove_all(const char *one, const char *other, struct ctx *ctx, struct err *e)
 {
-	const char *argv[] = {
-	    "rm", "-rf", "--one-file-system", "--", in->data, in->state_path, NULL};
+	const char *argv[] = {"rm", "-rf", "--one-file-system", "--", one, other, NULL};
 	struct os_child c = {.argv = argv};
 	int status;
 
-	if (os_child_run(&c, in->ctx, &status, e) == -1)
+	if (os_child_run(&c, ctx, &status, e) == -1)
 		return -1;
 	return status == 0 ? 0 : err_set(e, ERR_FAILED, "rm: status %d", status);
+}
+
+/* What an interrupted preparation has left is not worth keeping: it was not used yet. */
+static int remove_work(struct instant *in, struct err *e)
+{
+	return remove_all(in->data, in->state_path, in->ctx, e);
+}
+
+int instant_discard(const char *target, struct ctx *ctx, struct err *e)
+{
+	char *work = work_of(target);
+	int rc = instant_fs_clear(target, e);
+
+	if (rc == 0)
+		rc = remove_all(work, NULL, ctx, e);
+	free(work);
+	return rc;
 }
 
 static int open_data(struct instant *in, struct err *e)
@@ -232,9 +251,9 @@ static int resume(struct instant *in, struct err *e)
 		return e->kind == ERR_ABSENT ? 0 : -1;
 	if (!ready)
 		return 0;
-	if (id_eq(&of, &in->p->snapshot->id))
+	if (id_eq(&of, &in->snapshot->id))
 		return 1;
-	err_set(e, ERR_EXISTS, "%s: a recovery from another backup was begun here", in->p->target);
+	err_set(e, ERR_EXISTS, "%s: a recovery from another backup was begun here", in->target);
 	return err_hint(e, "finish it (recover --finish), or remove %s", in->work);
 }
 
@@ -246,7 +265,7 @@ static void forget_try(struct instant *in)
 	os_close(in->dir);
 	in->dir = -1;
 	instant_content_free(in->content);
-	in->content = instant_content_new(in->p->repo, in->p->snapshot, in->p->root);
+	in->content = instant_content_new(in->repo, in->snapshot, in->root);
 }
 
 static int begin(struct instant *in, struct err *e)
@@ -301,10 +320,21 @@ out:
 	return rc;
 }
 
+/* Who looks from outside reads it there. */
+static int write_lock(struct instant *in, uint64_t left, struct err *e)
+{
+	struct buf b = {.p = NULL};
+	int rc;
+
+	buf_printf(&b, "%-20ld %-20llu\n", (long)getpid(), (unsigned long long)left);
+	rc = os_pwrite_all(in->lock, b.p, b.n, 0) == -1 ? err_sys(e, "%s/lock", in->work) : 0;
+	buf_fini(&b);
+	return rc;
+}
+
 static int take_lock(struct instant *in, struct err *e)
 {
 	char *path = mem_printf("%s/lock", in->work);
-	struct buf pid = {.p = NULL};
 	bool busy = false;
 	int rc = 0;
 
@@ -314,14 +344,9 @@ static int take_lock(struct instant *in, struct err *e)
 	else if (os_lock(in->lock, false, &busy, e) == -1)
 		rc = -1;
 	else if (busy)
-		rc = err_set(e, ERR_BUSY, "%s: somebody serves it", in->p->target);
-	buf_printf(&pid, "%ld\n", (long)getpid());
-	if (rc == 0 &&
-	    (os_ftruncate(in->lock, 0) == -1 || os_pwrite_all(in->lock, pid.p, pid.n, 0) == -1))
-		rc = err_sys(e, "write %s", path);
-	buf_fini(&pid);
+		rc = err_set(e, ERR_BUSY, "%s: somebody serves it", in->target);
 	free(path);
-	return rc;
+	return rc == -1 ? -1 : write_lock(in, UINT64_MAX, e);
 }
 
 int instant_open(
@@ -329,13 +354,20 @@ int instant_open(
 {
 	struct instant *in = mem_zalloc(sizeof *in);
 
-	in->p = p;
+	in->repo = p->repo;
 	in->ctx = ctx;
+	in->jobs = p->jobs;
+	in->root = mem_strdup(p->root);
+	in->target = mem_strdup(p->target);
 	in->lock = in->dir = -1;
 	in->work = work_of(p->target);
 	in->data = mem_printf("%s/data", in->work);
 	in->state_path = mem_printf("%s/state", in->work);
-	in->content = instant_content_new(p->repo, p->snapshot, p->root);
+	if (snapshot_load(p->repo, &p->snapshot, &in->snapshot, e) == -1) {
+		instant_close(in);
+		return -1;
+	}
+	in->content = instant_content_new(in->repo, in->snapshot, in->root);
 	/* The lock first: a mount that somebody serves is none that was left. */
 	if (os_mkdirs(in->work, 0700, e) == -1 || take_lock(in, e) == -1 ||
 	    check_target(p->target, e) == -1 || repo_index_load(p->repo, false, e) == -1 ||
@@ -358,6 +390,9 @@ void instant_close(struct instant *in)
 	instant_state_close(in->state);
 	os_close(in->dir);
 	os_close(in->lock);
+	snapshot_free(in->snapshot);
+	free(in->root);
+	free(in->target);
 	free(in->state_path);
 	free(in->data);
 	free(in->work);
@@ -368,7 +403,7 @@ void instant_close(struct instant *in)
 
 int instant_mount(struct instant *in, struct err *e)
 {
-	return instant_fs_mount(in->dir, in->set, in->state, in->p->target, in->ctx, &in->fs, e);
+	return instant_fs_mount(in->dir, in->set, in->state, in->target, in->ctx, &in->fs, e);
 }
 
 int instant_unmount(struct instant *in, struct err *e)
@@ -382,20 +417,22 @@ int instant_unmount(struct instant *in, struct err *e)
 int instant_copy(struct instant *in, struct err *e)
 {
 	struct instant_file *f;
+	uint64_t left;
 	uint32_t n;
 	int rc = 0;
 
 	while (rc == 0 && (f = instant_set_next(in->set, &n)) != NULL) {
-		uint64_t left;
-
+		instant_left(in, &left);
 		rc = ctx_check(in->ctx, e);
+		if (rc == 0)
+			rc = write_lock(in, left, e);
 		if (rc == 0)
 			rc = instant_file_copy(f, COPY_AT_A_TIME, &left, INSTANT_BACK, e);
 		if (rc == 0 && left == 0)
 			instant_set_drop(in->set, n);
 		instant_file_unref(f);
 	}
-	return rc;
+	return rc == 0 ? write_lock(in, 0, e) : -1;
 }
 
 size_t instant_left(struct instant *in, uint64_t *bytes)
@@ -403,17 +440,29 @@ size_t instant_left(struct instant *in, uint64_t *bytes)
 	return instant_set_count(in->set, bytes);
 }
 
+int instant_mark(struct instant *in, struct err *e)
+{
+	char *path = mem_printf("%s/ready", in->work);
+	int rc = os_file_replace(path, span_str(in->root), 0600, e);
+
+	free(path);
+	return rc;
+}
+
 int instant_settle(struct instant *in, struct err *e)
 {
 	uint64_t bytes;
-	char *lock;
+	char *lock, *ready;
 
 	assert(in->fs == NULL && instant_left(in, &bytes) == 0);
 	if (os_syncfs(in->dir) == -1)
 		return err_sys(e, "sync %s", in->data);
-	if (os_renameat(AT_FDCWD, in->data, AT_FDCWD, in->p->target) == -1)
-		return err_sys(e, "rename %s to %s", in->data, in->p->target);
+	if (os_renameat(AT_FDCWD, in->data, AT_FDCWD, in->target) == -1)
+		return err_sys(e, "rename %s to %s", in->data, in->target);
 	lock = mem_printf("%s/lock", in->work);
+	ready = mem_printf("%s/ready", in->work);
+	os_unlinkat(AT_FDCWD, ready, 0);
+	free(ready);
 	if (os_syncfs(in->dir) == -1 || os_unlinkat(AT_FDCWD, in->state_path, 0) == -1 ||
 	    os_unlinkat(AT_FDCWD, lock, 0) == -1 ||
 	    os_unlinkat(AT_FDCWD, in->work, AT_REMOVEDIR) == -1)
@@ -424,27 +473,60 @@ int instant_settle(struct instant *in, struct err *e)
 
 /* ---- Looking at it from outside. */
 
-int instant_begun(const char *target, bool *begun, int64_t *pid, struct id *snapshot, struct err *e)
+char *instant_data(const char *target)
+{
+	char *work = work_of(target), *data = mem_printf("%s/data", work);
+
+	free(work);
+	return data;
+}
+
+static void read_ready(const char *work, struct instant_seen *out)
+{
+	char *path = mem_printf("%s/ready", work);
+	struct buf b = {.p = NULL};
+	struct err ignored;
+
+	out->ready = os_read_file(path, sizeof out->root - 1, &b, &ignored) == 0;
+	if (out->ready)
+		snprintf(out->root, sizeof out->root, "%s", buf_cstr(&b));
+	buf_fini(&b);
+	free(path);
+}
+
+static void read_lock(int fd, struct instant_seen *out)
+{
+	char text[64];
+	ssize_t n = os_pread_full(fd, text, sizeof text - 1, 0);
+	unsigned long long left;
+	long long pid;
+
+	text[n > 0 ? n : 0] = '\0';
+	if (sscanf(text, "%lld %llu", &pid, &left) == 2) {
+		out->pid = pid;
+		out->left = left;
+	}
+}
+
+int instant_look(const char *target, struct instant_seen *out, struct err *e)
 {
 	char *work = work_of(target), *lock = mem_printf("%s/lock", work),
 	     *state = mem_printf("%s/state", work);
 	int fd = os_open(lock, O_RDWR | O_CLOEXEC, 0), rc = 0;
-	struct buf text = {.p = NULL};
 	bool busy = false;
 
-	*begun = false;
-	*pid = 0;
+	*out = (struct instant_seen){.left = UINT64_MAX};
 	if (fd == -1)
 		rc = errno == ENOENT ? 0 : err_sys(e, "%s", lock);
 	else
 		rc = os_lock(fd, false, &busy, e);
-	if (rc == 0 && fd != -1) {
-		rc = instant_state_header(state, snapshot, begun, e);
-	}
-	if (rc == 0 && busy && os_read_file(lock, 64, &text, e) == 0)
-		*pid = strtoll(buf_cstr(&text), NULL, 10);
+	if (rc == 0 && fd != -1)
+		rc = instant_state_header(state, &out->snapshot, &out->begun, e);
+	if (rc == 0 && busy)
+		read_lock(fd, out);
+	if (rc == 0 && out->begun)
+		read_ready(work, out);
 	os_close(fd);
-	buf_fini(&text);
 	free(work);
 	free(lock);
 	free(state);

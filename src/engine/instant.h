@@ -18,11 +18,10 @@
 #define HF_ENGINE_INSTANT_H
 
 #include "repo/repo.h"
-#include "repo/snapshot.h"
 
-struct instant_params { /* all of it stays until the end */
-	struct repo *repo;
-	const struct snapshot *snapshot;
+struct instant_params {
+	struct repo *repo; /* stays until the end; the rest is copied */
+	struct id snapshot;
 	const char *root;   /* the folder in it: "/" or "/name" */
 	const char *target; /* empty, or not there */
 	unsigned jobs;      /* of the preparation; 0: one a core */
@@ -30,9 +29,18 @@ struct instant_params { /* all of it stays until the end */
 
 struct instant;
 
-/* Is there one that was begun for this target?  *pid: of who serves it, 0 if nobody does. */
-int instant_begun(
-    const char *target, bool *begun, int64_t *pid, struct id *snapshot, struct err *e);
+/* One that was begun for a target. */
+struct instant_seen {
+	bool begun;
+	int64_t pid;   /* of who serves it; 0: nobody does */
+	uint64_t left; /* bytes that were missing when he last looked */
+	struct id snapshot;
+	bool ready; /* instant_mark was called: what it shows may be used again */
+	char root[256];
+};
+int instant_look(const char *target, struct instant_seen *out, struct err *e);
+/* Where its files are meanwhile; new text. */
+char *instant_data(const char *target);
 
 /*
  * ERR_BUSY: somebody serves it.  ERR_EXISTS: it was begun from another snapshot, or the target is
@@ -45,12 +53,19 @@ int instant_open(
 int instant_mount(struct instant *in, struct err *e);
 int instant_unmount(struct instant *in, struct err *e);
 
-/* Bring what is missing, what was asked for most first; returns when all of it is here. */
+/* Bring what is missing, what was asked for most first; returns when all of it is here.  How much
+ * is left is told to who looks. */
 int instant_copy(struct instant *in, struct err *e);
 size_t instant_left(struct instant *in, uint64_t *bytes); /* files that are not complete */
 
+/* From now on it is worth going on with; before, who was broken off begins anew. */
+int instant_mark(struct instant *in, struct err *e);
+
 /* Everything is here and nothing is mounted: make it the target, and remove what was beside it. */
 int instant_settle(struct instant *in, struct err *e);
+
+/* Remove what is beside a target that nobody serves. */
+int instant_discard(const char *target, struct ctx *ctx, struct err *e);
 
 void instant_close(
     struct instant *in); /* NULL does nothing; a mount is left as if we were killed */

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mount.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -128,10 +129,10 @@ int instant_fs_unmount(struct instant_fs *fs, struct err *e)
 
 int instant_fs_clear(const char *place, struct err *e)
 {
-	struct stat st;
+	struct statvfs st;
 
-	/* Only a mount whose server is gone says so. */
-	if (os_fstatat(AT_FDCWD, place, &st, 0) == 0 || errno != ENOTCONN)
+	/* Only a mount whose server is gone says so; what the kernel has kept of it (stat) does not. */
+	if (statvfs(place, &st) == 0 || errno != ENOTCONN)
 		return 0;
 	return unmount(place, true, e);
 }

@@ -123,6 +123,7 @@ static int do_it(struct recovering *g, struct err *e)
 
 static void finish(struct recovering *g, int rc)
 {
+	g->out->instant = g->instant;
 	struct recover_result *out = g->out;
 
 	recover_feed_free(g->feed, out->started || rc == -1);
@@ -157,6 +158,7 @@ int op_recover(struct repo *r, const struct recover_params *p, struct ctx *ctx,
 	out->seconds = (double)(clock->mono_ns(clock) - from) / 1e9;
 	if (rc == -1 && out->nsteps > 3 && e->hint[0] == '\0')
 		err_hint(e, "what is restored stays: again with --delta goes on");
+	rc = recover_shown(&g, rc, e);
 	finish(&g, rc);
 	return rc;
 }

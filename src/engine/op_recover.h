@@ -25,6 +25,8 @@
 #include "engine/recover_target.h"
 #include "repo/snapshot.h"
 
+struct instant;
+
 struct recover_step {
 	const char *name; /* "plan", "prepare", ... */
 	int64_t start_ns; /* wall clock */
@@ -40,6 +42,7 @@ struct recover_params {
 	const char *timeline; /* "latest" (NULL), "current" (the base's), or a number */
 	const char *target;   /* folder of the data */
 	bool delta, dry_run;
+	bool instant; /* shown at once and brought while it is used (instant.h); needs start */
 	bool start;   /* the server is started when it is restored */
 	bool scratch; /* by pg_server.h's scratch kind, as `server` says, and handed over */
 	struct pg_server_params server; /* what is not zero goes before what is usual */
@@ -83,6 +86,7 @@ struct recover_result {
 	size_t nsteps;
 	char what[RECOVER_STEPS_MAX][RECOVER_WHAT];
 	struct pg_server *server; /* of scratch: the caller's to free; else NULL */
+	struct instant *instant;  /* of instant: the caller's to serve and close; else NULL */
 };
 
 /*

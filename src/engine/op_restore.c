@@ -488,8 +488,12 @@ int op_restore(struct repo *r, const struct restore_params *p, struct ctx *ctx,
 	rc = run_threads(rs, &at, e);
 	if (rc == 0 && !p->dry_run)
 		rc = restore_end(rs, e);
-	if (rc == 0 && p->verify && !p->dry_run)
+	if (rc == 0 && p->verify && !p->dry_run) {
+		int64_t from = clock->mono_ns(clock);
+
 		rc = verify_all(rs, &at, e);
+		out->verify_seconds = (double)(clock->mono_ns(clock) - from) / 1e9;
+	}
 	fill_result(rs, out);
 	if (rs->target != NULL)
 		out->problems += target_problems(rs->target);

@@ -57,6 +57,7 @@ struct restore_result {
 	uint64_t problems; /* entries failed or incomplete */
 	uint64_t damaged;  /* of those, because stored bytes are damaged */
 	double seconds;
+	double verify_seconds; /* of these, for reading back */
 };
 
 int op_restore(struct repo *r, const struct restore_params *p, struct ctx *ctx,

@@ -9,6 +9,8 @@
 #include "os/os.h"
 #include "os/os_child.h"
 
+enum { OLDEST = 13, NEWEST = 20 };
+
 #define RUN_FOR (INT64_C(30) * 1000000000)
 
 int pg_version_of(const char *data, int *major, struct err *e)
@@ -104,6 +106,15 @@ char *pg_binaries_find(int major, const char *wanted, struct err *e)
 	    "bin_directory",
 	    version);
 	return NULL;
+}
+
+char *pg_binaries_any(const char *wanted, struct err *e)
+{
+	char *found = NULL;
+
+	for (int major = NEWEST; found == NULL && major >= OLDEST; major--)
+		found = pg_binaries_find(major, wanted, e);
+	return found;
 }
 
 /* ---- pg_controldata. */

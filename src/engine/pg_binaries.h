@@ -20,6 +20,9 @@ int pg_version_of(const char *data, int *major, struct err *e);
  */
 char *pg_binaries_find(int major, const char *wanted, struct err *e);
 
+/* The newest that are here, of 13 on. */
+char *pg_binaries_any(const char *wanted, struct err *e);
+
 /* What pg_controldata says of a data directory that no server runs on. */
 struct pg_control {
 	char state[64]; /* "in production", "shut down", ... */

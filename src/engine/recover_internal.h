@@ -4,6 +4,7 @@
  *   op_recover.c        the order of the steps, and their record
  *   recover_prepare.c   what has to hold before anything is touched
  *   recover_place.c     restoring into the folders; settings
+ *   recover_instant.c   the same, but shown at once instead of restored first
  *   recover_run.c       starting, waiting, stopping
  *   recover_validate.c  what the server says
  */
@@ -37,6 +38,7 @@ struct recovering {
 	gid_t gid;
 	struct recover_feed *feed;
 	struct pg_server *server;
+	struct instant *instant;
 	char what[RECOVER_WHAT]; /* of the step that runs */
 };
 
@@ -53,6 +55,10 @@ int recover_settle(struct recovering *g, struct err *e); /* settings, and the fe
 int recover_verify(struct recovering *g, struct err *e);
 /* After recovery: settings out of the way; `all`, or only what needs us. */
 int recover_unsettle(struct recovering *g, bool all, struct err *e);
+
+/* recover_instant.c */
+int recover_show(struct recovering *g, struct err *e);
+int recover_shown(struct recovering *g, int rc, struct err *e); /* at the end, however it came */
 
 /* recover_run.c */
 int recover_stop_old(struct recovering *g, struct err *e);

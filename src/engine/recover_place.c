@@ -121,7 +121,8 @@ static int restore_space(
 	char *link = mem_printf("%s/%u", dir, (unsigned)s->oid);
 	int rc = -1;
 
-	if (os_mkdirs(s->location, 0700, e) == 0 &&
+	/* Its owner has to come through what is above it. */
+	if (os_mkdirs(s->location, 0711, e) == 0 &&
 	    restore_part(g, path, s->location, NULL, e) == 0 && own(g, s->location, e) == 0) {
 		rc = 0;
 		if (os_unlinkat(AT_FDCWD, link, 0) == -1 && errno != ENOENT)
@@ -185,10 +186,12 @@ int recover_restore(struct recovering *g, struct err *e)
 			return -1;
 		}
 	}
-	rc = restore_part(g, g->pl.path, g->data, without, e);
+	rc = g->p->instant ? recover_show(g, e) : restore_part(g, g->pl.path, g->data, without, e);
 	exclude_free(without);
 	if (rc == -1 || find_owner(g, e) == -1 || restore_spaces(g, e) == -1)
 		return -1;
+	if (g->p->instant)
+		return 0;
 	recover_say(g, "%llu MiB written, %llu MiB were right",
 	    (unsigned long long)g->out->bytes >> 20, (unsigned long long)g->out->bytes_there >> 20);
 	return 0;

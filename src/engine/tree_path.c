@@ -55,6 +55,19 @@ static void set_root(struct tree_path *out, const struct id *tree)
 	out->ref = (struct tree_ref){TREE_DIR, 0, 1, &out->root};
 }
 
+/* Of several parts each is a folder. */
+static void hint_parts(const struct snapshot *s, struct err *e)
+{
+	struct buf b = {0};
+
+	for (size_t i = 0; i < s->nparts; i++)
+		if (s->parts[i].has_tree)
+			buf_printf(&b, "%s/%s", i ? ", " : "", s->parts[i].name);
+	if (b.n > 0)
+		err_hint(e, "there are: %s", buf_cstr(&b));
+	buf_fini(&b);
+}
+
 int tree_path_find(struct reader *rd, const struct snapshot *s, const char *path,
     struct tree_path *out, struct err *e)
 {
@@ -73,6 +86,7 @@ int tree_path_find(struct reader *rd, const struct snapshot *s, const char *path
 	}
 	if (part == NULL || !part->has_tree) {
 		err_set(e, ERR_ABSENT, "%s: no such part in the snapshot", path);
+		hint_parts(s, e);
 		goto out;
 	}
 	set_root(out, &part->tree);

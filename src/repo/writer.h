@@ -60,6 +60,11 @@ void writer_resume(struct writer *w, const char *journal);
 
 /* Most of what comes is stored already: what is not is compressed harder.  Before any lane. */
 void writer_increment(struct writer *w);
+/*
+ * What comes from now on are pages of a database: they hold little that only the slower levels
+ * find (bench/NOTES.md), so that the quick one serves.  While no lane is at work.
+ */
+void writer_pages(struct writer *w, bool pages);
 
 /*
  * Several repositories of one family: what the lanes of `w` are given is hashed and

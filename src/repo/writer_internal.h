@@ -67,6 +67,7 @@ struct writer {
 	uint8_t *resumed; /* by pack ordinal, nrelied of them: of an unfinished run; or NULL */
 
 	bool increment; /* see writer_increment */
+	bool pages;     /* see writer_pages */
 
 	struct writer *set[WRITER_SET_MAX]; /* itself first, then who follows it */
 	unsigned nset;

@@ -41,6 +41,11 @@ struct writer_lane {
 	    near[WRITER_SET_MAX]; /* what is read again was stored in about this order */
 };
 
+void writer_pages(struct writer *w, bool pages)
+{
+	w->pages = pages;
+}
+
 void writer_increment(struct writer *w)
 {
 	w->increment = true;
@@ -97,6 +102,8 @@ static int level_of(const struct writer *w, size_t nblobs)
 		return p->level;
 	if (w->increment && p->codec == CODEC_ZSTD && w->stats.added_bytes <= INCREMENT_MAX)
 		return INCREMENT_LEVEL;
+	if (w->pages && p->codec == CODEC_ZSTD)
+		return CODEC_QUICK;
 	return nblobs == 1 ? CODEC_AUTO_LARGE : CODEC_AUTO;
 }
 

@@ -322,6 +322,7 @@ static const struct source_ops pg_ops = {
     .fill = pg_fill,
     .open = pg_source_read_open,
     .read = pg_source_read,
+    .skip = pg_source_skip,
     .finish = pg_source_read_finish,
     .late = pg_late,
     .close = pg_close_source,

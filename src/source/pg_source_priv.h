@@ -40,6 +40,7 @@ char *pg_source_path(const struct source_dir *d, const char *name);
 int pg_source_read_open(struct source_dir *d, const char *name, const struct source_stat *st,
     struct source_reader **out, struct err *e);
 int64_t pg_source_read(struct source_reader *r, void *p, size_t n, struct err *e);
+void pg_source_skip(struct source_reader *r, uint64_t n);
 int pg_source_read_finish(struct source_reader *r, bool *changed, uint64_t *size, struct err *e);
 
 #endif

@@ -145,6 +145,13 @@ int64_t pg_source_read(struct source_reader *base, void *p, size_t n, struct err
 	return got;
 }
 
+void pg_source_skip(struct source_reader *base, uint64_t n)
+{
+	struct pg_reader *r = (struct pg_reader *)base;
+
+	r->pos += n < r->end - r->pos ? n : r->end - r->pos;
+}
+
 int pg_source_read_finish(struct source_reader *base, bool *changed, uint64_t *size, struct err *e)
 {
 	struct pg_reader *r = (struct pg_reader *)base;

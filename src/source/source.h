@@ -21,6 +21,8 @@
  *   read     next bytes of the data, up to n; 0 at the end.  The end is where
  *            the file ended when it was opened, or earlier if it shrank: then
  *            the holes beyond are taken off the reader's, so copy them last.
+ *   skip     passes over the next n bytes unread (only of drivers whose files have parts that need
+ *            not be read).
  *   finish   ends reading; tells whether the file changed since open (size,
  *            mtime, ctime), and its true size (data and holes) as read.
  *   late     once, when all that is not late has been read: what is late can be looked at and
@@ -83,6 +85,7 @@ struct source_ops {
 	int (*open)(struct source_dir *, const char *name, const struct source_stat *st,
 	    struct source_reader **out, struct err *);
 	int64_t (*read)(struct source_reader *, void *p, size_t n, struct err *);
+	void (*skip)(struct source_reader *, uint64_t n); /* or NULL */
 	int (*finish)(struct source_reader *, bool *changed, uint64_t *size, struct err *);
 	int (*late)(struct source *, struct err *); /* or NULL: nothing ever is */
 	void (*close)(struct source *);

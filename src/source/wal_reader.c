@@ -1,12 +1,12 @@
 /* wal_reader: pages off, records together. */
 #include "source/wal_reader.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/buf.h"
 #include "base/cursor.h"
 #include "base/mem.h"
+#include "source/pg_label.h"
 
 enum {
 	PAGE_HEAD = 24,
@@ -36,17 +36,11 @@ struct wal_reader {
 	struct wal_record record;
 };
 
-const char *wal_lsn_text(uint64_t lsn, char out[WAL_LSN_TEXT])
-{
-	snprintf(out, WAL_LSN_TEXT, "%X/%X", (unsigned)(lsn >> 32), (unsigned)lsn);
-	return out;
-}
-
 static int bad_at(uint64_t lsn, struct err *e, const char *what)
 {
-	char text[WAL_LSN_TEXT];
+	char text[PG_LSN_TEXT];
 
-	return err_set(e, ERR_CORRUPT, "log at %s: %s", wal_lsn_text(lsn, text), what);
+	return err_set(e, ERR_CORRUPT, "log at %s: %s", pg_lsn_text(text, lsn), what);
 }
 
 static bool power_between(uint32_t v, uint32_t min, uint32_t max)
@@ -129,7 +123,7 @@ static int take_page(struct wal_reader *r, struct err *e)
 	uint16_t magic = cursor_u16(&c), flags = cursor_u16(&c);
 	uint32_t timeline = cursor_u32(&c), rest;
 	int version = version_of(magic);
-	char text[WAL_LSN_TEXT];
+	char text[PG_LSN_TEXT];
 
 	where = cursor_u64(&c);
 	rest = cursor_u32(&c);
@@ -137,7 +131,7 @@ static int take_page(struct wal_reader *r, struct err *e)
 	if (!version)
 		return err_set(e, magic >> 8 == 0xd1 ? ERR_UNSUPPORTED : ERR_CORRUPT,
 		    "log at %s: not a page of a log of PostgreSQL 13 to 17 (magic %04x)",
-		    wal_lsn_text(lsn, text), magic);
+		    pg_lsn_text(text, lsn), magic);
 	if (where != lsn || (flags & ~PAGE_FLAGS) || (r->version && version != r->version))
 		return bad_at(lsn, e, "not the page that belongs here");
 	if (!timeline || (r->p.timeline && timeline > r->p.timeline))
@@ -156,14 +150,14 @@ static int take_page(struct wal_reader *r, struct err *e)
 /* A whole record: called back for, and what it means for the reading. */
 static int take_record(struct wal_reader *r, struct span bytes, uint64_t lsn, struct err *e)
 {
-	char text[WAL_LSN_TEXT];
+	char text[PG_LSN_TEXT];
 	struct wal_record *record = &r->record;
 
 	record->lsn = lsn;
 	record->end = (r->at + ALIGN - 1) & ~(uint64_t)(ALIGN - 1);
 	record->version = r->version;
 	if (wal_record_parse(bytes, record, e) == -1)
-		return err_wrap(e, "log at %s", wal_lsn_text(lsn, text));
+		return err_wrap(e, "log at %s", pg_lsn_text(text, lsn));
 	if (r->last && record->prev != r->last)
 		return bad_at(lsn, e, "it does not follow the record before");
 	r->last = lsn;

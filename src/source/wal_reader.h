@@ -46,9 +46,4 @@ uint64_t wal_reader_done(const struct wal_reader *r);
 int wal_reader_version(const struct wal_reader *r);
 void wal_reader_free(struct wal_reader *r); /* NULL does nothing */
 
-/* "16/B374D848", as PostgreSQL writes a position; at most WAL_LSN_TEXT bytes with the NUL.  Returns
- * out. */
-enum { WAL_LSN_TEXT = 18 };
-const char *wal_lsn_text(uint64_t lsn, char out[WAL_LSN_TEXT]);
-
 #endif

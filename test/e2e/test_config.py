@@ -196,7 +196,7 @@ systems: {{www: {{tier: system-files, sources: [{{files: {{paths: [{base}/www]}}
     out = hf("-c", path, "config", "show", "--origin").out
     assert f"profile: edu  # {path}:1:10" in out
     assert "      target: 2h  # profile edu:" in out
-    assert "# kpis:  # not taken yet\n" in out and "#     drill:  # not taken yet\n" in out
+    assert "# kpis:  # not taken yet\n" in out and "# plans:  # not taken yet\n" in out
     items = {o["key"]: o for o in hf("-c", path, "--json", "config", "show").json("item")}
     assert items["kpis.backup_time.target"]["taken"] is False
     assert "taken" not in items["tiers.batch.rto.target"]

@@ -51,9 +51,15 @@ def backup(hf, *more, rc=0):
     return r.summary if rc in (0, 3) else r.error
 
 
-def facts(hf, snapshot="latest"):
-    out = hf("--json", "-r", "main", "cat", "--snapshot-facts", snapshot)
-    return json.loads(out.out)
+def part(hf, snapshot, name="postgresql"):
+    """What the snapshot says of its part."""
+    (o,) = hf("--json", "-r", "main", "snapshots", snapshot).json("item")
+    (p,) = [p for p in o["parts"] if p["name"] == name]
+    return p
+
+
+def facts(hf, snapshot):
+    return part(hf, snapshot)["facts"]["postgresql"]
 
 
 def restored(hf, server, snapshot="latest", standby=False):
@@ -101,3 +107,125 @@ def test_backups_under_load_come_back_as_a_server_that_starts(db, server):
             assert pg.psql("select count(*) from gone") == "0"
             sound(pg)
     db("-r", "main", "check", "--read-data")
+
+
+def test_facts_say_what_the_server_holds(db, server):
+    server.psql("analyze pgbench_accounts")
+    f = facts(db, backup(db)["snapshot"])
+    assert f["version_num"] == int(server.psql("show server_version_num"))
+    assert f["system_identifier"] == server.psql("select system_identifier from pg_control_system()")
+    assert f["checksums"] is True and f["standby"] is False and f["bad_pages"] == [] and "seen" in f["roles"]
+    assert [t["name"] for t in f["tablespaces"]] == ["side"]
+    named = {d["name"]: d for d in f["databases"]}
+    assert set(named) == {"postgres", "other"} and len(named["postgres"]["schema_hash"]) == 32
+    assert named["postgres"]["schema_hash"] != named["other"]["schema_hash"]
+    tables = {t["name"]: t for t in named["postgres"]["tables"]}
+    assert tables["aside"]["rows"] == 999 and tables["aside"]["exact"]
+    assert not tables["pgbench_accounts"]["exact"] and abs(tables["pgbench_accounts"]["rows"] - 200000) < 4000
+    assert tables["gone"]["unlogged"] and "rows" not in tables["gone"]
+
+
+def test_exact_rows_and_checksums_of_tables_where_they_are_wanted(hf, server):
+    declare(hf, server.source(exact_rows="yes", table_checksums="yes"))
+    tables = [{t["name"]: t for d in facts(hf, backup(hf)["snapshot"])["databases"] for t in d["tables"]}
+              for _ in range(2)]
+    assert tables[0]["pgbench_accounts"]["rows"] == 200000 and tables[0]["pgbench_accounts"]["exact"]
+    assert tables[0]["aside"]["checksum"] == tables[1]["aside"]["checksum"]
+
+
+def test_a_bad_page_is_named_in_every_run_until_it_is_mended(db, server):
+    server.psql("create table hurt as select generate_series(1, 9999) n")
+    server.psql("vacuum (freeze) hurt")  # or the first who reads it writes it anew
+    server.psql("checkpoint")
+    path = f"{server.data}/{server.psql('select pg_relation_filepath($$hurt$$)')}"
+    with open(path, "r+b") as f:
+        f.seek(3 * 8192 + 5000)
+        was = f.read(4)
+        f.seek(3 * 8192 + 5000)
+        f.write(b"hurt")
+    try:
+        for _ in range(2):
+            r = backup(db, rc=3)
+            p = part(db, r["snapshot"])
+            assert r["outcome"] == p["outcome"] == "incomplete" and r["errors"] == 1
+            file = os.path.relpath(path, server.data)
+            assert p["facts"]["postgresql"]["bad_pages"] == [{"file": file, "block": 3}]
+            assert p["problems"] == [{"path": file, "message": "block 3: the page's checksum is wrong"}]
+    finally:
+        with open(path, "r+b") as f:
+            f.seek(3 * 8192 + 5000)
+            f.write(was)
+    assert backup(db)["errors"] == 0
+    server.psql("drop table hurt")
+
+
+def test_a_standby_is_backed_up_like_its_primary(hf, server):
+    with pgs.Pg(version=int(server.bin.split("/")[-2])) as primary:
+        primary.pgbench("-i", "-q", "-s", "1")
+        standby = primary.standby()
+        primary.caught_up(standby)
+        load = primary.load("-c", "1", "-T", "60", "-n")
+        declare(hf, standby.source())
+        first = backup(hf)
+        load.terminate()
+        load.wait(30)
+        f = facts(hf, first["snapshot"])
+        assert f["standby"] is True
+        with restored(hf, standby, first["snapshot"]) as pg:
+            assert pg.psql("select count(*) from pgbench_accounts") == "100000"
+            pg.psql("create extension amcheck")
+            sound(pg)
+
+
+def test_files_and_a_server_are_two_parts_and_one_that_fails_is_listed(hf, server, base):
+    os.makedirs(f"{base}/etc")
+    with open(f"{base}/etc/conf", "w") as f:
+        f.write("x")
+    declare(hf, f"files: {{paths: {base}/etc}}", server.source())
+    r = backup(hf)
+    assert part(hf, r["snapshot"], "files")["outcome"] == part(hf, r["snapshot"])["outcome"] == "complete"
+    assert "/files, /postgresql" in hf("-r", "main", "ls", "latest", rc=1).err
+    assert "PG_VERSION" in hf("-r", "main", "ls", "latest:/postgresql").out
+    again = backup(hf)
+    assert again["parent"] == r["snapshot"] and again["files_unchanged"] > 900
+    with open(hf.config) as f:
+        text = f.read()
+    with open(hf.config, "w") as f:
+        f.write(text.replace(f"port: {server.port}", "port: 1"))
+    r = backup(hf, rc=3)
+    assert part(hf, r["snapshot"], "files")["outcome"] == "complete"
+    bad = part(hf, r["snapshot"])
+    assert bad["outcome"] == "failed" and "Connection refused" in bad["problems"][0]["message"] or \
+        "No such file" in bad["problems"][0]["message"]
+    hf("-r", "main", "restore", "latest:/files", "--target", f"{base}/back")
+    assert "conf" in subprocess.run(["find", f"{base}/back"], stdout=subprocess.PIPE, text=True).stdout
+
+
+@pytest.mark.parametrize("change,rc,kind,words", [
+    ({"port": 1}, 1, "unreachable", "does the server run"),
+    ({"user": "nobody_here"}, 1, "denied", "nobody_here"),
+    ({"user": "seen"}, 1, "denied", "seen"),
+    ({"database": "not_there"}, 1, "absent", "not_there"),
+    ({"data_directory": "/var/empty_of_it"}, 1, "absent", "/var/empty_of_it"),
+])
+def test_what_keeps_a_backup_from_being_made_is_told_apart(hf, server, change, rc, kind, words):
+    server.psql("alter role seen nologin")
+    declare(hf, server.source(**change, **({} if "data_directory" in change else {"method": "direct"})))
+    p = hf("--json", "backup", "--system", "db", rc=None)
+    assert p.rc != 0 and p.error["kind"] == kind, p
+    assert words in p.error["message"] + (p.error["hint"] or "")
+    assert hf("--json", "-r", "main", "snapshots").json("item") == []
+
+
+def test_a_role_with_few_rights_is_enough_and_what_it_lacks_is_told(hf, server):
+    server.psql("create role few login replication")
+    try:
+        declare(hf, server.source(user="few", data_directory=server.data))
+        r = hf("--json", "backup", "--system", "db", rc=None)
+        assert r.error["kind"] == "denied" and "grant execute" in r.error["hint"], r
+        server.psql("grant execute on function pg_backup_start(text, boolean), pg_backup_stop(boolean) to few")
+        f = facts(hf, backup(hf)["snapshot"])
+        tables = {t["name"]: t for d in f["databases"] for t in d["tables"]}
+        assert not tables["aside"]["exact"]
+    finally:
+        server.psql("drop owned by few; drop role few")

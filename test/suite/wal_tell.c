@@ -15,6 +15,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "source/pg_label.h"
 #include "source/wal_dir.h"
 #include "source/wal_map_priv.h"
 #include "source/wal_reader.h"
@@ -29,14 +30,14 @@ struct tell {
 static int tell(void *arg, const struct wal_record *r, struct err *e)
 {
 	struct tell *t = arg;
-	char lsn[WAL_LSN_TEXT], prev[WAL_LSN_TEXT];
+	char lsn[PG_LSN_TEXT], prev[PG_LSN_TEXT];
 
 	if (r->lsn < t->start)
 		return 0;
 	t->records++;
 	if (t->map)
 		return wal_map_add(t->map, r, e);
-	printf("%s %u %s", wal_lsn_text(r->lsn, lsn), r->xid, wal_lsn_text(r->prev, prev));
+	printf("%s %u %s", pg_lsn_text(lsn, r->lsn), r->xid, pg_lsn_text(prev, r->prev));
 	for (size_t i = 0; i < r->nrefs; i++)
 		printf(" %u/%u/%u:%u:%u", r->refs[i].rel.spc, r->refs[i].rel.db, r->refs[i].rel.rel,
 		    r->refs[i].fork, r->refs[i].block);

@@ -73,7 +73,6 @@ static const struct want {
 static const struct later {
 	const char *profile, *path, *value;
 } laters[] = {
-    {"phoenix", "tiers critical drill every", "7d"},
     {"phoenix", "failover dns provider", "route53"},
     {"phoenix", "failover dns ttl", "60"},
     {"phoenix", "failover mode", "active-passive"},
@@ -93,7 +92,6 @@ static const struct later {
     {"phoenix", "plans recovery steps 4 retries", "3"},
     {"phoenix", "plans failover_testing every", "1mo"},
     {"phoenix", "plans full_dr_test every", "3mo"},
-    {"pothos", "tiers critical drill every", "1mo"},
     {"pothos", "scenarios db-failure rto", "30m"},
     {"pothos", "scenarios db-failure rpo", "5m"},
     {"pothos", "scenarios db-failure triggers 0 above", "10"},
@@ -159,7 +157,6 @@ static const struct later {
     {"edu", "kpis data_loss target", "1m"},
     {"edu", "kpis verification_time target", "1h"},
     {"edu", "kpis drill_success target", "99"},
-    {"mem8", "tiers memory-state drill every", "1mo"},
 };
 
 static struct world *load(const char *text)
@@ -370,8 +367,8 @@ static void each_mistake_has_its_own_message_and_hint(void **state)
 	    {"profile:\n", "profile has to be the name of one", ""},
 	    {"profile: pothos\nkpis: {availability: {target: 1}}\n",
 		"f:2:1: 'kpis' is not taken yet", "does not pretend"},
-	    {"profile: phoenix\ntiers: {critical: {drill: {every: 1d}}}\n",
-		"f:2:20: 'drill' is not taken yet", ""},
+	    {"profile: phoenix\ntiers: {critical: {drill: {evry: 1d}}}\n",
+		"no key 'evry'", "did you mean 'every'?"},
 	    {"profile: phoenix\ntiers:\n  important: {schedule: {incremental: 1h}}\n",
 		"f:3:25: the schedule cannot meet the rpo of 30m", "leave the schedule out"},
 	    {"profile: phoenix\nrepositories: {a: {url: /a}}\n"

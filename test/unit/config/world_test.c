@@ -14,6 +14,8 @@
 #define TIER  REPOS "tiers: {gold: {destinations: [main, far]}}\n"
 #define FILES "systems: {www: {tier: gold, sources: [{files: {paths: /srv/www}}]}}\n"
 
+#define CHECKS(c)                                                                                  \
+	TIER "systems: {www: {tier: gold, sources: [{files: {paths: /a}}], checks: [" c "]}}\n"
 #define FREEZE(how)                                                                                \
 	TIER "systems: {www: {tier: gold, sources: [{files: {paths: /srv/www, freeze: " how        \
 	     "}}]}}\n"
@@ -130,8 +132,29 @@ static void each_mistake_has_its_own_message_and_hint(void **state)
 	    {REPOS "tiers: {gold: {destinations: [main, main]}}\n", "'main' stands here twice", ""},
 	    {REPOS "tiers: {gold: {destinations: main, rpo: 5m}}\n",
 		"rpo has to be a mapping of keys", ""},
-	    {REPOS "tiers: {gold: {destinations: main, drill: {}}}\n", "'drill' is not taken yet",
-		""},
+	    {REPOS "tiers: {gold: {destinations: main, drill: {level: standard}}}\n",
+		"drill: neither every nor within", "every: 7d"},
+	    {REPOS "tiers: {gold: {destinations: main, drill: {every: 7d, may_shrink: 0}}}\n",
+		"'0' is not a percentage", ""},
+	    {"drill: {directory: srv}\n", "'srv' is not an absolute path", ""},
+	    {"drill: {directory: /}\n", "/ is no folder for what is thrown away", ""},
+	    {"drill: {memory: 1MiB}\n", "no server starts", ""},
+	    {"drill: {budget: 4h}\n", "a budget without within", "proven once"},
+	    {"drill: {within: 30d, budget: 25h}\n", "a day has 24h", ""},
+	    {"drill: {disk: much}\n", "disk", ""},
+	    {CHECKS("{sql: \"select 1\", expect: 1}"), "www has none", ""},
+	    {CHECKS("{}"), "neither sql nor command nor file", "min: 1"},
+	    {CHECKS("{sql: a, file: /b}"), "not several", ""},
+	    {CHECKS("{file: b}"), "'b' is not an absolute path", ""},
+	    {CHECKS("{file: /b, min: 1}"), "a file has sha256 and min_size", ""},
+	    {CHECKS("{file: /b, sha256: abc}"), "64 lower-case hex digits", ""},
+	    {CHECKS("{command: a, min_size: 1}"), "are of a file", ""},
+	    {CHECKS("{command: a, min: x}"), "'x' is not a number", ""},
+	    {CHECKS("{command: a, min: 2, max: 1}"), "min 2 is more than max 1", ""},
+	    {CHECKS("{command: a, database: b}"), "a database is asked by sql", ""},
+	    {TIER "systems: {db: {tier: gold, sources: [{postgresql: {user: a}}], checks: [{sql: "
+		  "b}]}}\n",
+		"what does 'b' have to say?", "proves nothing"},
 	    {REPOS "tiers: {gold: {destinations: main, retention: {dayly: 1}}}\n", "no key 'dayly'",
 		"did you mean 'daily'?"},
 	    {TIER "systems: {www: {tier: gold}}\n", "www: 'sources' is missing", ""},

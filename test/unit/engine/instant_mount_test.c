@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "engine/instant.h"
 #include "engine/op_backup.h"
+#include "repo/snapshot.h"
 #include "os/os.h"
 
 enum { LARGE = 5 << 20, MIDDLE = (2 << 20) + 12345 };
@@ -65,7 +66,7 @@ static void same(struct world *w)
 
 static void serve(struct world *w, int say)
 {
-	struct instant_params p = {w->repo, w->snapshot, w->src, w->mnt, 1};
+	struct instant_params p = {w->repo, w->snapshot->id, w->src, w->mnt, 1};
 	struct instant *in;
 
 	if (instant_open(&p, &w->ctx, &in, &w->e) == -1 || instant_mount(in, &w->e) == -1) {
@@ -171,23 +172,22 @@ static const char use_it[] =
 static void is_used_killed_and_settled(void **state)
 {
 	struct world *w = *state;
-	struct instant_params p = {w->repo, w->snapshot, w->src, w->mnt, 1};
+	struct instant_params p = {w->repo, w->snapshot->id, w->src, w->mnt, 1};
 	struct instant *in;
-	struct id of;
-	bool begun;
-	int64_t pid;
+	struct instant_seen seen;
 	uint64_t bytes;
 
 	if (!can_mount())
 		skip();
 	begin(w);
-	OK(w, instant_begun(w->mnt, &begun, &pid, &of, &w->e));
-	assert_true(begun && pid == w->server && id_eq(&of, &w->snapshot->id));
+	OK(w, instant_look(w->mnt, &seen, &w->e));
+	assert_true(seen.begun && seen.pid == w->server);
+	assert_true(id_eq(&seen.snapshot, &w->snapshot->id));
 	both(w, use_it);
 	same(w);
 	stop(w);
-	OK(w, instant_begun(w->mnt, &begun, &pid, &of, &w->e));
-	assert_true(begun && pid == 0);
+	OK(w, instant_look(w->mnt, &seen, &w->e));
+	assert_true(seen.begun && seen.pid == 0);
 	begin(w);
 	same(w);
 	both(w, "mv base/1/large base/moved && rm base/1/middle && mv base other");
@@ -209,7 +209,7 @@ static void is_used_killed_and_settled(void **state)
 static void is_not_unmounted_while_it_is_used(void **state)
 {
 	struct world *w = *state;
-	struct instant_params p = {w->repo, w->snapshot, w->src, w->mnt, 1};
+	struct instant_params p = {w->repo, w->snapshot->id, w->src, w->mnt, 1};
 	struct instant *in;
 	char *path = mem_printf("%s/base/1/large", w->mnt);
 	int fd;
@@ -234,7 +234,7 @@ static void is_not_unmounted_while_it_is_used(void **state)
 static void a_target_with_something_in_it_is_refused(void **state)
 {
 	struct world *w = *state;
-	struct instant_params p = {w->repo, w->snapshot, w->src, w->mnt, 1};
+	struct instant_params p = {w->repo, w->snapshot->id, w->src, w->mnt, 1};
 	struct instant *in;
 
 	shell("mkdir -p %s/mine", w->mnt);

@@ -1,6 +1,7 @@
 /* wal_map: what records mean for blocks, against a plain list; bytes and back. */
 #include "unit/unit.h"
 
+#include "source/wal_place.h"
 #include "source/wal_map.h"
 
 static const struct wal_rel rel = {1663, 5, 16384};
@@ -199,6 +200,35 @@ static void too_much_is_no_map(void **state)
 	wal_map_free(m);
 }
 
+static void files_are_told_by_their_names(void **state)
+{
+	static const struct {
+		const char *folder, *name;
+		struct wal_rel rel;
+		uint32_t segment;
+	} all[] = {
+	    {"global", "1262", {1664, 0, 1262}, 0},
+	    {"base/5", "16384", {1663, 5, 16384}, 0},
+	    {"base/5", "16384.12", {1663, 5, 16384}, 12},
+	    {"pg_tblspc/16400/PG_15_202209061/5", "16384.1", {16400, 5, 16384}, 1},
+	};
+	static const char *const none[][2] = {{"base/5", "16384_vm"}, {"base/5", "16384_fsm.1"},
+	    {"base/5", "t3_16384"}, {"base/5", "pg_filenode.map"}, {"base/5", "16384."},
+	    {"base/5", "016384"}, {"base/5", "16384.0"}, {"base/5", "99999999999"}, {"base", "5"},
+	    {"base/5/6", "7"}, {"pg_xact", "0000"}, {"pg_tblspc/16400", "1"},
+	    {"pg_tblspc/16400/PG_15", "1"}, {"", "1"}, {"base/5", ""}};
+	struct wal_rel got;
+	uint32_t segment;
+
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+		assert_true(wal_place_of(all[i].folder, all[i].name, &got, &segment));
+		assert_memory_equal(&got, &all[i].rel, sizeof got);
+		assert_int_equal(segment, all[i].segment);
+	}
+	for (size_t i = 0; i < sizeof none / sizeof *none; i++)
+		assert_false(wal_place_of(none[i][0], none[i][1], &got, &segment));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -207,6 +237,7 @@ int main(void)
 	    cmocka_unit_test(databases_and_tablespaces_are_taken_whole),
 	    cmocka_unit_test(what_it_cannot_know_is_no_map),
 	    cmocka_unit_test(too_much_is_no_map),
+	    cmocka_unit_test(files_are_told_by_their_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,291 @@
+/*
+ * drill: does a system come back, how fast, and to when?  With --repo from that repository, in this
+ * process; without, as a job.
+ */
+#include "cli/cli_out.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "catalog/evidence_drill.h"
+#include "cli/cli_audit.h"
+#include "cli/cli_drill.h"
+#include "cli/cli_job.h"
+#include "cli/declared.h"
+#include "config/world.h"
+#include "engine/op_drill.h"
+#include "engine/select.h"
+#include "os/os.h"
+
+struct drilling {
+	struct cli *c;
+	struct drill_params p;
+	struct drill_check *checks;
+	struct snapshot *snapshot;
+	char *state, *directory;
+	json_t *proven;
+};
+
+static int64_t seconds(const struct calendar_duration *d)
+{
+	return d->ns / CALENDAR_SECOND + (int64_t)d->months * 30 * 86400;
+}
+
+/* ---- What is declared. */
+
+static void fill_checks(struct drilling *x, const struct world_system *s)
+{
+	x->checks = mem_zalloc((s->checks.n + 1) * sizeof *x->checks);
+	for (size_t i = 0; i < s->checks.n; i++) {
+		const struct world_drill_check *k = (const struct world_drill_check *)s->checks.v +
+						    i;
+
+		x->checks[i] = (struct drill_check){.kind = k->sql       ? DRILL_SQL
+							    : k->command ? DRILL_COMMAND
+									 : DRILL_FILE,
+		    .what = world_drill_check_name(k),
+		    .database = k->database,
+		    .min = k->min,
+		    .max = k->max,
+		    .expect = k->expect,
+		    .sha256 = k->sha256,
+		    .min_size = k->min_size,
+		    .timeout_s = seconds(&k->timeout),
+		    .optional = k->optional};
+	}
+	x->p.checks = x->checks;
+	x->p.nchecks = s->checks.n;
+}
+
+static void fill_limits(struct drilling *x, const struct world_drill *d)
+{
+	x->p.user = d->user;
+	x->p.disk = d->disk;
+	x->p.limits = (struct os_cgroup_limits){.memory = d->memory, .cpu = d->cpu};
+	x->p.timeout_s = seconds(&d->timeout);
+	if (d->directory != NULL)
+		x->directory = mem_strdup(d->directory);
+}
+
+/* What is promised of it; of a system that is declared nowhere nothing is. */
+static int fill(struct drilling *x, struct err *e)
+{
+	struct cli *c = x->c;
+	const struct world_system *s;
+	const struct world_tier *t;
+
+	if (config_load(c, false, e) == -1)
+		return -1;
+	x->p.level = (enum drill_level)c->opt.level;
+	if (c->world != NULL) {
+		fill_limits(x, &c->world->drill);
+		s = world_system(c->world, x->p.system);
+		if (s != NULL) {
+			t = world_tier(c->world, s->tier);
+			fill_checks(x, s);
+			x->p.rto = (struct drill_objective){
+			    seconds(&t->rto.target), seconds(&t->rto.acceptable)};
+			x->p.rpo = (struct drill_objective){
+			    seconds(&t->rpo.target), seconds(&t->rpo.acceptable)};
+			x->p.may_shrink = t->drill.may_shrink;
+			if (x->p.level == 0)
+				x->p.level = (enum drill_level)t->drill.level;
+		}
+	}
+	if (x->p.level == 0)
+		x->p.level = DRILL_STANDARD;
+	if (x->directory == NULL)
+		x->directory = mem_printf("%s-drill", x->state);
+	x->p.directory = x->directory;
+	return 0;
+}
+
+/* ---- Which recovery point. */
+
+static bool has_database(const struct snapshot *s)
+{
+	for (size_t i = 0; i < s->nparts; i++)
+		if (strcmp(s->parts[i].kind, "postgresql") == 0)
+			return true;
+	return false;
+}
+
+static int none(struct drilling *x, struct err *e)
+{
+	if (x->c->world != NULL && world_system(x->c->world, x->p.system) == NULL)
+		return declared_system(x->c->world, x->p.system, ERR_USAGE, e) ? 0 : -1;
+	err_set(
+	    e, ERR_DRILL_FAILED, "drill: %s failed: there is no recovery point of it", x->p.system);
+	return err_hint(e, "'holdfast run %s' makes one", x->p.system);
+}
+
+static int choose(struct drilling *x, struct err *e)
+{
+	const struct select_filter f = {.system = x->p.system};
+	char *spec = mem_printf("latest:%s", x->p.system), *path = NULL;
+	int rc = select_one(x->c->repo, spec, &f, true, x->c->ctx, &x->snapshot, &path, e);
+
+	free(spec);
+	free(path);
+	if (rc == -1)
+		return e->kind == ERR_ABSENT ? none(x, e) : err_wrap(e, "drill");
+	x->p.is_newest = true;
+	x->p.snapshot = x->snapshot;
+	if (x->c->opt.drill_to != NULL) {
+		struct snapshot *to = NULL;
+
+		rc = select_one(x->c->repo, x->c->opt.drill_to, &f, true, x->c->ctx, &to, &path, e);
+		free(rc == 0 ? path : NULL);
+		if (rc == -1 && has_database(x->snapshot)) { /* a point in its log */
+			x->p.to = x->c->opt.drill_to;
+			return 0;
+		}
+		if (rc == -1)
+			return err_wrap(e, "drill --to");
+		x->p.is_newest = id_eq(&to->id, &x->snapshot->id);
+		snapshot_free(x->snapshot);
+		x->p.snapshot = x->snapshot = to;
+	}
+	return 0;
+}
+
+/* ---- What came of it. */
+
+static void measure(struct cli *c, const json_t *record)
+{
+	struct catalog *cat = NULL;
+	struct err e;
+
+	if (!c->ran.wanted)
+		return;
+	if (cli_catalog_open(c, &cat, &e) == -1 ||
+	    drill_measure(cat, record, c->ctx->clock->wall_ns(c->ctx->clock), &e) == -1)
+		out_message(c, "what was measured is not recorded: %s", e.msg);
+	catalog_close(cat);
+}
+
+static void note(struct drilling *x, const struct drill_result *r)
+{
+	struct cli *c = x->c;
+	const json_t *rto = json_object_get(json_object_get(r->record, "rto"), "seconds");
+	const json_t *rpo = json_object_get(json_object_get(r->record, "rpo"), "seconds");
+
+	c->ran.judged = true;
+	c->ran.level = drill_level_name(x->p.level);
+	c->ran.score = r->score;
+	c->ran.verified = r->verdict == DRILL_FAILED ? "failed" : "passed";
+	c->ran.bytes = (uint64_t)json_integer_value(
+	    json_object_get(json_object_get(r->record, "measured"), "bytes"));
+	id_hex(c->ran.snapshot, &x->snapshot->id);
+	audit_put(c, "system", x->p.system);
+	audit_put(c, "snapshot", c->ran.snapshot);
+	audit_put(c, "verdict", drill_verdict_name(r->verdict));
+	audit_put_number(c, "score", r->score);
+	if (json_is_number(rto))
+		audit_put_number(c, "rto_seconds", json_number_value(rto));
+	if (json_is_number(rpo))
+		audit_put_number(c, "rpo_seconds", json_number_value(rpo));
+	audit_put(c, "drill", json_string_value(json_object_get(r->record, "id")));
+}
+
+/* The record is kept before anything is said: what is shown can be shown again. */
+static int keep(struct drilling *x, const struct drill_result *r, struct err *e)
+{
+	char hash[EVIDENCE_DRILL_HASH];
+
+	note(x, r);
+	if (evidence_drill_put(x->state, r->record, hash, e) == -1)
+		return -1;
+	audit_put(x->c, "record_sha256", hash);
+	return 0;
+}
+
+static void report(struct drilling *x, const struct drill_result *r)
+{
+	static const char *const keys[] = {
+	    "system", "repository", "snapshot", "verdict", "verified", "score", "reason", "bytes"};
+	struct cli *c = x->c;
+	json_t *item, *s;
+
+	if (!c->out.json) {
+		drill_show(c, r->record);
+		return;
+	}
+	item = drill_item(r->record);
+	s = json_object();
+	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+		json_object_set(s, keys[i], json_object_get(item, keys[i]));
+	out_json(c, "item", item);
+	out_json(c, "summary", s);
+}
+
+static int verdict(struct drilling *x, const struct drill_result *r, struct err *e)
+{
+	if (r->verdict == DRILL_FAILED) {
+		err_set(e, ERR_DRILL_FAILED, "drill: %s failed, score %.3f: %s", x->p.system,
+		    r->score, r->reason);
+		return err_hint(e,
+		    "'holdfast report drill %s' has all of it; --keep leaves what was "
+		    "restored there, to be looked at",
+		    x->p.system);
+	}
+	if (r->verdict == DRILL_MISSED)
+		return err_set(e, ERR_OBJECTIVE_MISSED, "drill: %s comes back, but %s", x->p.system,
+		    r->reason);
+	return 0;
+}
+
+/* ---- Here. */
+
+static int drill_here(struct cli *c, struct err *e)
+{
+	struct drilling x = {.c = c,
+	    .state = os_state_dir(),
+	    .p = {.system = c->args.v[0],
+		.repository = c->named ? c->named->item.name : repo_url(c->repo),
+		.keep = c->opt.keep,
+		.jobs = (unsigned)c->opt.jobs}};
+	struct drill_result r = {0};
+	struct err lost;
+	int rc = -1;
+
+	if (fill(&x, e) == -1 || choose(&x, e) == -1)
+		goto out;
+	x.p.proven = x.proven = evidence_drill_proven(x.state, x.p.system, NULL);
+	progress_start(c);
+	rc = op_drill(c->repo, &x.p, c->ctx, &r, e);
+	progress_stop(c);
+	if (rc == -1) {
+		err_wrap(e, "drill: %s could not be tried", x.p.system);
+		goto out;
+	}
+	rc = keep(&x, &r, &lost);
+	measure(c, r.record);
+	report(&x, &r);
+	if (verdict(&x, &r, e) == -1)
+		rc = -1;
+	else if (rc == -1)
+		*e = lost;
+out:
+	json_decref(r.record);
+	json_decref(x.proven);
+	snapshot_free(x.snapshot);
+	free(x.checks);
+	free(x.state);
+	free(x.directory);
+	return rc;
+}
+
+int cmd_drill(struct cli *c, struct err *e)
+{
+	if (c->repo == NULL && (c->opt.keep || c->opt.drill_to) && !c->opt.foreground) {
+		err_set(e, ERR_USAGE, "drill: --to and --keep are not for the daemon");
+		return err_hint(e, "add -r REPO");
+	}
+	if (c->repo == NULL)
+		return cmd_run_kind(c, "drill", e);
+	if (c->args.n != 1)
+		return err_set(e, ERR_USAGE, "drill: with --repo one system");
+	return drill_here(c, e);
+}

@@ -1,0 +1,128 @@
+/*
+ * drill_less: is what came back notably less than what was proven before?  A backup that is whole,
+ * of a system that lost something, says nothing of it: the last one that a drill proved does.
+ */
+#include "engine/drill_internal.h"
+
+#include <string.h>
+
+#define MAY_SHRINK 5.0 /* percent, where nothing is said */
+
+static double number(const json_t *o, const char *name)
+{
+	return json_number_value(json_object_get(o, name));
+}
+
+static const char *text(const json_t *o, const char *name)
+{
+	const char *s = json_string_value(json_object_get(o, name));
+
+	return s ? s : "";
+}
+
+static double allowed(const struct drill *d)
+{
+	return d->p->may_shrink > 0 ? d->p->may_shrink : MAY_SHRINK;
+}
+
+static bool is_less(const struct drill *d, double before, double now)
+{
+	return before > 0 && (before - now) * 100 > before * allowed(d);
+}
+
+static void compare(struct drill *d, const char *what, double before, double now)
+{
+	if (is_less(d, before, now))
+		drill_break(&d->score, DRILL_NOT_LESS,
+		    "%.0f %s, and %.0f when it was proven before: %.1f %% fewer, and %.1f %% are "
+		    "borne",
+		    now, what, before, (before - now) * 100 / before, allowed(d));
+}
+
+static void compare_files(struct drill *d, const json_t *before, const json_t *now)
+{
+	if (before == NULL || now == NULL)
+		return;
+	compare(d, "files", number(before, "files"), number(now, "files"));
+	compare(d, "bytes", number(before, "bytes"), number(now, "bytes"));
+}
+
+/* Of a list of objects the one of that name (and schema). */
+static const json_t *find(const json_t *list, const json_t *like)
+{
+	size_t i;
+	json_t *o;
+
+	json_array_foreach(
+	    list, i, o) if (strcmp(text(o, "name"), text(like, "name")) == 0 &&
+			    strcmp(text(o, "schema"), text(like, "schema")) == 0) return o;
+	return NULL;
+}
+
+static void compare_tables(struct drill *d, const json_t *before, const json_t *now)
+{
+	size_t i;
+	json_t *t;
+
+	json_array_foreach(json_object_get(before, "tables"), i, t)
+	{
+		const json_t *o = find(json_object_get(now, "tables"), t);
+		char what[300];
+
+		if (o == NULL) {
+			drill_break(&d->score, DRILL_NOT_LESS,
+			    "table %.80s.%.80s of database %.80s, which was proven before, is no "
+			    "more",
+			    text(t, "schema"), text(t, "name"), text(before, "name"));
+			continue;
+		}
+		snprintf(what, sizeof what, "rows in %.80s.%.80s of database %.80s",
+		    text(t, "schema"), text(t, "name"), text(before, "name"));
+		if (number(t, "rows") >= 20) /* of fewer, one is 5 % */
+			compare(d, what, number(t, "rows"), number(o, "rows"));
+	}
+}
+
+static void compare_databases(struct drill *d, const json_t *before, const json_t *now)
+{
+	size_t i;
+	json_t *o;
+
+	json_array_foreach(json_object_get(before, "databases"), i, o)
+	{
+		const json_t *there = find(json_object_get(now, "databases"), o);
+
+		if (there == NULL)
+			drill_break(&d->score, DRILL_NOT_LESS,
+			    "database %.80s, which was proven before, is no more", text(o, "name"));
+		else
+			compare_tables(d, o, there);
+	}
+	json_array_foreach(json_object_get(before, "roles"), i, o)
+	{
+		const json_t *roles = json_object_get(now, "roles");
+		bool found = false;
+		size_t j;
+		json_t *r;
+
+		json_array_foreach(roles, j, r) found |= json_equal(o, r);
+		if (!found)
+			drill_break(&d->score, DRILL_NOT_LESS,
+			    "role %.80s, which was proven before, is no more",
+			    json_string_value(o) ? json_string_value(o) : "");
+	}
+}
+
+void drill_compare_before(struct drill *d)
+{
+	const json_t *before = json_object_get(d->p->proven, "facts");
+
+	if (d->p->proven == NULL || before == NULL) {
+		drill_leave(&d->score, DRILL_NOT_LESS, "nothing of it was proven before");
+		return;
+	}
+	compare_files(d, json_object_get(before, "files"), json_object_get(d->facts, "files"));
+	compare_databases(
+	    d, json_object_get(before, "postgresql"), json_object_get(d->facts, "postgresql"));
+	drill_hold(&d->score, DRILL_NOT_LESS);
+}

@@ -1,0 +1,199 @@
+/* drill: the score, what is expected of the next recovery, the room that leaves nothing behind. */
+#include "unit/unit.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "engine/drill_room.h"
+#include "engine/op_drill.h"
+#include "os/os.h"
+#include "os/os_scratch.h"
+
+static void the_table_is_well_formed(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < DRILL_RULES; i++) {
+		assert_int_equal(drill_rules[i].id, i);
+		assert_non_null(strchr(drill_rules[i].name, '.'));
+		assert_true(drill_rules[i].weight > 0 && drill_rules[i].says[0] != '\0');
+		for (size_t j = 0; j < i; j++)
+			assert_string_not_equal(drill_rules[i].name, drill_rules[j].name);
+	}
+}
+
+static void only_what_was_judged_counts_and_nothing_proves_nothing(void **state)
+{
+	struct drill_score s;
+
+	(void)state;
+	drill_score_init(&s, DRILL_STANDARD);
+	drill_score_sum(&s);
+	assert_true(s.score == 0 && !s.passed && s.judged == 0);
+	drill_hold(&s, DRILL_RESTORED); /* 15 */
+	drill_hold(&s, DRILL_STARTS);   /* 15 */
+	drill_score_sum(&s);
+	assert_true(s.score == 1 && s.passed && s.judged == 2);
+	drill_break(&s, DRILL_SETTINGS, "a is b"); /* 2, not critical: 30 of 32 */
+	drill_score_sum(&s);
+	assert_true(s.score > 0.93 && s.score < 0.94 && !s.passed && s.critical == 0);
+	assert_true(drill_deduction(&s, DRILL_SETTINGS) == 2.0 / 32);
+	drill_hold(&s, DRILL_CONTENT); /* 45 of 47 */
+	drill_score_sum(&s);
+	assert_true(s.passed && s.broken == 1);
+	drill_score_fini(&s);
+}
+
+static void one_critical_failure_fails_and_its_first_reason_stays(void **state)
+{
+	struct drill_score s;
+
+	(void)state;
+	drill_score_init(&s, DRILL_COMPREHENSIVE);
+	for (int i = 0; i < DRILL_RULES; i++)
+		drill_hold(&s, (enum drill_id)i);
+	for (int i = 0; i < 40; i++)
+		drill_score_add(&s, "select 1", true, true, NULL);
+	drill_break(&s, DRILL_CLEAN, "it stays");
+	drill_break(&s, DRILL_ROLES, "role a is no more");
+	drill_break(&s, DRILL_ROLES, "role b is no more");
+	drill_hold(&s, DRILL_ROLES);
+	drill_score_sum(&s);
+	assert_true(s.score > DRILL_PASS_MARK && !s.passed && s.critical == 1);
+	assert_string_equal(drill_worst(&s)->why, "role a is no more");
+	drill_score_fini(&s);
+	drill_score_init(&s, DRILL_COMPREHENSIVE);
+	drill_hold(&s, DRILL_RESTORED);
+	drill_score_add(&s, "of little weight", false, false, "no");
+	assert_string_equal(s.v[DRILL_RULES].name, "checks.1");
+	assert_false(drill_worst(&s)->critical);
+	drill_score_fini(&s);
+}
+
+static void as_much_again_takes_as_long_and_twice_as_much_the_double(void **state)
+{
+	json_t *r = json_pack("{s:{s:I, s:I, s:f, s:f, s:f}}", "measured", "bytes",
+	    (json_int_t)1000, "log_bytes", (json_int_t)100, "fixed_seconds", 1.0, "restore_seconds",
+	    10.0, "start_seconds", 4.0);
+	json_t *none = json_object();
+
+	(void)state;
+	assert_true(drill_predict(r, 1000, 100) == 15);
+	assert_true(drill_predict(r, 2000, 100) == 25);
+	assert_true(drill_predict(r, 2000, 200) == 29);
+	assert_true(drill_predict(r, 2000, 0) == 25); /* the log's size is not known */
+	assert_true(drill_predict(none, 2000, 0) == 0);
+	json_decref(r);
+	json_decref(none);
+}
+
+/* ---- The room. */
+
+static char *base;
+
+static struct ctx *quiet(void)
+{
+	static struct ctx c;
+
+	c.clock = os_clock();
+	return &c;
+}
+
+static unsigned entries(const char *dir)
+{
+	DIR *d = opendir(dir);
+	unsigned n = 0;
+
+	assert_non_null(d);
+	while (readdir(d) != NULL)
+		n++;
+	closedir(d);
+	return n - 2;
+}
+
+static void what_a_killed_one_left_the_next_removes_and_no_link_is_followed(void **state)
+{
+	char *outside = mem_printf("%s.outside", base), *command;
+	struct drill_room r, other;
+	struct err e;
+	int talk[2], how;
+	char word;
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(mkdir(outside, 0700), 0);
+	command = mem_printf("touch %s/precious", outside);
+	assert_int_equal(system(command), 0);
+	free(command);
+	assert_int_equal(pipe(talk), 0);
+	pid = fork();
+	if (pid == 0) {
+		(void)!drill_room_open(&r, base, quiet(), &e);
+		command = mem_printf(
+		    "cd %s && mkdir -p a/b && touch a/b/c && chmod 0 a && ln -s %s "
+		    "link && ln -s %s/precious p && (cd . && exec sleep 4141 &) ",
+		    r.path, outside, outside);
+		(void)!system(command);
+		(void)!write(talk[1], "r", 1);
+		pause();
+	}
+	assert_int_equal(read(talk[0], &word, 1), 1);
+	/* It lives: it is left alone. */
+	assert_int_equal(drill_room_open(&other, base, quiet(), &e), 0);
+	assert_int_equal(other.swept, 0);
+	assert_int_equal(entries(base), 2);
+	assert_int_equal(drill_room_close(&other, &e), 0);
+	drill_room_fini(&other);
+	kill(pid, SIGKILL);
+	waitpid(pid, &how, 0);
+	assert_int_equal(drill_room_open(&other, base, quiet(), &e), 0);
+	assert_int_equal(other.swept, 1);
+	assert_int_equal(entries(base), 1);
+	assert_int_not_equal(system("pgrep -f '^sleep 4141' >/dev/null"), 0);
+	assert_int_equal(drill_room_close(&other, &e), 0);
+	drill_room_fini(&other);
+	assert_int_equal(entries(base), 0);
+	assert_int_equal(entries(outside), 1);
+	assert_int_equal(os_scratch_remove(outside, &e), 0);
+	free(outside);
+}
+
+static void a_folder_that_others_write_to_is_refused(void **state)
+{
+	struct drill_room r;
+	struct err e;
+
+	(void)state;
+	assert_int_equal(chmod(base, 0777), 0);
+	assert_int_equal(drill_room_open(&r, base, quiet(), &e), -1);
+	assert_int_equal(e.kind, ERR_DENIED);
+	drill_room_fini(&r);
+	assert_int_equal(chmod(base, 0711), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(the_table_is_well_formed),
+	    cmocka_unit_test(only_what_was_judged_counts_and_nothing_proves_nothing),
+	    cmocka_unit_test(one_critical_failure_fails_and_its_first_reason_stays),
+	    cmocka_unit_test(as_much_again_takes_as_long_and_twice_as_much_the_double),
+	    cmocka_unit_test(what_a_killed_one_left_the_next_removes_and_no_link_is_followed),
+	    cmocka_unit_test(a_folder_that_others_write_to_is_refused),
+	};
+	struct err e;
+	int failed;
+
+	base = os_scratch_new("/var/tmp", "holdfast-drilltest", &e);
+	if (base == NULL)
+		return 1;
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	(void)!os_scratch_remove(base, &e);
+	free(base);
+	return failed;
+}

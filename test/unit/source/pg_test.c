@@ -1,0 +1,194 @@
+/* pg_page, pg_layout, pg_label: what a data directory holds, and what of it is believed. */
+#include "unit/unit.h"
+
+#include "source/dirlist.h"
+#include "source/pg_label.h"
+#include "source/pg_layout.h"
+#include "source/pg_page.h"
+
+/* A page as PostgreSQL 15 wrote it, at block 1 of its relation. */
+static void real_page(uint8_t p[PG_PAGE])
+{
+	static const uint8_t head[] = {0x00, 0x00, 0x00, 0x00, 0x00, 0xee, 0x45, 0x01, 0x64, 0xe2,
+	    0x00, 0x00, 0x1c, 0x00, 0xe0, 0x1f, 0xf0, 0x1f, 0x04, 0x20, 0x00, 0x00, 0x00, 0x00,
+	    0xe0, 0x9f, 0x20, 0x00};
+	static const uint8_t tail[] = {0x00, 0x00, 0x00, 0x00, 0x01, 0x00, 0x10, 0x40, 0x70, 0x6c,
+	    0x70, 0x67, 0x73, 0x71, 0x6c, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+	    0x00, 0x00, 0x00, 0x00, 0x03, 0x00, 0x00, 0x00};
+
+	memset(p, 0, PG_PAGE);
+	memcpy(p, head, sizeof head);
+	memcpy(p + PG_PAGE - sizeof tail, tail, sizeof tail);
+}
+
+static void a_real_page_has_the_checksum_that_its_server_gave_it(void **state)
+{
+	uint8_t p[PG_PAGE];
+
+	real_page(p);
+	assert_int_equal(pg_page_checksum(p, 1), p[8] | p[9] << 8);
+	assert_true(pg_page_good(p, 1, UINT64_MAX));
+}
+
+static void any_bit_and_any_other_place_is_noticed(void **state)
+{
+	uint64_t seed = 42;
+	uint8_t p[PG_PAGE];
+
+	for (int i = 0; i < 2000; i++) {
+		size_t at = unit_rand(&seed) % PG_PAGE;
+
+		real_page(p);
+		if (at >= 14 && at < 16)
+			continue; /* pd_upper of zero: a page that was never used */
+		p[at] ^= (uint8_t)(1 << unit_rand(&seed) % 8);
+		assert_false(pg_page_good(p, 1, UINT64_MAX));
+	}
+	real_page(p);
+	assert_false(pg_page_good(p, 1 + 1, UINT64_MAX));
+	assert_false(pg_page_good(p, 1 + 131072, UINT64_MAX));
+}
+
+static void new_pages_and_those_that_wal_makes_anew_are_not_judged(void **state)
+{
+	uint8_t p[PG_PAGE] = {0};
+
+	assert_true(pg_page_good(p, 7, 1));
+	real_page(p);
+	p[5000] ^= 1;
+	assert_false(pg_page_good(p, 1, pg_page_lsn(p) + 1));
+	assert_true(pg_page_good(p, 1, pg_page_lsn(p)));
+}
+
+static void what_a_server_makes_anew_is_left_and_the_rest_taken(void **state)
+{
+	static const struct {
+		const char *folder, *name;
+		enum pg_take take;
+	} all[] = {
+	    {"", "base", PG_TAKE},
+	    {"", "PG_VERSION", PG_TAKE},
+	    {"", "standby.signal", PG_TAKE},
+	    {"", "postmaster.pid", PG_LEAVE},
+	    {"", "postmaster.opts", PG_LEAVE},
+	    {"", "pg_wal", PG_EMPTY},
+	    {"", "pg_replslot", PG_EMPTY},
+	    {"", "pg_stat_tmp", PG_EMPTY},
+	    {"", "pg_stat", PG_TAKE},
+	    {"", "backup_label", PG_LATE},
+	    {"", "tablespace_map", PG_LATE},
+	    {"", "pgsql_tmp", PG_LEAVE},
+	    {"base", "pgsql_tmp", PG_LEAVE},
+	    {"base/5", "pg_internal.init", PG_LEAVE},
+	    {"base/5", "pg_internal.init.4711", PG_LEAVE},
+	    {"base/5", "t3_16384", PG_LEAVE},
+	    {"base/5", "t3_16384_fsm", PG_LEAVE},
+	    {"base/5", "t3_16384.1", PG_LEAVE},
+	    {"base/5", "t3", PG_TAKE},
+	    {"base/5", "1259", PG_TAKE},
+	    {"global", "pg_control", PG_LATE},
+	    {"base/5", "pg_control", PG_TAKE},
+	    {"pg_tblspc", "16400", PG_FOLLOWED},
+	    {"pg_tblspc", "other", PG_TAKE},
+	    {"pg_tblspc/16400", "PG_15_202209061", PG_TAKE},
+	    {"pg_tblspc/16400", "PG_14_202107181", PG_LEAVE},
+	    {"pg_tblspc/16400", "lost+found", PG_LEAVE},
+	    {"pg_tblspc/16400/PG_15_202209061/5", "t1_2", PG_LEAVE},
+	};
+
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+		if (pg_layout_take(all[i].folder, all[i].name, 15) != all[i].take)
+			fail_msg("%s/%s", all[i].folder, all[i].name);
+}
+
+static void pages_are_known_by_their_place_and_segment(void **state)
+{
+	uint32_t segment;
+
+	assert_true(pg_layout_relation("base/5", "16384", &segment));
+	assert_int_equal(segment, 0);
+	assert_true(pg_layout_relation("base/5", "16384.12", &segment));
+	assert_int_equal(segment, 12);
+	assert_true(pg_layout_relation("global", "1262_fsm", &segment));
+	assert_true(pg_layout_relation("base/5", "16384_vm.1", &segment));
+	assert_true(pg_layout_relation("pg_tblspc/9/PG_15_202209061/5", "7_init", &segment));
+	assert_false(pg_layout_relation("base/5", "PG_VERSION", &segment));
+	assert_false(pg_layout_relation("base/5", "pg_filenode.map", &segment));
+	assert_false(pg_layout_relation("base/5", "16384.x", &segment));
+	assert_false(pg_layout_relation("base/5", "16384_other", &segment));
+	assert_false(pg_layout_relation("base", "16384", &segment));
+	assert_false(pg_layout_relation("pg_xact", "0000", &segment));
+	assert_false(pg_layout_relation("pg_tblspc/9", "0000", &segment));
+}
+
+static void of_unlogged_relations_only_what_empties_them_is_kept(void **state)
+{
+	static const char *const in[] = {"16384", "16384.1", "16384_fsm", "16384_init", "163840",
+	    "16385", "16385_vm", "PG_VERSION"};
+	static const char *const out[] = {
+	    "16384_init", "163840", "16385", "16385_vm", "PG_VERSION"};
+	struct source_names names = {0};
+
+	for (size_t i = 0; i < sizeof in / sizeof *in; i++)
+		dirlist_add(&names, in[i]);
+	pg_layout_drop_unlogged(&names);
+	assert_int_equal(names.n, sizeof out / sizeof *out);
+	for (size_t i = 0; i < names.n; i++)
+		assert_string_equal(source_name(&names, i), out[i]);
+	source_names_fini(&names);
+}
+
+#define LABEL                                                                                      \
+	"START WAL LOCATION: 16/B374D848 (file 0000000300000016000000B3)\n"                        \
+	"CHECKPOINT LOCATION: 16/B374D880\nBACKUP METHOD: streamed\nBACKUP FROM: standby\n"        \
+	"START TIME: 2026-11-22 07:37:56 UTC\nLABEL: x\nSTART TIMELINE: 3\n"
+
+static void a_label_says_where_recovery_begins(void **state)
+{
+	static const char *const bad[] = {"", "START WAL LOCATION: x\n", "START TIMELINE: 3\n",
+	    "START WAL LOCATION: 1/2\nCHECKPOINT LOCATION: 1/2\n",
+	    "START WAL LOCATION: 1/2\nCHECKPOINT LOCATION: 1/2\nSTART TIMELINE: 0\n",
+	    "xSTART WAL LOCATION: 1/2\nCHECKPOINT LOCATION: 1/2\nSTART TIMELINE: 1\n",
+	    "START WAL LOCATION: 123456789/2\nCHECKPOINT LOCATION: 1/2\nSTART TIMELINE: 1\n"};
+	struct pg_label l;
+	struct err e;
+
+	assert_int_equal(pg_label_parse(span_str(LABEL), &l, &e), 0);
+	assert_true(l.start == 0x16b374d848 && l.checkpoint == 0x16b374d880);
+	assert_true(l.timeline == 3 && l.from_standby);
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		assert_int_equal(pg_label_parse(span_str(bad[i]), &l, &e), -1);
+		assert_int_equal(e.kind, ERR_CORRUPT);
+	}
+}
+
+static void positions_and_segments_have_their_names(void **state)
+{
+	char text[PG_LSN_TEXT], name[PG_WAL_NAME];
+	uint64_t lsn;
+
+	assert_true(pg_lsn_parse("16/B374D848", &lsn));
+	assert_string_equal(pg_lsn_text(text, lsn), "16/B374D848");
+	assert_false(pg_lsn_parse("16/B374D848 ", &lsn));
+	assert_false(pg_lsn_parse("16", &lsn));
+	assert_false(pg_lsn_parse("/1", &lsn));
+	assert_string_equal(pg_wal_name(name, 3, lsn, 16 << 20), "0000000300000016000000B3");
+	assert_string_equal(pg_wal_name(name, 3, lsn, 1 << 20), "000000030000001600000B37");
+	assert_string_equal(pg_wal_name(name, 1, lsn, 1 << 30), "000000010000001600000002");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_real_page_has_the_checksum_that_its_server_gave_it),
+	    cmocka_unit_test(any_bit_and_any_other_place_is_noticed),
+	    cmocka_unit_test(new_pages_and_those_that_wal_makes_anew_are_not_judged),
+	    cmocka_unit_test(what_a_server_makes_anew_is_left_and_the_rest_taken),
+	    cmocka_unit_test(pages_are_known_by_their_place_and_segment),
+	    cmocka_unit_test(of_unlogged_relations_only_what_empties_them_is_kept),
+	    cmocka_unit_test(a_label_says_where_recovery_begins),
+	    cmocka_unit_test(positions_and_segments_have_their_names),
+	};
+
+	return cmocka_run_group_tests_name("pg", tests, NULL, NULL);
+}
