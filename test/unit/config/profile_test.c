@@ -367,8 +367,8 @@ static void each_mistake_has_its_own_message_and_hint(void **state)
 	    {"profile:\n", "profile has to be the name of one", ""},
 	    {"profile: pothos\nkpis: {availability: {target: 1}}\n",
 		"f:2:1: 'kpis' is not taken yet", "does not pretend"},
-	    {"profile: phoenix\ntiers: {critical: {drill: {evry: 1d}}}\n",
-		"no key 'evry'", "did you mean 'every'?"},
+	    {"profile: phoenix\ntiers: {critical: {drill: {evry: 1d}}}\n", "no key 'evry'",
+		"did you mean 'every'?"},
 	    {"profile: phoenix\ntiers:\n  important: {schedule: {incremental: 1h}}\n",
 		"f:3:25: the schedule cannot meet the rpo of 30m", "leave the schedule out"},
 	    {"profile: phoenix\nrepositories: {a: {url: /a}}\n"
