@@ -93,10 +93,12 @@ int backup_pg_begin(struct backup *b, struct backup_part *part, struct err *e)
 	run->pg = part->pg;
 	run->incremental = "none";
 	if (pg_session_open(part->pg->target, b->ctx, &run->s, e) == -1 ||
-	    find_data(run, e) == -1 || pg_session_start(&run->s, "holdfast", e) == -1 ||
-	    open_source(b, run, e) == -1)
+	    find_data(run, e) == -1)
 		return err_wrap(e, "PostgreSQL");
+	/* Meanwhile the server writes what it has in memory to its disk. */
 	run->gathering = pthread_create(&run->gatherer, NULL, gather, run) == 0;
+	if (pg_session_start(&run->s, "holdfast", e) == -1 || open_source(b, run, e) == -1)
+		return err_wrap(e, "PostgreSQL");
 	return 0;
 }
 
