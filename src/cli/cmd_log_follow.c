@@ -151,7 +151,7 @@ static void tell(void *arg, const char *event, enum event_level level, const cha
 		out_json_str(o, "severity", severity(level));
 		out_json_str(o, "system", x->system->item.name);
 		out_json_str(o, "text", text);
-		out_json(x->c, "log", o);
+		out_json(x->c, "item", o);
 		fflush(stdout);
 	} else
 		out_message(x->c, "%s: %s", x->system->item.name, text);

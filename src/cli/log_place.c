@@ -390,8 +390,12 @@ int log_place_push(
 
 	if (p->n == 0)
 		return err_set(e, ERR_USAGE, "%s has no destination that is written", p->system);
-	if (make_piece(p, name, fd, &piece, e) == -1 ||
-	    push_to(p, &p->targets[0], &piece, out, e) == -1)
+	if (make_piece(p, name, fd, &piece, e) == -1) {
+		/* It is the file that is at fault: nothing that is stored. */
+		e->kind = e->kind == ERR_CORRUPT ? ERR_FAILED : e->kind;
+		return -1;
+	}
+	if (push_to(p, &p->targets[0], &piece, out, e) == -1)
 		return -1;
 	push_to_others(p, name, &piece);
 	return 0;

@@ -16,10 +16,10 @@ enum world_pg_method { /* 0: direct where the data directory can be read here, e
 
 /* The resident receiver of its WAL. */
 struct world_pg_receive {
-	bool enabled;      /* written as `receive: {enabled: yes}` */
-	char *slot;        /* NULL: holdfast */
-	char *application; /* as in synchronous_standby_names; NULL: the slot's name */
-	bool synchronous;  /* a commit waits until its WAL is in the repository */
+	bool enabled;                   /* written as `receive: {enabled: yes}` */
+	char *slot;                     /* NULL: holdfast */
+	char *application;              /* as in synchronous_standby_names; NULL: the slot's name */
+	bool synchronous;               /* a commit waits until its WAL is in the repository */
 	struct calendar_duration every; /* 0: not said */
 	struct calendar_duration synchronous_wait; /* 0: for ever; then it goes on without */
 };

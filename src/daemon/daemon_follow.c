@@ -51,7 +51,7 @@ static void take_line(struct follower *x, const char *line)
 
 	if (o != NULL && json_unpack(o, "{s:s, s?s, s?s, s?s, s?s}", "type", &type, "event", &event,
 			     "severity", &severity, "text", &text, "message", &message) == 0) {
-		if (strcmp(type, "log") == 0 && event && severity && text &&
+		if (strcmp(type, "item") == 0 && event && severity && text &&
 		    strncmp(event, "log.", 4) == 0)
 			daemon_tell(x->d, event, level_of(severity), x->system, 0, "%s", text);
 		else if (strcmp(type, "error") == 0 && message && !x->asked && !x->d->stopping) {

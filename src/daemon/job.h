@@ -8,11 +8,10 @@
  *             after     hooks, however the backup went, if those before were begun
  *             retain    `holdfast forget` at each destination, if the tier says what is kept
  *   verify    judge     `holdfast -r DESTINATION verify NAME` at each destination
- *   drill     drill     `holdfast -r DESTINATION drill NAME`: from the first destination that answers
- *   copy      copy      the newest snapshot, by `holdfast copy`, to each archive
- *             retain    `holdfast forget` there
- *   prune     prune     `holdfast prune` of a repository: no system's
- *   and, where a run failed: on_failure, hooks
+ *   drill     drill     `holdfast -r DESTINATION drill NAME`: from the first destination that
+ * answers copy      copy      the newest snapshot, by `holdfast copy`, to each archive retain
+ * `holdfast forget` there prune     prune     `holdfast prune` of a repository: no system's and,
+ * where a run failed: on_failure, hooks
  *
  * Each step that is a command is a process of its own, so that what it does is what a person
  * would do who types it, and a crash of it is one failed step.  Interrupted, a job ends the step
@@ -41,7 +40,7 @@ struct job_params {
 	const struct world *world;
 	const struct world_system *system;         /* NULL for a prune */
 	const struct world_repository *repository; /* of a prune */
-	const char *kind;                          /* "backup", "verify", "drill", "copy", "prune" */
+	const char *kind; /* "backup", "verify", "drill", "copy", "prune" */
 	/* Of a backup; of a verification its level.  NULL: as the tier says. */
 	const char *type;
 	const char *seed;                 /* of a verification's sample; or NULL */

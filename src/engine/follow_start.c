@@ -122,8 +122,8 @@ static int follow_branch(struct follow *f, bool *gap, struct err *e)
 		;
 	if (rc == 0 && i == n)
 		*gap = true;
-	else if (rc == 0 && f->at > v[i].at)
-		/* The server that we had followed had more than what it went on from. */
+	else if (rc == 0 && f->at >= v[i].at)
+		/* We have all of ours, or more than what the server went on from. */
 		rc = follow_next_timeline(
 		    f, i + 1 < n ? v[i + 1].timeline : f->server.timeline, v[i].at, e);
 	free(v);

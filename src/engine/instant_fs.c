@@ -131,7 +131,8 @@ int instant_fs_clear(const char *place, struct err *e)
 {
 	struct statvfs st;
 
-	/* Only a mount whose server is gone says so; what the kernel has kept of it (stat) does not. */
+	/* Only a mount whose server is gone says so; what the kernel has kept of it (stat) does
+	 * not. */
 	if (statvfs(place, &st) == 0 || errno != ENOTCONN)
 		return 0;
 	return unmount(place, true, e);

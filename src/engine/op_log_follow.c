@@ -85,6 +85,8 @@ static void lost(struct follow *f, const struct err *e)
 	if (f->quiet_ns == 0)
 		f->quiet_ns = follow_now();
 	f->gap = f->gap || (e->kind == ERR_ABSENT && f->begun);
+	if (strncmp(f->st.why, e->msg, sizeof f->st.why - 1) == 0)
+		return; /* once is enough */
 	if (e->kind == ERR_NO_SPACE)
 		follow_tell(f, "log.spool_full", EVENT_ERROR, "%s", e->msg);
 	else if (e->kind == ERR_CORRUPT || e->kind == ERR_FAILED || e->kind == ERR_DENIED)

@@ -1,0 +1,319 @@
+"""The receiver of PostgreSQL's log: no commit that was acknowledged is lost, no gap is hidden, whoever is killed."""
+import glob
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from conftest import ROOT, Holdfast, need, trials
+
+sys.path.insert(0, f"{ROOT}/test/servers")
+from pg import Pg, as_postgres, folder, give, missing  # noqa: E402
+
+SEGMENT = 1 << 20  # small ones: more of them in the same time
+
+
+class Follow:
+    """A server, a repository, and a system `orders` of both."""
+
+    def __init__(self):
+        self.base = folder("hfpgfollow")
+        self.hf, self.pg = Holdfast(self.base), Pg(wal_segsize=1)
+        self.main = f"{self.base}/main"
+        self.hf.env["HOLDFAST_CONFIG"] = f"{self.base}/h.yaml"
+        self.hf("-r", self.main, "init", "--new-key-file", f"{self.base}/main.key")
+        self.receiver = self.daemon = None
+
+    def config(self, more="", **receive):
+        keys = ", ".join(f"{k}: {v}" for k, v in {"enabled": "yes", "every": "1s", **receive}.items())
+        source = self.pg.source(receive="{" + keys + "}")
+        with open(f"{self.base}/h.yaml", "w", encoding="utf-8") as f:
+            f.write(f"repositories:\n  main: {{url: {self.main}, key: \"file:{self.base}/main.key\"}}\n"
+                    "tiers:\n  gold: {destinations: main, strategy: continuous}\n"
+                    f"systems:\n  orders: {{tier: gold, sources: [{{postgresql: {source}}}]}}\n{more}")
+
+    def state(self):
+        found = glob.glob(f"{self.base}/**/receivers/orders.postgresql.json", recursive=True)
+        try:
+            with open(found[0], encoding="utf-8") as f:
+                return json.load(f)
+        except (IndexError, FileNotFoundError):
+            return {"state": "none", "durable": "0/0", "pid": 0}
+
+    def start(self):
+        self.log = open(f"{self.base}/follow.log", "ab")
+        self.receiver = self.hf.start("--json", "log", "follow", "orders", stdout=self.log, stderr=self.log)
+
+    def stop(self):
+        self.receiver.send_signal(signal.SIGINT)
+        assert self.receiver.wait(20) == 130
+        self.log.close()
+
+    def said(self):
+        with open(f"{self.base}/follow.log", encoding="utf-8") as f:
+            return f.read()
+
+    def until(self, what, seconds=30):
+        end = time.monotonic() + seconds
+        while not what():
+            assert time.monotonic() < end, f"{self.state()}\n{self.said() if self.receiver else ''}"
+            time.sleep(0.05)
+
+    def stored(self, lsn):
+        """All before it is durable in the repository."""
+        self.until(lambda: position(self.state()["durable"]) >= position(lsn))
+
+    def ranges(self):
+        """{timeline: [(start, end)]} of what the repository holds, from the names of its objects."""
+        out = {}
+        for path in glob.glob(f"{self.main}/logs/*/*/*"):
+            m = re.fullmatch(r".*/logs/[0-9a-f]{32}/([0-9a-f]{8})/([0-9a-f]{16})-([0-9a-f]{16})\.[0-9a-f]{64}", path)
+            if m:
+                out.setdefault(int(m[1], 16), []).append((int(m[2], 16), int(m[3], 16)))
+        return {t: sorted(v) for t, v in out.items()}
+
+    def holes(self, timeline=1):
+        v, at, out = self.ranges()[timeline], None, []
+        for start, end in v:
+            if at is not None and start > at:
+                out.append((at, start))
+            at = max(at or 0, end)
+        return out
+
+    def get(self, name, to):
+        """From the repository; False: it is not there."""
+        r = self.hf("log", "get", "--system", "orders", name, to, rc=None)
+        assert r.rc in (0, 1), r
+        return r.rc == 0
+
+
+def position(lsn):
+    high, low = lsn.split("/")
+    return (int(high, 16) << 32) + int(low, 16)
+
+
+def segment(timeline, number):
+    per = (1 << 32) // SEGMENT
+    return f"{timeline:08X}{number // per:08X}{number % per:08X}"
+
+
+@pytest.fixture(scope="module")
+def follow():
+    need(*missing())
+    f = Follow()
+    try:
+        with f.pg:
+            f.pg.conf(wal_keep_size=0, max_wal_size="4MB", min_wal_size="2MB")
+            f.pg.down()
+            f.pg.up()
+            f.pg.pgbench("-i", "-q", "-s", "1")
+            f.pg.psql("create table acked (n int primary key)")
+            yield f
+    finally:
+        for p in (f.receiver, f.daemon):
+            if p is not None and p.poll() is None:
+                p.kill()
+                p.wait()
+        shutil.rmtree(f.base)
+
+
+def test_what_streams_is_whole_whoever_is_killed_and_the_repository_away_for_a_while(follow, rng):
+    """Under load: kill -9 of the receiver, and its repository is moved away; then all of it is there."""
+    f = follow
+    f.config()
+    with open(f"{f.base}/serve.log", "ab") as log:
+        f.daemon = f.hf.start("serve", stdout=subprocess.DEVNULL, stderr=log)
+    f.until(lambda: f.state()["state"] == "streaming")
+    load = f.pg.load("-c", "2", "-T", "60", "-N", "-n", "-R", "300")
+    for _ in range(trials(20)):
+        time.sleep(rng.random())
+        pid = f.state()["pid"]
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        f.until(lambda: f.state()["pid"] != pid and f.state()["state"] == "streaming")
+    os.rename(f"{f.main}/logs", f"{f.base}/away")
+    with open(f"{f.main}/logs", "w", encoding="utf-8"):
+        pass  # nothing can be put
+    f.until(lambda: f.state()["state"] == "spooling")
+    before = position(f.state()["received"])
+    f.until(lambda: position(f.state()["received"]) > before + SEGMENT)  # it goes on, into the spool
+    os.unlink(f"{f.main}/logs")
+    os.rename(f"{f.base}/away", f"{f.main}/logs")
+    load.kill()
+    ended(f.pg, load)
+    lsn = f.pg.lsn()
+    f.stored(lsn)
+    with open(f"{f.base}/serve.log", encoding="utf-8") as log:
+        assert "log.gap" not in log.read()
+    assert f.holes() == []
+    r = f.hf("--json", "status").summary["systems"][0]
+    assert (r["receiver"], r["log_gaps"], r["rpo_age"] < 30) == ("streaming", 0, True), r
+    f.daemon.send_signal(signal.SIGTERM)
+    assert f.daemon.wait(30) == 0
+    # Bytes are the server's.
+    names = [n for n in os.listdir(f"{f.pg.data}/pg_wal") if re.fullmatch("[0-9A-F]{24}", n)]
+    some = sorted(n for n in names if int(n[16:], 16) < position(lsn) // SEGMENT)
+    assert some
+    for n in some:
+        assert f.get(n, f"{f.base}/got")
+        with open(f"{f.base}/got", "rb") as a, open(f"{f.pg.data}/pg_wal/{n}", "rb") as b:
+            assert a.read() == b.read(), n
+
+
+def ended(pg, load):
+    load.wait()
+    pg.running = [r for r in pg.running if r[1] is not load]
+
+
+class Client(threading.Thread):
+    """Writes numbers, each a commit, and remembers those that were acknowledged."""
+
+    def __init__(self, pg, first):
+        super().__init__()
+        self.acked, self.first, self.times = [], first, []
+        self.psql = subprocess.Popen(
+            [f"{pg.bin}/psql", "-X", "-q", "-At", "-h", pg.folder, "-p", str(pg.port), "-U", "postgres", "-d",
+             "postgres"], env=pg.env, text=True, bufsize=1, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL)
+
+    def run(self):
+        n = self.first
+        try:
+            while True:
+                began = time.monotonic()
+                self.psql.stdin.write(f"insert into acked values ({n}) returning n;\n")
+                if self.psql.stdout.readline() != f"{n}\n":
+                    break
+                self.times.append(time.monotonic() - began)
+                self.acked.append(n)
+                n += 1
+        except (BrokenPipeError, ValueError):
+            pass
+        self.psql.kill()
+        self.psql.wait()
+
+
+def recover(f, first, timelines):
+    """The base, and after it all that is in the repository, on the newest timeline."""
+    pg = f.pg
+    shutil.copytree(f"{f.base}/copy", pg.data, symlinks=True)
+    wal = f"{pg.data}/pg_wal"
+    for t in range(1, timelines + 1):
+        if t > 1:
+            assert f.get(f"{t:08X}.history", f"{wal}/{t:08X}.history"), t
+        number = first if t == 1 else min(s for s, e in f.ranges()[t]) // SEGMENT
+        while f.get(segment(t, number), f"{wal}/{segment(t, number)}"):
+            number += 1
+    with open(f"{pg.data}/recovery.signal", "w", encoding="utf-8"):
+        pass
+    with open(f"{pg.data}/postgresql.auto.conf", "w", encoding="utf-8") as c:
+        c.write("restore_command = 'false'\nsynchronous_standby_names = ''\n")
+    for top, dirs, files in os.walk(pg.data):
+        for name in dirs + files:
+            give(os.path.join(top, name))
+    give(pg.data)
+    pg.up()
+    pg.wait(lambda: pg.psql("select pg_is_in_recovery()", check=False) == "f", "promotion")
+
+
+def blow(f, rng, first, receiver_too):
+    """Load, then the server's end and that of its disk; what was acknowledged."""
+    f.start()
+    f.until(lambda: f.state()["state"] == "streaming" and f.state()["pid"] == f.receiver.pid)
+    if f.synchronous:
+        f.pg.psql("alter system set synchronous_standby_names = 'holdfast'")
+        f.pg.reload()
+        f.until(lambda: f.pg.psql("select count(*) from pg_stat_replication where sync_state = 'sync'") == "1")
+    load = f.pg.load("-c", "2", "-T", "60", "-N", "-n")
+    client = Client(f.pg, first)
+    client.start()
+    time.sleep(0.3 + rng.random() * 0.7)
+    f.pg.kill()
+    shutil.rmtree(f.pg.data)
+    if receiver_too:
+        f.receiver.kill()
+        f.receiver.wait()
+    client.join(30)
+    ended(f.pg, load)
+    if not receiver_too:
+        f.stop()
+    assert client.acked
+    return client
+
+
+def lose(f, rng, n):
+    """n times: (acknowledged, lost of them) and how long a commit took."""
+    out, times, first = [], [], 0
+    f.start()
+    f.until(lambda: f.state()["state"] == "streaming")
+    f.pg.run(*as_postgres(f"{f.pg.bin}/pg_basebackup", "-D", f"{f.base}/copy", "-h", f.pg.folder, "-p", f.pg.port,
+                          "-U", "postgres", "-X", "none", "-c", "fast"))
+    with open(f"{f.base}/copy/backup_label", encoding="utf-8") as label:
+        text = label.read()
+    begin = position(re.search("START WAL LOCATION: ([0-9A-F/]+)", text)[1]) // SEGMENT
+    timeline = int(re.search(r"START TIMELINE: (\d+)", text)[1])
+    assert timeline == 1
+    f.stored(f.pg.lsn())
+    f.stop()
+    for i in range(n):
+        client = blow(f, rng, first, receiver_too=rng.random() < 0.5)
+        recover(f, begin, i + 1)
+        there = {int(x) for x in f.pg.psql("select n from acked").split()}
+        lost = [x for x in client.acked if x not in there]
+        assert lost == client.acked[len(client.acked) - len(lost):], "what is lost is not the end"
+        out.append((len(client.acked), len(lost)))
+        times += client.times
+        first = client.acked[-1] + 1000
+    return out, sorted(times)
+
+
+@pytest.mark.parametrize("synchronous", [True, False])
+def test_the_server_and_its_disk_are_lost(rng, synchronous):
+    """Synchronous: no acknowledged commit is.  Asynchronous: the loss is measured, and is the end of what was."""
+    need(*missing())
+    f = Follow()
+    f.synchronous = synchronous
+    try:
+        with f.pg:
+            f.pg.pgbench("-i", "-q", "-s", "1")
+            f.pg.psql("create table acked (n int primary key)")
+            f.config(**({"synchronous": "yes", "synchronous_wait": "30s"} if synchronous else {}))
+            result, times = lose(f, rng, trials(20))
+    finally:
+        if f.receiver is not None and f.receiver.poll() is None:
+            f.receiver.kill()
+            f.receiver.wait()
+        shutil.rmtree(f.base)
+    took = f"median {1000 * times[len(times) // 2]:.1f} ms, 99 % {1000 * times[len(times) * 99 // 100]:.1f} ms"
+    print(f"synchronous={synchronous}: (acknowledged, lost) {result}; a commit took {took}")
+    if synchronous:
+        assert all(lost == 0 for _, lost in result), result
+
+
+def test_a_slot_that_is_gone_leaves_a_gap_that_is_told_and_a_new_base(follow):
+    f = follow
+    f.config()
+    f.pg.psql("select pg_drop_replication_slot('holdfast')")
+    for _ in range(6):
+        f.pg.psql("create table if not exists fill (t text); insert into fill select repeat('x', 1000) "
+                  "from generate_series(1, 1500); select pg_switch_wal(); checkpoint")
+    f.start()
+    f.until(lambda: "log.gap" in f.said())
+    f.stored(f.pg.lsn())
+    assert f.state()["gaps"] == 1 and len(f.holes()) == 1
+    f.stop()
+    start, end = (position(f.state()[k]) for k in ("gap_start", "gap_end"))
+    assert [(start, end)] == f.holes()
+    told = next(json.loads(x) for x in f.said().splitlines() if "log.gap" in x)
+    assert told["severity"] == "critical" and "base backup" in told["text"]
+    waits = f.hf("--json", "jobs").out
+    assert '"kind":"backup"' in waits, waits
