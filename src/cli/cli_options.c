@@ -171,6 +171,13 @@ const struct opt_def opt_table[] = {
         "with show: only what was recorded before"},
     {"output", 0, OPT_STRING, OPT_MAIN, "FILE", NULL, NULL, B(EVIDENCE), AT(output), OPT_NO_ENV, NULL,
         "write it to this new file"},
+    {"records", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(EVIDENCE), AT(records), OPT_NO_ENV, NULL,
+        "with export: a bundle of the trail, its public key and the records of all drills"},
+    /* report */
+    {"format", 0, OPT_CHOICE, OPT_MAIN, "FORMAT", "text", "text|html|json|oscal", B(REPORT), AT(report_format), OPT_NO_ENV, NULL,
+        "text, html, json (the signed record as it is), or oscal (assessment results)"},
+    {"output", 0, OPT_STRING, OPT_MAIN, "FILE", NULL, NULL, B(REPORT), AT(output), OPT_NO_ENV, NULL,
+        "write it to this new file"},
     /* doctor */
     {"bundle", 0, OPT_STRING, OPT_MAIN, "FILE", NULL, NULL, B(DOCTOR), AT(bundle), OPT_NO_ENV, NULL,
         "write a support bundle (.tar.gz), without secrets, to this new file"},
@@ -354,7 +361,7 @@ const struct opt_def opt_table[] = {
 	"ftp://USER@HOST/PATH; kit:FILE, to read; or its name in the configuration"},
     {"repo", 'r', OPT_STRING, OPT_KEYS, "REPO", NULL, NULL, B(VERIFY), AT(repo), OPT_NO_ENV, NULL,
         "only in this repository, here: by its name in the configuration, or any, as for other commands"},
-    {"config", 'c', OPT_STRING, OPT_KEYS, "FILE", NULL, NULL, REPO | B(STATUS) | DAEMON | B(CONFIG) | B(NOTIFY) | B(EVIDENCE), AT(config), 0, NULL,
+    {"config", 'c', OPT_STRING, OPT_KEYS, "FILE", NULL, NULL, REPO | B(STATUS) | DAEMON | B(CONFIG) | B(NOTIFY) | B(EVIDENCE) | B(RPO) | B(REPORT), AT(config), 0, NULL,
         "the configuration (~/.config/holdfast/holdfast.yaml, or /etc/holdfast/holdfast.yaml)"},
     {"option", 'o', OPT_LIST, OPT_KEYS, "NAME=VALUE", NULL, NULL, REPO | B(STATUS) | B(EVIDENCE), AT(options), 0, NULL,
         "tell the store something, like s3.region=eu-west-1 (doc/stores.md has the names)"},
