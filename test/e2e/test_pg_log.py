@@ -219,3 +219,35 @@ def test_others_may_not_write_the_log(world, server):
     assert p.returncode == 1 and "may not write" in p.stderr, p.stderr
     assert not glob.glob(f"{world.folder}/repo/logs/*/*/*")
     assert "stored" in world("-v", "log", "push", copy).stdout
+
+
+def test_a_backup_and_its_log_reach_to_now_and_go_with_a_copy(world, server):
+    r = json.loads(world("--json", "backup", "--system", "db").stdout.splitlines()[-1])
+    assert r["type"] == "summary"
+    for _ in range(2):
+        name = switch(server)
+        world("log", "push", f"{server.data}/pg_wal/{name}")
+    items = [json.loads(x) for x in world("--json", "log", "list", "db").stdout.splitlines()]
+    base, = [i for i in items if i.get("kind") == "base"]
+    window = items[-1]
+    assert base["complete"] and window["reachable"] and window["gaps"] == 0 and window["to"] >= base["ended"]
+    assert "Read: " in world("log", "verify").stdout
+    world("-r", "main", "check", "--read-data")
+    world("-r", "main", "prune", "--exclusive")
+    assert [json.loads(x) for x in world("--json", "log", "list", "db").stdout.splitlines()][-1] == window
+    # A copy elsewhere can be brought forward as far.
+    there = f"{world.folder}/there"
+    world("-r", there, "init", "--new-key-file", f"{world.folder}/key3")
+    for _ in range(2):
+        world("-r", there, "--key-file", f"{world.folder}/key3", "copy", "--from-repo", "main")
+    at = ("-r", there, "--key-file", f"{world.folder}/key3")
+    copied = [json.loads(x) for x in world(*at, "--json", "log", "list", "db").stdout.splitlines()]
+    assert copied[-1]["reachable"] and copied[-1]["end"] == window["end"]
+    world(*at, "check", "--read-data")
+    world(*at, "log", "get", "--system", "db", name, f"{world.folder}/y")
+    assert open(f"{world.folder}/y", "rb").read() == open(f"{server.data}/pg_wal/{name}", "rb").read()
+    # Without what it needs a backup is damaged.
+    for x in sorted(glob.glob(f"{there}/logs/*/*/*"), key=os.path.basename)[:-1]:
+        os.unlink(x)
+    assert world(*at, "check", rc=None).returncode == 20
+    assert world(*at, "log", "verify", "--system", "db", rc=None).returncode == 20
