@@ -36,7 +36,7 @@ static const char style[] =
     "var(--line);vertical-align:top;overflow-wrap:anywhere}th{color:var(--soft);font-weight:600}"
     "td.n,th.n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}"
     ".bar{height:.6rem;border-radius:.3rem;background:var(--bar);min-width:2px}"
-    "td.w{width:38%}code{font:.86em ui-monospace,'DejaVu Sans "
+    "td.w{width:38%;vertical-align:middle}code{font:.86em ui-monospace,'DejaVu Sans "
     "Mono',monospace;overflow-wrap:anywhere}"
     "ul{margin:.2rem 0;padding-left:1.2rem;columns:2 "
     "18rem}footer{margin-top:2.2rem;font-size:.87rem;"
@@ -212,16 +212,29 @@ static void put_assertion(struct buf *b, const json_t *a)
 /* What failed first, then what held, then what was not judged. */
 static void put_assertions(struct buf *b, const json_t *r)
 {
-	static const char *const order[] = {"failed", "passed", "not_judged"};
+	static const char *const order[] = {"failed", "passed"};
+	const char *before = "Not judged: ";
 	size_t i;
 	json_t *a;
 
 	buf_printf(b, "<h2>What was asserted</h2><table><tr><th></th><th>Assertion</th><th></th>"
 		      "<th class=\"n\">Weight</th><th class=\"n\">Deducted</th></tr>");
-	for (size_t k = 0; k < 3; k++)
+	for (size_t k = 0; k < 2; k++)
 		json_array_foreach(json_object_get(r, "assertions"), i,
 		    a) if (strcmp(text(a, "state"), order[k]) == 0) put_assertion(b, a);
-	buf_printf(b, "</table>");
+	buf_printf(b, "</table><p class=\"soft\">");
+	json_array_foreach(json_object_get(r, "assertions"), i, a)
+	{
+		if (strcmp(text(a, "state"), "not_judged") != 0)
+			continue;
+		buf_printf(b, "%s<code>", before);
+		esc(b, text(a, "name"));
+		buf_printf(b, "</code>%s", text(a, "why")[0] ? " (" : "");
+		esc(b, text(a, "why"));
+		buf_printf(b, "%s", text(a, "why")[0] ? ")" : "");
+		before = ", ";
+	}
+	buf_printf(b, "</p>");
 }
 
 static void put_isolation(struct buf *b, const json_t *r)
