@@ -59,6 +59,8 @@ enum cmd_id {
 	CMD_WHY,
 	CMD_VERIFY,
 	CMD_DRILL,
+	CMD_RPO,
+	CMD_REPORT,
 	CMD_CONFIG,
 	CMD_CATALOG,
 	CMD_EVIDENCE,
@@ -215,6 +217,8 @@ struct cli_options {
 	int level; /* verify, drill */
 	bool keep;
 	const char *drill_to;
+	int report_format;
+	bool records;
 	bool accept;
 	struct cli_list monitors;
 	const char *seed;
@@ -380,6 +384,8 @@ int cmd_notify(struct cli *c, struct err *e);
 int cmd_serve(struct cli *c, struct err *e);
 int cmd_run(struct cli *c, struct err *e);
 int cmd_verify(struct cli *c, struct err *e);
+int cmd_rpo(struct cli *c, struct err *e);
+int cmd_report(struct cli *c, struct err *e);
 int cmd_drill(struct cli *c, struct err *e);
 int cmd_jobs(struct cli *c, struct err *e);
 int cmd_schedule(struct cli *c, struct err *e);

@@ -333,6 +333,24 @@ const struct cmd_def cmd_table[CMD_COUNT] = {
 		"from there, with checks"},
 	    {"holdfast -r main drill www --to 1a2b3c4d --keep", "that snapshot, to look around in"},
 	    {"holdfast -r main drill orders-db --to '2026-11-21 09:41:07+01'", "to a moment"}}},
+    [CMD_RPO] = {CMD_RPO, "rpo", "[SYSTEM]", "Show how much would be lost",
+	"Shows for each declared system what is promised, how old its newest recovery point is and "
+	"how old the newest that a drill has proven, how long its recovery would take by what the "
+	"last drill measured and by its size now, and how the last drill ended. Where the newest "
+	"is "
+	"older than is borne the exit status is 40.",
+	0, 0, 1, NULL, "40", cmd_rpo,
+	{{"holdfast rpo", "all systems"}, {"holdfast --json rpo orders-db", "for a program"}}},
+    [CMD_REPORT] = {CMD_REPORT, "report", "drill [SYSTEM | RECORD]", "Report what was proven",
+	"Makes a report of the last drill, of a system's last one, or of that record: as text, as "
+	"a page of HTML that needs nothing else and prints well, as JSON, or as assessment results "
+	"of OSCAL. Each says the record's hash and signature: HTML and JSON hold the signed record "
+	"itself, which 'evidence verify' and tools/verify-evidence check.",
+	0, 1, 2, "drill", NULL, cmd_report,
+	{{"holdfast report drill orders-db", "the last one"},
+	    {"holdfast report drill orders-db --format html --output drill.html",
+		"to be handed on"},
+	    {"holdfast report drill --format oscal", "for who collects evidence"}}},
     [CMD_CONFIG] = {CMD_CONFIG, "config", "check|show|schema|migrate FILE",
 	"Check, show or convert the configuration",
 	"check reads the configuration and says what is wrong with it, and where. show prints it "

@@ -110,6 +110,7 @@ int cmd_doctor(struct cli *c, struct err *e)
 	int rc = 0;
 
 	doctor_machine(&d);
+	doctor_postgresql(&d);
 	doctor_places(&d);
 	if (ctx_check(c->ctx, e) == -1) {
 		doctor_fini(&d);

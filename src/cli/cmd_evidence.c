@@ -9,6 +9,7 @@
 #include "catalog/evidence_key.h"
 #include "catalog/evidence_read.h"
 #include "catalog/evidence_statement.h"
+#include "cli/evidence_bundle.h"
 #include "config/world.h"
 #include "os/os.h"
 #include "store/store.h"
@@ -140,15 +141,78 @@ static void report(struct job *j)
 		    out_str(j->c, j->pub));
 }
 
+/* ---- A bundle. */
+
+enum { BUNDLE_MAX = 1 << 30 };
+
+/* Is it one?  Its text is then in b. */
+static bool read_bundle(struct job *j, struct buf *b)
+{
+	struct err ignored;
+
+	return os_read_file(j->log, BUNDLE_MAX, b, &ignored) == 0 && bundle_is(buf_span(b));
+}
+
+static void report_bundle(struct job *j, const struct bundle_verdict *v)
+{
+	char a[TEXT_AMOUNT], b[TEXT_AMOUNT];
+	json_t *o;
+
+	j->v = v->chain;
+	if (j->c->out.json) {
+		o = evidence_verdict_json(&v->chain);
+		out_json_str(o, "file", j->log);
+		out_json_u64(o, "drills", v->drills);
+		out_json_str(o, "wrong", v->wrong[0] ? v->wrong : NULL);
+		out_json(j->c, "summary", o);
+		return;
+	}
+	if (v->chain.fault == EVIDENCE_WHOLE && v->wrong[0] == '\0')
+		out_text(j->c,
+		    "%s: %s, each in its place and rightly signed; %s, each as the "
+		    "chain says\n",
+		    out_str(j->c, j->log), text_amount(a, v->chain.records, "record", "records"),
+		    text_amount(b, v->drills, "record of a drill", "records of drills"));
+	if (j->c->opt.public_key == NULL)
+		out_text(j->c, "By the key in it: who made it anew is not caught; use --public-key "
+			       "with one that came another way\n");
+}
+
+static int verify_bundle(struct job *j, struct span text, struct err *e)
+{
+	struct bundle_verdict v;
+
+	if (j->c->opt.public_key != NULL &&
+	    evidence_public_read(j->pub, j->keys, EVIDENCE_KEYS_MAX, &j->nkeys, e) == -1)
+		return err_wrap(e, "evidence");
+	if (bundle_verify(text, j->nkeys ? (const uint8_t(*)[CRYPTO_KEY])j->keys : NULL, j->nkeys,
+		&j->heads, &v, e) == -1)
+		return err_wrap(e, "evidence: %s", j->log);
+	report_bundle(j, &v);
+	if (fault(j, e) == -1)
+		return -1;
+	if (v.wrong[0] == '\0')
+		return 0;
+	return err_set(e, ERR_DAMAGE_FOUND, "evidence: %s: %s", j->log, v.wrong);
+}
+
 static int verify(struct job *j, struct err *e)
 {
 	const char *repo = j->c->opt.repo;
+	struct buf b = {0};
+	int rc;
 
 	if ((j->c->opt.head != NULL && add_head_file(j, j->c->opt.head, e) == -1) ||
-	    (repo != NULL && repo[0] && add_heads_of_repo(j, e) == -1) || look(j, e) == -1)
+	    (repo != NULL && repo[0] && add_heads_of_repo(j, e) == -1))
 		return -1;
-	report(j);
-	return fault(j, e);
+	if (read_bundle(j, &b)) {
+		rc = verify_bundle(j, buf_span(&b), e);
+	} else if ((rc = look(j, e)) == 0) {
+		report(j);
+		rc = fault(j, e);
+	}
+	buf_fini(&b);
+	return rc;
 }
 
 /* ---- Showing. */
@@ -260,7 +324,9 @@ static int export(struct job *j, struct err *e)
 	struct buf b = {0};
 	int rc = look(j, e);
 
-	if (rc == 0)
+	if (rc == 0 && j->v.fault == EVIDENCE_WHOLE && j->c->opt.records)
+		rc = bundle_make(j->c, j->dir, &b, e);
+	else if (rc == 0)
 		rc = os_read_file(j->log, EXPORT_MAX, &b, e);
 	if (rc == 0)
 		rc = hand_out(j->c, "evidence", buf_span(&b), e);

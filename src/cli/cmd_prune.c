@@ -3,7 +3,10 @@
 #include "cli/cli_out.h"
 
 #include <math.h>
+#include <stdlib.h>
 
+#include "base/mem.h"
+#include "config/world.h"
 #include "engine/op_prune.h"
 
 static const char *packs(char out[TEXT_AMOUNT], uint64_t n)
@@ -42,6 +45,10 @@ static void report(struct cli *c, const struct prune_result *r)
 	if (r->packs_repacked)
 		out_text(c, "%s: %s, %s\n", dry ? "Would write again" : "Written again",
 		    packs(a, r->packs_repacked), text_bytes(b, r->bytes_repacked));
+	if (r->logs_deleted)
+		out_text(c, "%s of logs: %s, %s\n", dry ? "Would delete" : "Deleted",
+		    text_amount(a, r->logs_deleted, "stretch", "stretches"),
+		    text_bytes(b, r->log_bytes_deleted));
 	if (r->snapshots_removed)
 		out_text(c, "%s: %s\n", dry ? "Snapshots that would go" : "Snapshots removed",
 		    text_count(a, r->snapshots_removed));
@@ -73,6 +80,8 @@ static void report_json(struct cli *c, const struct prune_result *r)
 	out_json_u64(o, "packs_deleted", r->packs_deleted);
 	out_json_u64(o, "packs_unmarked", r->packs_unmarked);
 	out_json_u64(o, "packs_repacked", r->packs_repacked);
+	out_json_u64(o, "logs_deleted", r->logs_deleted);
+	out_json_u64(o, "log_bytes_deleted", r->log_bytes_deleted);
 	out_json_u64(o, "bytes_marked", r->bytes_marked);
 	out_json_u64(o, "bytes_deleted", r->bytes_deleted);
 	out_json_u64(o, "bytes_repacked", r->bytes_repacked);
@@ -169,6 +178,32 @@ static int judge(const struct prune_result *r, struct err *e)
 	    "themselves");
 }
 
+static int64_t length(const struct calendar_duration *d)
+{
+	return d->ns + (int64_t)d->months * 31 * 86400 * CALENDAR_SECOND;
+}
+
+/* Where systems are declared their tiers say how long logs are kept. */
+static int log_rules(struct cli *c, struct prune_params *p, struct err *e)
+{
+	struct prune_log_rule *v;
+
+	if (config_load(c, false, e) == -1)
+		return -1;
+	if (c->world == NULL)
+		return 0;
+	v = mem_alloc((c->world->systems.n + 1) * sizeof *v);
+	for (size_t i = 0; i < c->world->systems.n; i++) {
+		const struct world_system *s = world_system_at(c->world, i);
+		int64_t keep = length(&world_tier(c->world, s->tier)->retention.logs);
+
+		if (keep > 0)
+			v[p->nlogs++] = (struct prune_log_rule){s->item.name, keep};
+	}
+	p->logs = v;
+	return 0;
+}
+
 int cmd_prune(struct cli *c, struct err *e)
 {
 	struct showing sh = {c, {.align = "<<><", .ncols = 4, .head = true}};
@@ -180,12 +215,15 @@ int cmd_prune(struct cli *c, struct err *e)
 	    .item = show_item,
 	    .item_arg = &sh};
 	struct prune_result r = {0};
-	int rc;
+	int rc = log_rules(c, &p, e);
 
+	if (rc == -1)
+		return -1;
 	progress_start(c);
 	rc = op_prune(c->repo, &p, c->ctx, &r, e);
 	progress_stop(c);
 	show_table(&sh);
+	free((void *)(uintptr_t)p.logs);
 	if (rc == -1)
 		return -1;
 	audit_count(c, "packs_marked", r.packs_marked);

@@ -36,6 +36,10 @@ static void report(struct cli *c, const struct stats_result *r)
 	put_bytes(&t, "  size of packs", r->pack_bytes);
 	put_count(&t, "  indexes", r->indexes);
 	put_bytes(&t, "  size of indexes", r->index_bytes);
+	if (r->logs) {
+		put_count(&t, "  stretches of logs", r->logs);
+		put_bytes(&t, "  size of logs", r->log_bytes);
+	}
 	if (r->parity) {
 		char name[64];
 
@@ -70,6 +74,8 @@ static void report_json(struct cli *c, const struct stats_result *r)
 	out_json_u64(o, "pack_bytes", r->pack_bytes);
 	out_json_u64(o, "indexes", r->indexes);
 	out_json_u64(o, "index_bytes", r->index_bytes);
+	out_json_u64(o, "logs", r->logs);
+	out_json_u64(o, "log_bytes", r->log_bytes);
 	out_json_u64(o, "parity_bytes", r->parity_bytes);
 	json_object_set_new(o, "parity_percent", json_real(r->parity / 10.0));
 	out_json_u64(o, "dead_bytes", r->dead_bytes);

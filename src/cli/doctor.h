@@ -43,6 +43,9 @@ json_t *doctor_versions(void); /* of us, the libraries and the kernel */
 /* doctor_place.c: each declared repository, and --repo. */
 void doctor_places(struct doctor *d);
 
+/* doctor_postgresql.c: each declared server of PostgreSQL's. */
+void doctor_postgresql(struct doctor *d);
+
 /* doctor_bundle.c: what who helps needs, in one file, without secrets. */
 int doctor_bundle(struct doctor *d, const char *path, struct err *e);
 

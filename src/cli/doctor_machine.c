@@ -217,6 +217,9 @@ static void sources(struct doctor *d)
 		const struct world_system *s = world_system_at(w, i);
 		size_t bad = d->bad, paths = 0;
 
+		if (world_source_of(s, WORLD_FILES) == NULL)
+			continue;
+
 		for (size_t j = 0; j < s->sources.n; j++) {
 			const struct field_texts *p =
 			    &((const struct world_source *)s->sources.v + j)->files.paths;

@@ -51,6 +51,7 @@ struct world_repository {
 struct world_retention { /* 0: not said */
 	unsigned last, hourly, daily, weekly, monthly, yearly;
 	struct calendar_duration within;
+	struct calendar_duration logs; /* of databases: to any moment of so long ago */
 };
 
 struct world_objective { /* RTO, RPO; 0: not said */

@@ -38,7 +38,7 @@ static const struct field retention_rows[] = {
     {"monthly", FIELD_COUNT, K(monthly), false, NULL, NULL, "one a month"},
     {"yearly", FIELD_COUNT, K(yearly), false, NULL, NULL, "one a year"},
     {"within", FIELD_DURATION, K(within), false, NULL, NULL, "all that is not older"},
-    {"logs", FIELD_LATER, 0, false, NULL, NULL, NULL},
+    {"logs", FIELD_DURATION, K(logs), false, NULL, NULL, "of databases: to any moment of so long ago they can be brought back; left out: from the oldest backup on"},
     {0},
 };
 static const struct field_table retention_table = {retention_rows, sizeof(struct world_retention)};

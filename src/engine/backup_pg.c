@@ -7,21 +7,28 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 
 #include "base/mem.h"
 #include "engine/backup_internal.h"
 #include "engine/backup_map.h"
 #include "engine/backup_pg_logs.h"
 #include "os/os.h"
+#include "os/os_scratch.h"
 #include "source/pg_facts.h"
 #include "source/pg_session.h"
 #include "source/pg_source.h"
+#include "source/pg_stream.h"
+
+enum { LABEL_MAX = 1 << 20 };
 
 struct backup_pg_run {
 	struct backup *b;
 	const struct backup_pg *pg;
 	struct pg_session s;
-	char *data, *label, *map;
+	char *data;
+	char *scratch; /* where it was streamed to, or NULL: it is read where it is */
+	struct pg_streamed streamed;
 	bool gathering;
 	pthread_t gatherer;
 	json_t *facts;           /* NULL: they could not be had, facts_err */
@@ -40,11 +47,43 @@ static void *gather(void *arg)
 	return NULL;
 }
 
+static void begin_gathering(struct backup_pg_run *run)
+{
+	if (!run->gathering)
+		run->gathering = pthread_create(&run->gatherer, NULL, gather, run) == 0;
+}
+
 static void end_gathering(struct backup_pg_run *run)
 {
 	if (run->gathering)
 		pthread_join(run->gatherer, NULL);
 	run->gathering = false;
+}
+
+static char *text_of(const struct backup_pg_run *run, const char *name, struct err *e)
+{
+	char *path = mem_printf("%s/%s", run->scratch, name), *out = NULL;
+	struct buf b = {0};
+
+	if (os_read_file(path, LABEL_MAX, &b, e) == 0)
+		out = mem_strdup(buf_cstr(&b));
+	buf_fini(&b);
+	free(path);
+	return out;
+}
+
+/* They came with the files. */
+static int streamed_label(struct backup_pg_run *run, char **label, char **map, struct err *e)
+{
+	struct err none;
+
+	*label = text_of(run, "backup_label", e);
+	if (*label == NULL || pg_label_parse(span_str(*label), &run->s.label, e) == -1)
+		return -1;
+	run->s.start = run->streamed.start;
+	run->s.stop = run->streamed.stop;
+	*map = text_of(run, "tablespace_map", &none);
+	return 0;
 }
 
 /* All that is not late is read: the backup ends. */
@@ -53,9 +92,10 @@ static int stop(void *arg, char **label, char **map, struct err *e)
 	struct backup_pg_run *run = arg;
 
 	end_gathering(run);
+	if (run->scratch != NULL)
+		return streamed_label(run, label, map, e);
 	if (pg_session_stop(&run->s, label, map, e) == -1)
 		return err_wrap(e, "end of the backup");
-	run->map = *map ? mem_strdup(*map) : NULL;
 	return 0;
 }
 
@@ -74,15 +114,69 @@ static int find_data(struct backup_pg_run *run, struct err *e)
 
 static int open_source(struct backup *b, struct backup_pg_run *run, struct err *e)
 {
-	struct pg_source_params p = {.data = run->data,
+	struct pg_source_params p = {.data = run->scratch ? run->scratch : run->data,
 	    .major = run->s.version / 10000,
 	    .checksums = run->s.checksums,
-	    .since = run->s.start,
+	    .since = run->scratch ? run->streamed.start : run->s.start,
 	    .relation = run->s.relation,
 	    .stop = stop,
 	    .stop_arg = run};
 
 	return source_pg_open(&p, b->ctx, &b->source, e);
+}
+
+/* What was streamed takes as much room as the server's files, for as long as the run. */
+static int room_for(const struct backup_pg_run *run, const char *dir, struct err *e)
+{
+	char *text;
+	struct statvfs v;
+	uint64_t need;
+	struct err ignored;
+
+	if (pg_text(run->s.g,
+		"select sum(pg_database_size(oid)) from pg_database "
+		"where has_database_privilege(oid, 'connect')",
+		NULL, 0, &text, &ignored) == -1 ||
+	    text == NULL)
+		return 0;
+	need = strtoull(text, NULL, 10);
+	free(text);
+	if (statvfs(dir, &v) == -1 || (uint64_t)v.f_bavail * v.f_frsize > need + need / 10)
+		return 0;
+	err_set(e, ERR_NO_SPACE, "%s has no room for the %llu MiB that come over the connection",
+	    dir, (unsigned long long)(need >> 20));
+	return err_hint(e, "HOLDFAST_CACHE_DIR names another folder; or run on the server's host");
+}
+
+static int fetch_stream(struct backup_pg_run *run, struct err *e)
+{
+	char *cache = os_cache_dir(), *dir = mem_printf("%s/streams", cache);
+
+	run->scratch = os_scratch_new(dir, "postgresql", e);
+	free(dir);
+	free(cache);
+	if (run->scratch == NULL || room_for(run, run->scratch, e) == -1)
+		return -1;
+	return pg_stream_fetch(run->pg->target, run->scratch, run->b->ctx, &run->streamed, e);
+}
+
+/* Its files where they are, or a copy of them that came over the connection. */
+static int fetch(struct backup_pg_run *run, struct err *e)
+{
+	const struct backup_pg *pg = run->pg;
+
+	if (pg->stream)
+		return fetch_stream(run, e);
+	if (find_data(run, e) == 0) {
+		/* While the server writes what it has in memory to its disk. */
+		begin_gathering(run);
+		return pg_session_start(&run->s, "holdfast", e);
+	}
+	if (pg->direct || pg->data_directory != NULL)
+		return -1;
+	event_emit(run->b->ctx, EVENT_NOTICE, span_str(pg->part),
+	    "its files are not read here, but over the connection: %s", e->msg);
+	return fetch_stream(run, e);
 }
 
 int backup_pg_begin(struct backup *b, struct backup_part *part, struct err *e)
@@ -92,11 +186,10 @@ int backup_pg_begin(struct backup *b, struct backup_part *part, struct err *e)
 	run->b = b;
 	run->pg = part->pg;
 	run->incremental = "none";
-	if (pg_session_open(part->pg->target, b->ctx, &run->s, e) == -1 ||
-	    find_data(run, e) == -1 || pg_session_start(&run->s, "holdfast", e) == -1 ||
+	if (pg_session_open(part->pg->target, b->ctx, &run->s, e) == -1 || fetch(run, e) == -1 ||
 	    open_source(b, run, e) == -1)
 		return err_wrap(e, "PostgreSQL");
-	run->gathering = pthread_create(&run->gatherer, NULL, gather, run) == 0;
+	begin_gathering(run);
 	return 0;
 }
 
@@ -166,6 +259,8 @@ void backup_pg_changes(struct backup *b, struct backup_part *part, const struct 
 	struct err e;
 
 	part->run->incremental = "scan";
+	if (part->run->scratch != NULL)
+		return; /* everything came over the connection, and is here */
 	err_clear(&e);
 	if (snapshot_load(b->repo, &s->parent, &parent, &e) == 0 &&
 	    make_map(b, part, parent, &e) == 0)
@@ -229,10 +324,11 @@ static void set_server(json_t *o, struct backup_pg_run *run)
 	json_object_set_new(o, "block_size", json_integer(s->block_size));
 	json_object_set_new(o, "checksums", json_boolean(s->checksums));
 	json_object_set_new(o, "standby", json_boolean(s->standby));
-	json_object_set_new(o, "method", json_string("direct"));
+	json_object_set_new(o, "method", json_string(run->scratch ? "stream" : "direct"));
 	json_object_set_new(o, "incremental", json_string(run->incremental));
-	set_mark(o, run);
-	json_object_set_new(o, "data_directory", json_string(run->data));
+	if (run->scratch == NULL)
+		set_mark(o, run);
+	json_object_set_new(o, "data_directory", run->data ? json_string(run->data) : json_null());
 	json_object_set_new(o, "bytes", json_integer((json_int_t)run->b->bytes));
 }
 
@@ -275,8 +371,8 @@ void backup_pg_end(struct backup *b, struct backup_part *part, struct snapshot_p
 	json_object_set_new(all, "postgresql", o);
 	out->facts = json_dumps(all, JSON_COMPACT);
 	json_decref(all);
-	out->paths = backup_copy_texts((const char *const *)&run->data, 1);
-	out->npaths = 1;
+	out->npaths = run->data != NULL;
+	out->paths = backup_copy_texts((const char *const *)&run->data, out->npaths);
 	out->has_log = true;
 	out->timeline = run->s.label.timeline;
 	out->log_start = run->s.label.start;
@@ -287,7 +383,7 @@ int backup_pg_logs(struct backup *b, struct backup_part *part, struct snapshot_p
     struct repo *r, struct err *e)
 {
 	const struct backup_pg_run *run = part->run;
-	struct backup_pg_wal wal = {.data = run->data,
+	struct backup_pg_wal wal = {.data = run->scratch ? run->scratch : run->data,
 	    .system = b->p->system,
 	    .part = part->pg->part,
 	    .timeline = out->timeline,
@@ -295,7 +391,7 @@ int backup_pg_logs(struct backup *b, struct backup_part *part, struct snapshot_p
 	    .stop = out->log_end,
 	    .segment_size = run->s.segment_size,
 	    .whole = !run->s.standby,
-	    .slot = run->s.slot};
+	    .slot = run->s.slot || run->scratch != NULL};
 
 	if (backup_pg_logs_put(&wal, r, out->stream, b->ctx, e) == -1)
 		return err_wrap(e, "WAL of the backup");
@@ -305,6 +401,7 @@ int backup_pg_logs(struct backup *b, struct backup_part *part, struct snapshot_p
 void backup_pg_free(struct backup_part *part)
 {
 	struct backup_pg_run *run = part->run;
+	struct err e;
 
 	if (run == NULL)
 		return;
@@ -313,7 +410,9 @@ void backup_pg_free(struct backup_part *part)
 	json_decref(run->was_bad);
 	wal_map_free(part->map);
 	pg_session_close(&run->s);
+	if (run->scratch != NULL && os_scratch_remove(run->scratch, &e) == -1)
+		event_emit(run->b->ctx, EVENT_WARNING, span_str(run->scratch), "%s", e.msg);
+	free(run->scratch);
 	free(run->data);
-	free(run->map);
 	free(run);
 }

@@ -81,5 +81,6 @@ void backup_run_threads(struct backup *b)
 	worker_fini(&walker);
 	b->workers = NULL;
 	b->nworkers = 0;
-	b->walked = b->count_stop = false;
+	b->walked = false;
+	b->count_stop = false;
 }

@@ -6,6 +6,7 @@
  *   copy_content.c  content that is missing, read frame by frame by several workers
  *   copy_tree.c     directories, written again with the ids that things have now
  *   copy_rechunk.c  content cut anew
+ *   copy_logs.c     logs that its databases need
  *   copy_follow.c   forgetting what the source forgot
  *
  * Whatever is left out by copy_pair.c and copy_content.c is found missing by copy_tree.c, which
@@ -18,6 +19,7 @@
 
 #include "engine/copy_map.h"
 #include "engine/op_copy.h"
+#include "repo/log.h"
 #include "repo/reader.h"
 #include "repo/tree.h"
 #include "repo/writer.h"
@@ -38,6 +40,8 @@ struct copying {
 	struct buf cut;         /* content not cut yet */
 	_Atomic bool to_failed; /* what went wrong is of `to`: see copy_to */
 	bool same;              /* content of the present snapshot has the same ids in `to` */
+
+	struct log_writer *logs; /* of `to`, once something is put; NULL */
 
 	/* As long as one writer lasts: */
 	struct writer *writer;
@@ -74,6 +78,13 @@ int copy_blob(struct copying *c, const struct id *id, struct id *to, struct err 
 
 /* A directory and all below it. */
 int copy_tree(struct copying *c, const struct id *tree, struct id *to, struct err *e);
+
+/*
+ * The logs that its parts need, and what came after: s is the copy, whose parts name their logs in
+ * `from` before and in `to` afterwards.  The second: of one that was copied before, what is new.
+ */
+int copy_logs(struct copying *c, struct snapshot *s, struct err *e);
+int copy_logs_again(struct copying *c, const struct snapshot *s, struct err *e);
 
 /* A file's content, cut anew, into c->content. */
 int copy_rechunk(struct copying *c, const struct tree_ref *ref, struct err *e);

@@ -45,6 +45,9 @@ struct drill {
 	int64_t point_ns;  /* what was reached; 0: the snapshot's time */
 	const struct snapshot_part *database; /* NULL: files alone */
 	struct pg_server *server;
+	double start_s;    /* of the server, to the end of recovery */
+	bool quiet;        /* nothing was committed after the facts were noted */
+	uint64_t kept_lsn; /* of the last commit that was recovered; 0: none in the log */
 
 	pthread_t watch; /* ends it after its time */
 	bool watched;

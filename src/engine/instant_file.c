@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "os/os.h"
 
-enum { HERE = 1, TOLD = 2, HARD = 4 };
+enum { HERE = 1, TOLD = 2, HARD = 4, WINDOW = INSTANT_WINDOW / INSTANT_BLOCK };
 
 struct instant_file {
 	_Atomic unsigned refs;
@@ -24,7 +24,8 @@ struct instant_file {
 
 	pthread_mutex_t lock; /* guards what follows, and writes to blocks that are not here */
 	uint64_t limit;
-	uint8_t *block; /* HERE, TOLD (to the state), HARD (as durable) */
+	uint64_t nmissing; /* blocks */
+	uint8_t *block;    /* HERE, TOLD (to the state), HARD (as durable) */
 	struct buf hold;
 };
 
@@ -39,6 +40,7 @@ struct instant_file *instant_file_new(
 	f->limit = size;
 	f->nblocks = size / INSTANT_BLOCK + (size % INSTANT_BLOCK != 0);
 	f->block = mem_zalloc(f->nblocks + 1);
+	f->nmissing = f->nblocks;
 	f->state = state;
 	f->fetch = fetch;
 	f->arg = arg;
@@ -61,11 +63,6 @@ void instant_file_unref(struct instant_file *f)
 	buf_fini(&f->hold);
 	free(f->block);
 	free(f);
-}
-
-void instant_file_set_state(struct instant_file *f, struct instant_state *state)
-{
-	f->state = state;
 }
 
 int instant_file_heard(
@@ -94,18 +91,57 @@ static bool missing(const struct instant_file *f, uint64_t b)
 	return !(f->block[b] & HERE) && b * INSTANT_BLOCK < f->limit;
 }
 
-static int bring(struct instant_file *f, uint64_t b, enum instant_who who, struct err *e)
+static void count_missing(struct instant_file *f)
 {
-	uint64_t off = b * INSTANT_BLOCK, n = f->limit - off;
+	f->nmissing = 0;
+	for (uint64_t b = 0; b < f->nblocks; b++)
+		f->nmissing += missing(f, b);
+}
 
-	if (n > INSTANT_BLOCK)
-		n = INSTANT_BLOCK;
+static void set_here(struct instant_file *f, uint64_t first, uint64_t end)
+{
+	for (uint64_t b = first; b < end; b++) {
+		f->nmissing -= missing(f, b);
+		f->block[b] |= HERE;
+	}
+}
+
+void instant_file_set_state(struct instant_file *f, struct instant_state *state)
+{
+	f->state = state;
+	count_missing(f);
+}
+
+static int bring_run(
+    struct instant_file *f, uint64_t first, uint64_t end, enum instant_who who, struct err *e)
+{
+	uint64_t off = first * INSTANT_BLOCK, n = end * INSTANT_BLOCK;
+
+	n = (n < f->limit ? n : f->limit) - off;
 	buf_reset(&f->hold);
 	if (f->fetch(f->arg, who, f->n, off, (size_t)n, &f->hold, e) == -1)
 		return -1;
 	if (os_pwrite_all(f->fd, f->hold.p, f->hold.n, (off_t)off) == -1)
 		return err_sys(e, "write");
-	f->block[b] |= HERE;
+	set_here(f, first, end);
+	return 0;
+}
+
+/* All that is missing of the window around a block. */
+static int bring(struct instant_file *f, uint64_t b, enum instant_who who, struct err *e)
+{
+	uint64_t at = b / WINDOW * WINDOW,
+		 end = at + WINDOW < f->nblocks ? at + WINDOW : f->nblocks;
+
+	while (at < end) {
+		uint64_t n = 0;
+
+		while (at + n < end && missing(f, at + n))
+			n++;
+		if (n > 0 && bring_run(f, at, at + n, who, e) == -1)
+			return -1;
+		at += n + 1;
+	}
 	return 0;
 }
 
@@ -175,8 +211,7 @@ static int write_locked(
 	}
 	if (os_pwrite_all(f->fd, p, n, (off_t)off) == -1)
 		return err_sys(e, "write");
-	for (uint64_t b = first; b < end; b++)
-		f->block[b] |= HERE;
+	set_here(f, first, end);
 	return tell(f, first, end, TOLD, e);
 }
 
@@ -202,6 +237,7 @@ int instant_file_cut(struct instant_file *f, off_t size, struct err *e)
 		rc = err_sys(e, "truncate");
 	} else if ((uint64_t)size < f->limit) {
 		f->limit = (uint64_t)size;
+		count_missing(f);
 		rc = instant_state_cut(f->state, f->n, f->limit, e);
 	}
 	pthread_mutex_unlock(&f->lock);
@@ -235,22 +271,12 @@ int instant_file_sync(struct instant_file *f, struct err *e)
 	return rc == -1 ? -1 : instant_state_sync(f->state, e);
 }
 
-static uint64_t left_locked(const struct instant_file *f)
-{
-	uint64_t left = 0;
-
-	for (uint64_t b = 0; b < f->nblocks; b++)
-		if (missing(f, b))
-			left += INSTANT_BLOCK;
-	return left;
-}
-
 uint64_t instant_file_left(struct instant_file *f)
 {
 	uint64_t left;
 
 	pthread_mutex_lock(&f->lock);
-	left = left_locked(f);
+	left = f->nmissing * INSTANT_BLOCK;
 	pthread_mutex_unlock(&f->lock);
 	return left;
 }
@@ -266,7 +292,7 @@ int instant_file_copy(
 		pthread_mutex_lock(&f->lock);
 		if (missing(f, b)) {
 			rc = bring(f, b, who, e);
-			done += INSTANT_BLOCK;
+			done += INSTANT_WINDOW;
 		}
 		pthread_mutex_unlock(&f->lock);
 	}

@@ -3,7 +3,8 @@
  * asks for it, block by block, and stays where it came to.
  *
  * The local file has its size from the beginning; a block (INSTANT_BLOCK) that is not here reads
- * as zeros, and nobody but this sees them.  A write to a part of such a block fetches it first.
+ * as zeros, and nobody but this sees them.  A write to a part of such a block fetches it first, a
+ * write to all of it does not.  What is fetched is all that is missing of INSTANT_WINDOW bytes.
  * What was cut off never comes back: `limit` is how much of the backup's content still counts.
  *
  * After a crash every block that sync has promised is here, and a block that is here is never
@@ -19,6 +20,8 @@
 
 #include "base/buf.h"
 #include "engine/instant_state.h"
+
+enum { INSTANT_WINDOW = 128 << 10 };
 
 /* Who asks for content: each has readers of its own. */
 enum instant_who { INSTANT_FRONT, INSTANT_BACK, INSTANT_WHO };

@@ -25,7 +25,7 @@
 #include "base/id.h"
 #include "base/span.h"
 
-enum { INSTANT_BLOCK = 128 << 10, INSTANT_PATH_MAX = 4096 };
+enum { INSTANT_BLOCK = 8 << 10, INSTANT_PATH_MAX = 4096 }; /* a database's page: written whole */
 
 struct instant_state;
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "engine/check_logs.h"
 #include "engine/check_refs.h"
 #include "engine/damage.h"
 #include "engine/history.h"
@@ -278,6 +279,8 @@ int op_check(struct repo *r, const struct check_params *p, struct ctx *ctx,
 		goto out;
 	c.reader = reader_new(r);
 	if (parity_check(r, c.damage, dp.read_data, ctx, &out->warnings, e) == -1)
+		goto out;
+	if (check_logs(r, c.damage, &snapshots, dp.read_data, p->subset, ctx, &out->logs, e) == -1)
 		goto out;
 	if (void_judge(r, &snapshots, ctx, &out->void_snapshots, e) == -1)
 		goto out;

@@ -19,6 +19,7 @@ struct check_result {
 	uint64_t bytes_read;
 	uint64_t asleep_packs;       /* in cold storage: not read, though they were to be */
 	uint64_t unreferenced_packs; /* garbage, for prune: not damage */
+	uint64_t logs;               /* stretches */
 	uint64_t late_packs;         /* gone, and named only by what came too late: the same */
 	uint64_t damaged_objects, foreign_objects; /* among them, config may be too old for */
 	uint64_t hurt_snapshots, hurt_paths;

@@ -222,7 +222,7 @@ static int copy_one(struct copying *c, const struct snapshot *from, struct id *t
 	reader_set_domain(c->reader, snapshot_domain(from));
 	c->near = (struct index_near){0};
 	if ((!c->p->rechunk && copy_content(c, from, e) == -1) || copy_parts(c, s, e) == -1 ||
-	    store(c, s, e) == -1)
+	    copy_logs(c, s, e) == -1 || store(c, s, e) == -1)
 		goto out;
 	*to = s->id;
 	rc = 0;
@@ -261,6 +261,8 @@ static int copy_next(struct copying *c, const struct snapshot *from, struct err 
 	struct id to = {{0}};
 
 	if (there != NULL) {
+		if (copy_logs_again(c, from, e) == -1)
+			return -1;
 		c->out->there++;
 		return tell(c, from, COPY_THERE, there, "", e);
 	}
@@ -356,6 +358,7 @@ int op_copy(struct repo *from, struct repo *to, const struct copy_params *p, str
 	reader_free(c.reader);
 	reader_free(c.there);
 	copy_map_free(c.map);
+	log_writer_close(c.logs);
 	idmap_free(c.origins);
 	select_list_fini(&c.all);
 	select_list_fini(&c.have);

@@ -355,10 +355,12 @@ static int run(struct prune *pr, struct err *e)
 		find_dead(pr, &dead);
 		count_doomed(pr);
 		rc = prune_show(pr, e);
+		if (rc == 0)
+			rc = prune_logs(pr, e);
 		goto out;
 	}
 	if (same_index(pr, e) == -1 || sweep(pr, e) == -1 || remove_snapshots(pr, e) == -1 ||
-	    prune_repack(pr, e) == -1 || same_index(pr, e) == -1)
+	    prune_logs(pr, e) == -1 || prune_repack(pr, e) == -1 || same_index(pr, e) == -1)
 		goto out;
 	find_dead(pr, &dead);
 	rc = act(pr, &dead, e);

@@ -37,6 +37,12 @@ struct prune_params {
 	bool repack;       /* split frames too (full holders) */
 	bool pay_for_cold; /* delete before a class's minimum time, read what costs to be read */
 	double max_unused; /* percent of dead bytes tolerated in kept packs; < 0: 5 */
+	/* How long logs of systems are kept, where that is declared; of others by backups alone. */
+	const struct prune_log_rule {
+		const char *system;
+		int64_t keep_ns;
+	} * logs;
+	size_t nlogs;
 	/* Of a dry run, each object that something would be done with, snapshots first; may be
 	 * NULL. */
 	int (*item)(void *arg, const struct prune_item *item, struct err *e);
@@ -48,9 +54,10 @@ struct prune_result {
 	uint64_t snapshots_void; /* among the removed, mostly: see void.h */
 	uint64_t packs_kept, packs_marked, packs_deleted, packs_unmarked, packs_repacked;
 	uint64_t bytes_marked, bytes_deleted, bytes_repacked;
-	uint64_t bytes_live, bytes_dead; /* stored bytes of frames */
-	uint64_t waiting;                /* packs that nothing needs, whose grace is not over */
-	uint64_t passed_over;            /* objects that nobody can make sense of */
+	uint64_t bytes_live, bytes_dead;          /* stored bytes of frames */
+	uint64_t logs_deleted, log_bytes_deleted; /* stretches */
+	uint64_t waiting;      /* packs that nothing needs, whose grace is not over */
+	uint64_t passed_over;  /* objects that nobody can make sense of */
 	uint64_t domains_held; /* nothing of them is pruned: a snapshot cannot be walked */
 	uint64_t paid_packs, paid_bytes; /* kept, as they are paid for */
 	int64_t paid_until_ns;           /* the first of them; 0 none */

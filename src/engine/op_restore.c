@@ -359,66 +359,6 @@ static int run_threads(struct restore *rs, const struct tree_path *at, struct er
 	return rc == 0 ? ctx_check(rs->ctx, e) : rc;
 }
 
-/* ---- --verify: once more through the tree. */
-
-static int verify_tree(
-    struct restore *rs, const struct id *tree, const char *path, bool inside, struct err *e)
-{
-	struct tree_reader *t = tree_reader_open(reader_tree_get, rs->reader, tree, e);
-	size_t skip = strcmp(rs->p->path, "/") == 0 ? 1 : strlen(rs->p->path) + 1;
-	struct tree_ref ref;
-	struct entry en;
-	int rc = -1;
-
-	while (t != NULL && (rc = tree_reader_next(t, &en, &ref, e)) == 1) {
-		char *child = mem_printf("%s/%.*s", path, (int)en.name.n, (const char *)en.name.p);
-		bool in = inside;
-		struct err why;
-
-		if (!restore_wanted(rs, child, en.type == ENTRY_DIR, &in)) {
-			free(child);
-			continue;
-		}
-		if (en.type == ENTRY_DIR) {
-			struct id sub = ref.ids[0];
-
-			if (verify_tree(rs, &sub, child, in, &why) == -1)
-				restore_problem(rs, child, &why);
-		} else if (en.type == ENTRY_FILE && !restore_left(rs, child)) {
-			if (restore_verify_file(rs, child + skip, &en, &ref, &why) == -1)
-				restore_problem(rs, child, &why);
-			else
-				rs->verified++;
-		}
-		free(child);
-		if (ctx_check(rs->ctx, e) == -1) {
-			rc = -1;
-			break;
-		}
-	}
-	tree_reader_close(t);
-	return rc;
-}
-
-static int verify_all(struct restore *rs, const struct tree_path *at, struct err *e)
-{
-	const char *prefix = strcmp(rs->p->path, "/") == 0 ? "" : rs->p->path;
-	struct err why;
-
-	restore_left_sort(rs);
-	atomic_store(&rs->ctx->progress.phase, "verifying");
-	if (at->entry.type == ENTRY_DIR)
-		return verify_tree(rs, &at->ref.ids[0], prefix, rs->p->include == NULL, e);
-	if (at->entry.type != ENTRY_FILE || restore_left(rs, rs->p->path))
-		return 0;
-	if (restore_verify_file(rs, strrchr(rs->p->path, '/') + 1, &at->entry, &at->ref, &why) ==
-	    -1)
-		restore_problem(rs, rs->p->path, &why);
-	else
-		rs->verified++;
-	return 0;
-}
-
 static void fill_result(struct restore *rs, struct restore_result *out)
 {
 	out->files = rs->files;
@@ -491,7 +431,7 @@ int op_restore(struct repo *r, const struct restore_params *p, struct ctx *ctx,
 	if (rc == 0 && p->verify && !p->dry_run) {
 		int64_t from = clock->mono_ns(clock);
 
-		rc = verify_all(rs, &at, e);
+		rc = restore_verify_all(rs, &at, e);
 		out->verify_seconds = (double)(clock->mono_ns(clock) - from) / 1e9;
 	}
 	fill_result(rs, out);

@@ -19,6 +19,10 @@ static int count_object(void *arg, const char *key, const struct store_stat *st,
 	out->stored_bytes += st->size;
 	if (begins(key, "packs/") || begins(key, "meta/"))
 		out->pack_bytes += st->size;
+	if (begins(key, "logs/")) {
+		out->logs++;
+		out->log_bytes += st->size;
+	}
 	if (begins(key, "parity/"))
 		out->parity_bytes += st->size;
 	if (begins(key, "index/")) {

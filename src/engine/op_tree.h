@@ -54,8 +54,9 @@ int op_diff(struct repo *r, const struct snapshot *a, const struct snapshot *b, 
 
 struct stats_result {
 	uint64_t snapshots, packs, indexes, blobs, frames;
-	uint64_t objects;      /* in the store, all kinds */
-	uint64_t stored_bytes; /* all objects */
+	uint64_t objects;         /* in the store, all kinds */
+	uint64_t stored_bytes;    /* all objects */
+	uint64_t logs, log_bytes; /* stretches of logs */
 	uint64_t pack_bytes, index_bytes, parity_bytes;
 	unsigned parity;                     /* its share, in thousandths */
 	uint64_t plain_bytes;                /* of all blobs, before compression */

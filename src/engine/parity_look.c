@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "repo/log.h"
 #include "repo/name_list.h"
 #include "repo/parity.h"
 #include "repo/repo_parity.h"
@@ -163,8 +164,12 @@ static int take_known(void *arg, const char *key, const struct store_stat *st, s
 {
 	static const char folder[] = "parity/";
 
-	if (strncmp(key, folder, sizeof folder - 1) != 0 ||
-	    !name_list_kind(key + sizeof folder - 1))
+	const char *object = key + sizeof folder - 1;
+	uint8_t stream[LOG_STREAM];
+	struct log_at at;
+
+	if (strncmp(key, folder, sizeof folder - 1) != 0 || !name_list_kind(object) ||
+	    (strncmp(object, "logs/", 5) == 0 && !log_name_parse(object, stream, &at)))
 		return 0;
 	return take_named(arg, key, st, e);
 }

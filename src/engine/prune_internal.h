@@ -8,6 +8,7 @@
  *   prune_cold.c    what cold storage would charge for stays as it is
  *   prune_show.c    a dry run, item by item
  *   prune_delete.c  indexes without the dead, then packs
+ *   prune_logs.c    stretches of logs, by retention
  *   prune_settle.c  then marks: which stay as tombstones, which go
  */
 #ifndef HF_ENGINE_PRUNE_INTERNAL_H
@@ -83,6 +84,9 @@ int prune_repack(struct prune *pr, struct err *e);
 
 /* Tell all that would be done. */
 int prune_show(struct prune *pr, struct err *e);
+
+/* Delete, or show, what is needed of logs no more. */
+int prune_logs(struct prune *pr, struct err *e);
 
 /* Write indexes without doomed packs, delete old indexes, then the packs. */
 int prune_delete_doomed(struct prune *pr, struct err *e);

@@ -33,8 +33,10 @@ struct recover_feed_params {
 	unsigned jobs;
 };
 
-/* The value for restore_command. */
-#define RECOVER_FEED_COMMAND "sh holdfast-wal/get %f"
+/* The value for restore_command: no process but its own shell, where the file is there already. */
+#define RECOVER_FEED_COMMAND                                                                       \
+	"echo %f >holdfast-wal/want; [ -e holdfast-wal/%f ] && exit 1; exec sh holdfast-wal/get "  \
+	"%f"
 
 /* Histories and the script are there when it returns; the rest comes. */
 int recover_feed_start(

@@ -199,6 +199,7 @@ bool restore_left(const struct restore *rs, const char *path);
  */
 int restore_verify_file(struct restore *rs, const char *below, const struct entry *en,
     const struct tree_ref *ref, struct err *e);
+int restore_verify_all(struct restore *rs, const struct tree_path *at, struct err *e);
 int restore_verify_fd(
     struct restore *rs, int fd, const struct entry *en, const struct tree_ref *ref, struct err *e);
 

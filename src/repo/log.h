@@ -86,6 +86,9 @@ const char *log_name(
     char out[LOG_NAME_MAX], const uint8_t stream[LOG_STREAM], const struct log_at *at);
 bool log_name_parse(const char *key, uint8_t stream[LOG_STREAM], struct log_at *at);
 
+/* The order of log_list. */
+int log_at_cmp(const void *a, const void *b);
+
 /* All of a stream, by kind, timeline, start, end, time; new, with free. */
 int log_list(
     struct repo *r, const uint8_t stream[LOG_STREAM], struct log_at **v, size_t *n, struct err *e);

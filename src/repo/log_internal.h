@@ -44,7 +44,6 @@ void log_lanes_run(struct log_lanes *ls, size_t n,
 void log_place(
     uint8_t out[FORMAT_PLACE], const uint8_t stream[LOG_STREAM], const struct log_at *at);
 
-int log_at_cmp(const void *a, const void *b); /* the order of log_list */
 void log_at_insert(struct log_at **v, size_t *n, size_t *cap, const struct log_at *at);
 
 /* As log_check_bytes, into memory of end - start bytes (of a history: as many as it has). */

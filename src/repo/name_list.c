@@ -7,7 +7,7 @@
 #include "base/mem.h"
 
 static const char *const folders[] = {
-    "keys/", "index/", "snapshots/", "notes/", "marks/", "meta/", "packs/"};
+    "logs/", "keys/", "index/", "snapshots/", "notes/", "marks/", "meta/", "packs/"};
 
 enum { FOLDERS = sizeof folders / sizeof *folders, SMALL = FOLDERS - 2 };
 

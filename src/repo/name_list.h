@@ -29,7 +29,6 @@ int name_list_objects(struct store *s, bool packs, store_visit *visit, void *arg
 
 /*
  * Does what begins with this lie in a folder that name_list_objects visits, or is it `config/`?
- * (logs/ is none: this version leaves those alone, and their parity.)
  */
 bool name_list_kind(const char *path);
 

@@ -68,6 +68,12 @@ int pg_session_open(const struct pg_target *t, struct ctx *ctx, struct pg_sessio
 	if (pg_open_for(t, false, CONNECT_S, ctx, &s->g, e) == -1)
 		return -1;
 	s->version = pg_version(s->g);
+	/* It is idle for as long as the files are read, whatever this role is given otherwise. */
+	if (pg_query(s->g,
+		s->version >= 140000 ? "set statement_timeout = 0; set idle_session_timeout = 0"
+				     : "set statement_timeout = 0",
+		NULL, 0, NULL, NULL, e) == -1)
+		return -1;
 	return ask_server(s, e);
 }
 

@@ -1,14 +1,18 @@
 """Drills: a recovery that is rehearsed comes back and is proven, or fails for the reason that it has."""
+import base64
 import glob
 import json
 import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 
 import pytest
+
+from conftest import need
 
 
 @pytest.fixture
@@ -152,3 +156,158 @@ def test_a_killed_drill_leaves_nothing_behind_after_the_next(declared, base, pla
     write(declared, base, place)
     declared("-r", "main", "drill", "www")
     assert left(place) == []
+
+
+# ---- PostgreSQL.
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "servers"))
+import pg as pgs  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def server():
+    need(*pgs.missing())
+    with pgs.Pg() as pg:
+        pg.pgbench("-i", "-q", "-s", "1")
+        pg.psql("create database shop")
+        pg.psql("create table orders (id int primary key, note text); insert into orders select n, 'x' from "
+                "generate_series(1, 2000) n; create table other (n int); insert into other values (1)", "shop")
+        pg.psql("create role reader")
+        yield pg
+
+
+@pytest.fixture
+def db(hf, base, server, place):
+    hf("-r", base / "r", "init", "--new-key-file", base / "key")
+    checks = """
+      - {sql: "select count(*) from orders", database: shop, min: 1, max: 100000}
+      - {sql: "select count(*) = 2000 from orders", database: shop, expect: "true", optional: yes}"""
+    (base / "h.yaml").write_text(f"""
+repositories: {{main: {{url: {base}/r, key: "file:{base}/key"}}}}
+drill: {{directory: {place}/rooms, memory: 2GiB, timeout: 5m}}
+tiers: {{gold: {{destinations: [main], rto: {{target: 15m}}, rpo: {{target: 1h}}, drill: {{every: 7d, level: comprehensive}}}}}}
+systems:
+  db:
+    tier: gold
+    sources: [{{postgresql: {server.source()}}}]
+    checks:{checks}
+""")
+    hf.env["HOLDFAST_CONFIG"] = str(base / "h.yaml")
+    return hf
+
+
+def drill(hf, *more, rc=0):
+    return item(hf("--json", "-r", "main", "drill", "db", *more, rc=rc))
+
+
+def broken(o):
+    return {a["name"]: a["why"] for a in o["assertions"] if a["state"] == "failed"}
+
+
+def test_a_database_comes_back_and_is_proven(db, base, server, place):
+    db("backup", "--system", "db")
+    o = drill(db)
+    assert o["verdict"] == "passed" and o["score"] == 1 and o["source"] == "postgresql", o
+    assert [s["name"] for s in o["steps"]] == ["prepare", "restore", "start", "compare", "checks", "teardown"]
+    held = {a["name"] for a in o["assertions"] if a["state"] == "passed"}
+    assert {"recovery.starts", "recovery.log", "facts.rows", "facts.tables", "facts.roles", "facts.schema", "facts.pages",
+            "checks.1", "checks.2"} <= held
+    assert o["rto"]["met"] == "target" == o["rpo"]["met"] and o["rpo"]["basis"] == "the log's end"
+    if os.geteuid() == 0:
+        assert "user: postgres" in o["isolation"] and "network: own, loopback only" in o["isolation"]
+    tables = {t["name"]: t["rows"] for d in o["facts"]["postgresql"]["databases"] for t in d["tables"]}
+    assert tables["orders"] == 2000 and tables["pgbench_accounts"] == 100000
+    assert left(place) == []
+    # What it says of what is not so.
+    path = base / "h.yaml"
+    path.write_text(path.read_text().replace("min: 1,", "min: 5000,"))
+    assert "checks.1" in broken(drill(db, rc=21))
+    path.write_text(path.read_text().replace("min: 5000,", "min: 1,"))
+
+    # Whatever was lost since is found, though the backup of it is whole.
+    server.psql("delete from orders where id <= 120", "shop")
+    server.psql("drop role reader")
+    db("backup", "--system", "db")
+    o = drill(db, rc=21)
+    assert "6.0 % fewer" in broken(o)["facts.not_less"] and list(broken(o)) == ["facts.not_less", "checks.2"]
+    server.psql("insert into orders select n, 'x' from generate_series(1, 120) n", "shop")
+    db("backup", "--system", "db")
+    assert "role reader" in broken(drill(db, rc=21))["facts.not_less"]
+    server.psql("create role reader")
+    server.psql("drop table other", "shop")
+    db("backup", "--system", "db")
+    o = drill(db, rc=21)
+    assert "table public.other of database shop" in o["reason"]
+    server.psql("create table other (n int); insert into other values (1)", "shop")
+    assert left(place) == []
+
+
+def test_a_log_with_a_hole_and_a_bad_page_fail_with_that_reason(db, base, server, place):
+    db("backup", "--system", "db")
+    logs = [p for p in glob.glob(f"{base}/r/**", recursive=True) if "/log" in p and os.path.isfile(p)]
+    assert logs
+    kept = {p: open(p, "rb").read() for p in logs}
+    for p in logs:
+        os.unlink(p)
+    o = drill(db, "--level", "standard", rc=21)
+    assert "recovery.log" in broken(o) and "segment" in o["reason"], o["reason"]
+    for p, data in kept.items():
+        with open(p, "wb") as f:
+            f.write(data)
+    file = server.psql("select pg_relation_filepath('pgbench_branches')")
+    server.down()
+    with open(f"{server.data}/{file}", "r+b") as f:
+        f.seek(100)
+        was = f.read(8)
+        f.seek(100)
+        f.write(b"\x5a" * 8)
+    server.up()
+    db("backup", "--system", "db", "--type", "full", rc=3)
+    o = drill(db, "--level", "standard", rc=21)
+    assert "facts.pages" in broken(o), broken(o)
+    assert "block 0 of" in broken(o)["facts.pages"] and file in broken(o)["facts.pages"]
+    server.down()
+    with open(f"{server.data}/{file}", "r+b") as f:
+        f.seek(100)
+        f.write(was)
+    server.up()
+    assert left(place) == []
+
+
+# ---- What is made of it.
+
+
+def test_what_was_proven_is_told_and_handed_on(declared, base, place):
+    r = declared("--json", "rpo", rc=0).json("item")[0]
+    assert r["proven_age"] is None and r["age"] < 60 and not r["missed"] and r["last_drill"] is None
+    declared("report", "drill", "www", rc=1)
+    o = item(declared("--json", "-r", "main", "drill", "www"))
+    r = declared("--json", "rpo", "www").json("item")[0]
+    assert r["proven_age"] >= r["age"] - 1 and r["last_verdict"] == "passed" and r["expected_rto"] > 0
+    out = declared("report", "drill", o["id"][-8:], "--format", "html").out
+    assert "<script src" not in out and "http" not in out and "Recovery drill of www" in out
+    line = declared("report", "drill", "--format", "json").out.strip()
+    assert base64.b64decode(out.split('id="record">')[1].split("<")[0]).decode() == line
+    results = json.loads(declared("report", "drill", "www", "--format", "oscal").out)["assessment-results"]["results"][0]
+    assert {f["target"]["status"]["state"] for f in results["findings"]} == {"satisfied"}
+    bundle = base / "bundle.jsonl"
+    declared("evidence", "export", "--records", "--output", bundle)
+    key = base / "state" / "evidence.pub"
+    other = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "tools", "verify-evidence")
+
+    def verified(path, *more):
+        ours = declared("evidence", "verify", path, *more, rc=None).rc
+        theirs = subprocess.run(["/usr/bin/python3", other, path, *more], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        assert ours == theirs.returncode, (ours, theirs)
+        return ours == 0
+
+    assert verified(bundle) and verified(bundle, "--public-key", key)
+    lines = bundle.read_bytes().splitlines(keepends=True)
+    for i, changed in enumerate([
+            [x.replace(b'"score":1', b'"score":0') for x in lines],         # a drill's record, or the chain's of it
+            [x for x in lines if b'"type":"drill"' not in x],               # a drill is missing
+            lines[:2] + lines[3:],                                          # a record is
+            [*lines, lines[-1].replace(b'"verdict":"passed"', b'"verdict":"failed"')]]):
+        assert changed != lines, i
+        (base / "changed").write_bytes(b"".join(changed))
+        assert not verified(base / "changed"), i

@@ -229,3 +229,62 @@ def test_a_role_with_few_rights_is_enough_and_what_it_lacks_is_told(hf, server):
         assert not tables["aside"]["exact"]
     finally:
         server.psql("drop owned by few; drop role few")
+
+
+def test_doctor_says_what_a_server_lacks_and_what_to_type(hf, server):
+    declare(hf, server.source())
+    found = {o["message"]: o for o in hf("--json", "doctor", rc=None).json("item") if o["check"] == "postgresql"}
+    assert any("PostgreSQL 1" in m and o["good"] for m, o in found.items())
+    assert any(m.startswith("its files can be read at") for m in found)
+    (lost,) = [o for m, o in found.items() if "goes nowhere" in m]
+    assert not lost["good"] and "holdfast log push %p" in lost["fix"]
+    server.psql("create role poor login")
+    declare_again = open(hf.config).read().replace("user: postgres", "user: poor")
+    with open(hf.config, "w") as f:
+        f.write(declare_again)
+    fixes = [o["fix"] for o in hf("--json", "doctor", rc=None).json("item") if o["check"] == "postgresql" and o["fix"]]
+    server.psql("drop role poor")
+    assert any("grant execute on function" in f for f in fixes) and "alter role ROLE replication" in fixes
+    assert "grant pg_monitor to ROLE" in fixes
+
+
+@pytest.mark.parametrize("version", [15, 17])
+def test_over_its_connection_a_server_comes_back_the_same(hf, server, version):
+    if version != int(server.bin.split("/")[-2]):
+        need(*pgs.missing(version)) if pgs.bin_directory(version) else pytest.skip(f"no PostgreSQL {version}")
+    with pgs.Pg(version=version, conf="-c wal_keep_size=64MB") as pg:
+        spaces = pgs.folder("hfts")
+        pg.psql(f"create tablespace side location '{spaces}'")
+        pg.pgbench("-i", "-q", "-s", "1")
+        pg.psql("create table aside (n int primary key) tablespace side")
+        pg.psql("insert into aside select generate_series(1, 999)")
+        declare(hf, pg.source(method="stream"))
+        load = pg.load("-c", "1", "-T", "60", "-n")
+        r = backup(hf)
+        load.terminate()
+        load.wait(30)
+        assert facts(hf, r["snapshot"])["method"] == "stream"
+        assert os.listdir(f"{hf.base}/cache/streams") == []
+        with restored(hf, pg, r["snapshot"]) as other:
+            assert other.psql("select (select count(*) from pgbench_accounts), (select count(*) from aside)") == \
+                "100000|999"
+            other.psql("create extension amcheck")
+            sound(other)
+        shutil.rmtree(spaces)
+
+
+def test_where_the_files_are_not_here_they_come_over_the_connection(hf, server):
+    """The server's process is another one's child: as if it ran on another host."""
+    declare(hf, server.source())
+    where = server.psql("show data_directory")
+    pid = f"{where}/postmaster.pid"
+    with open(pid) as f:
+        text = f.read()
+    try:
+        with open(pid, "w") as f:
+            f.write(text.replace(str(server.port), "1"))
+        r = hf("--json", "backup", "--system", "db")
+        assert facts(hf, r.summary["snapshot"])["method"] == "stream"
+    finally:
+        with open(pid, "w") as f:
+            f.write(text)

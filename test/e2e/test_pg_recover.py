@@ -1,7 +1,6 @@
 """PostgreSQL brought back to a moment: real servers, one source and one repository for all of them."""
 import datetime
 import glob
-import json
 import os
 import shutil
 import signal
@@ -308,6 +307,32 @@ def test_what_was_killed_is_gone_on_with(world, rng):
     said, pg = world.started(utc(us), target, "--delta")
     with pg:
         assert pg.hits() == until(world, us)
+
+
+def test_an_interrupted_one_leaves_no_server_and_a_full_disk_is_said(world, rng):
+    target = world.target()
+    argv = ["-r", "main", "recover", "db", "--to", "latest", "--timeline", "1", "--target", target, "--tablespace",
+            f"side={os.path.dirname(target)}/side", "--delta", "--start", "--port", str(pgs.free_port())]
+    for _ in range(trials(20)):
+        p = world.hf.start(*argv)
+        time.sleep(rng.random() * 0.8)
+        p.send_signal(signal.SIGINT)
+        out, err = p.communicate(timeout=60)
+        assert p.returncode in (0, 130), err
+        assert p.returncode == 0 or not os.path.exists(f"{target}/postmaster.pid"), err
+        if p.returncode == 0:
+            wait(lambda: not running(target), "its end")
+    jobs = world.hf("--json", "jobs").json("item")
+    assert {(j["kind"], j["system"]) for j in jobs} >= {("recover", "db")}
+    small = world.target()
+    os.makedirs(small)
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", small], stderr=subprocess.DEVNULL).returncode:
+        pytest.skip("cannot mount a tmpfs")
+    try:
+        error = world.recover("latest", small, rc=1)
+        assert error["kind"] == "no_space" and "are needed" in error["message"] and not os.listdir(small)
+    finally:
+        subprocess.run(["umount", small], check=True)
 
 
 def running(target):

@@ -139,8 +139,6 @@ static const struct later {
     {"enterprise", "plans full_failover every", "1y"},
     {"enterprise", "plans chaos_engineering every", "7d"},
     {"enterprise", "kpis validation_score target", "95"},
-    {"edu", "tiers tier0 retention logs", "72h"},
-    {"edu", "tiers core retention logs", "72h"},
     {"edu", "failover detection", "10s"},
     {"edu", "failover switch", "1m"},
     {"edu", "failover sync", "30s"},

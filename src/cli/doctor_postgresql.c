@@ -1,0 +1,240 @@
+/* doctor_postgresql: each declared server of PostgreSQL's: reached, of our versions, with the
+ * rights and settings that its backups and recoveries need.
+ */
+#include "cli/doctor.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+
+#include "base/mem.h"
+#include "config/world.h"
+#include "source/pg_session.h"
+
+static const char what[] = "postgresql";
+
+struct server {
+	struct doctor *d;
+	const char *name; /* of its system */
+	const struct world_postgresql *p;
+	struct pg_session s;
+};
+
+/* A setting's value, new; "" where this role is not told it. */
+static char *setting(struct server *v, const char *name)
+{
+	const struct db_value value = db_text(name);
+	char *out = NULL;
+	struct err e;
+
+	if (pg_text(v->s.g, "select setting from pg_settings where name = $1", &value, 1, &out,
+		&e) == -1 ||
+	    out == NULL)
+		return mem_strdup("");
+	return out;
+}
+
+/* The answer begins with 't'. */
+static bool holds(struct server *v, const char *sql)
+{
+	char *out = NULL;
+	struct err e;
+	bool yes = pg_text(v->s.g, sql, NULL, 0, &out, &e) == 0 && out != NULL && out[0] == 't';
+
+	free(out);
+	return yes;
+}
+
+static long number(struct server *v, const char *name)
+{
+	char *text = setting(v, name);
+	long n = strtol(text, NULL, 10);
+
+	free(text);
+	return n;
+}
+
+static void version(struct server *v)
+{
+	int major = v->s.version / 10000;
+
+	if (major > 17)
+		doctor_bad(v->d, what, v->name, "try a recovery before you rely on it",
+		    "PostgreSQL %s is newer than what was tried: 13 to 17", v->s.version_text);
+	else
+		doctor_good(v->d, what, v->name, "PostgreSQL %s answers%s", v->s.version_text,
+		    v->s.standby ? ", a standby" : "");
+}
+
+static void settings(struct server *v)
+{
+	char *level = setting(v, "wal_level"), *pages = setting(v, "full_page_writes");
+
+	if (strcmp(level, "minimal") == 0)
+		doctor_bad(v->d, what, v->name,
+		    "alter system set wal_level = replica; then restart the server",
+		    "wal_level is minimal: no backup of it can be recovered");
+	if (strcmp(pages, "off") == 0)
+		doctor_bad(v->d, what, v->name,
+		    "alter system set full_page_writes = on; "
+		    "select pg_reload_conf()",
+		    "full_page_writes is off: a crash can tear pages, and backups of standbys "
+		    "are refused");
+	if (!v->s.checksums)
+		doctor_bad(v->d, what, v->name,
+		    "stop the server, pg_checksums --enable -D DATA, start it",
+		    "its pages have no checksums: damage by a disk is not noticed");
+	if (number(v, "max_wal_senders") < 2)
+		doctor_bad(v->d, what, v->name,
+		    "alter system set max_wal_senders = 10; then restart the server",
+		    "max_wal_senders is %ld: WAL cannot be received", number(v, "max_wal_senders"));
+	if (number(v, "max_replication_slots") < 2)
+		doctor_bad(v->d, what, v->name,
+		    "alter system set max_replication_slots = 10; then restart the server",
+		    "max_replication_slots is %ld: WAL is not kept while a backup runs",
+		    number(v, "max_replication_slots"));
+	free(level);
+	free(pages);
+}
+
+/* Either WAL is received, or the server sends it; else only the moments of backups come back. */
+static void archiving(struct server *v)
+{
+	char *mode = setting(v, "archive_mode"), *command = setting(v, "archive_command");
+	bool on = strcmp(mode, "on") == 0 || strcmp(mode, "always") == 0;
+
+	if (!v->p->receive.enabled && !on)
+		doctor_bad(v->d, what, v->name,
+		    "receive: {enabled: yes} in the configuration, or archive_mode = on with "
+		    "archive_command = 'holdfast log push %p'",
+		    "its WAL goes nowhere: it can be recovered to the moments of its backups only");
+	else if (on && strstr(command, "holdfast") == NULL && !v->p->receive.enabled)
+		doctor_bad(v->d, what, v->name,
+		    "archive_command = 'holdfast log push %p', or receive: {enabled: yes}",
+		    "its archive_command is none of ours, and its WAL is not received");
+	else
+		doctor_good(v->d, what, v->name, "its WAL is %s",
+		    v->p->receive.enabled ? "received" : "archived");
+	free(mode);
+	free(command);
+}
+
+static void slot(struct server *v)
+{
+	const char *slot = world_postgresql_slot(&v->p[0]);
+	const struct db_value name = db_text(slot);
+	char *kept = NULL, *limit = setting(v, "max_slot_wal_keep_size");
+	struct err e;
+
+	if (!v->p->receive.enabled) {
+		free(limit);
+		return;
+	}
+	if (pg_text(v->s.g, "select wal_status from pg_replication_slots where slot_name = $1",
+		&name, 1, &kept, &e) == 0 &&
+	    kept != NULL && strcmp(kept, "lost") == 0)
+		doctor_bad(v->d, what, v->name,
+		    "the daemon makes it anew; a backup closes the gap: holdfast run SYSTEM",
+		    "the slot %s lost its WAL", slot);
+	if (strcmp(limit, "-1") == 0)
+		doctor_bad(v->d, what, v->name,
+		    "alter system set max_slot_wal_keep_size = '20GB'; select pg_reload_conf()",
+		    "max_slot_wal_keep_size is not set: a slot that nobody reads fills the disk");
+	free(kept);
+	free(limit);
+}
+
+static void rights(struct server *v)
+{
+	bool fifteen = v->s.version >= 150000;
+
+	if (!holds(v,
+		fifteen
+		    ? "select has_function_privilege('pg_backup_start(text, boolean)', 'execute') "
+		      "and has_function_privilege('pg_backup_stop(boolean)', 'execute')"
+		    : "select has_function_privilege('pg_start_backup(text, boolean, boolean)', "
+		      "'execute') and has_function_privilege('pg_stop_backup(boolean, boolean)', "
+		      "'execute')"))
+		doctor_bad(v->d, what, v->name,
+		    fifteen ? "grant execute on function pg_backup_start(text, boolean), "
+			      "pg_backup_stop(boolean) to ROLE"
+			    : "grant execute on function pg_start_backup(text, boolean, boolean), "
+			      "pg_stop_backup(boolean, boolean) to ROLE",
+		    "this role may not begin and end backups");
+	if (!holds(
+		v, "select rolreplication or rolsuper from pg_roles where rolname = current_user"))
+		doctor_bad(v->d, what, v->name, "alter role ROLE replication",
+		    "this role may not replicate: no WAL is received, or kept during a backup");
+	if (!holds(v, "select pg_has_role('pg_monitor', 'usage') or rolsuper from pg_roles "
+		      "where rolname = current_user"))
+		doctor_bad(v->d, what, v->name, "grant pg_monitor to ROLE",
+		    "this role is not told all settings, as where the data directory is");
+}
+
+static void room(struct server *v, const char *data)
+{
+	struct statvfs st;
+
+	if (statvfs(data, &st) == 0 && st.f_blocks > 0 && st.f_bavail < st.f_blocks / 20)
+		doctor_bad(v->d, what, v->name, "make room: a server whose disk is full stops",
+		    "the disk of %s is fuller than 95 %%", data);
+}
+
+static void data(struct server *v)
+{
+	const char *path = v->p->data_directory ? v->p->data_directory : v->s.data_directory;
+	struct err e;
+
+	err_clear(&e);
+	if (v->p->method == WORLD_PG_STREAM)
+		return;
+	if (path != NULL && pg_session_is_here(&v->s, path, &e) == 0) {
+		doctor_good(v->d, what, v->name, "its files can be read at %s", path);
+		room(v, path);
+		return;
+	}
+	if (path == NULL)
+		err_set(&e, ERR_DENIED, "nobody says where its data directory is");
+	if (v->p->method == WORLD_PG_DIRECT)
+		doctor_err(v->d, what, v->name, &e,
+		    "run on the server's host, as its user or root; or leave out method");
+	else
+		doctor_good(v->d, what, v->name, "backed up over its connection: %s", e.msg);
+}
+
+static void look(struct doctor *d, const struct world_system *s, const struct world_postgresql *p)
+{
+	struct server v = {.d = d, .name = s->item.name, .p = p};
+	struct world_pg_place at;
+	struct err e;
+
+	if (world_postgresql_place(p, &at, &e) == -1) {
+		doctor_err(d, what, s->item.name, &e, "can this user read the secret?");
+		return;
+	}
+	if (pg_session_open(&at.target, d->c->ctx, &v.s, &e) == -1) {
+		doctor_err(d, what, s->item.name, &e, "doc/postgresql.md sets it up");
+	} else {
+		version(&v);
+		settings(&v);
+		rights(&v);
+		archiving(&v);
+		slot(&v);
+		data(&v);
+	}
+	pg_session_close(&v.s);
+	world_pg_place_fini(&at);
+}
+
+void doctor_postgresql(struct doctor *d)
+{
+	const struct world *w = d->c->world;
+
+	for (size_t i = 0; w != NULL && i < w->systems.n; i++) {
+		const struct world_system *s = world_system_at(w, i);
+
+		for (size_t k = 0; k < s->sources.n; k++)
+			if (world_source_at(s, k)->kind == WORLD_POSTGRESQL)
+				look(d, s, &world_source_at(s, k)->postgresql);
+	}
+}

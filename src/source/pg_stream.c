@@ -1,0 +1,296 @@
+/* pg_stream: see pg_stream.h. */
+#include "source/pg_stream.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "codec/crc32c.h"
+#include "os/os.h"
+#include "source/pg_label.h"
+#include "source/pg_manifest.h"
+#include "source/pg_tar.h"
+
+enum {
+	CONNECT_S = 10,
+	START_S = 3600, /* a checkpoint of much takes long */
+	SILENT_S = 600, /* of a stream that began */
+	MANIFEST_MAX = 256 << 20,
+	SPACES_MAX = 1000
+};
+#define SECOND 1000000000LL
+
+struct fetching {
+	const char *dir;
+	struct pg_streamed *out;
+	struct pg_tar tar;
+	bool in_tar, in_manifest;
+	char below[32]; /* where the archive at hand belongs: "", "pg_tblspc/16400" */
+	/* Before 15 each archive is a stream of its own, in this order; 0: the data directory. */
+	uint32_t spaces[SPACES_MAX];
+	size_t nspaces, stream;
+	int positions; /* rows with a position that came: begin, end */
+	struct pg_manifest files;
+	struct pg_manifest_file *file;
+	struct buf manifest;
+	int fd;
+	bool own; /* files are given to this user */
+	uid_t uid;
+	gid_t gid;
+};
+
+static int corrupt(const char *what, struct err *e)
+{
+	return err_set(e, ERR_CORRUPT, "the server's base backup: %s", what);
+}
+
+/* ---- Into the folder. */
+
+static char *path_of(const struct fetching *f, const char *name)
+{
+	return mem_printf("%s%s%s", f->below, f->below[0] ? "/" : "", name);
+}
+
+static int make_folder(struct fetching *f, const char *path, struct err *e)
+{
+	int rc = os_mkdirs(path, 0700, e);
+
+	if (rc == 0 && f->own && lchown(path, f->uid, f->gid) == -1)
+		rc = err_sys(e, "%s: owner", path);
+	return rc;
+}
+
+/* A folder that no entry named before what is in it. */
+static int make_above(struct fetching *f, const char *path, struct err *e)
+{
+	char *above = mem_strndup(path, (size_t)(strrchr(path, '/') - path));
+	int rc = access(above, F_OK) == 0 ? 0 : make_folder(f, above, e);
+
+	free(above);
+	return rc;
+}
+
+static int begin_file(struct fetching *f, const char *path, const char *name, struct err *e)
+{
+	if (make_above(f, path, e) == -1)
+		return -1;
+	f->fd = os_open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+	if (f->fd == -1)
+		return err_sys(e, "%s", path);
+	if (f->own && fchown(f->fd, f->uid, f->gid) == -1)
+		return err_sys(e, "%s: owner", path);
+	f->file = pg_manifest_add(&f->files, name);
+	return 0;
+}
+
+/* Links are those of tablespaces: what they lead to comes as an archive of its own. */
+static int on_entry(void *arg, const struct pg_tar_entry *en, struct err *e)
+{
+	struct fetching *f = arg;
+	char *name = path_of(f, en->name), *path = mem_printf("%s/%s", f->dir, name);
+	int rc = en->type == ENTRY_FILE ? begin_file(f, path, name, e) : make_folder(f, path, e);
+
+	free(path);
+	free(name);
+	return rc;
+}
+
+static int on_data(void *arg, struct span s, struct err *e)
+{
+	struct fetching *f = arg;
+
+	f->file->crc = crc32c(f->file->crc, s.p, s.n);
+	f->file->size += s.n;
+	f->out->bytes += s.n;
+	if (os_write_all(f->fd, s.p, s.n) == -1)
+		return err_sys(e, "%s: write", f->file->path);
+	return 0;
+}
+
+static int on_end(void *arg, struct err *e)
+{
+	struct fetching *f = arg;
+	int fd = f->fd;
+
+	f->fd = -1;
+	if (os_close_written(fd) == -1)
+		return err_sys(e, "%s: write", f->file->path);
+	return 0;
+}
+
+static const struct pg_tar_ops tar_ops = {on_entry, on_data, on_end};
+
+static int begin_archive(struct fetching *f, uint32_t space, struct err *e)
+{
+	f->in_tar = true;
+	f->in_manifest = false;
+	f->tar = (struct pg_tar){.ops = &tar_ops, .arg = f};
+	f->below[0] = '\0';
+	if (space != 0)
+		snprintf(f->below, sizeof f->below, "pg_tblspc/%u", space);
+	return 0;
+}
+
+static int end_archive(struct fetching *f, struct err *e)
+{
+	if (f->in_tar && pg_tar_finish(&f->tar, e) == -1)
+		return -1;
+	f->in_tar = false;
+	return 0;
+}
+
+static int take_manifest(struct fetching *f, struct span s, struct err *e)
+{
+	if (f->manifest.n + s.n > MANIFEST_MAX)
+		return corrupt("a manifest without an end", e);
+	buf_put(&f->manifest, s.p, s.n);
+	return 0;
+}
+
+/* ---- What comes. */
+
+/* Positions (two values), and tablespaces (three, of which the first is null for the directory). */
+static int on_row(void *arg, const char *const *v, size_t n, struct err *e)
+{
+	struct fetching *f = arg;
+	uint64_t lsn;
+
+	if (n == 2 && v[0] != NULL && v[1] != NULL && pg_lsn_parse(v[0], &lsn)) {
+		if (f->positions++ == 0) {
+			f->out->start = lsn;
+			f->out->timeline = (uint32_t)strtoul(v[1], NULL, 10);
+		} else {
+			f->out->stop = lsn;
+		}
+		return 0;
+	}
+	if (n != 3 || f->nspaces == SPACES_MAX)
+		return corrupt("an answer that was not expected", e);
+	f->spaces[f->nspaces++] = v[0] ? (uint32_t)strtoul(v[0], NULL, 10) : 0;
+	return 0;
+}
+
+/* Since 15 one stream has all: "n" a new archive, "d" data, "m" the manifest, "p" progress. */
+static int on_message(struct fetching *f, struct span m, struct err *e)
+{
+	struct span rest = span_of(m.p + 1, m.n - 1);
+	unsigned long oid;
+
+	switch (m.p[0]) {
+	case 'n':
+		if (memchr(rest.p, '\0', rest.n) == NULL || end_archive(f, e) == -1)
+			return corrupt("an archive without a name", e);
+		oid = strtoul((const char *)rest.p, NULL, 10); /* "base.tar", "16400.tar" */
+		return begin_archive(f, (uint32_t)oid, e);
+	case 'm':
+		f->in_manifest = true;
+		return end_archive(f, e);
+	case 'd':
+		if (f->in_manifest)
+			return take_manifest(f, rest, e);
+		if (!f->in_tar)
+			return corrupt("data of nothing", e);
+		return pg_tar_feed(&f->tar, rest, e);
+	case 'p':
+		return 0;
+	default:
+		return corrupt("a message that is none", e);
+	}
+}
+
+static int read_stream(struct fetching *f, struct pg *g, bool messages, struct err *e)
+{
+	enum pg_copied got = PG_MESSAGE;
+	struct span m;
+
+	for (;;) {
+		if (pg_copy_read(g, SILENT_S * SECOND, &got, &m, e) == -1)
+			return -1;
+		if (got == PG_NOTHING)
+			return err_set(
+			    e, ERR_TIMEOUT, "nothing came from the server for %d s", SILENT_S);
+		if (got == PG_END)
+			return end_archive(f, e);
+		if (m.n == 0)
+			continue;
+		if (messages         ? on_message(f, m, e) == -1
+		    : f->in_manifest ? take_manifest(f, m, e) == -1
+				     : pg_tar_feed(&f->tar, m, e) == -1)
+			return -1;
+	}
+}
+
+static int read_streams(struct fetching *f, struct pg *g, struct err *e)
+{
+	bool messages = pg_version(g) >= 150000, more = true;
+
+	for (f->stream = 0; more; f->stream++) {
+		if (!messages && f->stream < f->nspaces)
+			begin_archive(f, f->spaces[f->stream], e);
+		else if (!messages)
+			f->in_manifest = true;
+		if (read_stream(f, g, messages, e) == -1 ||
+		    pg_copy_end(g, on_row, f, &more, e) == -1)
+			return -1;
+	}
+	if (f->positions != 2 || f->out->stop < f->out->start)
+		return corrupt("its end is not told", e);
+	return pg_manifest_check(&f->files, buf_span(&f->manifest), e);
+}
+
+static const char sql_15[] = "BASE_BACKUP (LABEL 'holdfast', CHECKPOINT 'fast', WAL true, "
+			     "WAIT false, TABLESPACE_MAP true, VERIFY_CHECKSUMS false, "
+			     "MANIFEST 'yes', MANIFEST_CHECKSUMS 'CRC32C')";
+static const char sql_13[] = "BASE_BACKUP LABEL 'holdfast' FAST WAL NOWAIT TABLESPACE_MAP "
+			     "NOVERIFY_CHECKSUMS MANIFEST 'yes' MANIFEST_CHECKSUMS 'CRC32C'";
+
+/* As a server's files are owned, where there is such a user and we may give them to him. */
+static void find_owner(struct fetching *f)
+{
+	char room[4096];
+	struct passwd pw, *user = NULL;
+
+	if (geteuid() != 0 || getpwnam_r("postgres", &pw, room, sizeof room, &user) != 0 ||
+	    user == NULL)
+		return;
+	f->own = true;
+	f->uid = user->pw_uid;
+	f->gid = user->pw_gid;
+}
+
+int pg_stream_fetch(const struct pg_target *t, const char *dir, struct ctx *ctx,
+    struct pg_streamed *out, struct err *e)
+{
+	struct fetching *f = mem_zalloc(sizeof *f);
+	struct pg *g;
+	int rc;
+
+	*out = (struct pg_streamed){0};
+	f->dir = dir;
+	f->out = out;
+	f->fd = -1;
+	find_owner(f);
+	rc = pg_open_for(t, true, CONNECT_S, ctx, &g, e);
+	if (rc == 0) {
+		pg_patience(g, START_S);
+		rc = f->own && lchown(dir, f->uid, f->gid) == -1 ? err_sys(e, "%s: owner", dir) : 0;
+		if (rc == 0)
+			rc = pg_copy_begin(
+			    g, pg_version(g) >= 150000 ? sql_15 : sql_13, on_row, f, e);
+		if (rc == 0)
+			rc = read_streams(f, g, e);
+		pg_close(g);
+	}
+	if (f->fd != -1)
+		os_close(f->fd);
+	pg_manifest_fini(&f->files);
+	buf_fini(&f->manifest);
+	free(f);
+	return rc == 0 ? 0 : err_wrap(e, "base backup over the connection");
+}

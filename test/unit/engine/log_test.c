@@ -1,0 +1,209 @@
+/* Logs beside snapshots: what prune keeps of them, what check and copy make of them. */
+#include "../repo/make_repo.h"
+
+#include <unistd.h>
+
+#include "engine/op_check.h"
+#include "engine/op_log.h"
+#include "engine/op_prune.h"
+#include "repo/log.h"
+#include "repo/snapshot.h"
+
+enum { N = 100 }; /* bytes of a stretch */
+
+struct t {
+	struct ctx ctx;
+	struct make_events events;
+	char place[32];
+	struct repo *r;
+	uint8_t stream[LOG_STREAM];
+};
+
+static void begin(struct t *t)
+{
+	memset(t, 0, sizeof *t);
+	make_ctx(&t->ctx, &t->events);
+	t->r = make_repo(&t->ctx, t->place, NULL);
+	log_stream(t->r, "orders", "pg", t->stream);
+}
+
+static void put(struct t *t, uint32_t timeline, uint64_t start, uint64_t end)
+{
+	struct log_piece p = {.timeline = timeline, .start = start, .end = end};
+	enum log_put_outcome out;
+	struct buf b = {0};
+	struct err e;
+
+	for (uint64_t i = start; i < end; i++)
+		buf_put_u8(&b, (uint8_t)(i * 7));
+	p.bytes = buf_span(&b);
+	memcpy(p.stream, t->stream, LOG_STREAM);
+	OK(log_put(t->r, &p, &out, &e));
+	buf_fini(&b);
+}
+
+/* A backup that needs the log from there to there, and ended so many seconds ago. */
+static void base(struct t *t, uint64_t start, uint64_t end, int64_t ago_s, uint64_t sequence)
+{
+	struct snapshot *s = mem_zalloc(sizeof *s);
+	struct err e;
+
+	s->end_ns = s->start_ns = repo_now(t->r) - ago_s * INT64_C(1000000000);
+	s->deadline_ns = repo_now(t->r) + INT64_C(3600000000000);
+	s->sequence = sequence;
+	s->host = mem_strdup("h");
+	s->user = mem_strdup("u");
+	s->system = mem_strdup("orders");
+	s->parts = mem_zalloc(sizeof *s->parts);
+	s->nparts = 1;
+	s->parts[0].name = mem_strdup("pg");
+	s->parts[0].kind = mem_strdup("postgresql");
+	s->parts[0].outcome = SNAPSHOT_FAILED;
+	s->parts[0].has_log = true;
+	s->parts[0].timeline = 1;
+	s->parts[0].log_start = start;
+	s->parts[0].log_end = end;
+	memcpy(s->parts[0].stream, t->stream, LOG_STREAM);
+	OK(snapshot_put(t->r, s, &e));
+	snapshot_free(s);
+}
+
+/* Prune; what is left of the log, as "0-100 200-300". */
+static const char *left(struct t *t, int64_t keep_s, bool dry_run)
+{
+	static char text[1024];
+	const struct prune_log_rule rule = {"orders", keep_s * INT64_C(1000000000)};
+	struct prune_params p = {
+	    .exclusive = true, .dry_run = dry_run, .logs = &rule, .nlogs = keep_s != 0};
+	struct prune_result out;
+	struct log_at *v;
+	struct err e;
+	size_t n, k = 0;
+
+	OK(op_prune(t->r, &p, &t->ctx, &out, &e));
+	OK(log_list(t->r, t->stream, &v, &n, &e));
+	text[0] = '\0';
+	for (size_t i = 0; i < n; i++)
+		if (v[i].kind == LOG_SEGMENT)
+			k += (size_t)snprintf(text + k, sizeof text - k, "%s%d-%d", k ? " " : "",
+			    (int)v[i].start, (int)v[i].end);
+	free(v);
+	return text;
+}
+
+static void prune_keeps_what_brings_back_any_moment_of_the_retention(void **state)
+{
+	struct t t;
+
+	begin(&t);
+	for (uint64_t i = 0; i < 10; i++)
+		put(&t, 1, i * N, (i + 1) * N);
+	/* No backup names it: one may be on its way. */
+	assert_string_equal(left(&t, 0, false), "0-100 100-200 200-300 300-400 400-500 500-600 "
+						"600-700 700-800 800-900 900-1000");
+	base(&t, 110, 190, 900, 1);
+	base(&t, 450, 520, 600, 2);
+	base(&t, 730, 760, 300, 3);
+	assert_string_equal(left(&t, 0, true), "0-100 100-200 200-300 300-400 400-500 500-600 "
+					       "600-700 700-800 800-900 900-1000");
+	/* Without a retention the oldest backup decides. */
+	assert_string_equal(left(&t, 0, false),
+	    "100-200 200-300 300-400 400-500 500-600 600-700 700-800 800-900 900-1000");
+	/* All is younger than an hour. */
+	assert_string_equal(left(&t, 3600, false),
+	    "100-200 200-300 300-400 400-500 500-600 600-700 700-800 800-900 900-1000");
+	repo_close(t.r);
+}
+
+static void what_only_old_backups_need_is_kept_apart(void **state)
+{
+	struct log_view v;
+	struct snapshot_list all;
+	struct err e;
+	struct t t;
+
+	begin(&t);
+	for (uint64_t i = 0; i < 10; i++)
+		put(&t, 1, i * N, (i + 1) * N);
+	base(&t, 110, 190, 900, 1);
+	base(&t, 450, 520, 600, 2);
+	base(&t, 730, 760, 300, 3);
+	/* Of what was stored this moment nothing is older than that, but by its own clock. */
+	usleep(1100000);
+	assert_string_equal(left(&t, 1, false), "100-200 400-500 500-600 700-800 800-900 900-1000");
+	OK(snapshot_load_all(t.r, &all, &e));
+	OK(log_view_make(t.r, t.stream, &all, &v, &e));
+	assert_int_equal(v.nspans, 3);
+	assert_int_equal(v.gaps, 0);
+	assert_int_equal(v.spans[1].gap, LOG_BETWEEN);
+	assert_int_equal(v.spans[2].gap, LOG_BETWEEN);
+	assert_true(v.window.any && v.window.to == 1000);
+	assert_true(v.window.from_ns == v.bases[2].ended_ns);
+	log_view_fini(&v);
+	snapshot_list_fini(&all);
+	repo_close(t.r);
+}
+
+static void small_stretches_go_once_a_whole_one_covers_them(void **state)
+{
+	struct t t;
+
+	begin(&t);
+	base(&t, 0, 10, 100, 1);
+	put(&t, 1, 0, 100);
+	put(&t, 1, 0, 10);
+	put(&t, 1, 10, 55);
+	put(&t, 1, 55, 100);
+	put(&t, 1, 90, 130); /* it goes farther */
+	put(&t, 2, 20, 30);  /* another's */
+	assert_string_equal(left(&t, 0, false), "0-100 90-130 20-30");
+	repo_close(t.r);
+}
+
+static void a_gap_and_a_backup_that_lacks_its_log_are_found(void **state)
+{
+	struct check_params p = {.read_data = true};
+	struct check_result out;
+	struct log_verify_result done = {0};
+	struct snapshot_list all;
+	struct log_view v;
+	char name[LOG_NAME_MAX];
+	struct err e;
+	struct t t;
+
+	begin(&t);
+	put(&t, 1, 0, 100);
+	put(&t, 1, 200, 300);
+	base(&t, 10, 90, 100, 1);
+	OK(op_check(t.r, &p, &t.ctx, &out, &e));
+	assert_int_equal(out.logs, 2);
+	assert_int_equal(out.damaged_objects, 0);
+	base(&t, 50, 250, 50, 2);
+	OK(op_check(t.r, &p, &t.ctx, &out, &e));
+	assert_int_equal(out.damaged_objects, 1);
+	OK(snapshot_load_all(t.r, &all, &e));
+	OK(log_view_make(t.r, t.stream, &all, &v, &e));
+	assert_int_equal(v.gaps, 2);
+	assert_true(!v.bases[1].whole && v.bases[1].missing == 100);
+	make_damage(t.r->store, log_name(name, t.stream, &v.at[0]), 200, 4);
+	OK(op_log_verify(t.r, &v, &t.ctx, &done, &e));
+	assert_int_equal(done.damaged, 1);
+	assert_int_equal(done.gaps, 2);
+	OK(op_check(t.r, &p, &t.ctx, &out, &e));
+	assert_int_equal(out.damaged_objects, 2);
+	log_view_fini(&v);
+	snapshot_list_fini(&all);
+	repo_close(t.r);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(prune_keeps_what_brings_back_any_moment_of_the_retention),
+	    cmocka_unit_test(what_only_old_backups_need_is_kept_apart),
+	    cmocka_unit_test(small_stretches_go_once_a_whole_one_covers_them),
+	    cmocka_unit_test(a_gap_and_a_backup_that_lacks_its_log_are_found),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

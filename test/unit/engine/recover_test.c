@@ -1,0 +1,236 @@
+/* recover: what is meant, which base backup, how far the log reaches; without a server. */
+#include "unit/unit.h"
+
+#include "base/mem.h"
+#include "engine/recover_line.h"
+#include "engine/recover_only.h"
+#include "engine/recover_plan.h"
+#include "engine/recover_target.h"
+
+enum { MIB = 1 << 20 };
+
+#define SEG (UINT64_C(16) * MIB)
+
+static struct recover_target parsed(const char *text)
+{
+	struct recover_target t;
+	struct err e;
+
+	if (recover_target_parse(text, &t, &e) == -1)
+		fail_msg("%s: %s", text, e.msg);
+	return t;
+}
+
+static void a_target_is_what_was_meant(void **state)
+{
+	static const char *const wrong[] = {"", "xid:", "xid:2", "xid:4294967296", "xid:12x",
+	    "lsn:12", "2026-13-01", "2026-11-21 25:00",
+	    "name:", "name:0123456789012345678901234567890123456789012345678901234567890123"};
+	struct recover_target t;
+	struct err e;
+
+	(void)state;
+	assert_int_equal(parsed("latest").kind, RECOVER_LATEST);
+	assert_int_equal(parsed("immediate").kind, RECOVER_IMMEDIATE);
+	assert_int_equal(parsed("16/B374D848").kind, RECOVER_LSN);
+	assert_true(parsed("lsn:16/B374D848").lsn == UINT64_C(0x16B374D848));
+	assert_int_equal(parsed("xid:4294967295").xid, UINT32_MAX);
+	assert_string_equal(parsed("before the mistake").name, "before the mistake");
+	assert_int_equal(parsed("name:latest").kind, RECOVER_NAME);
+	/* An offset of hours, as PostgreSQL writes it. */
+	t = parsed("2026-11-21 09:41:07.123456+01");
+	assert_int_equal(t.kind, RECOVER_TIME);
+	assert_true(t.time_us == INT64_C(1795250467123456));
+	assert_true(parsed("2026-11-21T08:41:07.123456Z").time_us == t.time_us);
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+		if (recover_target_parse(wrong[i], &t, &e) != -1)
+			fail_msg("'%s' was taken", wrong[i]);
+		assert_int_equal(e.kind, ERR_USAGE);
+	}
+}
+
+static void settings_say_it_and_go_away_again(void **state)
+{
+	static const char mine[] = "# Do not edit\nwork_mem = '4MB'\n";
+	struct recover_settings s = {
+	    .to = parsed("name:it's \\ mine"), .timeline = 3, .restore_command = "sh x %f"};
+	struct buf b = {0}, back = {0};
+
+	(void)state;
+	buf_printf(&b, "%sRestore_Command='old'\n  recovery_target_xid = 5\n", mine);
+	recover_settings_strip(buf_cstr(&b), &back);
+	assert_string_equal(buf_cstr(&back), mine);
+	recover_settings_text(&s, &back);
+	assert_non_null(strstr(buf_cstr(&back), "recovery_target_name = 'it''s \\\\ mine'\n"));
+	assert_non_null(strstr(buf_cstr(&back), "recovery_target_timeline = '3'\n"));
+	assert_non_null(strstr(buf_cstr(&back), "recovery_target_action = 'promote'\n"));
+	buf_reset(&b);
+	recover_settings_strip(buf_cstr(&back), &b);
+	assert_string_equal(buf_cstr(&b), mine);
+	/* To the latest there is no target: only then does PostgreSQL go to the end. */
+	buf_reset(&b);
+	s.to = parsed("latest");
+	recover_settings_text(&s, &b);
+	assert_null(strstr(buf_cstr(&b), "recovery_target_action"));
+	buf_reset(&b);
+	s.to = parsed("2026-11-21 09:41:07.123456+01");
+	recover_settings_text(&s, &b);
+	assert_non_null(
+	    strstr(buf_cstr(&b), "recovery_target_time = '2026-11-21 08:41:07.123456+00'\n"));
+	buf_fini(&b);
+	buf_fini(&back);
+}
+
+static struct recover_line line_of(const char *text, uint32_t timeline)
+{
+	struct recover_line l;
+	struct err e;
+
+	assert_int_equal(recover_line_parse(span_str(text), timeline, &l, &e), 0);
+	return l;
+}
+
+static void a_history_is_followed_or_refused(void **state)
+{
+	static const char *const wrong[] = {"1\n", "x\t0/1\n", "1\t0/2000\n1\t0/3000\n",
+	    "2\t0/2000\n1\t0/3000\n", "1\t0/3000\n2\t0/2000\n", "5\t0/2000\n", "0\t0/2000\n"};
+	struct recover_line l = line_of("# so\n1\t0/3000148\tno target\n\n2\t0/5000000\tat x\n", 4);
+	struct err e;
+
+	(void)state;
+	assert_int_equal(l.n, 3);
+	assert_true(recover_line_has(&l, 1, 0x2000000, 0x3000148));
+	assert_false(recover_line_has(&l, 1, 0x2000000, 0x3000149)); /* behind where it was left */
+	assert_false(recover_line_has(&l, 3, 0x2000000, 0x3000148));
+	assert_true(recover_line_has(&l, 4, 0x6000000, 0x7000000));
+	recover_line_fini(&l);
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+		if (recover_line_parse(span_str(wrong[i]), 4, &l, &e) != -1)
+			fail_msg("'%s' was taken", wrong[i]);
+}
+
+static struct log_at stretch(uint32_t timeline, uint64_t start, uint64_t end)
+{
+	return (struct log_at){
+	    .timeline = timeline, .kind = LOG_SEGMENT, .start = start, .end = end};
+}
+
+static void a_reach_ends_at_a_gap_and_tells_it(void **state)
+{
+	struct log_at at[] = {stretch(1, SEG, 2 * SEG), stretch(1, 2 * SEG, 2 * SEG + 100),
+	    stretch(1, 2 * SEG + 100, 3 * SEG), stretch(1, 3 * SEG, 3 * SEG + 5000),
+	    stretch(1, 4 * SEG, 5 * SEG)};
+	struct recover_line l = line_of("", 1);
+	struct recover_reach r;
+	char name[RECOVER_FILE_NAME];
+
+	(void)state;
+	recover_reach_find(&l, at, 5, SEG + 40, SEG, &r);
+	assert_int_equal(r.n, 3);
+	assert_true(r.end == 3 * SEG + 5000 && r.v[2].end == r.end);
+	assert_true(r.gap && r.gap_end == 4 * SEG);
+	recover_reach_fini(&r);
+	recover_reach_find(&l, at, 4, SEG + 40, SEG, &r);
+	assert_false(r.gap);
+	recover_reach_fini(&r);
+	/* The first byte of the start's segment is needed: its head is there. */
+	at[0].start += 10;
+	recover_reach_find(&l, at, 5, SEG + 40, SEG, &r);
+	assert_int_equal(r.n, 0);
+	assert_true(r.end == SEG + 40 && r.gap);
+	recover_reach_fini(&r);
+	recover_line_fini(&l);
+	assert_string_equal(
+	    recover_file_name(name, 3, UINT64_C(0x16B3000000), SEG), "0000000300000016000000B3");
+}
+
+static void a_reach_goes_over_to_the_next_timeline_where_the_last_was_left(void **state)
+{
+	/* Timeline 2 was begun in the middle of segment 3, which both have; 1 went on. */
+	struct log_at at[] = {stretch(1, 2 * SEG, 3 * SEG), stretch(1, 3 * SEG, 4 * SEG),
+	    stretch(1, 4 * SEG, 5 * SEG), stretch(2, 3 * SEG, 4 * SEG),
+	    stretch(2, 4 * SEG, 4 * SEG + 9)};
+	struct recover_line l = line_of("1\t0/3800000\n", 2), old = line_of("", 1);
+	struct recover_reach r;
+
+	(void)state;
+	recover_reach_find(&l, at, 5, 2 * SEG, SEG, &r);
+	assert_int_equal(r.n, 3);
+	assert_int_equal(r.v[0].timeline, 1);
+	assert_int_equal(r.v[1].timeline, 2);
+	assert_int_equal(r.v[2].timeline, 2);
+	assert_true(r.end == 4 * SEG + 9);
+	recover_reach_fini(&r);
+	recover_reach_find(&old, at, 5, 2 * SEG, SEG, &r);
+	assert_true(r.end == 5 * SEG && r.timeline == 1);
+	recover_reach_fini(&r);
+	/* Without the second's first file the old one is good to where it was left. */
+	at[3].start += 5;
+	recover_reach_find(&l, at, 4, 2 * SEG, SEG, &r);
+	assert_true(r.end == 0x3800000 && r.gap);
+	recover_reach_fini(&r);
+	recover_line_fini(&l);
+	recover_line_fini(&old);
+}
+
+static void the_newest_base_that_ended_before_is_chosen(void **state)
+{
+	const int64_t s = INT64_C(1000000000);
+	struct recover_base v[] = {{.timeline = 1, .start = 100, .end = 200, .end_ns = 10 * s},
+	    {.timeline = 1, .start = 300, .end = 400, .end_ns = 20 * s},
+	    {.timeline = 2, .start = 500, .end = 600, .end_ns = 30 * s},
+	    {.timeline = 1, .start = 700, .end = 800, .end_ns = 40 * s}};
+	struct recover_line two = line_of("1\t0/1C2\n", 2), one = line_of("", 1);
+	struct recover_target latest = {0}, t = {.kind = RECOVER_TIME}, l = {.kind = RECOVER_LSN};
+
+	(void)state;
+	assert_ptr_equal(
+	    recover_choose(v, 4, &two, &latest), &v[2]); /* 3 is on what was given up */
+	assert_ptr_equal(recover_choose(v, 4, &one, &latest), &v[3]);
+	t.time_us = 20 * 1000000;
+	assert_ptr_equal(recover_choose(v, 4, &two, &t), &v[1]);
+	t.time_us--;
+	assert_ptr_equal(recover_choose(v, 4, &two, &t), &v[0]);
+	t.time_us = 9 * 1000000;
+	assert_null(recover_choose(v, 4, &two, &t));
+	l.lsn = 399;
+	assert_ptr_equal(recover_choose(v, 4, &one, &l), &v[0]);
+	recover_line_fini(&two);
+	recover_line_fini(&one);
+}
+
+static void names_are_taken_apart_or_refused(void **state)
+{
+	static const char *const wrong[] = {
+	    "", ".", "a.", ".b", "a..b", "a.b.c.d", "\"a", "a.\"b", "\"a\"b", "\"\".b"};
+	struct recover_names n;
+	struct err e;
+
+	(void)state;
+	assert_int_equal(recover_names_parse("a.\"b.\"\"c\".d", &n, &e), 0);
+	assert_string_equal(n.database, "a");
+	assert_string_equal(n.schema, "b.\"c");
+	assert_string_equal(n.table, "d");
+	recover_names_fini(&n);
+	assert_int_equal(recover_names_parse("a", &n, &e), 0);
+	assert_null(n.schema);
+	recover_names_fini(&n);
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+		if (recover_names_parse(wrong[i], &n, &e) != -1)
+			fail_msg("'%s' was taken", wrong[i]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_target_is_what_was_meant),
+	    cmocka_unit_test(settings_say_it_and_go_away_again),
+	    cmocka_unit_test(a_history_is_followed_or_refused),
+	    cmocka_unit_test(a_reach_ends_at_a_gap_and_tells_it),
+	    cmocka_unit_test(a_reach_goes_over_to_the_next_timeline_where_the_last_was_left),
+	    cmocka_unit_test(the_newest_base_that_ended_before_is_chosen),
+	    cmocka_unit_test(names_are_taken_apart_or_refused),
+	};
+
+	return cmocka_run_group_tests_name("recover", tests, NULL, NULL);
+}
