@@ -163,7 +163,8 @@ static void run_part(struct backup *b, struct snapshot *s, size_t i, struct snap
 
 	if (open_part(b, &e) == 0) {
 		backup_open_cache(b, s, i);
-		if (s->has_parent)
+		/* A server's backups come often, and pages compress well as it is. */
+		if (s->has_parent && part->pg == NULL)
 			writer_increment(b->writer);
 		if (part->pg != NULL && s->has_parent)
 			backup_pg_changes(b, part, s);

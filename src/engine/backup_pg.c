@@ -47,6 +47,12 @@ static void *gather(void *arg)
 	return NULL;
 }
 
+static void begin_gathering(struct backup_pg_run *run)
+{
+	if (!run->gathering)
+		run->gathering = pthread_create(&run->gatherer, NULL, gather, run) == 0;
+}
+
 static void end_gathering(struct backup_pg_run *run)
 {
 	if (run->gathering)
@@ -161,8 +167,11 @@ static int fetch(struct backup_pg_run *run, struct err *e)
 
 	if (pg->stream)
 		return fetch_stream(run, e);
-	if (find_data(run, e) == 0)
+	if (find_data(run, e) == 0) {
+		/* While the server writes what it has in memory to its disk. */
+		begin_gathering(run);
 		return pg_session_start(&run->s, "holdfast", e);
+	}
 	if (pg->direct || pg->data_directory != NULL)
 		return -1;
 	event_emit(run->b->ctx, EVENT_NOTICE, span_str(pg->part),
@@ -180,7 +189,7 @@ int backup_pg_begin(struct backup *b, struct backup_part *part, struct err *e)
 	if (pg_session_open(part->pg->target, b->ctx, &run->s, e) == -1 || fetch(run, e) == -1 ||
 	    open_source(b, run, e) == -1)
 		return err_wrap(e, "PostgreSQL");
-	run->gathering = pthread_create(&run->gatherer, NULL, gather, run) == 0;
+	begin_gathering(run);
 	return 0;
 }
 
@@ -250,6 +259,8 @@ void backup_pg_changes(struct backup *b, struct backup_part *part, const struct 
 	struct err e;
 
 	part->run->incremental = "scan";
+	if (part->run->scratch != NULL)
+		return; /* everything came over the connection, and is here */
 	err_clear(&e);
 	if (snapshot_load(b->repo, &s->parent, &parent, &e) == 0 &&
 	    make_map(b, part, parent, &e) == 0)
@@ -315,7 +326,8 @@ static void set_server(json_t *o, struct backup_pg_run *run)
 	json_object_set_new(o, "standby", json_boolean(s->standby));
 	json_object_set_new(o, "method", json_string(run->scratch ? "stream" : "direct"));
 	json_object_set_new(o, "incremental", json_string(run->incremental));
-	set_mark(o, run);
+	if (run->scratch == NULL)
+		set_mark(o, run);
 	json_object_set_new(o, "data_directory", run->data ? json_string(run->data) : json_null());
 	json_object_set_new(o, "bytes", json_integer((json_int_t)run->b->bytes));
 }

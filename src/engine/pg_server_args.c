@@ -130,6 +130,8 @@ int pg_server_args(struct pg_server *s, const struct pg_server_params *p, struct
 	*out = (struct pg_args){0};
 	add(out, "%s/postgres", s->bin);
 	add(out, "-D%s", s->data);
+	/* What its configuration says may be where it once was, and goes before -D. */
+	add(out, "-cdata_directory=%s", s->data);
 	if (!s->lasting && scratch_args(s, p, ctx, out, e) == -1)
 		return -1;
 	if (s->lasting && p->port)

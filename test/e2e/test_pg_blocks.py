@@ -10,8 +10,6 @@ import shutil
 import struct
 import sys
 
-import pytest
-
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "servers"))
 import pg as pgs  # noqa: E402
 from conftest import need  # noqa: E402
@@ -38,13 +36,13 @@ class Db:
         self.snapshots = []
 
     def __enter__(self):
-        self.pg.pgbench("-i", "-q", "-s", "2")
+        self.pg.pgbench("-i", "-q")
         self.pg.psql("create extension amcheck")
         os.mkdir(self.pg.path("side"), 0o700)
         pgs.give(self.pg.path("side"))
         self.pg.psql(f"create tablespace side location '{self.pg.path('side')}'")
         for name in ("still", "cut", "dropped", "packed", "moved", "emptied"):
-            self.pg.psql(f"create table {name} as select i, repeat(md5(i::text), 4) as t from generate_series(1, 12000) i;"
+            self.pg.psql(f"create table {name} as select i, repeat(md5(i::text), 4) as t from generate_series(1, 8000) i;"
                          f"create index on {name} (i)")
         self.pg.psql("create table aside (n int) tablespace side; insert into aside select generate_series(1, 999)")
         self.pg.psql("create database old")
@@ -57,7 +55,7 @@ class Db:
     def backup(self, *more):
         """(the run's summary, how it knew what to read)."""
         run = self.hf("--json", "backup", "--system", "db", *more)
-        r, self.notices = run.summary, run.out + run.err
+        r, self.told = run.summary, run.out + run.err
         f = self.facts(r["snapshot"])
         self.snapshots.append((r["snapshot"], lsn(f["start_lsn"])))
         return r, f["incremental"]
@@ -67,10 +65,13 @@ class Db:
         return listed["parts"][0]["facts"]["postgresql"]
 
     def prove(self):
-        """Stop the server; no page of any snapshot is older than it should be."""
+        """
+        Stop the server; no page of the last two snapshots is older than it should be, nor then of those before: what
+        is stale stays so.
+        """
         self.pg.down()
         self.pg.process = None
-        for snapshot, start in self.snapshots:
+        for snapshot, start in self.snapshots[-2:]:
             to = os.path.join(self.hf.base, "proof")
             self.hf("-r", "main", "restore", snapshot, "--target", to)
             same, later = 0, 0
@@ -87,7 +88,7 @@ class Db:
                     high, low = struct.unpack_from("<II", now, at)
                     assert high << 32 | low > start, f"{snapshot}: {path} block {at // PAGE} is stale"
                     later += 1
-            assert same > 1000, (same, later)
+            assert same > 500, (same, later)
             shutil.rmtree(to)
 
 
@@ -112,16 +113,36 @@ def rounds():
            "update still set t = 'z' where i % 997 = 0", "vacuum freeze emptied", "alter database copied set tablespace side"]
 
 
+def quiet(db):
+    """What did not change is not read."""
+    first, how = db.backup()
+    assert how == "none"
+    db.pg.psql("checkpoint")
+    db.backup()
+    r, how = db.backup()
+    assert how == "map" and r["bytes_read"] < 3 << 20 and r["stored_bytes"] < 300 << 10, r
+    # 2 % of the rows, in few blocks of a file that has many.
+    db.pg.psql("update pgbench_accounts set abalance = abalance + 1 where aid <= 2000")
+    # Neither does it matter that every file looks changed.
+    for path, _ in relation_files(db.pg.data):
+        os.utime(path)
+    r, how = db.backup()
+    assert how == "map" and r["bytes_read"] < 6 << 20 and r["bytes"] > 40 << 20, r
+    return first
+
+
 def test_each_is_what_a_full_one_would_be(hf):
-    with Db(hf) as db:
-        first, how = db.backup()
-        assert how == "none"
+    with Db(hf, autovacuum="off") as db:
+        first = quiet(db)
+        db.pg.psql("update pgbench_accounts set abalance = 0")
+        db.pg.psql("alter system set autovacuum = on")
+        db.pg.psql("select pg_reload_conf()")
         load = db.pg.load("-c", "2", "-R", "150", "-T", "120", "-n")
         for statements in rounds():
             for s in statements:
                 db.pg.psql(s)
             r, how = db.backup()
-            assert how == "map" and r["parent"] == db.snapshots[-2][0], db.notices
+            assert how == "map" and r["parent"] == db.snapshots[-2][0], db.told
         load.terminate()
         load.wait(30)
         differential, how = db.backup("--type", "differential")
@@ -130,44 +151,25 @@ def test_each_is_what_a_full_one_would_be(hf):
             assert pg.psql("select (select count(*) from pgbench_accounts), (select count(*) from still), "
                            "(select count(*) from aside), (select sum(abalance) from pgbench_accounts) = "
                            "(select sum(bbalance) from pgbench_branches), (select count(*) from cut)"
-                           ) == "200000|12000|999|t|7000"
+                           ) == "100000|8000|999|t|7000"
             sound(pg)
             for database in ("copied", "logged"):
                 assert pg.psql("select count(*) > 300 from pg_class", database=database) == "t"
         db.prove()
 
 
-def test_what_did_not_change_is_not_read(hf):
-    with Db(hf, autovacuum="off") as db:
-        db.backup()
-        db.pg.psql("checkpoint")
-        db.backup()
-        r, how = db.backup()
-        assert how == "map" and r["bytes_read"] < 3 << 20 and r["stored_bytes"] < 300 << 10, r
-        # 2 % of the rows, in few blocks; the file of 1,600 blocks is touched.
-        db.pg.psql("update pgbench_accounts set abalance = abalance + 1 where aid <= 4000")
-        r, how = db.backup()
-        assert how == "map" and r["bytes_read"] < 8 << 20, r
-        # Neither does it matter that every file looks changed.
-        for folder, _, names in os.walk(db.pg.data):
-            for name in names:
-                if re.fullmatch("[0-9]+", name) and "/base/" in folder + "/":
-                    os.utime(os.path.join(folder, name))
-        r, how = db.backup()
-        assert how == "map" and r["bytes_read"] < 8 << 20, r
-        full, _ = db.backup("--type", "full")
-        assert full["bytes_read"] > 60 << 20
-        db.prove()
-
-
 def test_where_the_log_cannot_tell_it_is_looked_at(hf):
-    with Db(hf, wal_keep_size="0") as db:
+    with Db(hf) as db:
         db.backup()
         # A gap: the log between is neither with the server nor in the repository.
         db.pg.psql("update still set t = 'z' where i % 11 = 0")
         for _ in range(3):
             db.pg.psql("update cut set t = repeat('w', 100)")
-            db.pg.psql("checkpoint")
+            db.pg.psql("select pg_switch_wal(); checkpoint")
+        redo = db.pg.psql("select pg_walfile_name(redo_lsn) from pg_control_checkpoint()")
+        for name in os.listdir(f"{db.pg.data}/pg_wal"):
+            if len(name) == 24 and name < redo:
+                os.unlink(f"{db.pg.data}/pg_wal/{name}")
         r, how = db.backup()
         assert how == "scan" and r["outcome"] == "complete"
         # Put back to what it was before the parent, it went on in another way.
@@ -183,7 +185,7 @@ def test_where_the_log_cannot_tell_it_is_looked_at(hf):
         db.pg.run("chown", "-R", "--reference", db.pg.path("side"), db.pg.data)
         os.chmod(db.pg.data, 0o700)
         db.pg.up()
-        db.pg.psql("update moved set t = 'another way' where i < 9000")
+        db.pg.psql("update moved set t = 'another way' where i < 6000")
         db.snapshots.pop()  # of a life that there was not
         assert db.backup()[1] == "scan"
         assert db.backup()[1] == "map"
