@@ -311,3 +311,29 @@ def test_what_was_proven_is_told_and_handed_on(declared, base, place):
         assert changed != lines, i
         (base / "changed").write_bytes(b"".join(changed))
         assert not verified(base / "changed"), i
+
+
+def test_the_daemon_proves_what_has_to_be_proven_within_a_time(declared, base, place):
+    write(declared, base, place, drill=", within: 30d, budget: 1h")
+    text = (base / "h.yaml").read_text().replace("every: 7d, ", "")
+    (base / "h.yaml").write_text(text)
+    daemon = declared.start("serve", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        until = time.monotonic() + 60
+        while True:
+            runs = [r for r in declared("--json", "jobs", "--limit", "9").json("item") if r["kind"] == "drill"]
+            if runs and runs[0]["status"] not in ("queued", "running"):
+                break
+            assert time.monotonic() < until, runs
+            time.sleep(0.2)
+        assert len(runs) == 1 and runs[0]["trigger"] == "coverage" and runs[0]["status"] == "completed", runs[0].get("message")
+        assert runs[0]["verified"] == "passed"
+        system = [o for o in declared("--json", "status").json("item") if o.get("name", o.get("system")) == "www"]
+        assert not system or system[0].get("drill_age") is not None
+        # By hand it is the daemon's as well.
+        assert declared("drill", "www", "--level", "standard").out.count("verdict") == 0
+    finally:
+        daemon.send_signal(signal.SIGTERM)
+        daemon.wait(30)
+    assert declared("--json", "rpo").json("item")[0]["last_verdict"] == "passed"
+    assert left(place) == []

@@ -207,8 +207,10 @@ def test_files_and_a_server_are_two_parts_and_one_that_fails_is_listed(hf, serve
     bad = part(hf, r["snapshot"])
     assert bad["outcome"] == "failed" and "Connection refused" in bad["problems"][0]["message"] or \
         "No such file" in bad["problems"][0]["message"]
-    hf("-r", "main", "restore", "latest:/files", "--target", f"{base}/back")
-    assert "conf" in subprocess.run(["find", f"{base}/back"], stdout=subprocess.PIPE, text=True).stdout
+    hf("-r", "main", "restore", r["snapshot"], "--target", f"{base}/back", rc=3)
+    assert os.path.exists(f"{base}/back/files{base}/etc/conf") and not os.path.exists(f"{base}/back/postgresql")
+    hf("-r", "main", "restore", again["snapshot"], "--target", f"{base}/both")
+    assert os.path.exists(f"{base}/both/postgresql/PG_VERSION") and os.path.exists(f"{base}/both/files{base}/etc/conf")
 
 
 @pytest.mark.parametrize("change,rc,kind,words", [

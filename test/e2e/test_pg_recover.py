@@ -211,6 +211,15 @@ def test_a_paused_server_shows_the_moment_and_goes_on_when_told(world, place):
         wait(lambda: pg.psql("select pg_is_in_recovery()") == "f", "promotion", 60)
 
 
+def test_a_server_that_is_to_be_shut_down_there_is(world, place):
+    said = world.recover(utc(world.commits[60][1]), place, "--delta", "--start", "--action", "shutdown", "--port",
+                         str(pgs.free_port()))
+    assert said["started"] and not said["promoted"] and said["validated"]
+    assert said["steps"][-1]["result"] == "shut down in recovery"
+    assert not os.path.exists(f"{place}/postmaster.pid") and not os.path.exists(f"{place}/holdfast-wal")
+    assert "pause" in world.recover("latest", place, "--delta", "--start", "--action", "pause", rc=2)["message"]
+
+
 def test_a_delta_mends_what_differs_and_writes_little_else(world, place, rng):
     world.recover("immediate", place, "--delta")
     files = [f for f in glob.glob(f"{place}/base/*/*") if os.path.getsize(f) >= 16 * BLOCK]
