@@ -274,6 +274,35 @@ def test_a_log_with_a_hole_and_a_bad_page_fail_with_that_reason(db, base, server
     assert left(place) == []
 
 
+def test_a_database_to_a_point_and_a_killed_drill_of_it(db, base, server, place):
+    db("backup", "--system", "db")
+    o = drill(db, "--to", "immediate", "--level", "standard")
+    assert o["kind"] == "pitr" and o["recovery"]["target"] and o["rpo"]["met"] == "not_judged"
+    assert drill(db, "--to", "0/1", "--level", "standard", rc=None)["verdict"] == "failed"
+    path = base / "h.yaml"
+    path.write_text(path.read_text().replace("    checks:", '    checks:\n      - {sql: "select pg_sleep(40)", expect: x}'))
+    p = db.start("-r", "main", "drill", "db", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    until = time.monotonic() + 60
+    while not os.path.isdir(f"{place}/rooms") or not busy():
+        assert time.monotonic() < until and p.poll() is None
+        time.sleep(0.1)
+    p.kill()
+    p.wait(30)
+    until = time.monotonic() + 20
+    while busy():
+        assert time.monotonic() < until, "its server outlived it"
+        time.sleep(0.1)
+    path.write_text(path.read_text().replace('      - {sql: "select pg_sleep(40)", expect: x}', ""))
+    o = drill(db, "--level", "standard")
+    assert "killed drill" in o["steps"][0].get("note", "") and left(place) == []
+
+
+def busy():
+    """Is there a server's process that is at a query of user postgres in a drill's (no test's) server?"""
+    out = subprocess.run(["ps", "-eo", "args"], stdout=subprocess.PIPE, text=True).stdout.splitlines()
+    return any(x.startswith("postgres:") and "[local] SELECT" in x for x in out)
+
+
 # ---- What is made of it.
 
 
