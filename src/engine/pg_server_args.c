@@ -58,6 +58,8 @@ static int put_file(struct pg_server *s, const char *name, const char *text, str
 
 int pg_server_folder(struct pg_server *s, const struct pg_server_params *p, struct err *e)
 {
+	if (p->socket_dir == NULL && s->lasting)
+		return 0; /* where its configuration says */
 	if (p->socket_dir == NULL) {
 		s->socket_dir = os_scratch_new("/tmp", "hfpg", e);
 		s->own_dir = s->socket_dir != NULL;
