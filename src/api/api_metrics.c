@@ -54,6 +54,7 @@ COUNTER(get_slow, slow)
 GET(get_rpo_age, age(x->system->rpo_age_ns, v))
 GET(get_rpo_target, age(x->system->rpo_ns, v))
 GET(get_verify_age, age(x->system->verify_age_ns, v))
+GET(get_drill_age, age(x->system->drill_age_ns, v))
 GET(get_verify_target, age(x->system->verify_ns, v))
 GET(get_next, seconds(x->system->next_ns, v))
 VALUE(get_declared, x->system->declared)
@@ -102,6 +103,7 @@ static const struct metric {
     {"holdfast_system_declared", "gauge", "1: the configuration names the system.", OF_SYSTEM, get_declared},
     {"holdfast_rpo_age_seconds", "gauge", "Work that would be lost now: since the last good backup began.", OF_SYSTEM, get_rpo_age},
     {"holdfast_rpo_target_seconds", "gauge", "Work that may be lost.", OF_SYSTEM, get_rpo_target},
+    {"holdfast_drill_age_seconds", "gauge", "Since the last drill that passed began.", OF_SYSTEM, get_drill_age},
     {"holdfast_verification_age_seconds", "gauge", "Since the last good verification began.", OF_SYSTEM, get_verify_age},
     {"holdfast_verification_target_seconds", "gauge", "What that may be.", OF_SYSTEM, get_verify_target},
     {"holdfast_next_run_timestamp_seconds", "gauge", "When the next run is due.", OF_SYSTEM, get_next},

@@ -33,6 +33,7 @@ static const struct shape_field system_fields[] = {
     {"stored", SHAPE_U64, S(backup.stored), "bytes that the repository grew by"},
     {"rpo_age", SHAPE_SECONDS, S(rpo_age_ns), "seconds of work that would be lost now"},
     {"rpo_target", SHAPE_SECONDS, S(rpo_ns), "seconds that may be lost"},
+    {"drill_age", SHAPE_SECONDS, S(drill_age_ns), "seconds since the last drill that passed began"},
     {"verification_age", SHAPE_SECONDS, S(verify_age_ns), "seconds since the last good verification began"},
     {"verification_target", SHAPE_SECONDS, S(verify_ns), "what that may be"},
     {"next_run", SHAPE_TIME, S(next_ns), "when the next one is due"},

@@ -27,7 +27,7 @@ static struct survey_system *add_system(struct api_survey *s, const char *name)
 	x = &s->systems[s->nsystems++];
 	memset(x, 0, sizeof *x);
 	x->name = mem_strdup(name);
-	x->rpo_ns = x->verify_ns = x->rpo_age_ns = x->verify_age_ns = -1;
+	x->rpo_ns = x->verify_ns = x->rpo_age_ns = x->verify_age_ns = x->drill_age_ns = -1;
 	x->receiver.lag_ns = -1;
 	return x;
 }
@@ -186,6 +186,8 @@ static void judge(struct api_survey *s)
 			x->rpo_age_ns = age(s, l);
 		} else if (x != NULL && strcmp(l->kind, "verify") == 0) {
 			x->verify_age_ns = age(s, l);
+		} else if (x != NULL && strcmp(l->kind, "drill") == 0) {
+			x->drill_age_ns = age(s, l);
 		}
 	}
 	for (size_t i = 0; i < s->nsystems; i++) {

@@ -13,9 +13,9 @@
 struct survey_system {
 	char *name, *tier, *node;
 	bool declared, rpo_missed;
-	const char *state;                  /* "ok", "late", "failing", "never" */
-	int64_t rpo_ns, verify_ns, next_ns; /* -1, -1, 0: not said */
-	int64_t rpo_age_ns, verify_age_ns;  /* -1: no success yet */
+	const char *state;                               /* "ok", "late", "failing", "never" */
+	int64_t rpo_ns, verify_ns, next_ns;              /* -1, -1, 0: not said */
+	int64_t rpo_age_ns, verify_age_ns, drill_age_ns; /* -1: no success yet */
 	unsigned running, queued;
 	struct api_receiver receiver; /* state NULL: there is none; texts are ours */
 	struct run_latest backup;     /* zeroed: none yet; of all_latest */

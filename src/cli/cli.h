@@ -216,9 +216,9 @@ struct cli_options {
 	bool rules, tamper;
 	int level; /* verify, drill */
 	bool keep;
-	const char *drill_to;
 	int report_format;
 	bool records;
+	int point; /* drill: enum snapshot_strategy + 1; 0: the newest */
 	bool accept;
 	struct cli_list monitors;
 	const char *seed;

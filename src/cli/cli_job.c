@@ -41,6 +41,8 @@ const char *job_type(const struct cli *c, const char *kind)
 	static const char *const types[] = {NULL, "full", "incremental", "differential"};
 	static const char *const levels[] = {NULL, "standard", "comprehensive"};
 
+	if (strcmp(kind, "drill") == 0 && c->opt.point != 0)
+		return types[c->opt.point];
 	return strcmp(kind, "verify") == 0 || strcmp(kind, "drill") == 0 ? levels[c->opt.level]
 									 : types[c->opt.type];
 }

@@ -332,7 +332,7 @@ const struct cmd_def cmd_table[CMD_COUNT] = {
 	    {"holdfast -r offsite drill orders-db --level comprehensive",
 		"from there, with checks"},
 	    {"holdfast -r main drill www --to 1a2b3c4d --keep", "that snapshot, to look around in"},
-	    {"holdfast -r main drill orders-db --to '2026-11-21 09:41:07+01'", "to a moment"}}},
+	    {"holdfast -r main drill db --to '2026-11-21 09:41:07+01'", "to a moment"}}},
     [CMD_RPO] = {CMD_RPO, "rpo", "[SYSTEM]", "Show how much would be lost",
 	"Shows for each declared system what is promised, how old its newest recovery point is and "
 	"how old the newest that a drill has proven, how long its recovery would take by what the "
@@ -348,8 +348,7 @@ const struct cmd_def cmd_table[CMD_COUNT] = {
 	"itself, which 'evidence verify' and tools/verify-evidence check.",
 	0, 1, 2, "drill", NULL, cmd_report,
 	{{"holdfast report drill orders-db", "the last one"},
-	    {"holdfast report drill orders-db --format html --output drill.html",
-		"to be handed on"},
+	    {"holdfast report drill www --format html --output d.html", "to be handed on"},
 	    {"holdfast report drill --format oscal", "for who collects evidence"}}},
     [CMD_CONFIG] = {CMD_CONFIG, "config", "check|show|schema|migrate FILE",
 	"Check, show or convert the configuration",
@@ -404,8 +403,7 @@ const struct cmd_def cmd_table[CMD_COUNT] = {
 	{{"holdfast doctor", "all that is declared"},
 	    {"holdfast -r /srv/backup doctor", "one repository"},
 	    {"holdfast doctor --bundle support.tar.gz", "to be handed on"}}},
-    [CMD_LOG] = {CMD_LOG, "log",
-	"push FILE|get NAME DEST|list [SYSTEM]|verify [SYSTEM]|follow [SYSTEM]",
+    [CMD_LOG] = {CMD_LOG, "log", "push FILE|get NAME DEST|list|verify|follow [NAME]",
 	"Archive a database's log, and bring it back",
 	"push stores a file of PostgreSQL's log and exits with 0 when it is durable, as "
 	"archive_command wants it: archive_command = 'holdfast log push %p'. A running daemon is "

@@ -132,13 +132,13 @@ static int choose(struct drilling *x, struct err *e)
 		return e->kind == ERR_ABSENT ? none(x, e) : err_wrap(e, "drill");
 	x->p.is_newest = true;
 	x->p.snapshot = x->snapshot;
-	if (x->c->opt.drill_to != NULL) {
+	if (x->c->opt.to != NULL) {
 		struct snapshot *to = NULL;
 
-		rc = select_one(x->c->repo, x->c->opt.drill_to, &f, true, x->c->ctx, &to, &path, e);
+		rc = select_one(x->c->repo, x->c->opt.to, &f, true, x->c->ctx, &to, &path, e);
 		free(rc == 0 ? path : NULL);
 		if (rc == -1 && has_database(x->snapshot)) { /* a point in its log */
-			x->p.to = x->c->opt.drill_to;
+			x->p.to = x->c->opt.to;
 			return 0;
 		}
 		if (rc == -1)
@@ -147,6 +147,31 @@ static int choose(struct drilling *x, struct err *e)
 		snapshot_free(x->snapshot);
 		x->p.snapshot = x->snapshot = to;
 	}
+	return 0;
+}
+
+/* The newest of a kind; where there is none of it the newest is as good as any. */
+static int choose_kind(struct drilling *x, struct err *e)
+{
+	const struct select_filter f = {.system = x->p.system};
+	struct snapshot *found = NULL;
+	struct select_list list;
+
+	if (x->c->opt.point == 0)
+		return 0;
+	if (select_all(x->c->repo, &f, x->c->ctx, &list, e) == -1)
+		return -1;
+	for (size_t i = list.n; i-- > 0 && found == NULL;)
+		if ((int)list.v[i]->strategy == x->c->opt.point - 1 && select_counts(list.v[i])) {
+			found = list.v[i];
+			list.v[i] = NULL;
+		}
+	if (found != NULL) {
+		x->p.is_newest = id_eq(&found->id, &x->snapshot->id);
+		snapshot_free(x->snapshot);
+		x->p.snapshot = x->snapshot = found;
+	}
+	select_list_fini(&list);
 	return 0;
 }
 
@@ -250,7 +275,7 @@ static int drill_here(struct cli *c, struct err *e)
 	struct err lost;
 	int rc = -1;
 
-	if (fill(&x, e) == -1 || choose(&x, e) == -1)
+	if (fill(&x, e) == -1 || choose(&x, e) == -1 || choose_kind(&x, e) == -1)
 		goto out;
 	x.p.proven = x.proven = evidence_drill_proven(x.state, x.p.system, NULL);
 	progress_start(c);
@@ -279,7 +304,7 @@ out:
 
 int cmd_drill(struct cli *c, struct err *e)
 {
-	if (c->repo == NULL && (c->opt.keep || c->opt.drill_to) && !c->opt.foreground) {
+	if (c->repo == NULL && (c->opt.keep || c->opt.to) && !c->opt.foreground) {
 		err_set(e, ERR_USAGE, "drill: --to and --keep are not for the daemon");
 		return err_hint(e, "add -r REPO");
 	}

@@ -1,12 +1,13 @@
 /*
  * log follow: the receiver of a system's log, in this process.
  *
- * Its tier's first destination (or --repo) is where it has to be durable; the others get what is
- * there by copies.  With --json each event is one line, as the daemon takes them.
+ * Its tier's first destination (or --repo) is where it has to be durable; the others get whole
+ * segments after that.  With --json each event is one line, as the daemon takes them.
  */
 #include "cli/cmd_log.h"
 
 #include <malloc.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -19,13 +20,15 @@
 #include "os/os_child.h"
 #include "repo/repo.h"
 
-enum { LARGE = 8 << 20 };
+enum { LARGE = 8 << 20, FOLLOW_DESTINATIONS = 17 };
 
 struct following {
 	struct cli *c;
 	const struct world_system *system;
-	const char *repository; /* as typed, or its name */
-	struct other *other;    /* NULL: it is not open */
+	const char *names[FOLLOW_DESTINATIONS]; /* as typed, or of the tier's repositories */
+	size_t n;
+	pthread_mutex_t lock;
+	struct other *open[FOLLOW_DESTINATIONS]; /* NULL: none */
 	char *state;
 };
 
@@ -76,43 +79,56 @@ static const struct world_system *find(struct cli *c, const char *name, struct e
 	return s;
 }
 
-/* The first of its tier's destinations that backups write. */
-static const char *destination(struct cli *c, const struct world_system *s, struct err *e)
+/* Those of its tier's destinations that backups write; the first is where it has to be durable. */
+static int destinations(struct following *x, struct err *e)
 {
-	const struct world_tier *t = world_tier(c->world, s->tier);
-	const struct world_repository **v = mem_alloc(
-	    (c->world->repositories.n + 1) * sizeof(void *));
-	size_t n = world_written(c->world, t, v);
-	const char *name = n > 0 ? v[0]->item.name : NULL;
+	const struct world *w = x->c->world;
+	const struct world_tier *t = world_tier(w, x->system->tier);
+	const struct world_repository **v = mem_alloc((w->repositories.n + 1) * sizeof(void *));
+	size_t n = world_written(w, t, v);
 
+	for (size_t i = 0; i < n && x->n < FOLLOW_DESTINATIONS; i++)
+		x->names[x->n++] = v[i]->item.name;
 	free(v);
-	if (name == NULL)
-		err_set(e, ERR_USAGE, "%s: its tier %s has no destination", s->item.name, s->tier);
-	return name;
+	return x->n > 0 ? 0
+			: err_set(e, ERR_USAGE, "%s: its tier %s has no destination",
+			      x->system->item.name, x->system->tier);
 }
 
 /* ---- What op_log_follow asks of us. */
 
-static int open_repository(void *arg, struct repo **out, struct err *e)
+static int open_repository(void *arg, const char *name, struct repo **out, struct err *e)
 {
 	struct following *x = arg;
+	struct other *o = other_new(x->c);
+	size_t i = 0;
 
-	x->other = other_new(x->c);
-	if (other_open(x->c, x->repository, NULL, x->other, e) == -1) {
-		other_free(x->other);
-		x->other = NULL;
+	if (other_open(x->c, name, NULL, o, e) == -1) {
+		other_free(o);
 		return -1;
 	}
-	*out = x->other->repo;
+	*out = o->repo;
+	pthread_mutex_lock(&x->lock);
+	while (x->open[i] != NULL)
+		i++;
+	x->open[i] = o;
+	pthread_mutex_unlock(&x->lock);
 	return 0;
 }
 
 static void close_repository(void *arg, struct repo *r)
 {
 	struct following *x = arg;
+	struct other *o = NULL;
 
-	other_free(x->other);
-	x->other = NULL;
+	pthread_mutex_lock(&x->lock);
+	for (size_t i = 0; i < FOLLOW_DESTINATIONS; i++)
+		if (x->open[i] != NULL && x->open[i]->repo == r) {
+			o = x->open[i];
+			x->open[i] = NULL;
+		}
+	pthread_mutex_unlock(&x->lock);
+	other_free(o);
 }
 
 static const char *severity(enum event_level level)
@@ -189,6 +205,9 @@ static int follow(struct following *x, const struct world_source *src, struct er
 	    .spool_limit = pg->spool_limit,
 	    .slot_warn = pg->slot_warn,
 	    .once = x->c->opt.once,
+	    .first = x->names[0],
+	    .others = x->names + 1,
+	    .nothers = x->n - 1,
 	    .open = open_repository,
 	    .close = close_repository,
 	    .tell = tell,
@@ -213,7 +232,7 @@ int cmd_log_follow(struct cli *c, struct err *e)
 {
 	const char *system = c->args.n > 1 ? c->args.v[1] : c->opt.system;
 	const char *parent = getenv("HOLDFAST_RUN_PARENT");
-	struct following x = {.c = c};
+	struct following x = {.c = c, .lock = PTHREAD_MUTEX_INITIALIZER};
 	int rc;
 
 	if (parent != NULL && parent[0] != '\0' && !os_die_with_parent(atoi(parent)))
@@ -221,8 +240,9 @@ int cmd_log_follow(struct cli *c, struct err *e)
 
 	if (config_load(c, true, e) == -1 || (x.system = find(c, system, e)) == NULL)
 		return -1;
-	x.repository = c->opt.repo ? c->opt.repo : destination(c, x.system, e);
-	if (x.repository == NULL)
+	if (c->opt.repo != NULL)
+		x.names[x.n++] = c->opt.repo;
+	else if (destinations(&x, e) == -1)
 		return -1;
 	other_know_cred(c);
 	/* libpq allocates each message anew: not as pages of the system's. */

@@ -225,6 +225,7 @@ static void leave_one_behind(struct get *g)
 		return;
 	setsid();
 	to_nothing();
+	log_fetch_forked(g->fetch);
 	if (chdir("/") == 0 || true)
 		read_ahead(g);
 	_exit(0);

@@ -50,6 +50,20 @@ void log_fetch_free(struct log_fetch *f)
 	free(f);
 }
 
+void log_fetch_forked(struct log_fetch *f)
+{
+	bool local = true;
+
+	for (size_t i = 0; i < f->n; i++)
+		local = local && strncmp(repo_url(f->v[i].repo), "fs:", 3) == 0;
+	if (local)
+		return;
+	/* Not closed: nobody may say goodbye in the parent's name. */
+	f->place = NULL;
+	f->v = NULL;
+	f->n = 0;
+}
+
 uint32_t log_fetch_size(const struct log_fetch *f)
 {
 	return f->size;

@@ -27,6 +27,9 @@ void log_fetch_free(struct log_fetch *f);                           /* NULL does
 int log_fetch(struct log_fetch *f, const struct wal_file *file, struct buf *out,
     enum log_found *found, struct err *e);
 
+/* In a child of the process that opened it: what is on a wire is the parent's, and opened anew. */
+void log_fetch_forked(struct log_fetch *f);
+
 /* Of the segment fetched last: bytes of each; 0: not known. */
 uint32_t log_fetch_size(const struct log_fetch *f);
 

@@ -10,6 +10,7 @@
 #include "base/cursor.h"
 #include "base/mem.h"
 #include "config/world.h"
+#include "crypto/secret.h"
 #include "os/os.h"
 #include "source/wal_file.h"
 #include "store/store.h"
@@ -215,6 +216,42 @@ bool log_place_may(const struct log_place *p, uid_t who)
 
 /* ---- Opening. */
 
+/* In the daemon: its children need the environment as it is, and nobody sits at its terminal. */
+static int daemon_cred(const struct world_repository *named, struct cred *own, struct err *e)
+{
+	const char *file = getenv("HOLDFAST_KEY_FILE"), *password = getenv("HOLDFAST_PASSWORD");
+
+	if (file != NULL && file[0] != '\0')
+		return cred_key_file(own, file, e);
+	if (password != NULL && password[0] != '\0') {
+		own->secret = secret_copy(password);
+		own->cred = (struct repo_cred){.secret = span_str(own->secret)};
+		return 0;
+	}
+	err_set(e, ERR_USAGE, "no key and no password is declared");
+	return err_hint(e, "declare key: or password: of %s, by reference",
+	    named ? named->item.name : "the repository");
+}
+
+/* Of a place that is declared its own; else what was given, which is there once only. */
+static int find_cred(struct cli *c, const struct world_repository *named, struct cred *own,
+    const struct repo_cred **use, struct err *e)
+{
+	bool given = c->opt.repo != NULL && c->opt.repo[0] != '\0';
+
+	if (!given && named != NULL && (named->key || named->password))
+		return config_cred(named, own, e);
+	if (c->args.cmd == NULL)
+		return daemon_cred(named, own, e);
+	if (given)
+		c->named = named;
+	other_know_cred(c);
+	if (c->cred == NULL)
+		return cred_get(c, false, own, e);
+	*use = &c->cred->cred;
+	return 0;
+}
+
 /* As other_open, but without caches, and without what this machine remembers. */
 static int open_target(struct log_place *p, struct target *t, struct err *e)
 {
@@ -230,11 +267,7 @@ static int open_target(struct log_place *p, struct target *t, struct err *e)
 	t->other.ctx.sink_arg = p->c->ctx->sink_arg;
 	if (config_repository(p->c, t->word, &named, e) == -1)
 		goto out;
-	if (p->c->cred != NULL)
-		use = &p->c->cred->cred;
-	else if (named != NULL && (named->key || named->password)
-		     ? config_cred(named, &own, e) == -1
-		     : cred_get(p->c, false, &own, e) == -1)
+	if (find_cred(p->c, named, &own, &use, e) == -1)
 		goto out;
 	if (cli_place_open(
 		p->c, named ? named->url : t->word, named, false, &t->other.ctx, &s, e) == 0)

@@ -165,7 +165,8 @@ int world_check_tier_drill(const struct world *w, const struct world_tier *t, st
 {
 	const struct world_tier_drill *d = &t->drill;
 
-	if (d->every == NULL && seconds(&d->within) == 0 && (d->level || d->may_shrink > 0)) {
+	if (d->every == NULL && seconds(&d->within) == 0 && seconds(&w->drill.within) == 0 &&
+	    (d->level || d->may_shrink > 0)) {
 		node_fail(world_place(w, "tiers", t->item.name, "drill"), e,
 		    "drill: neither every nor within");
 		return err_hint(e, "drill: { every: 7d }");

@@ -195,6 +195,7 @@ static void on_timer(uv_timer_t *t)
 	daemon_changes_due(d);
 	daemon_dispatch(d);
 	daemon_watch_rpo(d, now);
+	daemon_drill_tick(d, now);
 	daemon_monitor_tick(d, now);
 	daemon_follow_tick(d);
 	daemon_watch_thaws(d);

@@ -183,6 +183,16 @@ static bool is_proof(const char *kind)
 	return strcmp(kind, "verify") == 0 || strcmp(kind, "drill") == 0;
 }
 
+/* Of a drill it may be a kind of recovery point. */
+static const char *type_option(const struct run *r)
+{
+	bool level = strcmp(r->type, "standard") == 0 || strcmp(r->type, "comprehensive") == 0;
+
+	if (!is_proof(r->kind))
+		return "--type";
+	return level ? "--level" : "--point";
+}
+
 static int spawn(struct child *c)
 {
 	const struct world_jobs *jobs = &c->d->world->jobs;
@@ -213,7 +223,7 @@ static int spawn(struct child *c)
 		argv[n++] = c->run.kind;
 	}
 	if (c->run.type != NULL) {
-		argv[n++] = is_proof(c->run.kind) ? "--level" : "--type";
+		argv[n++] = type_option(&c->run);
 		argv[n++] = c->run.type;
 	}
 	if (jobs->nice != NULL) {

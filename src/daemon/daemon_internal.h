@@ -25,6 +25,7 @@ enum {
 struct planned {
 	const struct world_system *system; /* of daemon->world */
 	struct world_times *times;
+	bool rto_at_risk;     /* told */
 	int64_t settled_s[4]; /* of backups; of verifications; of copies; of drills */
 	int64_t next_s;
 	int64_t passed_over;        /* the open run on whose account one was skipped last */
@@ -96,6 +97,7 @@ struct daemon {
 	int64_t patient_mono_s; /* until then nothing is taken from others */
 	int64_t leased_mono_s;  /* when our leases were renewed last */
 	bool unrenewed;         /* the last try failed */
+	int64_t drills_s;       /* when it was looked whether one is to be rehearsed */
 	bool leads;             /* what one daemon does for all of a catalog is ours */
 	int64_t watchdog_ms, fed_ms;
 	_Atomic bool reload;         /* somebody asked for it */
@@ -198,5 +200,12 @@ void child_stop(struct child *c);   /* SIGTERM, and SIGKILL where its hooks have
 void child_watch(struct daemon *d); /* those that take too long */
 
 int64_t daemon_now_s(const struct daemon *d);
+
+/*
+ * daemon_drill.c: one that has to be proven within some time is rehearsed; and is a recovery
+ * expected to take longer than promised?
+ */
+void daemon_drill_tick(struct daemon *d, int64_t now_s);
+int daemon_queue_drill(struct daemon *d, const struct planned *p, const char *kind, struct err *e);
 
 #endif

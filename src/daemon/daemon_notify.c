@@ -328,6 +328,8 @@ static char *key_of(const char *event, const char *system, const char *text)
 		return mem_printf("run/%s/%.*s", system ? system : "", kind_of(text), text);
 	if (strncmp(event, "config.", 7) == 0)
 		return mem_strdup("config");
+	if (strncmp(event, "rto.", 4) == 0)
+		return mem_printf("rto/%s", system);
 	if (strncmp(event, "rpo.", 4) == 0)
 		return mem_printf("rpo/%s", system);
 	if (strncmp(event, "log.", 4) == 0 && strcmp(event, "log.gap") != 0)
@@ -354,8 +356,8 @@ static char *subject_of(const char *event, const char *system, const char *text)
 
 static bool is_recovered(const char *event)
 {
-	static const char *const names[] = {"config.reloaded", "rpo.kept", "monitor.kept",
-	    "changes.watched", "log.started", "log.caught_up"};
+	static const char *const names[] = {"config.reloaded", "rpo.kept", "rto.kept",
+	    "monitor.kept", "changes.watched", "log.started", "log.caught_up"};
 
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
 		if (strcmp(event, names[i]) == 0)

@@ -208,7 +208,9 @@ static int recall(struct daemon *d, const struct world *w, struct planned *v, si
 		v[i].rpo = EVENT_INFO;
 		for (size_t j = 0; j < d->nsystems; j++)
 			if (strcmp(d->systems[j].system->item.name, v[i].system->item.name) == 0)
-				v[i].rpo = d->systems[j].rpo, v[i].held = d->systems[j].held;
+				v[i].rpo = d->systems[j].rpo,
+				v[i].rto_at_risk = d->systems[j].rto_at_risk,
+				v[i].held = d->systems[j].held;
 	}
 	return 0;
 }
@@ -396,6 +398,17 @@ static int64_t may_begin(const struct planned *p, const struct world_tier *t, in
 	int64_t start;
 
 	return schedule_start(&s, now_s, &start) && start > now_s ? start : 0;
+}
+
+/* Nobody's schedule asked for it. */
+int daemon_queue_drill(struct daemon *d, const struct planned *p, const char *kind, struct err *e)
+{
+	struct run r = {.kind = "drill", .type = kind, .trigger = "coverage"};
+	int64_t id;
+
+	if (open_run(d, p->system->item.name, "drill", &id, e) == -1)
+		return -1;
+	return id != 0 || queue(d, d->world, p, r, &id, e) != -1 ? 0 : -1;
 }
 
 int daemon_queue_changed(struct daemon *d, const char *system, struct err *e)

@@ -16,13 +16,18 @@ static bool is_away(const struct err *e)
 	       e->kind == ERR_NO_REPOSITORY || e->kind == ERR_BUSY || e->kind == ERR_COLD;
 }
 
+static bool is_level(const char *type)
+{
+	return strcmp(type, "standard") == 0 || strcmp(type, "comprehensive") == 0;
+}
+
 static int drill_from(struct job *j, const char *repository, struct err *e)
 {
 	const char *words[8] = {"-r", repository, "drill"};
 	size_t n = 3;
 
 	if (j->p->type != NULL) {
-		words[n++] = "--level";
+		words[n++] = is_level(j->p->type) ? "--level" : "--point";
 		words[n++] = j->p->type;
 	}
 	words[n] = j->p->system->item.name;

@@ -378,6 +378,8 @@ int drill_compare_pg(struct drill *d, struct err *e)
 		d->quiet = d->kept_lsn <= noted;
 		compare_databases(d, was, is);
 		compare_roles(d, was, is);
+		drill_leave(
+		    &d->score, DRILL_SETTINGS, "the server of a drill has settings of its own");
 		json_object_set(d->facts, "postgresql", is);
 	}
 	json_decref(was);

@@ -8,6 +8,7 @@
 #include "base/calendar.h"
 #include "base/id.h"
 #include "base/mem.h"
+#include "catalog/drill_plan.h"
 #include "catalog/evidence_statement.h"
 #include "os/os.h"
 
@@ -110,17 +111,7 @@ static double of(const json_t *o, const char *name)
 
 double drill_predict(const json_t *record, uint64_t bytes, uint64_t log_bytes)
 {
-	const json_t *m = json_object_get(record, "measured");
-	double before = of(m, "bytes"), log_before = of(m, "log_bytes");
-	double restore = of(m, "restore_seconds"), start = of(m, "start_seconds");
-
-	if (m == NULL || restore + start <= 0)
-		return 0;
-	if (before > 0)
-		restore *= (double)bytes / before;
-	if (log_before > 0 && log_bytes > 0)
-		start *= (double)log_bytes / log_before;
-	return of(m, "fixed_seconds") + restore + start;
+	return drill_plan_expect(record, bytes, log_bytes);
 }
 
 /* ---- What was found, as much as a record holds. */

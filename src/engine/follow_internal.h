@@ -4,6 +4,7 @@
 
 #include "db/pg_wal_stream.h"
 #include "engine/follow_lag.h"
+#include "engine/follow_mirror.h"
 #include "engine/follow_put.h"
 #include "engine/follow_repo.h"
 #include "engine/op_log_follow.h"
@@ -22,6 +23,7 @@ struct follow {
 	unsigned users;
 	bool reopen; /* it failed: by a new opening, perhaps not */
 	struct follow_put *put;
+	struct follow_mirror *mirror; /* NULL: there are no others */
 
 	struct pg *g, *q; /* for replication; for questions, or NULL */
 	struct pg_wal_system server;

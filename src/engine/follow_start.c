@@ -282,6 +282,11 @@ int follow_start(struct follow *f, struct err *e)
 		    "replication slot %s was gone, and was made anew", f->p->slot);
 	if (!f->begun && begin(f, e) == -1)
 		return -1;
+	if (f->put == NULL &&
+	    follow_put_start(&f->shared, f->spool, follow_store_put, f, &f->put, e) == -1)
+		return -1;
+	if (f->mirror == NULL && follow_mirror_start(f->p, f->spool, &f->mirror, e) == -1)
+		return -1;
 	if (f->server.timeline < f->timeline)
 		return err_set(e, ERR_FAILED,
 		    "the server is on timeline %" PRIu32 ", but %" PRIu32 " was received already",
@@ -349,6 +354,12 @@ static int covered(struct follow *f, uint64_t *to, struct err *e)
 	return rc;
 }
 
+static int empty_spool(struct follow *f, struct err *e)
+{
+	follow_mirror_give_up(f->mirror, true);
+	return follow_spool_empty(f->spool, e);
+}
+
 int follow_pass_gap(struct follow *f, struct err *e)
 {
 	char a[PG_WAL_LSN_TEXT], b[PG_WAL_LSN_TEXT];
@@ -362,9 +373,8 @@ int follow_pass_gap(struct follow *f, struct err *e)
 		    "the server has no WAL from %s on any more, but it is in the repository up to "
 		    "%s",
 		    pg_wal_lsn(f->at, a), pg_wal_lsn(to, b));
-		return follow_spool_empty(f->spool, e) == -1
-			   ? -1
-			   : begin_at(f, (struct place){f->timeline, to}, e);
+		return empty_spool(f, e) == -1 ? -1
+					       : begin_at(f, (struct place){f->timeline, to}, e);
 	}
 	if (mend_slot(f, e) == -1 || kept_from(f, &from, e) == -1)
 		return -1;
@@ -381,5 +391,5 @@ int follow_pass_gap(struct follow *f, struct err *e)
 	    "is "
 	    "needed to recover to a time after it",
 	    pg_wal_lsn(to, a), pg_wal_lsn(from.lsn, b));
-	return follow_spool_empty(f->spool, e) == -1 ? -1 : begin_at(f, from, e);
+	return empty_spool(f, e) == -1 ? -1 : begin_at(f, from, e);
 }

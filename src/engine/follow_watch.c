@@ -96,6 +96,23 @@ static void look_at_slot(struct follow *f, int64_t now_ns)
 
 /* ---- What is let go. */
 
+static int drop(struct follow *f, const struct follow_job *j, struct err *e)
+{
+	return follow_spool_drop(f->spool, j->timeline, j->segment, j->what == FOLLOW_HISTORY, e);
+}
+
+static int let_go_mirrored(struct follow *f, struct err *e)
+{
+	struct follow_job j;
+
+	while (follow_mirror_taken(f->mirror, &j))
+		if (drop(f, &j, e) == -1)
+			return -1;
+	if (follow_spool_bytes(f->spool) > spool_limit(f) / 2)
+		follow_mirror_give_up(f->mirror, false);
+	return 0;
+}
+
 static int let_go(struct follow *f, struct err *e)
 {
 	for (;;) {
@@ -106,10 +123,11 @@ static int let_go(struct follow *f, struct err *e)
 		some = follow_queue_pop(&f->shared.queue, &j);
 		pthread_mutex_unlock(&f->shared.lock);
 		if (!some)
-			return 0;
+			return let_go_mirrored(f, e);
 		f->st.segments += j.what == FOLLOW_WHOLE;
-		if (follow_spool_drop(
-			f->spool, j.timeline, j.segment, j.what == FOLLOW_HISTORY, e) == -1)
+		if (f->mirror != NULL)
+			follow_mirror_add(f->mirror, &j);
+		else if (drop(f, &j, e) == -1)
 			return -1;
 	}
 }

@@ -39,7 +39,8 @@ struct instant_seen {
 	char root[256];
 };
 int instant_look(const char *target, struct instant_seen *out, struct err *e);
-/* Where its files are meanwhile; new text. */
+/* TARGET.holdfast, and where the files are meanwhile; new text. */
+char *instant_work(const char *target);
 char *instant_data(const char *target);
 
 /*

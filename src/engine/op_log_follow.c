@@ -43,9 +43,6 @@ static int one_connection(struct follow *f, struct err *e)
 {
 	if (connect_to(f, e) == -1 || follow_start(f, e) == -1)
 		return -1;
-	if (f->put == NULL &&
-	    follow_put_start(&f->shared, f->spool, follow_store_put, f, &f->put, e) == -1)
-		return -1;
 	return follow_stream(f, e);
 }
 
@@ -140,6 +137,7 @@ int op_log_follow(const struct follow_params *p, struct ctx *ctx, struct err *e)
 	pthread_mutex_init(&f->repo_lock, NULL);
 	rc = follow_on(f, e);
 	follow_put_stop(f->put);
+	follow_mirror_stop(f->mirror);
 	follow_store_close(f);
 	pthread_mutex_destroy(&f->repo_lock);
 	f->quiet_ns = follow_now();

@@ -22,7 +22,7 @@
  * It ends when ctx is cancelled (0), or with what cannot pass: a slot that cannot be, a spool of
  * another database, missing rights at the first connection.  All else is tried again.
  *
- * Threads: one call; it runs its own.
+ * Threads: one call; it runs its own, which call open and close, too.
  */
 #ifndef HF_ENGINE_OP_LOG_FOLLOW_H
 #define HF_ENGINE_OP_LOG_FOLLOW_H
@@ -40,15 +40,19 @@ struct follow_params {
 	bool synchronous;
 	int64_t synchronous_wait_ns; /* 0: for ever */
 	int64_t every_ns;            /* 0: 2 s */
+	const char *first;           /* the destination where it has to be durable */
+	const char *const *others;   /* those that get it after that */
+	size_t nothers;              /* at most 16 */
 	const char *spool;           /* its folder */
 	uint64_t spool_limit;        /* 0: 4 GiB */
 	uint64_t slot_warn;          /* 0: 1 GiB */
 	bool once;                   /* ends when all that the server has now is stored */
-	/* The repository, opened for writing; again after it could not be reached. */
-	int (*open)(void *arg, struct repo **out, struct err *e);
+	/* A destination, opened for writing, by its name; again after it could not be reached. */
+	int (*open)(void *arg, const char *name, struct repo **out, struct err *e);
 	void (*close)(void *arg, struct repo *r);
 	/* "log.gap"; one line */
-	void (*tell)(void *arg, const char *event, enum event_level level, const char *text);
+	void (*tell)(void *arg, /* by any thread */
+	    const char *event, enum event_level level, const char *text);
 	void (*state)(void *arg, const struct follow_state *s); /* every second, and on changes */
 	void *arg;
 };

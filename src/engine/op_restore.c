@@ -386,7 +386,7 @@ static void restore_free(struct restore *rs)
 	free(rs);
 }
 
-int op_restore(struct repo *r, const struct restore_params *p, struct ctx *ctx,
+int restore_tree(struct repo *r, const struct restore_params *p, struct ctx *ctx,
     struct restore_result *out, struct err *e)
 {
 	struct restore *rs = mem_zalloc(sizeof *rs);

@@ -2,7 +2,8 @@
  * op_restore: write a snapshot, or a part of it, below a folder.
  *
  * Absolute paths are kept below the target; with a path, that directory's
- * content (or that one file) goes right into it.  What cannot be restored is
+ * content (or that one file) goes right into it; all of a snapshot of several parts goes into a
+ * folder for each.  What cannot be restored is
  * told to the sink, counted, and the rest is restored (exit 3; 20 if it was
  * damage).
  *

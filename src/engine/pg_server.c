@@ -53,7 +53,8 @@ static int open_log(struct pg_server *s, const char *path, int *fd, struct err *
 {
 	struct stat st;
 
-	s->log = path ? mem_strdup(path) : mem_printf("%s/server.log", s->socket_dir);
+	s->log = path ? mem_strdup(path)
+		      : mem_printf("%s/server.log", s->socket_dir ? s->socket_dir : s->data);
 	*fd = os_open(s->log, O_WRONLY | O_CREAT | O_APPEND, 0600);
 	if (*fd == -1 || os_fstat(*fd, &st) == -1 ||
 	    (s->as_user && fchown(*fd, s->uid, s->gid) == -1))

@@ -37,10 +37,11 @@ enum pg_server_phase {
 
 struct pg_server_params {
 	const char *data;
-	const char *bin;             /* folder of its programs; NULL: found (pg_binaries.h) */
-	const char *socket_dir;      /* NULL: a new one in /tmp, removed with the server */
-	const char *user;            /* NULL: owner of data; matters to root only */
-	unsigned port;               /* 0: 5432; names the socket, and is TCP's where that is had */
+	const char *bin;        /* folder of its programs; NULL: found (pg_binaries.h) */
+	const char *socket_dir; /* NULL: a new one in /tmp, removed with the server; of a lasting
+				   one as its configuration says */
+	const char *user;       /* NULL: owner of data; matters to root only */
+	unsigned port;          /* 0: 5432; names the socket, and is TCP's where that is had */
 	const char *const *settings; /* "name=value" each, over all other settings */
 	size_t nsettings;
 	bool lasting;
@@ -71,6 +72,7 @@ int pg_server_wait(struct pg_server *s, enum pg_server_phase wait, int64_t timeo
 
 /* Where to connect: texts live as long as the server; user and database are "postgres". */
 void pg_server_target(const struct pg_server *s, struct pg_target *out);
+/* NULL of a lasting one that has its own: pg_server_where. */
 const char *pg_server_socket_dir(const struct pg_server *s);
 const char *pg_server_bin(const struct pg_server *s); /* folder of its programs */
 unsigned pg_server_port(const struct pg_server *s);

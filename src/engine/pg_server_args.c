@@ -58,6 +58,8 @@ static int put_file(struct pg_server *s, const char *name, const char *text, str
 
 int pg_server_folder(struct pg_server *s, const struct pg_server_params *p, struct err *e)
 {
+	if (p->socket_dir == NULL && s->lasting)
+		return 0; /* where its configuration says */
 	if (p->socket_dir == NULL) {
 		s->socket_dir = os_scratch_new("/tmp", "hfpg", e);
 		s->own_dir = s->socket_dir != NULL;
@@ -130,6 +132,8 @@ int pg_server_args(struct pg_server *s, const struct pg_server_params *p, struct
 	*out = (struct pg_args){0};
 	add(out, "%s/postgres", s->bin);
 	add(out, "-D%s", s->data);
+	/* What its configuration says may be where it once was, and goes before -D. */
+	add(out, "-cdata_directory=%s", s->data);
 	if (!s->lasting && scratch_args(s, p, ctx, out, e) == -1)
 		return -1;
 	if (s->lasting && p->port)

@@ -2,6 +2,7 @@
  * prune_logs: see prune_internal.h.  Stretches of logs are in no index and no mark: heads of
  * snapshots say what they need, and retention what is kept besides.
  *
+ * A snapshot that cannot be read has stopped prune before this, or holds its domain.
  * What is younger than the grace stays: a backup at work has put it, whose snapshot is to come.
  */
 #include <stdio.h>
@@ -200,14 +201,8 @@ static int prune_stream(struct pruning *x, struct stretch *v, size_t n, struct e
 
 int prune_logs(struct prune *pr, struct err *e)
 {
-	const struct snapshot_list *all = &pr->snapshots;
 	struct pruning x = {.pr = pr};
-	int rc = 0;
-
-	/* What nobody can read may need any log. */
-	if (all->damaged > 0 || all->nriddles > 0 || all->foreign > 0 || all->later > 0)
-		return 0;
-	rc = log_each(pr->repo, take, &x, e);
+	int rc = log_each(pr->repo, take, &x, e);
 	if (rc == 0 && x.n > 1)
 		qsort(x.v, x.n, sizeof *x.v, by_place);
 	for (size_t i = 0, k; rc == 0 && i < x.n; i = k) {

@@ -29,8 +29,9 @@ struct recovering {
 	struct ctx *ctx;
 	struct recover_result *out;
 	struct recover_plan pl;
-	char *data; /* absolute */
-	char *bin;  /* of the programs, or NULL */
+	char *data;         /* absolute */
+	char *bin;          /* of the programs, or NULL */
+	const char *config; /* the server's configuration, where it stands outside; or NULL */
 	struct recover_space *spaces;
 	size_t nspaces;
 	bool as_user; /* files belong to: */

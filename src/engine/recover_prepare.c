@@ -222,6 +222,27 @@ static int check_space(struct recovering *g, struct err *e)
 	return -1;
 }
 
+/* ---- Configuration. */
+
+/* Distributions keep it elsewhere: then it has to be here before the server can be started. */
+static int check_config(struct recovering *g, struct err *e)
+{
+	const json_t *settings = json_object_get(g->pl.facts, "settings");
+	const char *file = recover_fact_text(settings, "config_file");
+	const char *data = recover_fact_text(g->pl.facts, "data_directory");
+	size_t n = data ? strlen(data) : 0;
+
+	if (!g->p->start || g->p->start_command != NULL || file == NULL || n == 0 ||
+	    (strncmp(file, data, n) == 0 && file[n] == '/'))
+		return 0;
+	g->config = file;
+	if (access(file, R_OK) == 0)
+		return 0;
+	err_set(e, ERR_ABSENT, "its server's configuration was %s, which is not here", file);
+	return err_hint(e, "bring it back first, or recover without --start and put one into the "
+			   "target");
+}
+
 /* ---- All of it. */
 
 int recover_prepare(struct recovering *g, struct err *e)
@@ -234,7 +255,8 @@ int recover_prepare(struct recovering *g, struct err *e)
 		g->bin = pg_binaries_find(major, g->p->server.bin, must ? e : &why);
 	if (major > 0 && g->bin == NULL && must)
 		return -1;
-	if (check_target(g, e) == -1 || check_space_folders(g, e) == -1 || check_space(g, e) == -1)
+	if (check_config(g, e) == -1 || check_target(g, e) == -1 ||
+	    check_space_folders(g, e) == -1 || check_space(g, e) == -1)
 		return -1;
 	recover_say(g, "%s, %zu segments of the log%s", g->bin ? g->bin : "no programs of it here",
 	    g->pl.reach.n, g->p->delta ? ", delta" : "");

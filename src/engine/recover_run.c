@@ -116,9 +116,17 @@ static int wait_replay(struct recovering *g, struct err *e)
 static int start_server(struct recovering *g, struct err *e)
 {
 	struct pg_server_params p = g->p->server;
-	char *log = NULL;
+	char *log = NULL, *config = NULL;
+	/* What it wrote its number to is the old one's. */
+	const char *settings[] = {NULL, "external_pid_file="};
+	const char *was = recover_fact_text(g->pl.facts, "data_directory");
 	int rc;
 
+	if (g->config != NULL && p.nsettings == 0) {
+		settings[0] = config = mem_printf("config_file=%s", g->config);
+		p.settings = settings;
+		p.nsettings = was != NULL && strcmp(was, g->data) == 0 ? 1 : 2;
+	}
 	p.data = g->data;
 	p.bin = g->bin;
 	p.lasting = !g->p->scratch;
@@ -127,6 +135,7 @@ static int start_server(struct recovering *g, struct err *e)
 		p.log = log = mem_printf("%s/holdfast-recover.log", g->data);
 	rc = pg_server_start(&p, g->ctx, &g->server, e);
 	free(log);
+	free(config);
 	return rc;
 }
 

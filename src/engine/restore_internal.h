@@ -1,6 +1,7 @@
 /*
  * restore_internal: what the files of op_restore share.
  *
+ *   restore_parts.c  several parts, one after the other
  *   op_restore.c     the walk in tree order: what goes where
  *   restore_data.c   windows of segments: frames are read in pack order, each
  *                    once, by workers that write the blobs into files
@@ -117,6 +118,9 @@ void restore_fail(struct restore *rs, const struct err *e);
 /* One entry cannot be restored: tell and count. */
 void restore_problem(struct restore *rs, const char *path, const struct err *e);
 
+/* op_restore.c: what lies at one path of one part. */
+int restore_tree(struct repo *r, const struct restore_params *p, struct ctx *ctx,
+    struct restore_result *out, struct err *e);
 /* op_restore.c: is it asked for?  *inside: below something that --include matched. */
 bool restore_wanted(struct restore *rs, const char *path, bool is_dir, bool *inside);
 

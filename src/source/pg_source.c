@@ -215,6 +215,10 @@ static struct source_dir *pg_enter(
 	if (d->emptied)
 		return &d->base;
 	d->fd = os_openat(parent->fd, name, O_RDONLY | O_DIRECTORY | follow, 0);
+	if (d->fd == -1 && errno == ENOENT) {
+		d->emptied = true; /* a database that was dropped: WAL has that, too */
+		return &d->base;
+	}
 	if (d->fd == -1 || os_fstat(d->fd, &sb) == -1)
 		err_sys(e, "%s: open", d->base.path);
 	else if (sb.st_ino != st->ino || sb.st_dev != st->dev)

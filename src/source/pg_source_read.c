@@ -40,8 +40,10 @@ static int open_file(struct pg_reader *r, struct source_dir *d, const char *name
 	r->fd = os_openat(((struct pg_dir *)d)->fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
 	if (r->fd == -1 || os_fstat(r->fd, &sb) == -1)
 		return err_sys(e, "%s: open", r->path);
-	if (!S_ISREG(sb.st_mode) || sb.st_ino != want->ino || sb.st_dev != want->dev)
+	if (!S_ISREG(sb.st_mode))
 		return err_set(e, ERR_ABSENT, "%s: replaced meanwhile", r->path);
+	/* Some are replaced by renaming: a map of relations, settings.  The new one will do. */
+	r->base.again = sb.st_ino != want->ino || sb.st_dev != want->dev;
 	/* What it is told to be stays what the walk saw: it is by this that the next run compares.
 	 */
 	r->base.st.size = r->end = (uint64_t)sb.st_size;

@@ -274,6 +274,35 @@ def test_a_log_with_a_hole_and_a_bad_page_fail_with_that_reason(db, base, server
     assert left(place) == []
 
 
+def test_a_database_to_a_point_and_a_killed_drill_of_it(db, base, server, place):
+    db("backup", "--system", "db")
+    o = drill(db, "--to", "immediate", "--level", "standard")
+    assert o["kind"] == "pitr" and o["recovery"]["target"] and o["rpo"]["met"] == "not_judged"
+    assert drill(db, "--to", "0/1", "--level", "standard", rc=None)["verdict"] == "failed"
+    path = base / "h.yaml"
+    path.write_text(path.read_text().replace("    checks:", '    checks:\n      - {sql: "select pg_sleep(40)", expect: x}'))
+    p = db.start("-r", "main", "drill", "db", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    until = time.monotonic() + 60
+    while not os.path.isdir(f"{place}/rooms") or not busy():
+        assert time.monotonic() < until and p.poll() is None
+        time.sleep(0.1)
+    p.kill()
+    p.wait(30)
+    until = time.monotonic() + 20
+    while busy():
+        assert time.monotonic() < until, "its server outlived it"
+        time.sleep(0.1)
+    path.write_text(path.read_text().replace('      - {sql: "select pg_sleep(40)", expect: x}', ""))
+    o = drill(db, "--level", "standard")
+    assert "killed drill" in o["steps"][0].get("note", "") and left(place) == []
+
+
+def busy():
+    """Is there a server's process that is at a query of user postgres in a drill's (no test's) server?"""
+    out = subprocess.run(["ps", "-eo", "args"], stdout=subprocess.PIPE, text=True).stdout.splitlines()
+    return any(x.startswith("postgres:") and "[local] SELECT" in x for x in out)
+
+
 # ---- What is made of it.
 
 
@@ -311,3 +340,29 @@ def test_what_was_proven_is_told_and_handed_on(declared, base, place):
         assert changed != lines, i
         (base / "changed").write_bytes(b"".join(changed))
         assert not verified(base / "changed"), i
+
+
+def test_the_daemon_proves_what_has_to_be_proven_within_a_time(declared, base, place):
+    write(declared, base, place, drill=", within: 30d, budget: 1h")
+    text = (base / "h.yaml").read_text().replace("every: 7d, ", "")
+    (base / "h.yaml").write_text(text)
+    daemon = declared.start("serve", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        until = time.monotonic() + 60
+        while True:
+            runs = [r for r in declared("--json", "jobs", "--limit", "9").json("item") if r["kind"] == "drill"]
+            if runs and runs[0]["status"] not in ("queued", "running"):
+                break
+            assert time.monotonic() < until, runs
+            time.sleep(0.2)
+        assert len(runs) == 1 and runs[0]["trigger"] == "coverage" and runs[0]["status"] == "completed", runs[0].get("message")
+        assert runs[0]["verified"] == "passed"
+        system = [o for o in declared("--json", "status").json("item") if o.get("name", o.get("system")) == "www"]
+        assert not system or system[0].get("drill_age") is not None
+        # By hand it is the daemon's as well.
+        assert declared("drill", "www", "--level", "standard").out.count("verdict") == 0
+    finally:
+        daemon.send_signal(signal.SIGTERM)
+        daemon.wait(30)
+    assert declared("--json", "rpo").json("item")[0]["last_verdict"] == "passed"
+    assert left(place) == []

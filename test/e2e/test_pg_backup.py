@@ -62,8 +62,8 @@ def facts(hf, snapshot):
     return part(hf, snapshot)["facts"]["postgresql"]
 
 
-def restored(hf, server, snapshot="latest", standby=False):
-    """A server on what came back, with the WAL of the server it came from."""
+def restored(hf, server, snapshot="latest"):
+    """A server on what came back, with the WAL that its backup brought and nothing else."""
     other = pgs.Pg(version=int(server.bin.split("/")[-2]), auto=False)
     hf("-r", "main", "restore", snapshot, "--target", other.data)
     os.chmod(other.data, 0o700)
@@ -71,9 +71,14 @@ def restored(hf, server, snapshot="latest", standby=False):
         os.rename(f"{other.data}/pg_tblspc/{oid}", f"{other.folder}/{oid}")
         with open(f"{other.data}/tablespace_map", "w") as f:
             f.write(f"{oid} {other.folder}/{oid}\n")
-    for name in os.listdir(f"{server.data}/pg_wal"):
-        if len(name) == 24:
-            shutil.copy2(f"{server.data}/pg_wal/{name}", f"{other.data}/pg_wal/{name}")
+    with open(f"{other.data}/backup_label") as f:
+        name = f.read().split("(file ")[1][:24]
+    at = int(name[8:16], 16) * 256 + int(name[16:], 16)
+    while True:
+        name = "%s%08X%08X" % (name[:8], at // 256, at % 256)
+        if hf("log", "get", "--system", "db", name, f"{other.data}/pg_wal/{name}", rc=None).rc != 0:
+            break
+        at += 1
     subprocess.run(["chown", "-R", "--reference", server.data, other.folder], check=True)
     if os.path.exists(f"{other.data}/standby.signal"):
         os.unlink(f"{other.data}/standby.signal")
@@ -93,19 +98,24 @@ def sound(pg):
 
 def test_backups_under_load_come_back_as_a_server_that_starts(db, server):
     load = server.load("-c", "2", "-T", "60", "-n")
+    churn = subprocess.Popen(["sh", "-c", f"while :; do {server.bin}/psql -X -q -h {server.folder} -p {server.port} "
+                              "-U postgres -d postgres -c 'create database coming strategy file_copy' "
+                              "-c 'create table coming as select generate_series(1, 9999) n' -c 'drop table coming' "
+                              "-c 'drop database coming' -c 'vacuum full pg_depend' "
+                              "-c \"alter system set work_mem = '5MB'\"; done"], env=server.env)
     try:
         first = backup(db)
         second = backup(db)
     finally:
-        load.terminate()
-        load.wait(30)
+        for p in (churn, load):
+            p.terminate()
+            p.wait(30)
     assert first["outcome"] == second["outcome"] == "complete"
     assert second["files_unchanged"] > 900 and second["parent"] == first["snapshot"]
-    for snapshot in (first["snapshot"], second["snapshot"]):
-        with restored(db, server, snapshot) as pg:
-            assert counts(pg) == "200000|999|t|t"
-            assert pg.psql("select count(*) from gone") == "0"
-            sound(pg)
+    with restored(db, server, second["snapshot"]) as pg:
+        assert counts(pg) == "200000|999|t|t"
+        assert pg.psql("select count(*) from gone") == "0"
+        sound(pg)
     db("-r", "main", "check", "--read-data")
 
 
@@ -197,8 +207,10 @@ def test_files_and_a_server_are_two_parts_and_one_that_fails_is_listed(hf, serve
     bad = part(hf, r["snapshot"])
     assert bad["outcome"] == "failed" and "Connection refused" in bad["problems"][0]["message"] or \
         "No such file" in bad["problems"][0]["message"]
-    hf("-r", "main", "restore", "latest:/files", "--target", f"{base}/back")
-    assert "conf" in subprocess.run(["find", f"{base}/back"], stdout=subprocess.PIPE, text=True).stdout
+    hf("-r", "main", "restore", r["snapshot"], "--target", f"{base}/back", rc=3)
+    assert os.path.exists(f"{base}/back/files{base}/etc/conf") and not os.path.exists(f"{base}/back/postgresql")
+    hf("-r", "main", "restore", again["snapshot"], "--target", f"{base}/both")
+    assert os.path.exists(f"{base}/both/postgresql/PG_VERSION") and os.path.exists(f"{base}/both/files{base}/etc/conf")
 
 
 @pytest.mark.parametrize("change,rc,kind,words", [

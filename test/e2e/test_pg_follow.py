@@ -30,14 +30,21 @@ class Follow:
         self.hf.env["HOLDFAST_CONFIG"] = f"{self.base}/h.yaml"
         self.hf("-r", self.main, "init", "--new-key-file", f"{self.base}/main.key")
         self.receiver = self.daemon = None
+        self.others = ""
 
-    def config(self, more="", **receive):
+    def config(self, source=None, **receive):
         keys = ", ".join(f"{k}: {v}" for k, v in {"enabled": "yes", "every": "1s", **receive}.items())
-        source = self.pg.source(receive="{" + keys + "}")
+        source = self.pg.source(receive="{" + keys + "}", **(source or {}))
         with open(f"{self.base}/h.yaml", "w", encoding="utf-8") as f:
             f.write(f"repositories:\n  main: {{url: {self.main}, key: \"file:{self.base}/main.key\"}}\n"
-                    "tiers:\n  gold: {destinations: main, strategy: continuous}\n"
-                    f"systems:\n  orders: {{tier: gold, sources: [{{postgresql: {source}}}]}}\n{more}")
+                    f"{self.others}tiers:\n  gold: {{strategy: continuous, destinations: "
+                    f"[main{', second' if self.others else ''}]}}\n"
+                    f"systems:\n  orders: {{tier: gold, sources: [{{postgresql: {source}}}]}}\n")
+
+    def second(self):
+        """A second destination, from now on."""
+        self.hf("-r", f"{self.base}/second", "init", "--new-key-file", f"{self.base}/second.key")
+        self.others = f"  second: {{url: {self.base}/second, key: \"file:{self.base}/second.key\"}}\n"
 
     def state(self):
         found = glob.glob(f"{self.base}/**/receivers/orders.postgresql.json", recursive=True)
@@ -70,10 +77,10 @@ class Follow:
         """All before it is durable in the repository."""
         self.until(lambda: position(self.state()["durable"]) >= position(lsn))
 
-    def ranges(self):
+    def ranges(self, where="main"):
         """{timeline: [(start, end)]} of what the repository holds, from the names of its objects."""
         out = {}
-        for path in glob.glob(f"{self.main}/logs/*/*/*"):
+        for path in glob.glob(f"{self.base}/{where}/logs/*/*/*"):
             m = re.fullmatch(r".*/logs/[0-9a-f]{32}/([0-9a-f]{8})/([0-9a-f]{16})-([0-9a-f]{16})\.[0-9a-f]{64}", path)
             if m:
                 out.setdefault(int(m[1], 16), []).append((int(m[2], 16), int(m[3], 16)))
@@ -127,6 +134,7 @@ def follow():
 def test_what_streams_is_whole_whoever_is_killed_and_the_repository_away_for_a_while(follow, rng):
     """Under load: kill -9 of the receiver, and its repository is moved away; then all of it is there."""
     f = follow
+    f.second()
     f.config()
     with open(f"{f.base}/serve.log", "ab") as log:
         f.daemon = f.hf.start("serve", stdout=subprocess.DEVNULL, stderr=log)
@@ -140,14 +148,11 @@ def test_what_streams_is_whole_whoever_is_killed_and_the_repository_away_for_a_w
         except ProcessLookupError:
             pass
         f.until(lambda: f.state()["pid"] != pid and f.state()["state"] == "streaming")
-    os.rename(f"{f.main}/logs", f"{f.base}/away")
-    with open(f"{f.main}/logs", "w", encoding="utf-8"):
-        pass  # nothing can be put
+    away(f)
     f.until(lambda: f.state()["state"] == "spooling")
     before = position(f.state()["received"])
     f.until(lambda: position(f.state()["received"]) > before + SEGMENT)  # it goes on, into the spool
-    os.unlink(f"{f.main}/logs")
-    os.rename(f"{f.base}/away", f"{f.main}/logs")
+    back(f)
     load.kill()
     ended(f.pg, load)
     lsn = f.pg.lsn()
@@ -155,10 +160,18 @@ def test_what_streams_is_whole_whoever_is_killed_and_the_repository_away_for_a_w
     with open(f"{f.base}/serve.log", encoding="utf-8") as log:
         assert "log.gap" not in log.read()
     assert f.holes() == []
+    # The second destination has all whole segments since the receiver was begun last; before that a backup may have
+    # brought some to the first alone.
+    with open(f"{f.base}/serve.log", encoding="utf-8") as log:
+        since = position(re.findall(r"WAL is received from ([0-9A-F/]+) ", log.read())[-1])
+    whole = [r for r in f.ranges()[1] if r[1] - r[0] == SEGMENT and r[0] >= since]
+    assert whole
+    f.until(lambda: set(whole) <= set(f.ranges("second").get(1, [])))
     r = f.hf("--json", "status").summary["systems"][0]
     assert (r["receiver"], r["log_gaps"], r["rpo_age"] < 30) == ("streaming", 0, True), r
     f.daemon.send_signal(signal.SIGTERM)
     assert f.daemon.wait(30) == 0
+    f.others = ""
     # Bytes are the server's.
     names = [n for n in os.listdir(f"{f.pg.data}/pg_wal") if re.fullmatch("[0-9A-F]{24}", n)]
     some = sorted(n for n in names if int(n[16:], 16) < position(lsn) // SEGMENT)
@@ -237,10 +250,11 @@ def blow(f, rng, first, receiver_too):
     client = Client(f.pg, first)
     client.start()
     time.sleep(0.3 + rng.random() * 0.7)
+    if receiver_too:  # before the server's end: what it had not put yet is nowhere
+        f.receiver.kill()
     f.pg.kill()
     shutil.rmtree(f.pg.data)
     if receiver_too:
-        f.receiver.kill()
         f.receiver.wait()
     client.join(30)
     ended(f.pg, load)
@@ -265,7 +279,7 @@ def lose(f, rng, n):
     f.stored(f.pg.lsn())
     f.stop()
     for i in range(n):
-        client = blow(f, rng, first, receiver_too=rng.random() < 0.5)
+        client = blow(f, rng, first, receiver_too=i % 3 != 2)
         recover(f, begin, i + 1)
         there = {int(x) for x in f.pg.psql("select n from acked").split()}
         lost = [x for x in client.acked if x not in there]
@@ -317,3 +331,63 @@ def test_a_slot_that_is_gone_leaves_a_gap_that_is_told_and_a_new_base(follow):
     assert told["severity"] == "critical" and "base backup" in told["text"]
     waits = f.hf("--json", "jobs").out
     assert '"kind":"backup"' in waits, waits
+
+
+def away(f):
+    """Nothing can be put into the repository."""
+    os.rename(f"{f.main}/logs", f"{f.base}/away")
+    with open(f"{f.main}/logs", "w", encoding="utf-8"):
+        pass
+
+
+def back(f):
+    os.unlink(f"{f.main}/logs")
+    os.rename(f"{f.base}/away", f"{f.main}/logs")
+
+
+def test_synchronous_commits_wait_no_longer_than_was_said(follow):
+    """The repository is away: then what is synced here is confirmed, which is told, until it is back."""
+    f = follow
+    f.config(synchronous="yes", synchronous_wait="2s")
+    f.start()
+    f.until(lambda: f.state()["state"] == "streaming" and f.state()["pid"] == f.receiver.pid)
+    f.pg.psql("alter system set synchronous_standby_names = 'holdfast'")
+    f.pg.reload()
+    try:
+        f.until(lambda: f.pg.psql("select count(*) from pg_stat_replication where sync_state = 'sync'") == "1")
+        f.pg.psql("insert into acked values (-1)")
+        away(f)
+        began = time.monotonic()
+        f.pg.psql("insert into acked values (-2)")
+        assert 1.5 < time.monotonic() - began < 10
+        assert f.state()["spool_acks"] or "log.spool_acks" in f.said()
+        began = time.monotonic()
+        f.pg.psql("insert into acked values (-3)")
+        assert time.monotonic() - began < 1.5
+        back(f)
+        f.stored(f.pg.lsn())
+        f.until(lambda: "log.caught_up" in f.said() and not f.state()["spool_acks"])
+    finally:
+        f.pg.psql("alter system reset synchronous_standby_names")
+        f.pg.reload()
+    f.stop()
+
+
+def test_a_full_spool_leaves_the_rest_to_the_server_and_loses_nothing(follow):
+    f = follow
+    f.config(source={"spool_limit": "32MiB"})
+    f.start()
+    f.until(lambda: f.state()["state"] == "streaming" and f.state()["pid"] == f.receiver.pid)
+    before = f.holes()
+    away(f)
+    for _ in range(3):
+        f.pg.psql("create table if not exists fill (t text); insert into fill select repeat(md5(g::text), 30) "
+                  "from generate_series(1, 14000) g")
+    f.until(lambda: f.state()["state"] == "held")
+    assert f.state()["spool_bytes"] < 34 << 20
+    assert position(f.state()["received"]) < position(f.pg.lsn())
+    assert "log.spool_full" in f.said()
+    back(f)
+    f.stored(f.pg.lsn())
+    assert f.holes() == before
+    f.stop()

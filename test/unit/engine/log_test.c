@@ -144,6 +144,29 @@ static void what_only_old_backups_need_is_kept_apart(void **state)
 	repo_close(t.r);
 }
 
+/* It reads no names and no content: heads say what is needed. */
+static void a_maintenance_key_prunes_logs(void **state)
+{
+	static const uint8_t other[32] = {8, 8};
+	struct repo_key_params kp = {.cred = {true, span_of(other, 32)}, .role = ROLE_MAINTENANCE};
+	struct repo_cred cred = {true, span_of(other, 32)};
+	struct repo *full;
+	struct id id;
+	struct err e;
+	struct t t;
+
+	begin(&t);
+	for (uint64_t i = 0; i < 4; i++)
+		put(&t, 1, i * N, (i + 1) * N);
+	base(&t, 210, 290, 900, 1);
+	OK(repo_key_add(t.r, &kp, &id, &e));
+	full = t.r;
+	OK(repo_open(make_store(t.place, false), &cred, NULL, &t.ctx, &t.r, &e));
+	assert_string_equal(left(&t, 0, false), "200-300 300-400");
+	repo_close(t.r);
+	repo_close(full);
+}
+
 static void small_stretches_go_once_a_whole_one_covers_them(void **state)
 {
 	struct t t;
@@ -201,6 +224,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(prune_keeps_what_brings_back_any_moment_of_the_retention),
 	    cmocka_unit_test(what_only_old_backups_need_is_kept_apart),
+	    cmocka_unit_test(a_maintenance_key_prunes_logs),
 	    cmocka_unit_test(small_stretches_go_once_a_whole_one_covers_them),
 	    cmocka_unit_test(a_gap_and_a_backup_that_lacks_its_log_are_found),
 	};

@@ -216,6 +216,8 @@ static void histories_and_partials_are_no_ranges(void **state)
 	assert_memory_equal(t.got.p, text, strlen(text));
 	FAILS(log_get_history(t.r, t.stream, 3, &t.got, &e), ERR_ABSENT);
 	OK(log_history_parse(buf_span(&t.got), &lines, &n, &e));
+	assert_int_equal(n, 1);
+	free(lines);
 	end(&t);
 }
 

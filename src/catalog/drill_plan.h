@@ -1,0 +1,47 @@
+/*
+ * drill_plan: which recovery point is to be rehearsed next, so that every system and every kind of
+ * point is proven once in its time, within what a day may cost; and how long a recovery of one
+ * would take, from what a drill measured.
+ *
+ * Threads: any; no state.
+ */
+#ifndef HF_CATALOG_DRILL_PLAN_H
+#define HF_CATALOG_DRILL_PLAN_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct drill_point {
+	const char *system, *kind; /* "full", "incremental", ... */
+	int64_t proven_s;          /* when the last drill of it began that did not fail; 0: never */
+	int64_t tried_s;           /* when the last one of any outcome did; 0: never */
+	int64_t within_s;          /* it has to be proven once in so long; 0: no promise */
+	double cost_s;             /* what it is expected to take; 0: not known */
+	uint64_t bytes;            /* that it needs; 0: not known */
+	bool busy;                 /* one is waiting or runs, or nothing is begun for it */
+};
+
+struct drill_budget {
+	double left_s; /* of today's time */
+	uint64_t disk; /* of one drill; 0: no limit */
+};
+
+enum { DRILL_PLAN_AGAIN_S = 86400 }; /* one that failed is not tried again before */
+
+/*
+ * The one whose time runs out first, of those that are due (three quarters of the time are over, so
+ * that one that fails or waits is still in time) and fit; -1: none.  One of unknown cost
+ * fits where anything is left.
+ */
+int drill_plan_next(
+    const struct drill_point *v, size_t n, const struct drill_budget *b, int64_t now_s);
+
+/*
+ * Seconds: the parts that do not depend on size as they were, the others by their rates.  0: the
+ * record tells no rate.
+ */
+double drill_plan_expect(const json_t *record, uint64_t bytes, uint64_t log_bytes);
+
+#endif
