@@ -142,6 +142,8 @@ void serve_log_stop(struct serve_log *s)
 {
 	if (s == NULL)
 		return;
+	/* A store that is away is not waited for: PostgreSQL offers the file again. */
+	atomic_store(&s->ctx.cancel, true);
 	log_server_stop(s->server);
 	drop_places(s);
 	world_free(s->cli.world);

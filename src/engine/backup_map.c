@@ -131,9 +131,9 @@ static int check_mark(const struct making *m, const json_t *facts, struct err *e
 	if (text == NULL)
 		return err_set(e, ERR_ABSENT, "the parent has no mark of the log");
 	if (backup_map_mark(m->p, old->log_start, old->log_end, &mark, e) == -1) {
-		/* Let go of since: then it went on past that.  The repository keeps one log at
-		 * a place, and the records from there on follow one another. */
-		return e->kind == ERR_ABSENT ? 0 : -1;
+		/* The server has let go of it since, if it is well past it: the repository has it,
+		 * and its records and the server's follow one another.  Else it is behind. */
+		return e->kind == ERR_ABSENT && m->p->end >= old->log_end + m->p->segment ? 0 : -1;
 	}
 	if (mark != (uint32_t)strtoul(text, NULL, 16))
 		return err_set(

@@ -62,6 +62,14 @@ def free_port():
                 pass
 
 
+def lives(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as f:
+            return f.read().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
 def folder(prefix="hfpg"):
     """A new folder in /tmp that user postgres owns and everybody can enter."""
     path = tempfile.mkdtemp(dir="/tmp", prefix=prefix)
@@ -152,8 +160,8 @@ class Pg(Server):
         self.process.wait(30)
         self.running = [r for r in self.running if r[1] is not self.process]
         end = time.monotonic() + 30
-        while listens(self.port) and time.monotonic() < end:
-            time.sleep(0.05)
+        while (listens(self.port) or any(map(lives, children.split()))) and time.monotonic() < end:
+            time.sleep(0.05)  # one that still has the shared memory would keep the next server from starting
         pid_file = os.path.join(self.data, "postmaster.pid")
         if os.path.exists(pid_file):
             os.unlink(pid_file)
