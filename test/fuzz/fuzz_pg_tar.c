@@ -62,6 +62,7 @@ static void mend(uint8_t *p, size_t n)
 	}
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const struct pg_tar_ops ops = {on_entry, on_data, on_end};
