@@ -403,7 +403,7 @@ const struct cmd_def cmd_table[CMD_COUNT] = {
 	{{"holdfast doctor", "all that is declared"},
 	    {"holdfast -r /srv/backup doctor", "one repository"},
 	    {"holdfast doctor --bundle support.tar.gz", "to be handed on"}}},
-    [CMD_LOG] = {CMD_LOG, "log", "push FILE|get NAME DEST|list|verify|follow [NAME]",
+    [CMD_LOG] = {CMD_LOG, "log", "push FILE|get NAME DEST|list|verify|follow",
 	"Archive a database's log, and bring it back",
 	"push stores a file of PostgreSQL's log and exits with 0 when it is durable, as "
 	"archive_command wants it: archive_command = 'holdfast log push %p'. A running daemon is "
