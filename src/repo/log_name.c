@@ -105,6 +105,8 @@ static bool take_range(const char **s, struct log_at *at)
 bool log_name_parse(const char *key, uint8_t stream[LOG_STREAM], struct log_at *at)
 {
 	uint64_t byte, timeline;
+	char again[LOG_NAME_MAX];
+	const char *whole = key;
 
 	memset(at, 0, sizeof *at);
 	if (!take_text(&key, "logs/"))
@@ -121,7 +123,9 @@ bool log_name_parse(const char *key, uint8_t stream[LOG_STREAM], struct log_at *
 		at->kind = LOG_HISTORY;
 	else if (!take_range(&key, at))
 		return false;
-	return strlen(key) == ID_HEX - 1 && id_parse(&at->object, key);
+	/* Letters may be read in other ways than they are written. */
+	return strlen(key) == ID_HEX - 1 && id_parse(&at->object, key) &&
+	       strcmp(log_name(again, stream, at), whole) == 0;
 }
 
 void log_place(uint8_t out[FORMAT_PLACE], const uint8_t stream[LOG_STREAM], const struct log_at *at)
