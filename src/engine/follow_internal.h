@@ -34,8 +34,13 @@ struct follow {
 	uint64_t once_end; /* with `once`: where that is */
 
 	uint64_t confirmed; /* to the server */
-	uint64_t spooled;   /* synced in the spool */
-	bool spool_acks;    /* what is synced there is confirmed */
+	/*
+	 * Where what is durable of earlier timelines left the one that is received: what we have of
+	 * them beyond that is not the server's, and must never count as flushed.
+	 */
+	uint64_t branch;
+	uint64_t spooled; /* synced in the spool */
+	bool spool_acks;  /* what is synced there is confirmed */
 	struct follow_lag lag;
 	struct follow_state st;
 	int64_t said_ns, state_ns, slot_ns, synced_ns, q_ns;

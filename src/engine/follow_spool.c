@@ -247,6 +247,8 @@ int follow_spool_list(struct follow_spool *s, struct follow_spooled **out, size_
 	if (*n > 0)
 		qsort(*out, *n, sizeof **out, by_place);
 	s->cut = false;
+	/* Who wrote them may have ended before they were on the disk. */
+	s->unsynced = *n > 0;
 	return write_mark(s, e);
 }
 
@@ -310,11 +312,13 @@ int follow_spool_put_history(
 
 int follow_spool_sync(struct follow_spool *s, struct err *e)
 {
-	if (s->file == -1)
+	if (s->file == -1 && !s->unsynced)
 		return 0;
 	if (s->unsynced ? os_syncfs(s->fd) == -1 : os_fsync(s->file) == -1 || os_fsync(s->fd) == -1)
 		return err_sys(e, "%s: sync", s->dir);
 	s->unsynced = false;
+	if (s->file == -1)
+		return 0;
 	if (s->synced_timeline == s->timeline && s->synced == s->end)
 		return 0;
 	s->synced_timeline = s->timeline;

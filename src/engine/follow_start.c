@@ -92,7 +92,15 @@ static int put_history(struct follow *f, uint32_t timeline, struct err *e)
 int follow_next_timeline(struct follow *f, uint32_t timeline, uint64_t from, struct err *e)
 {
 	char lsn[PG_WAL_LSN_TEXT];
+	uint32_t safe;
 
+	follow_safe(f, &safe);
+	if (safe == f->timeline || from < f->branch)
+		f->branch = from;
+	if (f->confirmed > f->branch)
+		f->confirmed = f->branch;
+	if (f->spooled > f->branch)
+		f->spooled = f->branch;
 	pthread_mutex_lock(&f->shared.lock);
 	follow_queue_ended(&f->shared.queue, f->timeline);
 	pthread_mutex_unlock(&f->shared.lock);

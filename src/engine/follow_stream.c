@@ -13,18 +13,22 @@ enum { LOOK_MS = 500, SAY_S = 5, AT_ONCE = 64 };
 static int say(struct follow *f, int64_t now_ns, bool answer, struct err *e)
 {
 	uint32_t timeline;
-	uint64_t safe = follow_safe(f, &timeline);
-	uint64_t flushed = f->spool_acks && f->spooled > safe ? f->spooled : safe;
+	uint64_t safe = follow_safe(f, &timeline), flushed;
 	struct buf b = {0};
 	int rc;
+
+	if (timeline != f->timeline && safe > f->branch)
+		safe = f->branch;
+	flushed = f->spool_acks && f->spooled > safe ? f->spooled : safe;
 
 	if (flushed > f->confirmed)
 		f->confirmed = flushed;
 	else if (!answer && now_ns - f->said_ns < SAY_S * FOLLOW_SECOND)
 		return 0;
 	f->said_ns = now_ns;
-	pg_wal_message_status(&b, f->at > f->confirmed ? f->at : f->confirmed, f->confirmed,
-	    f->confirmed, os_clock()->wall_ns(os_clock()), false);
+	/* With synchronous_commit = remote_write a commit waits for what is written alone. */
+	pg_wal_message_status(&b, f->at > f->confirmed && !f->p->synchronous ? f->at : f->confirmed,
+	    f->confirmed, f->confirmed, os_clock()->wall_ns(os_clock()), false);
 	rc = pg_copy_write(f->g, buf_span(&b), e);
 	buf_fini(&b);
 	return rc;
