@@ -55,9 +55,13 @@ static int open_log(struct pg_server *s, const char *path, int *fd, struct err *
 
 	s->log = path ? mem_strdup(path)
 		      : mem_printf("%s/server.log", s->socket_dir ? s->socket_dir : s->data);
-	*fd = os_open(s->log, O_WRONLY | O_CREAT | O_APPEND, 0600);
-	if (*fd == -1 || os_fstat(*fd, &st) == -1 ||
-	    (s->as_user && fchown(*fd, s->uid, s->gid) == -1))
+	/* The folder is another's: what he may have put there is not written through. */
+	*fd = os_open(s->log, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK, 0600);
+	if (*fd == -1 || os_fstat(*fd, &st) == -1)
+		return err_sys(e, "%s", s->log);
+	if (!S_ISREG(st.st_mode) || st.st_nlink != 1)
+		return err_set(e, ERR_EXISTS, "%s is no plain file of its own", s->log);
+	if (s->as_user && fchown(*fd, s->uid, s->gid) == -1)
 		return err_sys(e, "%s", s->log);
 	s->log_from = st.st_size;
 	return 0;

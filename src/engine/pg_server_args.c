@@ -40,7 +40,7 @@ void pg_args_fini(struct pg_args *a)
 
 static int own(struct pg_server *s, const char *path, struct err *e)
 {
-	if (s->as_user && chown(path, s->uid, s->gid) == -1)
+	if (s->as_user && lchown(path, s->uid, s->gid) == -1)
 		return err_sys(e, "%s: give it to user %u", path, (unsigned)s->uid);
 	return 0;
 }
@@ -117,6 +117,8 @@ static int scratch_args(struct pg_server *s, const struct pg_server_params *p, s
 	add(a, "-carchive_mode=off");
 	add(a, "-cprimary_conninfo=");
 	add(a, "-csynchronous_standby_names=");
+	/* A copy that subscribes would take the real one's place at its publisher. */
+	add(a, "-cmax_logical_replication_workers=0");
 	add(a, "-cshared_preload_libraries=");
 	add(a, "-clogging_collector=off");
 	add(a, "-clog_destination=stderr");

@@ -55,45 +55,50 @@ struct recover_feed {
 
 static int own(struct recover_feed *f, const char *path, struct err *e)
 {
-	if (f->p.as_user && chown(path, f->p.uid, f->p.gid) == -1)
+	if (f->p.as_user && lchown(path, f->p.uid, f->p.gid) == -1)
 		return err_sys(e, "%s: give it to user %u", path, (unsigned)f->p.uid);
 	return 0;
+}
+
+/*
+ * A file of a folder that belongs to somebody else, whole or not at all: nothing that he may have
+ * put there is written through.
+ */
+static int put_new(struct recover_feed *f, const char *dir, const char *name, struct span bytes,
+    uint64_t size, mode_t mode, struct err *e)
+{
+	char *temp = mem_printf("%s.part", name);
+	int at = os_open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0), fd = -1, rc = 0;
+
+	if (at != -1) {
+		os_unlinkat(at, temp, 0);
+		fd = os_openat(
+		    at, temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+	}
+	if (fd == -1 || os_write_all(fd, bytes.p, bytes.n) == -1 ||
+	    (size > bytes.n && os_ftruncate(fd, (off_t)size) == -1) ||
+	    (f->p.as_user && fchown(fd, f->p.uid, f->p.gid) == -1) ||
+	    os_renameat(at, temp, at, name) == -1)
+		rc = err_sys(e, "%s/%s", dir, name);
+	if (rc == -1 && fd != -1)
+		os_unlinkat(at, temp, 0);
+	os_close(fd);
+	os_close(at);
+	free(temp);
+	return rc;
 }
 
 static int put_note(
     struct recover_feed *f, const char *name, const char *text, mode_t mode, struct err *e)
 {
-	char *path = mem_printf("%s/%s", f->dir, name);
-	int fd = os_open(path, O_WRONLY | O_CREAT | O_TRUNC, mode), rc = 0;
-
-	if (fd == -1 || os_write_all(fd, text, strlen(text)) == -1 || os_close_written(fd) == -1)
-		rc = err_sys(e, "%s", path);
-	else
-		rc = own(f, path, e);
-	free(path);
-	return rc;
+	return put_new(f, f->dir, name, span_str(text), 0, mode, e);
 }
 
-/* A file of pg_wal, which appears whole; zeros fill it up. */
+/* A file of pg_wal; zeros fill it up. */
 static int put_wal(
     struct recover_feed *f, const char *name, struct span bytes, uint64_t size, struct err *e)
 {
-	char *path = mem_printf("%s/%s", f->wal, name), *temp = mem_printf("%s.part", path);
-	int fd = os_open(temp, O_WRONLY | O_CREAT | O_TRUNC, 0600), rc = 0;
-
-	if (fd == -1 || os_write_all(fd, bytes.p, bytes.n) == -1 ||
-	    (size > bytes.n && os_ftruncate(fd, (off_t)size) == -1))
-		rc = err_sys(e, "%s", path);
-	os_close(fd);
-	if (rc == 0 && own(f, temp, e) == -1)
-		rc = -1;
-	if (rc == 0 && os_renameat(AT_FDCWD, temp, AT_FDCWD, path) == -1)
-		rc = err_sys(e, "%s", path);
-	if (rc == -1)
-		os_unlinkat(AT_FDCWD, temp, 0);
-	free(path);
-	free(temp);
-	return rc;
+	return put_new(f, f->wal, name, bytes, size, 0600, e);
 }
 
 /* ---- Threads. */

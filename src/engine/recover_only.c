@@ -252,6 +252,16 @@ static char *make_folder(struct only *x, struct err *e)
 	return x->folder;
 }
 
+/* The folder can be passed through; what is dumped is for nobody else. */
+static int make_ours(struct only *x, struct err *e)
+{
+	char *path = mem_printf("%s/ours", x->folder);
+	int rc = os_mkdirat(AT_FDCWD, path, 0700) == -1 ? err_sys(e, "%s", path) : 0;
+
+	free(path);
+	return rc;
+}
+
 int op_recover_only(struct repo *r, const struct recover_params *p, const struct recover_only *o,
     struct ctx *ctx, struct recover_result *out, struct err *e)
 {
@@ -267,8 +277,8 @@ int op_recover_only(struct repo *r, const struct recover_params *p, const struct
 	x.bin = pg_binaries_any(p->server.bin, e);
 	if (x.bin == NULL || check_into(&x, e) == -1 || make_folder(&x, e) == NULL)
 		goto out;
-	x.dump = mem_printf("%s/dump", x.folder);
-	rc = recover(&x, r, e);
+	x.dump = mem_printf("%s/ours/dump", x.folder);
+	rc = make_ours(&x, e) == -1 ? -1 : recover(&x, r, e);
 	if (rc == 0 && !p->dry_run &&
 	    (step(&x, "dump", dump, e) == -1 || step(&x, "load", load, e) == -1))
 		rc = -1;
