@@ -436,7 +436,7 @@ int restore_tree(struct repo *r, const struct restore_params *p, struct ctx *ctx
 	}
 	fill_result(rs, out);
 	if (rs->target != NULL)
-		out->problems += target_problems(rs->target);
+		out->problems += out->bare = target_problems(rs->target);
 	out->seconds = (double)(clock->mono_ns(clock) - began) / 1e9;
 out:
 	tree_path_fini(&at);

@@ -56,6 +56,7 @@ struct restore_result {
 	uint64_t compared; /* by delta: bytes that were found right */
 	uint64_t verified; /* files compared and found equal */
 	uint64_t problems; /* entries failed or incomplete */
+	uint64_t bare;     /* of those, whole but for an owner or the like that could not be set */
 	uint64_t damaged;  /* of those, because stored bytes are damaged */
 	double seconds;
 	double verify_seconds; /* of these, for reading back */

@@ -66,7 +66,9 @@ static int restore_part(struct recovering *g, const char *path, const char *targ
 		return err_set(e, ERR_DAMAGE_FOUND, "%llu files are damaged in the repository",
 		    (unsigned long long)r.damaged);
 	/* Who is not root cannot give files to others, and need not. */
-	if (r.problems > 0 && geteuid() == 0)
+	if (geteuid() != 0)
+		r.problems -= r.bare;
+	if (r.problems > 0)
 		return err_set(e, ERR_FAILED, "%llu files could not be restored as they were",
 		    (unsigned long long)r.problems);
 	return 0;

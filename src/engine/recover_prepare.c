@@ -1,6 +1,7 @@
 /* recover_prepare: see recover_internal.h. */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -116,12 +117,25 @@ static bool has(const char *dir, const char *name)
 	return there;
 }
 
+/* The first thing in pg_control, of every version and on every machine that it may be read on. */
+static uint64_t system_of(const char *data)
+{
+	char *path = mem_printf("%s/global/pg_control", data);
+	int fd = os_open(path, O_RDONLY | O_CLOEXEC, 0);
+	uint64_t system = 0;
+
+	if (fd != -1 && os_pread_full(fd, &system, sizeof system, 0) != sizeof system)
+		system = 0;
+	os_close(fd);
+	free(path);
+	return system;
+}
+
 /* What is there is this very database, or what an earlier recovery has left unfinished. */
 static int check_delta(struct recovering *g, struct err *e)
 {
 	const char *id = recover_fact_text(g->pl.facts, "system_identifier");
-	struct pg_control c;
-	struct err why;
+	uint64_t system = system_of(g->data);
 
 	if (!has(g->data, "PG_VERSION") && !has(g->data, ".holdfast-unfinished")) {
 		err_set(
@@ -129,13 +143,10 @@ static int check_delta(struct recovering *g, struct err *e)
 		return err_hint(
 		    e, "a delta removes what the backup does not have: empty it yourself");
 	}
-	if (g->bin == NULL || id == NULL || !has(g->data, "global/pg_control") ||
-	    pg_control_read(g->bin, g->data, g->ctx, &c, &why) == -1)
-		return 0;
-	if (c.system_identifier == strtoull(id, NULL, 10))
+	if (id == NULL || system == 0 || system == strtoull(id, NULL, 10))
 		return 0;
 	err_set(e, ERR_EXISTS, "%s holds another database (system %llu, not %s)", g->data,
-	    (unsigned long long)c.system_identifier, id);
+	    (unsigned long long)system, id);
 	return err_hint(e, "recover into another folder, or empty this one yourself");
 }
 
