@@ -165,6 +165,7 @@ static int from_world(struct cli *c, struct recover_params *p, struct err *e)
 	p->server.bin = src->postgresql.bin_directory;
 	here = p->target != NULL && src->postgresql.data_directory != NULL &&
 	       strcmp(src->postgresql.data_directory, p->target) == 0;
+	p->in_place = here;
 	if (p->start && here) {
 		p->start_command = src->postgresql.start;
 		p->stop_command = src->postgresql.stop;

@@ -30,6 +30,7 @@ int recover_instant_go_on(struct cli *c, const struct recover_params *p, struct 
 	    .stop_command = p->stop_command,
 	    .start_command = p->start_command,
 	    .server = p->server,
+	    .in_place = p->in_place,
 	    .step = recover_say_step,
 	    .arg = c,
 	};

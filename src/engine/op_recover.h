@@ -42,9 +42,10 @@ struct recover_params {
 	const char *timeline; /* "latest" (NULL), "current" (the base's), or a number */
 	const char *target;   /* folder of the data */
 	bool delta, dry_run;
-	bool instant; /* shown at once and brought while it is used (instant.h); needs start */
-	bool start;   /* the server is started when it is restored */
-	bool scratch; /* by pg_server.h's scratch kind, as `server` says, and handed over */
+	bool in_place; /* target is known to be where the original is */
+	bool instant;  /* shown at once and brought while it is used (instant.h); needs start */
+	bool start;    /* the server is started when it is restored */
+	bool scratch;  /* by pg_server.h's scratch kind, as `server` says, and handed over */
 	struct pg_server_params server; /* what is not zero goes before what is usual */
 	enum recover_action action;
 	const char *const *tablespaces; /* "OID=DIR" or "NAME=DIR" */

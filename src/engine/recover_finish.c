@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "engine/recover_internal.h"
 #include "os/os.h"
 #include "os/os_child.h"
 
@@ -137,6 +138,10 @@ static int start(struct finishing *f, struct err *e)
 
 	if (f->p->start_command != NULL)
 		return run_command(f, f->p->start_command, e);
+	if (!f->p->in_place && p.nsettings == 0) {
+		p.settings = recover_apart;
+		p.nsettings = RECOVER_APART;
+	}
 	p.data = f->p->target;
 	p.lasting = true;
 	p.wait = PG_SERVER_READY;

@@ -22,6 +22,7 @@ struct recover_finish_params {
 	const char *target;                       /* absolute */
 	const char *stop_command, *start_command; /* NULL: by pg_server.h */
 	struct pg_server_params server;
+	bool in_place; /* as op_recover.h has it */
 	void (*step)(void *arg, const struct recover_step *s);
 	void *arg;
 };

@@ -61,7 +61,12 @@ int recover_unsettle(struct recovering *g, bool all, struct err *e);
 int recover_show(struct recovering *g, struct err *e);
 int recover_shown(struct recovering *g, int rc, struct err *e); /* at the end, however it came */
 
-/* recover_run.c */
+/*
+ * recover_run.c: settings of a server that is not the original's successor in its place, and must
+ * not go on with the original's log nor wait for its standbys.
+ */
+enum { RECOVER_APART = 2 };
+extern const char *const recover_apart[RECOVER_APART];
 int recover_stop_old(struct recovering *g, struct err *e);
 int recover_start(struct recovering *g, struct err *e);
 

@@ -113,6 +113,23 @@ static int wait_replay(struct recovering *g, struct err *e)
 
 /* ---- Starting. */
 
+const char *const recover_apart[RECOVER_APART] = {"archive_mode=off", "synchronous_standby_names="};
+
+/* A copy beside the original archives nothing: it would continue the original's log, or fork it. */
+static void set_apart(struct recovering *g, struct pg_server_params *p)
+{
+	const char *was = recover_fact_text(g->pl.facts, "data_directory");
+
+	if (g->p->scratch || g->p->in_place || p->nsettings > 0 ||
+	    (was != NULL && strcmp(was, g->data) == 0))
+		return;
+	p->settings = recover_apart;
+	p->nsettings = RECOVER_APART;
+	event_emit(g->ctx, EVENT_NOTICE, span_str(g->data),
+	    "started without archiving, for it is not where the original is; a restart by its own "
+	    "configuration turns that on");
+}
+
 static int start_server(struct recovering *g, struct err *e)
 {
 	struct pg_server_params p = g->p->server;
@@ -127,6 +144,7 @@ static int start_server(struct recovering *g, struct err *e)
 		p.settings = settings;
 		p.nsettings = was != NULL && strcmp(was, g->data) == 0 ? 1 : 2;
 	}
+	set_apart(g, &p);
 	p.data = g->data;
 	p.bin = g->bin;
 	p.lasting = !g->p->scratch;

@@ -122,6 +122,12 @@ class Recovered:
     folder = property(lambda self: self.like.folder)
     env = property(lambda self: self.like.env)
 
+    def archive(self):
+        """Beside the original it archives nothing, until it is started by its own configuration."""
+        assert self.psql("show archive_mode") == "off"
+        self.like.run(*pgs.as_postgres(f"{self.bin}/pg_ctl", "-D", self.data, "-w", "-s", "-m", "fast", "-l",
+                                       f"{self.data}/again.log", "-o", f"-p {self.port}", "restart"))
+
     def hits(self):
         return [int(n) for n in self.psql("select n from hits order by n").splitlines()]
 
@@ -359,6 +365,7 @@ def test_timelines_are_followed_and_a_missing_segment_is_named(world, place):
     us = world.commits[45][1]
     _, pg = world.started(utc(us), place, "--delta", "--timeline", "1")
     with pg:
+        pg.archive()
         pg.psql("insert into hits default values")
         kept = pg.hits()
         world.push(pg)
