@@ -425,6 +425,9 @@ static void names_come_back_and_nothing_else_is_one(void **state)
 		assert_memory_equal(&at, &got, sizeof at);
 		strcat(name, "a");
 		assert_false(log_name_parse(name, stream, &got));
+		name[strlen(name) - 2] = 'A'; /* the same id, written in another way */
+		name[strlen(name) - 1] = '\0';
+		assert_false(log_name_parse(name, stream, &got));
 	}
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
 		snprintf(text, sizeof text, "%s%s%s", good, bad[i], id_hex(hex, &at.object));
