@@ -113,9 +113,12 @@ static int wait_replay(struct recovering *g, struct err *e)
 
 /* ---- Starting. */
 
-const char *const recover_apart[RECOVER_APART] = {"archive_mode=off", "synchronous_standby_names="};
+const char *const recover_apart[RECOVER_APART] = {"archive_command=", "synchronous_standby_names="};
 
-/* A copy beside the original archives nothing: it would continue the original's log, or fork it. */
+/*
+ * A copy beside the original hands nothing to the archive, where it would fork the original's log.
+ * Its archiver keeps what it would have sent: turned off it would forget the timeline's history.
+ */
 static void set_apart(struct recovering *g, struct pg_server_params *p)
 {
 	const char *was = recover_fact_text(g->pl.facts, "data_directory");
@@ -126,8 +129,8 @@ static void set_apart(struct recovering *g, struct pg_server_params *p)
 	p->settings = recover_apart;
 	p->nsettings = RECOVER_APART;
 	event_emit(g->ctx, EVENT_NOTICE, span_str(g->data),
-	    "started without archiving, for it is not where the original is; a restart by its own "
-	    "configuration turns that on");
+	    "started with an empty archive_command, for it is not where the original is: its log "
+	    "is kept back until it is started by its own configuration");
 }
 
 static int start_server(struct recovering *g, struct err *e)

@@ -174,7 +174,7 @@ def test_all_mistakes_are_told_at_once(hf, config, base):
 def test_the_schema_has_every_key_of_the_configuration_and_no_other(hf, config):
     schema = json.loads(hf("config", "schema").out)
     assert set(schema["properties"]) == {
-        "profile", "repositories", "tiers", "systems", "jobs", "catalog", "notify", "server"}
+        "profile", "repositories", "tiers", "systems", "jobs", "catalog", "notify", "server", "drill"}
     for o in hf("--json", "config", "show").json("item"):
         at = schema
         for word in re.sub(r"\[\d+\]", ".[]", o["key"]).split("."):

@@ -124,7 +124,7 @@ class Recovered:
 
     def archive(self):
         """Beside the original it archives nothing, until it is started by its own configuration."""
-        assert self.psql("show archive_mode") == "off"
+        assert self.psql("show archive_command") == "" and self.psql("show archive_mode") == "on"
         self.like.run(*pgs.as_postgres(f"{self.bin}/pg_ctl", "-D", self.data, "-w", "-s", "-m", "fast", "-l",
                                        f"{self.data}/again.log", "-o", f"-p {self.port}", "restart"))
 
