@@ -118,7 +118,10 @@ static int do_it(struct recovering *g, struct err *e)
 		return 0;
 	if (step(g, "start", recover_start, e) == -1)
 		return -1;
-	return step(g, "validate", recover_validate, e);
+	if (step(g, "validate", recover_validate, e) == 0)
+		return 0;
+	recover_end(g);
+	return -1;
 }
 
 static void finish(struct recovering *g, int rc)

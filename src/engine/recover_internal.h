@@ -69,6 +69,8 @@ enum { RECOVER_APART = 2 };
 extern const char *const recover_apart[RECOVER_APART];
 int recover_stop_old(struct recovering *g, struct err *e);
 int recover_start(struct recovering *g, struct err *e);
+/* What could not get to its end, or was interrupted, is not left running and answering. */
+void recover_end(struct recovering *g);
 
 /* recover_validate.c */
 int recover_validate(struct recovering *g, struct err *e);

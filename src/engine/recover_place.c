@@ -115,29 +115,39 @@ static int remove_links(struct recovering *g, const char *dir, struct err *e)
 	return rc;
 }
 
+static int put_link(
+    struct recovering *g, const char *dir, const struct recover_space *s, struct err *e)
+{
+	char *link = mem_printf("%s/%u", dir, (unsigned)s->oid);
+	int rc = 0;
+
+	if (os_unlinkat(AT_FDCWD, link, 0) == -1 && errno != ENOENT)
+		rc = err_sys(e, "remove %s", link);
+	if (rc == 0 && symlink(s->location, link) == -1)
+		rc = err_sys(e, "%s", link);
+	if (rc == 0)
+		rc = own(g, link, e);
+	free(link);
+	return rc;
+}
+
+/*
+ * The link comes before the files: by it the next --delta knows a half filled folder for its own.
+ * The folder is made so that its owner can come through what is above it.
+ */
 static int restore_space(
     struct recovering *g, const char *dir, const struct recover_space *s, struct err *e)
 {
 	const char *top = strcmp(g->pl.path, "/") == 0 ? "" : g->pl.path;
 	char *path = mem_printf("%s/pg_tblspc/%u", top, (unsigned)s->oid);
-	char *link = mem_printf("%s/%u", dir, (unsigned)s->oid);
 	int rc = -1;
 
-	/* Its owner has to come through what is above it. */
-	if (os_mkdirs(s->location, 0711, e) == 0 &&
-	    restore_part(g, path, s->location, NULL, e) == 0 && own(g, s->location, e) == 0) {
-		rc = 0;
-		if (os_unlinkat(AT_FDCWD, link, 0) == -1 && errno != ENOENT)
-			rc = err_sys(e, "remove %s", link);
-		if (rc == 0 && symlink(s->location, link) == -1)
-			rc = err_sys(e, "%s", link);
-		if (rc == 0)
-			rc = own(g, link, e);
-	}
+	if (os_mkdirs(s->location, 0711, e) == 0 && put_link(g, dir, s, e) == 0 &&
+	    restore_part(g, path, s->location, NULL, e) == 0)
+		rc = own(g, s->location, e);
 	if (rc == -1)
 		err_wrap(e, "tablespace %s", s->name);
 	free(path);
-	free(link);
 	return rc;
 }
 

@@ -160,10 +160,20 @@ static int start_server(struct recovering *g, struct err *e)
 	return rc;
 }
 
-int recover_start(struct recovering *g, struct err *e)
+void recover_end(struct recovering *g)
 {
 	struct err why;
-	int rc, pid;
+	int pid;
+
+	if (g->server != NULL)
+		pg_server_stop(g->server, &why);
+	else if (pg_server_runs(g->data, &pid))
+		kill(pid, SIGINT);
+}
+
+int recover_start(struct recovering *g, struct err *e)
+{
+	int rc;
 
 	if (g->p->start_command != NULL && !g->p->scratch)
 		rc = run_command(g, g->p->start_command, e);
@@ -172,14 +182,10 @@ int recover_start(struct recovering *g, struct err *e)
 	if (rc == -1)
 		return -1;
 	rc = wait_replay(g, e);
-	if (rc == -1 && g->server != NULL) {
-		/* What could not get so far is not left half recovered and answering. */
-		pg_server_stop(g->server, &why);
-	} else if (rc == -1 && pg_server_runs(g->data, &pid)) {
-		kill(pid, SIGINT);
-	}
-	if (rc == -1)
+	if (rc == -1) {
+		recover_end(g);
 		return -1;
+	}
 	g->out->started = true;
 	g->out->promoted = phase(g) == PG_SERVER_READY;
 	g->out->segments = g->pl.reach.n;
