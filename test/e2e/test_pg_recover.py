@@ -306,6 +306,30 @@ def test_one_table_comes_back_into_a_server_that_runs(world):
     world.hf(*only, "--replace")
     assert world.pg.psql("select count(*) from hits", database="other") == str(len(until(world, us)))
     assert not glob.glob("/var/tmp/hfonly*")
+    kept_secret(world, only)
+
+
+def kept_secret(world, only):
+    """A password that stands in the URL is on no command line, and nowhere in what is said."""
+    url = f"postgresql://postgres:pa%73s-w0rd@127.0.0.1:{world.pg.port}/other"
+    p, seen = world.hf.start(*only[:-1], url, "--replace"), []
+    while p.poll() is None:
+        for f in glob.glob("/proc/[0-9]*/cmdline"):
+            try:
+                with open(f, "rb") as line:
+                    seen.append(line.read())
+            except OSError:
+                pass
+        time.sleep(0.01)
+    out, err = p.communicate()
+    assert p.returncode == 0, err
+    said = str(out) + str(err)
+    for secret in ("pass-w0rd", "pa%73s-w0rd"):
+        assert secret not in said
+        assert not [line for line in seen if secret.encode() in line and b"--only" not in line]
+    ours = [line for line in seen if b"--only" in line]
+    assert ours and b"w0rd" not in ours[-1]  # written over
+    assert any(b"pg_restore" in line and b"dbname=" in line for line in seen) and "dbname=other" in said
 
 
 def test_what_was_killed_is_gone_on_with(world, rng):

@@ -220,6 +220,37 @@ static void names_are_taken_apart_or_refused(void **state)
 			fail_msg("'%s' was taken", wrong[i]);
 }
 
+static void a_password_stands_in_no_argument(void **state)
+{
+	static const char *const typed[] = {"postgresql://me:s%20cret@h:1/db?sslmode=require",
+	    "postgresql://h/db?password=s%20cret&user=me", "host=h dbname=db password='s cret'",
+	    "postgres://me:s%20cret@%2Ftmp/db"};
+	struct pg_conninfo i;
+	struct err e;
+
+	(void)state;
+	for (size_t n = 0; n < sizeof typed / sizeof *typed; n++) {
+		assert_int_equal(pg_conninfo_parse(typed[n], &i, &e), 0);
+		assert_string_equal(i.env, "PGPASSWORD=s cret");
+		assert_null(strstr(i.text, "cret"));
+		assert_null(strstr(i.shown, "cret"));
+		assert_non_null(strstr(i.text, "dbname='db'"));
+		pg_conninfo_fini(&i);
+	}
+	assert_int_equal(pg_conninfo_parse("service=it's", &i, &e), 0);
+	assert_string_equal(i.text, "service='it\\'s'");
+	assert_string_equal(i.shown, "service=it's");
+	assert_null(i.env);
+	pg_conninfo_fini(&i);
+	assert_int_equal(pg_conninfo_parse("orders", &i, &e), 0);
+	assert_string_equal(i.text, "orders");
+	pg_conninfo_fini(&i);
+	assert_int_equal(pg_conninfo_parse("postgresql://me:s%2@h/db", &i, &e), -1);
+	assert_null(strstr(e.msg, "s%2"));
+	assert_int_equal(pg_conninfo_parse("host=h sslpassword=secret", &i, &e), -1);
+	assert_null(strstr(e.msg, "secret"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -229,6 +260,7 @@ int main(void)
 	    cmocka_unit_test(a_reach_ends_at_a_gap_and_tells_it),
 	    cmocka_unit_test(a_reach_goes_over_to_the_next_timeline_where_the_last_was_left),
 	    cmocka_unit_test(the_newest_base_that_ended_before_is_chosen),
+	    cmocka_unit_test(a_password_stands_in_no_argument),
 	    cmocka_unit_test(names_are_taken_apart_or_refused),
 	};
 
