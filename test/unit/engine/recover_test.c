@@ -51,22 +51,34 @@ static void a_target_is_what_was_meant(void **state)
 
 static void settings_say_it_and_go_away_again(void **state)
 {
-	static const char mine[] = "# Do not edit\nwork_mem = '4MB'\n";
-	struct recover_settings s = {
-	    .to = parsed("name:it's \\ mine"), .timeline = 3, .restore_command = "sh x %f"};
+	/* Whoever set these for himself has them again afterwards. */
+	static const char mine[] = "# Do not edit\nwork_mem = '4MB'\nrestore_command = 'old %p'\n"
+				   "recovery_target_xid = '5'\nwal_recycle = 'off'";
+	struct recover_settings s = {.to = parsed("name:it's \\ mine"),
+	    .timeline = 3,
+	    .restore_command = "sh x %f",
+	    .major = 15};
 	struct buf b = {0}, back = {0};
+	const char *target;
 
 	(void)state;
-	buf_printf(&b, "%sRestore_Command='old'\n  recovery_target_xid = 5\n", mine);
-	recover_settings_strip(buf_cstr(&b), &back);
-	assert_string_equal(buf_cstr(&back), mine);
-	recover_settings_text(&s, &back);
-	assert_non_null(strstr(buf_cstr(&back), "recovery_target_name = 'it''s \\\\ mine'\n"));
-	assert_non_null(strstr(buf_cstr(&back), "recovery_target_timeline = '3'\n"));
-	assert_non_null(strstr(buf_cstr(&back), "recovery_target_action = 'promote'\n"));
-	buf_reset(&b);
-	recover_settings_strip(buf_cstr(&back), &b);
-	assert_string_equal(buf_cstr(&b), mine);
+	buf_printf(&b, "%s\n", mine);
+	recover_settings_text(&s, &b);
+	target = strstr(buf_cstr(&b), "recovery_target_name = 'it''s \\\\ mine'\n");
+	assert_non_null(target);
+	/* No other target stands beside it, and none after it. */
+	assert_non_null(strstr((char *)b.p, "recovery_target_xid = ''\n"));
+	assert_null(strstr(target, "= ''\n"));
+	assert_non_null(strstr((char *)b.p, "recovery_target_timeline = '3'\n"));
+	assert_non_null(strstr((char *)b.p, "recovery_target_action = 'promote'\n"));
+	recover_settings_strip((char *)b.p, &back);
+	assert_memory_equal(back.p, mine, sizeof mine - 1);
+	assert_int_equal(back.n, sizeof mine);
+	/* A mark without its end takes nothing with it. */
+	*strstr((char *)b.p, "# to here") = 'x';
+	buf_reset(&back);
+	recover_settings_strip((char *)b.p, &back);
+	assert_non_null(strstr(buf_cstr(&back), "restore_command = 'sh x %f'\n"));
 	/* To the latest there is no target: only then does PostgreSQL go to the end. */
 	buf_reset(&b);
 	s.to = parsed("latest");
