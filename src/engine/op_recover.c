@@ -141,6 +141,9 @@ static void finish(struct recovering *g, int rc)
 		free(g->spaces[i].location);
 	}
 	free(g->spaces);
+	for (size_t i = 0; i < g->nlater; i++)
+		free(g->later[i]);
+	free(g->later);
 	free(g->data);
 	free(g->bin);
 }

@@ -268,7 +268,9 @@ int recover_settle(struct recovering *g, struct err *e)
 	    .uid = g->uid,
 	    .gid = g->gid,
 	    .ahead = ahead,
-	    .jobs = g->p->jobs};
+	    .jobs = g->p->jobs,
+	    .record = recover_watch,
+	    .arg = g};
 
 	if (remove_file(g, "standby.signal", e) == -1 ||
 	    remove_file(g, "postmaster.pid", e) == -1 ||

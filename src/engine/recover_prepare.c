@@ -93,13 +93,14 @@ int recover_spaces(struct recovering *g, struct err *e)
 
 /* ---- Folders. */
 
-/* Nothing in it, or not there. */
-static int is_empty(const char *path, bool *empty, struct err *e)
+int recover_is_empty(const char *path, bool *empty, bool *there, struct err *e)
 {
 	DIR *d = opendir(path);
 	struct dirent *de;
 
 	*empty = true;
+	if (there != NULL)
+		*there = d != NULL;
 	if (d == NULL)
 		return errno == ENOENT ? 0 : err_sys(e, "%s", path);
 	while (*empty && (de = readdir(d)) != NULL)
@@ -159,7 +160,7 @@ static int check_target(struct recovering *g, struct err *e)
 		err_set(e, ERR_BUSY, "a server (process %d) runs on %s", pid, g->data);
 		return err_hint(e, "stop it first");
 	}
-	if (is_empty(g->data, &empty, e) == -1)
+	if (recover_is_empty(g->data, &empty, NULL, e) == -1)
 		return -1;
 	if (empty)
 		return 0;
@@ -176,7 +177,7 @@ static int check_space_folders(struct recovering *g, struct err *e)
 		char *link = mem_printf("%s/pg_tblspc/%u", g->data, (unsigned)s->oid);
 		char *was = os_real_path(link), *is = os_real_path(s->location);
 		bool same = was != NULL && is != NULL && strcmp(was, is) == 0, empty = true;
-		int rc = is_empty(s->location, &empty, e);
+		int rc = recover_is_empty(s->location, &empty, NULL, e);
 
 		free(link);
 		free(was);
@@ -214,7 +215,7 @@ static int check_space(struct recovering *g, struct err *e)
 	char *at = there_above(g->data);
 	bool empty;
 
-	if (is_empty(g->data, &empty, e) == -1) {
+	if (recover_is_empty(g->data, &empty, NULL, e) == -1) {
 		free(at);
 		return -1;
 	}
@@ -268,7 +269,8 @@ int recover_prepare(struct recovering *g, struct err *e)
 	if (major > 0 && g->bin == NULL && must)
 		return -1;
 	if (check_config(g, e) == -1 || check_target(g, e) == -1 ||
-	    check_space_folders(g, e) == -1 || check_space(g, e) == -1)
+	    check_space_folders(g, e) == -1 || check_space(g, e) == -1 ||
+	    recover_watch_ahead(g, e) == -1)
 		return -1;
 	recover_say(g, "%s, %zu segments of the log%s", g->bin ? g->bin : "no programs of it here",
 	    g->pl.reach.n, g->p->delta ? ", delta" : "");

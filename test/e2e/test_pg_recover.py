@@ -402,3 +402,28 @@ def missing(world, place):
             os.rename(f + ".away", f)
     else:
         pytest.fail("no segment was missed")
+
+
+def test_a_tablespace_that_the_log_makes_is_not_written_over(world):
+    """Replay of CREATE TABLESPACE goes to the original's folder: refused, before and while the log is given."""
+    folder = pgs.folder("hfts")
+    world.folders.append(folder)
+    before = world.pg.lsn()
+    world.pg.psql(f"create tablespace later location '{folder}'")
+    world.pg.psql("create table precious tablespace later as select generate_series(1, 1000) n; checkpoint")
+    world.push()
+    files = {f: open(f, "rb").read() for f in glob.glob(f"{folder}/**", recursive=True) if os.path.isfile(f)}
+    assert files
+    target = world.target()
+    line = ("--timeline", "1")
+    said = world.recover("latest", target, *line, "--dry-run", rc=1)
+    assert folder in said["message"] and "not empty" in said["message"] and before[:3] in said["hint"]
+    for _ in range(17):
+        world.pg.psql("select pg_logical_emit_message(false, 'x', 'x'), pg_switch_wal()")
+    world.push()
+    said = world.recover("latest", target, *line, "--start", "--port", str(pgs.free_port()), rc=1)
+    assert folder in said["message"] and not running(target)
+    assert files == {f: open(f, "rb").read() for f in glob.glob(f"{folder}/**", recursive=True) if os.path.isfile(f)}
+    _, pg = world.started(before, target, *line, "--delta")
+    with pg:
+        assert pg.psql("select count(*) from pg_tablespace where spcname = 'later'") == "0"
