@@ -54,6 +54,9 @@ static int restore_part(struct recovering *g, const char *path, const char *targ
 	    .delete = g->p->delta,
 	    .delta = g->p->delta,
 	    .exclude = without,
+	    .give = g->p->give,
+	    .uid = g->p->uid,
+	    .gid = g->p->gid,
 	    .jobs = g->p->jobs,
 	};
 	struct restore_result r;
