@@ -271,7 +271,7 @@ int recover_prepare(struct recovering *g, struct err *e)
 		return -1;
 	if (check_config(g, e) == -1 || check_target(g, e) == -1 ||
 	    check_space_folders(g, e) == -1 || check_space(g, e) == -1 ||
-	    recover_watch_ahead(g, e) == -1)
+	    recover_check_listen(g, e) == -1 || recover_watch_ahead(g, e) == -1)
 		return -1;
 	recover_say(g, "%s, %zu segments of the log%s", g->bin ? g->bin : "no programs of it here",
 	    g->pl.reach.n, g->p->delta ? ", delta" : "");
