@@ -225,7 +225,8 @@ struct bworker {
 	struct reader *reader;
 	struct index_near near; /* the walker's, of unchanged files */
 	struct buf hold;        /* strings of the entry at hand */
-	uint8_t *data;          /* DATA_MAX bytes, made at first use */
+	uint8_t *data;          /* `room` bytes, made at first use */
+	size_t room;
 	uint64_t size;          /* of the file at hand, as the walk saw it */
 	int64_t mark_ns;        /* when the work on a file was last accounted for */
 	struct bshare share;
@@ -233,7 +234,7 @@ struct bworker {
 	pthread_t thread;
 };
 
-enum { DATA_MAX = 8 << 20, DATA_SMALL = 1 << 20, RINGS_BYTES = 24 << 20 };
+enum { DATA_MAX = 8 << 20, DATA_MIN = 2 << 20, DATA_SMALL = 1 << 20, RINGS_BYTES = 24 << 20 };
 
 struct bpaths {
 	char **v;

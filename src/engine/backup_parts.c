@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "engine/backup_internal.h"
 
-enum { PG_CHUNK = 64 << 10 };
+enum { PG_CHUNK = 16 << 10 };
 
 char **backup_copy_texts(const char *const *v, size_t n)
 {
