@@ -10,7 +10,7 @@
  *   backup_share.c the chunks of a large file, stored by several workers
  *   backup_threads.c  the walker and its workers
  *   backup_parts.c the sources of a run, one after the other
- *   backup_pg.c    one that is a server of PostgreSQL's
+ *   backup_pg.c    one that is a server of PostgreSQL's; backup_pg_facts.c what is said of it
  *   backup_blocks.c  files of which the log tells the blocks that changed
  *   backup_map.c   what it tells
  *   backup_late.c  files that can be read only when all else is
@@ -315,7 +315,8 @@ void backup_pg_changes(struct backup *b, struct backup_part *part, const struct 
 /* Did the parent find wrong pages in this file? */
 bool backup_pg_was_bad(const struct backup_part *part, const char *path);
 /* Its files are read: what it says of itself, and what of it was wrong. */
-void backup_pg_end(struct backup *b, struct backup_part *part, struct snapshot_part *out);
+int backup_pg_end(
+    struct backup *b, struct backup_part *part, struct snapshot_part *out, struct err *e);
 /* The log that the part needs, into a target's repository; before its snapshot. */
 int backup_pg_logs(struct backup *b, struct backup_part *part, struct snapshot_part *out,
     struct repo *r, struct err *e);

@@ -170,8 +170,9 @@ static void run_part(struct backup *b, struct snapshot *s, size_t i, struct snap
 			backup_pg_changes(b, part, s);
 		backup_create_cache(b, s, i);
 		backup_run_threads(b);
-		if (part->pg != NULL && !part->failed && !backup_stopping(b))
-			backup_pg_end(b, part, &s->parts[i]);
+		if (part->pg != NULL && !part->failed && !backup_stopping(b) &&
+		    backup_pg_end(b, part, &s->parts[i], &part->err) == -1)
+			part->failed = true;
 	} else {
 		part->failed = true;
 		part->err = e;

@@ -2,40 +2,20 @@
  * backup_pg: a server of PostgreSQL's as a part: begun and ended on one connection, its files read
  * as a source, its facts gathered beside that, its WAL put where recovery looks for it.
  */
-#include <jansson.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
 
 #include "base/mem.h"
-#include "engine/backup_internal.h"
-#include "engine/backup_map.h"
 #include "engine/backup_pg_logs.h"
+#include "engine/backup_pg_priv.h"
 #include "os/os.h"
 #include "os/os_scratch.h"
 #include "source/pg_facts.h"
-#include "source/pg_session.h"
 #include "source/pg_source.h"
-#include "source/pg_stream.h"
 
 enum { LABEL_MAX = 1 << 20 };
-
-struct backup_pg_run {
-	struct backup *b;
-	const struct backup_pg *pg;
-	struct pg_session s;
-	char *data;
-	char *scratch; /* where it was streamed to, or NULL: it is read where it is */
-	struct pg_streamed streamed;
-	bool gathering;
-	pthread_t gatherer;
-	json_t *facts;           /* NULL: they could not be had, facts_err */
-	const char *incremental; /* as in the facts */
-	json_t *was_bad;         /* the parent's list of wrong pages; may be NULL */
-	struct err facts_err;
-};
 
 static void *gather(void *arg)
 {
@@ -53,7 +33,7 @@ static void begin_gathering(struct backup_pg_run *run)
 		run->gathering = pthread_create(&run->gatherer, NULL, gather, run) == 0;
 }
 
-static void end_gathering(struct backup_pg_run *run)
+void backup_pg_end_gathering(struct backup_pg_run *run)
 {
 	if (run->gathering)
 		pthread_join(run->gatherer, NULL);
@@ -90,12 +70,26 @@ static int streamed_label(struct backup_pg_run *run, char **label, char **map, s
 static int stop(void *arg, char **label, char **map, struct err *e)
 {
 	struct backup_pg_run *run = arg;
+	int rc;
 
-	end_gathering(run);
+	backup_pg_end_gathering(run);
 	if (run->scratch != NULL)
-		return streamed_label(run, label, map, e);
-	if (pg_session_stop(&run->s, label, map, e) == -1)
-		return err_wrap(e, "end of the backup");
+		rc = streamed_label(run, label, map, e);
+	else if ((rc = pg_session_stop(&run->s, label, map, e)) == -1)
+		err_wrap(e, "end of the backup");
+	if (rc == 0 && *map != NULL)
+		run->map = mem_strdup(*map);
+	return rc;
+}
+
+/* What was streamed is all from before its end. */
+static int written(void *arg, uint64_t *lsn, struct err *e)
+{
+	struct backup_pg_run *run = arg;
+
+	if (run->scratch == NULL)
+		return pg_session_written(&run->s, lsn, e);
+	*lsn = run->streamed.stop;
 	return 0;
 }
 
@@ -120,7 +114,8 @@ static int open_source(struct backup *b, struct backup_pg_run *run, struct err *
 	    .since = run->scratch ? run->streamed.start : run->s.start,
 	    .relation = run->s.relation,
 	    .stop = stop,
-	    .stop_arg = run};
+	    .written = written,
+	    .arg = run};
 
 	return source_pg_open(&p, b->ctx, &b->source, e);
 }
@@ -193,7 +188,7 @@ int backup_pg_begin(struct backup *b, struct backup_part *part, struct err *e)
 	return 0;
 }
 
-static char *map_params(const struct backup_pg_run *run, struct backup_map_params *out)
+char *backup_pg_map_params(const struct backup_pg_run *run, struct backup_map_params *out)
 {
 	char *wal = mem_printf("%s/pg_wal", run->data);
 
@@ -237,7 +232,7 @@ static int make_map(
 
 	if (old == NULL)
 		return err_set(e, ERR_ABSENT, "the parent has nothing of this server");
-	wal = map_params(part->run, &p);
+	wal = backup_pg_map_params(part->run, &p);
 	part->map = backup_map_make(b->repo, old, &p, b->ctx, e);
 	free(wal);
 	if (part->map == NULL)
@@ -286,99 +281,6 @@ bool backup_pg_was_bad(const struct backup_part *part, const char *path)
 	return false;
 }
 
-/* By which the next run sees that this server's log is still the same. */
-static void set_mark(json_t *o, const struct backup_pg_run *run)
-{
-	struct backup_map_params p;
-	char *wal = map_params(run, &p), text[12];
-	uint32_t mark;
-	struct err e;
-
-	if (backup_map_mark(&p, run->s.start, run->s.stop, &mark, &e) == 0) {
-		snprintf(text, sizeof text, "%08x", mark);
-		json_object_set_new(o, "log_mark", json_string(text));
-	}
-	free(wal);
-}
-
-static void set_lsn(json_t *o, const char *key, uint64_t lsn)
-{
-	char text[PG_LSN_TEXT];
-
-	json_object_set_new(o, key, json_string(pg_lsn_text(text, lsn)));
-}
-
-static void set_server(json_t *o, struct backup_pg_run *run)
-{
-	const struct pg_session *s = &run->s;
-	char system[24];
-
-	snprintf(system, sizeof system, "%llu", (unsigned long long)s->system);
-	json_object_set_new(o, "version", json_string(s->version_text));
-	json_object_set_new(o, "version_num", json_integer(s->version));
-	json_object_set_new(o, "system_identifier", json_string(system));
-	json_object_set_new(o, "timeline", json_integer(s->label.timeline));
-	set_lsn(o, "start_lsn", s->label.start);
-	set_lsn(o, "stop_lsn", s->stop);
-	json_object_set_new(o, "segment_size", json_integer((json_int_t)s->segment_size));
-	json_object_set_new(o, "block_size", json_integer(s->block_size));
-	json_object_set_new(o, "checksums", json_boolean(s->checksums));
-	json_object_set_new(o, "standby", json_boolean(s->standby));
-	json_object_set_new(o, "method", json_string(run->scratch ? "stream" : "direct"));
-	json_object_set_new(o, "incremental", json_string(run->incremental));
-	if (run->scratch == NULL)
-		set_mark(o, run);
-	json_object_set_new(o, "data_directory", run->data ? json_string(run->data) : json_null());
-	json_object_set_new(o, "bytes", json_integer((json_int_t)run->b->bytes));
-}
-
-/* Each bad page is one of the run's problems: the file is stored as it is. */
-static void set_bad(json_t *o, struct backup_pg_run *run)
-{
-	json_t *list = json_array();
-	uint64_t all;
-	size_t n;
-	const struct pg_bad_page *bad = source_pg_bad(run->b->source, &n, &all);
-
-	for (size_t i = 0; i < n; i++) {
-		json_t *x = json_object();
-		struct err e;
-
-		json_object_set_new(x, "file", json_string(bad[i].file));
-		json_object_set_new(x, "block", json_integer(bad[i].block));
-		json_array_append_new(list, x);
-		err_set(&e, ERR_CORRUPT, "block %u: the page's checksum is wrong", bad[i].block);
-		backup_problem(run->b, bad[i].file, &e);
-	}
-	if (all > n)
-		atomic_fetch_add(&run->b->nfailed, all - n);
-	json_object_set_new(o, "bad_pages", list);
-}
-
-void backup_pg_end(struct backup *b, struct backup_part *part, struct snapshot_part *out)
-{
-	struct backup_pg_run *run = part->run;
-	json_t *o, *all = json_object();
-
-	end_gathering(run);
-	if (run->facts == NULL)
-		event_emit(b->ctx, EVENT_WARNING, span_str(part->pg->part),
-		    "its facts are not noted: %s", run->facts_err.msg);
-	o = run->facts ? run->facts : json_object();
-	run->facts = NULL;
-	set_server(o, run);
-	set_bad(o, run);
-	json_object_set_new(all, "postgresql", o);
-	out->facts = json_dumps(all, JSON_COMPACT);
-	json_decref(all);
-	out->npaths = run->data != NULL;
-	out->paths = backup_copy_texts((const char *const *)&run->data, out->npaths);
-	out->has_log = true;
-	out->timeline = run->s.label.timeline;
-	out->log_start = run->s.label.start;
-	out->log_end = run->s.stop;
-}
-
 int backup_pg_logs(struct backup *b, struct backup_part *part, struct snapshot_part *out,
     struct repo *r, struct err *e)
 {
@@ -405,7 +307,7 @@ void backup_pg_free(struct backup_part *part)
 
 	if (run == NULL)
 		return;
-	end_gathering(run);
+	backup_pg_end_gathering(run);
 	json_decref(run->facts);
 	json_decref(run->was_bad);
 	wal_map_free(part->map);
@@ -413,6 +315,7 @@ void backup_pg_free(struct backup_part *part)
 	if (run->scratch != NULL && os_scratch_remove(run->scratch, &e) == -1)
 		event_emit(run->b->ctx, EVENT_WARNING, span_str(run->scratch), "%s", e.msg);
 	free(run->scratch);
+	free(run->map);
 	free(run->data);
 	free(run);
 }

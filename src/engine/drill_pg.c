@@ -175,6 +175,8 @@ static void judge_pages(struct drill *d, const json_t *was)
 
 int drill_recover(struct drill *d, struct err *e)
 {
+	/* What is compared must not be changed by its own housekeeping. */
+	static const char *const settings[] = {"autovacuum=off"};
 	json_t *facts = facts_of(d->database);
 	char *spaces[SPACES], *sock = mem_printf("%s/sock", d->room.path), hex[ID_HEX];
 	struct recover_params p = {.system = d->p->system,
@@ -184,7 +186,14 @@ int drill_recover(struct drill *d, struct err *e)
 	    .target = d->data,
 	    .start = true,
 	    .scratch = true,
-	    .server = {.socket_dir = sock, .inside = os_isolate_inside, .inside_arg = d->isolate},
+	    .give = geteuid() == 0,
+	    .uid = os_isolate_uid(d->isolate),
+	    .gid = os_isolate_gid(d->isolate),
+	    .server = {.socket_dir = sock,
+		.settings = settings,
+		.nsettings = sizeof settings / sizeof *settings,
+		.spawn = os_isolate_spawn,
+		.spawn_arg = d->isolate},
 	    .jobs = d->p->jobs};
 	struct recover_result r = {.nsteps = 0};
 	char *into = NULL;

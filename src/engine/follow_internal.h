@@ -2,6 +2,7 @@
 #ifndef HF_ENGINE_FOLLOW_INTERNAL_H
 #define HF_ENGINE_FOLLOW_INTERNAL_H
 
+#include "db/pg_sync.h"
 #include "db/pg_wal_stream.h"
 #include "engine/follow_lag.h"
 #include "engine/follow_mirror.h"
@@ -46,6 +47,8 @@ struct follow {
 	int64_t said_ns, state_ns, slot_ns, synced_ns, q_ns;
 	int64_t quiet_ns; /* when the connection was lost; 0: it is not */
 	bool told_behind, told_full, told_slot, told_started;
+	int64_t sync_ns;            /* when the server was asked whether commits wait */
+	bool told_sync, asked_sync; /* they do not; it is known */
 };
 
 /* follow_start.c */

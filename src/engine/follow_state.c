@@ -42,6 +42,8 @@ static const struct key keys[] = {
     KEY(source, TEXT),
     KEY(slot, TEXT),
     KEY(synchronous, BOOL),
+    KEY(sync_had, BOOL),
+    KEY(sync_why, TEXT),
     KEY(spool_acks, BOOL),
     KEY(at_ns, NUMBER),
     KEY(since_ns, NUMBER),

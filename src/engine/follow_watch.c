@@ -8,7 +8,14 @@
 #include "engine/follow_internal.h"
 #include "os/os.h"
 
-enum { SLOT_S = 10, QUESTIONS_S = 30, BEHIND_S = 30, UNSTORED_S = 10, MIN_SEGMENTS = 4 };
+enum {
+	SLOT_S = 10,
+	SYNC_S = 2,
+	QUESTIONS_S = 30,
+	BEHIND_S = 30,
+	UNSTORED_S = 10,
+	MIN_SEGMENTS = 4
+};
 
 static const uint64_t SPOOL_LIMIT = UINT64_C(4) << 30, SLOT_WARN = UINT64_C(1) << 30;
 
@@ -92,6 +99,47 @@ static void look_at_slot(struct follow *f, int64_t now_ns)
 		    "the server keeps %" PRIu64 " MiB of WAL for slot %s, which its disk must hold",
 		    f->st.slot_bytes >> 20, f->p->slot);
 	f->told_slot = f->st.slot_bytes >= warn / (f->told_slot ? 2 : 1);
+}
+
+/* ---- Whether commits wait for us, where that is promised. */
+
+static void say_sync(struct follow *f, const struct pg_sync_state *s)
+{
+	f->st.sync_had = s->how == PG_SYNC_WAITS;
+	snprintf(f->st.sync_why, sizeof f->st.sync_why, "%s", s->why);
+	if (!f->st.sync_had && !f->told_sync)
+		follow_tell(f, "log.sync_missing", EVENT_ERROR,
+		    "synchronous is promised, but not had: %s. What to type: %s", s->why, s->fix);
+	else if (f->st.sync_had && f->told_sync)
+		follow_tell(
+		    f, "log.sync_had", EVENT_INFO, "each commit waits until its WAL is stored");
+	if (f->told_sync != !f->st.sync_had || !f->asked_sync)
+		follow_show(f, follow_now(), true);
+	f->told_sync = !f->st.sync_had;
+	f->asked_sync = true;
+}
+
+static void look_at_sync(struct follow *f, int64_t now_ns)
+{
+	int64_t every = (f->st.sync_had ? SLOT_S : SYNC_S) * FOLLOW_SECOND;
+	struct pg_sync_state s;
+	struct err e;
+
+	if (!f->p->synchronous || (f->sync_ns != 0 && now_ns - f->sync_ns < every))
+		return;
+	f->sync_ns = now_ns;
+	if (follow_questions(f) != NULL &&
+	    pg_sync_look(f->q, f->p->target.application, &s, &e) == 0) {
+		say_sync(f, &s);
+		return;
+	}
+	if (f->q != NULL) {
+		pg_close(f->q);
+		f->q = NULL;
+	}
+	if (!f->st.sync_had)
+		snprintf(f->st.sync_why, sizeof f->st.sync_why,
+		    "the server cannot be asked whether commits wait");
 }
 
 /* ---- What is let go. */
@@ -271,6 +319,7 @@ int follow_watch(struct follow *f, int64_t now_ns, struct err *e)
 	tell_behind(f, &h, now_ns);
 	if (f->quiet_ns == 0) {
 		look_at_slot(f, now_ns);
+		look_at_sync(f, now_ns);
 		follow_phase(f,
 		    follow_full(f) ? FOLLOW_HELD
 		    : h.failing    ? FOLLOW_SPOOLING

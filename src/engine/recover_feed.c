@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "source/wal_reader.h"
 #include "os/os.h"
 #include "os/os_scratch.h"
 
@@ -47,8 +48,13 @@ struct recover_feed {
 	size_t asked;      /* the highest that the server wants, + 1 */
 	int64_t looked_ns, alive_ns;
 	unsigned alive;
+	size_t watched; /* files whose records were looked at */
 	bool failed, stop;
 	struct err err;
+
+	/* Whose turn it is has these: the thread with file number `watched`. */
+	struct wal_reader *watch; /* NULL: nobody looks, or the log has ended */
+	bool refused;
 };
 
 /* ---- Files. */
@@ -175,16 +181,56 @@ static bool claim(struct recover_feed *f, size_t *i)
 	return got;
 }
 
-static int put_file(struct recover_feed *f, struct log_reader *rd, const struct recover_file *x,
-    struct buf *b, struct err *e)
+static int on_record(void *arg, const struct wal_record *r, struct err *e)
 {
+	struct recover_feed *f = arg;
+
+	if (f->p.record(f->p.arg, r, e) == 0)
+		return 0;
+	f->refused = true;
+	return -1;
+}
+
+/* Show the records of file i to who wants to see them, when those before it were. */
+static int watch(struct recover_feed *f, size_t i, struct span bytes, struct err *e)
+{
+	bool go;
+
+	pthread_mutex_lock(&f->lock);
+	while (f->watched != i && !f->failed && !f->stop)
+		pthread_cond_wait(&f->change, &f->lock);
+	go = f->watched == i && !f->failed && !f->stop;
+	pthread_mutex_unlock(&f->lock);
+	if (!go)
+		return err_set(e, ERR_CANCELLED, "the recovery ends");
+	/* What is no record ends the log, for the server too. */
+	if (f->watch != NULL && wal_reader_feed(f->watch, bytes, e) == -1) {
+		if (f->refused)
+			return -1;
+		wal_reader_free(f->watch);
+		f->watch = NULL;
+	}
+	pthread_mutex_lock(&f->lock);
+	f->watched = i + 1;
+	pthread_cond_broadcast(&f->change);
+	pthread_mutex_unlock(&f->lock);
+	return 0;
+}
+
+static int put_file(
+    struct recover_feed *f, struct log_reader *rd, size_t i, struct buf *b, struct err *e)
+{
+	const struct recover_file *x = &f->p.reach->v[i];
 	char name[RECOVER_FILE_NAME];
 	uint64_t have;
 
 	recover_file_name(name, x->timeline, x->start, f->p.segment);
 	if (ctx_check(f->ctx, e) == -1 ||
-	    log_reader_get(rd, x->timeline, x->start, x->end, b, &have, e) == -1 ||
-	    put_wal(f, name, buf_span(b), f->p.segment, e) == -1 ||
+	    log_reader_get(rd, x->timeline, x->start, x->end, b, &have, e) == -1)
+		return err_wrap(e, "segment %s of the log", name);
+	if (f->p.record != NULL && watch(f, i, buf_span(b), e) == -1)
+		return -1;
+	if (put_wal(f, name, buf_span(b), f->p.segment, e) == -1 ||
 	    (f->p.ahead && put_note(f, name, "", 0644, e) == -1))
 		return err_wrap(e, "segment %s of the log", name);
 	return 0;
@@ -217,7 +263,7 @@ static void *feed_main(void *arg)
 	while (claim(f, &i)) {
 		bool last;
 
-		if (put_file(f, rd, &f->p.reach->v[i], &b, &e) == -1) {
+		if (put_file(f, rd, i, &b, &e) == -1) {
 			fail(f, &e);
 			break;
 		}
@@ -278,6 +324,8 @@ int recover_feed_start(
     const struct recover_feed_params *p, struct ctx *ctx, struct recover_feed **out, struct err *e)
 {
 	struct recover_feed *f = mem_zalloc(sizeof *f);
+	struct wal_reader_params rp = {
+	    .segment = (uint32_t)p->segment, .record = on_record, .arg = f};
 	unsigned n = os_workers(p->jobs);
 
 	f->p = *p;
@@ -287,7 +335,9 @@ int recover_feed_start(
 	pthread_mutex_init(&f->lock, NULL);
 	pthread_cond_init(&f->change, NULL);
 	*out = NULL;
-	if (prepare(f, e) == -1) {
+	rp.start = p->reach->n > 0 ? p->reach->v[0].start : 0;
+	if (prepare(f, e) == -1 ||
+	    (p->record != NULL && (f->watch = wal_reader_new(&rp, e)) == NULL)) {
 		recover_feed_free(f, true);
 		return -1;
 	}
@@ -334,9 +384,14 @@ int recover_feed_wait(struct recover_feed *f, struct err *e)
 	return rc;
 }
 
-uint64_t recover_feed_asked(const struct recover_feed *f)
+uint64_t recover_feed_asked(struct recover_feed *f)
 {
-	return f->asked;
+	uint64_t asked;
+
+	pthread_mutex_lock(&f->lock);
+	asked = f->asked;
+	pthread_mutex_unlock(&f->lock);
+	return asked;
 }
 
 void recover_feed_free(struct recover_feed *f, bool clean)
@@ -353,6 +408,7 @@ void recover_feed_free(struct recover_feed *f, bool clean)
 		pthread_join(f->thread[i], NULL);
 	if (clean && access(f->dir, F_OK) == 0)
 		os_scratch_remove(f->dir, &e);
+	wal_reader_free(f->watch);
 	pthread_mutex_destroy(&f->lock);
 	pthread_cond_destroy(&f->change);
 	free(f->dir);

@@ -15,6 +15,7 @@
 #include <sys/types.h>
 
 #include "engine/recover_line.h"
+#include "source/wal_record.h"
 
 struct recover_feed;
 
@@ -31,12 +32,21 @@ struct recover_feed_params {
 	gid_t gid;
 	bool ahead; /* not more than WAL_AHEAD before the server: it is being started */
 	unsigned jobs;
+	/*
+	 * Every record, in order, by one of the feed's threads at a time, before the server gets
+	 * the file that it begins in; -1 fails the feed with that error.  NULL: nobody looks.
+	 */
+	int (*record)(void *arg, const struct wal_record *r, struct err *e);
+	void *arg;
 };
 
-/* The value for restore_command: no process but its own shell, where the file is there already. */
+/*
+ * The value for restore_command: no process but its own shell, where the file is there already.
+ * Where the folder is not: 255, which ends the server and not only its recovery.
+ */
 #define RECOVER_FEED_COMMAND                                                                       \
-	"echo %f >holdfast-wal/want; [ -e holdfast-wal/%f ] && exit 1; exec sh holdfast-wal/get "  \
-	"%f"
+	"echo %f >holdfast-wal/want || exit 255; [ -e holdfast-wal/%f ] && exit 1; "               \
+	"exec sh holdfast-wal/get %f"
 
 /* Histories and the script are there when it returns; the rest comes. */
 int recover_feed_start(
@@ -48,7 +58,7 @@ int recover_feed_check(struct recover_feed *f, struct err *e);
 /* Wait until everything was put, durably if the server is not started by us. */
 int recover_feed_wait(struct recover_feed *f, struct err *e);
 
-uint64_t recover_feed_asked(const struct recover_feed *f); /* segments that the server asked for */
+uint64_t recover_feed_asked(struct recover_feed *f); /* segments that the server asked for */
 
 /* Stop, and free; `clean`: remove the folder. */
 void recover_feed_free(struct recover_feed *f, bool clean);

@@ -3,6 +3,7 @@
  *
  *   op_recover.c        the order of the steps, and their record
  *   recover_prepare.c   what has to hold before anything is touched
+ *   recover_watch.c     what the log must not do
  *   recover_place.c     restoring into the folders; settings
  *   recover_instant.c   the same, but shown at once instead of restored first
  *   recover_run.c       starting, waiting, stopping
@@ -41,6 +42,8 @@ struct recovering {
 	struct pg_server *server;
 	struct instant *instant;
 	char what[RECOVER_WHAT]; /* of the step that runs */
+	char **later;            /* folders of tablespaces that the log makes, found to be empty */
+	size_t nlater;
 };
 
 /* Say what the running step came to. */
@@ -49,6 +52,17 @@ void recover_say(struct recovering *g, const char *fmt, ...) __attribute__((form
 /* recover_prepare.c */
 int recover_prepare(struct recovering *g, struct err *e);
 int recover_spaces(struct recovering *g, struct err *e); /* which tablespaces go where */
+
+/* Nothing in it, or not there (`there` may be NULL). */
+int recover_is_empty(const char *path, bool *empty, bool *there, struct err *e);
+
+/*
+ * recover_watch.c: a record that replay would do harm by is refused; arg is a struct recovering.
+ * Of the whole log before anything is restored, where that costs little beside it; and of each
+ * segment before the server gets it.
+ */
+int recover_watch(void *arg, const struct wal_record *r, struct err *e);
+int recover_watch_ahead(struct recovering *g, struct err *e);
 
 /* recover_place.c */
 int recover_restore(struct recovering *g, struct err *e);

@@ -289,6 +289,7 @@ static int reach_time(struct planning *g, struct err *e)
 	if (!pl->next.there)
 		return past_the_end(g, e);
 	cut_reach(pl, pl->next.end);
+	pl->stop = pl->next.lsn;
 	return 0;
 }
 
@@ -306,8 +307,10 @@ static int reach_lsn(struct planning *g, struct err *e)
 		pl->to.kind = RECOVER_LATEST;
 	else if (!there)
 		return past_the_end(g, e);
-	if (there)
+	if (there) {
 		cut_reach(pl, pl->to.lsn + pl->segment);
+		pl->stop = pl->to.lsn + 1;
+	}
 	return 0;
 }
 
@@ -333,6 +336,7 @@ static int reach_mark(struct planning *g, struct err *e)
 			return -1;
 	}
 	pl->kept = m;
+	pl->stop = m.end;
 	cut_reach(pl, m.end);
 	return 0;
 }
@@ -343,6 +347,7 @@ static int reach_target(struct planning *g, struct err *e)
 	struct recover_log l = log_of(g);
 
 	pl->to = g->p->to;
+	pl->stop = UINT64_MAX;
 	if (recover_scan_last(&l, &pl->last, e) == -1)
 		return -1;
 	switch (pl->to.kind) {
@@ -355,6 +360,7 @@ static int reach_target(struct planning *g, struct err *e)
 		return reach_mark(g, e);
 	case RECOVER_IMMEDIATE:
 		cut_reach(pl, pl->base->end);
+		pl->stop = pl->base->end;
 		return 0;
 	case RECOVER_LATEST:
 	case RECOVER_KINDS:

@@ -41,6 +41,7 @@ struct recover_plan {
 	bool gap;
 	uint64_t gap_end;
 	struct recover_mark kept, next, last;
+	uint64_t stop; /* nothing that begins there or behind is replayed */
 };
 
 int recover_plan_make(struct repo *r, const struct recover_params *p, struct ctx *ctx,

@@ -93,13 +93,14 @@ int recover_spaces(struct recovering *g, struct err *e)
 
 /* ---- Folders. */
 
-/* Nothing in it, or not there. */
-static int is_empty(const char *path, bool *empty, struct err *e)
+int recover_is_empty(const char *path, bool *empty, bool *there, struct err *e)
 {
 	DIR *d = opendir(path);
 	struct dirent *de;
 
 	*empty = true;
+	if (there != NULL)
+		*there = d != NULL;
 	if (d == NULL)
 		return errno == ENOENT ? 0 : err_sys(e, "%s", path);
 	while (*empty && (de = readdir(d)) != NULL)
@@ -137,7 +138,8 @@ static int check_delta(struct recovering *g, struct err *e)
 	const char *id = recover_fact_text(g->pl.facts, "system_identifier");
 	uint64_t system = system_of(g->data);
 
-	if (!has(g->data, "PG_VERSION") && !has(g->data, ".holdfast-unfinished")) {
+	if (!has(g->data, "PG_VERSION") && !has(g->data, "global/pg_control") &&
+	    !has(g->data, ".holdfast-unfinished")) {
 		err_set(
 		    e, ERR_EXISTS, "%s is not empty, and no data directory of PostgreSQL", g->data);
 		return err_hint(
@@ -159,7 +161,7 @@ static int check_target(struct recovering *g, struct err *e)
 		err_set(e, ERR_BUSY, "a server (process %d) runs on %s", pid, g->data);
 		return err_hint(e, "stop it first");
 	}
-	if (is_empty(g->data, &empty, e) == -1)
+	if (recover_is_empty(g->data, &empty, NULL, e) == -1)
 		return -1;
 	if (empty)
 		return 0;
@@ -176,7 +178,7 @@ static int check_space_folders(struct recovering *g, struct err *e)
 		char *link = mem_printf("%s/pg_tblspc/%u", g->data, (unsigned)s->oid);
 		char *was = os_real_path(link), *is = os_real_path(s->location);
 		bool same = was != NULL && is != NULL && strcmp(was, is) == 0, empty = true;
-		int rc = is_empty(s->location, &empty, e);
+		int rc = recover_is_empty(s->location, &empty, NULL, e);
 
 		free(link);
 		free(was);
@@ -214,7 +216,7 @@ static int check_space(struct recovering *g, struct err *e)
 	char *at = there_above(g->data);
 	bool empty;
 
-	if (is_empty(g->data, &empty, e) == -1) {
+	if (recover_is_empty(g->data, &empty, NULL, e) == -1) {
 		free(at);
 		return -1;
 	}
@@ -243,8 +245,9 @@ static int check_config(struct recovering *g, struct err *e)
 	const char *data = recover_fact_text(g->pl.facts, "data_directory");
 	size_t n = data ? strlen(data) : 0;
 
-	if (!g->p->start || g->p->start_command != NULL || file == NULL || n == 0 ||
-	    (strncmp(file, data, n) == 0 && file[n] == '/'))
+	/* A scratch server has one of its own. */
+	if (g->p->scratch || !g->p->start || g->p->start_command != NULL || file == NULL ||
+	    n == 0 || (strncmp(file, data, n) == 0 && file[n] == '/'))
 		return 0;
 	g->config = file;
 	if (access(file, R_OK) == 0)
@@ -267,7 +270,8 @@ int recover_prepare(struct recovering *g, struct err *e)
 	if (major > 0 && g->bin == NULL && must)
 		return -1;
 	if (check_config(g, e) == -1 || check_target(g, e) == -1 ||
-	    check_space_folders(g, e) == -1 || check_space(g, e) == -1)
+	    check_space_folders(g, e) == -1 || check_space(g, e) == -1 ||
+	    recover_watch_ahead(g, e) == -1)
 		return -1;
 	recover_say(g, "%s, %zu segments of the log%s", g->bin ? g->bin : "no programs of it here",
 	    g->pl.reach.n, g->p->delta ? ", delta" : "");

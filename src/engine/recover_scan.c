@@ -51,8 +51,23 @@ static int on_record(void *arg, const struct wal_record *r, struct err *e)
 	return err_set(e, ERR_CANCELLED, "found");
 }
 
+struct telling {
+	recover_record *record;
+	void *arg;
+	bool failed; /* by the caller's wish, and not by what is read */
+};
+
+static int tell_record(void *arg, const struct wal_record *r, struct err *e)
+{
+	struct telling *t = arg;
+	int rc = t->record(t->arg, r, e);
+
+	t->failed |= rc == -1;
+	return rc;
+}
+
 /* 1 go on, 0 the log ends here or is not to be read further, -1. */
-static int feed_file(const struct recover_log *l, struct wal_reader *rd, struct scanning *s,
+static int feed_file(const struct recover_log *l, struct wal_reader *rd,
     const struct recover_file *f, struct buf *b, struct err *e)
 {
 	uint64_t have;
@@ -61,6 +76,28 @@ static int feed_file(const struct recover_log *l, struct wal_reader *rd, struct 
 	    log_reader_get(l->reader, f->timeline, f->start, f->end, b, &have, e) == -1)
 		return -1;
 	return wal_reader_feed(rd, buf_span(b), e) == 0;
+}
+
+int recover_scan_records(
+    const struct recover_log *l, recover_record *record, void *arg, struct err *e)
+{
+	struct telling t = {record, arg, false};
+	struct wal_reader_params p = {
+	    .segment = (uint32_t)l->segment, .record = tell_record, .arg = &t};
+	struct wal_reader *rd;
+	struct buf b = {0};
+	int rc = 1;
+
+	if (l->reach->n == 0)
+		return 0;
+	p.start = l->reach->v[0].start;
+	if ((rd = wal_reader_new(&p, e)) == NULL)
+		return -1;
+	for (size_t i = 0; i < l->reach->n && rc == 1; i++)
+		rc = feed_file(l, rd, &l->reach->v[i], &b, e);
+	wal_reader_free(rd);
+	buf_fini(&b);
+	return rc == -1 || t.failed ? -1 : 0;
 }
 
 int recover_scan(const struct recover_log *l, size_t from, size_t to, recover_visit *visit,
@@ -81,7 +118,7 @@ int recover_scan(const struct recover_log *l, size_t from, size_t to, recover_vi
 	if ((rd = wal_reader_new(&p, e)) == NULL)
 		return -1;
 	for (size_t i = from; i < to && rc == 1; i++)
-		rc = feed_file(l, rd, &s, &l->reach->v[i], &b, e);
+		rc = feed_file(l, rd, &l->reach->v[i], &b, e);
 	*broken = rc == 0 && !s.stopped;
 	*end = s.end;
 	wal_reader_free(rd);

@@ -9,6 +9,7 @@
 
 #include "engine/recover_line.h"
 #include "engine/recover_target.h"
+#include "source/wal_record.h"
 
 struct recover_log { /* borrowed */
 	struct repo *repo;
@@ -35,6 +36,11 @@ struct recover_mark {
 typedef int recover_visit(void *arg, const struct recover_mark *m);
 int recover_scan(const struct recover_log *l, size_t from, size_t to, recover_visit *visit,
     void *arg, uint64_t *end, bool *broken, struct err *e);
+
+/* Every record of the reach, in order; `record` as wal_reader.h has it. */
+typedef int recover_record(void *arg, const struct wal_record *r, struct err *e);
+int recover_scan_records(
+    const struct recover_log *l, recover_record *record, void *arg, struct err *e);
 
 /* The last commit of all. */
 int recover_scan_last(const struct recover_log *l, struct recover_mark *out, struct err *e);

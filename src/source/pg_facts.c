@@ -89,7 +89,8 @@ static int gather_server(struct pg_facts *f, struct pg *g, struct err *e)
 	free(lsn);
 	if (pg_query(g,
 		"select name, setting from pg_settings where source not in ('default', 'client', "
-		"'session') and name !~ '(conninfo|passphrase)' order by name",
+		"'session', 'user', 'database', 'database user', 'global') and name !~ "
+		"'(conninfo|passphrase)' order by name",
 		NULL, 0, take_setting, add(f, "settings", json_object()), e) == -1 ||
 	    pg_query(g, "select rolname from pg_roles where rolname !~ '^pg_' order by 1", NULL, 0,
 		take_role, add(f, "roles", json_array()), e) == -1 ||
@@ -104,6 +105,22 @@ static int gather_server(struct pg_facts *f, struct pg *g, struct err *e)
 	    "then pg_database_size(oid) end from pg_database "
 	    "where datallowconn and not datistemplate order by datname",
 	    NULL, 0, take_database, f, e);
+}
+
+/*
+ * Whatever may be set for a role, a database or a server that changes how values, names and
+ * definitions are written: what is compared with what another server says must not hang on it.
+ */
+static int pin(struct pg *g, struct err *e)
+{
+	return pg_query(g,
+	    "set timezone = 'UTC'; set datestyle = 'ISO, YMD'; set intervalstyle = 'postgres'; "
+	    "set extra_float_digits = 1; set bytea_output = 'hex'; set xmlbinary = 'base64'; "
+	    "set lc_monetary = 'C'; set lc_numeric = 'C'; set lc_time = 'C'; "
+	    "set search_path = pg_catalog; set quote_all_identifiers = off; "
+	    "set standard_conforming_strings = on; set row_security = on; "
+	    "set statement_timeout = 0; set idle_in_transaction_session_timeout = 0",
+	    NULL, 0, NULL, NULL, e);
 }
 
 static int gather_databases(struct pg_facts *f, struct err *e)
@@ -122,7 +139,9 @@ static int gather_databases(struct pg_facts *f, struct err *e)
 			json_object_set_new(o, "error", pg_facts_string(e->msg));
 			continue;
 		}
-		rc = pg_facts_tables(f, g, o, e);
+		rc = pin(g, e);
+		if (rc == 0)
+			rc = pg_facts_tables(f, g, o, e);
 		pg_close(g);
 		if (rc == -1)
 			return err_wrap(e, "database %s", f->names[i]);

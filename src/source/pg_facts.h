@@ -11,6 +11,8 @@
  * may read them, nobody holds them, and they are not too many together.  "lsn" is a position before
  * all of these snapshots.  Unlogged tables have no rows: a recovery empties them.  A database that
  * this role may not connect to has an "error" in place of its tables.  Templates are left out.
+ * "settings" are the server's, without those that a role or database has of its own; neither they
+ * nor the server's change how rows and schemas are written for their hashes.
  *
  * Threads: any; a call has connections of its own.
  */
@@ -32,5 +34,8 @@ struct pg_facts_params {
 /* p may be NULL; *out is new. */
 int pg_facts_gather(const struct pg_target *t, const struct pg_facts_params *p, json_t **out,
     struct ctx *ctx, struct err *e);
+
+/* A text of the server's, whatever bytes it has. */
+json_t *pg_facts_string(const char *s);
 
 #endif

@@ -14,7 +14,6 @@ struct pg_facts {
 	uint64_t counted; /* bytes of tables whose rows were counted */
 };
 
-json_t *pg_facts_string(const char *s); /* whatever bytes it has */
 json_t *pg_facts_number(const char *s);
 
 /* "schema_hash" and "tables" into the database's object; g is connected to it. */

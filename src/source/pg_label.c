@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
+#include "base/cursor.h"
 #include "base/mem.h"
 
 static bool hex(const char **s, uint32_t *out)
@@ -93,4 +95,42 @@ int pg_label_parse(struct span text, struct pg_label *out, struct err *e)
 	out->from_standby = p != NULL && strncmp(p, "standby", 7) == 0;
 	free(s);
 	return rc;
+}
+
+/* "OID FOLDER" and the line's end; what would end it stands behind a backslash. */
+static int map_line(struct cursor *c, struct buf *folder, uint32_t *oid)
+{
+	uint64_t number = 0;
+	size_t digits = 0;
+	uint8_t b;
+
+	for (; (b = cursor_u8(c)) >= '0' && b <= '9' && digits < 10; digits++)
+		number = number * 10 + (b - '0');
+	if (digits == 0 || b != ' ' || number == 0 || number > UINT32_MAX)
+		return -1;
+	buf_reset(folder);
+	for (*oid = (uint32_t)number; (b = cursor_u8(c)) != '\n' && !c->bad;) {
+		if (b == '\\')
+			b = cursor_u8(c);
+		if (b == '\0')
+			return -1;
+		buf_put(folder, &b, 1);
+	}
+	return c->bad || folder->n == 0 ? -1 : 0;
+}
+
+int pg_map_parse(struct span text, pg_map_each *each, void *arg, struct err *e)
+{
+	struct cursor c = cursor_of(text);
+	struct buf folder = {0};
+	uint32_t oid;
+	int rc = 0;
+
+	while (rc == 0 && cursor_left(&c) > 0) {
+		rc = map_line(&c, &folder, &oid);
+		if (rc == 0)
+			each(arg, oid, buf_cstr(&folder));
+	}
+	buf_fini(&folder);
+	return rc == 0 ? 0 : err_set(e, ERR_CORRUPT, "tablespace_map: this is none");
 }

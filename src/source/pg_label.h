@@ -31,4 +31,8 @@ struct pg_label {
 /* Of backup_label's text; ERR_CORRUPT where something of it is missing or odd. */
 int pg_label_parse(struct span text, struct pg_label *out, struct err *e);
 
+/* Of tablespace_map's text: each tablespace, and the folder that it leads to.  ERR_CORRUPT. */
+typedef void pg_map_each(void *arg, uint32_t oid, const char *location);
+int pg_map_parse(struct span text, pg_map_each *each, void *arg, struct err *e);
+
 #endif

@@ -85,9 +85,12 @@ uint64_t pg_page_lsn(const uint8_t page[PG_PAGE])
 	return (uint64_t)word(page) << 32 | word(page + 4);
 }
 
-bool pg_page_good(const uint8_t page[PG_PAGE], uint32_t block, uint64_t since)
+bool pg_page_good(const uint8_t page[PG_PAGE], uint32_t block)
 {
-	if (half(page + UPPER_AT) == 0 || pg_page_lsn(page) >= since)
-		return true;
+	static const uint8_t none[PG_PAGE];
+
+	/* Of one without content no checksum is made: a server takes nothing but zeroes for it. */
+	if (half(page + UPPER_AT) == 0)
+		return memcmp(page, none, PG_PAGE) == 0;
 	return half(page + CHECKSUM_AT) == pg_page_checksum(page, block);
 }

@@ -17,10 +17,7 @@ uint16_t pg_page_checksum(const uint8_t page[PG_PAGE], uint32_t block);
 /* Where the WAL of its last change ends. */
 uint64_t pg_page_lsn(const uint8_t page[PG_PAGE]);
 
-/*
- * Is it as it was written?  A page that was never used (all of it zero, or its header says so) is;
- * one whose last change is not before `since` is not judged: WAL makes it anew.
- */
-bool pg_page_good(const uint8_t page[PG_PAGE], uint32_t block, uint64_t since);
+/* Is it as it was written?  One that was never used is, which is all zeroes. */
+bool pg_page_good(const uint8_t page[PG_PAGE], uint32_t block);
 
 #endif

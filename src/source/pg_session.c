@@ -113,6 +113,29 @@ static int no_right(struct pg_session *s, struct err *e)
 		     "pg_stop_backup(boolean, boolean) to this role: doc/postgresql.md");
 }
 
+static int ask_timeline(struct pg_session *s, const char *sql, uint32_t *out, struct err *e)
+{
+	char *text;
+
+	if (pg_text(s->g, sql, NULL, 0, &text, e) == -1)
+		return -1;
+	*out = text ? (uint32_t)strtoul(text, NULL, 10) : 0;
+	free(text);
+	return *out != 0 ? 0 : err_set(e, ERR_FAILED, "the server does not say its timeline");
+}
+
+/*
+ * After a promotion the control file names the timeline before it until there was a checkpoint,
+ * which may take minutes; the backup's own has been by now.
+ */
+static int started(struct pg_session *s, const char *lsn, struct err *e)
+{
+	if (lsn == NULL || !pg_lsn_parse(lsn, &s->start))
+		return err_set(e, ERR_FAILED, "the server does not say where the backup begins");
+	s->started = true;
+	return ask_timeline(s, "select timeline_id from pg_control_checkpoint()", &s->timeline, e);
+}
+
 int pg_session_start(struct pg_session *s, const char *label, struct err *e)
 {
 	const struct db_value v[] = {db_text(label)};
@@ -127,11 +150,24 @@ int pg_session_start(struct pg_session *s, const char *label, struct err *e)
 	    v, 1, &lsn, e);
 	if (rc == -1)
 		return no_right(s, e);
-	if (lsn == NULL || !pg_lsn_parse(lsn, &s->start))
-		rc = err_set(e, ERR_FAILED, "the server does not say where the backup begins");
-	s->started = rc == 0;
+	rc = started(s, lsn, e);
 	free(lsn);
 	return rc;
+}
+
+int pg_session_written(struct pg_session *s, uint64_t *lsn, struct err *e)
+{
+	char *text;
+	bool good;
+
+	if (pg_text(s->g,
+		s->standby ? "select greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn())"
+			   : "select pg_current_wal_insert_lsn()",
+		NULL, 0, &text, e) == -1)
+		return -1;
+	good = text != NULL && pg_lsn_parse(text, lsn);
+	free(text);
+	return good ? 0 : err_set(e, ERR_FAILED, "the server does not say where its WAL ends");
 }
 
 struct stopped {
@@ -148,6 +184,22 @@ static int take_stop(void *arg, const char *const *v, size_t n, struct err *e)
 	*x->label = mem_strdup(v[1]);
 	*x->map = v[2] != NULL && v[2][0] != '\0' ? mem_strdup(v[2]) : NULL;
 	return 0;
+}
+
+/* A primary does not change it; a standby may follow another one's promotion. */
+static int check_timeline(struct pg_session *s, struct err *e)
+{
+	uint32_t end = s->label.timeline;
+
+	if (s->standby &&
+	    ask_timeline(
+		s, "select min_recovery_end_timeline from pg_control_recovery()", &end, e) == -1)
+		return -1;
+	if (s->label.timeline == s->timeline && end == s->timeline)
+		return 0;
+	err_set(e, ERR_FAILED, "the server went from timeline %u to %u while it was read",
+	    s->timeline, end != s->timeline ? end : s->label.timeline);
+	return err_hint(e, "after a promotion: the next run will do");
 }
 
 int pg_session_stop(struct pg_session *s, char **label, char **map, struct err *e)
@@ -167,6 +219,8 @@ int pg_session_stop(struct pg_session *s, char **label, char **map, struct err *
 		return -1;
 	if (s->label.start > s->stop)
 		return err_set(e, ERR_FAILED, "the backup ends before it begins");
+	if (check_timeline(s, e) == -1)
+		return -1;
 	s->stopped = true;
 	return 0;
 }

@@ -19,9 +19,10 @@ struct pg_session {
 	int version; /* 150018 */
 	char *version_text;
 	bool standby, checksums, superuser;
-	uint64_t system, segment_size;           /* bytes of a segment of WAL */
-	uint32_t timeline, block_size, relation; /* relation: blocks of a whole segment of one */
-	char *data_directory;                    /* NULL: this role is not told */
+	uint64_t system, segment_size; /* bytes of a segment of WAL */
+	uint32_t timeline;             /* once it is started: the one in which the backup begins */
+	uint32_t block_size, relation; /* relation: blocks of a whole segment of one */
+	char *data_directory;          /* NULL: this role is not told */
 	char *port;
 	int pid;    /* of the server's process for us */
 	bool local; /* by a Unix socket */
@@ -38,7 +39,12 @@ void pg_session_close(struct pg_session *s); /* also one that was not opened */
 
 /* A fast checkpoint, and from now on files may be read. */
 int pg_session_start(struct pg_session *s, const char *label, struct err *e);
-/* New texts; *map is NULL without tablespaces. */
+/* Where the server's WAL ends now: of a standby, what it has received. */
+int pg_session_written(struct pg_session *s, uint64_t *lsn, struct err *e);
+/*
+ * New texts; *map is NULL without tablespaces.  A server that went on to another timeline meanwhile
+ * is ERR_FAILED: its WAL is in two.
+ */
 int pg_session_stop(struct pg_session *s, char **label, char **map, struct err *e);
 
 /*

@@ -294,7 +294,7 @@ static int pg_late(struct source *src, struct err *e)
 	struct pg_source *s = (struct pg_source *)src;
 
 	if (read_control(s, e) == -1 ||
-	    s->p.stop(s->p.stop_arg, &s->memory[PG_LABEL].p, &s->memory[PG_MAP].p, e) == -1)
+	    s->p.stop(s->p.arg, &s->memory[PG_LABEL].p, &s->memory[PG_MAP].p, e) == -1)
 		return -1;
 	for (int i = PG_LABEL; i <= PG_MAP; i++)
 		s->memory[i].n = s->memory[i].p ? strlen(s->memory[i].p) : 0;

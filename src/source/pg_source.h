@@ -6,8 +6,10 @@
  * nothing is ever "changed".  There are no holes: pages keep their places.
  *
  * Pages are checked against their checksums on the way, where the cluster has them.  One that is
- * wrong is read again, in case it was just being written; what stays wrong and is not after the
- * backup's begin is remembered, and its file is read again by the next run too.
+ * wrong is read again, in case it was just being written.  WAL makes anew what was changed since
+ * the backup began: a position between there and where the server has come to by then excuses a
+ * page, one that the server has not written yet does not.  What stays wrong is remembered, and its
+ * file is read again by the next run too.
  *
  * What is late (source_stat.late) comes once all else is read: pg_control is read, then `stop` is
  * called, which ends the backup and gives the texts of backup_label and tablespace_map.
@@ -21,6 +23,8 @@
 
 /* New texts; *map may stay NULL. */
 typedef int pg_source_stop(void *arg, char **label, char **map, struct err *e);
+/* Where the server's WAL ends now.  Called by one thread at a time, and never after stop. */
+typedef int pg_source_written(void *arg, uint64_t *lsn, struct err *e);
 
 struct pg_source_params {
 	const char *data;  /* absolute */
@@ -29,7 +33,8 @@ struct pg_source_params {
 	uint64_t since;    /* where the backup's WAL begins */
 	uint32_t relation; /* pages of a whole segment of a relation */
 	pg_source_stop *stop;
-	void *stop_arg;
+	pg_source_written *written;
+	void *arg; /* of both */
 };
 
 /* ERR_DENIED where the folder cannot be read. */

@@ -23,6 +23,7 @@ struct pg_source {
 	struct pg_bad_page bad[PG_BAD_MAX];
 	size_t nbad;
 	uint64_t all_bad;
+	uint64_t written; /* as the server said when it was last asked */
 };
 
 struct pg_dir {

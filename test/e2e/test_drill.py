@@ -182,9 +182,15 @@ def db(hf, base, server, place):
     checks = """
       - {sql: "select count(*) from orders", database: shop, min: 1, max: 100000}
       - {sql: "select count(*) = 2000 from orders", database: shop, expect: "true", optional: yes}"""
+    if os.geteuid() == 0:  # what it runs as, and what it can reach, by its own word
+        checks += """
+      - {sql: "select substring(pg_read_file('/proc/self/status') from 'Uid:([0-9\\\\s]*)G') ~ '^(\\\\s*65534){4}'", expect: "true"}
+      - {sql: "select count(*) from pg_ls_dir('/run')", max: 0}
+      - {command: "stat -c %U PG_VERSION base/1/PG_VERSION pg_wal . | sort -u", expect: nobody}"""
+    user = "user: nobody, " if os.geteuid() == 0 else ""
     (base / "h.yaml").write_text(f"""
 repositories: {{main: {{url: {base}/r, key: "file:{base}/key"}}}}
-drill: {{directory: {place}/rooms, memory: 2GiB, timeout: 5m}}
+drill: {{directory: {place}/rooms, {user}memory: 2GiB, timeout: 5m}}
 tiers: {{gold: {{destinations: [main], rto: {{target: 15m}}, rpo: {{target: 1h}}, drill: {{every: 7d, level: comprehensive}}}}}}
 systems:
   db:
@@ -214,7 +220,8 @@ def test_a_database_comes_back_and_is_proven(db, base, server, place):
             "checks.1", "checks.2"} <= held
     assert o["rto"]["met"] == "target" == o["rpo"]["met"] and o["rpo"]["basis"] == "the log's end"
     if os.geteuid() == 0:
-        assert "user: postgres" in o["isolation"] and "network: own, loopback only" in o["isolation"]
+        assert {"user: nobody", "network: own, loopback only", "processes: own, they end with the first",
+                "sockets of the machine: none, /run and /tmp are hidden"} <= set(o["isolation"]), o["isolation"]
     tables = {t["name"]: t["rows"] for d in o["facts"]["postgresql"]["databases"] for t in d["tables"]}
     assert tables["orders"] == 2000 and tables["pgbench_accounts"] == 100000
     assert left(place) == []

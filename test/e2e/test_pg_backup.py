@@ -137,10 +137,28 @@ def test_facts_say_what_the_server_holds(db, server):
 
 def test_exact_rows_and_checksums_of_tables_where_they_are_wanted(hf, server):
     declare(hf, server.source(exact_rows="yes", table_checksums="yes"))
-    tables = [{t["name"]: t for d in facts(hf, backup(hf)["snapshot"])["databases"] for t in d["tables"]}
-              for _ in range(2)]
+    server.psql("create table kinds (at timestamptz, span interval, f float8, b bytea, m money, "
+                "s text default 'x' check (s <> 'kinds'))")
+    server.psql("create table refers (n int references aside, at timestamptz default '2026-01-02')")
+    server.psql("insert into kinds select '2026-11-22 01:02:03Z', '1 month 2 days 3 hours', 1 / 3.0::float8, '\\x00ff41', "
+                "12.34")
+    # How values are written is set in many places; what is stored is the same.
+    other = {"timezone": "Asia/Tokyo", "datestyle": "SQL, DMY", "intervalstyle": "iso_8601", "extra_float_digits": "-3",
+             "bytea_output": "escape", "search_path": "pg_toast", "quote_all_identifiers": "on", "work_mem": "9MB"}
+    seen = []
+    for names in ({}, other):
+        for name, value in names.items():
+            server.psql(f"alter role postgres set {name} = {value if name == 'datestyle' else repr(value)}")
+        seen.append(facts(hf, backup(hf)["snapshot"]))
+    server.psql("alter role postgres reset all")
+    server.psql("drop table kinds, refers")
+    assert seen[1]["settings"].items() <= seen[0]["settings"].items()  # none of this role's own
+    hashes, tables = zip(*(({d["name"]: d["schema_hash"] for d in f["databases"]},
+                            {t["name"]: t for d in f["databases"] for t in d["tables"]}) for f in seen))
+    assert hashes[0] == hashes[1]
     assert tables[0]["pgbench_accounts"]["rows"] == 200000 and tables[0]["pgbench_accounts"]["exact"]
-    assert tables[0]["aside"]["checksum"] == tables[1]["aside"]["checksum"]
+    for name in ("aside", "kinds", "refers"):
+        assert tables[0][name]["checksum"] == tables[1][name]["checksum"], name
 
 
 def test_a_bad_page_is_named_in_every_run_until_it_is_mended(db, server):
@@ -185,6 +203,19 @@ def test_a_standby_is_backed_up_like_its_primary(hf, server):
             assert pg.psql("select count(*) from pgbench_accounts") == "100000"
             pg.psql("create extension amcheck")
             sound(pg)
+        promoted(hf, standby)
+
+
+def promoted(hf, standby):
+    """Just after a promotion the control file still has the timeline before it; the log has the new one."""
+    standby.psql("alter system set checkpoint_timeout = '1h'")
+    standby.psql("select pg_reload_conf()")
+    standby.psql("select pg_promote()")
+    standby.psql("update pgbench_accounts set abalance = 7")  # while the checkpoint takes its time
+    assert standby.psql("select timeline_id from pg_control_checkpoint()") == "1", "too late to tell"
+    f = facts(hf, backup(hf)["snapshot"])
+    assert (f["timeline"], f["standby"], f["incremental"]) == (2, False, "scan") and f["log_mark"]
+    assert facts(hf, backup(hf)["snapshot"])["incremental"] == "map"
 
 
 def test_files_and_a_server_are_two_parts_and_one_that_fails_is_listed(hf, server, base):
@@ -239,6 +270,15 @@ def test_a_role_with_few_rights_is_enough_and_what_it_lacks_is_told(hf, server):
         f = facts(hf, backup(hf)["snapshot"])
         tables = {t["name"]: t for d in f["databases"] for t in d["tables"]}
         assert not tables["aside"]["exact"]
+        # Without facts the backup still knows where its tablespaces lie.
+        oid = int(server.psql("select oid from pg_tablespace where spcname = 'side'"))
+        assert f["tablespaces"] == [{"oid": oid, "name": "side", "location": server.spaces}]
+        server.psql("alter role few connection limit 1")
+        run = hf("--json", "backup", "--system", "db")
+        assert "its facts are not noted" in run.out + run.err
+        f = facts(hf, run.summary["snapshot"])
+        assert "too many connections" in f["error"] and "databases" not in f
+        assert f["tablespaces"] == [{"oid": oid, "name": str(oid), "location": server.spaces}]
     finally:
         server.psql("drop owned by few; drop role few")
 

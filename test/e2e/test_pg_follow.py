@@ -182,6 +182,38 @@ def test_what_streams_is_whole_whoever_is_killed_and_the_repository_away_for_a_w
             assert a.read() == b.read(), n
 
 
+def test_commits_are_not_left_waiting_in_silence(follow):
+    """Pausing what commits wait for is refused; taking it away is told, with what to type."""
+    f = follow
+    f.config(synchronous="yes")
+    with open(f"{f.base}/h.yaml", encoding="utf-8") as c:
+        good = c.read()
+
+    def write(text):
+        with open(f"{f.base}/h.yaml", "w", encoding="utf-8") as c:
+            c.write(text)
+
+    def logged():
+        with open(f"{f.base}/silent.log", encoding="utf-8") as log:
+            return log.read()
+
+    with open(f"{f.base}/silent.log", "ab") as log:
+        f.daemon = f.hf.start("serve", stdout=subprocess.DEVNULL, stderr=log)
+    f.until(lambda: f.state()["state"] == "streaming" and os.path.exists(f"/proc/{f.state()['pid']}"))
+    pid = f.state()["pid"]
+    write(good.replace("tier: gold, sources", "tier: gold, paused: yes, sources"))
+    assert "commits wait for that" in f.hf("config", "check", rc=None).err
+    f.daemon.send_signal(signal.SIGHUP)
+    f.until(lambda: "config.refused" in logged())
+    assert os.path.exists(f"/proc/{pid}") and "log.stopped" not in logged()
+    write(good.replace("synchronous: yes", "synchronous: no"))
+    f.daemon.send_signal(signal.SIGHUP)
+    f.until(lambda: "log.stopped" in logged())
+    assert "commits hang" in logged() and "synchronous_standby_names = ''" in logged()
+    f.daemon.send_signal(signal.SIGTERM)
+    assert f.daemon.wait(30) == 0
+
+
 def ended(pg, load):
     load.wait()
     pg.running = [r for r in pg.running if r[1] is not load]
@@ -367,6 +399,47 @@ def test_synchronous_commits_wait_no_longer_than_was_said(follow):
         back(f)
         f.stored(f.pg.lsn())
         f.until(lambda: "log.caught_up" in f.said() and not f.state()["spool_acks"])
+    finally:
+        f.pg.psql("alter system reset synchronous_standby_names")
+        f.pg.reload()
+    f.stop()
+
+
+def findings(f):
+    return [(x["message"], x["fix"]) for x in f.hf("--json", "doctor", rc=None).json("item")
+            if x["check"] == "postgresql" and not x["good"] and "ynchronous" in x["message"]]
+
+
+def test_what_is_promised_of_commits_is_asked_of_the_server(follow):
+    """Synchronous is only said where each commit waits for us: else doctor, receiver and status tell what to type."""
+    f = follow
+    f.config(synchronous="yes", synchronous_wait="30s")
+    f.start()
+    try:
+        f.until(lambda: f.state()["pid"] == f.receiver.pid and "log.sync_missing" in f.said())
+        told = next(json.loads(x) for x in f.said().splitlines() if "log.sync_missing" in x)
+        assert told["severity"] == "critical"
+        assert "alter system set synchronous_standby_names = 'holdfast'; select pg_reload_conf()" in told["text"]
+        (found,) = findings(f)
+        assert "is empty" in found[0] and found[1] in told["text"]
+        r = f.hf("--json", "status").summary["systems"][0]
+        assert (r["log_synchronous"], r["log_synchronous_promised"]) == (False, True), r
+        assert "promised, not had" in f.hf("status").out
+        for sql in found[1].split(";"):
+            f.pg.psql(sql)
+        f.until(lambda: f.state()["sync_had"] and "log.sync_had" in f.said())
+        assert findings(f) == []
+        assert f.hf("--json", "status").summary["systems"][0]["log_synchronous"] is True
+        # Whoever need not wait is found, and so is who can stand for us.
+        f.pg.psql("create role hasty; alter role hasty set synchronous_commit = off")
+        ((message, fix),) = findings(f)
+        assert "role hasty" in message and fix == 'alter role "hasty" reset synchronous_commit'
+        f.pg.psql(fix)
+        f.pg.psql("alter system set synchronous_standby_names = 'holdfast, other'")
+        f.pg.reload()
+        f.pg.wait(lambda: findings(f) != [], "setting")
+        ((message, fix),) = findings(f)
+        assert "others can stand for it" in message and "FIRST 2 (holdfast, other)" in fix
     finally:
         f.pg.psql("alter system reset synchronous_standby_names")
         f.pg.reload()

@@ -1,10 +1,11 @@
 /* pg_page, pg_layout, pg_label: what a data directory holds, and what of it is believed. */
-#include "unit/unit.h"
+#include "source_unit.h"
 
 #include "source/dirlist.h"
 #include "source/pg_label.h"
 #include "source/pg_layout.h"
 #include "source/pg_page.h"
+#include "source/pg_source.h"
 
 /* A page as PostgreSQL 15 wrote it, at block 1 of its relation. */
 static void real_page(uint8_t p[PG_PAGE])
@@ -27,7 +28,7 @@ static void a_real_page_has_the_checksum_that_its_server_gave_it(void **state)
 
 	real_page(p);
 	assert_int_equal(pg_page_checksum(p, 1), p[8] | p[9] << 8);
-	assert_true(pg_page_good(p, 1, UINT64_MAX));
+	assert_true(pg_page_good(p, 1));
 }
 
 static void any_bit_and_any_other_place_is_noticed(void **state)
@@ -39,25 +40,107 @@ static void any_bit_and_any_other_place_is_noticed(void **state)
 		size_t at = unit_rand(&seed) % PG_PAGE;
 
 		real_page(p);
-		if (at >= 14 && at < 16)
-			continue; /* pd_upper of zero: a page that was never used */
 		p[at] ^= (uint8_t)(1 << unit_rand(&seed) % 8);
-		assert_false(pg_page_good(p, 1, UINT64_MAX));
+		assert_false(pg_page_good(p, 1));
 	}
 	real_page(p);
-	assert_false(pg_page_good(p, 1 + 1, UINT64_MAX));
-	assert_false(pg_page_good(p, 1 + 131072, UINT64_MAX));
+	assert_false(pg_page_good(p, 1 + 1));
+	assert_false(pg_page_good(p, 1 + 131072));
 }
 
-static void new_pages_and_those_that_wal_makes_anew_are_not_judged(void **state)
+static void a_page_that_was_never_used_is_all_zeroes(void **state)
 {
 	uint8_t p[PG_PAGE] = {0};
 
-	assert_true(pg_page_good(p, 7, 1));
+	assert_true(pg_page_good(p, 7));
+	p[PG_PAGE - 1] = 1;
+	assert_false(pg_page_good(p, 7));
 	real_page(p);
-	p[5000] ^= 1;
-	assert_false(pg_page_good(p, 1, pg_page_lsn(p) + 1));
-	assert_true(pg_page_good(p, 1, pg_page_lsn(p)));
+	p[14] = p[15] = 0; /* pd_upper: as if it were one */
+	assert_false(pg_page_good(p, 1));
+}
+
+/* A server whose backup began at 1000, and which is at 2000 when it is asked. */
+static int is_at_2000(void *arg, uint64_t *lsn, struct err *e)
+{
+	++*(unsigned *)arg;
+	*lsn = 2000;
+	return 0;
+}
+
+static void put_page(int fd, uint64_t lsn, bool zero_upper)
+{
+	uint32_t half[2] = {(uint32_t)(lsn >> 32), (uint32_t)lsn};
+	uint8_t p[PG_PAGE];
+
+	memset(p, 0x5a, sizeof p); /* its checksum is wrong */
+	memcpy(p, half, sizeof half);
+	if (zero_upper)
+		p[14] = p[15] = 0;
+	assert_int_equal(write(fd, p, sizeof p), sizeof p);
+}
+
+static void read_all(struct fix *f, struct source_dir *d, const char *name)
+{
+	const struct source_ops *ops = d->source->ops;
+	struct source_stat st;
+	enum source_look what;
+	struct source_reader *r;
+	uint8_t block[3 * PG_PAGE];
+	uint64_t size;
+	bool changed;
+
+	OK(f, ops->look(d, name, &st, &what, &f->e));
+	OK(f, ops->open(d, name, &st, &r, &f->e));
+	while (ops->read(r, block, sizeof block, &f->e) > 0)
+		;
+	OK(f, ops->finish(r, &changed, &size, &f->e));
+}
+
+static void only_what_the_server_has_written_since_the_begin_excuses_a_page(void **state)
+{
+	struct fix *f = *state;
+	unsigned asked = 0;
+	struct pg_source_params p = {.data = f->dir,
+	    .major = 15,
+	    .checksums = true,
+	    .since = 1000,
+	    .relation = 131072,
+	    .written = is_at_2000,
+	    .arg = &asked};
+	const struct pg_bad_page *bad;
+	struct source_dir *d;
+	struct source *s;
+	uint64_t all;
+	size_t n;
+	int fd;
+
+	dir(f, "base");
+	dir(f, "base/5");
+	fd = open(at(f, "base/5/777"), O_WRONLY | O_CREAT, 0600);
+	put_page(fd, 1000, false);
+	put_page(fd, 999, false);
+	put_page(fd, 2000, false);
+	put_page(fd, 2001, false);
+	put_page(fd, 0x5a5a5a5a5a5a5a5a, false);
+	put_page(fd, 999, true);
+	put_page(fd, 0x5a5a5a5a5a5a5a5a, true);
+	close(fd);
+	OK(f, source_pg_open(&p, &f->ctx, &s, &f->e));
+	d = src_dir(f, s, "/base/5");
+	read_all(f, d, "777");
+	bad = source_pg_bad(s, &n, &all);
+	assert_int_equal(n, 5);
+	assert_int_equal(all, 5);
+	for (size_t i = 0; i < n; i++) {
+		static const uint32_t blocks[] = {1, 3, 4, 5, 6};
+
+		assert_string_equal(bad[i].file, "base/5/777");
+		assert_int_equal(bad[i].block, blocks[i]);
+	}
+	assert_true(asked > 1);
+	source_dir_unref(d);
+	source_close(s);
 }
 
 static void what_a_server_makes_anew_is_left_and_the_rest_taken(void **state)
@@ -162,6 +245,30 @@ static void a_label_says_where_recovery_begins(void **state)
 	}
 }
 
+static void note_space(void *arg, uint32_t oid, const char *location)
+{
+	buf_printf(arg, "%u=%s;", (unsigned)oid, location);
+}
+
+static void a_map_of_tablespaces_says_where_each_lies(void **state)
+{
+	static const char *const bad[] = {"x /a\n", "16400 /a", "16400/a\n", "0 /a\n", " /a\n",
+	    "16400 \n", "99999999999 /a\n", "16400 /a\\", "\n", "16400 /a\n1"};
+	struct buf out = {0};
+	struct err e;
+
+	assert_int_equal(pg_map_parse(span_str("16400 /srv/a b\n4294967295 /x\\\n\\\\y\n"),
+			     note_space, &out, &e),
+	    0);
+	assert_string_equal(buf_cstr(&out), "16400=/srv/a b;4294967295=/x\n\\y;");
+	assert_int_equal(pg_map_parse(span_str(""), note_space, &out, &e), 0);
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		assert_int_equal(pg_map_parse(span_str(bad[i]), note_space, &out, &e), -1);
+		assert_int_equal(e.kind, ERR_CORRUPT);
+	}
+	buf_fini(&out);
+}
+
 static void positions_and_segments_have_their_names(void **state)
 {
 	char text[PG_LSN_TEXT], name[PG_WAL_NAME];
@@ -182,7 +289,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_real_page_has_the_checksum_that_its_server_gave_it),
 	    cmocka_unit_test(any_bit_and_any_other_place_is_noticed),
-	    cmocka_unit_test(new_pages_and_those_that_wal_makes_anew_are_not_judged),
+	    cmocka_unit_test(a_page_that_was_never_used_is_all_zeroes),
+	    cmocka_unit_test_setup_teardown(
+		only_what_the_server_has_written_since_the_begin_excuses_a_page, fix_setup,
+		fix_teardown),
+	    cmocka_unit_test(a_map_of_tablespaces_says_where_each_lies),
 	    cmocka_unit_test(what_a_server_makes_anew_is_left_and_the_rest_taken),
 	    cmocka_unit_test(pages_are_known_by_their_place_and_segment),
 	    cmocka_unit_test(of_unlogged_relations_only_what_empties_them_is_kept),
