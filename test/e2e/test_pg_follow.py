@@ -464,3 +464,51 @@ def test_a_full_spool_leaves_the_rest_to_the_server_and_loses_nothing(follow):
     f.stored(f.pg.lsn())
     assert f.holes() == before
     f.stop()
+
+
+def put_back(f, copy, sql):
+    """The server is what it was when it was copied, and goes on in another way."""
+    f.pg.down()
+    shutil.rmtree(f.pg.data)
+    subprocess.run(["cp", "-a", copy, f.pg.data], check=True)
+    f.pg.up()
+    f.pg.psql(sql)
+
+
+def test_a_server_that_was_put_back_is_noticed_before_anything_is_confirmed(follow):
+    """Behind what was received, or beyond it, or while the receiver runs: its log is not mixed with what is stored."""
+    f = follow
+    f.config()
+    copy = f"{f.base}/image"
+    f.start()
+    f.until(lambda: f.state()["state"] == "streaming" and f.state()["pid"] == f.receiver.pid)
+    f.stored(f.pg.lsn())
+    f.pg.down()
+    subprocess.run(["cp", "-a", f.pg.data, copy], check=True)
+    f.pg.up()
+    f.pg.psql("create table first_way (t text); insert into first_way select md5(g::text) from generate_series(1, 3000) g")
+    f.until(lambda: f.state()["state"] == "streaming")
+    f.stored(f.pg.lsn())
+    for sql in ("create table other ()",  # less than what is stored
+                "create table other (t text); insert into other select md5((-g)::text) from generate_series(1, 40000) g"):
+        f.said_before = len(f.said())
+        put_back(f, copy, sql)
+        f.until(lambda: f.state()["state"] == "diverged")
+        pid = f.state()["pid"]
+        told = [json.loads(x) for x in f.said()[f.said_before:].splitlines() if "log.diverged" in x]
+        assert len(told) == 1 and told[0]["severity"] == "critical" and "part: NAME" in told[0]["text"], told
+        confirmed = f.pg.psql("select confirmed_flush_lsn is null and not active from pg_replication_slots")
+        before = f.ranges()
+        time.sleep(1)
+        assert confirmed == "t" and f.ranges() == before and f.state()["pid"] == pid
+        assert f.hf("--json", "status").summary["systems"][0]["receiver"] == "diverged"
+        f.stop()
+        f.start()
+    # Begun anew it is seen at once, too; also with nothing in the spool.
+    f.until(lambda: f.state()["pid"] == f.receiver.pid and f.state()["state"] == "diverged")
+    f.stop()
+    shutil.rmtree(next(iter(glob.glob(f"{f.base}/**/spool/orders.postgresql", recursive=True))))
+    f.start()
+    f.until(lambda: f.state()["pid"] == f.receiver.pid and f.state()["state"] == "diverged")
+    f.stop()
+    assert f.ranges() == before
