@@ -138,7 +138,8 @@ static int check_delta(struct recovering *g, struct err *e)
 	const char *id = recover_fact_text(g->pl.facts, "system_identifier");
 	uint64_t system = system_of(g->data);
 
-	if (!has(g->data, "PG_VERSION") && !has(g->data, ".holdfast-unfinished")) {
+	if (!has(g->data, "PG_VERSION") && !has(g->data, "global/pg_control") &&
+	    !has(g->data, ".holdfast-unfinished")) {
 		err_set(
 		    e, ERR_EXISTS, "%s is not empty, and no data directory of PostgreSQL", g->data);
 		return err_hint(
