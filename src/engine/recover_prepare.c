@@ -138,7 +138,8 @@ static int check_delta(struct recovering *g, struct err *e)
 	const char *id = recover_fact_text(g->pl.facts, "system_identifier");
 	uint64_t system = system_of(g->data);
 
-	if (!has(g->data, "PG_VERSION") && !has(g->data, ".holdfast-unfinished")) {
+	if (!has(g->data, "PG_VERSION") && !has(g->data, "global/pg_control") &&
+	    !has(g->data, ".holdfast-unfinished")) {
 		err_set(
 		    e, ERR_EXISTS, "%s is not empty, and no data directory of PostgreSQL", g->data);
 		return err_hint(
@@ -244,8 +245,9 @@ static int check_config(struct recovering *g, struct err *e)
 	const char *data = recover_fact_text(g->pl.facts, "data_directory");
 	size_t n = data ? strlen(data) : 0;
 
-	if (!g->p->start || g->p->start_command != NULL || file == NULL || n == 0 ||
-	    (strncmp(file, data, n) == 0 && file[n] == '/'))
+	/* A scratch server has one of its own. */
+	if (g->p->scratch || !g->p->start || g->p->start_command != NULL || file == NULL ||
+	    n == 0 || (strncmp(file, data, n) == 0 && file[n] == '/'))
 		return 0;
 	g->config = file;
 	if (access(file, R_OK) == 0)
