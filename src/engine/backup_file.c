@@ -55,7 +55,7 @@ static int fill_window(
 static int64_t cut_chunk(
     struct bworker *w, struct source_reader *r, struct window *win, struct err *e)
 {
-	const struct chunker *c = &w->b->chunker;
+	const struct chunker *c = w->chunker;
 	size_t want = 2 * (size_t)c->avg < c->max ? 2 * (size_t)c->avg : c->max;
 
 	for (;; want = c->max) {
@@ -89,7 +89,7 @@ static int share_data(struct bworker *w, struct source_reader *r, struct err *e)
 /* Two chunks at their largest, and enough small ones for every helper. */
 static void make_room(struct bworker *w)
 {
-	size_t two = 2 * (size_t)w->b->chunker.max, room = two < DATA_MIN ? DATA_MIN : two;
+	size_t two = 2 * (size_t)w->chunker->max, room = two < DATA_MIN ? DATA_MIN : two;
 
 	if (w->data != NULL && w->room == room)
 		return;
