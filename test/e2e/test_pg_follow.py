@@ -522,3 +522,51 @@ def test_a_server_that_was_put_back_is_noticed_before_anything_is_confirmed(foll
         f.until(lambda: f.state()["pid"] == f.receiver.pid and f.state()["state"] == "diverged")
         f.stop()
         assert f.ranges() == before
+
+
+def test_commits_of_a_new_timeline_wait_though_the_old_one_reaches_further():
+    """A standby 5 MiB behind is promoted: what is stored beyond the fork is not its, and acknowledges nothing."""
+    need(*missing())
+    f = Follow()
+    try:
+        with f.pg:
+            f.config()
+            f.pg.psql("create table acked (n int primary key)")
+            behind = f.pg.standby()
+            f.pg.caught_up(behind)
+            behind.down()
+            fork = position(f.pg.lsn())
+            f.pg.psql("create table ahead as select md5(g::text) from generate_series(1, 90000) g")
+            f.start()
+            f.stored(f.pg.lsn())
+            f.stop()
+            assert position(f.state()["durable"]) > fork + 5 * SEGMENT
+            f.pg.kill()
+            old, f.pg = f.pg, behind
+            behind.up()
+            behind.psql("select pg_promote()")
+            behind.psql("alter system set synchronous_standby_names = 'holdfast'")
+            behind.reload()
+            f.config(synchronous="yes")
+            (held,) = glob.glob(f"{f.main}/logs/*/*/00000001") + glob.glob(f"{f.main}/logs/*/00000001")
+            held = held[:-1] + "2"
+            with open(held, "w", encoding="utf-8"):  # where the new one's log is to be
+                pass
+            f.start()
+            f.until(lambda: f.state()["pid"] == f.receiver.pid and f.state()["state"] == "spooling")
+            commit = subprocess.Popen([f"{behind.bin}/psql", "-X", "-q", "-h", behind.folder, "-p", str(behind.port), "-U",
+                                       "postgres", "-c", "insert into acked values (1)", "postgres"], env=behind.env)
+            time.sleep(1.5)
+            assert commit.poll() is None, "acknowledged, and stored nowhere"
+            assert f.state()["timeline"] == 1 and position(f.state()["received"]) < fork + 2 * SEGMENT
+            os.unlink(held)
+            assert commit.wait(30) == 0
+            assert max(end for _, end in f.ranges()[2]) >= fork and f.holes(2) == []
+            behind.psql("alter system reset synchronous_standby_names")
+            f.stop()
+            f.pg = old
+    finally:
+        if f.receiver is not None and f.receiver.poll() is None:
+            f.receiver.kill()
+            f.receiver.wait()
+        shutil.rmtree(f.base)
