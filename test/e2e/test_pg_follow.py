@@ -479,6 +479,70 @@ def test_a_full_spool_leaves_the_rest_to_the_server_and_loses_nothing(follow):
     f.stop()
 
 
+def test_a_gap_is_healed_by_the_archive_or_followed_by_a_new_base(follow):
+    """A running receiver whose slot and WAL are gone: what archive_command brought closes the gap; else a base is made."""
+    f = follow
+    f.config()
+    archive = f"{f.base}/archive"
+    os.mkdir(archive)
+    give(archive)
+    f.pg.conf(archive_mode="on", archive_command=f"cp %p {archive}/%f")
+    f.pg.down()
+    f.pg.up()
+
+    def logged():
+        with open(f"{f.base}/heal.log", encoding="utf-8") as log:
+            return log.read()
+
+    def bases():
+        return len(f.hf("-r", "main", "--json", "snapshots").json("item"))
+
+    def push():
+        for name in sorted(os.listdir(archive)):
+            f.hf("log", "push", "--system", "orders", f"{archive}/{name}")
+
+    def lose_wal(heal):
+        """Behind the back of a receiver that sees nothing."""
+        pid = f.state()["pid"]
+        os.kill(pid, signal.SIGSTOP)
+        f.pg.psql("select pg_terminate_backend(active_pid) from pg_replication_slots")
+        f.pg.wait(lambda: f.pg.psql("select active from pg_replication_slots") == "f", "slot")
+        f.pg.psql("select pg_drop_replication_slot('holdfast')")
+        for _ in range(3):
+            f.pg.psql("create table if not exists fill (t text); insert into fill select repeat('y', 1000) "
+                      "from generate_series(1, 1200); select pg_switch_wal(); checkpoint")
+        f.pg.wait(lambda: f.pg.psql("select last_archived_wal >= pg_walfile_name(pg_current_wal_lsn() - 1048576) "
+                                    "from pg_stat_archiver") == "t", "archiver")
+        f.pg.psql("checkpoint")
+        if heal:
+            push()
+        os.kill(pid, signal.SIGCONT)
+
+    before = f.holes() if glob.glob(f"{f.main}/logs/*") else []
+    with open(f"{f.base}/heal.log", "ab") as log:
+        f.daemon = f.hf.start("serve", stdout=subprocess.DEVNULL, stderr=log)
+    f.until(lambda: f.state()["state"] == "streaming" and os.path.exists(f"/proc/{f.state()['pid']}"))
+    f.until(lambda: bases() > 0)
+    f.stored(f.pg.lsn())
+    lose_wal(heal=True)
+    f.until(lambda: "log.healed" in logged())
+    f.stored(f.pg.lsn())
+    assert f.holes() == before and f.state()["gaps"] == 0 and "log.gap" not in logged()
+    had = bases()
+    lose_wal(heal=False)
+    f.until(lambda: "log.gap" in logged())
+    f.until(lambda: bases() > had, 60)
+    f.stored(f.pg.lsn())
+    assert len(f.holes()) == len(before) + 1
+    listed = f.hf("--json", "log", "list", "orders").json("item")
+    assert [o["gap"] for o in listed if o["kind"] == "range"].count("gap") == len(before) + 1, listed
+    assert f.hf("--json", "status").summary["systems"][0]["log_gaps"] == 1
+    push()  # late is better than never
+    assert f.holes() == before
+    f.daemon.send_signal(signal.SIGTERM)
+    assert f.daemon.wait(30) == 0
+
+
 def put_back(f, copy, sql):
     """The server is what it was when it was copied, and goes on in another way."""
     f.pg.down()
