@@ -152,6 +152,8 @@ static int fetch_stream(struct backup_pg_run *run, struct err *e)
 	free(cache);
 	if (run->scratch == NULL || room_for(run, run->scratch, e) == -1)
 		return -1;
+	/* Beside it, as of files that are read where they are: before its end, if it can be. */
+	begin_gathering(run);
 	return pg_stream_fetch(run->pg->target, run->scratch, run->b->ctx, &run->streamed, e);
 }
 

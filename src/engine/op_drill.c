@@ -59,12 +59,15 @@ bool drill_is_finding(const struct err *e)
 	switch (e->kind) {
 	case ERR_BUSY:
 	case ERR_UNREACHABLE:
+	case ERR_TIMEOUT:
 	case ERR_DENIED:
 	case ERR_WRONG_KEY:
 	case ERR_NO_REPOSITORY:
 	case ERR_NO_SPACE:
 	case ERR_CANCELLED:
 	case ERR_UNSUPPORTED:
+	case ERR_FOREIGN:
+	case ERR_LATER:
 	case ERR_COLD:
 	case ERR_USAGE:
 	case ERR_IO:

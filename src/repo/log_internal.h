@@ -84,8 +84,8 @@ struct log_offer {
  * Compared with what is known: it is all there in few pieces (same), or ERR_EXISTS where something
  * else is.  What is damaged, or can't be told with this key, proves nothing.
  */
-int log_compare(struct repo *r, struct log_lanes *lanes, const struct domain *d,
-    const struct log_known *k, struct log_offer *o, bool *same, struct err *e);
+int log_compare(struct repo *r, struct log_lanes *lanes, const struct log_known *k,
+    struct log_offer *o, bool *same, struct err *e);
 
 /* As log_check_bytes, into memory of end - start bytes (of a history: as many as it has). */
 int log_open_bytes(struct repo *r, struct log_lanes *ls, const uint8_t stream[LOG_STREAM],

@@ -28,7 +28,6 @@ struct check {
 struct comparing {
 	struct repo *r;
 	struct log_lanes *lanes;
-	const struct domain *domain;
 	struct log_offer *o;
 	struct check *checks;
 	size_t nchecks, checks_cap;
@@ -93,33 +92,47 @@ static int differs(const struct log_offer *o, uint64_t at, struct err *e)
 			   "starts a new timeline");
 }
 
-/* The hashes of its cuts; 0: it is damaged, gone, or not what its name says, and proves nothing. */
-static int read_ids(struct comparing *x, const struct log_at *at, size_t want,
-    struct id ids[LOG_CUTS_MAX], size_t *n, struct err *e)
+/* Its directory; nothing (no blobs): damaged, gone, or not what its name says; it proves nothing.
+ */
+static int read_dir(struct repo *r, const uint8_t stream[LOG_STREAM], const struct log_at *at,
+    struct pack_dir *dir, struct err *e)
 {
-	struct pack_dir dir = {0};
 	struct buf hold = {0};
 	struct index_pack desc;
 	char name[LOG_NAME_MAX];
 	uint8_t place[FORMAT_PLACE];
 	int rc;
 
+	log_name(name, stream, at);
+	log_place(place, stream, at);
+	rc = pack_read_directory_of(r, FORMAT_LOG, name, at->size, dir, &hold, &desc, e);
+	if (rc == -1 && (e->kind == ERR_ABSENT || repo_is_bad(e))) {
+		err_clear(e);
+		pack_dir_reset(dir);
+		rc = 0;
+	} else if (rc == 0 && (memcmp(place, desc.place, FORMAT_PLACE) != 0 ||
+				  desc.origin.domain != log_stream_domain(r, stream))) {
+		pack_dir_reset(dir);
+	}
+	buf_fini(&hold);
+	return rc;
+}
+
+/* The hashes of its cuts; *n 0: it proves nothing. */
+static int read_ids(struct comparing *x, const struct log_at *at, size_t want,
+    struct id ids[LOG_CUTS_MAX], size_t *n, struct err *e)
+{
+	struct pack_dir dir = {0};
+	int rc = read_dir(x->r, x->o->stream, at, &dir, e);
+
 	*n = 0;
-	log_name(name, x->o->stream, at);
-	log_place(place, x->o->stream, at);
-	rc = pack_read_directory_of(x->r, FORMAT_LOG, name, at->size, &dir, &hold, &desc, e);
-	if (rc == 0 && memcmp(place, desc.place, FORMAT_PLACE) == 0 &&
-	    desc.origin.domain == x->domain->tag && dir.nblobs == want) {
+	if (rc == 0 && dir.nblobs == want) {
 		for (size_t i = 0; i < want; i++)
 			ids[i] = dir.blobs[i].id;
 		*n = want;
 		log_ids_put(log_ids_of(x->r), &at->object, ids, want);
-	} else if (rc == -1 && (e->kind == ERR_ABSENT || repo_is_bad(e))) {
-		err_clear(e);
-		rc = 0;
 	}
 	pack_dir_fini(&dir);
-	buf_fini(&hold);
 	return rc;
 }
 
@@ -323,10 +336,10 @@ static int compare_files(struct comparing *x, const struct log_known *k, bool *s
 	return other && !*same && x->o->at.kind == LOG_HISTORY ? differs(x->o, 0, e) : 0;
 }
 
-int log_compare(struct repo *r, struct log_lanes *lanes, const struct domain *d,
-    const struct log_known *k, struct log_offer *o, bool *same, struct err *e)
+int log_compare(struct repo *r, struct log_lanes *lanes, const struct log_known *k,
+    struct log_offer *o, bool *same, struct err *e)
 {
-	struct comparing x = {.r = r, .lanes = lanes, .domain = d, .o = o};
+	struct comparing x = {.r = r, .lanes = lanes, .o = o};
 	int rc;
 
 	*same = false;
@@ -354,4 +367,61 @@ bool log_known_covers(const struct log_known *k, const struct log_at *at)
 			pos = x->end;
 	}
 	return false;
+}
+
+static bool same_place(const struct log_at *a, const struct log_at *b)
+{
+	return a->kind == b->kind && a->timeline == b->timeline && a->start == b->start &&
+	       a->end == b->end;
+}
+
+/* Do both say that they are whole, and of other bytes?  1, 0, -1. */
+static int differ(struct repo *r, const uint8_t stream[LOG_STREAM], const struct log_at *a,
+    const struct log_at *b, struct err *e)
+{
+	struct pack_dir da = {0}, db = {0};
+	int rc = read_dir(r, stream, a, &da, e);
+
+	if (rc == 0)
+		rc = read_dir(r, stream, b, &db, e);
+	if (rc == 0 && da.nblobs > 0 && db.nblobs > 0) {
+		rc = da.nblobs != db.nblobs;
+		for (size_t i = 0; rc == 0 && i < da.nblobs; i++)
+			rc = !id_eq(&da.blobs[i].id, &db.blobs[i].id);
+	}
+	pack_dir_fini(&da);
+	pack_dir_fini(&db);
+	return rc;
+}
+
+int log_beside(struct repo *r, const uint8_t stream[LOG_STREAM], const struct log_at *v, size_t n,
+    bool *beside, struct err *e)
+{
+	size_t first = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		int rc;
+
+		beside[i] = false;
+		if (!same_place(&v[first], &v[i]))
+			first = i;
+		if (first == i || v[i].kind == LOG_PARTIAL)
+			continue;
+		rc = differ(r, stream, &v[first], &v[i], e);
+		if (rc == -1)
+			return -1;
+		beside[i] = rc == 1;
+	}
+	return 0;
+}
+
+int log_is_sound(struct repo *r, const uint8_t stream[LOG_STREAM], const struct log_at *at,
+    bool *sound, struct err *e)
+{
+	struct pack_dir dir = {0};
+	int rc = read_dir(r, stream, at, &dir, e);
+
+	*sound = rc == 0 && dir.nblobs > 0;
+	pack_dir_fini(&dir);
+	return rc;
 }

@@ -198,7 +198,7 @@ static int compare(struct log_writer *w, struct log_known **k, bool *same, struc
 	if (*k == NULL || (!fresh && !log_known_covers(*k, &w->offer.at) &&
 			      log_known_again(w->repo, *k, e) == -1))
 		return -1;
-	return log_compare(w->repo, &w->lanes, w->domain, *k, &w->offer, same, e);
+	return log_compare(w->repo, &w->lanes, *k, &w->offer, same, e);
 }
 
 static int put_one(struct log_writer *w, enum log_put_outcome *out, struct err *e)

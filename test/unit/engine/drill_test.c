@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "engine/drill_internal.h"
 #include "engine/drill_room.h"
 #include "engine/op_drill.h"
 #include "os/os.h"
@@ -90,6 +91,22 @@ static void as_much_again_takes_as_long_and_twice_as_much_the_double(void **stat
 	assert_true(drill_predict(none, 2000, 0) == 0);
 	json_decref(r);
 	json_decref(none);
+}
+
+/* What says something of the backup, and what only of the day on which it was tried. */
+static void a_store_that_does_not_answer_is_no_finding(void **state)
+{
+	static const enum err_kind away[] = {ERR_UNREACHABLE, ERR_TIMEOUT, ERR_BUSY, ERR_IO,
+	    ERR_DENIED, ERR_NO_REPOSITORY, ERR_WRONG_KEY, ERR_NO_SPACE, ERR_CANCELLED, ERR_COLD,
+	    ERR_LATER, ERR_FOREIGN, ERR_UNSUPPORTED};
+	static const enum err_kind found[] = {
+	    ERR_CORRUPT, ERR_ABSENT, ERR_DAMAGE_FOUND, ERR_FAILED, ERR_INCOMPLETE};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof away / sizeof *away; i++)
+		assert_false(drill_is_finding(&(struct err){.kind = away[i]}));
+	for (size_t i = 0; i < sizeof found / sizeof *found; i++)
+		assert_true(drill_is_finding(&(struct err){.kind = found[i]}));
 }
 
 /* ---- The room. */
@@ -183,6 +200,7 @@ int main(void)
 	    cmocka_unit_test(only_what_was_judged_counts_and_nothing_proves_nothing),
 	    cmocka_unit_test(one_critical_failure_fails_and_its_first_reason_stays),
 	    cmocka_unit_test(as_much_again_takes_as_long_and_twice_as_much_the_double),
+	    cmocka_unit_test(a_store_that_does_not_answer_is_no_finding),
 	    cmocka_unit_test(what_a_killed_one_left_the_next_removes_and_no_link_is_followed),
 	    cmocka_unit_test(a_folder_that_others_write_to_is_refused),
 	};
