@@ -39,7 +39,7 @@ static const struct shape_field system_fields[] = {
     {"next_run", SHAPE_TIME, S(next_ns), "when the next one is due"},
     {"running", SHAPE_UINT, S(running), "runs that run"},
     {"queued", SHAPE_UINT, S(queued), "runs that wait"},
-    {"receiver", SHAPE_TEXT, S(receiver.state), "of its log: streaming, spooling, held, connecting, stopped, dead; null: it has none"},
+    {"receiver", SHAPE_TEXT, S(receiver.state), "of its log: streaming, spooling, held, connecting, diverged, stopped, dead; null: it has none"},
     {"receiver_error", SHAPE_TEXT, S(receiver.why), "what is wrong with it"},
     {"log_synchronous", SHAPE_BOOL, S(receiver.synchronous), "does each commit wait until it is stored, as the server says?"},
     {"log_synchronous_promised", SHAPE_BOOL, S(receiver.promised), "is that promised?"},

@@ -96,7 +96,7 @@ static const struct api_receiver *receiver_of(
 	    .synchronous = x->f.synchronous && x->f.sync_had,
 	    .spool_acks = x->f.spool_acks};
 	/* While nothing comes, what the server has written since may be lost, too. */
-	if (x->f.phase == FOLLOW_CONNECTING)
+	if (x->f.phase == FOLLOW_CONNECTING || x->f.phase == FOLLOW_DIVERGED)
 		x->r.lag_ns += now_ns - x->f.since_ns;
 	else if (x->f.phase == FOLLOW_DEAD || x->f.phase == FOLLOW_STOPPED)
 		x->r.lag_ns += now_ns - x->f.at_ns;

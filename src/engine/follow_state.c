@@ -14,7 +14,7 @@
 enum { FILE_MAX = 16384 };
 
 static const char *const phases[FOLLOW_PHASES] = {
-    "connecting", "streaming", "spooling", "held", "stopped", "dead"};
+    "connecting", "streaming", "spooling", "held", "diverged", "stopped", "dead"};
 
 const char *follow_phase_name(enum follow_phase p)
 {

@@ -19,6 +19,7 @@ enum follow_phase {
 	FOLLOW_STREAMING,
 	FOLLOW_SPOOLING, /* the repository cannot be written: WAL is kept in the spool */
 	FOLLOW_HELD,     /* the spool is full: the server keeps what comes */
+	FOLLOW_DIVERGED, /* the server writes other log than what is stored: nothing goes on */
 	FOLLOW_STOPPED,  /* on purpose */
 	FOLLOW_DEAD,     /* its process is gone (only read, never written) */
 	FOLLOW_PHASES

@@ -185,6 +185,8 @@ static int let_go(struct follow *f, struct err *e)
 struct health {
 	int64_t age_ns; /* of the oldest byte that is not stored */
 	bool failing;   /* puts are */
+	bool other;     /* ... for other bytes are there */
+	struct err err;
 	char why[256];
 };
 
@@ -196,6 +198,8 @@ static void look_at_puts(struct follow *f, int64_t now_ns, struct health *h)
 	h->age_ns = follow_lag_age(&f->lag, safe, now_ns);
 	pthread_mutex_lock(&f->shared.lock);
 	h->failing = f->shared.failing_ns != 0;
+	h->other = f->shared.other;
+	h->err = f->shared.why;
 	snprintf(h->why, sizeof h->why, "%.255s", h->failing ? f->shared.why.msg : "");
 	pthread_mutex_unlock(&f->shared.lock);
 	f->st.lag_ns = h->age_ns;
@@ -313,6 +317,11 @@ int follow_watch(struct follow *f, int64_t now_ns, struct err *e)
 	struct health h;
 
 	look_at_puts(f, now_ns, &h);
+	if (h.other) {
+		f->other = true;
+		*e = h.err;
+		return -1;
+	}
 	if (let_go(f, e) == -1 || confirm(f, &h, now_ns, e) == -1)
 		return -1;
 	tell_full(f);

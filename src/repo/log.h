@@ -107,6 +107,11 @@ int log_list(
 int log_beside(struct repo *r, const uint8_t stream[LOG_STREAM], const struct log_at *v, size_t n,
     bool *beside, struct err *e);
 
+/* Does its directory say, sealed and signed, that it is what its name says?  Content is not read.
+ */
+int log_is_sound(struct repo *r, const uint8_t stream[LOG_STREAM], const struct log_at *at,
+    bool *sound, struct err *e);
+
 /* Every stretch of every stream, in no order; what is no name of one is told. */
 typedef int log_visit(
     void *arg, const uint8_t stream[LOG_STREAM], const struct log_at *at, struct err *e);

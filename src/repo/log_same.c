@@ -414,3 +414,14 @@ int log_beside(struct repo *r, const uint8_t stream[LOG_STREAM], const struct lo
 	}
 	return 0;
 }
+
+int log_is_sound(struct repo *r, const uint8_t stream[LOG_STREAM], const struct log_at *at,
+    bool *sound, struct err *e)
+{
+	struct pack_dir dir = {0};
+	int rc = read_dir(r, stream, at, &dir, e);
+
+	*sound = rc == 0 && dir.nblobs > 0;
+	pack_dir_fini(&dir);
+	return rc;
+}

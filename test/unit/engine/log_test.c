@@ -189,27 +189,47 @@ static void a_maintenance_key_prunes_logs(void **state)
 	for (uint64_t i = 0; i < 4; i++)
 		put(&t, 1, i * N, (i + 1) * N);
 	base(&t, 210, 290, 900, 1);
+	put(&t, 1, 290, 350);
+	put(&t, 1, 350, 390);
+	put(&t, 1, 390, 410);
+	put(&t, 1, 290, 410);
 	OK(repo_key_add(t.r, &kp, &id, &e));
 	full = t.r;
 	OK(repo_open(make_store(t.place, false), &cred, NULL, &t.ctx, &t.r, &e));
-	assert_string_equal(left(&t, 0, false), "200-300 300-400");
+	assert_string_equal(left(&t, 0, false), "200-300 290-410");
 	repo_close(t.r);
 	repo_close(full);
 }
 
 static void small_stretches_go_once_a_whole_one_covers_them(void **state)
 {
+	char name[LOG_NAME_MAX];
+	struct log_at *v;
+	struct err e;
+	size_t n;
 	struct t t;
 
 	begin(&t);
 	base(&t, 0, 10, 100, 1);
-	put(&t, 1, 0, 100);
 	put(&t, 1, 0, 10);
 	put(&t, 1, 10, 55);
 	put(&t, 1, 55, 100);
+	put(&t, 1, 0, 100);
 	put(&t, 1, 90, 130); /* it goes farther */
 	put(&t, 2, 20, 30);  /* another's */
 	assert_string_equal(left(&t, 0, false), "0-100 90-130 20-30");
+	/* What does not say itself that it is a whole one covers nothing. */
+	put(&t, 3, 0, 10);
+	put(&t, 3, 10, 55);
+	put(&t, 3, 55, 100);
+	put(&t, 3, 0, 100);
+	OK(log_list(t.r, t.stream, &v, &n, &e));
+	for (size_t i = 0; i < n; i++)
+		if (v[i].timeline == 3 && v[i].end == 100 && v[i].start == 0)
+			make_damage(
+			    t.r->store, log_name(name, t.stream, &v[i]), v[i].size - 100, 1);
+	free(v);
+	assert_string_equal(left(&t, 0, false), "0-100 90-130 20-30 0-10 0-100 10-55 55-100");
 	repo_close(t.r);
 }
 
