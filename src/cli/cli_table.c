@@ -332,8 +332,7 @@ const struct cmd_def cmd_table[CMD_COUNT] = {
 	    {"holdfast -r offsite drill orders-db --level comprehensive",
 		"from there, with checks"},
 	    {"holdfast -r main drill www --to 1a2b3c4d --keep", "that snapshot, to look around in"},
-	    {"holdfast -r main drill db --to '2026-11-21 09:41:07+01'", "to a moment"},
-	    {"holdfast drill db --point pitr", "to one that is another each day"}}},
+	    {"holdfast -r main drill db --to '2026-11-21 09:41:07+01'", "to a moment"}}},
     [CMD_RPO] = {CMD_RPO, "rpo", "[SYSTEM]", "Show how much would be lost",
 	"Shows for each declared system what is promised, how old its newest recovery point is and "
 	"how old the newest that a drill has proven, how long its recovery would take by what the "
