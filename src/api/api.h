@@ -33,7 +33,8 @@ struct api_receiver {
 	const char *received, *stored; /* positions */
 	int64_t lag_ns; /* how long its oldest byte waits; or since when nothing comes */
 	uint64_t lag_bytes, slot_bytes, spool_bytes, gaps;
-	bool synchronous, spool_acks;
+	bool promised, synchronous; /* that commits wait; they do */
+	bool spool_acks;
 };
 
 struct api_system {

@@ -67,6 +67,7 @@ RECEIVER(get_log_slot, x->system->receiver.slot_bytes)
 RECEIVER(get_log_spool, x->system->receiver.spool_bytes)
 RECEIVER(get_log_gaps, x->system->receiver.gaps)
 RECEIVER(get_spool_acks, x->system->receiver.spool_acks)
+RECEIVER(get_sync_missing, x->system->receiver.promised && !x->system->receiver.synchronous)
 GET(get_success, x->kind->success_id != 0 && seconds(x->kind->success_started_ns, v))
 GET(get_success_age,
     x->kind->success_id != 0 &&
@@ -113,6 +114,7 @@ static const struct metric {
     {"holdfast_log_slot_bytes", "gauge", "What the server keeps of it for us.", OF_SYSTEM, get_log_slot},
     {"holdfast_log_spool_bytes", "gauge", "What of it waits on this machine's disk.", OF_SYSTEM, get_log_spool},
     {"holdfast_log_gaps_total", "counter", "Gaps in it since its receiver was begun.", OF_SYSTEM, get_log_gaps},
+    {"holdfast_log_synchronous_missing", "gauge", "1: it is promised that commits wait until they are stored, and they do not.", OF_SYSTEM, get_sync_missing},
     {"holdfast_log_spool_acknowledges", "gauge", "1: commits are acknowledged by the spool alone.", OF_SYSTEM, get_spool_acks},
     {"holdfast_last_success_timestamp_seconds", "gauge", "When the last good run began.", OF_KIND, get_success},
     {"holdfast_last_success_age_seconds", "gauge", "Since then.", OF_KIND, get_success_age},

@@ -29,7 +29,7 @@ char *cmd_log_socket(unsigned i)
 
 static const char *outcome_text(enum log_put_outcome o)
 {
-	return o == LOG_SAME ? "same" : o == LOG_OTHER ? "other" : "stored";
+	return o == LOG_SAME ? "same" : "stored";
 }
 
 static int push_by_daemon(

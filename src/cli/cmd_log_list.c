@@ -91,6 +91,33 @@ static void put_base(
 	text_row(t, (const char *[]){repo, text_id(id, &b->snapshot), line, from, to, when, gap});
 }
 
+static void put_divergence(struct cli *c, const struct shown *x, const struct log_at *at)
+{
+	char from[24], to[24], when[CALENDAR_TEXT];
+	json_t *o;
+
+	position(from, at->start);
+	position(to, at->end);
+	if (c->out.json) {
+		o = json_object();
+		out_json_str(o, "kind", "divergence");
+		out_json_str(o, "system", x->system);
+		out_json_str(o, "repository", x->repo);
+		json_object_set_new(o, "timeline", json_integer(at->timeline));
+		out_json_str(o, "start", from);
+		out_json_str(o, "end", to);
+		out_json_time(o, "stored", at->stored_ns);
+		out_json(c, "item", o);
+		return;
+	}
+	calendar_format_local(when, at->stored_ns);
+	when[19] = '\0';
+	out_list(c,
+	    "%s in %s: other log of timeline %u, %s to %s, was stored on %s beside the first, and "
+	    "is never read: another server wrote it, or this one was put back\n",
+	    out_str(c, x->system), x->repo, at->timeline, from, to, when);
+}
+
 static void put_window(struct cli *c, const struct shown *x)
 {
 	const struct log_view *v = &x->view;
@@ -104,6 +131,7 @@ static void put_window(struct cli *c, const struct shown *x)
 		out_json_str(o, "system", system);
 		out_json_str(o, "repository", repo);
 		out_json_u64(o, "gaps", v->gaps);
+		out_json_u64(o, "divergences", v->divergences);
 		json_object_set_new(o, "reachable", json_boolean(v->window.any));
 		if (v->window.any) {
 			out_json_time(o, "from", v->window.from_ns);
@@ -245,8 +273,12 @@ int cmd_log_list(struct cli *c, struct err *e)
 	}
 	print(c, &spans);
 	print(c, &bases);
-	for (size_t i = 0; rc == 0 && i < l.n; i++)
+	for (size_t i = 0; rc == 0 && i < l.n; i++) {
+		for (size_t k = 0; k < l.v[i].view.n; k++)
+			if (l.v[i].view.beside[k])
+				put_divergence(c, &l.v[i], &l.v[i].view.at[k]);
 		put_window(c, &l.v[i]);
+	}
 	if (rc == 0 && l.n == 0 && !c->out.json)
 		out_text(c, "there is no log\n");
 	looking_fini(&l);
@@ -272,13 +304,15 @@ int cmd_log_verify(struct cli *c, struct err *e)
 		out_json_u64(o, "bytes", all.bytes);
 		out_json_u64(o, "damaged", all.damaged);
 		out_json_u64(o, "gaps", all.gaps);
+		out_json_u64(o, "divergences", all.divergences);
 		out_json(c, "summary", o);
 	} else {
 		out_text(c, "Read: %s, %s\n", text_amount(n, all.stretches, "stretch", "stretches"),
 		    text_bytes(size, all.bytes));
 	}
-	if (all.damaged + all.gaps == 0)
+	if (all.damaged + all.gaps + all.divergences == 0)
 		return 0;
-	return err_set(e, ERR_DAMAGE_FOUND, "log verify: %llu damaged, %llu gaps",
-	    (unsigned long long)all.damaged, (unsigned long long)all.gaps);
+	return err_set(e, ERR_DAMAGE_FOUND, "log verify: %llu damaged, %llu gaps, %llu divergences",
+	    (unsigned long long)all.damaged, (unsigned long long)all.gaps,
+	    (unsigned long long)all.divergences);
 }

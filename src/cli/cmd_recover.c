@@ -212,16 +212,22 @@ static int wish(struct cli *c, struct recover_params *p, struct err *e)
 	return o->finish ? 0 : recover_target_parse(o->to, &p->to, e);
 }
 
-/* A part, brought into a server that runs. */
-static int run_only(
-    struct cli *c, struct recover_params *p, struct recover_result *r, struct err *e)
+/* What a password stands in is not left on our command line, where everybody can read it. */
+static void hide(const char *typed)
 {
-	struct recover_only o = {.what = c->opt.only,
-	    .into = c->opt.into,
-	    .folder = c->opt.target,
-	    .replace = c->opt.replace};
+	char *text = (char *)(uintptr_t)typed;
 
-	if (o.into == NULL) {
+	memset(text, 'x', strlen(text));
+}
+
+/* A part, brought into a server that runs. */
+static int run_only(struct cli *c, struct recover_params *p, struct pg_conninfo *into,
+    struct recover_result *r, struct err *e)
+{
+	struct recover_only o = {
+	    .what = c->opt.only, .into = into, .folder = c->opt.target, .replace = c->opt.replace};
+
+	if (c->opt.into == NULL) {
 		err_set(e, ERR_USAGE, "recover --only: into which database?");
 		return err_hint(e, "--into postgresql://host/name");
 	}
@@ -229,9 +235,13 @@ static int run_only(
 		return err_set(e, ERR_USAGE,
 		    "recover --only has its own server: without --start, "
 		    "--delta and --action");
+	if (pg_conninfo_parse(c->opt.into, into, e) == -1)
+		return -1;
+	if (into->env != NULL)
+		hide(c->opt.into);
 	if (op_recover_only(c->repo, p, &o, c->ctx, r, e) == -1)
 		return -1;
-	p->target = o.into;
+	p->target = into->shown;
 	return 0;
 }
 
@@ -246,6 +256,7 @@ int cmd_recover(struct cli *c, struct err *e)
 {
 	struct recover_params p;
 	struct recover_result r = {0};
+	struct pg_conninfo into = {0};
 	char *target = NULL, to[RECOVER_TARGET_TEXT];
 	int rc;
 
@@ -259,13 +270,15 @@ int cmd_recover(struct cli *c, struct err *e)
 		rc = recover_instant_go_on(c, &p, e);
 	} else if (rc == 0) {
 		out_text(c, "Recover %s to %s\n", p.system, recover_target_text(&p.to, to));
-		rc = c->opt.only ? run_only(c, &p, &r, e) : op_recover(c->repo, &p, c->ctx, &r, e);
+		rc = c->opt.only ? run_only(c, &p, &into, &r, e)
+				 : op_recover(c->repo, &p, c->ctx, &r, e);
 		record(c, &r);
 		if (rc == 0)
 			report(c, &p, &r);
 		if (rc == 0 && r.instant != NULL)
 			rc = recover_instant_serve(c, r.instant, p.target, e);
 	}
+	pg_conninfo_fini(&into);
 	free(target);
 	return rc == 0 ? 0 : err_wrap(e, "recover");
 }

@@ -121,7 +121,7 @@ static void systems_text(struct cli *c, const json_t *list)
 static void add_receiver(struct cli *c, struct text_table *t, const json_t *o)
 {
 	struct survey_system x = {.name = NULL};
-	char lag[64] = "", a[32], slot[32], spool[32], gaps[24], state[64];
+	char lag[64] = "", a[32], slot[32], spool[32], gaps[24], state[96];
 	const struct api_receiver *r = &x.receiver;
 
 	shape_read(&shape_system, o, &x);
@@ -133,6 +133,7 @@ static void add_receiver(struct cli *c, struct text_table *t, const json_t *o)
 	snprintf(state, sizeof state, "%s%s", r->state,
 	    r->spool_acks    ? ", SPOOL ALONE"
 	    : r->synchronous ? ", synchronous"
+	    : r->promised    ? ", synchronous: promised, not had"
 			     : "");
 	text_row(t, (const char *const[]){shown(c, x.name), state, shown(c, r->stored), lag,
 			text_bytes(slot, r->slot_bytes), text_bytes(spool, r->spool_bytes),
@@ -163,7 +164,8 @@ static const char *wanted(const struct cli *c)
 		   ? NULL
 		   : "name,state,declared,rpo_missed,last_run,last_status,last_success,rpo_age,"
 		     "rpo_target,next_run,running,queued,receiver,receiver_error,log_synchronous,"
-		     "log_spool_acks,log_received,log_stored,log_lag,log_slot_bytes,"
+		     "log_synchronous_promised,log_spool_acks,log_received,log_stored,log_lag,log_"
+		     "slot_bytes,"
 		     "log_spool_bytes,log_gaps";
 }
 

@@ -82,7 +82,9 @@ static const struct api_receiver *receiver_of(
 	if (follow_state_read(place, s->item.name, src->part, &x->f, &e) == -1)
 		return &x->r;
 	x->r = (struct api_receiver){.state = follow_phase_name(x->f.phase),
-	    .why = x->f.why[0] ? x->f.why : NULL,
+	    .why = x->f.why[0]                                              ? x->f.why
+		   : x->f.synchronous && !x->f.sync_had && x->f.sync_why[0] ? x->f.sync_why
+									    : NULL,
 	    .received = x->f.received ? pg_wal_lsn(x->f.received, x->at) : NULL,
 	    .stored = x->f.durable ? pg_wal_lsn(x->f.durable, x->stored) : NULL,
 	    .lag_ns = x->f.lag_ns,
@@ -90,10 +92,11 @@ static const struct api_receiver *receiver_of(
 	    .slot_bytes = x->f.slot_bytes,
 	    .spool_bytes = x->f.spool_bytes,
 	    .gaps = x->f.gaps,
-	    .synchronous = x->f.synchronous,
+	    .promised = x->f.synchronous,
+	    .synchronous = x->f.synchronous && x->f.sync_had,
 	    .spool_acks = x->f.spool_acks};
 	/* While nothing comes, what the server has written since may be lost, too. */
-	if (x->f.phase == FOLLOW_CONNECTING)
+	if (x->f.phase == FOLLOW_CONNECTING || x->f.phase == FOLLOW_DIVERGED)
 		x->r.lag_ns += now_ns - x->f.since_ns;
 	else if (x->f.phase == FOLLOW_DEAD || x->f.phase == FOLLOW_STOPPED)
 		x->r.lag_ns += now_ns - x->f.at_ns;

@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "config/world.h"
+#include "db/pg_sync.h"
 #include "source/pg_session.h"
 
 static const char what[] = "postgresql";
@@ -16,6 +17,7 @@ static const char what[] = "postgresql";
 struct server {
 	struct doctor *d;
 	const char *name; /* of its system */
+	const char *tier;
 	const struct world_postgresql *p;
 	struct pg_session s;
 };
@@ -103,7 +105,14 @@ static void archiving(struct server *v)
 	char *mode = setting(v, "archive_mode"), *command = setting(v, "archive_command");
 	bool on = strcmp(mode, "on") == 0 || strcmp(mode, "always") == 0;
 
-	if (!v->p->receive.enabled && !on)
+	if (v->p->archived && (!on || strstr(command, "holdfast") == NULL))
+		doctor_bad(v->d, what, v->name,
+		    "alter system set archive_command = 'holdfast log push %p'; alter system set "
+		    "archive_mode = on; then restart the server",
+		    "archived: yes is promised, but not had: archive_mode is %s, and "
+		    "archive_command %s",
+		    mode, strstr(command, "holdfast") ? "ours" : "none of ours");
+	else if (!v->p->receive.enabled && !on)
 		doctor_bad(v->d, what, v->name,
 		    "receive: {enabled: yes} in the configuration, or archive_mode = on with "
 		    "archive_command = 'holdfast log push %p'",
@@ -117,6 +126,27 @@ static void archiving(struct server *v)
 		    v->p->receive.enabled ? "received" : "archived");
 	free(mode);
 	free(command);
+}
+
+/* What is archived comes when a segment is full, or archive_timeout has passed. */
+static void archived(struct server *v)
+{
+	const struct world_tier *t = world_tier(v->d->c->world, v->tier);
+	int64_t rpo = t ? t->rpo.target.ns / CALENDAR_SECOND : 0;
+	long timeout = number(v, "archive_timeout");
+	char fix[128];
+
+	if (!v->p->archived || v->p->receive.enabled || rpo == 0 || t->rpo.target.months ||
+	    (timeout > 0 && timeout <= rpo))
+		return;
+	snprintf(fix, sizeof fix,
+	    "alter system set archive_timeout = %lld; select pg_reload_conf(); or receive: "
+	    "{enabled: yes}",
+	    (long long)(rpo > 2 ? rpo / 2 : 1));
+	doctor_bad(v->d, what, v->name, fix,
+	    "an rpo of %lld s is promised, and archive_timeout is %ld s: a segment that is not "
+	    "full is archived later",
+	    (long long)rpo, timeout);
 }
 
 static void slot(struct server *v)
@@ -142,6 +172,48 @@ static void slot(struct server *v)
 		    "max_slot_wal_keep_size is not set: a slot that nobody reads fills the disk");
 	free(kept);
 	free(limit);
+}
+
+/* A commit takes as long as a put into the first destination, and what is far may be away. */
+static void commits_wait_for(struct server *v)
+{
+	const struct world *w = v->d->c->world;
+	const struct world_tier *t = world_tier(w, v->tier);
+	const struct world_repository **all = mem_alloc((w->repositories.n + 1) * sizeof(void *));
+	size_t n = t ? world_written(w, t, all) : 0;
+	const struct calendar_duration *most = &v->p->receive.synchronous_wait;
+
+	if (n > 0 && all[0]->url != NULL && strchr("/.", all[0]->url[0]) == NULL && most->ns == 0)
+		doctor_bad(v->d, what, v->name,
+		    "synchronous_wait: 30s; or put a repository on this machine's network first",
+		    "commits wait for %s, for as long as it cannot be reached: synchronous_wait "
+		    "is left out",
+		    all[0]->item.name);
+	else if (n > 1)
+		doctor_good(v->d, what, v->name,
+		    "commits wait for %s alone; its %zu other destinations get the log after that",
+		    all[0]->item.name, n - 1);
+	free(all);
+}
+
+/* Zero loss is promised: does the server keep it? */
+static void synchronous(struct server *v)
+{
+	const struct world_pg_receive *r = &v->p->receive;
+	const char *ours = r->application ? r->application : world_postgresql_slot(v->p);
+	struct pg_sync_state s;
+	struct err e;
+
+	if (!r->synchronous)
+		return;
+	if (pg_sync_look(v->s.g, ours, &s, &e) == -1)
+		doctor_err(v->d, what, v->name, &e, "can this role ask the server?");
+	else if (s.how != PG_SYNC_WAITS)
+		doctor_bad(v->d, what, v->name, s.fix,
+		    "receive.synchronous is promised, but not had: %s", s.why);
+	else
+		doctor_good(v->d, what, v->name, "each commit waits for %s", ours);
+	commits_wait_for(v);
 }
 
 static void rights(struct server *v)
@@ -220,7 +292,7 @@ static void data(struct server *v)
 
 static void look(struct doctor *d, const struct world_system *s, const struct world_postgresql *p)
 {
-	struct server v = {.d = d, .name = s->item.name, .p = p};
+	struct server v = {.d = d, .name = s->item.name, .tier = s->tier, .p = p};
 	struct world_pg_place at;
 	struct err e;
 
@@ -235,7 +307,9 @@ static void look(struct doctor *d, const struct world_system *s, const struct wo
 		settings(&v);
 		rights(&v);
 		archiving(&v);
+		archived(&v);
 		slot(&v);
+		synchronous(&v);
 		data(&v);
 	}
 	pg_session_close(&v.s);

@@ -2,6 +2,7 @@
 #include "cli/log_fetch.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 
@@ -13,13 +14,20 @@ struct one { /* a stream of a repository */
 	uint8_t stream[LOG_STREAM];
 };
 
+struct place { /* a repository, in the order in which they are asked */
+	bool open;
+	struct one *v;
+	size_t n;
+};
+
 struct log_fetch {
 	struct cli *c;
 	const char *system;
 	struct log_place *place;
-	struct one *v;
+	struct place *v;
 	size_t n;
 	uint32_t size;
+	bool standby; /* who asks follows another server: it asks again, whatever it is told */
 };
 
 struct log_fetch *log_fetch_new(struct cli *c, const char *system)
@@ -28,13 +36,23 @@ struct log_fetch *log_fetch_new(struct cli *c, const char *system)
 
 	f->c = c;
 	f->system = system;
+	/* PostgreSQL calls restore_command in its data directory. */
+	f->standby = access("standby.signal", F_OK) == 0;
 	return f;
+}
+
+static void close_place(struct place *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		log_reader_close(p->v[i].reader);
+	free(p->v);
+	*p = (struct place){.open = false};
 }
 
 static void close_all(struct log_fetch *f)
 {
 	for (size_t i = 0; i < f->n; i++)
-		log_reader_close(f->v[i].reader);
+		close_place(&f->v[i]);
 	free(f->v);
 	f->v = NULL;
 	f->n = 0;
@@ -53,9 +71,13 @@ void log_fetch_free(struct log_fetch *f)
 void log_fetch_forked(struct log_fetch *f)
 {
 	bool local = true;
+	struct repo *r;
+	struct err ignored;
 
 	for (size_t i = 0; i < f->n; i++)
-		local = local && strncmp(repo_url(f->v[i].repo), "fs:", 3) == 0;
+		local = local &&
+			(!f->v[i].open || (log_place_repo(f->place, i, &r, &ignored) == 0 &&
+					      strncmp(repo_url(r), "fs:", 3) == 0));
 	if (local)
 		return;
 	/* Not closed: nobody may say goodbye in the parent's name. */
@@ -66,68 +88,66 @@ void log_fetch_forked(struct log_fetch *f)
 
 uint32_t log_fetch_size(const struct log_fetch *f)
 {
-	return f->size;
+	return f->size ? f->size : USUAL_SIZE;
 }
 
-static int open_streams(struct log_fetch *f, struct repo *r, struct err *e)
+static int open_place(struct log_fetch *f, size_t k, struct err *e)
 {
+	struct place *p = &f->v[k];
 	uint8_t(*streams)[LOG_STREAM];
+	struct repo *r;
 	size_t n;
-	int rc = 0;
 
-	if (repo_need(r, true, e) == -1 || log_find(r, log_place_system(f->place),
-					       log_place_source(f->place), &streams, &n, e) == -1)
+	if (p->open)
+		return 0;
+	if (log_place_repo(f->place, k, &r, e) == -1 || repo_need(r, true, e) == -1 ||
+	    log_find(r, log_place_system(f->place), log_place_source(f->place), &streams, &n, e) ==
+		-1)
 		return -1;
-	for (size_t i = 0; rc == 0 && i < n; i++) {
-		struct one x = {.repo = r};
+	p->open = true;
+	p->v = mem_zalloc((n + 1) * sizeof *p->v);
+	for (size_t i = 0; i < n && p->open; i++) {
+		struct one *x = &p->v[p->n];
 
-		memcpy(x.stream, streams[i], LOG_STREAM);
-		rc = log_reader_open(r, x.stream, &x.reader, e);
-		if (rc == -1)
-			break;
-		f->v = mem_realloc(f->v, (f->n + 1) * sizeof *f->v);
-		f->v[f->n++] = x;
+		x->repo = r;
+		memcpy(x->stream, streams[i], LOG_STREAM);
+		if (log_reader_open(r, x->stream, &x->reader, e) == -1)
+			close_place(p);
+		else
+			p->n++;
 	}
 	free(streams);
-	return rc;
+	return p->open ? 0 : -1;
 }
 
 /* PostgreSQL calls recovery's command in the data directory: whose it is it tells itself. */
-static int open_all(struct log_fetch *f, struct err *e)
+static int find_places(struct log_fetch *f, struct err *e)
 {
-	struct repo *r;
-
+	if (f->place != NULL)
+		return 0;
 	if (log_place_new(f->c, f->system, log_place_here(), &f->place, e) == -1)
 		return -1;
-	for (size_t i = 0; i < log_place_repos(f->place); i++)
-		if (log_place_repo(f->place, i, &r, e) == -1 || open_streams(f, r, e) == -1)
-			return -1;
+	f->n = log_place_repos(f->place);
+	f->v = mem_zalloc((f->n + 1) * sizeof *f->v);
 	return 0;
 }
 
 /* How long segments are: the first page of any says it. */
-static int find_size(struct log_fetch *f, struct err *e)
+static void find_size(struct log_fetch *f, const struct one *x)
 {
 	struct wal_file_head h;
 	struct buf b = {0};
 	struct err ignored;
+	size_t n;
+	const struct log_at *v = log_reader_list(x->reader, &n);
 
-	for (size_t i = 0; i < f->n && f->size == 0; i++) {
-		size_t n;
-		const struct log_at *v = log_reader_list(f->v[i].reader, &n);
-
-		for (size_t k = 0; k < n && f->size == 0; k++)
-			if (v[k].kind == LOG_SEGMENT && v[k].start % WAL_FILE_MIN == 0 &&
-			    v[k].end - v[k].start >= WAL_FILE_HEAD &&
-			    log_read(f->v[i].repo, f->v[i].stream, &v[k], &b, &ignored) == 0 &&
-			    wal_file_head(buf_span(&b), &h, &ignored) == 0)
-				f->size = h.size;
-	}
+	for (size_t k = 0; k < n && f->size == 0; k++)
+		if (v[k].kind == LOG_SEGMENT && v[k].start % WAL_FILE_MIN == 0 &&
+		    v[k].end - v[k].start >= WAL_FILE_HEAD &&
+		    log_read(x->repo, x->stream, &v[k], &b, &ignored) == 0 &&
+		    wal_file_head(buf_span(&b), &h, &ignored) == 0)
+			f->size = h.size;
 	buf_fini(&b);
-	if (f->size == 0)
-		f->size = USUAL_SIZE;
-	(void)e;
-	return 0;
 }
 
 static int gap(const struct log_fetch *f, uint32_t timeline, uint64_t at, struct err *e)
@@ -139,11 +159,11 @@ static int gap(const struct log_fetch *f, uint32_t timeline, uint64_t at, struct
 	    log_place_system(f->place));
 }
 
-/* From one stream; ABSENT where it has nothing of it. */
+/* From one stream; ABSENT where it has nothing of it, a tail where it has a beginning. */
 static int fetch_segment(struct log_fetch *f, struct one *x, uint32_t timeline, uint64_t start,
     struct buf *out, enum log_found *found, struct err *e)
 {
-	uint64_t have, end = start + f->size;
+	uint64_t have, end = start + log_fetch_size(f);
 
 	*found = LOG_WHOLE;
 	if (log_reader_get(x->reader, timeline, start, end, out, &have, e) == 0)
@@ -155,9 +175,38 @@ static int fetch_segment(struct log_fetch *f, struct one *x, uint32_t timeline, 
 	if (log_reader_goes_on(x->reader, timeline, start + have) &&
 	    (have || log_reader_comes_from(x->reader, timeline, start)))
 		return gap(f, timeline, start + have, e);
-	if (have)
-		buf_put_zeros(out, f->size - have);
 	return 0;
+}
+
+/* What came of the usual size is believed if it says so itself: then nothing is read twice. */
+static bool is_usual(const struct buf *b)
+{
+	struct wal_file_head h;
+	struct err ignored;
+
+	return b->n >= WAL_FILE_HEAD && wal_file_head(buf_span(b), &h, &ignored) == 0 &&
+	       h.size == USUAL_SIZE;
+}
+
+static int fetch_sized(struct log_fetch *f, struct one *x, const struct wal_file *file,
+    struct buf *out, enum log_found *found, struct err *e)
+{
+	uint64_t start;
+
+	if (f->size == 0 && file->kind == WAL_FILE_SEGMENT &&
+	    wal_file_start(file, USUAL_SIZE, &start) &&
+	    fetch_segment(f, x, file->timeline, start, out, found, e) == 0 &&
+	    *found != LOG_ABSENT && is_usual(out)) {
+		f->size = USUAL_SIZE;
+		return 0;
+	}
+	if (f->size == 0)
+		find_size(f, x);
+	err_clear(e);
+	*found = LOG_ABSENT;
+	if (!wal_file_start(file, log_fetch_size(f), &start))
+		return 0;
+	return fetch_segment(f, x, file->timeline, start, out, found, e);
 }
 
 static int fetch_partial(
@@ -181,10 +230,12 @@ static int fetch_from(struct log_fetch *f, struct one *x, const struct wal_file 
 	*found = LOG_ABSENT;
 	if (file->kind == WAL_FILE_BACKUP)
 		return 0;
-	if (file->kind != WAL_FILE_HISTORY && !wal_file_start(file, f->size, &start))
-		return 0;
 	if (file->kind == WAL_FILE_SEGMENT)
-		return fetch_segment(f, x, file->timeline, start, out, found, e);
+		return fetch_sized(f, x, file, out, found, e);
+	if (file->kind == WAL_FILE_PARTIAL && f->size == 0)
+		find_size(f, x);
+	if (file->kind == WAL_FILE_PARTIAL && !wal_file_start(file, log_fetch_size(f), &start))
+		return 0;
 	rc = file->kind == WAL_FILE_HISTORY ? log_reader_history(x->reader, file->timeline, out, e)
 					    : fetch_partial(x, file->timeline, start, out, e);
 	if (rc == -1 && e->kind != ERR_ABSENT)
@@ -194,49 +245,82 @@ static int fetch_from(struct log_fetch *f, struct one *x, const struct wal_file 
 	return 0;
 }
 
-/* The first that has all of it; a tail only if no other has more. */
+/* What was found so far, and why somebody could not tell. */
+struct search {
+	enum log_found best;
+	struct buf tail; /* the longest */
+	size_t asked;    /* places that answered */
+	bool failed;
+	struct err why;
+};
+
+static void take_tail(struct search *s, struct buf *out)
+{
+	struct buf swap = s->tail;
+
+	s->best = LOG_TAIL;
+	if (out->n <= s->tail.n)
+		return;
+	s->tail = *out;
+	*out = swap;
+}
+
+static void search_place(
+    struct log_fetch *f, size_t k, const struct wal_file *file, struct search *s, struct buf *out)
+{
+	enum log_found found;
+	struct err e;
+	bool ok = open_place(f, k, &e) == 0;
+
+	for (size_t i = 0; ok && i < f->v[k].n && s->best != LOG_WHOLE; i++) {
+		ok = fetch_from(f, &f->v[k].v[i], file, out, &found, &e) == 0;
+		if (ok && found == LOG_TAIL)
+			take_tail(s, out);
+		else if (ok && found == LOG_WHOLE)
+			s->best = found;
+	}
+	s->asked += ok;
+	if (!ok) {
+		s->failed = true;
+		s->why = e;
+		close_place(&f->v[k]);
+	}
+}
+
+/* The first that has all of it, so that the others need not be there; of tails the longest. */
 static int fetch(struct log_fetch *f, const struct wal_file *file, struct buf *out,
     enum log_found *found, struct err *e)
 {
-	enum log_found best = LOG_ABSENT;
-	struct buf tail = {0};
-	struct err why = {.kind = ERR_NONE};
-	bool failed = false;
+	struct search s = {.best = LOG_ABSENT};
 
-	for (size_t i = 0; i < f->n && best != LOG_WHOLE; i++) {
-		if (fetch_from(f, &f->v[i], file, out, found, e) == -1) {
-			failed = true;
-			why = *e;
-			continue;
-		}
-		if (*found == LOG_TAIL && best == LOG_ABSENT) {
-			struct buf swap = tail;
+	for (size_t k = 0; k < f->n && s.best != LOG_WHOLE; k++)
+		search_place(f, k, file, &s, out);
+	if (s.best == LOG_TAIL) {
+		struct buf swap = *out;
 
-			tail = *out;
-			*out = swap;
-		}
-		best = *found < best ? *found : best;
+		*out = s.tail;
+		s.tail = swap;
+		buf_put_zeros(out, log_fetch_size(f) - out->n);
 	}
-	if (best == LOG_TAIL) {
-		buf_reset(out);
-		buf_put_span(out, buf_span(&tail));
-	}
-	buf_fini(&tail);
-	*found = best;
-	/* What one could not tell is no proof, unless another had it. */
-	if (best == LOG_WHOLE || !failed)
+	buf_fini(&s.tail);
+	*found = s.best;
+	if (s.best == LOG_WHOLE || !s.failed)
 		return 0;
-	*e = why;
-	return -1;
+	*e = s.why;
+	/* Who is away proves nothing; but a standby comes back, and would stop at all else. */
+	if (!f->standby || s.asked == 0 || e->kind == ERR_FAILED || repo_is_bad(e))
+		return -1;
+	event_emit(f->c->ctx, EVENT_WARNING, span_of(NULL, 0),
+	    "not all places of %s could be asked: %s", log_place_system(f->place), e->msg);
+	err_clear(e);
+	return 0;
 }
 
 int log_fetch(struct log_fetch *f, const struct wal_file *file, struct buf *out,
     enum log_found *found, struct err *e)
 {
-	int rc = f->place == NULL ? open_all(f, e) : 0;
+	int rc = find_places(f, e);
 
-	if (rc == 0 && f->size == 0)
-		rc = find_size(f, e);
 	if (rc == 0)
 		rc = fetch(f, file, out, found, e);
 	if (rc == -1)

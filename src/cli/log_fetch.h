@@ -21,7 +21,9 @@ struct log_fetch *log_fetch_new(struct cli *c, const char *system); /* nothing i
 void log_fetch_free(struct log_fetch *f);                           /* NULL does nothing */
 
 /*
- * -1: it could not be told; also where the log goes on beyond what is missing: a gap is no end.
+ * The first repository that has all of it, else the longest tail of all.  -1: it could not be told;
+ * also where the log goes on beyond what is missing: a gap is no end.  In a standby's folder it is
+ * absent, with a warning, as soon as one repository says so and others are away.
  * What was open is closed then, and opened again at the next call.
  */
 int log_fetch(struct log_fetch *f, const struct wal_file *file, struct buf *out,

@@ -392,7 +392,8 @@ static int push_to(struct log_place *p, struct target *t, struct log_piece *piec
 	memcpy(piece->stream, t->stream, LOG_STREAM);
 	if (log_writer_put(t->writer, piece, out, e) == 0)
 		return 0;
-	close_target(t); /* by then its keys, or its way, may be others */
+	if (e->kind != ERR_EXISTS)
+		close_target(t); /* by then its keys, or its way, may be others */
 	return err_wrap(e, "%s", t->word);
 }
 

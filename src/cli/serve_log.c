@@ -97,8 +97,7 @@ static int push_locked(struct serve_log *s, uid_t who, const char *system, const
 static int push(void *arg, uid_t who, const char *system, const char *name, int fd,
     char outcome[LOG_OUTCOME_MAX], struct err *e)
 {
-	static const char *const texts[] = {
-	    [LOG_SAME] = "same", [LOG_STORED] = "stored", [LOG_OTHER] = "other"};
+	static const char *const texts[] = {[LOG_SAME] = "same", [LOG_STORED] = "stored"};
 	enum log_put_outcome out = LOG_SAME;
 	struct serve_log *s = arg;
 	int rc;

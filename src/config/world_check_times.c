@@ -103,6 +103,76 @@ static int check_times(const struct world *w, const struct world_tier *tier,
 	return rc;
 }
 
+/* ---- What only a database's log can keep. */
+
+static int check_every(const struct world_tier *t, const struct world_source *src, struct err *e)
+{
+	const struct world_pg_receive *r = &src->postgresql.receive;
+	char a[32], b[32];
+
+	if (seconds(&t->rpo.target) == 0 || seconds(&r->every) <= seconds(&t->rpo.target) ||
+	    r->synchronous)
+		return 0;
+	node_fail(src->item.at, e, "receive: every %s is more than the rpo of %s allows",
+	    amount(a, seconds(&r->every)), amount(b, seconds(&t->rpo.target)));
+	return err_hint(e, "every: 2s, as it is where it is left out; or promise less");
+}
+
+/* Continuous is judged by no schedule, for changes come by themselves: of a server, as its log. */
+static int check_log(const struct world_tier *t, const struct world_system *s,
+    const struct world_source *src, struct err *e)
+{
+	int64_t rpo = seconds(&t->rpo.target), gap;
+	struct world_times *times;
+	char a[32], b[32];
+
+	if (rpo == 0 || t->strategy != WORLD_CONTINUOUS || world_postgresql_log(&src->postgresql))
+		return 0;
+	if (world_times_new(t, s, &times, e) == -1)
+		return -1;
+	gap = world_times_gap(times, time(NULL));
+	world_times_free(times);
+	if (gap != 0 && gap <= rpo)
+		return 0;
+	node_fail(src->item.at, e,
+	    "an rpo of %s is promised, and nothing brings this server's log here: backups alone "
+	    "are up to %s apart",
+	    amount(a, rpo), gap ? amount(b, gap) : "for ever");
+	return err_hint(e, "receive: {enabled: yes}; or archived: yes, where archive_command is "
+			   "'holdfast log push %%p'; or promise less");
+}
+
+/* Whoever ends a receiver that commits wait for stops the server's clients. */
+static int check_paused(const struct world *w, const struct world_system *s,
+    const struct world_source *src, struct err *e)
+{
+	if (!s->paused || !src->postgresql.receive.synchronous)
+		return 0;
+	node_fail(world_place(w, "systems", s->item.name, "paused"), e,
+	    "paused ends the receiver of %s, and its commits wait for that (receive: "
+	    "synchronous)",
+	    s->item.name);
+	return err_hint(e, "first ALTER SYSTEM SET synchronous_standby_names = ''; SELECT "
+			   "pg_reload_conf(); then synchronous: no");
+}
+
+static void check_sources(const struct world *w, const struct world_tier *t,
+    const struct world_system *s, struct mistakes *m)
+{
+	struct err e;
+
+	for (size_t i = 0; i < s->sources.n; i++) {
+		const struct world_source *src = world_source_at(s, i);
+
+		if (src->kind != WORLD_POSTGRESQL)
+			continue;
+		if (check_paused(w, s, src, &e) == -1)
+			mistakes_add(m, &e);
+		if (t != NULL && (check_every(t, src, &e) == -1 || check_log(t, s, src, &e) == -1))
+			mistakes_add(m, &e);
+	}
+}
+
 /* ---- What waits for what. */
 
 static size_t place_of(const struct world *w, const char *name)
@@ -278,6 +348,7 @@ void world_check_times(const struct world *w, struct mistakes *m)
 		if (t != NULL && (own->full || own->differential || own->incremental) &&
 		    check_times(w, t, s, &e) == -1)
 			mistakes_add(m, &e);
+		check_sources(w, t, s, m);
 		if (check_hooks(&s->hooks.before, &e) == -1 ||
 		    check_hooks(&s->hooks.after, &e) == -1 ||
 		    check_hooks(&s->hooks.on_failure, &e) == -1)

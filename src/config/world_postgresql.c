@@ -37,6 +37,7 @@ static const struct field rows[] = {
     {"data_directory", FIELD_TEXT, P(data_directory), false, NULL, NULL, "where its files are here; left out: the server is asked"},
     {"bin_directory", FIELD_TEXT, P(bin_directory), false, NULL, NULL, "where its programs are, for recover --start and drills"},
     {"receive", FIELD_STRUCT, P(receive), false, NULL, &receive_table, "its WAL as it is written"},
+    {"archived", FIELD_FLAG, P(archived), false, NULL, NULL, "does its archive_command bring its WAL here (holdfast log push %p)?"},
     {"spool_limit", FIELD_SIZE, P(spool_limit), false, NULL, NULL, "how much WAL waits here while the repository is away"},
     {"slot_warn", FIELD_SIZE, P(slot_warn), false, NULL, NULL, "how much WAL the slot may hold back before somebody is told"},
     {"table_checksums", FIELD_FLAG, P(table_checksums), false, NULL, NULL, "note one of each table's rows; reads them all"},
@@ -238,6 +239,11 @@ void world_pg_place_fini(struct world_pg_place *place)
 {
 	secret_free(place->password);
 	*place = (struct world_pg_place){0};
+}
+
+bool world_postgresql_log(const struct world_postgresql *p)
+{
+	return p->receive.enabled || p->archived;
 }
 
 const char *world_postgresql_slot(const struct world_postgresql *p)

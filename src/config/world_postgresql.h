@@ -31,6 +31,7 @@ struct world_postgresql {
 	char *data_directory; /* NULL: the server is asked */
 	char *bin_directory;  /* NULL: found by the data's version */
 	struct world_pg_receive receive;
+	bool archived;                   /* its archive_command brings us its WAL */
 	uint64_t spool_limit, slot_warn; /* bytes; 0: not said */
 	bool table_checksums, exact_rows;
 	char *start, *stop, *restart; /* commands of the real server, for /bin/sh -c */
@@ -45,6 +46,9 @@ struct world_pg_place {
 int world_postgresql_place(
     const struct world_postgresql *p, struct world_pg_place *out, struct err *e);
 void world_pg_place_fini(struct world_pg_place *place);
+
+/* Does its log come here, by a receiver or an archive_command? */
+bool world_postgresql_log(const struct world_postgresql *p);
 
 /* The slot of its receiver. */
 const char *world_postgresql_slot(const struct world_postgresql *p);

@@ -33,6 +33,7 @@ struct follower {
 	bool running, ended; /* its process is there; it is gone, and its output may not be */
 	bool asked;          /* to end */
 	bool said;           /* why it failed */
+	bool synchronous;    /* commits wait for it */
 };
 
 /* ---- What it tells. */
@@ -244,6 +245,31 @@ static bool is_wanted(const struct daemon *d, const struct follower *x)
 	return false;
 }
 
+static bool is_synchronous(const struct daemon *d, const struct follower *x)
+{
+	for (size_t i = 0; i < d->nsystems; i++) {
+		const struct world_system *s = d->systems[i].system;
+		const struct world_source *src = world_source_of(s, WORLD_POSTGRESQL);
+
+		if (strcmp(s->item.name, x->system) == 0 && src != NULL)
+			return src->postgresql.receive.synchronous;
+	}
+	return false;
+}
+
+/* Nobody receives for it any more; the server may not know. */
+static void tell_let_go(struct follower *x)
+{
+	if (!x->synchronous || is_synchronous(x->d, x))
+		return;
+	x->synchronous = false;
+	daemon_tell(x->d, "log.stopped", EVENT_ERROR, x->system, 0,
+	    "by the new configuration no commit waits for a receiver: where "
+	    "synchronous_standby_names still names it, commits hang. To let them go on: ALTER "
+	    "SYSTEM "
+	    "SET synchronous_standby_names = ''; SELECT pg_reload_conf();");
+}
+
 void daemon_follow_tick(struct daemon *d)
 {
 	int64_t now = (int64_t)uv_now(&d->loop);
@@ -258,6 +284,8 @@ void daemon_follow_tick(struct daemon *d)
 			ask_to_end(x);
 		else if (!x->running && want && x->open_handles == 0 && now >= x->next_ms)
 			start(x);
+		tell_let_go(x);
+		x->synchronous = x->synchronous || (want && is_synchronous(d, x));
 	}
 }
 
@@ -269,6 +297,11 @@ void daemon_follow_reload(struct daemon *d)
 
 void daemon_follow_stop(struct daemon *d)
 {
+	for (struct follower *x = d->followers; x != NULL; x = x->next)
+		if (x->synchronous && x->running)
+			daemon_tell(d, "log.stopped", EVENT_WARN, x->system, 0,
+			    "the daemon ends, and its receiver: commits that wait for it wait "
+			    "until both are back");
 	daemon_follow_reload(d);
 }
 

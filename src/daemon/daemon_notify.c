@@ -332,6 +332,8 @@ static char *key_of(const char *event, const char *system, const char *text)
 		return mem_printf("rto/%s", system);
 	if (strncmp(event, "rpo.", 4) == 0)
 		return mem_printf("rpo/%s", system);
+	if (strncmp(event, "log.sync_", 9) == 0)
+		return mem_printf("logsync/%s", system);
 	if (strncmp(event, "log.", 4) == 0 && strcmp(event, "log.gap") != 0)
 		return mem_printf("log/%s", system);
 	if (strncmp(event, "changes.", 8) == 0)
@@ -357,7 +359,7 @@ static char *subject_of(const char *event, const char *system, const char *text)
 static bool is_recovered(const char *event)
 {
 	static const char *const names[] = {"config.reloaded", "rpo.kept", "rto.kept",
-	    "monitor.kept", "changes.watched", "log.started", "log.caught_up"};
+	    "monitor.kept", "changes.watched", "log.started", "log.caught_up", "log.sync_had"};
 
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
 		if (strcmp(event, names[i]) == 0)

@@ -52,6 +52,8 @@ static const struct os_symbol symbols[] = {
     SYMBOL(cancel),
     SYMBOL(freeCancel),
     SYMBOL(parameterStatus),
+    SYMBOL(conninfoParse),
+    SYMBOL(conninfoFree),
 #undef SYMBOL
     {NULL},
 };

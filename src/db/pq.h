@@ -53,6 +53,8 @@ struct pq {
 	__typeof__(PQcancel) *cancel;
 	__typeof__(PQfreeCancel) *freeCancel;
 	__typeof__(PQparameterStatus) *parameterStatus;
+	__typeof__(PQconninfoParse) *conninfoParse;
+	__typeof__(PQconninfoFree) *conninfoFree;
 };
 
 /* NULL: ERR_UNSUPPORTED, with what to install. */

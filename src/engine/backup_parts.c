@@ -9,8 +9,6 @@
 #include "base/mem.h"
 #include "engine/backup_internal.h"
 
-enum { PG_CHUNK = 64 << 10 };
-
 char **backup_copy_texts(const char *const *v, size_t n)
 {
 	char **out = mem_zalloc(n * sizeof *out);
@@ -95,9 +93,8 @@ static int open_part(struct backup *b, const struct snapshot *s, struct err *e)
 {
 	if (b->part->pg == NULL)
 		return b->source != NULL ? 0 : backup_files_open(b, e);
-	/* Pages keep their places; many small chunks go into one frame. */
-	writer_chunker(b->repo, CHUNKER_FIXED, &b->chunker);
-	b->chunker.min = b->chunker.avg = b->chunker.max = PG_CHUNK;
+	/* Many small chunks go into one frame. */
+	backup_blocks_begin(b);
 	writer_pages(b->writer, true);
 	return backup_pg_begin(b, b->part, s, e);
 }

@@ -153,8 +153,11 @@ static int fetch(struct backup_pg_run *run, const struct snapshot *s, struct err
 {
 	const struct backup_pg *pg = run->pg;
 
-	if (pg->stream)
+	if (pg->stream) {
+		/* Beside it, as of files that are read where they are: before its end. */
+		begin_gathering(run);
 		return backup_pg_stream(run, s, e);
+	}
 	if (find_data(run, e) == 0) {
 		/* While the server writes what it has in memory to its disk. */
 		begin_gathering(run);
@@ -164,6 +167,7 @@ static int fetch(struct backup_pg_run *run, const struct snapshot *s, struct err
 		return -1;
 	event_emit(run->b->ctx, EVENT_NOTICE, span_str(pg->part),
 	    "its files are not read here, but over the connection: %s", e->msg);
+	begin_gathering(run);
 	return backup_pg_stream(run, s, e);
 }
 

@@ -46,7 +46,7 @@ static int look_at(
 static int look_at_bases(struct repo *r, struct damage *d, const struct snapshot_list *all,
     const uint8_t stream[LOG_STREAM], struct err *e)
 {
-	char name[REPO_NAME_MAX], why[128];
+	char name[REPO_NAME_MAX], log[LOG_NAME_MAX], why[128];
 	struct log_view v;
 
 	if (log_view_make(r, stream, all, &v, e) == -1)
@@ -60,6 +60,11 @@ static int look_at_bases(struct repo *r, struct damage *d, const struct snapshot
 		    (unsigned)(b->missing >> 32), (unsigned)b->missing);
 		damage_object(d, repo_object_name(name, FORMAT_SNAPSHOT, &b->snapshot), why);
 	}
+	for (size_t i = 0; i < v.n; i++)
+		if (v.beside[i])
+			repo_warn(r, log_name(log, stream, &v.at[i]),
+			    "other log than the first of this place, never read: another server "
+			    "wrote it, or this one was put back");
 	log_view_fini(&v);
 	return 0;
 }

@@ -25,6 +25,7 @@ static int copy_stretch(struct copying *c, const uint8_t from[LOG_STREAM],
 	struct log_piece p = {
 	    .timeline = at->timeline, .start = at->start, .end = at->end, .kind = at->kind};
 	enum log_put_outcome ignored;
+	int rc;
 
 	if (log_read(c->from, from, at, b, e) == -1) {
 		/* Pruned meanwhile, or damaged: what lacks it then check tells. */
@@ -38,7 +39,13 @@ static int copy_stretch(struct copying *c, const uint8_t from[LOG_STREAM],
 	p.bytes = buf_span(b);
 	if (c->logs == NULL && copy_to(c, log_writer_open(c->to, &c->logs, e), e) == -1)
 		return -1;
-	return copy_to(c, log_writer_put(c->logs, &p, &ignored, e), e);
+	rc = log_writer_put(c->logs, &p, &ignored, e);
+	if (rc == 0 || e->kind != ERR_EXISTS)
+		return copy_to(c, rc, e);
+	/* What once was kept beside the first, or another server's: `log list` there tells it. */
+	event_emit(c->ctx, EVENT_WARNING, span_of(NULL, 0), "not copied: %s", e->msg);
+	err_clear(e);
+	return 0;
 }
 
 static int copy_stream(struct copying *c, const uint8_t from[LOG_STREAM],

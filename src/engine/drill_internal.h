@@ -45,9 +45,9 @@ struct drill {
 	int64_t point_ns;  /* what was reached; 0: the snapshot's time */
 	const struct snapshot_part *database; /* NULL: files alone */
 	struct pg_server *server;
-	double start_s;    /* of the server, to the end of recovery */
-	bool quiet;        /* nothing was committed after the facts were noted */
-	uint64_t kept_lsn; /* of the last commit that was recovered; 0: none in the log */
+	double start_s;       /* of the server, to the end of recovery */
+	uint64_t reached_lsn; /* by its server's word; 0: not known */
+	const char *differs;  /* why it may hold others than the facts' rows; NULL: it must not */
 
 	pthread_t watch; /* ends it after its time */
 	bool watched;
@@ -63,7 +63,7 @@ void drill_step_end(struct drill *d, bool failed);
 
 /*
  * What an error says of the backup: true if it is broken; false if only the drill could not be
- * done (no room, nobody answers, interrupted).
+ * done (no room, nobody answers or not in time, interrupted, written by a newer program).
  */
 bool drill_is_finding(const struct err *e);
 

@@ -4,8 +4,8 @@
  *
  * The log is brought by us (op_recover.h), so that its server needs neither network nor repository.
  * Facts are of the backup; recovery goes on to the log's end or the point asked for.  Where
- * nothing was committed in between rows have to be the same, else there may be more, and
- * notably fewer are a loss.
+ * no transaction came in between, either way, rows have to be the same; else there may be more,
+ * and notably fewer are a loss.
  */
 #include "engine/drill_internal.h"
 
@@ -22,7 +22,7 @@
 
 #define MAY_SHRINK 5.0
 
-enum { SPACES = 64, CONNECT_S = 30 };
+enum { SPACES = 64, CONNECT_S = 30, PAGE = 8192, PAGE_HEADER = 40 };
 
 static const char *text(const json_t *o, const char *name)
 {
@@ -147,7 +147,7 @@ static void settle(struct drill *d, const struct recover_result *r)
 		d->point_ns = r->kept.time_us * 1000;
 	if (d->point_ns < r->base_end_ns)
 		d->point_ns = r->base_end_ns; /* nothing was committed since: nothing is lost */
-	d->kept_lsn = r->kept.lsn;
+	d->reached_lsn = r->reached.lsn;
 	drill_hold(&d->score, DRILL_LOG);
 	drill_hold(&d->score, DRILL_STARTS);
 	if (r->gap)
@@ -175,6 +175,8 @@ static void judge_pages(struct drill *d, const json_t *was)
 
 int drill_recover(struct drill *d, struct err *e)
 {
+	/* What is compared must not be changed by its own housekeeping. */
+	static const char *const settings[] = {"autovacuum=off"};
 	json_t *facts = facts_of(d->database);
 	char *spaces[SPACES], *sock = mem_printf("%s/sock", d->room.path), hex[ID_HEX];
 	struct recover_params p = {.system = d->p->system,
@@ -184,7 +186,14 @@ int drill_recover(struct drill *d, struct err *e)
 	    .target = d->data,
 	    .start = true,
 	    .scratch = true,
-	    .server = {.socket_dir = sock, .inside = os_isolate_inside, .inside_arg = d->isolate},
+	    .give = geteuid() == 0,
+	    .uid = os_isolate_uid(d->isolate),
+	    .gid = os_isolate_gid(d->isolate),
+	    .server = {.socket_dir = sock,
+		.settings = settings,
+		.nsettings = sizeof settings / sizeof *settings,
+		.spawn = os_isolate_spawn,
+		.spawn_arg = d->isolate},
 	    .jobs = d->p->jobs};
 	struct recover_result r = {.nsteps = 0};
 	char *into = NULL;
@@ -258,7 +267,7 @@ static void compare_rows(
 	if (!json_is_number(json_object_get(was, "rows")) ||
 	    !json_is_number(json_object_get(is, "rows")))
 		return;
-	if (both && d->quiet && before != now)
+	if (both && d->differs == NULL && before != now)
 		drill_break(&d->score, DRILL_ROWS,
 		    "%.80s.%.80s of %.80s has %.0f rows; %.0f were backed up, and nothing was "
 		    "committed since",
@@ -276,7 +285,7 @@ static void compare_rows(
 static void compare_checksum(
     struct drill *d, const json_t *database, const json_t *was, const json_t *is)
 {
-	if (d->quiet && text(was, "checksum")[0] && text(is, "checksum")[0] &&
+	if (d->differs == NULL && text(was, "checksum")[0] && text(is, "checksum")[0] &&
 	    strcmp(text(was, "checksum"), text(is, "checksum")) != 0)
 		drill_break(&d->score, DRILL_ROWS,
 		    "the rows of %.80s.%.80s of %.80s are others than were backed up",
@@ -305,7 +314,7 @@ static void compare_database(struct drill *d, const json_t *was, const json_t *i
 	if (text(was, "schema_hash")[0] && text(is, "schema_hash")[0]) {
 		if (strcmp(text(was, "schema_hash"), text(is, "schema_hash")) == 0)
 			drill_hold(&d->score, DRILL_SCHEMA);
-		else if (d->quiet)
+		else if (d->differs == NULL)
 			drill_break(&d->score, DRILL_SCHEMA, "the schema of %.80s is another",
 			    text(was, "name"));
 		else
@@ -356,6 +365,40 @@ static void compare_roles(struct drill *d, const json_t *was, const json_t *is)
 	drill_hold(&d->score, DRILL_ROLES);
 }
 
+/* A position may stand behind the header of a page whose first record is yet to come. */
+static uint64_t before_header(uint64_t lsn)
+{
+	return lsn % PAGE <= PAGE_HEADER ? lsn - lsn % PAGE : lsn;
+}
+
+/*
+ * Is it of the very moment that the backup's facts are of?  The same transaction is next, none ran
+ * when they were noted, and recovery came at least as far.
+ */
+static void judge_moment(struct drill *d, const json_t *was, const json_t *is)
+{
+	const char *then = text(was, "next_xid"), *now = text(is, "next_xid");
+	const char *why;
+	uint64_t end = 0;
+
+	if (!json_is_string(json_object_get(was, "lsn_end")) ||
+	    !pg_lsn_parse(text(was, "lsn_end"), &end))
+		d->differs = "the backup did not note when its facts were complete";
+	else if (then[0] == '\0')
+		d->differs = "transactions ran while the backup noted its facts";
+	else if (d->reached_lsn < before_header(end))
+		d->differs = "the backup noted its facts after the point that was reached";
+	else if (strcmp(then, now) != 0)
+		d->differs = "transactions came between the backup's facts and the point reached";
+	else
+		d->differs = NULL;
+	why = d->differs ? d->differs : "no transaction lies between the facts and the point";
+	drill_note(d, "rows are compared %s: %s", d->differs ? "within tolerance" : "exactly", why);
+	json_object_set_new(d->recovery, "compared",
+	    json_pack(
+		"{s:s, s:s}", "rows", d->differs ? "within_tolerance" : "exactly", "why", why));
+}
+
 int drill_compare_pg(struct drill *d, struct err *e)
 {
 	struct pg_facts_params p = {.exact_rows = d->p->level == DRILL_COMPREHENSIVE};
@@ -372,10 +415,7 @@ int drill_compare_pg(struct drill *d, struct err *e)
 		drill_leave(&d->score, DRILL_DATABASES, "the backup noted no facts");
 		json_object_set(d->facts, "postgresql", is);
 	} else if (rc == 0) {
-		uint64_t noted = 0;
-
-		pg_lsn_parse(text(was, "lsn"), &noted);
-		d->quiet = d->kept_lsn <= noted;
+		judge_moment(d, was, is);
 		compare_databases(d, was, is);
 		compare_roles(d, was, is);
 		drill_leave(

@@ -2,6 +2,7 @@
 #ifndef HF_ENGINE_FOLLOW_INTERNAL_H
 #define HF_ENGINE_FOLLOW_INTERNAL_H
 
+#include "db/pg_sync.h"
 #include "db/pg_wal_stream.h"
 #include "engine/follow_lag.h"
 #include "engine/follow_mirror.h"
@@ -33,6 +34,18 @@ struct follow {
 	uint64_t at;       /* up to where it was received */
 	uint64_t once_end; /* with `once`: where that is */
 
+	/* Known bytes that the server has to send again, before anything is confirmed. */
+	struct {
+		uint64_t start;
+		size_t n; /* 0: there are none */
+		struct buf known;
+	} check;
+	uint64_t next;           /* where the next bytes of the stream are */
+	uint32_t known_timeline; /* the repository had all up to there when we began */
+	uint64_t known;
+	bool unchecked; /* the server has not kept what could be compared */
+	bool other;     /* it is not the server that was followed: nothing goes on */
+
 	uint64_t confirmed; /* to the server */
 	/*
 	 * Where what is durable of earlier timelines left the one that is received: what we have of
@@ -46,6 +59,8 @@ struct follow {
 	int64_t said_ns, state_ns, slot_ns, synced_ns, q_ns;
 	int64_t quiet_ns; /* when the connection was lost; 0: it is not */
 	bool told_behind, told_full, told_slot, told_started;
+	int64_t sync_ns;            /* when the server was asked whether commits wait */
+	bool told_sync, asked_sync; /* they do not; it is known */
 };
 
 /* follow_start.c */
@@ -58,6 +73,16 @@ int follow_next_timeline(struct follow *f, uint32_t timeline, uint64_t from, str
 
 /* follow_stream.c: until the connection or the timeline ends, or ctx is cancelled; or -1. */
 int follow_stream(struct follow *f, struct err *e);
+
+/* follow_check.c: from where to stream, so that what is known comes again. */
+uint64_t follow_check_begin(struct follow *f);
+void follow_check_end(struct follow *f);
+bool follow_check_waits(const struct follow *f); /* nothing may be confirmed yet */
+/* ERR_EXISTS, and f->other: they are other bytes than those that are known. */
+int follow_check_take(struct follow *f, uint64_t at, struct span data, struct err *e);
+/* The same of a server that has less than what was received from it. */
+int follow_check_server(struct follow *f, struct err *e);
+int follow_other(struct follow *f, uint64_t at, struct err *e);
 
 /* follow_watch.c */
 void follow_tell(struct follow *f, const char *event, enum event_level level, const char *fmt, ...)

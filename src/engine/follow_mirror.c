@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,7 +38,7 @@ struct follow_mirror {
 	struct other others[FOLLOW_OTHERS];
 	struct item *v;
 	size_t n, cap;
-	bool stop;
+	atomic_bool stop;
 };
 
 static int64_t now_ns(void)

@@ -110,6 +110,7 @@ static void count(struct follow_shared *s, const struct follow_job *j, bool ok, 
 {
 	if (!ok) {
 		s->failures++;
+		s->other = s->other || e->kind == ERR_EXISTS;
 		s->why = *e;
 		if (s->failing_ns == 0)
 			s->failing_ns = now_ns();
@@ -167,7 +168,7 @@ static void *run_lane(void *arg)
 		    .flush = s->flush};
 		struct follow_job j;
 
-		if (!follow_queue_claim(&s->queue, &a, now_ns(), &j))
+		if (s->other || !follow_queue_claim(&s->queue, &a, now_ns(), &j))
 			wait_for(s, rest_ns(s));
 		else if (put_one(l, &j))
 			pause = PAUSE_MS;

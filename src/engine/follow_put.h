@@ -29,6 +29,7 @@ struct follow_shared {
 	struct follow_queue queue;
 	bool flush; /* nothing waits any longer */
 	bool stop;  /* the lanes end */
+	bool other; /* other bytes are stored there (ERR_EXISTS): nothing more is put */
 	int wake;   /* an eventfd: something is durable, or failed */
 	unsigned running;
 	uint64_t puts, failures;

@@ -81,6 +81,20 @@ int follow_repo_covered(
 	return 0;
 }
 
+int follow_repo_read(struct follow_repo *f, uint32_t timeline, uint64_t from, uint64_t to,
+    struct buf *out, struct err *e)
+{
+	struct log_reader *rd;
+	uint64_t have;
+	int rc;
+
+	if (log_reader_open(f->r, f->stream, &rd, e) == -1)
+		return -1;
+	rc = log_reader_get(rd, timeline, from, to, out, &have, e);
+	log_reader_close(rd);
+	return rc;
+}
+
 int follow_repo_before(struct follow_repo *f, uint32_t timeline, uint64_t position, uint32_t *found,
     uint64_t *end, struct err *e)
 {

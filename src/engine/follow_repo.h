@@ -28,6 +28,10 @@ bool follow_repo_stale(const struct follow_repo *f);
 int follow_repo_covered(
     struct follow_repo *f, uint32_t timeline, uint64_t from, uint64_t *to, struct err *e);
 
+/* Those bytes, appended; ERR_ABSENT: not all of them are there. */
+int follow_repo_read(struct follow_repo *f, uint32_t timeline, uint64_t from, uint64_t to,
+    struct buf *out, struct err *e);
+
 /*
  * The end of what is there and begins before that position, of this timeline or an older one.
  * *timeline 0: there is nothing.

@@ -202,6 +202,7 @@ static int look_at(
 		s->bytes += (uint64_t)st.st_size;
 		return 1;
 	}
+	f->written_ns = st.st_mtim.tv_sec * INT64_C(1000000000) + st.st_mtim.tv_nsec;
 	n = sound(s, f, (uint64_t)st.st_size);
 	f->end = f->start + n;
 	if (n == 0 || f->start % s->segment != 0)

@@ -23,6 +23,7 @@ struct follow_spooled {
 	uint32_t timeline;
 	bool history;
 	uint64_t start, end; /* of a history 0 */
+	int64_t written_ns;  /* wall clock: when the last of it came */
 };
 
 /*

@@ -67,6 +67,20 @@ static int mend_slot(struct follow *f, struct err *e)
 	return make_slot(f, &made, e);
 }
 
+/* One that the server has taken the WAL from keeps nothing, and cannot be streamed by. */
+static int slot_lost(struct follow *f, struct err *e)
+{
+	struct pg_wal_slot slot;
+
+	if (look_at_slot(f, &slot, e) == -1)
+		return -1;
+	if (!slot.there || slot.reserved)
+		return 0;
+	follow_tell(f, "log.warning", EVENT_WARN,
+	    "replication slot %s has lost its WAL, and is made anew", f->p->slot);
+	return mend_slot(f, e);
+}
+
 /* ---- Timelines. */
 
 static int put_history(struct follow *f, uint32_t timeline, struct err *e)
@@ -207,6 +221,42 @@ static void queue_spooled(struct follow *f, const struct follow_spooled *v, size
 	}
 }
 
+/* Does the server still have what comes there?  Asked for, and let go again. */
+static bool server_has(struct follow *f, const struct place *p)
+{
+	int64_t end = follow_now() + 5 * FOLLOW_SECOND;
+	enum pg_copied got = PG_NOTHING;
+	struct pg_wal_message m;
+	struct span s;
+	struct err e = {0};
+	uint32_t timeline;
+	uint64_t from;
+	bool has = false;
+
+	if (pg_wal_stream_begin(f->g, NULL, segment_of(f, p->lsn), p->timeline, &e) == -1)
+		return false;
+	while (!has && got != PG_END && follow_now() < end) {
+		if (pg_copy_read(f->g, FOLLOW_SECOND, &got, &s, &e) == -1)
+			return false;
+		has = got == PG_MESSAGE && pg_wal_message_read(s, &m, &e) == 0 &&
+		      m.kind == PG_WAL_DATA;
+	}
+	return pg_wal_stream_end(f->g, &timeline, &from, &e) == 0 && has;
+}
+
+/* How old what is spooled is at least: when what came before it was whole. */
+static void lag_of_spooled(struct follow *f, const struct follow_spooled *v, size_t n)
+{
+	int64_t ahead = os_clock()->wall_ns(os_clock()) - follow_now(), since = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (v[i].history)
+			continue;
+		follow_lag_got(&f->lag, v[i].end, (since ? since : v[i].written_ns) - ahead);
+		since = v[i].written_ns;
+	}
+}
+
 /* What a receiver before us left; false: nothing that leads on. */
 static bool use_spool(struct follow *f, const struct follow_spooled *all, size_t nall,
     const struct place *stored, bool known)
@@ -224,6 +274,9 @@ static bool use_spool(struct follow *f, const struct follow_spooled *all, size_t
 		follow_tell(f, "log.warning", EVENT_WARN,
 		    "%zu files in %s do not lead to the later ones, and are left there", nall - n,
 		    follow_spool_dir(f->spool));
+	if (known && first->timeline == stored->timeline && first->start > stored->lsn &&
+	    server_has(f, stored))
+		return false; /* and all after it */
 	if (known && first->timeline == stored->timeline && first->start > stored->lsn) {
 		f->st.gaps++;
 		f->st.gap_start = stored->lsn;
@@ -237,14 +290,18 @@ static bool use_spool(struct follow *f, const struct follow_spooled *all, size_t
 	else
 		follow_queue_begin(&f->shared.queue, first->timeline, first->start, first->start);
 	queue_spooled(f, v, n);
+	lag_of_spooled(f, v, n);
 	f->timeline = last->timeline;
 	f->at = last->end;
+	f->known_timeline = stored->timeline;
+	f->known = known ? stored->lsn : 0;
 	return true;
 }
 
 static int begin_at(struct follow *f, struct place p, struct err *e)
 {
-	f->timeline = p.timeline;
+	f->timeline = f->known_timeline = p.timeline;
+	f->known = p.lsn;
 	f->at = segment_of(f, p.lsn);
 	pthread_mutex_lock(&f->shared.lock);
 	follow_queue_begin(&f->shared.queue, p.timeline, p.lsn, f->at);
@@ -285,6 +342,8 @@ int follow_start(struct follow *f, struct err *e)
 
 	if (make_slot(f, &made, e) == -1)
 		return -1;
+	if (!made && slot_lost(f, e) == -1)
+		return -1;
 	if (made && f->begun)
 		follow_tell(f, "log.warning", EVENT_WARN,
 		    "replication slot %s was gone, and was made anew", f->p->slot);
@@ -299,6 +358,8 @@ int follow_start(struct follow *f, struct err *e)
 		return err_set(e, ERR_FAILED,
 		    "the server is on timeline %" PRIu32 ", but %" PRIu32 " was received already",
 		    f->server.timeline, f->timeline);
+	if (follow_check_server(f, e) == -1)
+		return -1;
 	gap = f->gap;
 	if (!gap && f->server.timeline != f->timeline && follow_branch(f, &gap, e) == -1)
 		return -1;

@@ -14,7 +14,7 @@
 enum { FILE_MAX = 16384 };
 
 static const char *const phases[FOLLOW_PHASES] = {
-    "connecting", "streaming", "spooling", "held", "stopped", "dead"};
+    "connecting", "streaming", "spooling", "held", "diverged", "stopped", "dead"};
 
 const char *follow_phase_name(enum follow_phase p)
 {
@@ -42,6 +42,8 @@ static const struct key keys[] = {
     KEY(source, TEXT),
     KEY(slot, TEXT),
     KEY(synchronous, BOOL),
+    KEY(sync_had, BOOL),
+    KEY(sync_why, TEXT),
     KEY(spool_acks, BOOL),
     KEY(at_ns, NUMBER),
     KEY(since_ns, NUMBER),

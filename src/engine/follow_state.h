@@ -19,6 +19,7 @@ enum follow_phase {
 	FOLLOW_STREAMING,
 	FOLLOW_SPOOLING, /* the repository cannot be written: WAL is kept in the spool */
 	FOLLOW_HELD,     /* the spool is full: the server keeps what comes */
+	FOLLOW_DIVERGED, /* the server writes other log than what is stored: nothing goes on */
 	FOLLOW_STOPPED,  /* on purpose */
 	FOLLOW_DEAD,     /* its process is gone (only read, never written) */
 	FOLLOW_PHASES
@@ -29,7 +30,9 @@ const char *follow_phase_name(enum follow_phase p); /* "streaming" */
 struct follow_state {
 	char system[128], source[64], slot[64];
 	enum follow_phase phase;
-	bool synchronous;
+	bool synchronous;        /* promised... */
+	bool sync_had;           /* ... and each commit waits, as the server says */
+	char sync_why[256];      /* why it does not */
 	bool spool_acks;         /* commits are acknowledged by this machine's disk alone */
 	int64_t at_ns, since_ns; /* wall clock: of this; of this phase */
 	int64_t pid;

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <string.h>
 
 #include "engine/follow_internal.h"
 #include "os/os.h"
@@ -14,6 +15,7 @@ static int say(struct follow *f, int64_t now_ns, bool answer, struct err *e)
 {
 	uint32_t timeline;
 	uint64_t safe = follow_safe(f, &timeline), flushed;
+	bool waits = follow_check_waits(f);
 	struct buf b = {0};
 	int rc;
 
@@ -21,14 +23,18 @@ static int say(struct follow *f, int64_t now_ns, bool answer, struct err *e)
 		safe = f->branch;
 	flushed = f->spool_acks && f->spooled > safe ? f->spooled : safe;
 
-	if (flushed > f->confirmed)
+	if (flushed > f->confirmed && !waits)
 		f->confirmed = flushed;
 	else if (!answer && now_ns - f->said_ns < SAY_S * FOLLOW_SECOND)
 		return 0;
 	f->said_ns = now_ns;
 	/* With synchronous_commit = remote_write a commit waits for what is written alone. */
-	pg_wal_message_status(&b, f->at > f->confirmed && !f->p->synchronous ? f->at : f->confirmed,
-	    f->confirmed, f->confirmed, os_clock()->wall_ns(os_clock()), false);
+	pg_wal_message_status(&b,
+	    waits                                        ? 0
+	    : f->at > f->confirmed && !f->p->synchronous ? f->at
+							 : f->confirmed,
+	    waits ? 0 : f->confirmed, waits ? 0 : f->confirmed, os_clock()->wall_ns(os_clock()),
+	    false);
 	rc = pg_copy_write(f->g, buf_span(&b), e);
 	buf_fini(&b);
 	return rc;
@@ -41,11 +47,22 @@ static int take_wal(struct follow *f, const struct pg_wal_message *m, struct err
 	uint64_t at = m->start;
 	struct span left = m->data;
 
-	if (at != f->at) {
+	if (at != f->next) {
 		char a[PG_WAL_LSN_TEXT], b[PG_WAL_LSN_TEXT];
 
 		return err_set(e, ERR_CORRUPT, "the server sent WAL at %s where %s was to come",
-		    pg_wal_lsn(at, a), pg_wal_lsn(f->at, b));
+		    pg_wal_lsn(at, a), pg_wal_lsn(f->next, b));
+	}
+	if (follow_check_take(f, at, left, e) == -1)
+		return -1;
+	f->next += left.n;
+	if (f->next <= f->at)
+		return 0;
+	if (at < f->at) { /* it is here already */
+		size_t known = (size_t)(f->at - at);
+
+		left = span_of(left.p + known, left.n - known);
+		at = f->at;
 	}
 	while (left.n > 0) {
 		uint64_t room = f->server.segment - (at & (f->server.segment - 1));
@@ -158,14 +175,27 @@ static int stream_on(struct follow *f, bool *next, struct err *e)
 	}
 }
 
+/* It is the server that says so, and of WAL: other things may be absent, too. */
+static int stream_failed(struct follow *f, const struct err *e)
+{
+	if (e->kind != ERR_ABSENT || strcmp(pg_state(f->g), "58P01") != 0)
+		return -1;
+	if (follow_check_waits(f) && !f->unchecked)
+		f->unchecked = true;
+	else
+		f->gap = true;
+	return -1;
+}
+
 int follow_stream(struct follow *f, struct err *e)
 {
 	char lsn[PG_WAL_LSN_TEXT];
 	bool next = true;
 
 	while (next) {
-		if (pg_wal_stream_begin(f->g, f->p->slot, f->at, f->timeline, e) == -1)
-			return -1;
+		f->next = follow_check_begin(f);
+		if (pg_wal_stream_begin(f->g, f->p->slot, f->next, f->timeline, e) == -1)
+			return stream_failed(f, e);
 		if (!f->told_started)
 			follow_tell(f, "log.started", EVENT_INFO,
 			    "WAL is received from %s of timeline %" PRIu32 " on, by slot %s%s",
@@ -175,7 +205,8 @@ int follow_stream(struct follow *f, struct err *e)
 		f->quiet_ns = 0;
 		follow_phase(f, FOLLOW_STREAMING, "");
 		if (stream_on(f, &next, e) == -1)
-			return -1;
+			return stream_failed(f, e);
+		f->unchecked = false;
 	}
 	return 0;
 }

@@ -8,7 +8,14 @@
 #include "engine/follow_internal.h"
 #include "os/os.h"
 
-enum { SLOT_S = 10, QUESTIONS_S = 30, BEHIND_S = 30, UNSTORED_S = 10, MIN_SEGMENTS = 4 };
+enum {
+	SLOT_S = 10,
+	SYNC_S = 2,
+	QUESTIONS_S = 30,
+	BEHIND_S = 30,
+	UNSTORED_S = 10,
+	MIN_SEGMENTS = 4
+};
 
 static const uint64_t SPOOL_LIMIT = UINT64_C(4) << 30, SLOT_WARN = UINT64_C(1) << 30;
 
@@ -94,6 +101,47 @@ static void look_at_slot(struct follow *f, int64_t now_ns)
 	f->told_slot = f->st.slot_bytes >= warn / (f->told_slot ? 2 : 1);
 }
 
+/* ---- Whether commits wait for us, where that is promised. */
+
+static void say_sync(struct follow *f, const struct pg_sync_state *s)
+{
+	f->st.sync_had = s->how == PG_SYNC_WAITS;
+	snprintf(f->st.sync_why, sizeof f->st.sync_why, "%s", s->why);
+	if (!f->st.sync_had && !f->told_sync)
+		follow_tell(f, "log.sync_missing", EVENT_ERROR,
+		    "synchronous is promised, but not had: %s. What to type: %s", s->why, s->fix);
+	else if (f->st.sync_had && f->told_sync)
+		follow_tell(
+		    f, "log.sync_had", EVENT_INFO, "each commit waits until its WAL is stored");
+	if (f->told_sync != !f->st.sync_had || !f->asked_sync)
+		follow_show(f, follow_now(), true);
+	f->told_sync = !f->st.sync_had;
+	f->asked_sync = true;
+}
+
+static void look_at_sync(struct follow *f, int64_t now_ns)
+{
+	int64_t every = (f->st.sync_had ? SLOT_S : SYNC_S) * FOLLOW_SECOND;
+	struct pg_sync_state s;
+	struct err e;
+
+	if (!f->p->synchronous || (f->sync_ns != 0 && now_ns - f->sync_ns < every))
+		return;
+	f->sync_ns = now_ns;
+	if (follow_questions(f) != NULL &&
+	    pg_sync_look(f->q, f->p->target.application, &s, &e) == 0) {
+		say_sync(f, &s);
+		return;
+	}
+	if (f->q != NULL) {
+		pg_close(f->q);
+		f->q = NULL;
+	}
+	if (!f->st.sync_had)
+		snprintf(f->st.sync_why, sizeof f->st.sync_why,
+		    "the server cannot be asked whether commits wait");
+}
+
 /* ---- What is let go. */
 
 static int drop(struct follow *f, const struct follow_job *j, struct err *e)
@@ -137,6 +185,8 @@ static int let_go(struct follow *f, struct err *e)
 struct health {
 	int64_t age_ns; /* of the oldest byte that is not stored */
 	bool failing;   /* puts are */
+	bool other;     /* ... for other bytes are there */
+	struct err err;
 	char why[256];
 };
 
@@ -148,6 +198,8 @@ static void look_at_puts(struct follow *f, int64_t now_ns, struct health *h)
 	h->age_ns = follow_lag_age(&f->lag, safe, now_ns);
 	pthread_mutex_lock(&f->shared.lock);
 	h->failing = f->shared.failing_ns != 0;
+	h->other = f->shared.other;
+	h->err = f->shared.why;
 	snprintf(h->why, sizeof h->why, "%.255s", h->failing ? f->shared.why.msg : "");
 	pthread_mutex_unlock(&f->shared.lock);
 	f->st.lag_ns = h->age_ns;
@@ -265,12 +317,18 @@ int follow_watch(struct follow *f, int64_t now_ns, struct err *e)
 	struct health h;
 
 	look_at_puts(f, now_ns, &h);
+	if (h.other) {
+		f->other = true;
+		*e = h.err;
+		return -1;
+	}
 	if (let_go(f, e) == -1 || confirm(f, &h, now_ns, e) == -1)
 		return -1;
 	tell_full(f);
 	tell_behind(f, &h, now_ns);
 	if (f->quiet_ns == 0) {
 		look_at_slot(f, now_ns);
+		look_at_sync(f, now_ns);
 		follow_phase(f,
 		    follow_full(f) ? FOLLOW_HELD
 		    : h.failing    ? FOLLOW_SPOOLING

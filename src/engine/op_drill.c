@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "base/mem.h"
+#include "catalog/evidence_statement.h"
 #include "engine/drill_internal.h"
 #include "engine/select.h"
 #include "os/os.h"
@@ -58,12 +59,15 @@ bool drill_is_finding(const struct err *e)
 	switch (e->kind) {
 	case ERR_BUSY:
 	case ERR_UNREACHABLE:
+	case ERR_TIMEOUT:
 	case ERR_DENIED:
 	case ERR_WRONG_KEY:
 	case ERR_NO_REPOSITORY:
 	case ERR_NO_SPACE:
 	case ERR_CANCELLED:
 	case ERR_UNSUPPORTED:
+	case ERR_FOREIGN:
+	case ERR_LATER:
 	case ERR_COLD:
 	case ERR_USAGE:
 	case ERR_IO:
@@ -189,8 +193,6 @@ static int prepare(struct drill *d, struct err *e)
 	ip.folder = d->room.path;
 	if (os_isolate_new(&ip, &d->isolate, e) == -1)
 		return -1;
-	for (const char *const *w = os_isolate_had(d->isolate); *w != NULL; w++)
-		json_array_append_new(d->isolation, json_string(*w));
 	judge_snapshot(d);
 	d->data = mem_printf("%s/data", d->room.path);
 	if (drill_room_folder(&d->room, "tmp", 0700, os_isolate_uid(d->isolate),
@@ -223,6 +225,13 @@ static int rehearse(struct drill *d, struct err *e)
 	return drill_checks(d, e) == -1 ? err_wrap(e, "checks") : 0;
 }
 
+/* What all that was started in it had. */
+static void note_isolation(struct drill *d)
+{
+	for (const char *const *w = os_isolate_had(d->isolate); *w != NULL; w++)
+		json_array_append_new(d->isolation, statement_string(*w));
+}
+
 static void teardown(struct drill *d)
 {
 	struct err e;
@@ -232,8 +241,10 @@ static void teardown(struct drill *d)
 		return;
 	drill_step(d, "teardown");
 	drill_pg_stop(d);
-	if (d->isolate != NULL)
+	if (d->isolate != NULL) {
 		d->memory_peak = os_isolate_memory_peak(d->isolate);
+		note_isolation(d);
+	}
 	os_isolate_free(d->isolate); /* and what still runs in its cgroup */
 	d->isolate = NULL;
 	if (d->p->keep && d->data != NULL && drill_room_keep(&d->room, &e) == 0) {

@@ -16,6 +16,7 @@ void log_view_fini(struct log_view *v)
 		free(v->histories[i].lines);
 	free(v->histories);
 	free(v->at);
+	free(v->beside);
 	free(v->spans);
 	free(v->bases);
 	memset(v, 0, sizeof *v);
@@ -218,10 +219,14 @@ int log_view_make(struct repo *r, const uint8_t stream[LOG_STREAM], const struct
 	memcpy(out->stream, stream, LOG_STREAM);
 	if (log_list(r, stream, &out->at, &out->n, e) == -1)
 		return -1;
-	if (read_histories(r, out, e) == -1) {
+	out->beside = mem_zalloc((out->n + 1) * sizeof *out->beside);
+	if (read_histories(r, out, e) == -1 ||
+	    log_beside(r, stream, out->at, out->n, out->beside, e) == -1) {
 		log_view_fini(out);
 		return -1;
 	}
+	for (size_t i = 0; i < out->n; i++)
+		out->divergences += out->beside[i];
 	take_bases(out, all);
 	take_spans(out);
 	judge(out);
@@ -242,26 +247,7 @@ static int check_pages(const struct log_at *at, struct span bytes, struct err *e
 	    span_of(bytes.p + skip, bytes.n - skip), at->start + skip, PAGE, at->timeline, e);
 }
 
-static int verify_one(struct repo *r, const struct log_view *v, const struct log_at *at,
-    struct buf *b, struct ctx *ctx, struct log_verify_result *out, struct err *e)
-{
-	char name[LOG_NAME_MAX];
-
-	log_name(name, v->stream, at);
-	if (log_read(r, v->stream, at, b, e) == 0 && check_pages(at, buf_span(b), e) == 0) {
-		out->stretches++;
-		out->bytes += b->n;
-		return 0;
-	}
-	if (!repo_is_bad(e) && e->kind != ERR_ABSENT)
-		return -1;
-	event_emit(ctx, EVENT_OBJECT_DAMAGED, span_str(name), "%s", e->msg);
-	out->damaged++;
-	err_clear(e);
-	return 0;
-}
-
-static void tell_gap(struct ctx *ctx, uint32_t timeline, uint64_t from, const char *what)
+static void tell(struct ctx *ctx, uint32_t timeline, uint64_t from, const char *what)
 {
 	char where[64];
 
@@ -270,26 +256,92 @@ static void tell_gap(struct ctx *ctx, uint32_t timeline, uint64_t from, const ch
 	event_emit(ctx, EVENT_FINDING, span_str(where), "%s", what);
 }
 
+struct verifying {
+	struct repo *r;
+	const struct log_view *v;
+	struct ctx *ctx;
+	struct log_verify_result *out;
+	struct buf now, far; /* bytes of the one at hand, and of the one that went farthest */
+	const struct log_at *reached;
+};
+
+/* What both have of the timeline is the same; where not, only one of them is ever read. */
+static void compare(struct verifying *x, const struct log_at *at, bool known)
+{
+	const struct log_at *had = x->reached;
+
+	if (at->kind != LOG_SEGMENT)
+		return;
+	if (had != NULL && had->timeline == at->timeline && had->end > at->start) {
+		const uint8_t *a = x->far.p + (at->start - had->start), *b = x->now.p;
+		uint64_t n = (at->end < had->end ? at->end : had->end) - at->start, i = 0;
+
+		if (memcmp(a, b, (size_t)n) != 0 && !known) {
+			while (a[i] == b[i])
+				i++;
+			tell(x->ctx, at->timeline, at->start + i,
+			    "two stretches differ there: another server wrote one of them");
+			x->out->divergences++;
+		}
+		if (at->end <= had->end)
+			return;
+	}
+	{
+		struct buf swap = x->far;
+
+		x->far = x->now;
+		x->now = swap;
+	}
+	x->reached = at;
+}
+
+static int verify_one(struct verifying *x, size_t i, struct err *e)
+{
+	const struct log_at *at = &x->v->at[i];
+	char name[LOG_NAME_MAX];
+
+	log_name(name, x->v->stream, at);
+	if (log_read(x->r, x->v->stream, at, &x->now, e) == 0 &&
+	    check_pages(at, buf_span(&x->now), e) == 0) {
+		x->out->stretches++;
+		x->out->bytes += x->now.n;
+		if (x->v->beside[i])
+			tell(x->ctx, at->timeline, at->start,
+			    "other log is kept beside the first there, and never read: another "
+			    "server wrote it, or this one was put back");
+		compare(x, at, x->v->beside[i]);
+		return 0;
+	}
+	if (!repo_is_bad(e) && e->kind != ERR_ABSENT)
+		return -1;
+	event_emit(x->ctx, EVENT_OBJECT_DAMAGED, span_str(name), "%s", e->msg);
+	x->out->damaged++;
+	err_clear(e);
+	return 0;
+}
+
 int op_log_verify(struct repo *r, const struct log_view *v, struct ctx *ctx,
     struct log_verify_result *out, struct err *e)
 {
-	struct buf b = {0};
+	struct verifying x = {.r = r, .v = v, .ctx = ctx, .out = out};
 	int rc = repo_need(r, true, e);
 
 	for (size_t i = 0; rc == 0 && i < v->n; i++) {
 		rc = ctx_check(ctx, e);
 		if (rc == 0)
-			rc = verify_one(r, v, &v->at[i], &b, ctx, out, e);
+			rc = verify_one(&x, i, e);
 	}
 	for (size_t i = 0; rc == 0 && i < v->nspans; i++)
 		if (v->spans[i].gap == LOG_GAP)
-			tell_gap(ctx, v->spans[i].span.timeline, v->spans[i - 1].span.end,
+			tell(ctx, v->spans[i].span.timeline, v->spans[i - 1].span.end,
 			    "the log has a gap from there on");
 	for (size_t i = 0; rc == 0 && i < v->nbases; i++)
 		if (!v->bases[i].whole)
-			tell_gap(ctx, v->bases[i].timeline, v->bases[i].missing,
+			tell(ctx, v->bases[i].timeline, v->bases[i].missing,
 			    "a base backup needs what is missing from there on");
 	out->gaps += v->gaps;
-	buf_fini(&b);
+	out->divergences += v->divergences;
+	buf_fini(&x.now);
+	buf_fini(&x.far);
 	return rc;
 }

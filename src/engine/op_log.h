@@ -36,6 +36,8 @@ struct log_view {
 	uint8_t stream[LOG_STREAM];
 	struct log_at *at; /* as log_list */
 	size_t n;
+	bool *beside;         /* which of them stand beside an earlier one with other content */
+	uint64_t divergences; /* how many */
 	struct log_view_span *spans;
 	size_t nspans;
 	struct log_view_base *bases; /* by time */
@@ -69,6 +71,7 @@ struct log_verify_result {
 	uint64_t stretches, bytes; /* read, and what they hold */
 	uint64_t damaged;          /* each told as EVENT_OBJECT_DAMAGED */
 	uint64_t gaps;             /* each told as EVENT_FINDING */
+	uint64_t divergences;      /* two contents for one place; told so, too */
 };
 
 /* Read all of it: every stretch, every page's head (of PostgreSQL's), every base's range. */

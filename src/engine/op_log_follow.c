@@ -63,25 +63,27 @@ static bool is_final(const struct follow *f, const struct err *e)
 	}
 }
 
-static void rest(struct follow *f, int64_t ms)
+/* -1: it is not the same server's log. */
+static int rest(struct follow *f, int64_t ms, struct err *e)
 {
 	int64_t end = follow_now() + ms * 1000000;
-	struct err e;
 
 	while (!ctx_cancelled(f->ctx) && follow_now() < end) {
-		if (f->begun && follow_watch(f, follow_now(), &e) == -1)
-			follow_tell(f, "log.warning", EVENT_WARN, "%s", e.msg);
-		else
+		if (!f->begun || follow_watch(f, follow_now(), e) == 0)
 			follow_show(f, follow_now(), false);
+		else if (f->other)
+			return -1;
+		else
+			follow_tell(f, "log.warning", EVENT_WARN, "%s", e->msg);
 		os_sleep_ns(f->ctx, FOLLOW_SECOND / 10);
 	}
+	return 0;
 }
 
 static void lost(struct follow *f, const struct err *e)
 {
 	if (f->quiet_ns == 0)
 		f->quiet_ns = follow_now();
-	f->gap = f->gap || (e->kind == ERR_ABSENT && f->begun);
 	if (strncmp(f->st.why, e->msg, sizeof f->st.why - 1) == 0)
 		return; /* once is enough */
 	if (e->kind == ERR_NO_SPACE)
@@ -91,26 +93,51 @@ static void lost(struct follow *f, const struct err *e)
 	follow_phase(f, FOLLOW_CONNECTING, e->msg);
 }
 
+/* Until somebody has looked at it: what would be stored is another database's. */
+static int stand_still(struct follow *f, struct err *e)
+{
+	const char *hint = e->hint[0] ? ". " : "";
+
+	follow_tell(f, "log.diverged", EVENT_ERROR, "%s: nothing is received any more%s%s%s",
+	    e->msg, hint, e->hint,
+	    f->p->synchronous ? ". Commits wait; to let them go on without: ALTER SYSTEM SET "
+				"synchronous_standby_names = ''; SELECT pg_reload_conf();"
+			      : "");
+	follow_phase(f, FOLLOW_DIVERGED, e->msg);
+	if (f->p->once)
+		return -1;
+	while (!ctx_cancelled(f->ctx)) {
+		follow_show(f, follow_now(), false);
+		os_sleep_ns(f->ctx, FOLLOW_SECOND / 10);
+	}
+	return 0;
+}
+
 static int follow_on(struct follow *f, struct err *e)
 {
 	int64_t pause = PAUSE_MS;
 
 	for (;;) {
 		int64_t began = follow_now();
-		bool had = f->gap;
+		bool had = f->gap || f->unchecked;
 		int rc;
 
 		err_clear(e);
 		rc = one_connection(f, e);
 		disconnect(f);
-		if (rc == 0 || ctx_cancelled(f->ctx) || is_final(f, e))
-			return rc == 0 || ctx_cancelled(f->ctx) ? 0 : -1;
+		if (rc == 0 || ctx_cancelled(f->ctx))
+			return 0;
+		if (f->other)
+			return stand_still(f, e);
+		if (is_final(f, e))
+			return -1;
 		if (follow_now() - began > 10 * FOLLOW_SECOND)
 			pause = PAUSE_MS;
 		lost(f, e);
-		if (f->gap && !had)
+		if ((f->gap || f->unchecked) && !had)
 			continue;
-		rest(f, pause);
+		if (rest(f, pause, e) == -1)
+			return stand_still(f, e);
 		pause = 2 * pause > PAUSE_MAX_MS ? PAUSE_MAX_MS : 2 * pause;
 	}
 }
@@ -139,6 +166,7 @@ int op_log_follow(const struct follow_params *p, struct ctx *ctx, struct err *e)
 	follow_put_stop(f->put);
 	follow_mirror_stop(f->mirror);
 	follow_store_close(f);
+	follow_check_end(f);
 	pthread_mutex_destroy(&f->repo_lock);
 	f->quiet_ns = follow_now();
 	follow_phase(f, FOLLOW_STOPPED, rc == -1 ? e->msg : "");

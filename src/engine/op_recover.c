@@ -126,10 +126,12 @@ static int do_it(struct recovering *g, struct err *e)
 
 static void finish(struct recovering *g, int rc)
 {
-	g->out->instant = g->instant;
 	struct recover_result *out = g->out;
+	/* A paused server has not heard yet that its restore_command is another. */
+	bool paused = out->started && !out->promoted && g->p->action == RECOVER_PAUSE;
 
-	recover_feed_free(g->feed, out->started || rc == -1);
+	out->instant = g->instant;
+	recover_feed_free(g->feed, rc == -1 || (out->started && !paused));
 	if (rc == 0 && g->p->scratch) {
 		out->server = g->server;
 		g->server = NULL;

@@ -20,6 +20,8 @@
 #ifndef HF_ENGINE_OP_RECOVER_H
 #define HF_ENGINE_OP_RECOVER_H
 
+#include <sys/types.h>
+
 #include "engine/pg_server.h"
 #include "engine/recover_line.h"
 #include "engine/recover_target.h"
@@ -51,6 +53,9 @@ struct recover_params {
 	const char *const *tablespaces; /* "OID=DIR" or "NAME=DIR" */
 	size_t ntablespaces;
 	const char *stop_command, *start_command; /* of the real server; NULL: by pg_server.h */
+	bool give; /* the files belong to this user, whoever they were of; root alone can */
+	uid_t uid;
+	gid_t gid;
 	unsigned jobs;
 	void (*step)(void *arg, const struct recover_step *s); /* when it has ended; or NULL */
 	void *arg;

@@ -423,6 +423,8 @@ int restore_tree(struct repo *r, const struct restore_params *p, struct ctx *ctx
 	if (p->dry_run ? restore_dry_open(rs, e) == -1
 		       : target_open(p->target, p->overwrite, ctx, &rs->target, e) == -1)
 		goto out;
+	if (!p->dry_run && p->give)
+		target_give(rs->target, p->uid, p->gid);
 	if (!p->dry_run && restore_begin(rs, e) == -1)
 		goto out;
 	rc = run_threads(rs, &at, e);

@@ -13,6 +13,8 @@
 #ifndef HF_ENGINE_OP_RESTORE_H
 #define HF_ENGINE_OP_RESTORE_H
 
+#include <sys/types.h>
+
 #include "engine/thaw.h"
 #include "repo/repo.h"
 #include "repo/snapshot.h"
@@ -36,6 +38,9 @@ struct restore_params {
 	bool delta;
 	bool verify; /* read back and compare afterwards */
 	bool dry_run;
+	bool give; /* all belongs to this user, whoever it was of; root alone can */
+	uid_t uid;
+	gid_t gid;
 	unsigned jobs;
 	/*
 	 * Files of more bytes than this (0: none) get all but their content: their size, holes

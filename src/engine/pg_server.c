@@ -81,11 +81,9 @@ static int spawn(
 		    .uid = s->uid,
 		    .gid = s->gid,
 		    .stay = p->lasting,
-		    .die = SIGQUIT, /* at once, and its children with it */
-		    .inside = p->inside,
-		    .arg = p->inside_arg};
+		    .die = SIGQUIT}; /* at once, and its children with it */
 
-		rc = os_spawn(&sp, &s->pid, e);
+		rc = p->spawn ? p->spawn(p->spawn_arg, &sp, &s->pid, e) : os_spawn(&sp, &s->pid, e);
 	}
 	os_close(out);
 	pg_args_fini(&args);
@@ -154,7 +152,7 @@ int pg_server_start(
 	s->port = p->port ? p->port : PORT;
 	snprintf(s->port_text, sizeof s->port_text, "%u", s->port);
 	s->lasting = p->lasting;
-	s->namespaced = p->inside != NULL;
+	s->namespaced = p->spawn != NULL;
 	if ((s->data = os_real_path(p->data)) == NULL) {
 		err_sys(e, "%s", p->data);
 		goto out;

@@ -21,6 +21,7 @@
 #include "base/ctx.h"
 #include "base/err.h"
 
+struct os_spawn;
 struct pg_target;
 struct pg_server;
 
@@ -46,9 +47,9 @@ struct pg_server_params {
 	size_t nsettings;
 	bool lasting;
 	bool reachable_by_tcp; /* scratch: on 127.0.0.1 as well, by the same trust */
-	/* In the new process before it becomes the user, as os_spawn.h says; NULL: nothing. */
-	int (*inside)(const void *arg);
-	const void *inside_arg;
+	/* Starts its process, as os_spawn (which is NULL's) says. */
+	int (*spawn)(void *arg, const struct os_spawn *s, int *pid, struct err *e);
+	void *spawn_arg;
 	int64_t timeout_ns; /* until it is up; 0: as long as it lives and nobody cancels */
 	/*
 	 * PG_SERVER_STANDBY: until the first connection may come; PG_SERVER_READY: until recovery

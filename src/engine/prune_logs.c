@@ -11,6 +11,7 @@
 
 #include "base/mem.h"
 #include "engine/prune_internal.h"
+#include "engine/prune_keep.h"
 #include "repo/log.h"
 #include "repo/repo_parity.h"
 
@@ -19,12 +20,7 @@ enum { COVERED_AGE_S = 3600 }; /* who lists before, and reads after, has come to
 struct stretch {
 	uint8_t stream[LOG_STREAM];
 	struct log_at at;
-	bool covered;
-};
-
-struct needed {
-	uint64_t start, end;
-	int64_t ended_ns;
+	const struct log_at *cover; /* the whole one that it is part of; NULL: none */
 };
 
 struct pruning {
@@ -32,11 +28,12 @@ struct pruning {
 	struct stretch *v;
 	size_t n, cap;
 	/* Of the stream at hand: */
-	struct needed *bases;
+	struct prune_base *bases;
 	size_t nbases;
+	struct prune_history *histories;
+	size_t nhistories;
 	const char *system; /* NULL: no snapshot names it */
 	int64_t keep_ns;    /* its retention; 0: by the oldest backup alone */
-	uint64_t bound;     /* what ends after it stays */
 };
 
 static int take(void *arg, const uint8_t stream[LOG_STREAM], const struct log_at *at, struct err *e)
@@ -64,7 +61,8 @@ static int by_place(const void *pa, const void *pb)
 static void take_base(struct pruning *x, const struct snapshot *s, const struct snapshot_part *p)
 {
 	x->bases = mem_realloc(x->bases, (x->nbases + 1) * sizeof *x->bases);
-	x->bases[x->nbases++] = (struct needed){p->log_start, p->log_end, s->end_ns};
+	x->bases[x->nbases++] = (struct prune_base){
+	    p->timeline, p->log_start, p->log_end, s->end_ns};
 	if (s->system != NULL)
 		x->system = s->system;
 }
@@ -85,41 +83,52 @@ static void find_bases(struct pruning *x, const uint8_t stream[LOG_STREAM])
 		}
 }
 
-/*
- * To bring it back to any moment of the last so many hours, the backup next before them is needed
- * and all that comes after its beginning; without such a rule, the oldest.
- */
-static void find_bound(struct pruning *x)
+static void find_rule(struct pruning *x)
 {
 	const struct prune_params *p = x->pr->p;
-	const struct needed *next = NULL;
-	uint64_t oldest = UINT64_MAX;
 
 	x->keep_ns = 0;
 	for (size_t i = 0; x->system != NULL && i < p->nlogs; i++)
 		if (strcmp(p->logs[i].system, x->system) == 0)
 			x->keep_ns = p->logs[i].keep_ns;
-	for (size_t i = 0; i < x->nbases; i++) {
-		const struct needed *b = &x->bases[i];
-
-		if (b->start < oldest)
-			oldest = b->start;
-		if (b->ended_ns <= x->pr->now_ns - x->keep_ns &&
-		    (next == NULL || b->ended_ns > next->ended_ns))
-			next = b;
-	}
-	/* Nobody can use a log without a backup; but one may be on its way. */
-	x->bound = x->nbases == 0 ? 0 : x->keep_ns > 0 && next != NULL ? next->start : oldest;
 }
 
-static bool is_needed(const struct pruning *x, const struct log_at *at)
+static void drop_histories(struct pruning *x)
 {
-	if (at->kind == LOG_HISTORY || at->end > x->bound)
-		return true;
-	for (size_t i = 0; i < x->nbases; i++)
-		if (at->start < x->bases[i].end && at->end > x->bases[i].start)
-			return true;
-	return false;
+	while (x->nhistories > 0)
+		free(x->histories[--x->nhistories].lines);
+}
+
+/* A key that reads no content does without, and keeps more; so it is with one that is damaged. */
+static int read_histories(struct pruning *x, const struct stretch *v, size_t n, struct err *e)
+{
+	struct repo *r = x->pr->repo;
+	struct buf b = {0};
+	struct err no;
+	int rc = 0;
+
+	drop_histories(x);
+	if (repo_need(r, true, &no) == -1)
+		return 0;
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		struct prune_history h = {
+		    .timeline = v[i].at.timeline, .stored_ns = v[i].at.stored_ns};
+
+		if (v[i].at.kind != LOG_HISTORY)
+			continue;
+		rc = log_read(r, v[i].stream, &v[i].at, &b, e);
+		if (rc == 0)
+			rc = log_history_parse(buf_span(&b), &h.lines, &h.n, e);
+		if (rc == 0) {
+			x->histories = mem_realloc(x->histories, (x->nhistories + 1) * sizeof h);
+			x->histories[x->nhistories++] = h;
+		} else if (repo_is_bad(e) || e->kind == ERR_ABSENT) {
+			err_clear(e);
+			rc = 0;
+		}
+	}
+	buf_fini(&b);
+	return rc;
 }
 
 static bool is_old(const struct pruning *x, const struct log_at *at, int64_t than_ns)
@@ -149,10 +158,11 @@ static void find_covered(struct pruning *x, struct stretch *v, size_t n)
 		     alone && is_old(x, at, age) && k > 0 && v[k - 1].at.start == at->start &&
 		     v[k - 1].at.timeline == at->timeline;
 		     k--)
-			v[k - 1].covered = is_old(x, &v[k - 1].at, age);
-		v[i].covered = longest != NULL && at->end <= longest->end &&
-			       (at->start > longest->start || at->end < longest->end) &&
-			       is_old(x, at, age);
+			if (v[k - 1].at.end < at->end && is_old(x, &v[k - 1].at, age))
+				v[k - 1].cover = at;
+		if (longest != NULL && at->end <= longest->end &&
+		    (at->start > longest->start || at->end < longest->end) && is_old(x, at, age))
+			v[i].cover = longest;
 		if (alone && is_old(x, at, age) && (longest == NULL || at->end > longest->end))
 			longest = at;
 	}
@@ -177,26 +187,75 @@ static int drop(struct pruning *x, const struct stretch *s, const char *why, str
 	return 0;
 }
 
-static int prune_stream(struct pruning *x, struct stretch *v, size_t n, struct err *e)
+/* What is at the place of a whole one is believed to be one only if it says so under its seal. */
+static int is_covered(struct pruning *x, const struct stretch *s, const struct log_at **sound,
+    bool *covered, struct err *e)
 {
-	int64_t age;
-
-	if (prune_holds(x->pr, log_stream_domain(x->pr->repo, v->stream)))
+	*covered = s->cover != NULL && s->cover == *sound;
+	if (s->cover == NULL || *covered)
 		return 0;
-	find_bases(x, v->stream);
-	find_bound(x);
-	find_covered(x, v, n);
-	age = x->keep_ns > x->pr->grace_ns ? x->keep_ns : x->pr->grace_ns;
-	for (size_t i = 0; i < n; i++) {
-		const char *why = v[i].covered ? "part of a whole segment of the log"
-				  : !is_needed(x, &v[i].at) && is_old(x, &v[i].at, age)
-				      ? "log that no retention keeps"
-				      : NULL;
+	if (log_is_sound(x->pr->repo, s->stream, s->cover, covered, e) == -1)
+		return -1;
+	if (*covered)
+		*sound = s->cover;
+	return 0;
+}
 
+static void find_needed(const struct pruning *x, const struct stretch *v, size_t n, bool *needed)
+{
+	const struct prune_keep k = {.bases = x->bases,
+	    .nbases = x->nbases,
+	    .histories = x->histories,
+	    .nhistories = x->nhistories,
+	    .timed = x->keep_ns > 0,
+	    .from_ns = x->pr->now_ns - x->keep_ns};
+	struct log_at *at = mem_alloc((n + 1) * sizeof *at);
+
+	for (size_t i = 0; i < n; i++)
+		at[i] = v[i].at;
+	prune_keep(&k, at, n, needed);
+	free(at);
+}
+
+static int drop_all(
+    struct pruning *x, struct stretch *v, size_t n, const bool *needed, struct err *e)
+{
+	int64_t age = x->keep_ns > x->pr->grace_ns ? x->keep_ns : x->pr->grace_ns;
+	const struct log_at *sound = NULL;
+
+	for (size_t i = 0; i < n; i++) {
+		const char *why = NULL;
+		bool covered;
+
+		if (is_covered(x, &v[i], &sound, &covered, e) == -1)
+			return -1;
+		if (covered)
+			why = "part of a whole segment of the log";
+		else if (!needed[i] && is_old(x, &v[i].at, age))
+			why = "log that no retention keeps";
 		if (why != NULL && (drop(x, &v[i], why, e) == -1 || ctx_check(x->pr->ctx, e) == -1))
 			return -1;
 	}
 	return 0;
+}
+
+static int prune_stream(struct pruning *x, struct stretch *v, size_t n, struct err *e)
+{
+	bool *needed;
+	int rc;
+
+	if (prune_holds(x->pr, log_stream_domain(x->pr->repo, v->stream)))
+		return 0;
+	find_bases(x, v->stream);
+	find_rule(x);
+	find_covered(x, v, n);
+	if (read_histories(x, v, n, e) == -1)
+		return -1;
+	needed = mem_zalloc(n + 1);
+	find_needed(x, v, n, needed);
+	rc = drop_all(x, v, n, needed, e);
+	free(needed);
+	return rc;
 }
 
 int prune_logs(struct prune *pr, struct err *e)
@@ -210,6 +269,8 @@ int prune_logs(struct prune *pr, struct err *e)
 			k++;
 		rc = prune_stream(&x, x.v + i, k - i, e);
 	}
+	drop_histories(&x);
+	free(x.histories);
 	free(x.bases);
 	free(x.v);
 	return rc;

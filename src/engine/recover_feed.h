@@ -40,10 +40,13 @@ struct recover_feed_params {
 	void *arg;
 };
 
-/* The value for restore_command: no process but its own shell, where the file is there already. */
+/*
+ * The value for restore_command: no process but its own shell, where the file is there already.
+ * Where the folder is not: 255, which ends the server and not only its recovery.
+ */
 #define RECOVER_FEED_COMMAND                                                                       \
-	"echo %f >holdfast-wal/want; [ -e holdfast-wal/%f ] && exit 1; exec sh holdfast-wal/get "  \
-	"%f"
+	"echo %f >holdfast-wal/want || exit 255; [ -e holdfast-wal/%f ] && exit 1; "               \
+	"exec sh holdfast-wal/get %f"
 
 /* Histories and the script are there when it returns; the rest comes. */
 int recover_feed_start(

@@ -102,11 +102,13 @@ static void keep_line(void *arg, const char *line)
 		buf_printf(b, "%s%s", b->n ? "\n" : "", line);
 }
 
-static int run(struct only *x, const char *bin, const char **argv, struct buf *said, struct err *e)
+static int run(
+    struct only *x, const char *bin, const char **argv, bool into, struct buf *said, struct err *e)
 {
+	const char *env[] = {into ? x->o->into->env : NULL, NULL};
 	char *program = mem_printf("%s/%s", bin, argv[0]);
 	const char *name = argv[0];
-	struct os_child c = {.line = keep_line, .arg = said};
+	struct os_child c = {.env = env, .line = keep_line, .arg = said};
 	int status = 0, rc;
 
 	argv[0] = program;
@@ -121,9 +123,9 @@ static int run(struct only *x, const char *bin, const char **argv, struct buf *s
 static int ask(struct only *x, const char *sql, struct buf *said, struct err *e)
 {
 	const char *argv[] = {"psql", "-X", "-q", "-A", "-t", "-w", "-v", "ON_ERROR_STOP=1", "-d",
-	    x->o->into, "-c", sql, NULL};
+	    x->o->into->text, "-c", sql, NULL};
 
-	return run(x, x->bin, argv, said, e);
+	return run(x, x->bin, argv, true, said, e);
 }
 
 /* ---- What is there already. */
@@ -151,9 +153,10 @@ static int check_into(struct only *x, struct err *e)
 	int rc = ask(x, sql, &said, e);
 
 	if (rc == -1)
-		err_wrap(e, "look at %s", x->o->into);
+		err_wrap(e, "look at %s", x->o->into->shown);
 	else if (!x->o->replace && strcmp(buf_cstr(&said), "0") != 0) {
-		rc = err_set(e, ERR_EXISTS, "%s: %s is there already", x->o->into, x->o->what);
+		rc = err_set(
+		    e, ERR_EXISTS, "%s: %s is there already", x->o->into->shown, x->o->what);
 		err_hint(e, "bring it into another database, or say --replace: what is there of it "
 			    "is dropped first");
 	}
@@ -174,7 +177,7 @@ static int dump(struct only *x, struct pg_server *s, struct err *e)
 	const char *argv[] = {"pg_dump", "-Fc", "-Z0", "-w", "-h", pg_server_socket_dir(s), "-p",
 	    port, "-U", "postgres", file, "-d", x->names.database, schema ? pick : NULL, NULL};
 	struct buf said = {0};
-	int rc = run(x, pg_server_bin(s), argv, &said, e);
+	int rc = run(x, pg_server_bin(s), argv, false, &said, e);
 
 	buf_fini(&said);
 	free(schema);
@@ -188,13 +191,14 @@ static int dump(struct only *x, struct pg_server *s, struct err *e)
 static int load(struct only *x, struct pg_server *s, struct err *e)
 {
 	const char *argv[] = {"pg_restore", "-w", "--single-transaction", "--exit-on-error", "-d",
-	    x->o->into, x->dump, x->o->replace ? "--clean" : NULL, "--if-exists", NULL};
+	    x->o->into->text, x->dump, x->o->replace ? "--clean" : NULL, "--if-exists", NULL};
 	struct buf said = {0};
-	int rc = run(x, pg_server_bin(s), argv, &said, e);
+	int rc = run(x, pg_server_bin(s), argv, true, &said, e);
 
 	buf_fini(&said);
 	if (rc == -1)
-		err_hint(e, "nothing was changed in %s: its answer stands above", x->o->into);
+		err_hint(
+		    e, "nothing was changed in %s: its answer stands above", x->o->into->shown);
 	return rc;
 }
 

@@ -12,10 +12,11 @@
 #define HF_ENGINE_RECOVER_ONLY_H
 
 #include "engine/op_recover.h"
+#include "db/pg_conninfo.h"
 
 struct recover_only {
-	const char *what;   /* DB[.SCHEMA[.TABLE]]; "a.b" in double quotes is one name */
-	const char *into;   /* URL or conninfo of the database that gets it */
+	const char *what; /* DB[.SCHEMA[.TABLE]]; "a.b" in double quotes is one name */
+	const struct pg_conninfo *into; /* the database that gets it */
 	const char *folder; /* where the one on the side is made; NULL: TMPDIR, or /var/tmp */
 	bool replace;       /* drop what is there of these names first */
 };

@@ -54,6 +54,9 @@ static int restore_part(struct recovering *g, const char *path, const char *targ
 	    .delete = g->p->delta,
 	    .delta = g->p->delta,
 	    .exclude = without,
+	    .give = g->p->give,
+	    .uid = g->p->uid,
+	    .gid = g->p->gid,
 	    .jobs = g->p->jobs,
 	};
 	struct restore_result r;
@@ -77,7 +80,7 @@ static int restore_part(struct recovering *g, const char *path, const char *targ
 /* The data belong to whom the files do. */
 static int find_owner(struct recovering *g, struct err *e)
 {
-	char *path = mem_printf("%s/PG_VERSION", g->data);
+	char *path = mem_printf("%s/global/pg_control", g->data);
 	struct stat st;
 	int rc = 0;
 
@@ -181,29 +184,79 @@ static int restore_spaces(struct recovering *g, struct err *e)
 	return rc == 0 ? put_map(g, e) : -1;
 }
 
-int recover_restore(struct recovering *g, struct err *e)
+/*
+ * What PostgreSQL asks for first is what comes last: nothing but a whole recovery, with its
+ * settings and its log, can be started, wherever we are broken off.  Where its content is not
+ * known, backup_label and the missing log have to do.
+ */
+static bool holds_back(const struct recovering *g)
+{
+	return g->pl.major > 0 && !g->p->instant;
+}
+
+static int hold_back(struct recovering *g, struct err *e)
+{
+	int fd, rc;
+
+	if (!holds_back(g))
+		return 0;
+	if (remove_file(g, "PG_VERSION", e) == -1)
+		return -1;
+	fd = os_open(g->data, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	if (fd == -1)
+		return errno == ENOENT ? 0 : err_sys(e, "%s", g->data);
+	rc = os_fsync(fd) == -1 ? err_sys(e, "sync %s", g->data) : 0;
+	os_close(fd);
+	return rc;
+}
+
+static int let_go(struct recovering *g, struct err *e)
+{
+	char text[16];
+
+	if (!holds_back(g))
+		return 0;
+	snprintf(text, sizeof text, "%d\n", g->pl.major);
+	/* All of it was restored by now, also what another attempt had begun. */
+	return remove_file(g, ".holdfast-unfinished", e) == -1
+		   ? -1
+		   : put_file(g, "PG_VERSION", span_str(text), e);
+}
+
+static int leave_out(
+    struct recovering *g, struct exclude *x, const char *what, const char *why, struct err *e)
 {
 	const char *top = strcmp(g->pl.path, "/") == 0 ? "" : g->pl.path;
-	struct exclude *without = NULL;
-	char *pattern;
-	int rc;
+	char *pattern = mem_printf("%s/%s", top, what);
+	int rc = exclude_add(x, pattern, why, e);
 
-	if (g->nspaces > 0) {
-		without = exclude_new();
-		pattern = mem_printf("%s/pg_tblspc/*", top);
-		rc = exclude_add(without, pattern, "tablespaces", e);
-		free(pattern);
-		if (rc == -1) {
-			exclude_free(without);
-			return -1;
-		}
-	}
-	rc = g->p->instant ? recover_show(g, e) : restore_part(g, g->pl.path, g->data, without, e);
+	free(pattern);
+	return rc;
+}
+
+int recover_restore(struct recovering *g, struct err *e)
+{
+	struct exclude *without = exclude_new();
+	int rc = 0;
+
+	if (g->nspaces > 0)
+		rc = leave_out(g, without, "pg_tblspc/*", "tablespaces", e);
+	if (rc == 0 && holds_back(g))
+		rc = leave_out(g, without, "PG_VERSION", "last", e);
+	if (rc == 0)
+		rc = hold_back(g, e);
+	if (rc == 0)
+		rc = g->p->instant ? recover_show(g, e)
+				   : restore_part(g, g->pl.path, g->data,
+					 g->nspaces > 0 || holds_back(g) ? without : NULL, e);
 	exclude_free(without);
-	if (rc == -1 || find_owner(g, e) == -1 || restore_spaces(g, e) == -1)
+	if (rc == -1 || find_owner(g, e) == -1)
 		return -1;
+	/* The folders of tablespaces are in it: no map, which would make links of them. */
 	if (g->p->instant)
-		return 0;
+		return remove_file(g, "tablespace_map", e);
+	if (restore_spaces(g, e) == -1)
+		return -1;
 	recover_say(g, "%llu MiB written, %llu MiB were right",
 	    (unsigned long long)g->out->bytes >> 20, (unsigned long long)g->out->bytes_there >> 20);
 	return 0;
@@ -211,7 +264,7 @@ int recover_restore(struct recovering *g, struct err *e)
 
 /* ---- Settings. */
 
-/* postgresql.auto.conf without what such settings are, and with these behind it. */
+/* postgresql.auto.conf without what we have set there before, and with this behind it. */
 static int rewrite_conf(struct recovering *g, struct span more, struct err *e)
 {
 	char *path = mem_printf("%s/postgresql.auto.conf", g->data);
@@ -238,14 +291,13 @@ static int put_settings(struct recovering *g, const char *command, struct err *e
 	struct recover_settings s = {.to = g->pl.to,
 	    .timeline = g->pl.timeline,
 	    .action = g->p->action,
-	    .restore_command = command};
+	    .restore_command = command,
+	    .major = g->pl.major,
+	    .spaces_inside = g->p->instant && g->nspaces > 0};
 	struct buf b = {0};
 	int rc;
 
 	recover_settings_text(&s, &b);
-	/* All that was restored is on disk: one call says so instead of one for each file. */
-	if (g->pl.major >= 14)
-		buf_printf(&b, "recovery_init_sync_method = 'syncfs'\n");
 	rc = rewrite_conf(g, buf_span(&b), e);
 	buf_fini(&b);
 	return rc;
@@ -274,10 +326,9 @@ int recover_settle(struct recovering *g, struct err *e)
 	    put_settings(g, ahead ? RECOVER_FEED_COMMAND : "false", e) == -1 ||
 	    recover_feed_start(&p, g->ctx, &g->feed, e) == -1)
 		return -1;
-	/* Without this file the server would come up as of the base: it is the last. */
-	if (!ahead && recover_feed_wait(g->feed, e) == -1)
-		return -1;
-	if (put_file(g, "recovery.signal", span_of(NULL, 0), e) == -1)
+	/* Without it the server would come up as of the base, or of as much log as is there. */
+	if (put_file(g, "recovery.signal", span_of(NULL, 0), e) == -1 ||
+	    (!ahead && recover_feed_wait(g->feed, e) == -1) || let_go(g, e) == -1)
 		return -1;
 	recover_say(g, ahead ? "the log is given while it replays" : "%zu segments in pg_wal",
 	    g->pl.reach.n);

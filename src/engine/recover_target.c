@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <time.h>
 
 #include "base/calendar.h"
@@ -154,15 +153,30 @@ static void put_setting(struct buf *out, const char *name, const char *value)
 	buf_printf(out, "'\n");
 }
 
-void recover_settings_text(const struct recover_settings *s, struct buf *out)
+static const char begins[] = "# Set by holdfast recover for the time of a recovery, from here\n";
+static const char ends[] = "# to here: end of what holdfast recover has set\n";
+
+/* What the server's own files may say for a recovery of its own counts for nothing in ours. */
+static void put_nothing_else(struct buf *out)
+{
+	static const char *const none[] = {"recovery_target", "recovery_target_time",
+	    "recovery_target_lsn", "recovery_target_xid", "recovery_target_name",
+	    "recovery_end_command", "archive_cleanup_command", "primary_slot_name"};
+
+	for (size_t i = 0; i < sizeof none / sizeof *none; i++)
+		put_setting(out, none[i], "");
+	put_setting(out, "recovery_min_apply_delay", "0");
+}
+
+/*
+ * Of several lines for one setting the last counts, and PostgreSQL takes settings in the order of
+ * the lines that count: the target has to come after all that are none.
+ */
+static void put_target(const struct recover_settings *s, struct buf *out)
 {
 	static const char *const actions[] = {"promote", "pause", "shutdown"};
 	char text[RECOVER_TARGET_TEXT], number[16];
 
-	put_setting(out, "restore_command", s->restore_command);
-	put_setting(out, "wal_recycle", "off"); /* no file of another segment's bytes */
-	snprintf(number, sizeof number, "%" PRIu32, s->timeline);
-	put_setting(out, "recovery_target_timeline", number);
 	switch (s->to.kind) {
 	case RECOVER_IMMEDIATE:
 		put_setting(out, "recovery_target", "immediate");
@@ -188,31 +202,40 @@ void recover_settings_text(const struct recover_settings *s, struct buf *out)
 	put_setting(out, "recovery_target_action", actions[s->action]);
 }
 
-static bool is_ours(const char *line)
+void recover_settings_text(const struct recover_settings *s, struct buf *out)
 {
-	static const char *const names[] = {"restore_command", "wal_recycle", "recovery_target",
-	    "recovery_target_timeline", "recovery_target_time", "recovery_target_lsn",
-	    "recovery_target_xid", "recovery_target_name", "recovery_target_inclusive",
-	    "recovery_target_action", "recovery_end_command", "archive_cleanup_command",
-	    "recovery_min_apply_delay", "recovery_init_sync_method"};
-	size_t n;
+	char number[16];
 
-	line += strspn(line, " \t");
-	n = strcspn(line, " \t=");
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-		if (strlen(names[i]) == n && strncasecmp(line, names[i], n) == 0)
-			return true;
-	return false;
+	buf_printf(out, "%s", begins);
+	put_setting(out, "restore_command", s->restore_command);
+	put_setting(out, "wal_recycle", "off"); /* no file of another segment's bytes */
+	snprintf(number, sizeof number, "%" PRIu32, s->timeline);
+	put_setting(out, "recovery_target_timeline", number);
+	/* All that was restored is on disk: one call says so instead of one for each file. */
+	if (s->major >= 14)
+		put_setting(out, "recovery_init_sync_method", "syncfs");
+	if (s->spaces_inside)
+		put_setting(out, "allow_in_place_tablespaces", "on");
+	put_nothing_else(out);
+	put_target(s, out);
+	buf_printf(out, "%s", ends);
 }
 
 void recover_settings_strip(const char *text, struct buf *out)
 {
 	while (*text) {
+		const char *end = NULL;
 		size_t n = strcspn(text, "\n");
 
 		n += text[n] == '\n';
-		if (!is_ours(text))
+		if (strncmp(text, begins, sizeof begins - 1) == 0) {
+			end = strstr(text, ends);
+			/* One that was left without its end is but a line. */
+			text += end ? 0 : n;
+			n = end ? (size_t)(end - text) + sizeof ends - 1 : 0;
+		} else {
 			buf_put(out, text, n);
+		}
 		text += n;
 	}
 }

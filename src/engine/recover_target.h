@@ -53,15 +53,14 @@ struct recover_settings {
 	uint32_t timeline;
 	enum recover_action action;
 	const char *restore_command;
+	int major;          /* of the server; 0: not known */
+	bool spaces_inside; /* tablespaces are folders in pg_tblspc */
 };
 
-/* The lines for postgresql.auto.conf that make PostgreSQL do it. */
+/* The lines for postgresql.auto.conf that make PostgreSQL do it, whatever the others there say. */
 void recover_settings_text(const struct recover_settings *s, struct buf *out);
 
-/*
- * The lines of a postgresql.auto.conf without those that such settings are made by, ours or
- * others'; appended.
- */
+/* The lines of a postgresql.auto.conf without such as were made so, by their marks; appended. */
 void recover_settings_strip(const char *text, struct buf *out);
 
 #endif

@@ -14,7 +14,7 @@
 #include "os/os.h"
 #include "os/os_child.h"
 
-enum { PLACES = 8, TEXT = 65536, TRIES = 100, TRY_NS = 20000000, PERIOD_US = 100000 };
+enum { PLACES = 8, TEXT = 65536, TRIES = 100, TRY_NS = 20000000, PERIOD_US = 100000, PAGE = 65536 };
 
 struct place { /* a hierarchy: where it is mounted, and where we are in it */
 	char *mount, *own;
@@ -29,6 +29,7 @@ struct places {
 struct os_cgroup {
 	char *dir[PLACES]; /* of each hierarchy that has it */
 	char *memory;      /* the one that keeps the memory */
+	char *name;
 	size_t n;
 	bool v2;
 };
@@ -131,6 +132,22 @@ static bool put(const char *dir, const char *file, const char *text)
 	return done;
 }
 
+/* Written, and there: memory to the page. */
+static bool put_kept(const char *dir, const char *file, const char *text, uint64_t slack)
+{
+	char *path = mem_printf("%s/%s", dir, file), *is = NULL;
+	bool kept = put(dir, file, text) && (is = read_text(path)) != NULL;
+
+	if (kept && slack > 0)
+		kept = strtoull(is, NULL, 10) <= strtoull(text, NULL, 10) &&
+		       strtoull(text, NULL, 10) - strtoull(is, NULL, 10) <= slack;
+	else if (kept)
+		kept = strncmp(is, text, strlen(text)) == 0 && strchr("\n", is[strlen(text)]);
+	free(is);
+	free(path);
+	return kept;
+}
+
 static char *make_in(const struct place *p, const char *parent, const char *name)
 {
 	char *dir = mem_printf("%s%s/%s", p->mount, strcmp(parent, "/") == 0 ? "" : parent, name);
@@ -153,7 +170,8 @@ static void limit(struct os_cgroup *g, const struct place *p, const char *dir,
 	char t[64];
 
 	if (p->memory && !had->memory && l->memory &&
-	    put(dir, p->v2 ? "memory.max" : "memory.limit_in_bytes", number(t, l->memory))) {
+	    put_kept(
+		dir, p->v2 ? "memory.max" : "memory.limit_in_bytes", number(t, l->memory), PAGE)) {
 		had->memory = true;
 		put(dir, "memory.swap.max", "0");
 		g->memory = mem_strdup(dir);
@@ -163,11 +181,11 @@ static void limit(struct os_cgroup *g, const struct place *p, const char *dir,
 
 		if (p->v2)
 			snprintf(t, sizeof t, "%" PRIu64 " %d", quota, PERIOD_US);
-		had->cpu = put(
-		    dir, p->v2 ? "cpu.max" : "cpu.cfs_quota_us", p->v2 ? t : number(t, quota));
+		had->cpu = put_kept(
+		    dir, p->v2 ? "cpu.max" : "cpu.cfs_quota_us", p->v2 ? t : number(t, quota), 0);
 	}
 	if (p->pids && !had->pids && l->pids)
-		had->pids = put(dir, "pids.max", number(t, l->pids));
+		had->pids = put_kept(dir, "pids.max", number(t, l->pids), 0);
 }
 
 static bool lacks(const struct os_cgroup_limits *l, const struct os_cgroup_had *had)
@@ -212,7 +230,7 @@ struct os_cgroup *os_cgroup_new(
 			if (p.v[i].v2 == (bool)v2)
 				add(g, &p.v[i], full, l, had);
 	places_fini(&p);
-	free(full);
+	g->name = full;
 	return g;
 }
 
@@ -228,6 +246,24 @@ void os_cgroup_enter(const struct os_cgroup *g)
 			(void)!write(fd, "0", 1);
 		os_close(fd);
 	}
+}
+
+/* "N:CONTROLLERS:PATH", PATH as seen from outside. */
+bool os_cgroup_is_in(const struct os_cgroup *g)
+{
+	char text[8192], end[160];
+	int fd = open("/proc/self/cgroup", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd == -1 ? -1 : read(fd, text, sizeof text - 1);
+	size_t found = 0;
+
+	os_close(fd);
+	if (n <= 0 || g == NULL || g->n == 0)
+		return false;
+	text[n] = '\0';
+	snprintf(end, sizeof end, "/%s\n", g->name);
+	for (const char *p = strstr(text, end); p != NULL; p = strstr(p + 1, end))
+		found++;
+	return found >= g->n;
 }
 
 uint64_t os_cgroup_memory_peak(const struct os_cgroup *g)
@@ -285,6 +321,7 @@ void os_cgroup_free(struct os_cgroup *g)
 		free(g->dir[i]);
 	}
 	free(g->memory);
+	free(g->name);
 	free(g);
 }
 

@@ -23,7 +23,7 @@ struct os_cgroup_limits { /* 0: none */
 	unsigned pids;
 };
 
-struct os_cgroup_had { /* which of the limits the kernel keeps */
+struct os_cgroup_had { /* which of the limits the kernel keeps: they were read back */
 	bool memory, cpu, pids;
 	int version; /* 1 or 2; 0: no group */
 };
@@ -36,6 +36,9 @@ struct os_cgroup *os_cgroup_new(
 
 /* The calling process, and all that it starts; after fork, too. */
 void os_cgroup_enter(const struct os_cgroup *g);
+
+/* Is the calling process in all that was made?  False of none; after fork, too. */
+bool os_cgroup_is_in(const struct os_cgroup *g);
 
 /* The most memory that it has used; 0: not known. */
 uint64_t os_cgroup_memory_peak(const struct os_cgroup *g);

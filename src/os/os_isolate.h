@@ -1,10 +1,15 @@
 /*
  * os_isolate: programs that run apart from the rest of the machine.
  *
- * What the kernel lets us have is had, and what was had is told: as its own user; without a network
- * but its own loopback; with its own process ids, so that the end of the first is the end of all;
- * its own shared memory; nothing writable but one folder; limits by cgroups or else by rlimits.
+ * What the kernel lets us have is had: as its own user; without a network but its own loopback;
+ * with its own process ids, so that the end of the first is the end of all; its own shared memory;
+ * nothing writable but one folder; none of the machine's sockets, for /run and /tmp are empty (but
+ * for that folder) and abstract ones belong to a network; limits by cgroups or else by rlimits.
  * Without root most of it is had by a user namespace, where those are allowed.
+ *
+ * What is told is what each new process found just before it became the program: its user, its
+ * namespaces that are not ours, its interfaces, mounts and cgroups.  What one of them did not have
+ * is not told.
  *
  * A Unix socket in the folder is reached from outside.  What runs apart never outlives the process
  * (the thread, to be exact) that started it.
@@ -19,10 +24,11 @@
 
 #include "base/ctx.h"
 #include "os/os_cgroup.h"
+#include "os/os_spawn.h"
 
 struct os_isolate_params {
 	const char *name;               /* of the cgroup: "holdfast-drill" */
-	const char *user;               /* to become, by name; NULL: as we are */
+	const char *user;               /* to become, by name; NULL, or not root: as we are */
 	const char *folder;             /* absolute: the one that can be written; NULL: nothing is
 					   made read-only */
 	struct os_cgroup_limits limits; /* 0: none */
@@ -31,12 +37,12 @@ struct os_isolate_params {
 
 struct os_isolate;
 
-/* ERR_ABSENT: no such user; ERR_DENIED: only root becomes another. */
+/* ERR_ABSENT: no such user. */
 int os_isolate_new(const struct os_isolate_params *p, struct os_isolate **out, struct err *e);
 void os_isolate_free(struct os_isolate *i); /* NULL does nothing; ends what is in its cgroup */
 
-/* What is had, each in some words: "network: own, loopback only"; NULL ends them. */
-const char *const *os_isolate_had(const struct os_isolate *i);
+/* What was had, each in some words: "network: own, loopback only"; NULL ends them. */
+const char *const *os_isolate_had(struct os_isolate *i);
 uid_t os_isolate_uid(const struct os_isolate *i);
 gid_t os_isolate_gid(const struct os_isolate *i);
 uint64_t os_isolate_memory_peak(const struct os_isolate *i); /* 0: not known */
@@ -53,20 +59,20 @@ struct os_isolate_child {
  * passed on, SIGKILL ends all of it; its exit status is the program's, or 128 and the signal's.
  */
 int os_isolate_start(
-    const struct os_isolate *i, const struct os_isolate_child *c, pid_t *pid, struct err *e);
+    struct os_isolate *i, const struct os_isolate_child *c, pid_t *pid, struct err *e);
 
 /*
- * Run it to its end, with what it writes (the first bytes of it) in out; ERR_TIMEOUT,
- * ERR_CANCELLED: it was ended.
+ * Run it to its end, with what it writes in out: the first OS_ISOLATE_OUT bytes, where there are so
+ * many there may have been more; ERR_TIMEOUT, ERR_CANCELLED: it was ended.
  */
-int os_isolate_run(const struct os_isolate *i, const struct os_isolate_child *c, int64_t timeout_ns,
+enum { OS_ISOLATE_OUT = 64 << 10 };
+int os_isolate_run(struct os_isolate *i, const struct os_isolate_child *c, int64_t timeout_ns,
     struct ctx *ctx, struct buf *out, int *status, struct err *e);
 
 /*
- * For who starts programs by himself (os_spawn.h): in the new process, before it becomes another,
- * everything but process ids of its own and the user; arg is a struct os_isolate *.  0 or
- * an errno.
+ * As os_spawn (os_spawn.h) does, for who starts programs through that; of s: argv, env, dir, out.
+ * ERR_BUG: it asks for another user than ours.  isolate is a struct os_isolate *.
  */
-int os_isolate_inside(const void *arg);
+int os_isolate_spawn(void *isolate, const struct os_spawn *s, int *pid, struct err *e);
 
 #endif

@@ -88,7 +88,7 @@ static int settle(const struct born *b)
 	    SIGINT, SIGTERM, SIGPIPE, SIGUSR1, SIGUSR2, SIGHUP, SIGQUIT, SIGCHLD};
 	const struct os_spawn *s = b->s;
 	sigset_t none;
-	int in = open("/dev/null", O_RDWR), why;
+	int in = open("/dev/null", O_RDWR);
 
 	for (size_t i = 0; i < sizeof usual / sizeof *usual; i++)
 		signal(usual[i], SIG_DFL);
@@ -97,8 +97,6 @@ static int settle(const struct born *b)
 	setsid();
 	if (dup2(in, 0) == -1 || dup2(s->out == -1 ? in : s->out, 1) == -1 || dup2(1, 2) == -1)
 		return errno;
-	if (s->inside != NULL && (why = s->inside(s->arg)) != 0)
-		return why;
 	if (s->as_user && (setgroups((size_t)b->ngroups, b->groups) == -1 || setgid(s->gid) == -1 ||
 			      setuid(s->uid) == -1))
 		return errno;
@@ -107,9 +105,7 @@ static int settle(const struct born *b)
 	/* To become somebody else takes it back: so last. */
 	if (!s->stay && prctl(PR_SET_PDEATHSIG, s->die ? s->die : SIGKILL) == -1)
 		return errno;
-	/* In a process namespace of its own it has no parent to see. */
-	why = getppid();
-	return !s->stay && why != 0 && why != b->parent ? ESRCH : 0;
+	return !s->stay && getppid() != b->parent ? ESRCH : 0;
 }
 
 static void become(const struct born *b)

@@ -28,12 +28,6 @@ struct os_spawn {
 	gid_t gid;
 	bool stay; /* it survives us */
 	int die;   /* 0: SIGKILL */
-	/*
-	 * Called in the child before it becomes the user, by what may be called between fork and
-	 * exec: 0, or an errno that os_spawn fails with.  NULL: nothing.
-	 */
-	int (*inside)(const void *arg);
-	const void *arg;
 };
 
 /* ERR_ABSENT: there is no such program. */

@@ -4,9 +4,15 @@
  *
  * A stretch is an object built like a pack, sealed and signed with its place.
  * No index names it: its name tells where it is.  A stretch is written once;
- * the same content again is LOG_SAME, other content at the place is kept
- * beside it, told, and never takes the place of the first.  Small stretches may
- * be covered by a large one that came later, and go with the next prune.
+ * what is there already is LOG_SAME, also where another stretch, or two, have
+ * it.  Small stretches may be covered by a large one that came later, and go
+ * with the next prune.
+ *
+ * A position of a timeline has one content: other bytes for it are ERR_EXISTS,
+ * and nothing is stored (a server that was put back from an image, a clone that
+ * writes under the same name).  So it is with a timeline's history, but not
+ * with partials, of which each server leaves its own.  A key that can't read
+ * content can tell what differs by whole cuts (format.md 12) only.
  *
  * Positions are bytes; PostgreSQL's LSNs.
  *
@@ -49,11 +55,9 @@ struct log_piece {
 	struct span bytes; /* end - start of them; at most 1 GiB, a history 1 MiB */
 };
 
-/* In order of how little it is as it should be. */
 enum log_put_outcome {
-	LOG_SAME,   /* it was there already */
-	LOG_STORED, /* durable */
-	LOG_OTHER   /* the same; but other content was there before, and a warning tells it */
+	LOG_SAME,  /* it was there already */
+	LOG_STORED /* durable; one part of it at least is new */
 };
 
 /*
@@ -62,7 +66,10 @@ enum log_put_outcome {
 struct log_writer;
 int log_writer_open(struct repo *r, struct log_writer **out, struct err *e);
 void log_writer_close(struct log_writer *w); /* NULL does nothing */
-/* Durable when it returns 0.  After a failure the same may be put again. */
+/*
+ * Durable when it returns 0.  After a failure the same may be put again.  ERR_EXISTS, with a hint:
+ * there is other content at that place.
+ */
 int log_writer_put(
     struct log_writer *w, const struct log_piece *p, enum log_put_outcome *out, struct err *e);
 /* Were the repository's keys changed since?  What comes is stored by the old ones until the
@@ -92,6 +99,18 @@ int log_at_cmp(const void *a, const void *b);
 /* All of a stream, by kind, timeline, start, end, time; new, with free. */
 int log_list(
     struct repo *r, const uint8_t stream[LOG_STREAM], struct log_at **v, size_t *n, struct err *e);
+
+/*
+ * Which of a list stand at the place of an earlier one with other content, as former programs kept
+ * it: nobody reads them.  One that is damaged is none.
+ */
+int log_beside(struct repo *r, const uint8_t stream[LOG_STREAM], const struct log_at *v, size_t n,
+    bool *beside, struct err *e);
+
+/* Does its directory say, sealed and signed, that it is what its name says?  Content is not read.
+ */
+int log_is_sound(struct repo *r, const uint8_t stream[LOG_STREAM], const struct log_at *at,
+    bool *sound, struct err *e);
 
 /* Every stretch of every stream, in no order; what is no name of one is told. */
 typedef int log_visit(

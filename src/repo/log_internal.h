@@ -46,6 +46,47 @@ void log_place(
 
 void log_at_insert(struct log_at **v, size_t *n, size_t *cap, const struct log_at *at);
 
+/* ---- What is there already. */
+
+/* Of one stream, as who puts knows it; `v` is to be freed. */
+struct log_known {
+	uint8_t stream[LOG_STREAM];
+	struct log_at *v; /* as log_list */
+	size_t n, cap;
+	int64_t looked_ns, cost_ns;
+};
+int log_known_open(
+    struct repo *r, const uint8_t stream[LOG_STREAM], struct log_known *k, struct err *e);
+/* Look again, unless that was done just now: it takes little of the time, however long it takes. */
+int log_known_again(struct repo *r, struct log_known *k, struct err *e);
+void log_known_add(struct log_known *k, const struct log_at *at);
+/* The first that could have something of that place. */
+size_t log_known_from(const struct log_known *k, const struct log_at *at);
+/* Is something known of each of its bytes (of what is no range: of that place)? */
+bool log_known_covers(const struct log_known *k, const struct log_at *at);
+
+/* The hashes of the cuts of what was put lately.  Threads: any. */
+struct log_ids;
+void log_ids_free(struct log_ids *c); /* NULL does nothing */
+struct log_ids *log_ids_of(struct repo *r);
+void log_ids_put(struct log_ids *c, const struct id *object, const struct id *v, size_t n);
+size_t log_ids_get(struct log_ids *c, const struct id *object, struct id *v, size_t max);
+
+/* What is offered; the hashes of those of its cuts that are named. */
+struct log_offer {
+	const uint8_t *stream;
+	struct log_at at;
+	struct span bytes;
+	struct id ids[LOG_CUTS_MAX];
+	bool named[LOG_CUTS_MAX];
+};
+/*
+ * Compared with what is known: it is all there in few pieces (same), or ERR_EXISTS where something
+ * else is.  What is damaged, or can't be told with this key, proves nothing.
+ */
+int log_compare(struct repo *r, struct log_lanes *lanes, const struct log_known *k,
+    struct log_offer *o, bool *same, struct err *e);
+
 /* As log_check_bytes, into memory of end - start bytes (of a history: as many as it has). */
 int log_open_bytes(struct repo *r, struct log_lanes *ls, const uint8_t stream[LOG_STREAM],
     const struct log_at *at, struct span stored, struct buf *out, struct err *e);

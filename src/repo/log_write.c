@@ -10,13 +10,6 @@
 
 enum { BIND = 46, LOOK_EVERY_S = 60 };
 
-/* What is known to be there of one stream. */
-struct known {
-	uint8_t stream[LOG_STREAM];
-	struct log_at *v;
-	size_t n, cap;
-};
-
 struct cut {
 	struct pack_frame frame;
 	struct pack_blob blob;
@@ -30,13 +23,13 @@ struct log_writer {
 	struct seal_key *content; /* secret memory */
 	uint8_t sealed[FORMAT_SEALED_KEY];
 	struct log_lanes lanes;
-	struct known *known;
+	struct log_known *known;
 	size_t nknown;
 	uint8_t random[32]; /* with the counter: a frame's own salt */
 	uint64_t counter;
 	int64_t looked_ns; /* when config was read last */
 	bool stale;
-	struct span bytes; /* of the stretch at work */
+	struct log_offer offer; /* at work */
 	struct cut cut[LOG_CUTS_MAX];
 	struct buf object;
 };
@@ -101,10 +94,12 @@ static int look_at_config(struct log_writer *w, struct err *e)
 	return 0;
 }
 
-static struct known *known_of(struct log_writer *w, const uint8_t stream[LOG_STREAM], struct err *e)
+static struct log_known *known_of(
+    struct log_writer *w, const uint8_t stream[LOG_STREAM], bool *fresh, struct err *e)
 {
-	struct known k = {.v = NULL};
+	struct log_known k;
 
+	*fresh = false;
 	for (size_t i = 0; i < w->nknown; i++)
 		if (memcmp(w->known[i].stream, stream, LOG_STREAM) == 0)
 			return &w->known[i];
@@ -112,55 +107,19 @@ static struct known *known_of(struct log_writer *w, const uint8_t stream[LOG_STR
 		err_set(e, ERR_WRONG_KEY, "this log is another key's to write");
 		return NULL;
 	}
-	memcpy(k.stream, stream, LOG_STREAM);
-	if (log_list(w->repo, stream, &k.v, &k.n, e) == -1)
+	if (log_known_open(w->repo, stream, &k, e) == -1)
 		return NULL;
-	k.cap = k.n;
+	*fresh = true;
 	w->known = mem_realloc(w->known, (w->nknown + 1) * sizeof *w->known);
 	w->known[w->nknown] = k;
 	return &w->known[w->nknown++];
 }
 
-/* The first that is at the same place, or NULL; *n of them. */
-static const struct log_at *at_place(const struct known *k, const struct log_at *at, size_t *n)
-{
-	size_t lo = 0, hi = k->n;
-
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-		struct log_at x = k->v[mid];
-
-		x.stored_ns = at->stored_ns;
-		x.object = at->object;
-		if (log_at_cmp(&x, at) < 0)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	for (*n = 0; lo + *n < k->n; (*n)++) {
-		const struct log_at *x = &k->v[lo + *n];
-
-		if (x->kind != at->kind || x->timeline != at->timeline || x->start != at->start ||
-		    x->end != at->end)
-			break;
-	}
-	return *n ? &k->v[lo] : NULL;
-}
-
 static struct span cut_of(const struct log_writer *w, size_t i)
 {
-	size_t at = i * FORMAT_LOG_CUT, left = w->bytes.n - at;
+	size_t at = i * FORMAT_LOG_CUT, left = w->offer.bytes.n - at;
 
-	return span_of(w->bytes.p + at, left < FORMAT_LOG_CUT ? left : FORMAT_LOG_CUT);
-}
-
-static void name_cut(void *arg, struct log_lane *l, size_t i)
-{
-	struct log_writer *w = arg;
-	struct span s = cut_of(w, i);
-
-	crypto_mac(l->mac, s, w->cut[i].blob.id.b);
-	w->cut[i].blob.len = (uint32_t)s.n;
+	return span_of(w->offer.bytes.p + at, left < FORMAT_LOG_CUT ? left : FORMAT_LOG_CUT);
 }
 
 /* Named, compressed and sealed while it is in this processor's cache. */
@@ -172,7 +131,9 @@ static void seal_cut(void *arg, struct log_lane *l, size_t i)
 	uint8_t *out;
 	size_t n;
 
-	name_cut(arg, l, i);
+	if (!w->offer.named[i])
+		crypto_mac(l->mac, plain, w->offer.ids[i].b);
+	c->blob = (struct pack_blob){w->offer.ids[i], (uint32_t)plain.n};
 	buf_reset(&c->box);
 	buf_reserve(&c->box, FORMAT_BOX + codec_bound(plain.n));
 	out = c->box.p + FORMAT_BOX_HEAD;
@@ -195,36 +156,7 @@ static void seal_cut(void *arg, struct log_lane *l, size_t i)
 
 static size_t cuts(const struct log_writer *w)
 {
-	return (w->bytes.n + FORMAT_LOG_CUT - 1) / FORMAT_LOG_CUT;
-}
-
-/* Is the one that is there of these very bytes?  Its directory has their keyed hashes.  1, 0, -1 */
-static int same_as(
-    struct log_writer *w, const uint8_t stream[LOG_STREAM], const struct log_at *at, struct err *e)
-{
-	struct pack_dir dir = {0};
-	struct buf hold = {0};
-	struct index_pack desc;
-	char name[LOG_NAME_MAX];
-	uint8_t place[FORMAT_PLACE];
-	int rc;
-
-	log_name(name, stream, at);
-	log_place(place, stream, at);
-	rc = pack_read_directory_of(w->repo, FORMAT_LOG, name, at->size, &dir, &hold, &desc, e);
-	if (rc == 0)
-		rc = memcmp(place, desc.place, FORMAT_PLACE) == 0 &&
-		     desc.origin.domain == w->domain->tag && dir.nblobs == cuts(w);
-	for (size_t i = 0; rc == 1 && i < dir.nblobs; i++)
-		rc = id_eq(&dir.blobs[i].id, &w->cut[i].blob.id);
-	/* One that is damaged is no proof of anything: the bytes are stored beside it. */
-	if (rc == -1 && (e->kind == ERR_ABSENT || repo_is_bad(e))) {
-		err_clear(e);
-		rc = 0;
-	}
-	pack_dir_fini(&dir);
-	buf_fini(&hold);
-	return rc;
+	return (w->offer.bytes.n + FORMAT_LOG_CUT - 1) / FORMAT_LOG_CUT;
 }
 
 /* The object, whole, in w->object. */
@@ -257,36 +189,38 @@ out:
 	return rc;
 }
 
-static int put_one(struct log_writer *w, const uint8_t stream[LOG_STREAM], struct log_at *at,
-    enum log_put_outcome *out, struct err *e)
+/* Somebody else may have stored it, or something else, since this was looked at. */
+static int compare(struct log_writer *w, struct log_known **k, bool *same, struct err *e)
 {
-	struct known *k = known_of(w, stream, e);
-	const struct log_at *there;
+	bool fresh;
+
+	*k = known_of(w, w->offer.stream, &fresh, e);
+	if (*k == NULL || (!fresh && !log_known_covers(*k, &w->offer.at) &&
+			      log_known_again(w->repo, *k, e) == -1))
+		return -1;
+	return log_compare(w->repo, &w->lanes, *k, &w->offer, same, e);
+}
+
+static int put_one(struct log_writer *w, enum log_put_outcome *out, struct err *e)
+{
+	struct log_offer *o = &w->offer;
+	struct log_known *k;
 	char name[LOG_NAME_MAX];
-	size_t n;
+	bool same;
 
-	if (k == NULL)
+	memset(o->named, 0, sizeof o->named);
+	*out = LOG_SAME;
+	if (compare(w, &k, &same, e) == -1)
 		return -1;
-	there = at_place(k, at, &n);
-	if (n > 0)
-		log_lanes_run(&w->lanes, cuts(w), name_cut, w);
-	for (size_t i = 0; i < n; i++) {
-		int same = same_as(w, stream, &there[i], e);
-
-		if (same != 0) {
-			*out = LOG_SAME;
-			return same == 1 ? 0 : -1;
-		}
-	}
-	if (build(w, stream, at, e) == -1 ||
-	    repo_put_named(w->repo, log_name(name, stream, at), buf_span(&w->object), e) == -1)
+	if (same)
+		return 0;
+	if (build(w, o->stream, &o->at, e) == -1 ||
+	    repo_put_named(w->repo, log_name(name, o->stream, &o->at), buf_span(&w->object), e) ==
+		-1)
 		return -1;
-	at->stored_ns = INT64_MAX; /* after all that was there before */
-	log_at_insert(&k->v, &k->n, &k->cap, at);
-	*out = n > 0 ? LOG_OTHER : LOG_STORED;
-	if (n > 0)
-		repo_warn(w->repo, name,
-		    "other content is there already for this place of the log; kept beside it");
+	log_known_add(k, &o->at);
+	log_ids_put(log_ids_of(w->repo), &o->at.object, o->ids, cuts(w));
+	*out = LOG_STORED;
 	return 0;
 }
 
@@ -311,17 +245,19 @@ int log_writer_put(
 		return -1;
 	for (size_t off = 0; off < p->bytes.n; off += FORMAT_LOG_STRETCH) {
 		size_t n = p->bytes.n - off;
-		struct log_at at = {.timeline = p->timeline, .kind = p->kind};
+		struct log_at *at = &w->offer.at;
 		enum log_put_outcome one;
 
 		if (n > FORMAT_LOG_STRETCH)
 			n = FORMAT_LOG_STRETCH;
+		*at = (struct log_at){.timeline = p->timeline, .kind = p->kind};
 		if (p->kind != LOG_HISTORY) {
-			at.start = p->start + off;
-			at.end = at.start + n;
+			at->start = p->start + off;
+			at->end = at->start + n;
 		}
-		w->bytes = span_of(p->bytes.p + off, n);
-		if (put_one(w, p->stream, &at, &one, e) == -1)
+		w->offer.stream = p->stream;
+		w->offer.bytes = span_of(p->bytes.p + off, n);
+		if (put_one(w, &one, e) == -1)
 			return -1;
 		*out = one > *out ? one : *out;
 	}

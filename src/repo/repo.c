@@ -14,6 +14,7 @@
 #include "crypto/secret.h"
 #include "os/os.h"
 #include "repo/ahead.h"
+#include "repo/log_internal.h"
 #include "repo/repo_internal.h"
 #include "repo/repo_parity.h"
 
@@ -48,6 +49,7 @@ void repo_close(struct repo *r)
 			free(*k);
 		}
 	idmap_free(r->data_keys);
+	log_ids_free(r->log_ids);
 	secret_free(r->keys);
 	secret_free(r->mark_key);
 	secret_free(r->domains);

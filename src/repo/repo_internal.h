@@ -52,8 +52,9 @@ struct repo {
 	bool mending_ok;
 	struct buf mending;
 
-	pthread_mutex_t data_keys_lock;
-	struct idmap *data_keys; /* padded data-key id -> struct seal_key * */
+	pthread_mutex_t data_keys_lock; /* guards the next two */
+	struct idmap *data_keys;        /* padded data-key id -> struct seal_key * */
+	struct log_ids *log_ids;        /* NULL until first needed */
 };
 
 /* Name it by its hash and put it, durably, never replacing. */

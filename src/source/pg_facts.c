@@ -75,8 +75,7 @@ static json_t *add(struct pg_facts *f, const char *key, json_t *value)
 	return value;
 }
 
-/* A standby's password stands in primary_conninfo. */
-static int gather_server(struct pg_facts *f, struct pg *g, struct err *e)
+static int gather_position(struct pg_facts *f, struct pg *g, const char *key, struct err *e)
 {
 	char *lsn;
 
@@ -85,8 +84,34 @@ static int gather_server(struct pg_facts *f, struct pg *g, struct err *e)
 		"else pg_current_wal_insert_lsn() end",
 		NULL, 0, &lsn, e) == -1)
 		return -1;
-	add(f, "lsn", pg_facts_string(lsn));
+	add(f, key, pg_facts_string(lsn));
 	free(lsn);
+	return 0;
+}
+
+int pg_facts_snapshot(struct pg_facts *f, struct pg *g, struct err *e)
+{
+	char *text;
+
+	if (pg_text(g,
+		"select case when pg_snapshot_xmin(s) = pg_snapshot_xmax(s) "
+		"then pg_snapshot_xmax(s)::text else '' end from pg_current_snapshot() s",
+		NULL, 0, &text, e) == -1)
+		return -1;
+	if (f->next_xid == NULL) {
+		f->next_xid = text;
+		return 0;
+	}
+	f->moved |= text == NULL || strcmp(f->next_xid, text) != 0;
+	free(text);
+	return 0;
+}
+
+/* A standby's password stands in primary_conninfo. */
+static int gather_server(struct pg_facts *f, struct pg *g, struct err *e)
+{
+	if (gather_position(f, g, "lsn", e) == -1)
+		return -1;
 	if (pg_query(g,
 		"select name, setting from pg_settings where source not in ('default', 'client', "
 		"'session', 'user', 'database', 'database user', 'global') and name !~ "
@@ -160,10 +185,16 @@ int pg_facts_gather(const struct pg_target *t, const struct pg_facts_params *p, 
 		f.p = *p;
 	if (pg_open_for(t, false, CONNECT_S, ctx, &g, e) == 0) {
 		rc = gather_server(&f, g, e);
+		if (rc == 0)
+			rc = gather_databases(&f, e);
+		if (rc == 0)
+			rc = gather_position(&f, g, "lsn_end", e);
 		pg_close(g);
 	}
-	if (rc == 0)
-		rc = gather_databases(&f, e);
+	add(&f, "next_xid",
+	    f.next_xid != NULL && f.next_xid[0] && !f.moved ? json_string(f.next_xid)
+							    : json_null());
+	free(f.next_xid);
 	for (size_t i = 0; i < f.n; i++)
 		free(f.names[i]);
 	free(f.names);

@@ -2,17 +2,20 @@
  * pg_facts: what a server of PostgreSQL's holds, cheaply: settings, roles, databases with their
  * tables, rows and schemas, as JSON.  Backups note it, drills compare it with what came back.
  *
- *     {"lsn": "0/5000110", "settings": {name: value}, "roles": [name], "tablespaces": [{"oid",
- *      "name", "location"}], "databases": [{"name", "oid", "bytes", "schema_hash", "tables":
+ *     {"lsn": "0/5000110", "lsn_end": "0/5000110", "next_xid": "751", "settings": {name: value},
+ * "roles": [name], "tablespaces": [{"oid", "name", "location"}], "databases": [{"name", "oid",
+ * "bytes", "schema_hash", "tables":
  *      [{"schema", "name", "bytes", "rows", "exact", "unlogged", "checksum"}]}]}
  *
  * What stands in one database is from one snapshot of it (REPEATABLE READ).  "exact" is false for
  * rows that the server estimates; tables of up to PG_FACTS_SMALL are counted, as far as this role
  * may read them, nobody holds them, and they are not too many together.  "lsn" is a position before
- * all of these snapshots.  Unlogged tables have no rows: a recovery empties them.  A database that
- * this role may not connect to has an "error" in place of its tables.  Templates are left out.
- * "settings" are the server's, without those that a role or database has of its own; neither they
- * nor the server's change how rows and schemas are written for their hashes.
+ * all of these snapshots, "lsn_end" one after them.  "next_xid" is null unless all of them saw the
+ * same transactions and none in progress: whoever holds the same of it, from no earlier position
+ * than "lsn_end", holds the same rows.  Unlogged tables have no rows: a recovery empties them.  A
+ * database that this role may not connect to has an "error" in place of its tables.  Templates are
+ * left out. "settings" are the server's, without those that a role or database has of its own;
+ * neither they nor the server's change how rows and schemas are written for their hashes.
  *
  * Threads: any; a call has connections of its own.
  */

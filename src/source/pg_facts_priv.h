@@ -12,9 +12,14 @@ struct pg_facts {
 	char **names; /* of databases */
 	size_t n;
 	uint64_t counted; /* bytes of tables whose rows were counted */
+	char *next_xid;   /* by the first snapshot; "": transactions were in progress */
+	bool moved;       /* by a later one it is another */
 };
 
 json_t *pg_facts_number(const char *s);
+
+/* Which transaction is next in this connection's snapshot, and does any run? */
+int pg_facts_snapshot(struct pg_facts *f, struct pg *g, struct err *e);
 
 /* "schema_hash" and "tables" into the database's object; g is connected to it. */
 int pg_facts_tables(struct pg_facts *f, struct pg *g, json_t *database, struct err *e);

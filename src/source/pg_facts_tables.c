@@ -189,6 +189,8 @@ int pg_facts_tables(struct pg_facts *f, struct pg *g, json_t *database, struct e
 	    "begin isolation level repeatable read read only; set local lock_timeout = '1s'", NULL,
 	    0, NULL, NULL, e);
 	if (rc == 0)
+		rc = pg_facts_snapshot(t.f, g, e);
+	if (rc == 0)
 		rc = pg_query(g, schema_sql, NULL, 0, take_schema, &t, e);
 	if (rc == 0)
 		rc = pg_query(g, tables_sql, NULL, 0, take_table, &t, e);

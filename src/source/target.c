@@ -231,6 +231,13 @@ void target_close(struct target *t)
 	free(t);
 }
 
+void target_give(struct target *t, uint32_t uid, uint32_t gid)
+{
+	t->given = true;
+	t->uid = uid;
+	t->gid = gid;
+}
+
 uint64_t target_problems(const struct target *t)
 {
 	return atomic_load(&t->problems);

@@ -55,6 +55,9 @@ struct target_stat {
 int target_open(const char *path, enum target_overwrite overwrite, struct ctx *ctx,
     struct target **out, struct err *e);
 
+/* All that is made from now on belongs to that user, whatever its entry says. */
+void target_give(struct target *t, uint32_t uid, uint32_t gid);
+
 /* Wait until all that was made or changed is on disk. */
 int target_sync(struct target *t, struct err *e);
 

@@ -115,7 +115,10 @@ static int create(struct target_file *f, const char *name)
 {
 	const int flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW;
 	struct target_dir *d = f->dir;
-	uint64_t want = target_owner(f->en->uid, f->en->gid), owner = atomic_load(&d->owner);
+	const struct target *t = d->target;
+	uint64_t want = t->given ? target_owner(t->uid, t->gid)
+				 : target_owner(f->en->uid, f->en->gid);
+	uint64_t owner = atomic_load(&d->owner);
 	bool plain = owner == want && mode_is_plain(d, f->en);
 	struct stat st;
 

@@ -152,7 +152,14 @@ void target_apply(struct target *t, int fd, bool by_path, unsigned flags, const 
     const char *path)
 {
 	struct meta m = {.target = t, .en = en, .path = path, .fd = fd, .mode = en->mode & 07777};
+	struct entry given;
 
+	if (t->given) {
+		given = *en;
+		given.uid = t->uid;
+		given.gid = t->gid;
+		m.en = &given;
+	}
 	if (by_path)
 		snprintf(m.proc, sizeof m.proc, "/proc/self/fd/%d", fd);
 	if (!(flags & TARGET_META_OWNED))

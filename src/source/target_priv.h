@@ -14,6 +14,8 @@ struct target {
 	struct target_dir *root;
 	_Atomic uint64_t problems;
 	bool root_user;
+	bool given; /* all belongs to: */
+	uint32_t uid, gid;
 	mode_t umask;
 	atomic_flag owner_told; /* that owners can't be set, once is enough */
 	pthread_mutex_t lock;   /* guards mounts and writing */

@@ -167,7 +167,7 @@ import pg as pgs  # noqa: E402
 @pytest.fixture(scope="module")
 def server():
     need(*pgs.missing())
-    with pgs.Pg() as pg:
+    with pgs.Pg(conf="-cautovacuum=off") as pg:  # its transactions would come between
         pg.pgbench("-i", "-q", "-s", "1")
         pg.psql("create database shop")
         pg.psql("create table orders (id int primary key, note text); insert into orders select n, 'x' from "
@@ -182,9 +182,15 @@ def db(hf, base, server, place):
     checks = """
       - {sql: "select count(*) from orders", database: shop, min: 1, max: 100000}
       - {sql: "select count(*) = 2000 from orders", database: shop, expect: "true", optional: yes}"""
+    if os.geteuid() == 0:  # what it runs as, and what it can reach, by its own word
+        checks += """
+      - {sql: "select substring(pg_read_file('/proc/self/status') from 'Uid:([0-9\\\\s]*)G') ~ '^(\\\\s*65534){4}'", expect: "true"}
+      - {sql: "select count(*) from pg_ls_dir('/run')", max: 0}
+      - {command: "stat -c %U PG_VERSION base/1/PG_VERSION pg_wal . | sort -u", expect: nobody}"""
+    user = "user: nobody, " if os.geteuid() == 0 else ""
     (base / "h.yaml").write_text(f"""
 repositories: {{main: {{url: {base}/r, key: "file:{base}/key"}}}}
-drill: {{directory: {place}/rooms, memory: 2GiB, timeout: 5m}}
+drill: {{directory: {place}/rooms, {user}memory: 2GiB, timeout: 5m}}
 tiers: {{gold: {{destinations: [main], rto: {{target: 15m}}, rpo: {{target: 1h}}, drill: {{every: 7d, level: comprehensive}}}}}}
 systems:
   db:
@@ -214,10 +220,13 @@ def test_a_database_comes_back_and_is_proven(db, base, server, place):
             "checks.1", "checks.2"} <= held
     assert o["rto"]["met"] == "target" == o["rpo"]["met"] and o["rpo"]["basis"] == "the log's end"
     if os.geteuid() == 0:
-        assert "user: postgres" in o["isolation"] and "network: own, loopback only" in o["isolation"]
+        assert {"user: nobody", "network: own, loopback only", "processes: own, they end with the first",
+                "sockets of the machine: none, /run and /tmp are hidden"} <= set(o["isolation"]), o["isolation"]
     tables = {t["name"]: t["rows"] for d in o["facts"]["postgresql"]["databases"] for t in d["tables"]}
     assert tables["orders"] == 2000 and tables["pgbench_accounts"] == 100000
     assert left(place) == []
+    assert o["recovery"]["compared"]["rows"] == "exactly"
+    assert drill(db, "--to", "immediate")["recovery"]["compared"]["rows"] == "exactly"
     # What it says of what is not so.
     path = base / "h.yaml"
     path.write_text(path.read_text().replace("min: 1,", "min: 5000,"))
@@ -240,6 +249,27 @@ def test_a_database_comes_back_and_is_proven(db, base, server, place):
     assert "table public.other of database shop" in o["reason"]
     server.psql("create table other (n int); insert into other values (1)", "shop")
     assert left(place) == []
+
+
+@pytest.mark.parametrize("method", ["direct", "stream"])
+def test_rows_are_compared_exactly_only_where_nothing_came_between(db, base, server, place, method):
+    path = base / "h.yaml"
+    path.write_text(path.read_text().replace("{postgresql: {", "{postgresql: {method: %s, " % method))
+    load = server.load("-n", "-c", "2", "-T", "60")
+    try:
+        had = server.psql("select count(*) from pgbench_history")
+        until = time.monotonic() + 20
+        while server.psql("select count(*) from pgbench_history") == had:
+            assert time.monotonic() < until and load.poll() is None
+        db("backup", "--system", "db")
+    finally:
+        load.terminate()
+        load.wait()
+    for to in ([] if method == "stream" else ["--to", "immediate"],):
+        o = drill(db, *to)
+        assert o["verdict"] == "passed", o["reason"]
+        assert o["recovery"]["compared"]["rows"] == "within_tolerance" and o["recovery"]["compared"]["why"]
+        assert "within tolerance" in [s["note"] for s in o["steps"] if s["name"] == "compare"][0]
 
 
 def test_a_log_with_a_hole_and_a_bad_page_fail_with_that_reason(db, base, server, place):
@@ -278,6 +308,15 @@ def test_a_database_to_a_point_and_a_killed_drill_of_it(db, base, server, place)
     db("backup", "--system", "db")
     o = drill(db, "--to", "immediate", "--level", "standard")
     assert o["kind"] == "pitr" and o["recovery"]["target"] and o["rpo"]["met"] == "not_judged"
+    # A moment within the log: the same all day long.
+    server.psql("create table if not exists later (n int)")
+    wal = server.psql("select pg_walfile_name(pg_current_wal_lsn())")
+    server.psql("insert into later values (1); select pg_switch_wal()")
+    db("log", "push", f"{server.data}/pg_wal/{wal}")
+    db("backup", "--system", "db")
+    o = drill(db, "--point", "pitr", "--level", "standard")
+    assert o["kind"] == "pitr" and o["verdict"] == "passed" and not o["newest"], o["reason"]
+    assert drill(db, "--point", "pitr", "--level", "standard")["recovery"]["target"] == o["recovery"]["target"]
     assert drill(db, "--to", "0/1", "--level", "standard", rc=None)["verdict"] == "failed"
     path = base / "h.yaml"
     path.write_text(path.read_text().replace("    checks:", '    checks:\n      - {sql: "select pg_sleep(40)", expect: x}'))
@@ -343,6 +382,9 @@ def test_what_was_proven_is_told_and_handed_on(declared, base, place):
 
 
 def test_the_daemon_proves_what_has_to_be_proven_within_a_time(declared, base, place):
+    first = declared("--json", "-r", "main", "snapshots").json("item")[0]["snapshot"]
+    (base / "src" / "more").write_text("more")
+    declared("run", "www")
     write(declared, base, place, drill=", within: 30d, budget: 1h")
     text = (base / "h.yaml").read_text().replace("every: 7d, ", "")
     (base / "h.yaml").write_text(text)
@@ -355,12 +397,27 @@ def test_the_daemon_proves_what_has_to_be_proven_within_a_time(declared, base, p
                 break
             assert time.monotonic() < until, runs
             time.sleep(0.2)
-        assert len(runs) == 1 and runs[0]["trigger"] == "coverage" and runs[0]["status"] == "completed", runs[0].get("message")
+        assert runs[0]["trigger"] == "coverage" and runs[0]["status"] == "completed", runs[0].get("message")
         assert runs[0]["verified"] == "passed"
         system = [o for o in declared("--json", "status").json("item") if o.get("name", o.get("system")) == "www"]
         assert not system or system[0].get("drill_age") is not None
         # By hand it is the daemon's as well.
         assert declared("drill", "www", "--level", "standard").out.count("verdict") == 0
+        # To a snapshot as well, and from where it is said; so it is without the daemon.
+        def proven(**what):
+            all = [json.loads(open(f).read()) for f in glob.glob(f"{base}/state/drills/*.json")]
+            return len([r for r in all if r["snapshot"] == first and what.items() <= r.items()])
+
+        before = proven(kind="full", newest=False, oldest=False, level="standard")
+        for how in ([], ["--foreground"]):
+            declared("drill", "www", "--level", "standard", "--from", "main", "--to", first, *how)
+        assert proven(kind="full", newest=False, oldest=False, level="standard") == before + 2
+        declared("drill", "www", "--point", "oldest")
+        assert proven(oldest=True) == 1
+        declared("drill", "www", "--from", "nowhere", rc=2)
+        declared("drill", "www", "--to", "nothing", rc=2)
+        declared("drill", "www", "--keep", rc=2)
+        declared("drill", "www")
     finally:
         daemon.send_signal(signal.SIGTERM)
         daemon.wait(30)

@@ -182,6 +182,38 @@ def test_what_streams_is_whole_whoever_is_killed_and_the_repository_away_for_a_w
             assert a.read() == b.read(), n
 
 
+def test_commits_are_not_left_waiting_in_silence(follow):
+    """Pausing what commits wait for is refused; taking it away is told, with what to type."""
+    f = follow
+    f.config(synchronous="yes")
+    with open(f"{f.base}/h.yaml", encoding="utf-8") as c:
+        good = c.read()
+
+    def write(text):
+        with open(f"{f.base}/h.yaml", "w", encoding="utf-8") as c:
+            c.write(text)
+
+    def logged():
+        with open(f"{f.base}/silent.log", encoding="utf-8") as log:
+            return log.read()
+
+    with open(f"{f.base}/silent.log", "ab") as log:
+        f.daemon = f.hf.start("serve", stdout=subprocess.DEVNULL, stderr=log)
+    f.until(lambda: f.state()["state"] == "streaming" and os.path.exists(f"/proc/{f.state()['pid']}"))
+    pid = f.state()["pid"]
+    write(good.replace("tier: gold, sources", "tier: gold, paused: yes, sources"))
+    assert "commits wait for that" in f.hf("config", "check", rc=None).err
+    f.daemon.send_signal(signal.SIGHUP)
+    f.until(lambda: "config.refused" in logged())
+    assert os.path.exists(f"/proc/{pid}") and "log.stopped" not in logged()
+    write(good.replace("synchronous: yes", "synchronous: no"))
+    f.daemon.send_signal(signal.SIGHUP)
+    f.until(lambda: "log.stopped" in logged())
+    assert "commits hang" in logged() and "synchronous_standby_names = ''" in logged()
+    f.daemon.send_signal(signal.SIGTERM)
+    assert f.daemon.wait(30) == 0
+
+
 def ended(pg, load):
     load.wait()
     pg.running = [r for r in pg.running if r[1] is not load]
@@ -373,11 +405,53 @@ def test_synchronous_commits_wait_no_longer_than_was_said(follow):
     f.stop()
 
 
+def findings(f):
+    return [(x["message"], x["fix"]) for x in f.hf("--json", "doctor", rc=None).json("item")
+            if x["check"] == "postgresql" and not x["good"] and "ynchronous" in x["message"]]
+
+
+def test_what_is_promised_of_commits_is_asked_of_the_server(follow):
+    """Synchronous is only said where each commit waits for us: else doctor, receiver and status tell what to type."""
+    f = follow
+    f.config(synchronous="yes", synchronous_wait="30s")
+    f.start()
+    try:
+        f.until(lambda: f.state()["pid"] == f.receiver.pid and "log.sync_missing" in f.said())
+        told = next(json.loads(x) for x in f.said().splitlines() if "log.sync_missing" in x)
+        assert told["severity"] == "critical"
+        assert "alter system set synchronous_standby_names = 'holdfast'; select pg_reload_conf()" in told["text"]
+        (found,) = findings(f)
+        assert "is empty" in found[0] and found[1] in told["text"]
+        r = f.hf("--json", "status").summary["systems"][0]
+        assert (r["log_synchronous"], r["log_synchronous_promised"]) == (False, True), r
+        assert "promised, not had" in f.hf("status").out
+        for sql in found[1].split(";"):
+            f.pg.psql(sql)
+        f.until(lambda: f.state()["sync_had"] and "log.sync_had" in f.said())
+        assert findings(f) == []
+        assert f.hf("--json", "status").summary["systems"][0]["log_synchronous"] is True
+        # Whoever need not wait is found, and so is who can stand for us.
+        f.pg.psql("create role hasty; alter role hasty set synchronous_commit = off")
+        ((message, fix),) = findings(f)
+        assert "role hasty" in message and fix == 'alter role "hasty" reset synchronous_commit'
+        f.pg.psql(fix)
+        f.pg.psql("alter system set synchronous_standby_names = 'holdfast, other'")
+        f.pg.reload()
+        f.pg.wait(lambda: findings(f) != [], "setting")
+        ((message, fix),) = findings(f)
+        assert "others can stand for it" in message and "FIRST 2 (holdfast, other)" in fix
+    finally:
+        f.pg.psql("alter system reset synchronous_standby_names")
+        f.pg.reload()
+    f.stop()
+
+
 def test_a_full_spool_leaves_the_rest_to_the_server_and_loses_nothing(follow):
     f = follow
     f.config(source={"spool_limit": "32MiB"})
     f.start()
     f.until(lambda: f.state()["state"] == "streaming" and f.state()["pid"] == f.receiver.pid)
+    f.stored(f.pg.lsn())
     before = f.holes()
     away(f)
     for _ in range(3):
@@ -387,7 +461,176 @@ def test_a_full_spool_leaves_the_rest_to_the_server_and_loses_nothing(follow):
     assert f.state()["spool_bytes"] < 34 << 20
     assert position(f.state()["received"]) < position(f.pg.lsn())
     assert "log.spool_full" in f.said()
-    back(f)
-    f.stored(f.pg.lsn())
-    assert f.holes() == before
+    # Who is begun with it says how old it is; and what is missing of it the server still has.
     f.stop()
+    f.start()
+    f.until(lambda: f.state()["pid"] == f.receiver.pid and f.state()["state"] == "held")
+    assert f.state()["lag_ns"] > 500e6
+    f.stop()
+    spool = next(iter(glob.glob(f"{f.base}/**/spool/orders.postgresql", recursive=True)))
+    for name in sorted(x for x in os.listdir(spool) if re.fullmatch("[0-9A-F]{8}-[0-9A-F]{16}", x))[:3]:
+        os.unlink(f"{spool}/{name}")
+    back(f)
+    gaps = f.said().count("log.gap")
+    f.start()
+    f.until(lambda: f.state()["pid"] == f.receiver.pid)
+    f.stored(f.pg.lsn())
+    assert f.holes() == before and f.said().count("log.gap") == gaps
+    f.stop()
+
+
+def test_a_gap_is_healed_by_the_archive_or_followed_by_a_new_base(follow):
+    """A running receiver whose slot and WAL are gone: what archive_command brought closes the gap; else a base is made."""
+    f = follow
+    f.config()
+    archive = f"{f.base}/archive"
+    os.mkdir(archive)
+    give(archive)
+    f.pg.conf(archive_mode="on", archive_command=f"cp %p {archive}/%f")
+    f.pg.down()
+    f.pg.up()
+
+    def logged():
+        with open(f"{f.base}/heal.log", encoding="utf-8") as log:
+            return log.read()
+
+    def bases():
+        return len(f.hf("-r", "main", "--json", "snapshots").json("item"))
+
+    def push():
+        for name in sorted(os.listdir(archive)):
+            f.hf("log", "push", "--system", "orders", f"{archive}/{name}")
+
+    def lose_wal(heal):
+        """Behind the back of a receiver that sees nothing."""
+        pid = f.state()["pid"]
+        os.kill(pid, signal.SIGSTOP)
+        f.pg.psql("select pg_terminate_backend(active_pid) from pg_replication_slots")
+        f.pg.wait(lambda: f.pg.psql("select active from pg_replication_slots") == "f", "slot")
+        f.pg.psql("select pg_drop_replication_slot('holdfast')")
+        for _ in range(3):
+            f.pg.psql("create table if not exists fill (t text); insert into fill select repeat('y', 1000) "
+                      "from generate_series(1, 1200); select pg_switch_wal(); checkpoint")
+        f.pg.wait(lambda: f.pg.psql("select last_archived_wal >= pg_walfile_name(pg_current_wal_lsn() - 1048576) "
+                                    "from pg_stat_archiver") == "t", "archiver")
+        f.pg.psql("checkpoint")
+        if heal:
+            push()
+        os.kill(pid, signal.SIGCONT)
+
+    before = f.holes() if glob.glob(f"{f.main}/logs/*") else []
+    with open(f"{f.base}/heal.log", "ab") as log:
+        f.daemon = f.hf.start("serve", stdout=subprocess.DEVNULL, stderr=log)
+    f.until(lambda: f.state()["state"] == "streaming" and os.path.exists(f"/proc/{f.state()['pid']}"))
+    f.until(lambda: bases() > 0)
+    f.stored(f.pg.lsn())
+    lose_wal(heal=True)
+    f.until(lambda: "log.healed" in logged())
+    f.stored(f.pg.lsn())
+    assert f.holes() == before and f.state()["gaps"] == 0 and "log.gap" not in logged()
+    had = bases()
+    lose_wal(heal=False)
+    f.until(lambda: "log.gap" in logged())
+    f.until(lambda: bases() > had, 60)
+    f.stored(f.pg.lsn())
+    assert len(f.holes()) == len(before) + 1
+    listed = f.hf("--json", "log", "list", "orders").json("item")
+    assert [o["gap"] for o in listed if o["kind"] == "range"].count("gap") == len(before) + 1, listed
+    assert f.hf("--json", "status").summary["systems"][0]["log_gaps"] == 1
+    push()  # late is better than never
+    assert f.holes() == before
+    f.daemon.send_signal(signal.SIGTERM)
+    assert f.daemon.wait(30) == 0
+
+
+def put_back(f, copy, sql):
+    """The server is what it was when it was copied, and goes on in another way."""
+    f.pg.down()
+    shutil.rmtree(f.pg.data)
+    subprocess.run(["cp", "-a", copy, f.pg.data], check=True)
+    f.pg.up()
+    f.pg.psql(sql)
+
+
+def test_a_server_that_was_put_back_is_noticed_before_anything_is_confirmed(follow):
+    """Behind what was received, or beyond it, or while the receiver runs: its log is not mixed with what is stored."""
+    f = follow
+    f.config()
+    copy = f"{f.base}/image"
+    f.start()
+    f.until(lambda: f.state()["state"] == "streaming" and f.state()["pid"] == f.receiver.pid)
+    f.stored(f.pg.lsn())
+    f.stop()
+    f.pg.down()
+    subprocess.run(["cp", "-a", f.pg.data, copy], check=True)
+    f.pg.up()
+    f.pg.psql("create table first_way (t text); insert into first_way select md5(g::text) from generate_series(1, 3000) g")
+    f.start()
+    f.until(lambda: f.state()["state"] == "streaming" and f.state()["pid"] == f.receiver.pid)
+    f.stored(f.pg.lsn())
+    put_back(f, copy, "create table other ()")  # less than what is stored
+    f.until(lambda: f.state()["state"] == "diverged")
+    (told,) = [json.loads(x) for x in f.said().splitlines() if "log.diverged" in x]
+    assert told["severity"] == "critical" and "part: NAME" in told["text"], told
+    assert f.hf("--json", "status").summary["systems"][0]["receiver"] == "diverged"
+    before, pid = f.ranges(), f.state()["pid"]
+    time.sleep(1)
+    assert f.ranges() == before and f.state()["pid"] == pid
+    assert f.pg.psql("select active from pg_replication_slots") == "f"
+    f.stop()
+    f.pg.psql("create table more (t text); insert into more select md5((-g)::text) from generate_series(1, 40000) g")
+    for spool in (True, False):  # more than what is stored
+        if not spool:
+            shutil.rmtree(next(iter(glob.glob(f"{f.base}/**/spool/orders.postgresql", recursive=True))))
+        f.start()
+        f.until(lambda: f.state()["pid"] == f.receiver.pid and f.state()["state"] == "diverged")
+        f.stop()
+        assert f.ranges() == before
+
+
+def test_commits_of_a_new_timeline_wait_though_the_old_one_reaches_further():
+    """A standby 5 MiB behind is promoted: what is stored beyond the fork is not its, and acknowledges nothing."""
+    need(*missing())
+    f = Follow()
+    try:
+        with f.pg:
+            f.config()
+            f.pg.psql("create table acked (n int primary key)")
+            behind = f.pg.standby()
+            f.pg.caught_up(behind)
+            behind.down()
+            fork = position(f.pg.lsn())
+            f.pg.psql("create table ahead as select md5(g::text) from generate_series(1, 90000) g")
+            f.start()
+            f.stored(f.pg.lsn())
+            f.stop()
+            assert position(f.state()["durable"]) > fork + 5 * SEGMENT
+            f.pg.kill()
+            old, f.pg = f.pg, behind
+            behind.up()
+            behind.psql("select pg_promote()")
+            behind.psql("alter system set synchronous_standby_names = 'holdfast'")
+            behind.reload()
+            f.config(synchronous="yes")
+            (held,) = glob.glob(f"{f.main}/logs/*/*/00000001") + glob.glob(f"{f.main}/logs/*/00000001")
+            held = held[:-1] + "2"
+            with open(held, "w", encoding="utf-8"):  # where the new one's log is to be
+                pass
+            f.start()
+            f.until(lambda: f.state()["pid"] == f.receiver.pid and f.state()["state"] == "spooling")
+            commit = subprocess.Popen([f"{behind.bin}/psql", "-X", "-q", "-h", behind.folder, "-p", str(behind.port), "-U",
+                                       "postgres", "-c", "insert into acked values (1)", "postgres"], env=behind.env)
+            time.sleep(1.5)
+            assert commit.poll() is None, "acknowledged, and stored nowhere"
+            assert f.state()["timeline"] == 1 and position(f.state()["received"]) < fork + 2 * SEGMENT
+            os.unlink(held)
+            assert commit.wait(30) == 0
+            assert max(end for _, end in f.ranges()[2]) >= fork and f.holes(2) == []
+            behind.psql("alter system reset synchronous_standby_names")
+            f.stop()
+            f.pg = old
+    finally:
+        if f.receiver is not None and f.receiver.poll() is None:
+            f.receiver.kill()
+            f.receiver.wait()
+        shutil.rmtree(f.base)

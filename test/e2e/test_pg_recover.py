@@ -4,6 +4,7 @@ import glob
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -53,6 +54,9 @@ class World:
         pg.psql("create table hits (n bigint generated always as identity, at timestamptz default clock_timestamp())")
         pg.psql("create table aside (n int) tablespace side; insert into aside select generate_series(1, 5000)")
         pg.psql("insert into hits default values")
+        # What it says for a recovery of its own is not in the way of ours, and is there again afterwards.
+        pg.psql("alter system set recovery_target_xid = '7'")
+        pg.psql("alter system set restore_command = 'what it had'")
         self.hf("backup", "--system", "db")
         with open(f"{pg.folder}/hit.sql", "w") as f:
             f.write("insert into hits default values;\n")
@@ -190,7 +194,8 @@ def test_the_latest_and_the_base_alone(world, place):
     with pg:
         assert max(pg.hits()) == world.commits[-1][0] + 1
         auto = open(f"{place}/postgresql.auto.conf").read()
-        assert "restore_command" not in auto and "recovery" not in auto
+        assert "holdfast" not in auto and "recovery_target_xid = '7'" in auto and auto.count("restore_command") == 1
+        assert pg.psql("show restore_command") == "what it had"
         assert not os.path.exists(f"{place}/holdfast-wal") and not os.path.exists(f"{place}/recovery.signal")
     _, pg = world.started("immediate", place, "--delta")
     with pg:
@@ -279,6 +284,23 @@ def test_what_cannot_be_is_said_before_anything_is_touched(world):
     assert "not empty" in world.recover("latest", target, rc=1)["message"]
     assert "no data directory" in world.recover("latest", target, "--delta", rc=1)["message"]
     assert os.listdir(target) == ["mine"]
+    os.unlink(f"{target}/mine")
+    said = world.recover("immediate", target, "--start", "--port", str(world.pg.port), rc=11)
+    assert f"port {world.pg.port}" in said["message"] and "--port" in said["hint"] and not os.listdir(target)
+    with socket.socket(socket.AF_UNIX) as s:
+        port = pgs.free_port()
+        s.bind(f"{world.pg.folder}/.s.PGSQL.{port}")
+        s.listen()
+        assert world.pg.folder in world.recover("immediate", target, "--start", "--port", str(port), rc=11)["message"]
+    os.chmod(world.pg.folder, 0o555)
+    if os.geteuid() == 0:
+        os.chown(world.pg.folder, 0, 0)
+    try:
+        assert "may not write" in world.recover("immediate", target, "--start", "--port", str(port + 1), rc=None)["message"]
+    finally:
+        pgs.give(world.pg.folder)
+        os.chmod(world.pg.folder, 0o755)
+    assert not os.listdir(target)
     running = world.recover("latest", world.pg.data, "--delta", rc=None)
     assert "runs on" in running["message"]
 
@@ -306,6 +328,30 @@ def test_one_table_comes_back_into_a_server_that_runs(world):
     world.hf(*only, "--replace")
     assert world.pg.psql("select count(*) from hits", database="other") == str(len(until(world, us)))
     assert not glob.glob("/var/tmp/hfonly*")
+    kept_secret(world, only)
+
+
+def kept_secret(world, only):
+    """A password that stands in the URL is on no command line, and nowhere in what is said."""
+    url = f"postgresql://postgres:pa%73s-w0rd@127.0.0.1:{world.pg.port}/other"
+    p, seen = world.hf.start(*only[:-1], url, "--replace"), []
+    while p.poll() is None:
+        for f in glob.glob("/proc/[0-9]*/cmdline"):
+            try:
+                with open(f, "rb") as line:
+                    seen.append(line.read())
+            except OSError:
+                pass
+        time.sleep(0.01)
+    out, err = p.communicate()
+    assert p.returncode == 0, err
+    said = str(out) + str(err)
+    for secret in ("pass-w0rd", "pa%73s-w0rd"):
+        assert secret not in said
+        assert not [line for line in seen if secret.encode() in line and b"--only" not in line]
+    ours = [line for line in seen if b"--only" in line]
+    assert ours and b"w0rd" not in ours[-1]  # written over
+    assert any(b"pg_restore" in line and b"dbname=" in line for line in seen) and "dbname=other" in said
 
 
 def test_what_was_killed_is_gone_on_with(world, rng):
@@ -319,6 +365,10 @@ def test_what_was_killed_is_gone_on_with(world, rng):
         p.kill()
         p.communicate()
         wait(lambda: not running(target), "the end of what it has started", 150)
+        # PG_VERSION, without which nothing starts, comes last.
+        control = world.pg.run(f"{world.pg.bin}/pg_controldata", target, check=False) or ""
+        assert (not os.path.exists(f"{target}/PG_VERSION") or os.path.exists(f"{target}/recovery.signal")
+                or "production" in control or "shut down" in control)
     said, pg = world.started(utc(us), target, "--delta")
     with pg:
         assert pg.hits() == until(world, us)
@@ -423,7 +473,20 @@ def test_a_tablespace_that_the_log_makes_is_not_written_over(world):
     world.push()
     said = world.recover("latest", target, *line, "--start", "--port", str(pgs.free_port()), rc=1)
     assert folder in said["message"] and not running(target)
+    # Who starts it himself now has no server that came up too early.
+    assert not comes_up(world, target)
+    world.recover("latest", target, *line, "--delta", rc=1)
+    assert not os.path.exists(f"{target}/PG_VERSION") and not comes_up(world, target)
     assert files == {f: open(f, "rb").read() for f in glob.glob(f"{folder}/**", recursive=True) if os.path.isfile(f)}
     _, pg = world.started(before, target, *line, "--delta")
     with pg:
         assert pg.psql("select count(*) from pg_tablespace where spcname = 'later'") == "0"
+
+
+def comes_up(world, data):
+    """Does a server that is started there answer?"""
+    p = subprocess.run(pgs.as_postgres(f"{world.pg.bin}/pg_ctl", "-D", data, "-w", "-s", "-l", f"{data}/by-hand.log", "-o",
+                                       f"-p {pgs.free_port()}", "start"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                       timeout=100)
+    running(data)
+    return p.returncode == 0

@@ -9,8 +9,9 @@
 #define TIER(rest)                                                                                 \
 	"repositories: {main: {url: /srv/a}}\n"                                                    \
 	"tiers: {gold: {destinations: main, " rest "}}\n"
-#define REPO(rest) "repositories: {main: {url: /srv/a, " rest "}}\n"
-#define WWW(rest)  "systems: {www: {tier: gold, sources: [{files: {paths: /w}}]" rest "}}\n"
+#define REPO(rest)     "repositories: {main: {url: /srv/a, " rest "}}\n"
+#define WWW(rest)      "systems: {www: {tier: gold, sources: [{files: {paths: /w}}]" rest "}}\n"
+#define DB(keys, rest) "systems: {db: {tier: gold, sources: [{postgresql: {" keys "}}]" rest "}}\n"
 #define TWO(a, b)                                                                                  \
 	"systems:\n"                                                                               \
 	"  a: {tier: gold, sources: [{files: {paths: /a}}]" a "}\n"                                \
@@ -181,6 +182,22 @@ static void each_contradiction_has_its_own_message(void **state)
 	    {TIER("priority: 1") WWW(", depends_on: www"), "www and www wait for each other", ""},
 	    {TIER("priority: 1") TWO(", depends_on: b", ", depends_on: [a]"), "wait for each other",
 		"take one"},
+	    {TIER("rpo: {target: 30s}, strategy: continuous") DB("port: 1", ""),
+		"f:3:38: an rpo of 30s is promised, and nothing brings this server's log here: "
+		"backups alone are up to 1m apart",
+		"archived: yes, where archive_command is 'holdfast log push %p'"},
+	    {TIER("rpo: {target: 5m}, strategy: continuous, schedule: {full: daily}")
+		    DB("receive: {enabled: no}", ""),
+		"are up to 1d apart", "receive: {enabled: yes}"},
+	    {TIER("rpo: {target: 5m}, strategy: continuous")
+		    DB("port: 1", ", schedule: {full: daily, timezone: UTC}"),
+		"are up to 1d apart", ""},
+	    {TIER("rpo: {target: 10s}, strategy: continuous")
+		    DB("receive: {enabled: yes, every: 1m}", ""),
+		"every 1m is more than the rpo of 10s allows", "every: 2s"},
+	    {TIER("priority: 1") DB("receive: {enabled: yes, synchronous: yes}", ", paused: yes"),
+		"paused ends the receiver of db, and its commits wait for that",
+		"synchronous_standby_names = ''"},
 	    {TIER("priority: 1") WWW(", paused: maybe"), "neither yes nor no", ""},
 	    {TIER("priority: 1") WWW(", hooks: {before: \"true\"}"), "before has to be a list", ""},
 	    {TIER("priority: 1") WWW(", hooks: {before: [{}]}"), "'run' is missing", ""},
@@ -269,6 +286,13 @@ static void without_a_schedule_one_is_derived_that_keeps_the_rpo(void **state)
 static void continuous_is_not_judged_by_its_schedule(void **state)
 {
 	world_free(load(TIER("rpo: {target: 5m}, strategy: continuous, schedule: {full: weekly}")));
+	world_free(load(TIER("rpo: {target: 5s}, strategy: continuous, schedule: {full: weekly}")
+		DB("receive: {enabled: yes}", ", paused: yes")));
+	world_free(load(TIER("rpo: {target: 5m}, strategy: continuous, schedule: {full: weekly}")
+		DB("archived: yes", "")));
+	world_free(load(TIER("rpo: {target: 5m}, strategy: continuous") DB("port: 1", "")));
+	world_free(load(TIER("rpo: {target: 5s}, strategy: continuous, schedule: {full: weekly}")
+		DB("receive: {enabled: yes, synchronous: yes, every: 1h}", "")));
 }
 
 int main(void)

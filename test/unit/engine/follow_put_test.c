@@ -3,6 +3,7 @@
 #include "unit/unit.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -151,11 +152,62 @@ static void asynchronous_puts_store_all_whatever_fails(void **state)
 	all_comes_to_be_stored(false);
 }
 
+/* Other bytes are stored there: that does not pass by trying. */
+static int other(
+    void *arg, unsigned lane, const struct follow_job *j, struct span bytes, struct err *out)
+{
+	atomic_fetch_add((atomic_uint *)arg, 1);
+	return err_set(out, ERR_EXISTS, "other log is stored at 1/0");
+}
+
+static void what_meets_other_bytes_is_the_last_that_is_put(void **state)
+{
+	atomic_uint puts = 0;
+	struct follow_shared s;
+	struct follow_spool *spool;
+	struct follow_spooled *v;
+	struct follow_put *p;
+	uint8_t *bytes = mem_zalloc(SEG);
+	bool known = false;
+	uint32_t timeline;
+	char *cmd;
+	size_t n;
+
+	strcpy(dir, "/tmp/hf-put-XXXXXX");
+	assert_non_null(mkdtemp(dir));
+	OK(follow_spool_open(dir, "boot", &spool, &e));
+	OK(follow_spool_of(spool, "1", SEG, &e));
+	OK(follow_spool_list(spool, &v, &n, &e));
+	OK(follow_shared_init(&s, &e));
+	follow_queue_init(&s.queue, SEG, true, 1000000);
+	follow_queue_begin(&s.queue, 1, 0, 0);
+	OK(follow_spool_append(spool, 1, 0, span_of(bytes, SEG), &e));
+	follow_queue_got(&s.queue, 1, 0, SEG);
+	OK(follow_put_start(&s, spool, other, &puts, &p, &e));
+	while (!known) {
+		os_sleep_ns(&ctx, 1000000);
+		pthread_mutex_lock(&s.lock);
+		known = s.other && s.why.kind == ERR_EXISTS;
+		pthread_mutex_unlock(&s.lock);
+	}
+	os_sleep_ns(&ctx, 400000000); /* longer than the pause after a failure */
+	follow_put_stop(p);
+	assert_int_equal(atomic_load(&puts), 1);
+	assert_int_equal(follow_queue_safe(&s.queue, &timeline), 0);
+	follow_spool_close(spool);
+	follow_shared_fini(&s);
+	free(bytes);
+	cmd = mem_printf("rm -rf %s", dir);
+	assert_int_equal(system(cmd), 0);
+	free(cmd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(synchronous_puts_store_all_whatever_fails),
 	    cmocka_unit_test(asynchronous_puts_store_all_whatever_fails),
+	    cmocka_unit_test(what_meets_other_bytes_is_the_last_that_is_put),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

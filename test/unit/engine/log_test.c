@@ -42,6 +42,36 @@ static void put(struct t *t, uint32_t timeline, uint64_t start, uint64_t end)
 	buf_fini(&b);
 }
 
+/* Other bytes than what is there, as former programs kept them: put while all that is away. */
+static void put_beside(struct t *t, uint32_t timeline, uint64_t start, uint64_t end)
+{
+	struct log_piece p = {.timeline = timeline, .start = start, .end = end};
+	char name[8][LOG_NAME_MAX];
+	enum log_put_outcome out;
+	struct buf away[8] = {{0}}, b = {0};
+	struct log_at *v;
+	struct err e;
+	size_t n;
+
+	OK(log_list(t->r, t->stream, &v, &n, &e));
+	assert_true(n <= 8);
+	for (size_t i = 0; i < n; i++) {
+		log_name(name[i], t->stream, &v[i]);
+		OK(store_get_all(t->r->store, name[i], v[i].size, &away[i], &e));
+		OK(store_del(t->r->store, name[i], &e));
+	}
+	memset(buf_extend(&b, end - start), 0x55, end - start);
+	p.bytes = buf_span(&b);
+	memcpy(p.stream, t->stream, LOG_STREAM);
+	OK(log_put(t->r, &p, &out, &e));
+	for (size_t i = 0; i < n; i++) {
+		OK(store_put(t->r->store, name[i], buf_span(&away[i]), STORE_NEW, &e));
+		buf_fini(&away[i]);
+	}
+	free(v);
+	buf_fini(&b);
+}
+
 /* A backup that needs the log from there to there, and ended so many seconds ago. */
 static void base(struct t *t, uint64_t start, uint64_t end, int64_t ago_s, uint64_t sequence)
 {
@@ -159,27 +189,47 @@ static void a_maintenance_key_prunes_logs(void **state)
 	for (uint64_t i = 0; i < 4; i++)
 		put(&t, 1, i * N, (i + 1) * N);
 	base(&t, 210, 290, 900, 1);
+	put(&t, 1, 290, 350);
+	put(&t, 1, 350, 390);
+	put(&t, 1, 390, 410);
+	put(&t, 1, 290, 410);
 	OK(repo_key_add(t.r, &kp, &id, &e));
 	full = t.r;
 	OK(repo_open(make_store(t.place, false), &cred, NULL, &t.ctx, &t.r, &e));
-	assert_string_equal(left(&t, 0, false), "200-300 300-400");
+	assert_string_equal(left(&t, 0, false), "200-300 290-410");
 	repo_close(t.r);
 	repo_close(full);
 }
 
 static void small_stretches_go_once_a_whole_one_covers_them(void **state)
 {
+	char name[LOG_NAME_MAX];
+	struct log_at *v;
+	struct err e;
+	size_t n;
 	struct t t;
 
 	begin(&t);
 	base(&t, 0, 10, 100, 1);
-	put(&t, 1, 0, 100);
 	put(&t, 1, 0, 10);
 	put(&t, 1, 10, 55);
 	put(&t, 1, 55, 100);
+	put(&t, 1, 0, 100);
 	put(&t, 1, 90, 130); /* it goes farther */
 	put(&t, 2, 20, 30);  /* another's */
 	assert_string_equal(left(&t, 0, false), "0-100 90-130 20-30");
+	/* What does not say itself that it is a whole one covers nothing. */
+	put(&t, 3, 0, 10);
+	put(&t, 3, 10, 55);
+	put(&t, 3, 55, 100);
+	put(&t, 3, 0, 100);
+	OK(log_list(t.r, t.stream, &v, &n, &e));
+	for (size_t i = 0; i < n; i++)
+		if (v[i].timeline == 3 && v[i].end == 100 && v[i].start == 0)
+			make_damage(
+			    t.r->store, log_name(name, t.stream, &v[i]), v[i].size - 100, 1);
+	free(v);
+	assert_string_equal(left(&t, 0, false), "0-100 90-130 20-30 0-10 0-100 10-55 55-100");
 	repo_close(t.r);
 }
 
@@ -219,6 +269,45 @@ static void a_gap_and_a_backup_that_lacks_its_log_are_found(void **state)
 	repo_close(t.r);
 }
 
+static void two_contents_at_one_place_are_told(void **state)
+{
+	struct check_params check = {.read_data = true};
+	struct log_verify_result got = {0};
+	struct snapshot_list none = {0};
+	struct check_result out;
+	struct log_view v;
+	struct err e;
+	struct t t;
+
+	begin(&t);
+	for (uint64_t i = 0; i < 3; i++)
+		put(&t, 1, i * N, (i + 1) * N);
+	base(&t, 0, 50, 900, 1);
+	OK(log_view_make(t.r, t.stream, &none, &v, &e));
+	assert_int_equal(v.divergences, 0);
+	log_view_fini(&v);
+	put_beside(&t, 1, N, 2 * N);
+	OK(log_view_make(t.r, t.stream, &none, &v, &e));
+	assert_int_equal(v.divergences, 1);
+	assert_true(v.n == 4 && v.beside[2] + v.beside[1] == 1);
+	OK(op_log_verify(t.r, &v, &t.ctx, &got, &e));
+	assert_true(got.divergences == 1 && got.gaps == 0);
+	log_view_fini(&v);
+	/* Also where places differ, by content. */
+	put(&t, 2, 10, 2 * N); /* not at the head of a page, which it is not */
+	put_beside(&t, 2, N + 10, 3 * N);
+	memset(&got, 0, sizeof got);
+	OK(log_view_make(t.r, t.stream, &none, &v, &e));
+	assert_int_equal(v.divergences, 1);
+	OK(op_log_verify(t.r, &v, &t.ctx, &got, &e));
+	assert_int_equal(got.divergences, 2);
+	log_view_fini(&v);
+	t.events.n[EVENT_WARNING] = 0;
+	OK(op_check(t.r, &check, &t.ctx, &out, &e));
+	assert_int_equal(t.events.n[EVENT_WARNING], 1);
+	repo_close(t.r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -227,6 +316,7 @@ int main(void)
 	    cmocka_unit_test(a_maintenance_key_prunes_logs),
 	    cmocka_unit_test(small_stretches_go_once_a_whole_one_covers_them),
 	    cmocka_unit_test(a_gap_and_a_backup_that_lacks_its_log_are_found),
+	    cmocka_unit_test(two_contents_at_one_place_are_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

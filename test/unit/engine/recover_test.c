@@ -51,22 +51,34 @@ static void a_target_is_what_was_meant(void **state)
 
 static void settings_say_it_and_go_away_again(void **state)
 {
-	static const char mine[] = "# Do not edit\nwork_mem = '4MB'\n";
-	struct recover_settings s = {
-	    .to = parsed("name:it's \\ mine"), .timeline = 3, .restore_command = "sh x %f"};
+	/* Whoever set these for himself has them again afterwards. */
+	static const char mine[] = "# Do not edit\nwork_mem = '4MB'\nrestore_command = 'old %p'\n"
+				   "recovery_target_xid = '5'\nwal_recycle = 'off'";
+	struct recover_settings s = {.to = parsed("name:it's \\ mine"),
+	    .timeline = 3,
+	    .restore_command = "sh x %f",
+	    .major = 15};
 	struct buf b = {0}, back = {0};
+	const char *target;
 
 	(void)state;
-	buf_printf(&b, "%sRestore_Command='old'\n  recovery_target_xid = 5\n", mine);
-	recover_settings_strip(buf_cstr(&b), &back);
-	assert_string_equal(buf_cstr(&back), mine);
-	recover_settings_text(&s, &back);
-	assert_non_null(strstr(buf_cstr(&back), "recovery_target_name = 'it''s \\\\ mine'\n"));
-	assert_non_null(strstr(buf_cstr(&back), "recovery_target_timeline = '3'\n"));
-	assert_non_null(strstr(buf_cstr(&back), "recovery_target_action = 'promote'\n"));
-	buf_reset(&b);
-	recover_settings_strip(buf_cstr(&back), &b);
-	assert_string_equal(buf_cstr(&b), mine);
+	buf_printf(&b, "%s\n", mine);
+	recover_settings_text(&s, &b);
+	target = strstr(buf_cstr(&b), "recovery_target_name = 'it''s \\\\ mine'\n");
+	assert_non_null(target);
+	/* No other target stands beside it, and none after it. */
+	assert_non_null(strstr((char *)b.p, "recovery_target_xid = ''\n"));
+	assert_null(strstr(target, "= ''\n"));
+	assert_non_null(strstr((char *)b.p, "recovery_target_timeline = '3'\n"));
+	assert_non_null(strstr((char *)b.p, "recovery_target_action = 'promote'\n"));
+	recover_settings_strip((char *)b.p, &back);
+	assert_memory_equal(back.p, mine, sizeof mine - 1);
+	assert_int_equal(back.n, sizeof mine);
+	/* A mark without its end takes nothing with it. */
+	*strstr((char *)b.p, "# to here") = 'x';
+	buf_reset(&back);
+	recover_settings_strip((char *)b.p, &back);
+	assert_non_null(strstr(buf_cstr(&back), "restore_command = 'sh x %f'\n"));
 	/* To the latest there is no target: only then does PostgreSQL go to the end. */
 	buf_reset(&b);
 	s.to = parsed("latest");
@@ -220,6 +232,37 @@ static void names_are_taken_apart_or_refused(void **state)
 			fail_msg("'%s' was taken", wrong[i]);
 }
 
+static void a_password_stands_in_no_argument(void **state)
+{
+	static const char *const typed[] = {"postgresql://me:s%20cret@h:1/db?sslmode=require",
+	    "postgresql://h/db?password=s%20cret&user=me", "host=h dbname=db password='s cret'",
+	    "postgres://me:s%20cret@%2Ftmp/db"};
+	struct pg_conninfo i;
+	struct err e;
+
+	(void)state;
+	for (size_t n = 0; n < sizeof typed / sizeof *typed; n++) {
+		assert_int_equal(pg_conninfo_parse(typed[n], &i, &e), 0);
+		assert_string_equal(i.env, "PGPASSWORD=s cret");
+		assert_null(strstr(i.text, "cret"));
+		assert_null(strstr(i.shown, "cret"));
+		assert_non_null(strstr(i.text, "dbname='db'"));
+		pg_conninfo_fini(&i);
+	}
+	assert_int_equal(pg_conninfo_parse("service=it's", &i, &e), 0);
+	assert_string_equal(i.text, "service='it\\'s'");
+	assert_string_equal(i.shown, "service=it's");
+	assert_null(i.env);
+	pg_conninfo_fini(&i);
+	assert_int_equal(pg_conninfo_parse("orders", &i, &e), 0);
+	assert_string_equal(i.text, "orders");
+	pg_conninfo_fini(&i);
+	assert_int_equal(pg_conninfo_parse("postgresql://me:s%2@h/db", &i, &e), -1);
+	assert_null(strstr(e.msg, "s%2"));
+	assert_int_equal(pg_conninfo_parse("host=h sslpassword=secret", &i, &e), -1);
+	assert_null(strstr(e.msg, "secret"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -229,6 +272,7 @@ int main(void)
 	    cmocka_unit_test(a_reach_ends_at_a_gap_and_tells_it),
 	    cmocka_unit_test(a_reach_goes_over_to_the_next_timeline_where_the_last_was_left),
 	    cmocka_unit_test(the_newest_base_that_ended_before_is_chosen),
+	    cmocka_unit_test(a_password_stands_in_no_argument),
 	    cmocka_unit_test(names_are_taken_apart_or_refused),
 	};
 

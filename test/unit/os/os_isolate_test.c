@@ -9,9 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
+#include <stddef.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/mem.h"
 #include "os/os.h"
 #include "os/os_child.h"
 #include "os/os_isolate.h"
@@ -35,7 +39,7 @@ static struct os_isolate *apart(uint64_t memory)
 	return i;
 }
 
-static bool had(const struct os_isolate *i, const char *what)
+static bool had(struct os_isolate *i, const char *what)
 {
 	for (const char *const *w = os_isolate_had(i); *w != NULL; w++)
 		if (strncmp(*w, what, strlen(what)) == 0)
@@ -44,7 +48,7 @@ static bool had(const struct os_isolate *i, const char *what)
 }
 
 static int sh(
-    const struct os_isolate *i, const char *script, int64_t timeout, struct buf *out, struct err *e)
+    struct os_isolate *i, const char *script, int64_t timeout, struct buf *out, struct err *e)
 {
 	const char *argv[] = {"sh", "-c", script, NULL};
 	const char *env[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
@@ -101,6 +105,140 @@ static void no_network_but_its_own_is_reached(void **state)
 		assert_non_null(strstr(buf_cstr(&out), "\n1\n"));
 	}
 	os_close(fd);
+	os_isolate_free(i);
+	buf_fini(&out);
+}
+
+/* Who tries to reach a socket of the machine's by its name, or by one without a file. */
+static const char reach[] = "import socket, sys\n"
+			    "s = socket.socket(socket.AF_UNIX)\n"
+			    "try: s.connect(sys.argv[1].replace('@', chr(0)))\n"
+			    "except OSError: sys.exit(3)\n"
+			    "print('reached')\n";
+
+static void no_socket_of_the_machine_is_reached(void **state)
+{
+	static const char *const names[] = {"/tmp/holdfast-isolate-%d.sock",
+	    "/run/holdfast-isolate-%d.sock", "@holdfast-isolate-%d"};
+	struct os_isolate *i = apart(0);
+	struct buf out = {0};
+	struct err e;
+
+	(void)state;
+	for (size_t k = 0; k < 3; k++) {
+		struct sockaddr_un a = {.sun_family = AF_UNIX};
+		int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		char name[64], script[600];
+
+		snprintf(name, sizeof name, names[k], (int)getpid());
+		snprintf(a.sun_path, sizeof a.sun_path, "%s", name);
+		if (*name == '@')
+			a.sun_path[0] = '\0';
+		if (bind(fd, (struct sockaddr *)&a,
+			(socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(name))) == -1) {
+			os_close(fd); /* /run is root's */
+			continue;
+		}
+		assert_int_equal(listen(fd, 4), 0);
+		if (*name != '@')
+			assert_int_equal(chmod(name, 0777), 0);
+		snprintf(script, sizeof script, "python3 -c \"%s\" %s", reach, name);
+		assert_int_equal(system(script), 0);
+		if (had(i, "sockets of the machine: none"))
+			assert_int_equal(sh(i, script, 0, &out, &e), 3);
+		os_close(fd);
+		unlink(*name == '@' ? "/nowhere" : name);
+	}
+	if (geteuid() == 0)
+		assert_true(had(i, "sockets of the machine: none"));
+	os_isolate_free(i);
+	buf_fini(&out);
+}
+
+/* Its folder may lie in what is hidden: it is seen there, alone. */
+static void a_folder_in_tmp_is_there_and_nothing_beside_it(void **state)
+{
+	struct err e;
+	char *was = folder, *in = os_scratch_new("/tmp", "holdfast-isolate", &e);
+	struct os_isolate *i;
+	struct buf out = {0};
+
+	(void)state;
+	assert_non_null(in);
+	assert_int_equal(chmod(in, 0777), 0);
+	folder = in;
+	i = apart(0);
+	folder = was;
+	assert_int_equal(sh(i, "pwd; echo x >it && ls /tmp | wc -l", 0, &out, &e), 0);
+	assert_non_null(strstr(buf_cstr(&out), in));
+	if (had(i, "sockets of the machine: none"))
+		assert_non_null(strstr(buf_cstr(&out), "\n1\n"));
+	if (had(i, "files: all but"))
+		assert_int_equal(sh(i, "echo x >/tmp/other", 0, &out, &e), 2);
+	os_isolate_free(i);
+	assert_int_equal(os_scratch_remove(in, &e), 0);
+	free(in);
+	buf_fini(&out);
+}
+
+/* What is told is what a process itself finds, whoever starts it. */
+static void what_is_told_is_what_there_is(void **state)
+{
+	static const struct {
+		const char *told, *file;
+	} spaces[] = {{"network: own", "net"}, {"processes: own", "pid"},
+	    {"shared memory: own", "ipc"}, {"files: all but", "mnt"}};
+	struct os_isolate *i = apart(UINT64_C(256) << 20);
+	struct buf out = {0};
+	struct err e;
+	char ours[64];
+
+	(void)state;
+	for (size_t k = 0; k < sizeof spaces / sizeof *spaces; k++) {
+		const char *argv[] = {"readlink", NULL, NULL};
+		char *path = mem_printf("/proc/self/ns/%s", spaces[k].file);
+		struct os_spawn s = {.argv = argv, .out = -1};
+		ssize_t n = readlink(path, ours, sizeof ours - 1);
+		int fd[2], pid, status;
+		char text[64] = "";
+
+		assert_true(n > 0);
+		ours[n] = '\0';
+		argv[1] = path;
+		assert_int_equal(pipe(fd), 0);
+		s.out = fd[1];
+		assert_int_equal(os_isolate_spawn(i, &s, &pid, &e), 0);
+		assert_true(os_spawn_ended(pid, INT64_C(10000000000), &status));
+		assert_true(read(fd[0], text, sizeof text - 1) > 0);
+		text[strcspn(text, "\n")] = '\0';
+		assert_int_equal(had(i, spaces[k].told), strcmp(text, ours) != 0);
+		close(fd[0]);
+		close(fd[1]);
+		free(path);
+	}
+	if (geteuid() == 0) {
+		struct os_spawn other = {
+		    .argv = (const char *[]){"true", NULL}, .out = -1, .as_user = true, .uid = 0};
+		int pid;
+
+		assert_true(had(i, "user: nobody"));
+		assert_int_equal(os_isolate_spawn(i, &other, &pid, &e), -1);
+	} else {
+		assert_true(had(i, "user: "));
+	}
+	os_isolate_free(i);
+	buf_fini(&out);
+}
+
+static void what_it_writes_is_kept_in_part_and_read_to_its_end(void **state)
+{
+	struct os_isolate *i = apart(0);
+	struct buf out = {0};
+	struct err e;
+
+	(void)state;
+	assert_int_equal(sh(i, "head -c 40000000 /dev/zero | tr '\\0' x; exit 9", 0, &out, &e), 9);
+	assert_int_equal(out.n, OS_ISOLATE_OUT);
 	os_isolate_free(i);
 	buf_fini(&out);
 }
@@ -184,6 +322,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(it_is_another_and_writes_only_in_its_folder),
 	    cmocka_unit_test(no_network_but_its_own_is_reached),
+	    cmocka_unit_test(no_socket_of_the_machine_is_reached),
+	    cmocka_unit_test(a_folder_in_tmp_is_there_and_nothing_beside_it),
+	    cmocka_unit_test(what_is_told_is_what_there_is),
+	    cmocka_unit_test(what_it_writes_is_kept_in_part_and_read_to_its_end),
 	    cmocka_unit_test(one_that_takes_too_long_is_ended_with_all_it_started),
 	    cmocka_unit_test(it_never_outlives_us),
 	    cmocka_unit_test(more_memory_than_allowed_is_refused),

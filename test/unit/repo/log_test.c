@@ -1,6 +1,9 @@
 /* log: what was put comes back whole or not at all, whatever pieces it is made of. */
 #include "make_repo.h"
 
+#include <unistd.h>
+
+#include "os/os.h"
 #include "repo/log.h"
 #include "repo/log_internal.h"
 #include "repo/repo_parity.h"
@@ -119,7 +122,7 @@ static void a_segment_comes_back_from_whatever_covers_it(void **state)
 	}
 }
 
-static void the_same_again_is_success_and_other_bytes_are_kept_beside(void **state)
+static void the_same_again_is_success_and_other_bytes_are_refused(void **state)
 {
 	struct log_piece p;
 	enum log_put_outcome out;
@@ -132,13 +135,122 @@ static void the_same_again_is_success_and_other_bytes_are_kept_beside(void **sta
 	assert_int_equal(count(&t), 1);
 	p = piece(&t, 1, 0, SEGMENT);
 	p.bytes.p += MIB;
-	OK(log_put(t.r, &p, &out, &e));
-	assert_int_equal(out, LOG_OTHER);
-	assert_int_equal(t.events.n[EVENT_WARNING], 1);
+	FAILS(log_put(t.r, &p, &out, &e), ERR_EXISTS);
+	assert_non_null(strstr(e.msg, "stored at 1/0/0: this server was put back"));
+	assert_non_null(strstr(e.hint, "another name"));
+	/* Also where only a part of it is there, and in the middle of a cut. */
+	p = piece(&t, 1, 0, SEGMENT);
+	p.start = 3 * MIB + 5;
+	p.end = p.start + 4 * MIB;
+	p.bytes = span_of(t.bytes.p + p.start, 4 * MIB);
 	OK(log_put(t.r, &p, &out, &e));
 	assert_int_equal(out, LOG_SAME);
-	assert_int_equal(count(&t), 2);
-	assert_gets(&t, 1, 0, SEGMENT); /* the first, for ever */
+	p.bytes.p++;
+	FAILS(log_put(t.r, &p, &out, &e), ERR_EXISTS);
+	p.start += SEGMENT - 5 * MIB;
+	p.end += SEGMENT - 5 * MIB;
+	FAILS(log_put(t.r, &p, &out, &e), ERR_EXISTS);
+	assert_int_equal(count(&t), 1);
+	p.timeline = 2;
+	OK(log_put(t.r, &p, &out, &e));
+	assert_int_equal(out, LOG_STORED);
+	assert_gets(&t, 1, 0, SEGMENT);
+	end(&t);
+}
+
+/*
+ * Against a model that knows each byte: what differs from anything that is there is refused and
+ * changes nothing, all else is there afterwards, and what one or two have is stored no more.
+ */
+static void whatever_overlaps_is_compared(void **state)
+{
+	enum { UNIT = 256 * 1024, UNITS = 40, ROUNDS = 160 };
+	const char *given = getenv("HOLDFAST_TEST_SEED");
+	uint64_t seed = given ? strtoull(given, NULL, 10) : (uint64_t)getpid();
+	static bool there[UNITS];
+	struct log_writer *w;
+	struct buf other = {0};
+	struct err e;
+	struct t t;
+
+	print_message("HOLDFAST_TEST_SEED=%llu\n", (unsigned long long)seed);
+	begin(&t);
+	OK(log_writer_open(t.r, &w, &e));
+	for (int i = 0; i < ROUNDS; i++) {
+		size_t from = unit_rand(&seed) % UNITS, n = 1 + unit_rand(&seed) % 16, at, had;
+		bool changed = unit_rand(&seed) % 3 == 0, all_there = true, clash;
+		enum log_put_outcome out;
+		struct log_piece p;
+		int rc;
+
+		n = n < UNITS - from ? n : UNITS - from;
+		p = piece(&t, 1, from * UNIT, (from + n) * UNIT);
+		at = unit_rand(&seed) % p.bytes.n;
+		buf_reset(&other);
+		buf_put_span(&other, p.bytes);
+		other.p[at] ^= changed;
+		p.bytes = buf_span(&other);
+		for (size_t k = from; k < from + n; k++)
+			all_there = all_there && there[k];
+		clash = changed && there[from + at / UNIT];
+		if (changed && !clash)
+			continue; /* the model holds one content */
+		had = count(&t);
+		rc = log_writer_put(w, &p, &out, &e);
+		assert_int_equal(rc, clash ? -1 : 0);
+		if (clash)
+			assert_int_equal(e.kind, ERR_EXISTS);
+		else
+			memset(there + from, 1, n);
+		assert_int_equal(count(&t), had + (rc == 0 && out == LOG_STORED));
+		assert_true(rc == -1 || out == LOG_STORED || all_there);
+		if (rc == 0)
+			assert_gets(&t, 1, (size_t)p.start, (size_t)p.end);
+		if (rc == 0) {
+			OK(log_writer_put(w, &p, &out, &e));
+			assert_int_equal(out, LOG_SAME);
+		}
+	}
+	log_writer_close(w);
+	buf_fini(&other);
+	end(&t);
+}
+
+/* A receiver's many small ones are followed by the whole. */
+static void many_small_ones_do_not_keep_the_whole_away(void **state)
+{
+	struct t t;
+
+	begin(&t);
+	for (size_t i = 0; i < 4; i++)
+		put(&t, 1, i * MIB / 4, (i + 1) * MIB / 4);
+	assert_int_equal(put(&t, 1, 0, MIB / 2), LOG_SAME);
+	assert_int_equal(put(&t, 1, 0, MIB), LOG_STORED);
+	assert_int_equal(put(&t, 1, 0, MIB), LOG_SAME);
+	end(&t);
+}
+
+static void who_puts_long_sees_what_others_put(void **state)
+{
+	struct log_writer *a, *b;
+	enum log_put_outcome out = LOG_STORED;
+	struct err e;
+	struct t t;
+
+	begin(&t);
+	OK(log_writer_open(t.r, &a, &e));
+	OK(log_writer_open(t.r, &b, &e));
+	/* It looks again when that takes little of its time: soon. */
+	for (size_t i = 0; out != LOG_SAME && i < 36; i++) {
+		struct log_piece p = piece(&t, 1, i * MIB, (i + 1) * MIB);
+
+		OK(log_writer_put(a, &p, &out, &e));
+		os_sleep_ns(&t.ctx, INT64_C(1000000) << (i < 9 ? i : 9));
+		OK(log_writer_put(b, &p, &out, &e));
+	}
+	assert_int_equal(out, LOG_SAME);
+	log_writer_close(a);
+	log_writer_close(b);
 	end(&t);
 }
 
@@ -206,6 +318,12 @@ static void histories_and_partials_are_no_ranges(void **state)
 	p.kind = LOG_PARTIAL;
 	OK(log_put(t.r, &p, &out, &e));
 	FAILS(log_get(t.r, t.stream, 1, 0, SEGMENT, &t.got, &e), ERR_ABSENT);
+	/* Each server that leaves a timeline has an end of its own; a history there is one of. */
+	p.bytes.p += MIB;
+	for (int i = 0; i < 2; i++) {
+		OK(log_put(t.r, &p, &out, &e));
+		assert_int_equal(out, i ? LOG_SAME : LOG_STORED);
+	}
 	p = (struct log_piece){.timeline = 2, .kind = LOG_HISTORY, .bytes = span_str(text)};
 	memcpy(p.stream, t.stream, LOG_STREAM);
 	OK(log_put(t.r, &p, &out, &e));
@@ -214,6 +332,8 @@ static void histories_and_partials_are_no_ranges(void **state)
 	OK(log_get_history(t.r, t.stream, 2, &t.got, &e));
 	assert_int_equal(t.got.n, strlen(text));
 	assert_memory_equal(t.got.p, text, strlen(text));
+	p.bytes.n--;
+	FAILS(log_put(t.r, &p, &out, &e), ERR_EXISTS);
 	FAILS(log_get_history(t.r, t.stream, 3, &t.got, &e), ERR_ABSENT);
 	OK(log_history_parse(buf_span(&t.got), &lines, &n, &e));
 	assert_int_equal(n, 1);
@@ -295,6 +415,11 @@ static void another_domains_stretch_is_not_believed(void **state)
 	OK(log_put(w, &p, &out, &e));
 	assert_int_equal(out, LOG_SAME);
 	FAILS(log_get(w, theirs, 1, 0, MIB, &t.got, &e), ERR_WRONG_KEY);
+	/* Whole cuts it can compare also where places differ; parts of them it cannot. */
+	p = piece(&t, 1, 0, 2 * MIB);
+	memcpy(p.stream, theirs, LOG_STREAM);
+	p.bytes.p += MIB;
+	FAILS(log_put(w, &p, &out, &e), ERR_EXISTS);
 	OK(repo_reload_config(t.r, &e));
 	log_stream_in(t.r, 1, "orders", "postgresql", read_by);
 	assert_memory_equal(read_by, theirs, LOG_STREAM);
@@ -490,7 +615,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_segment_comes_back_from_whatever_covers_it),
-	    cmocka_unit_test(the_same_again_is_success_and_other_bytes_are_kept_beside),
+	    cmocka_unit_test(the_same_again_is_success_and_other_bytes_are_refused),
+	    cmocka_unit_test(whatever_overlaps_is_compared),
+	    cmocka_unit_test(many_small_ones_do_not_keep_the_whole_away),
+	    cmocka_unit_test(who_puts_long_sees_what_others_put),
 	    cmocka_unit_test(a_writer_knows_what_it_put),
 	    cmocka_unit_test(what_is_missing_is_absent_and_how_far_it_goes_is_told),
 	    cmocka_unit_test(histories_and_partials_are_no_ranges),
