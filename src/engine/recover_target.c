@@ -214,6 +214,8 @@ void recover_settings_text(const struct recover_settings *s, struct buf *out)
 	/* All that was restored is on disk: one call says so instead of one for each file. */
 	if (s->major >= 14)
 		put_setting(out, "recovery_init_sync_method", "syncfs");
+	if (s->spaces_inside)
+		put_setting(out, "allow_in_place_tablespaces", "on");
 	put_nothing_else(out);
 	put_target(s, out);
 	buf_printf(out, "%s", ends);

@@ -53,7 +53,8 @@ struct recover_settings {
 	uint32_t timeline;
 	enum recover_action action;
 	const char *restore_command;
-	int major; /* of the server; 0: not known */
+	int major;          /* of the server; 0: not known */
+	bool spaces_inside; /* tablespaces are folders in pg_tblspc */
 };
 
 /* The lines for postgresql.auto.conf that make PostgreSQL do it, whatever the others there say. */
