@@ -10,7 +10,8 @@
  *   backup_share.c the chunks of a large file, stored by several workers
  *   backup_threads.c  the walker and its workers
  *   backup_parts.c the sources of a run, one after the other
- *   backup_pg.c    one that is a server of PostgreSQL's; backup_pg_facts.c what is said of it
+ *   backup_pg.c    one that is a server of PostgreSQL's; backup_pg_facts.c what is said of it,
+ *                  backup_pg_stream.c and backup_older*.c what comes over its connection
  *   backup_blocks.c  files of which the log tells the blocks that changed
  *   backup_map.c   what it tells
  *   backup_late.c  files that can be read only when all else is
@@ -315,7 +316,8 @@ void backup_blocks_open(struct bworker *w, const struct bdir *d, const struct be
 int backup_blocks_share(struct bworker *w, struct source_reader *r, struct err *e);
 
 /* backup_pg.c: a server's part.  Begin: the source is open, and may be read; -1: it cannot be. */
-int backup_pg_begin(struct backup *b, struct backup_part *part, struct err *e);
+int backup_pg_begin(
+    struct backup *b, struct backup_part *part, const struct snapshot *s, struct err *e);
 /* What has changed since the parent, where the log tells it; else why not. */
 void backup_pg_changes(struct backup *b, struct backup_part *part, const struct snapshot *s);
 /* Did the parent find wrong pages in this file? */
