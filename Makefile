@@ -49,6 +49,7 @@ bench-postgresql: packages
 	@tools/install-packages packages-bench.txt || echo "make bench-postgresql: goes on with what is there" >&2
 	@$(MAKE) --no-print-directory all
 	@$(NINJA) --quiet -C $(BUILD) bench/timed
+	@tools/install-postgresql pgbackrest
 	@/usr/bin/python3 bench/postgresql.py
 
 format:

@@ -7,13 +7,15 @@ Environment (all optional):
                   as pgbench's blanks do)
   RUNS=3          how often each row is measured; medians are shown
   TOOLS=...       some of: holdfast pgbackrest pgbackrest-new pg_basebackup
+  PARTS=...       some of: backup restore logs recovery growth seventeen
   BENCH_DIR=build/bench   room for five times the database
   HOLDFAST_BIN=...        another binary
 
 Every tool does one step before any does the next.  All repositories are encrypted (pg_basebackup has none), zstd 3,
 two processes, pgBackRest with bundles and block increments where it knows them, and without its wait for the archiver
 (--no-archive-check), which is no work.  Holdfast has a key file, pgBackRest a pass phrase in its configuration.
-pgbackrest-new is the one of Debian's next release, where tools/install-postgresql has unpacked it.
+pgbackrest-new is the one of Debian's next release, where tools/install-postgresql has unpacked it.  Every full backup
+goes into a repository of its own; stored bytes and objects are those of one full backup.
 """
 import json
 import os
@@ -30,6 +32,7 @@ from measure import Failed, run  # noqa: E402
 SCALE = float(os.environ.get("SCALE") or 1)
 RUNS = int(os.environ.get("RUNS") or 3)
 HOLDFAST = os.path.abspath(os.environ.get("HOLDFAST_BIN") or os.path.join(ROOT, "build/release/src/holdfast"))
+PARTS = (os.environ.get("PARTS") or "backup restore logs recovery growth seventeen").replace(",", " ").split()
 SEGMENTS = 40  # of WAL, pushed and fetched one by one
 PASS = "bench: not a secret"
 
@@ -52,6 +55,7 @@ class Tool:
 
     def __init__(self, db, home):
         self.db, self.home, self.repo = db, home, os.path.join(home, "repo")
+        shutil.rmtree(home, ignore_errors=True)
         for path in (home, self.repo):
             os.makedirs(path, exist_ok=True)
             servers.give(path)
@@ -107,11 +111,18 @@ class Holdfast(Tool):
                     '|| exit 1; done', HOLDFAST, to, *segments], env=self.env)
 
     def recover(self, when, to, port):
-        return self.call("recover", "db", "--to", when, "--target", to, "--start", "--action", "promote")
+        self.call("recover", "db", "--to", when, "--target", to, "--start", "--port", str(port))
 
 
 class PgBackRest(Tool):
     name, program, more = "pgbackrest", "/usr/bin/pgbackrest", ""
+
+    def recover(self, when, to, port):
+        """Three commands: restore, start, and look whether it takes writes (the caller's)."""
+        run(servers.as_postgres(self.program, f"--config={self.conf}", "--stanza=db", f"--pg1-path={to}", "--type=time",
+                                f"--target={when}", "--target-action=promote", "restore"))
+        run(servers.as_postgres(f"{self.db.bin}/pg_ctl", "-D", to, "-l", f"{to}/log", "-w", "-t", "300", "-o",
+                                f"-p {port} -k /tmp -c archive_mode=off", "start"))
 
     @classmethod
     def missing(cls):
@@ -157,7 +168,7 @@ class PgBackRest(Tool):
 
 class PgBackRestNew(PgBackRest):
     name = "pgbackrest-new"
-    program = os.path.join(ROOT, "build/postgresql/bin/pgbackrest")
+    program = os.path.realpath(os.path.join(ROOT, "build/postgresql/usr/bin/pgbackrest"))
     more = "repo1-bundle=y\nrepo1-block=y\n"
 
 
@@ -286,14 +297,35 @@ class Bench:
                 self.db.running = [r for r in self.db.running if r[1] is not daemon]
 
     def measure(self):
-        for _ in range(RUNS):
+        if "backup" in PARTS:
+            self.backups()
+        else:
             self.step("full backup", lambda t: t.full())
+        if "restore" in PARTS:
+            self.restores()
+        if "logs" in PARTS:
+            self.logs()
+        if "recovery" in PARTS:
+            self.recoveries()
+        if "growth" in PARTS:
+            self.growth()
+
+    def anew(self, tool):
+        """The same tool with nothing stored."""
+        tool.__init__(tool.db, tool.home)
+        return tool
+
+    def backups(self):
+        for _ in range(RUNS):
+            self.step("full backup", lambda t: self.anew(t).full())
         for _ in range(RUNS):
             self.grown("incremental, nothing changed", lambda t: t.incremental())
         for _ in range(RUNS):
             self.hot_updates(20 if SCALE >= 1 else 5)
             self.db.psql("checkpoint")
             self.grown("incremental, hot 2 % of rows updated", lambda t: t.incremental())
+
+    def restores(self):
         for i in range(RUNS):
             self.step("restore into an empty directory", lambda t: t.restore(self.place(t, f"restore{i}")))
         last = f"restore{RUNS - 1}"
@@ -304,7 +336,9 @@ class Bench:
                 if hasattr(t, "delta"):
                     self.damage(os.path.join(self.work, f"{last}-{t.name}"))
             self.step("delta restore, 3 files damaged", lambda t: t.delta(os.path.join(self.work, f"{last}-{t.name}")))
-        self.logs()
+        for i in range(RUNS):
+            for t in self.tools:
+                shutil.rmtree(os.path.join(self.work, f"restore{i}-{t.name}"), ignore_errors=True)
 
     def logs(self):
         """WAL in and out, one process a segment."""
@@ -316,6 +350,152 @@ class Bench:
                 self.results.add("WAL out, ms a segment", t.name, 1000 * took.wall / len(segments))
             except (Failed, AssertionError) as e:
                 self.results.notes.append(f"- {t.name}: WAL: {e}")
+
+    def archivers(self):
+        """The tools that take the log, with their commands; what to end afterwards."""
+        tools = [t for t in self.tools if hasattr(t, "archiving")]
+        pairs = [t.archiving() for t in tools]
+        self.db.conf(archive_command=" && ".join(c for c, _ in pairs))
+        self.db.psql("alter system reset archive_command")
+        self.db.reload()
+        return tools, [d for _, d in pairs if d is not None]
+
+    def archived(self):
+        """Until nothing waits for the archiver."""
+        status = os.path.join(self.db.data, "pg_wal/archive_status")
+        end = time.monotonic() + 300
+        while any(f.endswith(".ready") for f in os.listdir(status)):
+            if time.monotonic() > end:
+                raise Failed("the archiver does not come to an end: " + self.db.log("postgres")[-300:])
+            time.sleep(0.1)
+
+    def recoveries(self):
+        """From a base and about 1.1 GiB of log: from the typed command until the first row is written."""
+        tools, daemons = self.archivers()
+        try:
+            for t in tools:
+                self.anew(t).full()
+                if isinstance(t, Holdfast):  # the daemon had the repository that is gone
+                    for d in daemons:
+                        self.end(d)
+                    daemons = [t.archiving()[1]]
+            self.db.psql("create table if not exists mark (n int)")
+            first = self.db.psql("select pg_current_wal_lsn()")
+            while int(self.db.psql(f"select pg_current_wal_lsn() - '{first}'::pg_lsn")) < 1100 * SCALE * 2 ** 20:
+                self.db.pgbench("-n", "-c", "4", "-j", "2", "-T", "3")
+            when = self.db.psql("select clock_timestamp()")
+            time.sleep(0.2)
+            self.db.psql("insert into mark values (1)")
+            self.db.psql("select pg_switch_wal()")
+            self.archived()
+            for i in range(RUNS):
+                for t in tools:
+                    os.sync()
+                    to, port = self.place(t, f"recovery{i}"), servers.free_port()
+                    begin = time.monotonic()
+                    try:
+                        t.recover(when, to, port)
+                        self.write(to, port)
+                        self.results.add("point in time to the first write, s", t.name, time.monotonic() - begin)
+                    except Failed as e:
+                        self.results.notes.append(f"- {t.name}: point in time: {e}")
+                    finally:
+                        run(["sh", "-c", '"$@" || :', "sh", *servers.as_postgres(
+                            f"{self.db.bin}/pg_ctl", "-D", to, "-m", "immediate", "-w", "stop")])
+                        shutil.rmtree(to, ignore_errors=True)
+        finally:
+            self.db.psql("alter system set archive_command = '/bin/true'")
+            self.db.reload()
+            for d in daemons:
+                self.end(d)
+
+    def write(self, data, port):
+        """Into what has been recovered: as soon as it takes it."""
+        with open(os.path.join(data, "postmaster.pid")) as f:
+            host = f.read().splitlines()[4]
+        end = time.monotonic() + 120
+        while True:
+            try:
+                run(servers.as_postgres(f"{self.db.bin}/psql", "-X", "-q", "-h", host, "-p", port, "-U", "postgres", "-d",
+                                        "postgres", "-c", "insert into mark values (2)"))
+                return
+            except Failed:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.02)
+
+    def end(self, daemon):
+        daemon.terminate()
+        daemon.wait(30)
+        self.db.running = [r for r in self.db.running if r[1] is not daemon]
+
+    def growth(self):
+        """What a full backup and seven incrementals under load come to."""
+        tools = [self.anew(t) for t in self.tools if hasattr(t, "incremental")]
+        self.step("growth, the full one", lambda t: t.full(), tools)
+        load = self.db.load("-n", "-c", "2", "-T", "100000", "--rate", "300")
+        try:
+            for _ in range(7):
+                time.sleep(10 * min(1, SCALE))
+                self.db.psql("checkpoint")
+                self.step("growth, an incremental", lambda t: t.incremental(), tools)
+        finally:
+            self.end(load)
+        for t in tools:
+            self.results.add("full and 7 incrementals, MiB", t.name, t.stored()[0] / 2 ** 20)
+
+
+def database(db, settings):
+    """As in the head: started with settings, filled; its MiB."""
+    db.down()
+    db.conf(fsync="on", shared_buffers="256MB", max_wal_size="4GB", wal_keep_size="2GB", archive_mode="on",
+            archive_command="/bin/true", checkpoint_timeout="30min", **settings)
+    db.up()
+    say("bench: making the database")
+    db.pgbench("-q", "-i", "-s", str(max(1, int(80 * SCALE))))
+    db.psql("create table digests as select g, md5(g::text) || md5((g + 1)::text) || md5((g * 7)::text) as d "
+            f"from generate_series(1, {int(3000000 * SCALE)}) g")
+    db.psql("vacuum analyze")
+    db.psql("checkpoint")
+    return int(db.psql("select sum(pg_database_size(oid))::bigint >> 20 from pg_database"))
+
+
+class PgBaseBackup17(PgBaseBackup):
+    """The server's own incremental backups: the client gets what changed, nobody merges it."""
+
+    def take(self, name, *more):
+        to = os.path.join(self.repo, name)
+        sample = run(servers.as_postgres(f"{self.db.bin}/pg_basebackup", "-D", to, "-h", self.db.folder, "-p",
+                                         self.db.port, "-U", "postgres", "-c", "fast", "-Xnone", *more))
+        self.manifest = os.path.join(to, "backup_manifest")
+        return sample
+
+    def full(self):
+        self.count = 0
+        return self.take("full")
+
+    def incremental(self):
+        self.count += 1
+        return self.take(f"incremental{self.count}", f"--incremental={self.manifest}")
+
+
+def seventeen(results, work):
+    """PostgreSQL 17's own increments beside ours on the same database."""
+    if servers.missing(17):
+        say("bench: PostgreSQL 17 is left out: tools/install-postgresql brings it")
+        return
+    with servers.Pg(version=17) as db:
+        database(db, {"summarize_wal": "on"})
+        bench = Bench(db, [], work)
+        bench.results = results
+        bench.tools = [Holdfast(db, os.path.join(work, "holdfast-17")), PgBaseBackup17(db, os.path.join(work, "own-17"))]
+        bench.step("17: full backup", lambda t: t.full())
+        for _ in range(RUNS):
+            bench.grown("17: incremental, nothing changed", lambda t: t.incremental())
+        for _ in range(RUNS):
+            bench.hot_updates(20 if SCALE >= 1 else 5)
+            db.psql("checkpoint")
+            bench.grown("17: incremental, hot 2 % of rows updated", lambda t: t.incremental())
 
 
 def main():
@@ -331,21 +511,13 @@ def main():
     os.makedirs(work, mode=0o755)
     try:
         with servers.Pg(version=15) as db:
-            db.down()
-            db.conf(fsync="on", shared_buffers="256MB", max_wal_size="4GB", wal_keep_size="2GB", archive_mode="on",
-                    archive_command="/bin/true", checkpoint_timeout="30min")
-            db.up()
-            say("bench: making the database")
-            db.pgbench("-q", "-i", "-s", str(max(1, int(80 * SCALE))))
-            db.psql("create table digests as select g, md5(g::text) || md5((g + 1)::text) || md5((g * 7)::text) as d "
-                    f"from generate_series(1, {int(3000000 * SCALE)}) g")
-            db.psql("vacuum analyze")
-            db.psql("checkpoint")
-            megabytes = int(db.psql("select sum(pg_database_size(oid))::bigint >> 20 from pg_database"))
+            megabytes = database(db, {})
             bench = Bench(db, kinds, work)
             bench.results.notes.append(f"- database: {megabytes} MiB; medians of {RUNS}; {time.strftime('%Y-%m-%d')}")
             try:
                 bench.measure()
+                if "seventeen" in PARTS:
+                    seventeen(bench.results, work)
             finally:
                 table = bench.results.table([k.name for k in kinds])
                 print(table)

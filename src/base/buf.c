@@ -25,6 +25,9 @@ void buf_reserve(struct buf *b, size_t more)
 	/* Even nothing gets memory, so that the end is always a place. */
 	if (b->p != NULL && more <= b->cap - b->n)
 		return;
+	/* Who says at first how much it is to be has no use for more. */
+	if (b->p == NULL && cap < more)
+		cap = more;
 	while (cap < b->n + more)
 		cap += cap / 2 + 64;
 	b->p = mem_realloc(b->p, cap);

@@ -3,8 +3,10 @@
  * chunks are those of the parent, and are neither read nor hashed.  A file of which none did is not
  * even opened.
  *
- * Chunks are of one size, so that a block's place tells its chunk.  What lies past the end of the
- * parent's file is read.
+ * The chunks of a file are of one size, so that a block's place tells its chunk.  Small ones cost
+ * an entry in the index each, large ones are stored again for one page: the size goes by how far up
+ * in its relation a file is, which stays as it is for as long as the file.  What lies past the end
+ * of the parent's file is read.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +16,36 @@
 #include "source/wal_place.h"
 #include "source/wal_map.h"
 
-enum { PAGE = 8192, SLOTS = 2 * SHARE_CHUNKS };
+enum {
+	PAGE = 8192,
+	SLOTS = 2 * SHARE_CHUNKS,
+	MIDDLING = 4, /* segments of 1 GiB of a relation that are cut finely */
+	LARGE = 32
+};
+
+static const uint32_t chunks[BACKUP_PAGES] = {16 << 10, 32 << 10, 64 << 10};
+
+void backup_blocks_begin(struct backup *b)
+{
+	for (size_t i = 0; i < BACKUP_PAGES; i++) {
+		writer_chunker(b->repo, CHUNKER_FIXED, &b->pages[i]);
+		b->pages[i].min = b->pages[i].avg = b->pages[i].max = chunks[i];
+	}
+}
+
+static const struct chunker *chunker_of(
+    const struct backup *b, const struct bdir *d, const struct bentry *en)
+{
+	struct wal_rel rel;
+	uint32_t segment;
+
+	if (b->part->pg == NULL)
+		return &b->chunker;
+	if (en->st.type != ENTRY_FILE ||
+	    !wal_place_of(d->src->path + 1, bentry_name(d, en), &rel, &segment))
+		segment = 0;
+	return &b->pages[segment < MIDDLING ? 0 : segment < LARGE ? 1 : 2];
+}
 
 /* Which blocks of which relation the file is; false where the log does not tell of it. */
 static bool place_of(const struct bworker *w, const struct bdir *d, const struct bentry *en,
@@ -87,11 +118,13 @@ static int gather(void *arg, const struct id *id, struct err *e)
 void backup_blocks_open(struct bworker *w, const struct bdir *d, const struct bentry *en)
 {
 	struct bknown *k = &w->known;
-	uint32_t chunk = w->b->chunker.avg;
+	uint32_t chunk;
 	struct err e;
 
 	k->n = 0;
-	if (!place_of(w, d, en, &k->file, &k->first) || w->b->chunker.kind != CHUNKER_FIXED)
+	w->chunker = chunker_of(w->b, d, en);
+	chunk = w->chunker->avg;
+	if (!place_of(w, d, en, &k->file, &k->first))
 		return;
 	struct tree_ref ref = {
 	    (enum tree_tag)en->old->tag, en->old->depth, en->old->nids, en->old->ids};
@@ -107,7 +140,7 @@ void backup_blocks_open(struct bworker *w, const struct bdir *d, const struct be
 static bool stands(struct bworker *w, uint64_t at, uint64_t n, uint64_t size)
 {
 	const struct bknown *k = &w->known;
-	uint32_t chunk = w->b->chunker.avg;
+	uint32_t chunk = w->chunker->avg;
 	struct err e;
 
 	return at + n <= k->size && (n == chunk || k->size == size) &&
@@ -139,7 +172,7 @@ static int64_t read_chunk(
 int backup_blocks_share(struct bworker *w, struct source_reader *r, struct err *e)
 {
 	uint64_t size = r->st.size, pos = 0;
-	uint32_t chunk = w->b->chunker.avg;
+	uint32_t chunk = w->chunker->avg;
 	size_t slot = 0;
 
 	for (uint64_t at = 0, n; at < size; at += n) {

@@ -27,7 +27,7 @@ void backup_account(struct bworker *w, uint64_t size, uint64_t bytes, bool whole
 static int fill_window(
     struct bworker *w, struct source_reader *r, struct window *win, size_t want, struct err *e)
 {
-	if (win->off > 0 && DATA_MAX - win->off < want) {
+	if (win->off > 0 && w->room - win->off < want) {
 		if (backup_share_clear(w, 0, win->end - win->off, e) == -1)
 			return -1;
 		memmove(w->data, w->data + win->off, win->end - win->off);
@@ -35,7 +35,7 @@ static int fill_window(
 		win->off = 0;
 	}
 	while (!win->eof && win->end - win->off < want) {
-		size_t room = DATA_MAX - win->end, n = room < 1 << 20 ? room : 1 << 20;
+		size_t room = w->room - win->end, n = room < 1 << 20 ? room : 1 << 20;
 		int64_t got;
 
 		if (backup_share_clear(w, win->end, win->end + n, e) == -1)
@@ -55,7 +55,7 @@ static int fill_window(
 static int64_t cut_chunk(
     struct bworker *w, struct source_reader *r, struct window *win, struct err *e)
 {
-	const struct chunker *c = &w->b->chunker;
+	const struct chunker *c = w->chunker;
 	size_t want = 2 * (size_t)c->avg < c->max ? 2 * (size_t)c->avg : c->max;
 
 	for (;; want = c->max) {
@@ -86,14 +86,25 @@ static int share_data(struct bworker *w, struct source_reader *r, struct err *e)
 	}
 }
 
+/* Two chunks at their largest, and enough small ones for every helper. */
+static void make_room(struct bworker *w)
+{
+	size_t two = 2 * (size_t)w->chunker->max, room = two < DATA_MIN ? DATA_MIN : two;
+
+	if (w->data != NULL && w->room == room)
+		return;
+	free(w->data);
+	w->room = room;
+	w->data = mem_alloc(room);
+}
+
 /* All of the file's data into the content writer. */
 static int store_all(struct bworker *w, struct source_reader *r, struct err *e)
 {
 	struct err later;
 	int rc;
 
-	if (w->data == NULL)
-		w->data = mem_alloc(DATA_MAX);
+	make_room(w);
 	content_writer_reset(w->content);
 	rc = w->known.n > 0 ? backup_blocks_share(w, r, e) : share_data(w, r, e);
 	/* Nobody may be left at work in our data, however it went. */

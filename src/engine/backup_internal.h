@@ -10,7 +10,8 @@
  *   backup_share.c the chunks of a large file, stored by several workers
  *   backup_threads.c  the walker and its workers
  *   backup_parts.c the sources of a run, one after the other
- *   backup_pg.c    one that is a server of PostgreSQL's; backup_pg_facts.c what is said of it
+ *   backup_pg.c    one that is a server of PostgreSQL's; backup_pg_facts.c what is said of it,
+ *                  backup_pg_stream.c and backup_older*.c what comes over its connection
  *   backup_blocks.c  files of which the log tells the blocks that changed
  *   backup_map.c   what it tells
  *   backup_late.c  files that can be read only when all else is
@@ -140,6 +141,8 @@ struct backup_part {
 	struct err err;
 };
 
+enum { BACKUP_PAGES = 3 }; /* sizes of a database's chunks */
+
 struct backup {
 	struct repo *repo;
 	struct ctx *ctx;
@@ -156,6 +159,7 @@ struct backup {
 	struct writer *writers[WRITER_SET_MAX];
 	size_t ntargets;
 	struct chunker chunker;
+	struct chunker pages[BACKUP_PAGES]; /* of a database's files: backup_blocks.c */
 	uint8_t sip[2][SIPHASH_KEY];
 	struct backup_past *past; /* backup_anomaly.c's */
 	bool has_parent_tree;     /* without a cache: to tell new from changed */
@@ -223,17 +227,19 @@ struct bworker {
 	struct btree *tree;
 	struct content_writer *content;
 	struct reader *reader;
-	struct index_near near; /* the walker's, of unchanged files */
-	struct buf hold;        /* strings of the entry at hand */
-	uint8_t *data;          /* DATA_MAX bytes, made at first use */
-	uint64_t size;          /* of the file at hand, as the walk saw it */
-	int64_t mark_ns;        /* when the work on a file was last accounted for */
+	struct index_near near;        /* the walker's, of unchanged files */
+	struct buf hold;               /* strings of the entry at hand */
+	const struct chunker *chunker; /* of the file at hand */
+	uint8_t *data;                 /* `room` bytes, made at first use */
+	size_t room;
+	uint64_t size;   /* of the file at hand, as the walk saw it */
+	int64_t mark_ns; /* when the work on a file was last accounted for */
 	struct bshare share;
 	struct bknown known;
 	pthread_t thread;
 };
 
-enum { DATA_MAX = 8 << 20, DATA_SMALL = 1 << 20, RINGS_BYTES = 24 << 20 };
+enum { DATA_MAX = 8 << 20, DATA_MIN = 2 << 20, DATA_SMALL = 1 << 20, RINGS_BYTES = 24 << 20 };
 
 struct bpaths {
 	char **v;
@@ -301,14 +307,17 @@ void backup_run_threads(struct backup *b);
 void backup_late_add(struct backup *b, struct bslice *s, size_t slot);
 void backup_late_run(struct bworker *walker);
 
-/* backup_blocks.c: has no block of it changed?  Then it is what the parent has. */
+/* backup_blocks.c: before a part that is a database. */
+void backup_blocks_begin(struct backup *b);
+/* Has no block of it changed?  Then it is what the parent has. */
 bool backup_blocks_same(struct bworker *w, const struct bdir *d, struct bentry *en);
-/* What is known of the file at hand, into w->known; then instead of reading all of it. */
+/* How it is cut, and what is known of it, into w; then instead of reading all of it. */
 void backup_blocks_open(struct bworker *w, const struct bdir *d, const struct bentry *en);
 int backup_blocks_share(struct bworker *w, struct source_reader *r, struct err *e);
 
 /* backup_pg.c: a server's part.  Begin: the source is open, and may be read; -1: it cannot be. */
-int backup_pg_begin(struct backup *b, struct backup_part *part, struct err *e);
+int backup_pg_begin(
+    struct backup *b, struct backup_part *part, const struct snapshot *s, struct err *e);
 /* What has changed since the parent, where the log tells it; else why not. */
 void backup_pg_changes(struct backup *b, struct backup_part *part, const struct snapshot *s);
 /* Did the parent find wrong pages in this file? */

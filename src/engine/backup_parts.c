@@ -9,8 +9,6 @@
 #include "base/mem.h"
 #include "engine/backup_internal.h"
 
-enum { PG_CHUNK = 64 << 10 };
-
 char **backup_copy_texts(const char *const *v, size_t n)
 {
 	char **out = mem_zalloc(n * sizeof *out);
@@ -91,15 +89,14 @@ int backup_files_open(struct backup *b, struct err *e)
 	return source_files_open(&f, b->ctx, &b->source, e);
 }
 
-static int open_part(struct backup *b, struct err *e)
+static int open_part(struct backup *b, const struct snapshot *s, struct err *e)
 {
 	if (b->part->pg == NULL)
 		return b->source != NULL ? 0 : backup_files_open(b, e);
-	/* Pages keep their places; many small chunks go into one frame. */
-	writer_chunker(b->repo, CHUNKER_FIXED, &b->chunker);
-	b->chunker.min = b->chunker.avg = b->chunker.max = PG_CHUNK;
+	/* Many small chunks go into one frame. */
+	backup_blocks_begin(b);
 	writer_pages(b->writer, true);
-	return backup_pg_begin(b, b->part, e);
+	return backup_pg_begin(b, b->part, s, e);
 }
 
 /* What differs from what it was before the part: the writer counts the whole run. */
@@ -161,8 +158,8 @@ static void run_part(struct backup *b, struct snapshot *s, size_t i, struct snap
 	struct backup_part *part = b->part = &b->parts[i];
 	struct err e;
 
-	if (open_part(b, &e) == 0) {
-		backup_open_cache(b, s, i);
+	backup_open_cache(b, s, i);
+	if (open_part(b, s, &e) == 0) {
 		/* A server's backups come often, and pages compress well as it is. */
 		if (s->has_parent && part->pg == NULL)
 			writer_increment(b->writer);

@@ -1,5 +1,4 @@
 /* instant: see instant.h. */
-#include "engine/instant.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -9,38 +8,13 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "engine/instant_content.h"
-#include "engine/instant_fs.h"
+#include "engine/instant_priv.h"
 #include "engine/op_restore.h"
 #include "repo/snapshot.h"
 #include "os/os.h"
 #include "os/os_child.h"
 
-enum { HOLLOW_ABOVE = 1 << 20, COPY_AT_A_TIME = 8 << 20 };
-
-struct instant {
-	struct repo *repo;
-	struct snapshot *snapshot;
-	struct ctx *ctx;
-	unsigned jobs;
-	char *root, *target;
-	char *work, *data, *state_path; /* TARGET.holdfast, and in it */
-	int lock;
-	int dir; /* of data */
-	struct instant_state *state;
-	struct instant_content *content;
-	struct instant_set *set;
-	struct instant_fs *fs; /* while it is mounted */
-
-	/* What the state tells, in order of number. */
-	struct known {
-		char *path;
-		struct instant_file *file; /* NULL: done, or not opened */
-		dev_t dev;
-		ino_t ino;
-	} * known;
-	size_t nknown, cap;
-};
+enum { HOLLOW_ABOVE = 1 << 20 };
 
 /* ---- What the state has told. */
 
@@ -311,18 +285,6 @@ out:
 	return rc;
 }
 
-/* Who looks from outside reads it there. */
-static int write_lock(struct instant *in, uint64_t left, struct err *e)
-{
-	struct buf b = {.p = NULL};
-	int rc;
-
-	buf_printf(&b, "%-20ld %-20llu\n", (long)getpid(), (unsigned long long)left);
-	rc = os_pwrite_all(in->lock, b.p, b.n, 0) == -1 ? err_sys(e, "%s/lock", in->work) : 0;
-	buf_fini(&b);
-	return rc;
-}
-
 static int take_lock(struct instant *in, struct err *e)
 {
 	char *path = mem_printf("%s/lock", in->work);
@@ -337,7 +299,7 @@ static int take_lock(struct instant *in, struct err *e)
 	else if (busy)
 		rc = err_set(e, ERR_BUSY, "%s: somebody serves it", in->target);
 	free(path);
-	return rc == -1 ? -1 : write_lock(in, UINT64_MAX, e);
+	return rc == -1 ? -1 : instant_tell(in, UINT64_MAX, 0, e);
 }
 
 int instant_open(
@@ -366,6 +328,7 @@ int instant_open(
 		instant_close(in);
 		return -1;
 	}
+	instant_keep(in);
 	*out = in;
 	return 0;
 }
@@ -405,32 +368,6 @@ int instant_unmount(struct instant *in, struct err *e)
 	return 0;
 }
 
-int instant_copy(struct instant *in, struct err *e)
-{
-	struct instant_file *f;
-	uint64_t left;
-	uint32_t n;
-	int rc = 0;
-
-	while (rc == 0 && (f = instant_set_next(in->set, &n)) != NULL) {
-		instant_left(in, &left);
-		rc = ctx_check(in->ctx, e);
-		if (rc == 0)
-			rc = write_lock(in, left, e);
-		if (rc == 0)
-			rc = instant_file_copy(f, COPY_AT_A_TIME, &left, INSTANT_BACK, e);
-		if (rc == 0 && left == 0)
-			instant_set_drop(in->set, n);
-		instant_file_unref(f);
-	}
-	return rc == 0 ? write_lock(in, 0, e) : -1;
-}
-
-size_t instant_left(struct instant *in, uint64_t *bytes)
-{
-	return instant_set_count(in->set, bytes);
-}
-
 int instant_mark(struct instant *in, struct err *e)
 {
 	char *path = mem_printf("%s/ready", in->work);
@@ -443,21 +380,22 @@ int instant_mark(struct instant *in, struct err *e)
 int instant_settle(struct instant *in, struct err *e)
 {
 	uint64_t bytes;
-	char *lock, *ready;
+	static const char *const own[] = {"ready", "damaged", "state", "lock"};
+	bool left = false;
 
 	assert(in->fs == NULL && instant_left(in, &bytes) == 0);
 	if (os_syncfs(in->dir) == -1)
 		return err_sys(e, "sync %s", in->data);
 	if (os_renameat(AT_FDCWD, in->data, AT_FDCWD, in->target) == -1)
 		return err_sys(e, "rename %s to %s", in->data, in->target);
-	lock = mem_printf("%s/lock", in->work);
-	ready = mem_printf("%s/ready", in->work);
-	os_unlinkat(AT_FDCWD, ready, 0);
-	free(ready);
-	if (os_syncfs(in->dir) == -1 || os_unlinkat(AT_FDCWD, in->state_path, 0) == -1 ||
-	    os_unlinkat(AT_FDCWD, lock, 0) == -1 ||
-	    os_unlinkat(AT_FDCWD, in->work, AT_REMOVEDIR) == -1)
+	left = os_syncfs(in->dir) == -1;
+	for (size_t i = 0; i < sizeof own / sizeof *own && !left; i++) {
+		char *path = mem_printf("%s/%s", in->work, own[i]);
+
+		left = os_unlinkat(AT_FDCWD, path, 0) == -1 && errno != ENOENT;
+		free(path);
+	}
+	if (left || os_unlinkat(AT_FDCWD, in->work, AT_REMOVEDIR) == -1)
 		event_emit(in->ctx, EVENT_WARNING, span_str(in->work), "could not be removed");
-	free(lock);
 	return 0;
 }

@@ -7,6 +7,7 @@
  *     data/    what TARGET shows and will be: small files whole, large ones filled as they are used
  *     state    what of them is here (instant_state.h)
  *     lock     held, with the pid of who serves it
+ *     damaged  what the repository cannot give any more, where there is such
  *
  * First open prepares: all but the content of large files is restored.  After a crash the same open
  * goes on with every write that there was.  At the end data/ takes the place of TARGET, which is
@@ -34,6 +35,7 @@ struct instant_seen {
 	bool begun;
 	int64_t pid;   /* of who serves it; 0: nobody does */
 	uint64_t left; /* bytes that were missing when he last looked */
+	uint64_t bad;  /* of these, damaged in the repository: all that is left, or 0 */
 	struct id snapshot;
 	bool ready; /* instant_mark was called: what it shows may be used again */
 	char root[256];
@@ -54,9 +56,19 @@ int instant_open(
 int instant_mount(struct instant *in, struct err *e);
 int instant_unmount(struct instant *in, struct err *e);
 
-/* Bring what is missing, what was asked for most first; returns when all of it is here.  How much
- * is left is told to who looks. */
+/*
+ * Bring what is missing, what was asked for most first; returns when all of it is here.  How much
+ * is left is told to who looks.  ERR_DAMAGE_FOUND: all that can be had is here, and
+ * TARGET.holdfast/ damaged lists what cannot.
+ */
 int instant_copy(struct instant *in, struct err *e);
+
+/*
+ * Hold the snapshot (a note of two days, renewed each day) so that no prune takes what is still
+ * missing; an event where that cannot be.  Opening and copying do so; who does neither for long
+ * calls it now and then.
+ */
+void instant_keep(struct instant *in);
 size_t instant_left(struct instant *in, uint64_t *bytes); /* files that are not complete */
 
 /* From now on it is worth going on with; before, who was broken off begins anew. */

@@ -68,6 +68,11 @@ void instant_content_add(struct instant_content *c, const char *path)
 	c->path[c->n++] = mem_printf("%s/%s", c->root, path);
 }
 
+const char *instant_content_path(const struct instant_content *c, uint32_t n)
+{
+	return n < c->n ? c->path[n] : "?";
+}
+
 static struct mount_file *open_file(
     struct instant_content *c, struct asker *a, uint32_t n, struct err *e)
 {
@@ -116,5 +121,5 @@ int instant_content_fetch(void *arg, enum instant_who who, uint32_t n, uint64_t 
 	pthread_mutex_lock(&a->lock);
 	rc = fetch_locked(c, a, n, off, len, out, e);
 	pthread_mutex_unlock(&a->lock);
-	return rc == -1 ? err_wrap(e, "%s", n < c->n ? c->path[n] : "?") : 0;
+	return rc == -1 ? err_wrap(e, "%s", instant_content_path(c, n)) : 0;
 }

@@ -21,6 +21,8 @@ void instant_content_free(struct instant_content *c); /* NULL does nothing */
 /* The next number's path, below root; before anything is fetched. */
 void instant_content_add(struct instant_content *c, const char *path);
 
+const char *instant_content_path(const struct instant_content *c, uint32_t n); /* in the snapshot */
+
 instant_fetch instant_content_fetch; /* arg is the instant_content */
 
 #endif

@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "os/os.h"
 
-enum { HERE = 1, TOLD = 2, HARD = 4, WINDOW = INSTANT_WINDOW / INSTANT_BLOCK };
+enum { HERE = 1, TOLD = 2, HARD = 4, BAD = 8, WINDOW = INSTANT_WINDOW / INSTANT_BLOCK };
 
 struct instant_file {
 	_Atomic unsigned refs;
@@ -25,7 +25,8 @@ struct instant_file {
 	pthread_mutex_t lock; /* guards what follows, and writes to blocks that are not here */
 	uint64_t limit;
 	uint64_t nmissing; /* blocks */
-	uint8_t *block;    /* HERE, TOLD (to the state), HARD (as durable) */
+	uint64_t nbad;     /* of these, damaged in the backup */
+	uint8_t *block;    /* HERE, TOLD (to the state), HARD (as durable), BAD */
 	struct buf hold;
 };
 
@@ -93,16 +94,19 @@ static bool missing(const struct instant_file *f, uint64_t b)
 
 static void count_missing(struct instant_file *f)
 {
-	f->nmissing = 0;
-	for (uint64_t b = 0; b < f->nblocks; b++)
+	f->nmissing = f->nbad = 0;
+	for (uint64_t b = 0; b < f->nblocks; b++) {
 		f->nmissing += missing(f, b);
+		f->nbad += missing(f, b) && (f->block[b] & BAD);
+	}
 }
 
 static void set_here(struct instant_file *f, uint64_t first, uint64_t end)
 {
 	for (uint64_t b = first; b < end; b++) {
 		f->nmissing -= missing(f, b);
-		f->block[b] |= HERE;
+		f->nbad -= missing(f, b) && (f->block[b] & BAD);
+		f->block[b] = (uint8_t)((f->block[b] & ~BAD) | HERE);
 	}
 }
 
@@ -127,22 +131,60 @@ static int bring_run(
 	return 0;
 }
 
+static bool is_damage(const struct err *e)
+{
+	return e->kind == ERR_CORRUPT || e->kind == ERR_DAMAGE_FOUND || e->kind == ERR_ABSENT;
+}
+
+/* A stretch of which something is damaged: all but that.  -1, with why, if there is any. */
+static int bring_sound(struct instant_file *f, uint64_t first, uint64_t end, struct err *e)
+{
+	struct err why = *e;
+	bool bad = false;
+
+	for (uint64_t b = first; b < end; b++) {
+		if (bring_run(f, b, b + 1, INSTANT_BACK, e) == 0)
+			continue;
+		if (!is_damage(e))
+			return -1;
+		why = *e;
+		bad = true;
+		f->block[b] |= BAD;
+		f->nbad++;
+	}
+	*e = why;
+	return bad ? -1 : 0;
+}
+
+static bool wanted(const struct instant_file *f, uint64_t b, enum instant_who who)
+{
+	return missing(f, b) && (who == INSTANT_FRONT || !(f->block[b] & BAD));
+}
+
 /* All that is missing of the window around a block. */
 static int bring(struct instant_file *f, uint64_t b, enum instant_who who, struct err *e)
 {
 	uint64_t at = b / WINDOW * WINDOW,
 		 end = at + WINDOW < f->nblocks ? at + WINDOW : f->nblocks;
+	bool back = who == INSTANT_BACK;
+	struct err why;
+	int rc = 0;
 
 	while (at < end) {
 		uint64_t n = 0;
 
-		while (at + n < end && missing(f, at + n))
+		while (at + n < end && wanted(f, at + n, who))
 			n++;
-		if (n > 0 && bring_run(f, at, at + n, who, e) == -1)
-			return -1;
+		if (n > 0 && bring_run(f, at, at + n, who, &why) == -1 &&
+		    (!back || !is_damage(&why) || bring_sound(f, at, at + n, &why) == -1)) {
+			*e = why;
+			rc = -1;
+			if (!back || !is_damage(&why))
+				break;
+		}
 		at += n + 1;
 	}
-	return 0;
+	return rc;
 }
 
 /* The blocks that these bytes touch and that are of the backup: first, and one after the last. */
@@ -281,31 +323,80 @@ uint64_t instant_file_left(struct instant_file *f)
 	return left;
 }
 
+/* It is here: durable, and the state is told. */
+static int complete(struct instant_file *f, struct err *e)
+{
+	if (atomic_load(&f->whole))
+		return 0;
+	if (instant_file_sync(f, e) == -1 || instant_state_done(f->state, f->n, e) == -1)
+		return -1;
+	atomic_store(&f->whole, true);
+	return 0;
+}
+
 int instant_file_copy(
     struct instant_file *f, uint64_t most, uint64_t *left, enum instant_who who, struct err *e)
 {
 	uint64_t done = 0;
+	bool damaged = false;
+	struct err why;
 	int rc = 0;
 
 	for (uint64_t b = 0; rc == 0 && b < f->nblocks && done < most; b++) {
 		/* The lock is let go between blocks: somebody may wait for one. */
 		pthread_mutex_lock(&f->lock);
-		if (missing(f, b)) {
-			rc = bring(f, b, who, e);
+		if (wanted(f, b, who)) {
+			rc = bring(f, b, who, &why);
 			done += INSTANT_WINDOW;
 		}
 		pthread_mutex_unlock(&f->lock);
+		if (rc == -1)
+			*e = why;
+		if (rc == -1 && who == INSTANT_BACK && is_damage(&why)) {
+			damaged = true;
+			rc = 0;
+		}
 	}
-	if (rc == 0)
-		*left = instant_file_left(f);
-	if (rc == 0 && *left == 0 && !atomic_load(&f->whole)) {
-		rc = instant_file_sync(f, e);
-		if (rc == 0)
-			rc = instant_state_done(f->state, f->n, e);
-		if (rc == 0)
-			atomic_store(&f->whole, true);
-	}
-	return rc;
+	*left = instant_file_left(f);
+	if (damaged && rc == 0)
+		e->kind = ERR_DAMAGE_FOUND;
+	if (damaged || rc == -1)
+		return -1;
+	return *left == 0 ? complete(f, e) : 0;
+}
+
+uint64_t instant_file_bad(struct instant_file *f)
+{
+	uint64_t bad;
+
+	pthread_mutex_lock(&f->lock);
+	bad = f->nbad * INSTANT_BLOCK;
+	pthread_mutex_unlock(&f->lock);
+	return bad;
+}
+
+void instant_file_forgive(struct instant_file *f)
+{
+	pthread_mutex_lock(&f->lock);
+	for (uint64_t b = 0; f->nbad > 0 && b < f->nblocks; b++)
+		f->block[b] &= (uint8_t)~BAD;
+	f->nbad = 0;
+	pthread_mutex_unlock(&f->lock);
+}
+
+bool instant_file_bad_next(struct instant_file *f, uint64_t *off, uint64_t *len)
+{
+	uint64_t b = *off / INSTANT_BLOCK, n = 0;
+
+	pthread_mutex_lock(&f->lock);
+	while (b < f->nblocks && !(missing(f, b) && (f->block[b] & BAD)))
+		b++;
+	while (b + n < f->nblocks && missing(f, b + n) && (f->block[b + n] & BAD))
+		n++;
+	pthread_mutex_unlock(&f->lock);
+	*off = b * INSTANT_BLOCK;
+	*len = n * INSTANT_BLOCK;
+	return n > 0;
 }
 
 unsigned instant_file_asked(struct instant_file *f)

@@ -58,11 +58,18 @@ int instant_file_sync(struct instant_file *f, struct err *e);
 /*
  * Fetch up to `most` bytes of what is missing.  *left: bytes still missing; where there are none it
  * is synced and the state is told that it is done.
+ *
+ * ERR_DAMAGE_FOUND for INSTANT_BACK: some of it is damaged in the backup, the rest was fetched.  He
+ * is not given the damaged blocks again until they are forgiven.
  */
 int instant_file_copy(
     struct instant_file *f, uint64_t most, uint64_t *left, enum instant_who who, struct err *e);
 
 uint64_t instant_file_left(struct instant_file *f); /* bytes */
+uint64_t instant_file_bad(struct instant_file *f);  /* of these, bytes that are damaged */
+void instant_file_forgive(struct instant_file *f);
+/* The first damaged stretch from *off on; false: there is none. */
+bool instant_file_bad_next(struct instant_file *f, uint64_t *off, uint64_t *len);
 unsigned instant_file_asked(
     struct instant_file *f); /* how often something was fetched for a reader */
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/mount.h>
 #include <sys/statvfs.h>
@@ -19,6 +20,12 @@ static void *serve(void *arg)
 	struct fuse_session *se = mount_fuse.get_session(fs->fuse);
 	struct fuse_buf buf = {.mem = NULL};
 
+	/*
+	 * The kernel has taken the asker's off the modes that we see.  This thread's alone, and not
+	 * that of programs that we start.
+	 */
+	unshare(CLONE_FS);
+	umask(0);
 	while (!mount_fuse.session_exited(se)) {
 		int n = mount_fuse.session_receive_buf(se, &buf);
 
@@ -84,7 +91,6 @@ int instant_fs_mount(int dir, struct instant_set *set, struct instant_state *sta
 		fs_free(fs);
 		return -1;
 	}
-	umask(0); /* the kernel has taken the asker's off the modes that we see */
 	while (fs->nthreads < INSTANT_FS_THREADS &&
 	       pthread_create(&fs->thread[fs->nthreads], NULL, serve, fs) == 0)
 		fs->nthreads++;

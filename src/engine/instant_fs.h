@@ -9,7 +9,7 @@
  *
  * As root everybody may use the mount as the modes in it allow, else its owner alone.
  *
- * Threads: one owner; it answers requests on its own, and sets the process's umask to 0.
+ * Threads: one owner; it answers requests on its own.
  */
 #ifndef HF_ENGINE_INSTANT_FS_H
 #define HF_ENGINE_INSTANT_FS_H

@@ -41,15 +41,16 @@ static void read_ready(const char *work, struct instant_seen *out)
 
 static void read_lock(int fd, struct instant_seen *out)
 {
-	char text[64];
+	char text[80];
 	ssize_t n = os_pread_full(fd, text, sizeof text - 1, 0);
-	unsigned long long left;
+	unsigned long long left, bad;
 	long long pid;
 
 	text[n > 0 ? n : 0] = '\0';
-	if (sscanf(text, "%lld %llu", &pid, &left) == 2) {
+	if (sscanf(text, "%lld %llu %llu", &pid, &left, &bad) == 3) {
 		out->pid = pid;
 		out->left = left;
+		out->bad = bad;
 	}
 }
 

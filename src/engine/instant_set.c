@@ -107,6 +107,8 @@ struct instant_file *instant_set_next(struct instant_set *s, uint32_t *n)
 		uint64_t left = instant_file_left(v[i].file);
 		unsigned a = instant_file_asked(v[i].file), b = best ? instant_file_asked(best) : 0;
 
+		if (left > 0 && left == instant_file_bad(v[i].file))
+			continue;
 		if (best == NULL || a > b || (a == b && left < best_left)) {
 			best = v[i].file;
 			best_left = left;
@@ -132,4 +134,27 @@ size_t instant_set_count(struct instant_set *s, uint64_t *left)
 	}
 	free(v);
 	return count;
+}
+
+void instant_set_bad(struct instant_set *s, instant_set_see *see, void *arg)
+{
+	size_t count;
+	struct member *v = copy_all(s, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		if (instant_file_bad(v[i].file) > 0)
+			see(arg, v[i].n, v[i].file);
+		instant_file_unref(v[i].file);
+	}
+	free(v);
+}
+
+static void forgive(void *arg, uint32_t n, struct instant_file *f)
+{
+	instant_file_forgive(f);
+}
+
+void instant_set_forgive(struct instant_set *s)
+{
+	instant_set_bad(s, forgive, NULL);
 }

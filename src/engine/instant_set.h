@@ -26,9 +26,17 @@ struct instant_file *instant_set_find(struct instant_set *s, const struct stat *
 /* The file of that number is complete, or its name is gone. */
 void instant_set_drop(struct instant_set *s, uint32_t n);
 
-/* One to copy from next: most asked for, then smallest.  A new reference, or NULL: none is left. */
+/*
+ * One to copy from next: most asked for, then smallest, and not one of which only damaged blocks
+ * are left.  A new reference, or NULL: there is none.
+ */
 struct instant_file *instant_set_next(struct instant_set *s, uint32_t *n);
 
 size_t instant_set_count(struct instant_set *s, uint64_t *left); /* bytes */
+
+/* All of which blocks are damaged; and give up that opinion. */
+typedef void instant_set_see(void *arg, uint32_t n, struct instant_file *f);
+void instant_set_bad(struct instant_set *s, instant_set_see *see, void *arg);
+void instant_set_forgive(struct instant_set *s);
 
 #endif

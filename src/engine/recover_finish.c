@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "engine/recover_internal.h"
@@ -13,7 +14,7 @@
 #define SECOND INT64_C(1000000000)
 #define LOOK   (SECOND / 5)
 
-enum { STOP_S = 120, SETTLE_S = 60, START_S = 600, AGAIN_S = 10 };
+enum { STOP_S = 120, SETTLE_S = 60, START_S = 600, AGAIN_S = 10, LIST_MAX = 1 << 20 };
 
 static int64_t now(void)
 {
@@ -53,19 +54,23 @@ static int step(struct finishing *f, const char *name, int (*act)(struct finishi
 
 int recover_serve(struct instant *in, struct ctx *ctx, struct err *e)
 {
-	struct err why;
+	struct err why, said = {0};
 	bool here = false;
 	uint64_t left;
 
 	for (;;) {
 		struct ctx none = {.clock = os_clock()};
 
+		instant_keep(in);
 		if (!here && !ctx_cancelled(ctx)) {
 			here = instant_copy(in, &why) == 0;
 			/* The place may be away for a while: what is asked for meanwhile fails
 			 * alone. */
 			if (!here && !ctx_cancelled(ctx)) {
-				event_emit(ctx, EVENT_WARNING, span_of(NULL, 0), "%s", why.msg);
+				if (strcmp(said.msg, why.msg) != 0)
+					event_emit(
+					    ctx, EVENT_WARNING, span_of(NULL, 0), "%s", why.msg);
+				said = why;
 				os_sleep_ns(ctx, AGAIN_S * SECOND);
 				continue;
 			}
@@ -205,6 +210,31 @@ int recover_again(struct repo *r, const struct recover_finish_params *p, struct 
 
 /* ---- The end. */
 
+/* Who serves it has written down what. */
+static int damaged(struct finishing *f, uint64_t bytes, struct err *e)
+{
+	char *work = instant_work(f->p->target), *path = mem_printf("%s/damaged", work);
+	struct buf b = {0};
+	struct err why;
+
+	if (os_read_file(path, LIST_MAX, &b, &why) == -1)
+		buf_reset(&b);
+	buf_cstr(&b);
+	for (char *end = (char *)b.p; (end = strchr(end, '\n')) != NULL; end++)
+		*end = end[1] ? ';' : '\0';
+	err_set(e, ERR_DAMAGE_FOUND,
+	    "%llu KiB are damaged in the repository, everything else is here: %.600s",
+	    (unsigned long long)bytes >> 10, (const char *)b.p);
+	err_hint(e,
+	    "%s lists them; mend the repository (holdfast check, repair), or drop or truncate "
+	    "what these files belong to",
+	    path);
+	buf_fini(&b);
+	free(path);
+	free(work);
+	return -1;
+}
+
 /* By who serves it, while the server works; or by us, where nobody does. */
 static int bring(struct finishing *f, struct err *e)
 {
@@ -219,6 +249,8 @@ static int bring(struct finishing *f, struct err *e)
 			return 0;
 		if (seen.pid == 0)
 			break;
+		if (seen.bad > 0 && seen.bad == seen.left)
+			return damaged(f, seen.bad, e);
 		os_sleep_ns(f->ctx, LOOK);
 	}
 	snprintf(f->what, sizeof f->what, "nobody served it any more");

@@ -15,11 +15,6 @@ int recover_show(struct recovering *g, struct err *e)
 	uint64_t left;
 	size_t files;
 
-	if (g->nspaces > 0) {
-		err_set(e, ERR_UNSUPPORTED,
-		    "the backup has tablespaces, which cannot be shown at once");
-		return err_hint(e, "recover without --instant");
-	}
 	if (instant_open(&p, g->ctx, &g->instant, e) == -1 || instant_mount(g->instant, e) == -1)
 		return -1;
 	files = instant_left(g->instant, &left);

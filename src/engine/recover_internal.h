@@ -3,6 +3,7 @@
  *
  *   op_recover.c        the order of the steps, and their record
  *   recover_prepare.c   what has to hold before anything is touched
+ *   recover_listen.c    ports and sockets
  *   recover_watch.c     what the log must not do
  *   recover_place.c     restoring into the folders; settings
  *   recover_instant.c   the same, but shown at once instead of restored first
@@ -55,6 +56,9 @@ int recover_spaces(struct recovering *g, struct err *e); /* which tablespaces go
 
 /* Nothing in it, or not there (`there` may be NULL). */
 int recover_is_empty(const char *path, bool *empty, bool *there, struct err *e);
+
+/* recover_listen.c: by the settings that the original had, and p->server's. */
+int recover_check_listen(struct recovering *g, struct err *e);
 
 /*
  * recover_watch.c: a record that replay would do harm by is refused; arg is a struct recovering.

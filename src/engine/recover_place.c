@@ -250,10 +250,13 @@ int recover_restore(struct recovering *g, struct err *e)
 				   : restore_part(g, g->pl.path, g->data,
 					 g->nspaces > 0 || holds_back(g) ? without : NULL, e);
 	exclude_free(without);
-	if (rc == -1 || find_owner(g, e) == -1 || restore_spaces(g, e) == -1)
+	if (rc == -1 || find_owner(g, e) == -1)
 		return -1;
+	/* The folders of tablespaces are in it: no map, which would make links of them. */
 	if (g->p->instant)
-		return 0;
+		return remove_file(g, "tablespace_map", e);
+	if (restore_spaces(g, e) == -1)
+		return -1;
 	recover_say(g, "%llu MiB written, %llu MiB were right",
 	    (unsigned long long)g->out->bytes >> 20, (unsigned long long)g->out->bytes_there >> 20);
 	return 0;
@@ -289,7 +292,8 @@ static int put_settings(struct recovering *g, const char *command, struct err *e
 	    .timeline = g->pl.timeline,
 	    .action = g->p->action,
 	    .restore_command = command,
-	    .major = g->pl.major};
+	    .major = g->pl.major,
+	    .spaces_inside = g->p->instant && g->nspaces > 0};
 	struct buf b = {0};
 	int rc;
 

@@ -10,6 +10,8 @@
 #include "engine/recover_internal.h"
 #include "os/os.h"
 
+enum { INSIDE_SINCE = 15 }; /* a tablespace may be a folder in pg_tblspc */
+
 /* Beside what is restored: what PostgreSQL itself writes when it starts. */
 #define SPACE_SPARE (UINT64_C(64) << 20)
 
@@ -53,7 +55,9 @@ static int add_space(struct recovering *g, const json_t *t, struct err *e)
 	s = &g->spaces[g->nspaces++];
 	*s = (struct recover_space){.oid = (uint32_t)oid, .mapped = mapped != NULL};
 	s->name = mem_strdup(name ? name : text);
-	if (mapped == NULL && g->p->scratch)
+	if (g->p->instant) /* inside: see check_space_folders */
+		s->location = mem_printf("%s/pg_tblspc/%s", g->data, text);
+	else if (mapped == NULL && g->p->scratch)
 		s->location = mem_printf("%s-tablespaces/%s", g->data, text);
 	else
 		s->location = mem_strdup(mapped ? mapped : location);
@@ -171,8 +175,25 @@ static int check_target(struct recovering *g, struct err *e)
 	return err_hint(e, "--delta makes of a data directory what the backup has");
 }
 
+/* What is shown at once has them in the target: one file system, and no links out of it. */
+static int check_inside(struct recovering *g, struct err *e)
+{
+	if (g->nspaces > 0 && g->pl.major < INSIDE_SINCE) {
+		err_set(e, ERR_UNSUPPORTED,
+		    "the backup has tablespaces: they can be shown at once from PostgreSQL %d on",
+		    INSIDE_SINCE);
+		return err_hint(e, "recover without --instant");
+	}
+	if (g->p->ntablespaces == 0)
+		return 0;
+	err_set(e, ERR_USAGE, "--tablespace: with --instant tablespaces are inside the target");
+	return err_hint(e, "move what is in them later: ALTER TABLE ... SET TABLESPACE");
+}
+
 static int check_space_folders(struct recovering *g, struct err *e)
 {
+	if (g->p->instant)
+		return check_inside(g, e);
 	for (size_t i = 0; i < g->nspaces; i++) {
 		const struct recover_space *s = &g->spaces[i];
 		char *link = mem_printf("%s/pg_tblspc/%u", g->data, (unsigned)s->oid);
@@ -271,7 +292,7 @@ int recover_prepare(struct recovering *g, struct err *e)
 		return -1;
 	if (check_config(g, e) == -1 || check_target(g, e) == -1 ||
 	    check_space_folders(g, e) == -1 || check_space(g, e) == -1 ||
-	    recover_watch_ahead(g, e) == -1)
+	    recover_check_listen(g, e) == -1 || recover_watch_ahead(g, e) == -1)
 		return -1;
 	recover_say(g, "%s, %zu segments of the log%s", g->bin ? g->bin : "no programs of it here",
 	    g->pl.reach.n, g->p->delta ? ", delta" : "");

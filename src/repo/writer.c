@@ -15,7 +15,7 @@
 
 static const int64_t INDEX_EVERY_NS = 60 * 1000000000LL;
 static const uint64_t INDEX_EVERY_BYTES = 1ULL << 30;
-static const size_t INDEX_EVERY_BLOBS = 64 << 10; /* bounds memory too */
+static const size_t INDEX_EVERY_BLOBS = 32 << 10; /* bounds memory too */
 
 int64_t writer_boot_ns(struct writer *w)
 {

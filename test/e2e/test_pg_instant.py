@@ -96,7 +96,11 @@ def db():
         pytest.skip("no /dev/fuse, or not root")
     with servers.Pg(version=15) as one:
         one.pgbench("-q", "-i", "-s", "4")
+        space = servers.folder("hfts")
+        one.psql(f"create tablespace side location '{space}'")
+        one.psql("create table aside tablespace side as select g, md5(g::text) t from generate_series(1, 60000) g")
         yield one
+    shutil.rmtree(space, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")
@@ -124,13 +128,21 @@ def test_answers_at_once_and_ends_on_plain_files(db, world):
     said = world.recover("--instant")
     assert "come while it is used" in said
     assert world.sql("select count(*) from pgbench_branches") == "4"
+    # A tablespace is inside the target, whatever the original has where it was.
+    assert world.sql("select count(*), count(distinct t) from aside") == "60000|60000"
+    assert world.sql("select pg_tablespace_location(oid) from pg_tablespace where spcname = 'side'").startswith("pg_tblspc/")
+    world.sql("create table aside_too tablespace side as select 1")
+    assert oct(os.stat(f"{world.target}/holdfast-recover.log").st_mode & 0o777) == "0o600"
     world.sql("create table after_it as select g, md5(g::text) from generate_series(1, 50000) g")
     world.sql("update pgbench_accounts set abalance = abalance + 1 where aid = 77")
     assert "is served by process" in world.recover("--instant", check=11)
+    said = world.hf("-r", "main", "snapshots", "--json")
+    assert '"held":true' in said.replace(" ", "")  # so that no prune takes what is not here yet
     said = world.recover("--finish")
     assert "plain files" in said
     assert not os.path.exists(world.target + ".holdfast") and not os.path.ismount(world.target)
     assert world.sql("select count(*) from after_it") == "50000"
+    assert world.sql("select (select count(*) from aside), (select count(*) from aside_too)") == "60000|1"
     count, balance, aids = sums(world.sql).split("|")
     assert [count, str(int(balance) - 1), aids] == expected.split("|")
     assert world.sql("select current_setting('data_checksums')") == "on"

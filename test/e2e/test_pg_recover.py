@@ -4,6 +4,7 @@ import glob
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -283,6 +284,23 @@ def test_what_cannot_be_is_said_before_anything_is_touched(world):
     assert "not empty" in world.recover("latest", target, rc=1)["message"]
     assert "no data directory" in world.recover("latest", target, "--delta", rc=1)["message"]
     assert os.listdir(target) == ["mine"]
+    os.unlink(f"{target}/mine")
+    said = world.recover("immediate", target, "--start", "--port", str(world.pg.port), rc=11)
+    assert f"port {world.pg.port}" in said["message"] and "--port" in said["hint"] and not os.listdir(target)
+    with socket.socket(socket.AF_UNIX) as s:
+        port = pgs.free_port()
+        s.bind(f"{world.pg.folder}/.s.PGSQL.{port}")
+        s.listen()
+        assert world.pg.folder in world.recover("immediate", target, "--start", "--port", str(port), rc=11)["message"]
+    os.chmod(world.pg.folder, 0o555)
+    if os.geteuid() == 0:
+        os.chown(world.pg.folder, 0, 0)
+    try:
+        assert "may not write" in world.recover("immediate", target, "--start", "--port", str(port + 1), rc=None)["message"]
+    finally:
+        pgs.give(world.pg.folder)
+        os.chmod(world.pg.folder, 0o755)
+    assert not os.listdir(target)
     running = world.recover("latest", world.pg.data, "--delta", rc=None)
     assert "runs on" in running["message"]
 

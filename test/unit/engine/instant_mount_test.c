@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "engine/instant.h"
 #include "engine/op_backup.h"
+#include "engine/select.h"
 #include "repo/snapshot.h"
 #include "os/os.h"
 
@@ -216,8 +217,11 @@ static void is_not_unmounted_while_it_is_used(void **state)
 
 	if (!can_mount())
 		skip();
+	umask(027);
 	OK(w, instant_open(&p, &w->ctx, &in, &w->e));
 	OK(w, instant_mount(in, &w->e));
+	/* Programs that we start have ours. */
+	assert_int_equal(umask(022), 027);
 	fd = open(path, O_RDONLY);
 	assert_int_not_equal(fd, -1);
 	assert_int_equal(instant_unmount(in, &w->e), -1);
@@ -229,6 +233,52 @@ static void is_not_unmounted_while_it_is_used(void **state)
 	instant_close(in);
 	same(w);
 	free(path);
+}
+
+static void is_held(struct world *w)
+{
+	char hex[ID_HEX], *path;
+	struct snapshot *s;
+
+	OK(w, select_one(
+		  w->repo, id_hex(hex, &w->snapshot->id), NULL, false, &w->ctx, &s, &path, &w->e));
+	assert_true(s->held && s->held_until_ns > 0);
+	snapshot_free(s);
+	free(path);
+}
+
+static void damage_in_the_repository_is_listed_and_the_rest_comes(void **state)
+{
+	struct world *w = *state;
+	struct instant_params p = {w->repo, w->snapshot->id, w->src, w->mnt, 1};
+	struct instant *in;
+	struct instant_seen seen;
+	uint64_t bytes;
+
+	if (!can_mount())
+		skip();
+	OK(w, instant_open(&p, &w->ctx, &in, &w->e));
+	is_held(w); /* no prune takes what is still missing */
+	shell("f=$(find %s/store -type f -size +300k | xargs ls -S | head -1) && chmod u+w $f && "
+	      "printf garbage | dd of=$f bs=1 seek=$(($(stat -c %%s $f) / 2)) conv=notrunc "
+	      "2>/dev/null",
+	    w->dir);
+	assert_int_equal(instant_copy(in, &w->e), -1);
+	assert_int_equal(w->e.kind, ERR_DAMAGE_FOUND);
+	assert_non_null(strstr(w->e.msg, "KiB from"));
+	shell("grep -q 'KiB from' %s.holdfast/damaged", w->mnt);
+	assert_true(instant_left(in, &bytes) > 0 && bytes > 0 && bytes < LARGE);
+	OK(w, instant_look(w->mnt, &seen, &w->e));
+	assert_true(seen.bad == bytes && seen.left == bytes);
+	/* Who has no use for it any more is done with it. */
+	OK(w, instant_mount(in, &w->e));
+	shell("cd %s && cut -d: -f1 %s.holdfast/damaged | while read f; do rm ${f##*src/}; done",
+	    w->mnt, w->mnt);
+	OK(w, instant_copy(in, &w->e));
+	OK(w, instant_unmount(in, &w->e));
+	OK(w, instant_settle(in, &w->e));
+	instant_close(in);
+	shell("test ! -e %s.holdfast", w->mnt);
 }
 
 static void a_target_with_something_in_it_is_refused(void **state)
@@ -248,6 +298,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(is_used_killed_and_settled, setup, teardown),
 	    cmocka_unit_test_setup_teardown(is_not_unmounted_while_it_is_used, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		damage_in_the_repository_is_listed_and_the_rest_comes, setup, teardown),
 	    cmocka_unit_test_setup_teardown(
 		a_target_with_something_in_it_is_refused, setup, teardown),
 	};

@@ -38,6 +38,7 @@ struct world {
 	struct instant_file *file;
 	uint64_t fetched;
 	bool failing;
+	uint64_t bad_from, bad_to; /* damaged in the backup */
 	struct err e;
 };
 
@@ -54,7 +55,7 @@ static int fetch(void *arg, enum instant_who who, uint32_t n, uint64_t off, size
 
 	assert_int_equal(n, 0);
 	assert_true(off + len <= SIZE);
-	if (w->failing)
+	if (w->failing || (off < w->bad_to && off + len > w->bad_from))
 		return err_set(e, ERR_CORRUPT, "the backup is damaged");
 	buf_put(out, w->backup + off, len);
 	w->fetched += len;
@@ -309,6 +310,39 @@ static void damage_fails_the_read_and_never_shows_zeros(void **unused)
 	world_free(w);
 }
 
+static void damage_keeps_nothing_else_back(void **unused)
+{
+	struct world *w = world_new();
+	uint64_t left = 1, off = 0, len;
+	uint8_t block[INSTANT_BLOCK] = {7};
+
+	w->bad_from = 3 * INSTANT_WINDOW + 100;
+	w->bad_to = w->bad_from + INSTANT_BLOCK;
+	assert_int_equal(instant_file_copy(w->file, SIZE, &left, INSTANT_BACK, &w->e), -1);
+	assert_int_equal(w->e.kind, ERR_DAMAGE_FOUND);
+	assert_int_equal(left, 2 * INSTANT_BLOCK);
+	assert_int_equal(instant_file_bad(w->file), left);
+	assert_true(instant_file_bad_next(w->file, &off, &len));
+	assert_int_equal(off, 3 * INSTANT_WINDOW);
+	assert_int_equal(len, left);
+	off += len;
+	assert_false(instant_file_bad_next(w->file, &off, &len));
+	/* It is not asked for again by who copies; who reads it fails each time. */
+	OK(w, instant_file_copy(w->file, SIZE, &left, INSTANT_BACK, &w->e));
+	assert_int_equal(instant_file_read(w->file, block, 10, (off_t)w->bad_from, &w->e), -1);
+	assert_int_equal(instant_file_copy(w->file, SIZE, &left, INSTANT_FRONT, &w->e), -1);
+	/* Written over it is as good as any; and what was mended comes. */
+	OK(w, instant_file_write(w->file, block, sizeof block, 3 * INSTANT_WINDOW, &w->e));
+	memcpy(w->model + 3 * INSTANT_WINDOW, block, sizeof block);
+	assert_int_equal(instant_file_bad(w->file), INSTANT_BLOCK);
+	w->bad_from = w->bad_to = 0;
+	instant_file_forgive(w->file);
+	OK(w, instant_file_copy(w->file, SIZE, &left, INSTANT_BACK, &w->e));
+	assert_int_equal(left, 0);
+	read_some(w, 0, SIZE);
+	world_free(w);
+}
+
 static void a_block_that_is_overwritten_is_not_fetched(void **unused)
 {
 	struct world *w = world_new();
@@ -347,6 +381,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(is_what_a_plain_file_would_be),
 	    cmocka_unit_test(is_whole_after_copying_and_asks_no_more),
+	    cmocka_unit_test(damage_keeps_nothing_else_back),
 	    cmocka_unit_test(damage_fails_the_read_and_never_shows_zeros),
 	    cmocka_unit_test(a_block_that_is_overwritten_is_not_fetched),
 	    cmocka_unit_test(what_follows_a_torn_record_is_cut_off),
