@@ -33,6 +33,7 @@ struct api_receiver {
 	const char *received, *stored; /* positions */
 	int64_t lag_ns; /* how long its oldest byte waits; or since when nothing comes */
 	uint64_t lag_bytes, slot_bytes, spool_bytes, gaps;
+	int64_t point_ns, gap_ns;   /* as newest.h: until when all is received; the last gap */
 	bool promised, synchronous; /* that commits wait; they do */
 	bool spool_acks;
 };

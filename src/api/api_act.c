@@ -1,6 +1,7 @@
 /* api_act: what can be done (api_routes.c): all of it by the daemon. */
 #include "api/api_route.h"
 #include "catalog/catalog.h"
+#include "catalog/drill_what.h"
 
 static int missing(const char *what, struct err *e)
 {
@@ -14,9 +15,20 @@ static int set_run(void *to, const struct run *r, struct err *e)
 	return 0;
 }
 
-static bool is_level(const char *type)
+/* Is it something that can be asked of that kind of work? */
+static bool is_type(const char *kind, const char *type)
 {
-	return strcmp(type, "standard") == 0 || strcmp(type, "comprehensive") == 0;
+	static const char *const types[] = {"full", "incremental", "differential"};
+	struct drill_what w;
+
+	if (strcmp(kind, "drill") == 0)
+		return drill_what_parse(type, &w);
+	if (strcmp(kind, "verify") == 0)
+		return strcmp(type, "standard") == 0 || strcmp(type, "comprehensive") == 0;
+	for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+		if (strcmp(types[i], type) == 0)
+			return true;
+	return false;
 }
 
 int api_post_run(struct api_call *c, struct err *e)
@@ -28,8 +40,7 @@ int api_post_run(struct api_call *c, struct err *e)
 
 	if (type != NULL && (strcmp(r.kind, "copy") == 0 || strcmp(r.kind, "prune") == 0))
 		return err_set(e, ERR_USAGE, "type: a %s has none", r.kind);
-	if (type != NULL &&
-	    is_level(type) != (strcmp(r.kind, "verify") == 0 || strcmp(r.kind, "drill") == 0))
+	if (type != NULL && !is_type(r.kind, type))
 		return err_set(e, ERR_USAGE, "type: a %s has no %s", r.kind, type);
 	if (c->host->run == NULL)
 		return missing("run", e);

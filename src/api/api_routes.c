@@ -1,9 +1,9 @@
 /* api_routes: the table (api_route.h). */
 #include "api/api_route.h"
+#include "catalog/drill_what.h"
 
 #define V        "/api/v1"
 #define KINDS    "backup|verify|drill|copy|prune"
-#define TYPES    "full|incremental|differential|standard|comprehensive"
 #define STATUSES "queued|running|completed|problems|failed|interrupted|skipped|cancelled"
 
 #define SYSTEM                                                                                     \
@@ -44,7 +44,8 @@ const struct api_route api_routes[] = {
     {"POST", V "/systems/{name}/run", API_OPERATE, api_post_run, "runSystem",
 	"Run it now; one that waits to be run already is that one (200)", API_JSON, "run", &shape_run, {SYSTEM,
 	{"kind", API_IN_BODY, API_CHOICE, KINDS, 0, "of work; backup where none is named"},
-	{"type", API_IN_BODY, API_CHOICE, TYPES, 0, "of a backup, or level of a verification (the last two); as declared where none is named"}}},
+	{"type", API_IN_BODY, API_TEXT, NULL, 0, "of a backup: full, incremental, differential; level of a verification: standard, comprehensive; "
+	    "of a drill: [LEVEL] [" DRILL_WHAT_POINTS "] [from=DESTINATION] [to=MOMENT]; as declared where none is named"}}},
     {"GET", V "/runs", API_READ, api_get_runs, "listRuns",
 	"Runs, the newest first, page by page", API_LIST, "runs", &shape_run, {
 	{"system", API_IN_QUERY, API_TEXT, NULL, 0, "only of this system"},

@@ -193,9 +193,10 @@ static void judge(struct api_survey *s)
 	for (size_t i = 0; i < s->nsystems; i++) {
 		struct survey_system *x = &s->systems[i];
 
-		/* From its base on what was received comes back, too. */
-		if (x->receiver.lag_ns >= 0 && x->rpo_age_ns > x->receiver.lag_ns)
-			x->rpo_age_ns = x->receiver.lag_ns;
+		/* From its base on what was received comes back, too; no gap between. */
+		if (x->receiver.point_ns > 0 && x->rpo_age_ns > s->now_ns - x->receiver.point_ns &&
+		    x->backup.success_started_ns > x->receiver.gap_ns)
+			x->rpo_age_ns = s->now_ns - x->receiver.point_ns;
 		x->state = state_of(x);
 		x->rpo_missed = x->rpo_ns >= 0 && (x->rpo_age_ns < 0 || x->rpo_age_ns > x->rpo_ns);
 		s->missed += x->rpo_missed;

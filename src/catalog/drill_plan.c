@@ -1,11 +1,20 @@
 /* drill_plan: see drill_plan.h. */
 #include "catalog/drill_plan.h"
 
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+/* Beyond so many only the sum is looked at: the days to come are gone through in n * n each. */
+enum { DAY = 86400, FORESEEN = 512, ROUNDS = 2 };
+
 static bool is_due(const struct drill_point *p, int64_t now_s)
 {
 	int64_t last = p->tried_s > p->proven_s ? p->tried_s : 0;
 
-	if (p->busy || p->within_s == 0 || (last != 0 && now_s - last < DRILL_PLAN_AGAIN_S))
+	if (p->busy || p->within_s == 0 || (last != 0 && now_s - last < DRILL_PLAN_AGAIN_S) ||
+	    (p->lost_s != 0 && now_s - p->lost_s < DRILL_PLAN_LOST_S))
 		return false;
 	return p->proven_s == 0 || now_s - p->proven_s >= p->within_s / 4 * 3;
 }
@@ -32,6 +41,96 @@ int drill_plan_next(
 			found = (int)i;
 	return found;
 }
+
+/* ---- The days to come. */
+
+static struct drill_foresight lacks(enum drill_lack lack, size_t which)
+{
+	return (struct drill_foresight){lack, lack == DRILL_COVERED ? -1 : (int)which};
+}
+
+static int64_t most_days(const struct drill_point *v, size_t n)
+{
+	int64_t most = 0;
+
+	for (size_t i = 0; i < n; i++)
+		most = v[i].within_s > most ? v[i].within_s : most;
+	return ROUNDS * ((most + DAY - 1) / DAY + 1);
+}
+
+static void drill_all_day(struct drill_point *v, size_t n, struct drill_budget b, int64_t day_s)
+{
+	int next;
+
+	while ((next = drill_plan_next(v, n, &b, day_s)) != -1) {
+		v[next].proven_s = v[next].tried_s = day_s;
+		b.left_s -= v[next].cost_s;
+	}
+}
+
+/* v is ours to change; due: until when each has to be proven at first. */
+static struct drill_foresight go_through(struct drill_point *v, size_t n, const int64_t *due,
+    const struct drill_budget *b, int64_t now_s)
+{
+	int64_t days = most_days(v, n);
+
+	for (int64_t day = 0; day < days; day++) {
+		int64_t t = now_s + day * DAY;
+
+		for (size_t i = 0; i < n; i++) {
+			int64_t until_s = v[i].proven_s + v[i].within_s;
+
+			until_s = v[i].proven_s < now_s && until_s < due[i] ? due[i] : until_s;
+			if (v[i].within_s != 0 && !v[i].busy && until_s < t)
+				return lacks(DRILL_NO_TIME, i);
+		}
+		drill_all_day(v, n, *b, t);
+	}
+	return lacks(DRILL_COVERED, 0);
+}
+
+static struct drill_foresight sum_up(
+    const struct drill_point *v, size_t n, const struct drill_budget *b)
+{
+	double a_day = 0;
+	size_t longest = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (v[i].within_s != 0 && !v[i].busy)
+			a_day += v[i].cost_s * DAY / (double)v[i].within_s;
+		longest = v[i].cost_s > v[longest].cost_s ? i : longest;
+	}
+	return lacks(a_day > b->left_s ? DRILL_NO_TIME : DRILL_COVERED, longest);
+}
+
+struct drill_foresight drill_plan_foresee(
+    const struct drill_point *v, size_t n, const struct drill_budget *b, int64_t now_s)
+{
+	struct drill_foresight found;
+	struct drill_point *copy;
+	int64_t *due;
+
+	for (size_t i = 0; i < n; i++) {
+		if (v[i].within_s == 0 || v[i].busy)
+			continue;
+		if (b->disk != 0 && v[i].bytes > b->disk)
+			return lacks(DRILL_NO_DISK, i);
+		if (v[i].cost_s > b->left_s)
+			return lacks(DRILL_NO_DAY, i);
+	}
+	if (n == 0 || n > FORESEEN)
+		return n == 0 ? lacks(DRILL_COVERED, 0) : sum_up(v, n, b);
+	copy = mem_dup(v, n * sizeof *v);
+	due = mem_alloc(n * sizeof *due);
+	for (size_t i = 0; i < n; i++)
+		due[i] = now_s + (v[i].proven_s ? v[i].within_s / 4 : v[i].within_s);
+	found = go_through(copy, n, due, b, now_s);
+	free(copy);
+	free(due);
+	return found;
+}
+
+/* ---- What it takes. */
 
 static double of(const json_t *o, const char *name)
 {

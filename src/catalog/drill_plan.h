@@ -14,12 +14,13 @@
 #include <stdint.h>
 
 struct drill_point {
-	const char *system, *kind; /* "full", "incremental", ... */
+	const char *system, *kind; /* "full", "pitr", "from=offsite": as drill_what.h */
 	int64_t proven_s;          /* when the last drill of it began that did not fail; 0: never */
 	int64_t tried_s;           /* when the last one of any outcome did; 0: never */
 	int64_t within_s;          /* it has to be proven once in so long; 0: no promise */
 	double cost_s;             /* what it is expected to take; 0: not known */
 	uint64_t bytes;            /* that it needs; 0: not known */
+	int64_t lost_s;            /* when the last could not be tried at all; 0: never */
 	bool busy;                 /* one is waiting or runs, or nothing is begun for it */
 };
 
@@ -28,7 +29,10 @@ struct drill_budget {
 	uint64_t disk; /* of one drill; 0: no limit */
 };
 
-enum { DRILL_PLAN_AGAIN_S = 86400 }; /* one that failed is not tried again before */
+enum {
+	DRILL_PLAN_AGAIN_S = 86400, /* one that failed is not tried again before */
+	DRILL_PLAN_LOST_S = 10800 /* nor one that could not be tried, for which no store answered */
+};
 
 /*
  * The one whose time runs out first, of those that are due (three quarters of the time are over, so
@@ -36,6 +40,26 @@ enum { DRILL_PLAN_AGAIN_S = 86400 }; /* one that failed is not tried again befor
  * fits where anything is left.
  */
 int drill_plan_next(
+    const struct drill_point *v, size_t n, const struct drill_budget *b, int64_t now_s);
+
+enum drill_lack {
+	DRILL_COVERED,
+	DRILL_NO_DISK, /* one needs more than there is */
+	DRILL_NO_DAY,  /* one alone takes longer than a day gives */
+	DRILL_NO_TIME  /* all together do not come to their turn in time */
+};
+
+struct drill_foresight {
+	enum drill_lack lack;
+	int which; /* the first that is not proven in its time; -1 */
+};
+
+/*
+ * Will each be proven in its time, with b for each day?  By going through the days to come, as
+ * drill_plan_next would choose if none failed and each proved itself alone.  One whose time is over
+ * already has a quarter of it to be made up for.
+ */
+struct drill_foresight drill_plan_foresee(
     const struct drill_point *v, size_t n, const struct drill_budget *b, int64_t now_s);
 
 /*

@@ -8,9 +8,11 @@ struct waiting {
 	int64_t id;
 };
 
-/* Who says nothing more wants it backed up: any backup does that. */
-static bool fits(const char *wanted, const char *has)
+/* Who says nothing more wants it backed up: any backup does that; a drill proves what it is of. */
+static bool fits(const char *kind, const char *wanted, const char *has)
 {
+	if (strcmp(kind, "drill") == 0)
+		return wanted == has || (wanted != NULL && has != NULL && strcmp(wanted, has) == 0);
 	return wanted == NULL || strcmp(wanted, "incremental") == 0 ||
 	       (has != NULL && strcmp(wanted, has) == 0);
 }
@@ -20,7 +22,8 @@ static int note(void *arg, const struct run *r, struct err *e)
 {
 	struct waiting *w = arg;
 
-	if (r->not_before_ns <= w->wanted->queued_ns && fits(w->wanted->type, r->type))
+	if (r->not_before_ns <= w->wanted->queued_ns &&
+	    fits(w->wanted->kind, w->wanted->type, r->type))
 		w->id = r->id;
 	return 0;
 }

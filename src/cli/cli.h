@@ -218,7 +218,8 @@ struct cli_options {
 	bool keep;
 	int report_format;
 	bool records;
-	int point; /* drill: enum snapshot_strategy + 1; 0: the newest */
+	int point; /* drill: of DRILL_WHAT_POINTS, from 1; 0: the newest */
+	const char *drill_from;
 	bool accept;
 	struct cli_list monitors;
 	const char *seed;

@@ -18,6 +18,14 @@ static double real(const json_t *o, const char *key)
 	return json_number_value(json_object_get(o, key));
 }
 
+const char *drill_point_name(int point)
+{
+	static const char *const names[] = {
+	    NULL, "full", "incremental", "differential", "pitr", "latest", "oldest"};
+
+	return names[point];
+}
+
 bool drill_is(const json_t *item)
 {
 	return json_is_object(json_object_get(item, "rto")) &&

@@ -11,6 +11,10 @@
 #include "catalog/catalog.h"
 #include "cli/cli.h"
 
+/* Of --point: "full", ..., in the order of DRILL_WHAT_POINTS; NULL: 0. */
+enum { POINT_PITR = 4, POINT_LATEST, POINT_OLDEST };
+const char *drill_point_name(int point);
+
 /* As --json has it, for an item: the record without its signature; new. */
 json_t *drill_item(const json_t *record);
 bool drill_is(const json_t *item);

@@ -146,7 +146,8 @@ int job_follow(const struct ask *a, int64_t id, struct err *e)
 
 int job_by_daemon(const struct ask *a, const char *system, const char *kind, struct err *e)
 {
-	json_t *body = json_pack("{s:s, s:s*}", "kind", kind, "type", job_type(a->c, kind));
+	char *type = job_type(a->c, kind);
+	json_t *body = json_pack("{s:s, s:s*}", "kind", kind, "type", type);
 	json_t *answer, *run;
 	struct buf path = {0};
 	int64_t id;
@@ -157,6 +158,7 @@ int job_by_daemon(const struct ask *a, const char *system, const char *kind, str
 	buf_printf(&path, "/run");
 	rc = ask_request(a, "POST", buf_cstr(&path), body, &answer, e);
 	buf_fini(&path);
+	free(type);
 	json_decref(body);
 	if (rc == -1) {
 		e->kind = e->kind == ERR_ABSENT ? ERR_USAGE : e->kind;

@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "catalog/catalog_share.h"
+#include "catalog/drill_what.h"
 #include "catalog/hold.h"
 #include "cli/cli_drill.h"
 #include "cli/cli_out.h"
@@ -36,15 +37,32 @@ static int64_t now_ns(struct cli *c)
 	return c->ctx->clock->wall_ns(c->ctx->clock);
 }
 
-const char *job_type(const struct cli *c, const char *kind)
+static void say(char *out, size_t room, const char *text)
+{
+	snprintf(out, room, "%s", text ? text : "");
+}
+
+static char *drill_type(const struct cli *c)
+{
+	static const char *const levels[] = {NULL, "standard", "comprehensive"};
+	struct drill_what w;
+
+	say(w.level, sizeof w.level, levels[c->opt.level]);
+	say(w.point, sizeof w.point, drill_point_name(c->opt.point));
+	say(w.from, sizeof w.from, c->opt.drill_from);
+	say(w.to, sizeof w.to, c->opt.to);
+	return drill_what_text(&w);
+}
+
+char *job_type(const struct cli *c, const char *kind)
 {
 	static const char *const types[] = {NULL, "full", "incremental", "differential"};
 	static const char *const levels[] = {NULL, "standard", "comprehensive"};
+	const char *type = strcmp(kind, "verify") == 0 ? levels[c->opt.level] : types[c->opt.type];
 
-	if (strcmp(kind, "drill") == 0 && c->opt.point != 0)
-		return types[c->opt.point];
-	return strcmp(kind, "verify") == 0 || strcmp(kind, "drill") == 0 ? levels[c->opt.level]
-									 : types[c->opt.type];
+	if (strcmp(kind, "drill") == 0)
+		return drill_type(c);
+	return type ? mem_strdup(type) : NULL;
 }
 
 int job_verdict(const struct run *r, struct err *e)
@@ -269,6 +287,7 @@ static int run_here(struct here *h, const char *name, const char *kind, struct e
 {
 	struct cli *c = h->c;
 	char *self = job_self(), *config = os_real_path(c->world->files[0]);
+	char *type = job_type(c, kind);
 	bool prune = strcmp(kind, "prune") == 0;
 	struct job_params p = {.self = self,
 	    .config = config,
@@ -276,7 +295,7 @@ static int run_here(struct here *h, const char *name, const char *kind, struct e
 	    .system = prune ? NULL : world_system(c->world, name),
 	    .repository = prune ? world_repository(c->world, name) : NULL,
 	    .kind = kind,
-	    .type = job_type(c, kind),
+	    .type = type,
 	    .seed = c->opt.seed,
 	    .read_data = c->opt.read_data,
 	    .line = hear,
@@ -307,6 +326,7 @@ static int run_here(struct here *h, const char *name, const char *kind, struct e
 	if (job_verdict(&r->run, e) == 0 && !kept)
 		err_set(e, ERR_INCOMPLETE, "%s: done, but not recorded in the catalog", name);
 	free(r);
+	free(type);
 	free(self);
 	free(config);
 	free(held);

@@ -21,8 +21,11 @@ char *job_self(void);
  */
 int job_foreground(struct cli *c, const char *system, const char *kind, struct err *e);
 
-/* What --type or --level asked for, for a run of that kind; NULL: nothing. */
-const char *job_type(const struct cli *c, const char *kind);
+/*
+ * What --type, --level or (as drill_what.h) a drill's options asked for, for a run of that kind:
+ * new text; NULL: nothing.
+ */
+char *job_type(const struct cli *c, const char *kind);
 
 /* cmd_run.c: a run of that kind of each declared system that is named. */
 int cmd_run_kind(struct cli *c, const char *kind, struct err *e);

@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "catalog/drill_what.h"
+
 #define AT(field) offsetof(struct cli_options, field)
 #define B(cmd)    (UINT64_C(1) << CMD_##cmd)
 
@@ -137,8 +139,11 @@ const struct opt_def opt_table[] = {
         "tier's drill says, or standard)"},
     {"to", 0, OPT_STRING, OPT_MAIN, "POINT", NULL, NULL, B(DRILL), AT(to), OPT_NO_ENV, NULL,
         "a snapshot, or of a database a point as recover takes it (the newest)"},
-    {"point", 0, OPT_CHOICE, OPT_MAIN, "KIND", NULL, "full|incremental|differential", B(DRILL), AT(point), OPT_NO_ENV, NULL,
-        "the newest of that kind of snapshots"},
+    {"point", 0, OPT_CHOICE, OPT_MAIN, "KIND", NULL, DRILL_WHAT_POINTS, B(DRILL), AT(point), OPT_NO_ENV, NULL,
+        "the newest of that kind of snapshots, the newest or the oldest of all, or of a database one "
+        "within its log (pitr), another on another day"},
+    {"from", 0, OPT_STRING, OPT_MAIN, "REPOSITORY", NULL, NULL, B(DRILL), AT(drill_from), OPT_NO_ENV, NULL,
+        "without --repo: from that destination, not the first that answers"},
     {"keep", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(DRILL), AT(keep), OPT_NO_ENV, NULL,
         "leave what was restored there, to be looked at; its server is stopped"},
     {"monitor", 0, OPT_LIST, OPT_MAIN, "NAME", NULL, NULL, B(VERIFY), AT(monitors), OPT_NO_ENV, NULL,

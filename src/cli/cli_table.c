@@ -391,16 +391,19 @@ const struct cmd_def cmd_table[CMD_COUNT] = {
 	{{"holdfast evidence verify -r offsite", "against what is kept there"},
 	    {"holdfast evidence verify copy.log --public-key evidence.pub", "anywhere, offline"},
 	    {"holdfast evidence show --newer 2026-11-01", "what happened since"}}},
-    [CMD_DOCTOR] = {CMD_DOCTOR, "doctor", "", "Find what is wrong here, and say what to do",
+    [CMD_DOCTOR] = {CMD_DOCTOR, "doctor", "[machine|postgresql|repositories]",
+	"Find what is wrong here, and say what to do",
 	"Looks at all that a backup needs: the configuration and where it is kept, each declared "
 	"repository (or --repo: is it reached, do its key and rights suffice, is there room, does "
-	"its clock agree with ours), the paths of the systems, the catalog, the audit trail, "
-	"folders and their modes. Each finding comes with what to do; with any the exit status is "
+	"its clock agree with ours), the servers of PostgreSQL, the paths of the systems, the "
+	"catalog, the audit trail, folders and their modes. Each finding comes with what to do; "
+	"with any the exit status is "
 	"3.\n\nWith --bundle all of it goes into one file for whoever helps: versions, the "
 	"configuration and the environment without any secret, the findings, the last runs and "
 	"their logs.",
-	CMD_REPO, 0, 0, NULL, "3", cmd_doctor,
+	CMD_REPO, 0, 1, "machine|postgresql|repositories", "3", cmd_doctor,
 	{{"holdfast doctor", "all that is declared"},
+	    {"holdfast doctor postgresql", "servers: settings, rights, slots, room, versions"},
 	    {"holdfast -r /srv/backup doctor", "one repository"},
 	    {"holdfast doctor --bundle support.tar.gz", "to be handed on"}}},
     [CMD_LOG] = {CMD_LOG, "log", "push FILE|get NAME DEST|list|verify|follow",

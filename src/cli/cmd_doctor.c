@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 
@@ -104,14 +105,21 @@ static void print(struct doctor *d)
 	    d->bad ? text_amount(b, d->bad, "finding", "findings") : "nothing found");
 }
 
+static const struct area {
+	const char *name;
+	void (*look)(struct doctor *d);
+} areas[] = {{"machine", doctor_machine}, {"postgresql", doctor_postgresql},
+    {"repositories", doctor_places}};
+
 int cmd_doctor(struct cli *c, struct err *e)
 {
 	struct doctor d = {.c = c};
 	int rc = 0;
 
-	doctor_machine(&d);
-	doctor_postgresql(&d);
-	doctor_places(&d);
+	doctor_configuration(&d);
+	for (size_t i = 0; i < sizeof areas / sizeof *areas; i++)
+		if (c->args.n == 0 || strcmp(c->args.v[0], areas[i].name) == 0)
+			areas[i].look(&d);
 	if (ctx_check(c->ctx, e) == -1) {
 		doctor_fini(&d);
 		return -1;

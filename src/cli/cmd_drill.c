@@ -8,12 +8,14 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "catalog/drill_what.h"
 #include "catalog/evidence_drill.h"
 #include "cli/cli_audit.h"
 #include "cli/cli_drill.h"
 #include "cli/cli_job.h"
 #include "cli/declared.h"
 #include "config/world.h"
+#include "engine/drill_moment.h"
 #include "engine/op_drill.h"
 #include "engine/select.h"
 #include "os/os.h"
@@ -25,6 +27,7 @@ struct drilling {
 	struct snapshot *snapshot;
 	char *state, *directory;
 	json_t *proven;
+	char moment[RECOVER_TARGET_TEXT]; /* of --point pitr */
 };
 
 static int64_t seconds(const struct calendar_duration *d)
@@ -103,12 +106,13 @@ static int fill(struct drilling *x, struct err *e)
 
 /* ---- Which recovery point. */
 
-static bool has_database(const struct snapshot *s)
+/* The part that is one; NULL: none. */
+static const char *database_of(const struct snapshot *s)
 {
 	for (size_t i = 0; i < s->nparts; i++)
 		if (strcmp(s->parts[i].kind, "postgresql") == 0)
-			return true;
-	return false;
+			return s->parts[i].name;
+	return NULL;
 }
 
 static int none(struct drilling *x, struct err *e)
@@ -137,7 +141,7 @@ static int choose(struct drilling *x, struct err *e)
 
 		rc = select_one(x->c->repo, x->c->opt.to, &f, true, x->c->ctx, &to, &path, e);
 		free(rc == 0 ? path : NULL);
-		if (rc == -1 && has_database(x->snapshot)) { /* a point in its log */
+		if (rc == -1 && database_of(x->snapshot) != NULL) { /* a point in its log */
 			x->p.to = x->c->opt.to;
 			return 0;
 		}
@@ -150,28 +154,57 @@ static int choose(struct drilling *x, struct err *e)
 	return 0;
 }
 
-/* The newest of a kind; where there is none of it the newest is as good as any. */
-static int choose_kind(struct drilling *x, struct err *e)
+static void take(struct drilling *x, struct select_list *list, size_t at)
+{
+	struct snapshot *s = list->v[at];
+
+	list->v[at] = NULL;
+	x->p.is_newest = id_eq(&s->id, &x->snapshot->id);
+	snapshot_free(x->snapshot);
+	x->p.snapshot = x->snapshot = s;
+}
+
+/* The newest of a kind, or the oldest; where there is none of it the newest is as good as any. */
+static int choose_other(struct drilling *x, struct err *e)
 {
 	const struct select_filter f = {.system = x->p.system};
-	struct snapshot *found = NULL;
+	bool oldest = x->c->opt.point == POINT_OLDEST;
 	struct select_list list;
+	size_t n;
 
-	if (x->c->opt.point == 0)
-		return 0;
 	if (select_all(x->c->repo, &f, x->c->ctx, &list, e) == -1)
 		return -1;
-	for (size_t i = list.n; i-- > 0 && found == NULL;)
-		if ((int)list.v[i]->strategy == x->c->opt.point - 1 && select_counts(list.v[i])) {
-			found = list.v[i];
-			list.v[i] = NULL;
-		}
-	if (found != NULL) {
-		x->p.is_newest = id_eq(&found->id, &x->snapshot->id);
-		snapshot_free(x->snapshot);
-		x->p.snapshot = x->snapshot = found;
+	n = list.n;
+	for (size_t i = 0; i < n; i++) {
+		size_t at = oldest ? i : n - 1 - i;
+
+		if (!select_counts(list.v[at]) ||
+		    (!oldest && (int)list.v[at]->strategy != x->c->opt.point - 1))
+			continue;
+		take(x, &list, at);
+		x->p.is_oldest = oldest;
+		break;
 	}
 	select_list_fini(&list);
+	return 0;
+}
+
+static int choose_point(struct drilling *x, struct err *e)
+{
+	struct cli *c = x->c;
+	const char *database = database_of(x->snapshot);
+
+	if (c->opt.point == 0 || c->opt.point == POINT_LATEST)
+		return 0;
+	if (c->opt.point != POINT_PITR)
+		return choose_other(x, e);
+	if (database == NULL)
+		return err_set(e, ERR_USAGE,
+		    "drill: %s has no database, and so no points within its log", x->p.system);
+	if (drill_moment_find(c->repo, x->p.system, database, c->ctx->clock->wall_ns(c->ctx->clock),
+		c->ctx, x->moment, e) == -1)
+		return err_wrap(e, "drill");
+	x->p.to = x->moment;
 	return 0;
 }
 
@@ -275,7 +308,7 @@ static int drill_here(struct cli *c, struct err *e)
 	struct err lost;
 	int rc = -1;
 
-	if (fill(&x, e) == -1 || choose(&x, e) == -1 || choose_kind(&x, e) == -1)
+	if (fill(&x, e) == -1 || choose(&x, e) == -1 || choose_point(&x, e) == -1)
 		goto out;
 	x.p.proven = x.proven = evidence_drill_proven(x.state, x.p.system, NULL);
 	progress_start(c);
@@ -304,10 +337,16 @@ out:
 
 int cmd_drill(struct cli *c, struct err *e)
 {
-	if (c->repo == NULL && (c->opt.keep || c->opt.to) && !c->opt.foreground) {
-		err_set(e, ERR_USAGE, "drill: --to and --keep are not for the daemon");
+	if (c->opt.to != NULL && c->opt.point != 0)
+		return err_set(e, ERR_USAGE, "drill: either --to or --point");
+	if (c->opt.to != NULL && strlen(c->opt.to) >= DRILL_WHAT_MOMENT)
+		return err_set(e, ERR_USAGE, "drill: --to is too long");
+	if (c->repo == NULL && c->opt.keep) {
+		err_set(e, ERR_USAGE, "drill: --keep is not for the daemon");
 		return err_hint(e, "add -r REPO");
 	}
+	if (c->repo != NULL && c->opt.drill_from != NULL)
+		return err_set(e, ERR_USAGE, "drill: either --repo or --from");
 	if (c->repo == NULL)
 		return cmd_run_kind(c, "drill", e);
 	if (c->args.n != 1)

@@ -30,6 +30,7 @@ struct following {
 	pthread_mutex_t lock;
 	struct other *open[FOLLOW_DESTINATIONS]; /* NULL: none */
 	char *state;
+	struct follow_state before; /* of the receiver before us */
 };
 
 /* ---- What it follows. */
@@ -178,9 +179,15 @@ static void tell(void *arg, const char *event, enum event_level level, const cha
 static void show(void *arg, const struct follow_state *s)
 {
 	struct following *x = arg;
+	struct follow_state now = *s;
 	struct err e;
 
-	if (follow_state_write(x->state, s, &e) == -1 && x->c->opt.verbose)
+	if (now.gap_ns == 0) { /* it is there still, whoever found it */
+		now.gap_start = x->before.gap_start;
+		now.gap_end = x->before.gap_end;
+		now.gap_ns = x->before.gap_ns;
+	}
+	if (follow_state_write(x->state, &now, &e) == -1 && x->c->opt.verbose)
 		out_message(x->c, "%s", e.msg);
 }
 
@@ -213,6 +220,7 @@ static int follow(struct following *x, const struct world_source *src, struct er
 	    .tell = tell,
 	    .state = show,
 	    .arg = x};
+	struct err none;
 	char *spool;
 	int rc;
 
@@ -221,6 +229,8 @@ static int follow(struct following *x, const struct world_source *src, struct er
 	p.target = place.target;
 	p.target.application = r->application ? r->application : p.slot;
 	spool = mem_printf("%s/spool/%s.%s", x->state, p.system, p.source);
+	if (follow_state_read(x->state, p.system, p.source, &x->before, &none) == -1)
+		x->before = (struct follow_state){.gap_ns = 0};
 	p.spool = spool;
 	rc = op_log_follow(&p, x->c->ctx, e);
 	free(spool);

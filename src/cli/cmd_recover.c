@@ -92,24 +92,14 @@ static void report_json(
 	out_json(c, "summary", o);
 }
 
-/* A local time with its fraction: commits are close together. */
-static const char *fine(char out[CALENDAR_TEXT + 8], int64_t us)
-{
-	char text[CALENDAR_TEXT];
-	char *zone = strrchr(calendar_format_local(text, us * 1000), ' ');
-
-	snprintf(out, CALENDAR_TEXT + 8, "%.*s.%03d%s", zone ? (int)(zone - text) : 40, text,
-	    (int)(us / 1000 % 1000), zone ? zone : "");
-	return out;
-}
-
 static void say_moment(struct cli *c, const char *what, const struct recover_moment *m)
 {
-	char lsn[RECOVER_LSN_TEXT], time[CALENDAR_TEXT + 8];
+	char lsn[RECOVER_LSN_TEXT], time[RECOVER_TARGET_TEXT];
 
 	if (m->lsn == 0)
 		return;
-	out_text(c, "%s%s, LSN %s", what, m->time_us ? fine(time, m->time_us) : "no commit",
+	out_text(c, "%s%s, LSN %s", what,
+	    m->time_us ? recover_local_text(m->time_us, time) : "no commit",
 	    recover_lsn_text(m->lsn, lsn));
 	if (m->xid)
 		out_text(c, ", transaction %u", (unsigned)m->xid);

@@ -13,7 +13,7 @@
 #include "catalog/evidence_drill.h"
 #include "cli/declared.h"
 #include "config/world.h"
-#include "engine/follow_state.h"
+#include "daemon/newest.h"
 #include "engine/op_drill.h"
 #include "os/os.h"
 
@@ -81,27 +81,12 @@ static int note_drill(void *arg, json_t *record, struct span line, struct err *e
 	return 0;
 }
 
-/* From its base on what was received comes back, too: only a receiver that streams is believed. */
-static void add_received(
-    const struct world_system *s, const char *state, int64_t now, struct row *r)
-{
-	const struct world_source *src = world_source_of(s, WORLD_POSTGRESQL);
-	struct follow_state f;
-	struct err ignored;
-
-	if (src == NULL || !src->postgresql.receive.enabled || r->newest_ns == 0 ||
-	    follow_state_read(state, s->item.name, src->part, &f, &ignored) == -1 ||
-	    f.phase != FOLLOW_STREAMING)
-		return;
-	if (now - f.lag_ns > r->newest_ns)
-		r->newest_ns = now - f.lag_ns;
-}
-
 static int fill(struct cli *c, struct catalog *cat, const struct world_system *s, struct row *r,
     const char *state, struct err *e)
 {
 	const struct world_tier *t = world_tier(c->world, s->tier);
 	int64_t now = c->ctx->clock->wall_ns(c->ctx->clock), most;
+	struct newest received;
 	size_t bad;
 
 	*r = (struct row){.system = s->item.name,
@@ -113,7 +98,8 @@ static int fill(struct cli *c, struct catalog *cat, const struct world_system *s
 		return -1;
 	if (bad > 0)
 		out_message(c, "%zu records of drills cannot be read", bad);
-	add_received(s, state, now, r);
+	newest_look(s, state, now, &received);
+	r->newest_ns = newest_point(&received, r->newest_ns);
 	/* What was proven is there, whatever the catalog has forgotten. */
 	if (r->proven_ns > r->newest_ns)
 		r->newest_ns = r->proven_ns;

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "base/near.h"
+#include "daemon/newest.h"
 #include "db/pg_wal_message.h"
 #include "engine/follow_state.h"
 #include "os/os.h"
@@ -73,6 +74,7 @@ static const struct api_receiver *receiver_of(
     const struct world_system *s, const char *place, int64_t now_ns, struct received *x)
 {
 	const struct world_source *src = world_source_of(s, WORLD_POSTGRESQL);
+	struct newest n;
 	struct err e;
 
 	if (src == NULL || !src->postgresql.receive.enabled ||
@@ -95,6 +97,9 @@ static const struct api_receiver *receiver_of(
 	    .promised = x->f.synchronous,
 	    .synchronous = x->f.synchronous && x->f.sync_had,
 	    .spool_acks = x->f.spool_acks};
+	newest_look(s, place, now_ns, &n);
+	x->r.point_ns = n.point_ns;
+	x->r.gap_ns = n.gap_ns;
 	/* While nothing comes, what the server has written since may be lost, too. */
 	if (x->f.phase == FOLLOW_CONNECTING || x->f.phase == FOLLOW_DIVERGED)
 		x->r.lag_ns += now_ns - x->f.since_ns;

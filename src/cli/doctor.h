@@ -36,7 +36,9 @@ void doctor_err(
 void doctor_fini(struct doctor *d);
 json_t *doctor_finding_json(const struct finding *f);
 
-/* doctor_machine.c: versions, folders, configuration, catalog, audit trail, sources. */
+/* doctor_machine.c: what is declared, which the others go by; versions, folders, catalog, audit
+ * trail, sources. */
+void doctor_configuration(struct doctor *d);
 void doctor_machine(struct doctor *d);
 json_t *doctor_versions(void); /* of us, the libraries and the kernel */
 

@@ -106,7 +106,7 @@ static void folders(struct doctor *d)
 }
 
 /* Every mistake, not the first one only. */
-static void configuration(struct doctor *d)
+void doctor_configuration(struct doctor *d)
 {
 	struct cli *c = d->c;
 	struct mistakes m = {0};
@@ -277,7 +277,6 @@ void doctor_machine(struct doctor *d)
 	versions(d);
 	clock_sane(d);
 	folders(d);
-	configuration(d);
 	catalog(d);
 	trail(d);
 	daemon_runs(d);

@@ -252,14 +252,28 @@ static void room(struct server *v, const char *data)
 		    "the disk of %s is fuller than 95 %%", data);
 }
 
+/* Without its account of what WAL changed all of it comes each time. */
+static void streamed(struct server *v)
+{
+	char *on = setting(v, "summarize_wal");
+
+	if (v->s.version >= 170000 && strcmp(on, "off") == 0)
+		doctor_bad(v->d, what, v->name,
+		    "alter system set summarize_wal = on; select pg_reload_conf()",
+		    "summarize_wal is off: each backup over its connection sends all of it");
+	free(on);
+}
+
 static void data(struct server *v)
 {
 	const char *path = v->p->data_directory ? v->p->data_directory : v->s.data_directory;
 	struct err e;
 
 	err_clear(&e);
-	if (v->p->method == WORLD_PG_STREAM)
+	if (v->p->method == WORLD_PG_STREAM) {
+		streamed(v);
 		return;
+	}
 	if (path != NULL && pg_session_is_here(&v->s, path, &e) == 0) {
 		doctor_good(v->d, what, v->name, "its files can be read at %s", path);
 		room(v, path);
@@ -272,6 +286,8 @@ static void data(struct server *v)
 		    "run on the server's host, as its user or root; or leave out method");
 	else
 		doctor_good(v->d, what, v->name, "backed up over its connection: %s", e.msg);
+	if (v->p->method != WORLD_PG_DIRECT)
+		streamed(v);
 }
 
 static void look(struct doctor *d, const struct world_system *s, const struct world_postgresql *p)

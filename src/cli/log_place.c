@@ -200,7 +200,7 @@ const char *log_place_source(const struct log_place *p)
 }
 
 /* Who owns the data; where that is not said, user postgres. */
-bool log_place_may(const struct log_place *p, uid_t who)
+static bool may(const char *data, uid_t who)
 {
 	struct passwd pw, *found = NULL;
 	char room[8192];
@@ -208,10 +208,26 @@ bool log_place_may(const struct log_place *p, uid_t who)
 
 	if (who == 0 || who == geteuid())
 		return true;
-	if (p->data != NULL)
-		return stat(p->data, &st) == 0 && st.st_uid == who;
+	if (data != NULL)
+		return stat(data, &st) == 0 && st.st_uid == who;
 	return getpwnam_r("postgres", &pw, room, sizeof room, &found) == 0 && found != NULL &&
 	       pw.pw_uid == who;
+}
+
+bool log_place_may(const struct log_place *p, uid_t who)
+{
+	return may(p->data, who);
+}
+
+bool log_place_may_any(const struct cli *c, uid_t who)
+{
+	for (size_t i = 0; c->world != NULL && i < c->world->systems.n; i++) {
+		const struct world_source *src = pg_of(world_system_at(c->world, i));
+
+		if (src != NULL && may(src->postgresql.data_directory, who))
+			return true;
+	}
+	return who == 0 || who == geteuid();
 }
 
 /* ---- Opening. */

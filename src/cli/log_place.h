@@ -35,6 +35,8 @@ const char *log_place_system(const struct log_place *p);
 const char *log_place_source(const struct log_place *p);
 /* May this user put something into it? */
 bool log_place_may(const struct log_place *p, uid_t who);
+/* Into that of any system that is declared? */
+bool log_place_may_any(const struct cli *c, uid_t who);
 
 /* An open file of this name (wal_file.h): checked, and durable when it returns 0. */
 int log_place_push(

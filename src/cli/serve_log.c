@@ -3,24 +3,36 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "base/mem.h"
 #include "cli/cmd_log.h"
-#include "cli/log_place.h"
+#include "cli/log_pool.h"
 #include "config/world.h"
 #include "daemon/daemon.h"
 #include "daemon/log_socket.h"
+#include "engine/archived.h"
 #include "os/os.h"
+
+/* What was declared at one time, and the systems whose log came since. */
+struct age {
+	struct cli cli; /* as the daemon's, with a world of its own */
+	struct log_pool **pools;
+	size_t n;
+	unsigned used; /* by so many pushes */
+	bool past;     /* there is a newer one */
+};
 
 struct serve_log {
 	struct daemon *d;
 	struct ctx ctx;
-	struct cli cli; /* as the daemon's, with a world and a ctx of its own */
+	struct cli_options opt;
 	struct log_server *server;
-	pthread_mutex_t lock; /* guards the places */
-	struct log_place **places;
-	size_t n;
+	pthread_mutex_t lock; /* guards the age and its pools; nothing is stored under it */
+	struct age *now;      /* NULL: not read yet */
 	_Atomic bool reload;
+	char *state; /* the state folder */
+	pthread_mutex_t noting;
 };
 
 static void sink(struct ctx *ctx, const struct event *ev)
@@ -32,66 +44,93 @@ static void sink(struct ctx *ctx, const struct event *ev)
 		    (const char *)ev->path.p, ev->text);
 }
 
-static void drop_places(struct serve_log *s)
+static void age_free(struct age *a)
 {
-	while (s->n > 0)
-		log_place_free(s->places[--s->n]);
-	free(s->places);
-	s->places = NULL;
+	if (a == NULL)
+		return;
+	while (a->n > 0)
+		log_pool_free(a->pools[--a->n]);
+	free(a->pools);
+	world_free(a->cli.world);
+	free(a);
 }
 
-static int take_world(struct serve_log *s, struct err *e)
+/* With the lock. */
+static struct age *age_begin(struct serve_log *s, struct err *e)
 {
-	if (!atomic_exchange(&s->reload, false))
-		return 0;
-	drop_places(s);
-	world_free(s->cli.world);
-	s->cli.world = NULL;
-	s->cli.looked = false;
-	if (config_load(&s->cli, true, e) == 0)
-		return 0;
-	atomic_store(&s->reload, true); /* once more, until it is right again */
-	return -1;
+	struct age *a, *was = s->now;
+
+	if (was != NULL && !atomic_exchange(&s->reload, false)) {
+		was->used++;
+		return was;
+	}
+	a = mem_zalloc(sizeof *a);
+	a->cli.opt = s->opt;
+	a->cli.ctx = &s->ctx;
+	if (config_load(&a->cli, true, e) == -1) {
+		atomic_store(&s->reload, true); /* once more, until it is right again */
+		age_free(a);
+		return NULL;
+	}
+	s->now = a;
+	a->used = 1;
+	if (was != NULL)
+		was->past = true;
+	if (was != NULL && was->used == 0)
+		age_free(was);
+	return a;
 }
 
-/* The place of a system; several databases may be told apart by the log's own identifier. */
-static int place_of(
-    struct serve_log *s, const char *system, uint64_t wal, struct log_place **out, struct err *e)
+static void age_end(struct serve_log *s, struct age *a)
 {
-	struct log_place *p;
+	bool over;
 
-	for (size_t i = 0; system != NULL && i < s->n; i++)
-		if (strcmp(log_place_system(s->places[i]), system) == 0) {
-			*out = s->places[i];
-			return 0;
-		}
-	if (log_place_new(&s->cli, system, wal, &p, e) == -1)
-		return -1;
-	for (size_t i = 0; system == NULL && i < s->n; i++)
-		if (strcmp(log_place_system(s->places[i]), log_place_system(p)) == 0) {
+	pthread_mutex_lock(&s->lock);
+	over = --a->used == 0 && a->past;
+	pthread_mutex_unlock(&s->lock);
+	if (over)
+		age_free(a);
+}
+
+/* That of a system; several databases may be told apart by the log's own identifier. */
+static int pool_of(
+    struct age *a, const char *system, uint64_t wal, struct log_pool **out, struct err *e)
+{
+	struct log_place *p = NULL;
+
+	if (system == NULL) {
+		if (log_place_new(&a->cli, NULL, wal, &p, e) == -1)
+			return -1;
+		system = log_place_system(p);
+	}
+	for (size_t i = 0; i < a->n; i++)
+		if (strcmp(log_pool_system(a->pools[i]), system) == 0) {
+			*out = a->pools[i];
 			log_place_free(p);
-			*out = s->places[i];
 			return 0;
 		}
-	s->places = mem_realloc(s->places, (s->n + 1) * sizeof *s->places);
-	s->places[s->n++] = p;
-	*out = p;
+	if (p == NULL && log_place_new(&a->cli, system, wal, &p, e) == -1)
+		return -1;
+	a->pools = mem_realloc(a->pools, (a->n + 1) * sizeof(void *));
+	a->pools[a->n++] = *out = log_pool_new(&a->cli, p);
 	return 0;
 }
 
-static int push_locked(struct serve_log *s, uid_t who, const char *system, const char *name, int fd,
-    enum log_put_outcome *out, struct err *e)
+/* For who asks how much would be lost; what is stored is stored without it. */
+static void note(struct serve_log *s, const struct log_pool *pool, const char *name, int fd)
 {
-	struct log_place *p;
+	struct wal_file f;
+	struct stat st;
+	struct err ignored;
 
-	if (take_world(s, e) == -1 || place_of(s, system, log_file_system(fd), &p, e) == -1)
-		return -1;
-	if (!log_place_may(p, who)) {
-		err_set(e, ERR_DENIED, "user %u may not write the log of %s", (unsigned)who,
-		    log_place_system(p));
-		return err_hint(e, "the owner of its data directory may, and root");
-	}
-	return log_place_push(p, name, fd, out, e);
+	if (wal_file_parse(name, &f, &ignored) == -1 || fstat(fd, &st) == -1 ||
+	    st.st_size < WAL_FILE_MIN || st.st_size > WAL_FILE_MAX)
+		return;
+	pthread_mutex_lock(&s->noting);
+	archived_note(s->state, log_pool_system(pool), log_pool_source(pool), &f,
+	    (uint32_t)st.st_size, st.st_mtim.tv_sec * INT64_C(1000000000) + st.st_mtim.tv_nsec,
+	    &ignored);
+	pthread_mutex_unlock(&s->noting);
 }
 
 static int push(void *arg, uid_t who, const char *system, const char *name, int fd,
@@ -100,21 +139,49 @@ static int push(void *arg, uid_t who, const char *system, const char *name, int 
 	static const char *const texts[] = {[LOG_SAME] = "same", [LOG_STORED] = "stored"};
 	enum log_put_outcome out = LOG_SAME;
 	struct serve_log *s = arg;
-	int rc;
+	struct log_pool *pool = NULL;
+	struct age *a;
+	int rc = -1;
 
 	pthread_mutex_lock(&s->lock);
-	rc = push_locked(s, who, system, name, fd, &out, e);
+	a = age_begin(s, e);
+	if (a != NULL)
+		rc = pool_of(a, system, log_file_system(fd), &pool, e);
 	pthread_mutex_unlock(&s->lock);
+	if (rc == 0)
+		rc = log_pool_push(pool, who, name, fd, &out, e);
+	if (rc == 0)
+		note(s, pool, name, fd);
+	if (a != NULL)
+		age_end(s, a);
 	if (rc == -1)
 		daemon_log(s->d, EVENT_ERROR, "log: %.80s: %s", name, e->msg);
 	snprintf(outcome, LOG_OUTCOME_MAX, "%s", texts[out]);
 	return rc;
 }
 
+/* Where what is declared cannot be read just now, who asks is told so, and not this. */
+static bool may(void *arg, uid_t who)
+{
+	struct serve_log *s = arg;
+	struct err ignored;
+	struct age *a;
+	bool ok = true;
+
+	pthread_mutex_lock(&s->lock);
+	a = age_begin(s, &ignored);
+	pthread_mutex_unlock(&s->lock);
+	if (a != NULL) {
+		ok = log_place_may_any(&a->cli, who);
+		age_end(s, a);
+	}
+	return ok;
+}
+
 int serve_log_start(struct cli *c, struct daemon *d, struct serve_log **out, struct err *e)
 {
 	struct serve_log *s = mem_zalloc(sizeof *s);
-	struct log_socket_host host = {.arg = s, .push = push};
+	struct log_socket_host host = {.arg = s, .may = may, .push = push};
 	char *path = cmd_log_socket(0);
 	int rc;
 
@@ -123,10 +190,10 @@ int serve_log_start(struct cli *c, struct daemon *d, struct serve_log **out, str
 	s->ctx.above = c->ctx;
 	s->ctx.sink = sink;
 	s->ctx.sink_arg = s;
-	s->cli.opt = c->opt;
-	s->cli.opt.repo = NULL;
-	s->cli.ctx = &s->ctx;
-	s->reload = true;
+	s->opt = c->opt;
+	s->opt.repo = NULL;
+	s->state = os_state_dir();
+	pthread_mutex_init(&s->noting, NULL);
 	pthread_mutex_init(&s->lock, NULL);
 	rc = log_server_start(path, &host, &s->server, e);
 	free(path);
@@ -144,9 +211,10 @@ void serve_log_stop(struct serve_log *s)
 	/* A store that is away is not waited for: PostgreSQL offers the file again. */
 	atomic_store(&s->ctx.cancel, true);
 	log_server_stop(s->server);
-	drop_places(s);
-	world_free(s->cli.world);
+	age_free(s->now);
+	pthread_mutex_destroy(&s->noting);
 	pthread_mutex_destroy(&s->lock);
+	free(s->state);
 	free(s);
 }
 

@@ -17,23 +17,29 @@ static const struct field *find(const struct field_table *t, const char *name)
 	return NULL;
 }
 
+static void hint_keys(const struct field_table *t, struct err *e)
+{
+	struct buf all = {0};
+
+	for (const struct field *f = t->rows; f->name != NULL; f++)
+		if (f->type != FIELD_LATER)
+			buf_printf(&all, "%s%s", all.n ? ", " : "", f->name);
+	err_hint(e, "there can be: %s", buf_cstr(&all));
+	buf_fini(&all);
+}
+
 static int unknown(const struct node *n, const struct field_table *t, struct err *e)
 {
 	const char *best = NULL;
 	size_t least = 64;
-	struct buf all = {0};
 
-	for (const struct field *f = t->rows; f->name != NULL; f++) {
+	for (const struct field *f = t->rows; f->name != NULL; f++)
 		near_consider(n->name, f->name, &best, &least);
-		if (f->type != FIELD_LATER)
-			buf_printf(&all, "%s%s", all.n ? ", " : "", f->name);
-	}
 	node_fail(n->name_at, e, "there is no key '%.64s' here", n->name);
 	if (best != NULL)
 		err_hint(e, "did you mean '%s'?", best);
 	else
-		err_hint(e, "there can be: %s", buf_cstr(&all));
-	buf_fini(&all);
+		hint_keys(t, e);
 	return -1;
 }
 
@@ -303,6 +309,7 @@ void field_bind(const struct node *n, const struct field_table *t, void *out, st
 
 	if (n->kind != NODE_MAP) {
 		node_fail(n->at, &e, "%s has to be a mapping of keys", n->name ? n->name : "this");
+		hint_keys(t, &e);
 		mistakes_add(m, &e);
 		return;
 	}

@@ -1,4 +1,5 @@
 /* daemon_child: a run as a process of its own, and its log. */
+#include "catalog/drill_what.h"
 #include "daemon/daemon_internal.h"
 
 #include <fcntl.h>
@@ -183,20 +184,34 @@ static bool is_proof(const char *kind)
 	return strcmp(kind, "verify") == 0 || strcmp(kind, "drill") == 0;
 }
 
-/* Of a drill it may be a kind of recovery point. */
-static const char *type_option(const struct run *r)
+/* What was asked for, as options; texts are the run's, or w's. */
+static size_t type_options(const struct run *r, struct drill_what *w, const char **out)
 {
-	bool level = strcmp(r->type, "standard") == 0 || strcmp(r->type, "comprehensive") == 0;
+	const char *const of_drill[][2] = {
+	    {"--level", w->level}, {"--point", w->point}, {"--from", w->from}, {"--to", w->to}};
+	size_t n = 0;
 
-	if (!is_proof(r->kind))
-		return "--type";
-	return level ? "--level" : "--point";
+	if (r->type == NULL)
+		return 0;
+	if (strcmp(r->kind, "drill") != 0) {
+		out[n++] = is_proof(r->kind) ? "--level" : "--type";
+		out[n++] = r->type;
+		return n;
+	}
+	drill_what_parse(r->type, w);
+	for (size_t i = 0; i < sizeof of_drill / sizeof *of_drill; i++)
+		if (of_drill[i][1][0] != '\0') {
+			out[n++] = of_drill[i][0];
+			out[n++] = of_drill[i][1];
+		}
+	return n;
 }
 
 static int spawn(struct child *c)
 {
 	const struct world_jobs *jobs = &c->d->world->jobs;
-	const char *argv[20] = {c->d->p->self, "--json"};
+	struct drill_what what;
+	const char *argv[28] = {c->d->p->self, "--json"};
 	char *more[ENV_MORE], **env = make_env(c, more);
 	uv_stdio_container_t io[3] = {{.flags = UV_IGNORE},
 	    {.flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE, .data.stream = (uv_stream_t *)&c->out},
@@ -222,10 +237,7 @@ static int spawn(struct child *c)
 		argv[n++] = "--kind";
 		argv[n++] = c->run.kind;
 	}
-	if (c->run.type != NULL) {
-		argv[n++] = type_option(&c->run);
-		argv[n++] = c->run.type;
-	}
+	n += type_options(&c->run, &what, argv + n);
 	if (jobs->nice != NULL) {
 		argv[n++] = "--nice";
 		argv[n++] = jobs->nice;

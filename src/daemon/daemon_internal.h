@@ -97,7 +97,8 @@ struct daemon {
 	int64_t patient_mono_s; /* until then nothing is taken from others */
 	int64_t leased_mono_s;  /* when our leases were renewed last */
 	bool unrenewed;         /* the last try failed */
-	int64_t drills_s;       /* when it was looked whether one is to be rehearsed */
+	int64_t drills_s;       /* when it was looked whether one is to be rehearsed; 0: not yet */
+	int drills_lack;        /* of what was told: enum drill_lack */
 	bool leads;             /* what one daemon does for all of a catalog is ours */
 	int64_t watchdog_ms, fed_ms;
 	_Atomic bool reload;         /* somebody asked for it */

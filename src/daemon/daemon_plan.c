@@ -278,6 +278,7 @@ int daemon_load(struct daemon *d, struct err *e)
 	d->world = w;
 	d->systems = v;
 	d->nsystems = n;
+	d->drills_s = 0; /* what is promised may be another */
 	d->upkept = upkept;
 	d->nupkept = w->repositories.n;
 	d->mistake[0] = '\0';

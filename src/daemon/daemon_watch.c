@@ -1,7 +1,8 @@
 /*
- * daemon_watch: is each system's newest backup as young as it promises?
+ * daemon_watch: is each system's newest point as young as it promises?
  *
- * The age is that of what was read: from the beginning of the last run that succeeded.  Beyond the
+ * The age is that of what was read: from the beginning of the last run that succeeded, or of what
+ * receivers have stored since (newest.h).  Beyond the
  * target it is a warning, beyond what is acceptable critical; each is told once, and that it is
  * kept again; of several daemons that share a catalog by one.  One that has never been backed up
  * has from the daemon's beginning.
@@ -12,6 +13,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "daemon/newest.h"
 
 enum { EVERY_S = 60, DAY = 86400 };
 
@@ -53,6 +55,18 @@ static int note(void *arg, const struct run_latest *l, struct err *e)
 	return 0;
 }
 
+/* Of one that was never backed up: since we look. */
+static int64_t point_s(const struct sorted *s, size_t i, int64_t now_s)
+{
+	struct daemon *d = s->d;
+	struct newest n;
+
+	if (s->from_s[i] == 0)
+		return d->began_s;
+	newest_look(d->systems[i].system, d->p->state_dir, now_s * CALENDAR_SECOND, &n);
+	return newest_point(&n, s->from_s[i] * CALENDAR_SECOND) / CALENDAR_SECOND;
+}
+
 static void judge(struct daemon *d, struct planned *p, int64_t from_s, int64_t now_s)
 {
 	const struct world_tier *t = world_tier(d->world, p->system->tier);
@@ -67,7 +81,7 @@ static void judge(struct daemon *d, struct planned *p, int64_t from_s, int64_t n
 	p->rpo = level;
 	if (level == EVENT_INFO)
 		daemon_tell(d, "rpo.kept", EVENT_INFO, p->system->item.name, 0,
-		    "its newest backup is young enough again");
+		    "its newest point is young enough again");
 	else
 		daemon_tell(d, "rpo.missed", level, p->system->item.name, 0,
 		    "what is backed up is %lld minutes old; promised are %lld", (long long)age / 60,
@@ -90,8 +104,7 @@ void daemon_watch_rpo(struct daemon *d, int64_t now_s)
 	if (run_latest(d->catalog, NULL, note, &s, &e) == 0) {
 		for (size_t i = 0; i < d->nsystems; i++)
 			if (!d->systems[i].system->paused)
-				judge(d, &d->systems[i], s.from_s[i] ? s.from_s[i] : d->began_s,
-				    now_s);
+				judge(d, &d->systems[i], point_s(&s, i, now_s), now_s);
 	} else {
 		daemon_log(d, EVENT_ERROR, "%s", e.msg);
 	}

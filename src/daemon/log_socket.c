@@ -16,7 +16,14 @@
 #include "base/mem.h"
 #include "os/os.h"
 
-enum { PACKET_MAX = 8192, BACKLOG = 64, CONNECTIONS_MAX = 32, NAME_MAX_BYTES = 255 };
+enum {
+	PACKET_MAX = 8192,
+	BACKLOG = 64,
+	CONNECTIONS_MAX = 32,
+	OF_ONE_MAX = 16, /* of one user */
+	PATIENCE_S = 5,  /* for a packet, which who connects has at hand */
+	NAME_MAX_BYTES = 255,
+};
 
 struct log_server {
 	struct log_socket_host host;
@@ -25,12 +32,14 @@ struct log_server {
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t change;
-	unsigned busy; /* under lock */
+	unsigned busy; /* under lock, as the next */
+	uid_t busy_of[CONNECTIONS_MAX];
 };
 
 struct connection {
 	struct log_server *server;
 	int fd;
+	uid_t who;
 };
 
 static int address(const char *path, struct sockaddr_un *out, struct err *e)
@@ -141,13 +150,11 @@ static json_t *receive_json(int fd, int *passed, struct err *e)
 
 /* ---- Who serves. */
 
-static int serve(struct log_server *s, int fd, const json_t *o, int passed,
+static int serve(struct log_server *s, uid_t who, const json_t *o, int passed,
     char outcome[LOG_OUTCOME_MAX], struct err *e)
 {
 	const json_t *name = json_object_get(o, "file"), *system = json_object_get(o, "system");
 	const char *text = json_string_value(name);
-	struct ucred who;
-	socklen_t n = sizeof who;
 	struct stat st;
 
 	if (json_integer_value(json_object_get(o, "v")) != 1 || text == NULL ||
@@ -155,15 +162,34 @@ static int serve(struct log_server *s, int fd, const json_t *o, int passed,
 	    json_string_length(system) > NAME_MAX_BYTES ||
 	    (system != NULL && !json_is_string(system) && !json_is_null(system)))
 		return err_set(e, ERR_USAGE, "log.sock: not a request that is known here");
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &n) == -1)
-		return err_sys(e, "log.sock: who asks");
 	if (passed == -1 || os_fstat(passed, &st) == -1 || !S_ISREG(st.st_mode))
 		return err_set(e, ERR_USAGE, "log.sock: no file came with the request");
 	/* A kernel that lets nobody pass what he cannot read is not asked twice. */
 	if ((fcntl(passed, F_GETFL) & O_ACCMODE) == O_WRONLY)
 		return err_set(e, ERR_USAGE, "log.sock: the file cannot be read");
-	return s->host.push(
-	    s->host.arg, who.uid, json_string_value(system), text, passed, outcome, e);
+	return s->host.push(s->host.arg, who, json_string_value(system), text, passed, outcome, e);
+}
+
+static void send_error(int fd, const struct err *e)
+{
+	struct err ignored;
+
+	send_json(fd,
+	    json_pack("{s:{s:s,s:s,s:s}}", "error", "kind", err_info(e->kind)->name, "message",
+		e->msg, "hint", e->hint),
+	    -1, &ignored);
+}
+
+static void leave(struct log_server *s, uid_t who)
+{
+	unsigned i = 0;
+
+	pthread_mutex_lock(&s->lock);
+	while (s->busy_of[i] != who)
+		i++;
+	s->busy_of[i] = s->busy_of[--s->busy];
+	pthread_cond_broadcast(&s->change);
+	pthread_mutex_unlock(&s->lock);
 }
 
 static void *connection_main(void *arg)
@@ -177,40 +203,85 @@ static void *connection_main(void *arg)
 
 	err_clear(&e);
 	o = receive_json(c->fd, &passed, &e);
-	if (o != NULL && serve(s, c->fd, o, passed, outcome, &e) == 0)
+	if (o != NULL && serve(s, c->who, o, passed, outcome, &e) == 0)
 		send_json(c->fd, json_pack("{s:s}", "outcome", outcome), -1, &e2);
 	else
-		send_json(c->fd,
-		    json_pack("{s:{s:s,s:s,s:s}}", "error", "kind", err_info(e.kind)->name,
-			"message", e.msg, "hint", e.hint),
-		    -1, &e2);
+		send_error(c->fd, &e);
 	json_decref(o);
 	os_close(passed);
 	close(c->fd);
+	leave(s, c->who);
 	free(c);
-	pthread_mutex_lock(&s->lock);
-	s->busy--;
-	pthread_cond_broadcast(&s->change);
-	pthread_mutex_unlock(&s->lock);
 	return NULL;
+}
+
+/* A place for one more of this user; false where he has enough of them. */
+static bool enter(struct log_server *s, uid_t who)
+{
+	unsigned his = 0;
+
+	pthread_mutex_lock(&s->lock);
+	for (unsigned i = 0; i < s->busy; i++)
+		his += s->busy_of[i] == who;
+	while (his < OF_ONE_MAX && s->busy >= CONNECTIONS_MAX)
+		pthread_cond_wait(&s->change, &s->lock);
+	if (his < OF_ONE_MAX)
+		s->busy_of[s->busy++] = who;
+	pthread_mutex_unlock(&s->lock);
+	return his < OF_ONE_MAX;
+}
+
+static int admit(struct log_server *s, int fd, uid_t *out, struct err *e)
+{
+	struct ucred who;
+	socklen_t n = sizeof who;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &n) == -1)
+		return err_sys(e, "log.sock: who asks");
+	if (!s->host.may(s->host.arg, who.uid)) {
+		err_set(e, ERR_DENIED, "user %u may not write the log of any system",
+		    (unsigned)who.uid);
+		return err_hint(e, "the owner of its data directory may, and root");
+	}
+	if (!enter(s, who.uid)) {
+		err_set(e, ERR_BUSY, "user %u has %d files under way already", (unsigned)who.uid,
+		    OF_ONE_MAX);
+		return err_hint(e, "it is offered again");
+	}
+	*out = who.uid;
+	return 0;
+}
+
+/* What came is taken, unread: who asks would otherwise see a broken connection, not the answer. */
+static void refuse(int fd, const struct err *e)
+{
+	char room[64];
+
+	send_error(fd, e);
+	shutdown(fd, SHUT_RDWR);
+	for (int i = 0; i < BACKLOG && recv(fd, room, sizeof room, MSG_DONTWAIT) > 0; i++)
+		;
+	close(fd);
 }
 
 static void begin(struct log_server *s, int fd)
 {
-	struct connection *c = mem_zalloc(sizeof *c);
-	struct timeval patience = {.tv_sec = 30};
+	struct timeval patience = {.tv_sec = PATIENCE_S};
+	struct connection *c;
 	pthread_attr_t attr;
 	pthread_t thread;
+	struct err e;
+	uid_t who = 0;
 
-	*c = (struct connection){s, fd};
 	/* Who connects and says nothing holds a place for no longer than that. */
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-	pthread_mutex_lock(&s->lock);
-	while (s->busy >= CONNECTIONS_MAX)
-		pthread_cond_wait(&s->change, &s->lock);
-	s->busy++;
-	pthread_mutex_unlock(&s->lock);
+	if (admit(s, fd, &who, &e) == -1) {
+		refuse(fd, &e);
+		return;
+	}
+	c = mem_alloc(sizeof *c);
+	*c = (struct connection){s, fd, who};
 	pthread_attr_init(&attr);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	if (pthread_create(&thread, &attr, connection_main, c) != 0)
@@ -350,7 +421,9 @@ int log_socket_push(const char *path, const char *system, const char *name, int 
 		err_set(e, ERR_USAGE, "the file's name is no text");
 		goto out;
 	}
-	if (send_json(s, o, fd, e) == -1 || (o = receive_json(s, &passed, e)) == NULL)
+	/* Who is refused unheard has an answer all the same. */
+	(void)send_json(s, o, fd, e);
+	if ((o = receive_json(s, &passed, e)) == NULL)
 		goto out;
 	rc = take_answer(o, outcome, e);
 	json_decref(o);

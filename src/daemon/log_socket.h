@@ -4,7 +4,8 @@
  *
  * One packet each way on a local socket (SOCK_SEQPACKET): {"v":1,"file":NAME,"system":NAME or
  * null} with the descriptor; then {"outcome":...} or {"error":{"kind","message","hint"}}.
- * Anybody may connect; who it is the kernel says, and the host decides.
+ * Who connects the kernel says: the host decides whether he may at all, before anything is read,
+ * and nobody holds more than a part of the places.
  *
  * Threads: the server has one that accepts, and one for each connection; the host's functions are
  * called from these.
@@ -21,6 +22,7 @@ enum { LOG_OUTCOME_MAX = 32 };
 
 struct log_socket_host {
 	void *arg;
+	bool (*may)(void *arg, uid_t who); /* anything at all */
 	/* `fd` is a regular file of somebody's; `system` may be NULL.  outcome: a word for who
 	 * asked.
 	 */

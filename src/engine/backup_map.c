@@ -13,7 +13,7 @@
 #include "source/wal_dir.h"
 #include "source/wal_reader.h"
 
-enum { WAL_PAGE = 8192, MARKED = 64 << 10 };
+enum { WAL_PAGE = 8192 };
 #define FROM_LOG (UINT64_C(4) << 20)
 
 struct making {
@@ -107,7 +107,7 @@ int backup_map_mark(
     const struct backup_map_params *p, uint64_t start, uint64_t end, uint32_t *out, struct err *e)
 {
 	struct marking m = {0};
-	uint64_t at = end - start > MARKED ? end - MARKED : start;
+	uint64_t at = end - start > BACKUP_MAP_MARKED ? end - BACKUP_MAP_MARKED : start;
 
 	while (at < end) {
 		uint64_t stop = (at / p->segment + 1) * p->segment;

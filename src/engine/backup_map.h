@@ -32,6 +32,7 @@ struct wal_map *backup_map_make(struct repo *r, const struct snapshot_part *old,
  * A mark of the log before a position, kept with the facts: a server that was put back to an
  * earlier state, and has gone on from there in another way, has another one at that place.
  */
+enum { BACKUP_MAP_MARKED = 64 << 10 }; /* the bytes before the end that it is of, at most */
 int backup_map_mark(
     const struct backup_map_params *p, uint64_t start, uint64_t end, uint32_t *out, struct err *e);
 

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/statvfs.h>
 
 #include "base/mem.h"
 #include "engine/backup_pg_logs.h"
@@ -52,6 +51,23 @@ static char *text_of(const struct backup_pg_run *run, const char *name, struct e
 	return out;
 }
 
+/* What is stored is no increment: of what it came as its label says nothing. */
+static void drop_increment(char *label)
+{
+	static const char what[] = "INCREMENTAL FROM ";
+	char *to = label;
+
+	for (const char *line = label, *next; *line != '\0'; line = next) {
+		next = line + strcspn(line, "\n");
+		next += *next == '\n';
+		if (strncmp(line, what, sizeof what - 1) == 0)
+			continue;
+		memmove(to, line, (size_t)(next - line));
+		to += next - line;
+	}
+	*to = '\0';
+}
+
 /* They came with the files. */
 static int streamed_label(struct backup_pg_run *run, char **label, char **map, struct err *e)
 {
@@ -60,6 +76,8 @@ static int streamed_label(struct backup_pg_run *run, char **label, char **map, s
 	*label = text_of(run, "backup_label", e);
 	if (*label == NULL || pg_label_parse(span_str(*label), &run->s.label, e) == -1)
 		return -1;
+	drop_increment(*label);
+	run->s.timeline = run->s.label.timeline;
 	run->s.start = run->streamed.start;
 	run->s.stop = run->streamed.stop;
 	*map = text_of(run, "tablespace_map", &none);
@@ -80,6 +98,13 @@ static int stop(void *arg, char **label, char **map, struct err *e)
 	if (rc == 0 && *map != NULL)
 		run->map = mem_strdup(*map);
 	return rc;
+}
+
+static int older(void *arg, const char *file, uint64_t from, size_t n, void *out, struct err *e)
+{
+	struct backup_pg_run *run = arg;
+
+	return backup_older_read(run->older, file, from, n, out, e);
 }
 
 /* What was streamed is all from before its end. */
@@ -115,55 +140,24 @@ static int open_source(struct backup *b, struct backup_pg_run *run, struct err *
 	    .relation = run->s.relation,
 	    .stop = stop,
 	    .written = written,
+	    .older = run->older ? older : NULL,
+	    .spooled = run->scratch ? &run->streamed.files : NULL,
+	    .spool = run->streamed.spool,
 	    .arg = run};
 
 	return source_pg_open(&p, b->ctx, &b->source, e);
 }
 
-/* What was streamed takes as much room as the server's files, for as long as the run. */
-static int room_for(const struct backup_pg_run *run, const char *dir, struct err *e)
-{
-	char *text;
-	struct statvfs v;
-	uint64_t need;
-	struct err ignored;
-
-	if (pg_text(run->s.g,
-		"select sum(pg_database_size(oid)) from pg_database "
-		"where has_database_privilege(oid, 'connect')",
-		NULL, 0, &text, &ignored) == -1 ||
-	    text == NULL)
-		return 0;
-	need = strtoull(text, NULL, 10);
-	free(text);
-	if (statvfs(dir, &v) == -1 || (uint64_t)v.f_bavail * v.f_frsize > need + need / 10)
-		return 0;
-	err_set(e, ERR_NO_SPACE, "%s has no room for the %llu MiB that come over the connection",
-	    dir, (unsigned long long)(need >> 20));
-	return err_hint(e, "HOLDFAST_CACHE_DIR names another folder; or run on the server's host");
-}
-
-static int fetch_stream(struct backup_pg_run *run, struct err *e)
-{
-	char *cache = os_cache_dir(), *dir = mem_printf("%s/streams", cache);
-
-	run->scratch = os_scratch_new(dir, "postgresql", e);
-	free(dir);
-	free(cache);
-	if (run->scratch == NULL || room_for(run, run->scratch, e) == -1)
-		return -1;
-	/* Beside it, as of files that are read where they are: before its end, if it can be. */
-	begin_gathering(run);
-	return pg_stream_fetch(run->pg->target, run->scratch, run->b->ctx, &run->streamed, e);
-}
-
 /* Its files where they are, or a copy of them that came over the connection. */
-static int fetch(struct backup_pg_run *run, struct err *e)
+static int fetch(struct backup_pg_run *run, const struct snapshot *s, struct err *e)
 {
 	const struct backup_pg *pg = run->pg;
 
-	if (pg->stream)
-		return fetch_stream(run, e);
+	if (pg->stream) {
+		/* Beside it, as of files that are read where they are: before its end. */
+		begin_gathering(run);
+		return backup_pg_stream(run, s, e);
+	}
 	if (find_data(run, e) == 0) {
 		/* While the server writes what it has in memory to its disk. */
 		begin_gathering(run);
@@ -173,17 +167,20 @@ static int fetch(struct backup_pg_run *run, struct err *e)
 		return -1;
 	event_emit(run->b->ctx, EVENT_NOTICE, span_str(pg->part),
 	    "its files are not read here, but over the connection: %s", e->msg);
-	return fetch_stream(run, e);
+	begin_gathering(run);
+	return backup_pg_stream(run, s, e);
 }
 
-int backup_pg_begin(struct backup *b, struct backup_part *part, struct err *e)
+int backup_pg_begin(
+    struct backup *b, struct backup_part *part, const struct snapshot *s, struct err *e)
 {
 	struct backup_pg_run *run = part->run = mem_zalloc(sizeof *run);
 
 	run->b = b;
 	run->pg = part->pg;
 	run->incremental = "none";
-	if (pg_session_open(part->pg->target, b->ctx, &run->s, e) == -1 || fetch(run, e) == -1 ||
+	run->streamed.spool = -1;
+	if (pg_session_open(part->pg->target, b->ctx, &run->s, e) == -1 || fetch(run, s, e) == -1 ||
 	    open_source(b, run, e) == -1)
 		return err_wrap(e, "PostgreSQL");
 	begin_gathering(run);
@@ -192,7 +189,7 @@ int backup_pg_begin(struct backup *b, struct backup_part *part, struct err *e)
 
 char *backup_pg_map_params(const struct backup_pg_run *run, struct backup_map_params *out)
 {
-	char *wal = mem_printf("%s/pg_wal", run->data);
+	char *wal = mem_printf("%s/pg_wal", run->scratch ? run->scratch : run->data);
 
 	*out = (struct backup_map_params){.wal = wal,
 	    .system = run->s.system,
@@ -204,22 +201,22 @@ char *backup_pg_map_params(const struct backup_pg_run *run, struct backup_map_pa
 	return wal;
 }
 
-static const struct snapshot_part *same_part(
-    const struct snapshot *s, const struct backup_part *part)
+const struct snapshot_part *backup_pg_same_part(
+    const struct snapshot *s, const struct backup_pg_run *run)
 {
 	for (size_t i = 0; i < s->nparts; i++)
 		if (strcmp(s->parts[i].kind, "postgresql") == 0 &&
-		    strcmp(s->parts[i].name, part->pg->part) == 0 && s->parts[i].has_tree)
+		    strcmp(s->parts[i].name, run->pg->part) == 0 && s->parts[i].has_tree)
 			return &s->parts[i];
 	return NULL;
 }
 
-/* The pages that the parent found wrong; false: they are too many to be listed. */
-static bool take_bad(struct backup_pg_run *run, const struct snapshot_part *old)
+bool backup_pg_take_bad(struct backup_pg_run *run, const struct snapshot_part *old)
 {
 	json_t *facts = json_loads(old->facts, 0, NULL);
 	json_t *bad = json_object_get(json_object_get(facts, "postgresql"), "bad_pages");
 
+	json_decref(run->was_bad);
 	run->was_bad = json_incref(bad);
 	json_decref(facts);
 	return json_array_size(run->was_bad) < PG_BAD_MAX;
@@ -228,7 +225,7 @@ static bool take_bad(struct backup_pg_run *run, const struct snapshot_part *old)
 static int make_map(
     struct backup *b, struct backup_part *part, const struct snapshot *parent, struct err *e)
 {
-	const struct snapshot_part *old = same_part(parent, part);
+	const struct snapshot_part *old = backup_pg_same_part(parent, part->run);
 	struct backup_map_params p;
 	char *wal;
 
@@ -239,7 +236,7 @@ static int make_map(
 	free(wal);
 	if (part->map == NULL)
 		return -1;
-	if (!take_bad(part->run, old)) {
+	if (!backup_pg_take_bad(part->run, old)) {
 		wal_map_free(part->map);
 		part->map = NULL;
 		return err_set(e, ERR_FAILED, "too many of its pages were wrong");
@@ -250,14 +247,30 @@ static int make_map(
 	return 0;
 }
 
+/* What came differs from the parent; what did not, and what is in no increment, does not. */
+static void take_increment(struct backup *b, struct backup_part *part)
+{
+	struct backup_pg_run *run = part->run;
+
+	part->map = run->streamed.map;
+	run->streamed.map = NULL;
+	part->relation = run->s.relation;
+	b->has_parent_tree = true;
+	b->parent_tree = backup_pg_same_part(run->parent, run)->tree;
+	run->incremental = "server";
+}
+
 void backup_pg_changes(struct backup *b, struct backup_part *part, const struct snapshot *s)
 {
 	struct snapshot *parent = NULL;
 	struct err e;
 
-	part->run->incremental = "scan";
+	if (part->run->older != NULL)
+		take_increment(b, part);
+	else
+		part->run->incremental = "scan";
 	if (part->run->scratch != NULL)
-		return; /* everything came over the connection, and is here */
+		return; /* what came over the connection is here */
 	err_clear(&e);
 	if (snapshot_load(b->repo, &s->parent, &parent, &e) == 0 &&
 	    make_map(b, part, parent, &e) == 0)
@@ -313,6 +326,9 @@ void backup_pg_free(struct backup_part *part)
 	json_decref(run->facts);
 	json_decref(run->was_bad);
 	wal_map_free(part->map);
+	pg_streamed_fini(&run->streamed);
+	backup_older_free(run->older);
+	snapshot_free(run->parent);
 	pg_session_close(&run->s);
 	if (run->scratch != NULL && os_scratch_remove(run->scratch, &e) == -1)
 		event_emit(run->b->ctx, EVENT_WARNING, span_str(run->scratch), "%s", e.msg);

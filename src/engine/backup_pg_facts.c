@@ -48,8 +48,7 @@ static void set_server(json_t *o, struct backup_pg_run *run)
 	json_object_set_new(o, "standby", json_boolean(s->standby));
 	json_object_set_new(o, "method", json_string(run->scratch ? "stream" : "direct"));
 	json_object_set_new(o, "incremental", json_string(run->incremental));
-	if (run->scratch == NULL)
-		set_mark(o, run);
+	set_mark(o, run);
 	json_object_set_new(o, "data_directory", run->data ? json_string(run->data) : json_null());
 	json_object_set_new(o, "bytes", json_integer((json_int_t)run->b->bytes));
 }

@@ -7,6 +7,7 @@
 
 #include "engine/backup_internal.h"
 #include "engine/backup_map.h"
+#include "engine/backup_older.h"
 #include "source/pg_session.h"
 #include "source/pg_stream.h"
 
@@ -17,7 +18,9 @@ struct backup_pg_run {
 	char *data;
 	char *scratch; /* where it was streamed to, or NULL: it is read where it is */
 	struct pg_streamed streamed;
-	char *map; /* tablespace_map's text; NULL: it has none */
+	struct snapshot *parent;    /* of what was streamed, where that is an increment */
+	struct backup_older *older; /* what the parent has; NULL: all of it came */
+	char *map;                  /* tablespace_map's text; NULL: it has none */
 	bool gathering;
 	pthread_t gatherer;
 	json_t *facts;           /* NULL: they could not be had, facts_err */
@@ -31,5 +34,17 @@ void backup_pg_end_gathering(struct backup_pg_run *run);
 
 /* The server as its log is read; new text, the folder that `out` borrows. */
 char *backup_pg_map_params(const struct backup_pg_run *run, struct backup_map_params *out);
+
+/*
+ * backup_pg_stream.c: its files over the connection, into run->scratch; only what changed since the
+ * parent where the server can tell.
+ */
+int backup_pg_stream(struct backup_pg_run *run, const struct snapshot *s, struct err *e);
+
+/* The parent's part of this server; NULL: it has none. */
+const struct snapshot_part *backup_pg_same_part(
+    const struct snapshot *s, const struct backup_pg_run *run);
+/* The pages that the parent found wrong; false: they are too many to be listed. */
+bool backup_pg_take_bad(struct backup_pg_run *run, const struct snapshot_part *old);
 
 #endif

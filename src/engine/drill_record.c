@@ -189,6 +189,8 @@ static void put_what(const struct drill *d, json_t *o)
 	put_time(o, "snapshot_time", s->start_ns);
 	json_object_set_new(
 	    o, "kind", json_string(d->p->to ? "pitr" : snapshot_strategy_name(s->strategy)));
+	json_object_set_new(o, "newest", json_boolean(d->p->is_newest && d->p->to == NULL));
+	json_object_set_new(o, "oldest", json_boolean(d->p->is_oldest));
 	json_object_set_new(o, "source", json_string(d->database ? "postgresql" : "files"));
 	json_object_set_new(o, "level", json_string(drill_level_name(d->p->level)));
 	json_object_set_new(o, "host", json_string(os_host()));

@@ -281,6 +281,7 @@ static bool use_spool(struct follow *f, const struct follow_spooled *all, size_t
 		f->st.gaps++;
 		f->st.gap_start = stored->lsn;
 		f->st.gap_end = first->start;
+		f->st.gap_ns = os_clock()->wall_ns(os_clock());
 		follow_tell(f, "log.gap", EVENT_ERROR,
 		    "WAL from %s to %s is neither in the repository nor in the spool",
 		    pg_wal_lsn(stored->lsn, a), pg_wal_lsn(first->start, b));
@@ -455,6 +456,7 @@ int follow_pass_gap(struct follow *f, struct err *e)
 	f->st.gaps++;
 	f->st.gap_start = to;
 	f->st.gap_end = from.lsn;
+	f->st.gap_ns = os_clock()->wall_ns(os_clock());
 	follow_tell(f, "log.gap", EVENT_ERROR,
 	    "the server has no WAL from %s on any more: there is a gap up to %s; a new base backup "
 	    "is "

@@ -60,6 +60,7 @@ static const struct key keys[] = {
     KEY(gaps, NUMBER),
     KEY(gap_start, LSN),
     KEY(gap_end, LSN),
+    KEY(gap_ns, NUMBER),
     KEY(why, TEXT),
 };
 

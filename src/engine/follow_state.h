@@ -46,7 +46,8 @@ struct follow_state {
 	uint64_t segments;   /* put since it was started */
 	uint64_t gaps;
 	uint64_t gap_start, gap_end; /* the last one */
-	char why[256];               /* what is wrong, "" nothing */
+	int64_t gap_ns; /* when it was found (wall clock), by whichever receiver; 0: none */
+	char why[256];  /* what is wrong, "" nothing */
 };
 
 /* PLACE/receivers/SYSTEM.SOURCE.json; the folder is made. */

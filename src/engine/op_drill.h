@@ -48,6 +48,7 @@ struct drill_params {
 	const char *repository;          /* what it is called */
 	const struct snapshot *snapshot; /* borrowed */
 	bool is_newest;                  /* it is the newest: its age is how much would be lost */
+	bool is_oldest;
 	const char *to; /* of a database: the point, as for recover; NULL: the end */
 	enum drill_level level;
 	bool keep;

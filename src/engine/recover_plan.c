@@ -266,14 +266,14 @@ static struct recover_log log_of(struct planning *g)
 static int past_the_end(struct planning *g, struct err *e)
 {
 	struct recover_plan *pl = g->pl;
-	char to[RECOVER_TARGET_TEXT], time[CALENDAR_TEXT], lsn[RECOVER_LSN_TEXT];
+	char to[RECOVER_TARGET_TEXT], time[RECOVER_TARGET_TEXT], lsn[RECOVER_LSN_TEXT];
 
 	if (pl->gap)
 		return missing(g, recover_target_text(&g->p->to, to), e);
 	err_set(e, ERR_ABSENT,
 	    "%s is past the last commit that the log has on timeline %" PRIu32 ": %s, LSN %s",
 	    recover_target_text(&g->p->to, to), pl->timeline,
-	    pl->last.there ? calendar_format_local(time, pl->last.time_us * 1000) : "none",
+	    pl->last.there ? recover_local_text(pl->last.time_us, time) : "none",
 	    recover_lsn_text(pl->last.there ? pl->last.lsn : pl->log_end, lsn));
 	return err_hint(e, "--to latest brings back everything that is there; --timeline N follows "
 			   "another timeline");

@@ -116,17 +116,25 @@ const char *recover_time_text(int64_t us, char out[RECOVER_TARGET_TEXT])
 	return out;
 }
 
+const char *recover_local_text(int64_t us, char out[RECOVER_TARGET_TEXT])
+{
+	char text[CALENDAR_TEXT];
+	char *zone = strrchr(calendar_format_local(text, us * 1000), ' ');
+
+	snprintf(out, RECOVER_TARGET_TEXT, "%.*s.%03d%s", zone ? (int)(zone - text) : 40, text,
+	    (int)((us / 1000 % 1000 + 1000) % 1000), zone ? zone : "");
+	return out;
+}
+
 const char *recover_target_text(const struct recover_target *t, char out[RECOVER_TARGET_TEXT])
 {
-	char text[CALENDAR_TEXT], lsn[RECOVER_LSN_TEXT];
+	char lsn[RECOVER_LSN_TEXT];
 
 	switch (t->kind) {
 	case RECOVER_IMMEDIATE:
 		return strcpy(out, "the end of the base backup");
 	case RECOVER_TIME:
-		snprintf(
-		    out, RECOVER_TARGET_TEXT, "%s", calendar_format_local(text, t->time_us * 1000));
-		return out;
+		return recover_local_text(t->time_us, out);
 	case RECOVER_LSN:
 		snprintf(out, RECOVER_TARGET_TEXT, "LSN %s", recover_lsn_text(t->lsn, lsn));
 		return out;

@@ -36,7 +36,7 @@ struct recover_target {
 int recover_target_parse(const char *text, struct recover_target *out, struct err *e);
 
 enum { RECOVER_TARGET_TEXT = 128 };
-/* For people: "2026-11-21 09:41:07 +01:00", "LSN 16/B374D848", ...; returns out. */
+/* For people: "2026-11-21 09:41:07.000 +01:00", "LSN 16/B374D848", ...; returns out. */
 const char *recover_target_text(const struct recover_target *t, char out[RECOVER_TARGET_TEXT]);
 
 /* "16/B374D848"; returns out. */
@@ -45,6 +45,9 @@ const char *recover_lsn_text(uint64_t lsn, char out[RECOVER_LSN_TEXT]);
 
 /* "2026-11-21 08:41:07.123456+00", as PostgreSQL reads it wherever it is; returns out. */
 const char *recover_time_text(int64_t us, char out[RECOVER_TARGET_TEXT]);
+
+/* "2026-11-21 09:41:07.123 +01:00": commits are close together; returns out. */
+const char *recover_local_text(int64_t us, char out[RECOVER_TARGET_TEXT]);
 
 enum recover_action { RECOVER_PROMOTE, RECOVER_PAUSE, RECOVER_SHUTDOWN };
 

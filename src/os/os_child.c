@@ -15,12 +15,11 @@
 
 #include "base/mem.h"
 #include "os/os.h"
+#include "os/os_environ.h"
 
 #define SECOND INT64_C(1000000000)
 
 enum { LOOK_MS = 200, EXEC_FAILED = 127 };
-
-extern char **environ;
 
 struct running {
 	const struct os_child *c;
@@ -31,33 +30,6 @@ struct running {
 	int64_t started, asked; /* when it was asked to end; 0: not */
 	bool late, killed;
 };
-
-/* Ours, and before it what is given: the first of a name counts. */
-static char **make_env(const char *const *more)
-{
-	size_t n = 0, m = 0;
-	char **v;
-
-	for (; environ[n] != NULL; n++)
-		;
-	for (; more != NULL && more[m] != NULL; m++)
-		;
-	v = mem_alloc((n + m + 1) * sizeof *v);
-	m = 0;
-	for (; more != NULL && more[m] != NULL; m++)
-		v[m] = (char *)(uintptr_t)more[m];
-	for (size_t i = 0; i < n; i++) {
-		size_t len = strcspn(environ[i], "=") + 1;
-		bool over = false;
-
-		for (size_t j = 0; more != NULL && more[j] != NULL; j++)
-			over |= strncmp(environ[i], more[j], len) == 0;
-		if (!over)
-			v[m++] = environ[i];
-	}
-	v[m] = NULL;
-	return v;
-}
 
 /* After fork: only what may be called there. */
 static void become(const struct os_child *c, char **env, int out, int fail, pid_t parent)
@@ -86,7 +58,7 @@ static void become(const struct os_child *c, char **env, int out, int fail, pid_
 
 static int start(struct running *r, struct err *e)
 {
-	char **env = make_env(r->c->env);
+	char **env = os_environ(r->c->env, NULL);
 	int out[2] = {-1, -1}, fail[2], why = 0;
 	pid_t parent = getpid();
 

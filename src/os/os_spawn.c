@@ -16,12 +16,11 @@
 
 #include "base/mem.h"
 #include "os/os.h"
+#include "os/os_environ.h"
 
 enum { EXEC_FAILED = 127, GROUPS_MAX = 256, STEP_MS = 5 };
 
 #define MS INT64_C(1000000)
-
-extern char **environ;
 
 struct born {
 	const struct os_spawn *s;
@@ -35,36 +34,6 @@ struct born {
 static bool is_secret(const char *name)
 {
 	return strncmp(name, "HOLDFAST_", 9) == 0 || strncmp(name, "PG", 2) == 0;
-}
-
-static bool given(const char *const *more, const char *name)
-{
-	size_t len = strcspn(name, "=") + 1;
-
-	for (; more != NULL && *more != NULL; more++)
-		if (strncmp(*more, name, len) == 0)
-			return true;
-	return false;
-}
-
-static char **make_env(const char *const *more)
-{
-	size_t n = 0, m = 0;
-	char **v;
-
-	for (; environ[n] != NULL; n++)
-		;
-	for (; more != NULL && more[m] != NULL; m++)
-		;
-	v = mem_alloc((n + m + 1) * sizeof *v);
-	m = 0;
-	for (; more != NULL && more[m] != NULL; m++)
-		v[m] = (char *)(uintptr_t)more[m];
-	for (size_t i = 0; i < n; i++)
-		if (!is_secret(environ[i]) && !given(more, environ[i]))
-			v[m++] = environ[i];
-	v[m] = NULL;
-	return v;
 }
 
 static void find_groups(struct born *b)
@@ -95,7 +64,8 @@ static int settle(const struct born *b)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	setsid();
-	if (dup2(in, 0) == -1 || dup2(s->out == -1 ? in : s->out, 1) == -1 || dup2(1, 2) == -1)
+	if (dup2(in, 0) == -1 || dup2(s->out == -1 ? in : s->out, 1) == -1 ||
+	    dup2(s->error > 0 ? s->error : 1, 2) == -1)
 		return errno;
 	if (s->as_user && (setgroups((size_t)b->ngroups, b->groups) == -1 || setgid(s->gid) == -1 ||
 			      setuid(s->uid) == -1))
@@ -128,7 +98,7 @@ int os_spawn(const struct os_spawn *s, int *pid, struct err *e)
 	*pid = -1;
 	if (pipe2(fail, O_CLOEXEC) == -1)
 		return err_sys(e, "run %s", s->argv[0]);
-	b.env = make_env(s->env);
+	b.env = os_environ(s->env, is_secret);
 	b.fail = fail[1];
 	if (s->as_user)
 		find_groups(&b);

@@ -42,6 +42,12 @@ static int take_block(const char *p, size_t n, struct source_names *names, struc
 	return 0;
 }
 
+void dirlist_sort(struct source_names *names)
+{
+	if (names->n > 1)
+		qsort_r(names->at, names->n, sizeof *names->at, compare, names->text.p);
+}
+
 int dirlist_read(int fd, struct source_names *names, struct err *e)
 {
 	char *block = mem_alloc(BLOCK);
@@ -68,8 +74,7 @@ int dirlist_read(int fd, struct source_names *names, struct err *e)
 		if (take_block(block, (size_t)n, names, e) == -1)
 			goto out;
 	}
-	if (names->n > 1)
-		qsort_r(names->at, names->n, sizeof *names->at, compare, names->text.p);
+	dirlist_sort(names);
 	rc = 0;
 out:
 	free(block);

@@ -10,6 +10,8 @@ void dirlist_add(struct source_names *names, const char *name);
 /* Appends what is in the directory open at fd, from its start, without "." and "..". */
 int dirlist_read(int fd, struct source_names *names, struct err *e);
 
+void dirlist_sort(struct source_names *names);
+
 /* Is the name among these sorted ones? */
 bool dirlist_has(const struct source_names *names, const char *name);
 

@@ -85,13 +85,8 @@ static void dir_free(struct source_dir *base)
 
 static struct files_dir *dir_new(struct source *s, struct source_dir *parent, char *path)
 {
-	struct files_dir *d = mem_zalloc(sizeof *d);
+	struct files_dir *d = source_dir_new(sizeof *d, s, parent, path, dir_free);
 
-	d->base.source = s;
-	d->base.parent = parent ? source_dir_ref(parent) : NULL;
-	d->base.refs = 1;
-	d->base.path = path;
-	d->base.free = dir_free;
 	d->fd = -1;
 	return d;
 }

@@ -34,6 +34,21 @@ static int by_path(const void *a, const void *b)
 	return strcmp(x->path, y->path);
 }
 
+size_t pg_manifest_find(const struct pg_manifest *m, const char *path)
+{
+	size_t lo = 0, hi = m->n;
+
+	while (lo < hi) {
+		size_t mid = (lo + hi) / 2;
+
+		if (strcmp(m->v[mid].path, path) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
 /* As the server wrote it: the bytes in the order of its memory, lowest first. */
 static void crc_text(char out[9], uint32_t crc)
 {

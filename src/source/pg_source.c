@@ -68,13 +68,8 @@ static void dir_free(struct source_dir *base)
 
 static struct pg_dir *dir_new(struct source *s, struct source_dir *parent, char *path)
 {
-	struct pg_dir *d = mem_zalloc(sizeof *d);
+	struct pg_dir *d = source_dir_new(sizeof *d, s, parent, path, dir_free);
 
-	d->base.source = s;
-	d->base.parent = parent ? source_dir_ref(parent) : NULL;
-	d->base.refs = 1;
-	d->base.path = path;
-	d->base.free = dir_free;
 	d->fd = -1;
 	return d;
 }
@@ -92,6 +87,35 @@ static struct source_dir *pg_root(struct source *src, struct source_stat *st, st
 	}
 	*st = s->st;
 	return &d->base;
+}
+
+/* Files of which a part was sent go by their own names. */
+static const char *own_name(const struct source_dir *d, const char *name)
+{
+	bool part = source_of(d)->p.older != NULL &&
+		    strncmp(name, PG_INCREMENT, strlen(PG_INCREMENT)) == 0;
+
+	return part ? name + strlen(PG_INCREMENT) : name;
+}
+
+/* What of this folder lies in the spool. */
+static int list_spooled(struct source_dir *d, struct source_names *out, struct err *e)
+{
+	const struct pg_manifest *m = source_of(d)->p.spooled;
+	char *folder = mem_printf("%s/", pg_source_folder(d));
+	size_t n = strlen(folder);
+	int rc = 0;
+
+	for (size_t i = pg_manifest_find(m, folder);
+	     i < m->n && strncmp(m->v[i].path, folder, n) == 0; i++)
+		if (m->v[i].spooled)
+			dirlist_add(out, own_name(d, m->v[i].path + n));
+	free(folder);
+	dirlist_sort(out);
+	for (size_t i = 1; i < out->n && rc == 0; i++)
+		if (strcmp(source_name(out, i - 1), source_name(out, i)) == 0)
+			rc = err_set(e, ERR_CORRUPT, "%s was sent twice", source_name(out, i));
+	return rc;
 }
 
 /* What is not taken goes; what is only in memory comes, where it belongs among the names. */
@@ -135,6 +159,9 @@ static int pg_list(struct source_dir *base, struct source_names *out, struct err
 	if (d->emptied)
 		return list_emptied(base, out);
 	rc = dirlist_read(d->fd, &all, e);
+	if (rc == 0 && source_of(base)->p.spooled != NULL &&
+	    pg_layout_has_relations(pg_source_folder(base)))
+		rc = list_spooled(base, &all, e);
 	if (rc == 0 && pg_layout_has_relations(pg_source_folder(base)))
 		pg_layout_drop_unlogged(&all);
 	if (rc == 0)
@@ -175,12 +202,37 @@ static int gone(struct source_dir *d, const char *name, enum source_look *what, 
 	return rc;
 }
 
+/* A file in the spool: of the data directory's owner. */
+static int look_spooled(
+    struct pg_source *s, const struct pg_manifest_file *f, struct source_stat *st, struct err *e)
+{
+	struct pg_increment x;
+	struct stat sb;
+
+	if (os_fstat(s->p.spool, &sb) == -1)
+		return err_sys(e, "%s: stat", f->path);
+	take_stat(st, &sb);
+	st->mode = 0600;
+	st->uid = s->st.uid;
+	st->gid = s->st.gid;
+	st->nlink = 1;
+	st->size = f->size;
+	if (!pg_source_is_part(f))
+		return 0;
+	if (pg_increment_read(s->p.spool, f->at, f->size, s->p.relation, &x, e) == -1)
+		return err_wrap(e, "%s", f->path);
+	st->size = x.size;
+	pg_increment_fini(&x);
+	return 0;
+}
+
 static int pg_look(struct source_dir *base, const char *name, struct source_stat *st,
     enum source_look *what, struct err *e)
 {
 	struct pg_dir *d = (struct pg_dir *)base;
 	struct pg_source *s = source_of(base);
 	enum pg_take take = pg_layout_take(pg_source_folder(base), name, s->p.major);
+	const struct pg_manifest_file *spooled;
 	int which = pg_source_memory(base, name);
 	bool follow = take == PG_FOLLOWED || take == PG_EMPTY;
 	struct stat sb;
@@ -194,6 +246,8 @@ static int pg_look(struct source_dir *base, const char *name, struct source_stat
 		*st = s->st;
 		return 0;
 	}
+	if ((spooled = pg_source_spooled(base, name)) != NULL)
+		return look_spooled(s, spooled, st, e);
 	if (os_fstatat(d->fd, name, &sb, follow ? 0 : AT_SYMLINK_NOFOLLOW) == -1)
 		return gone(base, name, what, e);
 	take_stat(st, &sb);

@@ -11,6 +11,9 @@
  * page, one that the server has not written yet does not.  What stays wrong is remembered, and its
  * file is read again by the next run too.
  *
+ * Of a folder into which a server sent an incremental backup, files come as they were at the
+ * server: what was sent of them, and the rest from the backup before.
+ *
  * What is late (source_stat.late) comes once all else is read: pg_control is read, then `stop` is
  * called, which ends the backup and gives the texts of backup_label and tablespace_map.
  *
@@ -19,12 +22,20 @@
 #ifndef HF_SOURCE_PG_SOURCE_H
 #define HF_SOURCE_PG_SOURCE_H
 
+#include "source/pg_manifest.h"
 #include "source/source.h"
 
 /* New texts; *map may stay NULL. */
 typedef int pg_source_stop(void *arg, char **label, char **map, struct err *e);
 /* Where the server's WAL ends now.  Called by one thread at a time, and never after stop. */
 typedef int pg_source_written(void *arg, uint64_t *lsn, struct err *e);
+
+/*
+ * n bytes (whole pages) of a file as the backup before this one has it, from there on; zeroes past
+ * its end.  Any thread.
+ */
+typedef int pg_source_older(
+    void *arg, const char *file, uint64_t from, size_t n, void *out, struct err *e);
 
 struct pg_source_params {
 	const char *data;  /* absolute */
@@ -34,7 +45,10 @@ struct pg_source_params {
 	uint32_t relation; /* pages of a whole segment of a relation */
 	pg_source_stop *stop;
 	pg_source_written *written;
-	void *arg; /* of both */
+	pg_source_older *older;            /* NULL: there are no increments (pg_increment.h) */
+	const struct pg_manifest *spooled; /* files that lie in a spool (pg_stream.h), or NULL */
+	int spool;
+	void *arg; /* of all of them */
 };
 
 /* ERR_DENIED where the folder cannot be read. */

@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 
+#include "source/pg_increment.h"
 #include "source/pg_source.h"
 
 enum { PG_LABEL, PG_MAP, PG_CONTROL, PG_MEMORY };
@@ -37,6 +38,10 @@ int pg_source_memory(const struct source_dir *d, const char *name);
 /* The folder below the data directory: "", "base/5". */
 const char *pg_source_folder(const struct source_dir *d);
 char *pg_source_path(const struct source_dir *d, const char *name);
+
+/* A file of the folder that lies in the spool, all of it or what was sent of it; or NULL. */
+const struct pg_manifest_file *pg_source_spooled(const struct source_dir *d, const char *name);
+bool pg_source_is_part(const struct pg_manifest_file *f);
 
 int pg_source_read_open(struct source_dir *d, const char *name, const struct source_stat *st,
     struct source_reader **out, struct err *e);

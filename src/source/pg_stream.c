@@ -13,7 +13,9 @@
 #include "base/mem.h"
 #include "codec/crc32c.h"
 #include "os/os.h"
+#include "source/pg_increment.h"
 #include "source/pg_label.h"
+#include "source/pg_layout.h"
 #include "source/pg_manifest.h"
 #include "source/pg_tar.h"
 
@@ -22,12 +24,13 @@ enum {
 	START_S = 3600, /* a checkpoint of much takes long */
 	SILENT_S = 600, /* of a stream that began */
 	MANIFEST_MAX = 256 << 20,
-	SPACES_MAX = 1000
+	SPACES_MAX = 1000,
+	UPLOAD_PIECE = 64 << 10
 };
 #define SECOND 1000000000LL
 
 struct fetching {
-	const char *dir;
+	const struct pg_stream_params *p;
 	struct pg_streamed *out;
 	struct pg_tar tar;
 	bool in_tar, in_manifest;
@@ -36,8 +39,8 @@ struct fetching {
 	uint32_t spaces[SPACES_MAX];
 	size_t nspaces, stream;
 	int positions; /* rows with a position that came: begin, end */
-	struct pg_manifest files;
 	struct pg_manifest_file *file;
+	uint64_t spooled; /* bytes in the spool */
 	struct buf manifest;
 	int fd;
 	bool own; /* files are given to this user */
@@ -76,16 +79,38 @@ static int make_above(struct fetching *f, const char *path, struct err *e)
 	return rc;
 }
 
+/* A relation's file, behind those that came before. */
+static void begin_spooled(struct fetching *f, const char *name)
+{
+	f->file = pg_manifest_add(&f->out->files, name);
+	f->file->spooled = true;
+	f->file->at = f->spooled;
+}
+
+static bool is_relation(const char *name)
+{
+	const char *slash = strrchr(name, '/');
+	char *folder = mem_strndup(name, slash ? (size_t)(slash - name) : 0);
+	bool yes = pg_layout_has_relations(folder) && strcmp(name, "global/pg_control") != 0;
+
+	free(folder);
+	return yes;
+}
+
 static int begin_file(struct fetching *f, const char *path, const char *name, struct err *e)
 {
 	if (make_above(f, path, e) == -1)
 		return -1;
+	if (is_relation(name)) {
+		begin_spooled(f, name);
+		return 0;
+	}
 	f->fd = os_open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
 	if (f->fd == -1)
 		return err_sys(e, "%s", path);
 	if (f->own && fchown(f->fd, f->uid, f->gid) == -1)
 		return err_sys(e, "%s: owner", path);
-	f->file = pg_manifest_add(&f->files, name);
+	f->file = pg_manifest_add(&f->out->files, name);
 	return 0;
 }
 
@@ -93,7 +118,7 @@ static int begin_file(struct fetching *f, const char *path, const char *name, st
 static int on_entry(void *arg, const struct pg_tar_entry *en, struct err *e)
 {
 	struct fetching *f = arg;
-	char *name = path_of(f, en->name), *path = mem_printf("%s/%s", f->dir, name);
+	char *name = path_of(f, en->name), *path = mem_printf("%s/%s", f->p->dir, name);
 	int rc = en->type == ENTRY_FILE ? begin_file(f, path, name, e) : make_folder(f, path, e);
 
 	free(path);
@@ -108,8 +133,9 @@ static int on_data(void *arg, struct span s, struct err *e)
 	f->file->crc = crc32c(f->file->crc, s.p, s.n);
 	f->file->size += s.n;
 	f->out->bytes += s.n;
-	if (os_write_all(f->fd, s.p, s.n) == -1)
+	if (os_write_all(f->file->spooled ? f->out->spool : f->fd, s.p, s.n) == -1)
 		return err_sys(e, "%s: write", f->file->path);
+	f->spooled += f->file->spooled ? s.n : 0;
 	return 0;
 }
 
@@ -118,6 +144,8 @@ static int on_end(void *arg, struct err *e)
 	struct fetching *f = arg;
 	int fd = f->fd;
 
+	if (f->file->spooled)
+		return 0;
 	f->fd = -1;
 	if (os_close_written(fd) == -1)
 		return err_sys(e, "%s: write", f->file->path);
@@ -241,7 +269,7 @@ static int read_streams(struct fetching *f, struct pg *g, struct err *e)
 	}
 	if (f->positions != 2 || f->out->stop < f->out->start)
 		return corrupt("its end is not told", e);
-	return pg_manifest_check(&f->files, buf_span(&f->manifest), e);
+	return pg_manifest_check(&f->out->files, buf_span(&f->manifest), e);
 }
 
 static const char sql_15[] = "BASE_BACKUP (LABEL 'holdfast', CHECKPOINT 'fast', WAL true, "
@@ -264,33 +292,100 @@ static void find_owner(struct fetching *f)
 	f->gid = user->pw_gid;
 }
 
-int pg_stream_fetch(const struct pg_target *t, const char *dir, struct ctx *ctx,
-    struct pg_streamed *out, struct err *e)
+static const char sql_increment[] =
+    "BASE_BACKUP (LABEL 'holdfast', CHECKPOINT 'fast', WAL true, WAIT false, TABLESPACE_MAP true, "
+    "VERIFY_CHECKSUMS false, MANIFEST 'yes', MANIFEST_CHECKSUMS 'CRC32C', INCREMENTAL)";
+
+static int upload(struct pg *g, struct span text, struct err *e)
+{
+	if (pg_copy_begin(g, "UPLOAD_MANIFEST", NULL, NULL, e) == -1)
+		return -1;
+	for (size_t at = 0, n; at < text.n; at += n) {
+		n = text.n - at < UPLOAD_PIECE ? text.n - at : UPLOAD_PIECE;
+		if (pg_copy_write(g, span_of(text.p + at, n), e) == -1)
+			return -1;
+	}
+	return pg_copy_end(g, NULL, NULL, NULL, e);
+}
+
+static int fetch_all(struct fetching *f, struct pg *g, struct err *e)
+{
+	const char *sql = f->p->manifest.n          ? sql_increment
+			  : pg_version(g) >= 150000 ? sql_15
+						    : sql_13;
+
+	pg_patience(g, START_S);
+	if (f->own && lchown(f->p->dir, f->uid, f->gid) == -1)
+		return err_sys(e, "%s: owner", f->p->dir);
+	if (f->p->manifest.n && upload(g, f->p->manifest, e) == -1)
+		return -1;
+	return pg_copy_begin(g, sql, on_row, f, e) == -1 ? -1 : read_streams(f, g, e);
+}
+
+/* What came differs from the backup before; the rest is as it was. */
+static int make_map(struct fetching *f, struct err *e)
+{
+	int rc = 0;
+
+	f->out->map = wal_map_new();
+	for (size_t i = 0; rc == 0 && i < f->out->files.n; i++) {
+		const struct pg_manifest_file *x = &f->out->files.v[i];
+
+		if (x->spooled)
+			rc = pg_increment_note(
+			    f->out->spool, x->at, x->size, x->path, f->p->relation, f->out->map, e);
+	}
+	return rc;
+}
+
+static int open_spool(struct fetching *f, struct err *e)
+{
+	char *path = mem_printf("%s/.relations", f->p->dir);
+	int rc = 0;
+
+	f->out->spool = os_open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+	if (f->out->spool == -1 || os_unlinkat(AT_FDCWD, path, 0) == -1)
+		rc = err_sys(e, "%s", path);
+	free(path);
+	return rc;
+}
+
+void pg_streamed_fini(struct pg_streamed *s)
+{
+	wal_map_free(s->map);
+	s->map = NULL;
+	pg_manifest_fini(&s->files);
+	if (s->spool != -1)
+		os_close(s->spool);
+	s->spool = -1;
+}
+
+int pg_stream_fetch(
+    const struct pg_stream_params *p, struct ctx *ctx, struct pg_streamed *out, struct err *e)
 {
 	struct fetching *f = mem_zalloc(sizeof *f);
 	struct pg *g;
 	int rc;
 
-	*out = (struct pg_streamed){0};
-	f->dir = dir;
+	*out = (struct pg_streamed){.spool = -1};
+	f->p = p;
 	f->out = out;
 	f->fd = -1;
 	find_owner(f);
-	rc = pg_open_for(t, true, CONNECT_S, ctx, &g, e);
+	rc = open_spool(f, e);
+	if (rc == 0)
+		rc = pg_open_for(p->target, true, CONNECT_S, ctx, &g, e);
 	if (rc == 0) {
-		pg_patience(g, START_S);
-		rc = f->own && lchown(dir, f->uid, f->gid) == -1 ? err_sys(e, "%s: owner", dir) : 0;
-		if (rc == 0)
-			rc = pg_copy_begin(
-			    g, pg_version(g) >= 150000 ? sql_15 : sql_13, on_row, f, e);
-		if (rc == 0)
-			rc = read_streams(f, g, e);
+		rc = fetch_all(f, g, e);
 		pg_close(g);
 	}
+	if (rc == 0 && p->manifest.n)
+		rc = make_map(f, e);
 	if (f->fd != -1)
 		os_close(f->fd);
-	pg_manifest_fini(&f->files);
 	buf_fini(&f->manifest);
 	free(f);
+	if (rc == -1)
+		pg_streamed_fini(out);
 	return rc == 0 ? 0 : err_wrap(e, "base backup over the connection");
 }

@@ -1,8 +1,23 @@
 /* source: what every driver shares: counted directories, names, closing. */
 #include "source/source.h"
 
+#include "base/mem.h"
+
 #include <assert.h>
 #include <stdlib.h>
+
+void *source_dir_new(size_t size, struct source *s, struct source_dir *parent, char *path,
+    void (*free)(struct source_dir *))
+{
+	struct source_dir *d = mem_zalloc(size);
+
+	d->source = s;
+	d->parent = parent ? source_dir_ref(parent) : NULL;
+	d->refs = 1;
+	d->path = path;
+	d->free = free;
+	return d;
+}
 
 struct source_dir *source_dir_ref(struct source_dir *d)
 {

@@ -112,6 +112,9 @@ struct source_dir { /* first member of each driver's own */
 	void (*free)(struct source_dir *);
 };
 
+/* Of a driver's own kind, zeroed but for this part; holds parent (or NULL), takes path. */
+void *source_dir_new(size_t size, struct source *s, struct source_dir *parent, char *path,
+    void (*free)(struct source_dir *));
 struct source_dir *source_dir_ref(struct source_dir *d); /* returns d */
 void source_dir_unref(struct source_dir *d);             /* NULL does nothing */
 

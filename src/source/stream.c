@@ -36,12 +36,8 @@ static void dir_free(struct source_dir *d)
 
 static struct source_dir *stream_root(struct source *src, struct source_stat *st, struct err *e)
 {
-	struct source_dir *d = mem_zalloc(sizeof *d);
+	struct source_dir *d = source_dir_new(sizeof *d, src, NULL, mem_strdup("/"), dir_free);
 
-	d->source = src;
-	d->refs = 1;
-	d->path = mem_strdup("/");
-	d->free = dir_free;
 	*st = ((struct stream *)src)->st;
 	st->type = ENTRY_DIR;
 	st->mode = 0755;

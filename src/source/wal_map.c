@@ -158,6 +158,13 @@ int wal_map_set(struct wal_map *m, struct wal_map_file *f, uint32_t from, uint32
 	return 0;
 }
 
+int wal_map_note(struct wal_map *m, struct wal_rel rel, uint32_t from, uint32_t n, struct err *e)
+{
+	struct wal_map_file *f = wal_map_file_of(m, rel, e);
+
+	return f == NULL ? -1 : wal_map_set(m, f, from, n, e);
+}
+
 /* Everything from block n on; what was named there one by one goes. */
 static int cut(struct wal_map *m, struct wal_rel rel, uint32_t n, struct err *e)
 {

@@ -46,6 +46,8 @@ void wal_map_free(struct wal_map *m); /* NULL does nothing */
 /* Add what a record changes.  -1: there is no map (ERR_UNSUPPORTED: why), and m is of no use any
  * more. */
 int wal_map_add(struct wal_map *m, const struct wal_record *r, struct err *e);
+/* Add blocks that another has told of: n of them from that one on. */
+int wal_map_note(struct wal_map *m, struct wal_rel rel, uint32_t from, uint32_t n, struct err *e);
 /* Add another map, as if its log came after m's.  -1: too large. */
 int wal_map_merge(struct wal_map *m, const struct wal_map *later, struct err *e);
 

@@ -47,6 +47,9 @@ def test_a_healthy_machine_has_no_findings(declared):
     r = declared("doctor")
     assert "nothing found" in r.out and "role full" in r.out
     assert findings(declared, rc=0) == []
+    checks = {f["check"] for f in declared("--json", "doctor", "repositories").json("item")}
+    assert "reach" in checks and not checks & {"version", "catalog", "postgresql"}
+    assert "it can be machine|postgresql" in declared("doctor", "oracle", rc=2).err
     assert declared("--json", "doctor").summary["findings"] == 0
     assert not os.path.isdir(f"{declared.where}/leases") or os.listdir(f"{declared.where}/leases") == []
 

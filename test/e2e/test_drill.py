@@ -308,6 +308,15 @@ def test_a_database_to_a_point_and_a_killed_drill_of_it(db, base, server, place)
     db("backup", "--system", "db")
     o = drill(db, "--to", "immediate", "--level", "standard")
     assert o["kind"] == "pitr" and o["recovery"]["target"] and o["rpo"]["met"] == "not_judged"
+    # A moment within the log: the same all day long.
+    server.psql("create table if not exists later (n int)")
+    wal = server.psql("select pg_walfile_name(pg_current_wal_lsn())")
+    server.psql("insert into later values (1); select pg_switch_wal()")
+    db("log", "push", f"{server.data}/pg_wal/{wal}")
+    db("backup", "--system", "db")
+    o = drill(db, "--point", "pitr", "--level", "standard")
+    assert o["kind"] == "pitr" and o["verdict"] == "passed" and not o["newest"], o["reason"]
+    assert drill(db, "--point", "pitr", "--level", "standard")["recovery"]["target"] == o["recovery"]["target"]
     assert drill(db, "--to", "0/1", "--level", "standard", rc=None)["verdict"] == "failed"
     path = base / "h.yaml"
     path.write_text(path.read_text().replace("    checks:", '    checks:\n      - {sql: "select pg_sleep(40)", expect: x}'))
@@ -373,10 +382,24 @@ def test_what_was_proven_is_told_and_handed_on(declared, base, place):
 
 
 def test_the_daemon_proves_what_has_to_be_proven_within_a_time(declared, base, place):
+    first = declared("--json", "-r", "main", "snapshots").json("item")[0]["snapshot"]
+    (base / "src" / "more").write_text("more")
+    declared("run", "www")
     write(declared, base, place, drill=", within: 30d, budget: 1h")
     text = (base / "h.yaml").read_text().replace("every: 7d, ", "")
     (base / "h.yaml").write_text(text)
-    daemon = declared.start("serve", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    log = open(base / "serve.log", "wb")
+    daemon = declared.start("serve", stdout=log, stderr=log)
+
+    def told(what, text, **new):
+        """By a configuration that says this in place of that, after a backup where something grew."""
+        (base / "h.yaml").write_text(text)
+        daemon.send_signal(signal.SIGHUP)
+        until = time.monotonic() + 30
+        while what not in (base / "serve.log").read_text():
+            assert time.monotonic() < until, (base / "serve.log").read_text()
+            time.sleep(0.1)
+
     try:
         until = time.monotonic() + 60
         while True:
@@ -385,12 +408,38 @@ def test_the_daemon_proves_what_has_to_be_proven_within_a_time(declared, base, p
                 break
             assert time.monotonic() < until, runs
             time.sleep(0.2)
-        assert len(runs) == 1 and runs[0]["trigger"] == "coverage" and runs[0]["status"] == "completed", runs[0].get("message")
+        assert runs[0]["trigger"] == "coverage" and runs[0]["status"] == "completed", runs[0].get("message")
         assert runs[0]["verified"] == "passed"
         system = [o for o in declared("--json", "status").json("item") if o.get("name", o.get("system")) == "www"]
         assert not system or system[0].get("drill_age") is not None
+        # It grew a thousandfold: by what was measured its recovery will not be in time; and not all can be proven.
+        (base / "src" / "large").write_bytes(bytes(200 << 20))
+        declared("run", "www")
+        told("rto.at_risk system=www", text.replace("rto: {target: 15m}", "rto: {target: 1s}"))
+        told("rto.kept system=www", text)
+        told("drill.uncovered system=www", text.replace("budget: 1h", "budget: 1h, disk: 1MiB"))
+        told("drill.covered", text)
+        assert (base / "serve.log").read_text().count("rto.at_risk") == 1
+        os.unlink(base / "src" / "large")
+        declared("run", "www")
         # By hand it is the daemon's as well.
         assert declared("drill", "www", "--level", "standard").out.count("verdict") == 0
+        # To a snapshot as well, and from where it is said; so it is without the daemon.
+        def proven(**what):
+            all = [json.loads(open(f).read()) for f in glob.glob(f"{base}/state/drills/*.json")]
+            return len([r for r in all if r["snapshot"] == first and what.items() <= r.items()])
+
+        before = proven(kind="full", newest=False, oldest=False, level="standard")
+        for how in ([], ["--foreground"]):
+            declared("drill", "www", "--level", "standard", "--from", "main", "--to", first, *how)
+        assert proven(kind="full", newest=False, oldest=False, level="standard") == before + 2
+        before = proven(oldest=True)
+        declared("drill", "www", "--point", "oldest")
+        assert proven(oldest=True) > before
+        declared("drill", "www", "--from", "nowhere", rc=2)
+        declared("drill", "www", "--to", "nothing", rc=2)
+        declared("drill", "www", "--keep", rc=2)
+        declared("drill", "www")
     finally:
         daemon.send_signal(signal.SIGTERM)
         daemon.wait(30)

@@ -12,6 +12,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "servers"))
 import pg as pgs  # noqa: E402
+import pytest  # noqa: E402
 from conftest import need  # noqa: E402
 from test_pg_backup import declare, restored, sound  # noqa: E402
 
@@ -27,12 +28,12 @@ def lsn(text):
 class Db:
     """A server of its own with some tables, and the program with a repository for it."""
 
-    def __init__(self, hf, version=None, **settings):
+    def __init__(self, hf, version=None, source=None, **settings):
         need(*pgs.missing(version))
         self.pg = pgs.Pg(version=version, wal_segsize=1, auto=False).initdb()
         self.pg.conf(**{**SETTINGS, **settings})
         self.pg.up()
-        self.hf = declare(hf, self.pg.source())
+        self.hf = declare(hf, self.pg.source(**source or {}))
         self.snapshots = []
 
     def __enter__(self):
@@ -188,8 +189,10 @@ def test_where_the_log_cannot_tell_it_is_looked_at(hf):
         db.pg.up()
         db.pg.psql("update moved set t = 'another way' where i < 6000")
         db.snapshots.pop()  # of a life that there was not
-        p = db.hf("backup", "--system", "db", rc=None)
-        assert p.rc not in (0, 3) and "was put back" in p.err and "another name" in p.err, p
+        stored = db.hf("--json", "-r", "main", "snapshots").json("item")
+        p = db.hf("backup", "--system", "db", rc=1)
+        assert "was put back" in p.err and "another name" in p.err, p
+        assert db.hf("--json", "-r", "main", "snapshots").json("item") == stored  # none of what has no log
         with open(db.hf.config) as f:
             text = f.read().replace("- postgresql: {", "- part: again\n        postgresql: {")
         with open(db.hf.config, "w") as f:
@@ -197,4 +200,51 @@ def test_where_the_log_cannot_tell_it_is_looked_at(hf):
         r, how = db.backup()
         assert how == "none" and r["outcome"] == "complete", db.told
         assert db.backup()[1] == "map"
+        db.prove()
+
+
+def test_over_the_connection_17_sends_only_what_changed(hf):
+    if pgs.missing(17):
+        pytest.skip("no PostgreSQL 17")
+    with Db(hf, 17, {"method": "stream"}, autovacuum="off", summarize_wal="on") as db:
+        _, how = db.backup()
+        assert how == "none"
+        db.pg.psql("update pgbench_accounts set abalance = abalance + 1 where aid <= 2000")
+        r, how = db.backup()
+        assert how == "server" and r["bytes"] > 40 << 20 and r["bytes_read"] < 12 << 20, (r, db.told)
+        r, how = db.backup()
+        assert how == "server" and r["bytes_read"] < 9 << 20 and r["stored_bytes"] < 400 << 10, r
+        db.pg.psql("alter system set autovacuum = on")
+        db.pg.psql("select pg_reload_conf()")
+        load = db.pg.load("-c", "2", "-R", "150", "-T", "120", "-n")
+        for i, statements in enumerate(rounds()):
+            for s in statements:
+                db.pg.psql(s)
+            if i == 0:
+                continue
+            r, how = db.backup()
+            assert how == "server" and r["parent"] == db.snapshots[-2][0], db.told
+        load.terminate()
+        load.wait(30)
+        with restored(db.hf, db.pg, db.snapshots[-1][0]) as pg:
+            assert pg.psql("select (select count(*) from pgbench_accounts), (select count(*) from still), "
+                           "(select count(*) from aside), (select sum(abalance) - 2000 from pgbench_accounts) = "
+                           "(select sum(bbalance) from pgbench_branches), (select count(*) from cut)"
+                           ) == "100000|8000|999|t|7000"
+            sound(pg)
+            for database in ("copied", "logged"):
+                assert pg.psql("select count(*) > 300 from pg_class", database=database) == "t"
+        # What its files here tell and what it sends are each other's parents.
+        for method in ("direct", "stream"):
+            with open(db.hf.config) as f:
+                text = f.read()
+            with open(db.hf.config, "w") as f:
+                f.write(re.sub("method: [a-z]+", f"method: {method}", text))
+            assert db.backup()[1] == {"direct": "map", "stream": "server"}[method], db.told
+        # Without its account all of it comes, and it is said why.
+        db.pg.psql("alter system set summarize_wal = off")
+        db.pg.psql("select pg_reload_conf()")
+        db.pg.wait(lambda: db.pg.psql("show summarize_wal") == "off", "reload")
+        assert db.backup()[1] == "scan" and "summarize_wal is off" in db.told
+        db.snapshots.pop()
         db.prove()

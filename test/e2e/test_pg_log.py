@@ -8,7 +8,7 @@ import sys
 import time
 
 import pytest
-from conftest import need
+from conftest import trials, need
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "servers"))
 import pg as pg_server  # noqa: E402
@@ -144,6 +144,79 @@ def test_a_server_archives_and_is_brought_back(world, server):
     copy.wait(lambda: copy.answers() and copy.psql("select pg_is_in_recovery()", check=False) == "f", "recovery", 90)
     assert copy.psql("select n from last") == "4711"
     assert copy.psql("select count(*) from pgbench_history") == server.psql("select count(*) from pgbench_history")
+
+
+def pushers(world):
+    """Processes of the archiver's command, as they are just now."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as f:
+                words = f.read().split(b"\0")
+        except OSError:
+            continue
+        if words[0] == world.program.encode() and b"push" in words:
+            found.append(int(pid))
+    return found
+
+
+def test_whoever_is_killed_nothing_is_lost(world, server, rng):
+    archive(server, world.command("log", "push", "%p"))
+    path = f"{server.data}/pg_wal/archive_status"
+    world.serve()
+    first = server.psql("select pg_walfile_name(pg_current_wal_lsn())")
+    killed = 0
+    for trial in range(trials(20)):
+        server.psql("alter system set archive_command = '/bin/false'")
+        server.reload()
+        for _ in range(3):  # that there is something to store ahead
+            switch(server)
+        server.psql(f"alter system set archive_command = '{world.command('log', 'push', '%p')}'")
+        server.reload()
+        end = time.monotonic() + rng.uniform(0, 0.5)
+        while time.monotonic() < end:
+            if trial % 2:
+                for pid in pushers(world):
+                    os.kill(pid, 9)
+                    killed += 1
+            time.sleep(0.005)
+        if trial % 2 == 0:
+            world.stop(9)  # nobody misses it
+            killed += 1
+            assert server.psql("select 1") == "1"
+            if rng.random() < 0.5:
+                wait(server, switch(server))
+            world.serve()
+    last = switch(server)
+    wait(server, last)
+    assert killed and not [f for f in os.listdir(path) if f.endswith(".ready")]
+    only, = [r for r in world.ranges() if r["timeline"] == 1]
+    assert only["gap"] is None
+    world("log", "verify", "db")
+    have = sorted(os.path.basename(p).split(".")[0] for p in glob.glob(f"{world.folder}/repo/logs/*/00000001/*"))
+    for n in range(int(first[8:16] + first[22:], 16), int(last[8:16] + last[22:], 16) + 1):
+        assert f"{n << 24:016x}-{n + 1 << 24:016x}" in have, (n, have)
+    assert "same" in world("-v", "log", "push", f"{server.data}/pg_wal/{last}").stdout
+
+
+def test_the_daemon_stores_ahead_what_is_ready(world, server):
+    archive(server, "/bin/false")
+    names = [switch(server) for _ in range(3)]
+    wal = f"{server.data}/pg_wal"
+    server.wait(lambda: all(os.path.exists(f"{wal}/archive_status/{n}.ready") for n in names), "ready files")
+    world.serve()
+    assert "stored" in world("-v", "log", "push", f"{wal}/{names[0]}").stdout
+    there = f"{world.folder}/repo/logs/*/*/*"
+    end = time.monotonic() + 30
+    while len(glob.glob(there)) < 3:
+        assert time.monotonic() < end, glob.glob(there)
+        time.sleep(0.02)
+    time.sleep(0.2)
+    # As it was when it was read it is answered at once; else it is looked at anew.
+    assert "stored" in world("-v", "log", "push", f"{wal}/{names[1]}").stdout
+    os.utime(f"{wal}/{names[2]}")
+    assert "same" in world("-v", "log", "push", f"{wal}/{names[2]}").stdout
+    assert len(glob.glob(there)) == 3
 
 
 def test_push_is_idempotent_and_refuses_what_is_not_the_logs(world, server):

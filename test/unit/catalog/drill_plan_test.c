@@ -1,6 +1,7 @@
 /* drill_plan: every system and every kind is proven in its time, within what a day may cost. */
 #include "unit/unit.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "catalog/drill_plan.h"
@@ -85,6 +86,108 @@ static void everything_is_proven_within_its_time(void **state)
 	}
 }
 
+/* ---- What will be. */
+
+enum { POINTS = 60 };
+
+/* A year by the plan itself, each day beginning a little later or earlier than the one before. */
+static bool all_in_time(struct drill_point *v, size_t n, const struct drill_budget *day)
+{
+	for (int64_t d = 0, t = now; d < 365; d++, t += DAY - 600 + rand() % 1200) {
+		struct drill_budget b = *day;
+		int next;
+
+		while ((next = drill_plan_next(v, n, &b, t)) != -1) {
+			assert_true(v[next].cost_s <= b.left_s);
+			assert_true(b.disk == 0 || v[next].bytes <= b.disk);
+			v[next].proven_s = v[next].tried_s = t;
+			b.left_s -= v[next].cost_s;
+		}
+		for (size_t i = 0; i < n; i++)
+			if (t - (v[i].proven_s ? v[i].proven_s : now) > v[i].within_s + DAY)
+				return false;
+	}
+	return true;
+}
+
+static void what_is_foreseen_is_what_comes(void **state)
+{
+	const char *seed = getenv("HOLDFAST_TEST_SEED");
+	unsigned covered = 0, not = 0;
+
+	(void)state;
+	srand(seed ? (unsigned)strtoul(seed, NULL, 10) : 20261122);
+	for (int trial = 0; trial < 100; trial++) {
+		struct drill_point v[POINTS] = {{0}};
+		size_t n = 1 + (size_t)rand() % POINTS;
+		struct drill_budget b = {.left_s = 600 + rand() % 7200};
+		struct drill_foresight f;
+
+		for (size_t i = 0; i < n; i++) {
+			v[i].within_s = (7 + rand() % 40) * DAY;
+			v[i].cost_s = 1 + rand() % 600;
+			v[i].proven_s = rand() % 3 ? now - rand() % (int)(v[i].within_s / 2) : 0;
+		}
+		f = drill_plan_foresee(v, n, &b, now);
+		covered += f.lack == DRILL_COVERED;
+		if (f.lack == DRILL_COVERED) {
+			assert_int_equal(f.which, -1);
+			assert_true(all_in_time(v, n, &b));
+		}
+		/* Half of what it takes is never enough. */
+		b.left_s = 0;
+		for (size_t i = 0; i < n; i++)
+			b.left_s += v[i].cost_s * DAY / (double)v[i].within_s / 2;
+		f = drill_plan_foresee(v, n, &b, now);
+		not += f.lack != DRILL_COVERED;
+		assert_true(f.lack != DRILL_COVERED && f.which >= 0 && (size_t)f.which < n);
+	}
+	assert_true(covered > 20 && not == 100);
+}
+
+static void what_cannot_be_proven_is_told_and_why(void **state)
+{
+	struct drill_point v[] = {
+	    {.kind = "full", .within_s = 30 * DAY, .cost_s = 100, .bytes = 1000},
+	    {.kind = "pitr", .within_s = 30 * DAY, .cost_s = 900, .bytes = 9000},
+	};
+	struct drill_budget b = {.left_s = 1000};
+	struct drill_foresight f = drill_plan_foresee(v, 2, &b, now);
+
+	(void)state;
+	assert_int_equal(f.lack, DRILL_COVERED);
+	b.disk = 5000;
+	f = drill_plan_foresee(v, 2, &b, now);
+	assert_true(f.lack == DRILL_NO_DISK && f.which == 1);
+	b = (struct drill_budget){.left_s = 500};
+	f = drill_plan_foresee(v, 2, &b, now);
+	assert_true(f.lack == DRILL_NO_DAY && f.which == 1);
+	v[1].busy = true; /* it is paused */
+	assert_int_equal(drill_plan_foresee(v, 2, &b, now).lack, DRILL_COVERED);
+	v[1].busy = false;
+	v[0].within_s = v[1].within_s = 2 * DAY;
+	v[0].cost_s = v[1].cost_s = 900;
+	b.left_s = 1000;
+	assert_int_equal(drill_plan_foresee(v, 2, &b, now).lack, DRILL_COVERED);
+	v[0].within_s = v[1].within_s = DAY;
+	assert_int_equal(drill_plan_foresee(v, 2, &b, now).lack, DRILL_NO_TIME);
+	/* What was late when the daemon came back is made up for. */
+	v[0].within_s = v[1].within_s = 30 * DAY;
+	v[0].proven_s = v[1].proven_s = now - 40 * DAY;
+	assert_int_equal(drill_plan_foresee(v, 2, &b, now).lack, DRILL_COVERED);
+	assert_int_equal(drill_plan_foresee(v, 0, &b, now).lack, DRILL_COVERED);
+}
+
+static void one_that_could_not_be_tried_is_tried_again_after_some_hours(void **state)
+{
+	struct drill_point v = {.within_s = 30 * DAY, .lost_s = now - 60};
+	struct drill_budget b = {.left_s = 600};
+
+	(void)state;
+	assert_int_equal(drill_plan_next(&v, 1, &b, now), -1);
+	assert_int_equal(drill_plan_next(&v, 1, &b, now + DRILL_PLAN_LOST_S), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -92,6 +195,9 @@ int main(void)
 	    cmocka_unit_test(nothing_is_begun_beyond_the_days_budget_or_the_disk),
 	    cmocka_unit_test(one_that_failed_is_tried_again_after_a_day),
 	    cmocka_unit_test(everything_is_proven_within_its_time),
+	    cmocka_unit_test(what_is_foreseen_is_what_comes),
+	    cmocka_unit_test(what_cannot_be_proven_is_told_and_why),
+	    cmocka_unit_test(one_that_could_not_be_tried_is_tried_again_after_some_hours),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

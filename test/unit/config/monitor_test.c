@@ -1,5 +1,5 @@
 /* world_monitor: what a tier and a system say together, and what is refused. */
-#include "unit/unit.h"
+#include "unit/config/load.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -13,16 +13,6 @@
 #define WWW(rest)                                                                                  \
 	"systems: {www: {tier: gold, sources: [{files: {paths: [/w, /x/]}}], monitors: {" rest     \
 	"}}}\n"
-
-static struct world *load(const char *text)
-{
-	struct world *w;
-	struct err e = {0};
-
-	if (world_of_text(span_str(text), "f", &w, &e) == -1)
-		fail_msg("%s", e.msg);
-	return w;
-}
 
 static void a_system_completes_what_its_tier_begins(void **state)
 {

@@ -1,5 +1,5 @@
 /* world_notify: who is told, and each mistake's own message, place and hint. */
-#include "unit/unit.h"
+#include "unit/config/load.h"
 
 #include <unistd.h>
 
@@ -14,16 +14,6 @@
 #define SLACK "slack: {webhook: \"env:HF_TEST_HOOK\"}"
 #define MAIL  "email: {smtp: \"smtps://h\", to: a@b.c}"
 #define PING  "ping: {url: \"https://h/u\"}"
-
-static struct world *load(const char *text)
-{
-	struct world *w;
-	struct err e = {0};
-
-	if (world_of_text(span_str(text), "f", &w, &e) == -1)
-		fail_msg("%s", e.msg);
-	return w;
-}
 
 static void channels_become_routes_with_what_was_left_out(void **state)
 {

@@ -1,5 +1,5 @@
 /* world_postgresql: what a source of PostgreSQL's says, and what is refused. */
-#include "unit/unit.h"
+#include "unit/config/load.h"
 
 #include "config/world.h"
 
@@ -9,16 +9,6 @@
 	"systems: {db: {tier: gold, sources: ["
 #define TAIL     "]}}\n"
 #define PG(keys) HEAD "{postgresql: {" keys "}}" TAIL
-
-static struct world *load(const char *text)
-{
-	struct world *w;
-	struct err e = {0};
-
-	if (world_of_text(span_str(text), "f", &w, &e) == -1)
-		fail_msg("%s", e.msg);
-	return w;
-}
 
 static void a_server_is_bound_with_what_is_left_out(void **state)
 {

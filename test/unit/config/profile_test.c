@@ -1,5 +1,5 @@
 /* profile: each one says what its document says, lies below the file, and pretends nothing. */
-#include "unit/unit.h"
+#include "unit/config/load.h"
 
 #include <string.h>
 
@@ -156,16 +156,6 @@ static const struct later {
     {"edu", "kpis verification_time target", "1h"},
     {"edu", "kpis drill_success target", "99"},
 };
-
-static struct world *load(const char *text)
-{
-	struct world *w;
-	struct err e = {0};
-
-	if (world_of_text(span_str(text), "f", &w, &e) == -1)
-		fail_msg("%s", e.msg);
-	return w;
-}
 
 static struct world *load_profile(const char *name)
 {

@@ -1,5 +1,5 @@
 /* world_times: what is due when, and contradictions that are refused. */
-#include "unit/unit.h"
+#include "unit/config/load.h"
 
 #include <stdlib.h>
 
@@ -19,16 +19,6 @@
 
 enum { MINUTE = 60, HOUR = 3600, DAY = 86400 };
 static const int64_t from = 1767225600; /* 2026-01-01, a thursday */
-
-static struct world *load(const char *text)
-{
-	struct world *w;
-	struct err e = {0};
-
-	if (world_of_text(span_str(text), "f", &w, &e) == -1)
-		fail_msg("%s\n%s", e.msg, text);
-	return w;
-}
 
 static struct world_times *times(const struct world *w)
 {

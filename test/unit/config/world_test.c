@@ -1,5 +1,5 @@
 /* world: what is declared, and each mistake's own message. */
-#include "unit/unit.h"
+#include "unit/config/load.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -19,16 +19,6 @@
 #define FREEZE(how)                                                                                \
 	TIER "systems: {www: {tier: gold, sources: [{files: {paths: /srv/www, freeze: " how        \
 	     "}}]}}\n"
-
-static struct world *load(const char *text)
-{
-	struct world *w;
-	struct err e = {0};
-
-	if (world_of_text(span_str(text), "f", &w, &e) == -1)
-		fail_msg("%s", e.msg);
-	return w;
-}
 
 static void the_declared_world_is_bound_to_structs(void **state)
 {

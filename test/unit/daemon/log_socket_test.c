@@ -11,7 +11,7 @@
 
 struct host {
 	unsigned pushed;
-	bool refuse;
+	bool refuse, stranger;
 	char name[64], system[64], text[16];
 	uid_t who;
 };
@@ -35,6 +35,13 @@ static int push(void *arg, uid_t who, const char *system, const char *name, int 
 	return 0;
 }
 
+static bool may(void *arg, uid_t who)
+{
+	struct host *h = arg;
+
+	return !h->stranger && who == geteuid();
+}
+
 struct t {
 	char dir[32], path[48], file[48];
 	struct host host;
@@ -44,7 +51,7 @@ struct t {
 
 static void begin(struct t *t)
 {
-	struct log_socket_host host = {.arg = &t->host, .push = push};
+	struct log_socket_host host = {.arg = &t->host, .may = may, .push = push};
 	struct err e;
 
 	memset(t, 0, sizeof *t);
@@ -154,11 +161,42 @@ static void what_is_no_request_is_refused(void **state)
 	end(&t);
 }
 
+/* Who may nothing is not listened to, and silence takes but a part of the places. */
+static void nobody_keeps_others_away(void **state)
+{
+	char outcome[LOG_OUTCOME_MAX];
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	int silent[16];
+	struct err e;
+	struct t t;
+
+	begin(&t);
+	t.host.stranger = true;
+	assert_int_equal(log_socket_push(t.path, NULL, "N", t.fd, outcome, &e), -1);
+	assert_true(e.kind == ERR_DENIED && strstr(e.msg, "may not write") != NULL);
+	assert_int_equal(t.host.pushed, 0);
+	t.host.stranger = false;
+	strcpy(at.sun_path, t.path);
+	for (size_t i = 0; i < 16; i++) {
+		silent[i] = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+		assert_int_equal(connect(silent[i], (struct sockaddr *)&at, sizeof at), 0);
+	}
+	assert_int_equal(log_socket_push(t.path, NULL, "N", t.fd, outcome, &e), -1);
+	assert_int_equal(e.kind, ERR_BUSY);
+	for (size_t i = 0; i < 16; i++)
+		close(silent[i]);
+	while (log_socket_push(t.path, NULL, "N", t.fd, outcome, &e) == -1)
+		assert_int_equal(e.kind, ERR_BUSY);
+	assert_int_equal(t.host.pushed, 1);
+	end(&t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_file_goes_over_and_the_answer_comes_back),
 	    cmocka_unit_test(what_is_no_request_is_refused),
+	    cmocka_unit_test(nobody_keeps_others_away),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

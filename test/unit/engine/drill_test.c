@@ -11,6 +11,7 @@
 
 #include "base/mem.h"
 #include "engine/drill_internal.h"
+#include "engine/drill_moment.h"
 #include "engine/drill_room.h"
 #include "engine/op_drill.h"
 #include "os/os.h"
@@ -109,6 +110,27 @@ static void a_store_that_does_not_answer_is_no_finding(void **state)
 		assert_true(drill_is_finding(&(struct err){.kind = found[i]}));
 }
 
+static void each_day_has_a_moment_of_its_own_within_what_is_reached(void **state)
+{
+	const int64_t from = INT64_C(1763700000000000), to = from + INT64_C(7200000000);
+	unsigned early = 0, same = 0;
+
+	(void)state;
+	for (int day = 0; day < 365; day++) {
+		int64_t at = drill_moment_of("db", day, 0, from, to);
+
+		assert_true(at >= from && at < to);
+		assert_true(at == drill_moment_of("db", day, 0, from, to));
+		early += at < from + (to - from) / 4;
+		same += at == drill_moment_of("db", day + 1, 0, from, to);
+		same += at == drill_moment_of("other", day, 0, from, to);
+		same += at == drill_moment_of("db", day, 1, from, to);
+	}
+	assert_int_equal(same, 0);
+	assert_true(early > 60 && early < 125); /* a quarter of them */
+	assert_true(drill_moment_of("db", 1, 0, to, to) == to);
+}
+
 /* ---- The room. */
 
 static char *base;
@@ -201,6 +223,7 @@ int main(void)
 	    cmocka_unit_test(one_critical_failure_fails_and_its_first_reason_stays),
 	    cmocka_unit_test(as_much_again_takes_as_long_and_twice_as_much_the_double),
 	    cmocka_unit_test(a_store_that_does_not_answer_is_no_finding),
+	    cmocka_unit_test(each_day_has_a_moment_of_its_own_within_what_is_reached),
 	    cmocka_unit_test(what_a_killed_one_left_the_next_removes_and_no_link_is_followed),
 	    cmocka_unit_test(a_folder_that_others_write_to_is_refused),
 	};

@@ -1,0 +1,96 @@
+/* drill_moment: see drill_moment.h. */
+#include "engine/drill_moment.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "crypto/crypto.h"
+#include "engine/recover_plan.h"
+
+enum { WISHES = 8, DAY_S = 86400 };
+static const int64_t second = 1000000000;
+
+int64_t drill_moment_of(const char *system, int64_t day, unsigned n, int64_t from_us, int64_t to_us)
+{
+	char text[300];
+	uint8_t h[32];
+	uint64_t x = 0;
+
+	if (to_us <= from_us)
+		return from_us;
+	snprintf(text, sizeof text, "%lld/%u/%.250s", (long long)day, n, system);
+	crypto_sha256(span_str(text), h);
+	for (int i = 0; i < 8; i++)
+		x = x << 8 | h[i];
+	return from_us + (int64_t)(x % (uint64_t)(to_us - from_us));
+}
+
+/* Does the log go on from it, without a gap, to where it ends now? */
+static bool goes_on(const struct recover_plan *pl, const struct recover_base *b)
+{
+	struct recover_reach reach = {0};
+	bool all;
+
+	if (!recover_line_has(&pl->line, b->timeline, b->start, b->end))
+		return false;
+	recover_reach_find(&pl->line, pl->at, pl->nat, b->start, pl->segment, &reach);
+	all = reach.n > 0 && reach.end >= pl->log_end;
+	recover_reach_fini(&reach);
+	return all;
+}
+
+/* The end of the first base from which every moment since can be reached; 0: none. */
+static int64_t first_end_us(const struct recover_plan *pl)
+{
+	for (size_t i = 0; i < pl->nbases; i++)
+		if (goes_on(pl, &pl->bases[i]))
+			return pl->bases[i].end_ns / 1000;
+	return 0;
+}
+
+/* Can it be reached? */
+static bool reaches(struct repo *r, const struct recover_params *p, int64_t us, struct ctx *ctx)
+{
+	struct recover_params at = *p;
+	struct recover_plan pl;
+	struct err ignored;
+	bool can;
+
+	at.to = (struct recover_target){.kind = RECOVER_TIME, .time_us = us};
+	can = recover_plan_make(r, &at, ctx, &pl, &ignored) == 0;
+	recover_plan_fini(&pl);
+	return can;
+}
+
+int drill_moment_find(struct repo *r, const char *system, const char *part, int64_t now_ns,
+    struct ctx *ctx, char out[RECOVER_TARGET_TEXT], struct err *e)
+{
+	struct recover_params p = {.system = system, .part = part, .to = {.kind = RECOVER_LATEST}};
+	int64_t day = now_ns / second / DAY_S, from = 0, to = 0;
+	struct recover_plan pl;
+	int rc = recover_plan_make(r, &p, ctx, &pl, e);
+
+	if (rc == 0) {
+		from = first_end_us(&pl);
+		to = pl.last.there ? pl.last.time_us : 0;
+	}
+	recover_plan_fini(&pl);
+	if (rc == -1)
+		return -1;
+	if (from == 0 || to <= from) {
+		snprintf(out, RECOVER_TARGET_TEXT, "latest");
+		return 0;
+	}
+	for (unsigned n = 0; n < WISHES; n++) {
+		int64_t us = drill_moment_of(system, day, n, from, to);
+
+		if (ctx_check(ctx, e) == -1)
+			return -1;
+		if (!reaches(r, &p, us, ctx))
+			continue;
+		recover_time_text(us, out);
+		return 0;
+	}
+	return err_set(e, ERR_ABSENT,
+	    "none of %d moments within its log can be reached: see 'holdfast log list'", WISHES);
+}

@@ -1,0 +1,28 @@
+/*
+ * drill_moment: a moment within the stored log of a database, for a drill: another on another day,
+ * the same all day long.
+ *
+ * Threads: one owner of the repository.
+ */
+#ifndef HF_ENGINE_DRILL_MOMENT_H
+#define HF_ENGINE_DRILL_MOMENT_H
+
+#include "engine/recover_target.h"
+#include "repo/repo.h"
+
+/*
+ * The n-th wish for that system's moment of that day, from `from_us` to before `to_us`; pure.  All
+ * of a stretch is as likely.
+ */
+int64_t drill_moment_of(
+    const char *system, int64_t day, unsigned n, int64_t from_us, int64_t to_us);
+
+/*
+ * Between the end of the first base backup that can be recovered and the last commit, as `--to`
+ * takes it.  "latest": nothing was committed since.  ERR_ABSENT: no base backup, or none of some
+ * moments can be reached (the log has gaps).
+ */
+int drill_moment_find(struct repo *r, const char *system, const char *part, int64_t now_ns,
+    struct ctx *ctx, char out[RECOVER_TARGET_TEXT], struct err *e);
+
+#endif
