@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/log_quick.h"
 #include "os/os.h"
 
 static struct ctx ctx = {.progress.item_busy = ATOMIC_FLAG_INIT};
@@ -38,6 +39,8 @@ static void handle(int sig, void (*f)(int), int flags)
 
 int main(int argc, char **argv)
 {
+	if (log_quick(argc, argv))
+		return 0;
 	handle(SIGINT, on_stop, 0);
 	handle(SIGTERM, on_stop, 0);
 	handle(SIGUSR2, on_orphaned, 0);

@@ -66,7 +66,8 @@ static void add_declared(const struct world_system *s, struct cli_paths *p)
 
 static bool has_server(const struct world_system *s)
 {
-	return s != NULL && world_source_of(s, WORLD_POSTGRESQL) != NULL;
+	return s != NULL && (world_source_of(s, WORLD_POSTGRESQL) != NULL ||
+				world_source_of(s, WORLD_DUMP) != NULL);
 }
 
 int cli_paths_collect(struct cli *c, struct cli_paths *p, struct err *e)

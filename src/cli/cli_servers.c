@@ -15,7 +15,7 @@ int cli_servers_collect(const struct world_system *s, struct cli_servers *out, s
 		const struct world_source *src = world_source_at(s, i);
 		const struct world_postgresql *p = &src->postgresql;
 
-		if (src->kind != WORLD_POSTGRESQL)
+		if (src->kind != WORLD_POSTGRESQL && src->kind != WORLD_DUMP)
 			continue;
 		if (world_postgresql_place(p, &out->places[out->n], e) == -1)
 			return err_wrap(e, "%s", s->item.name);
@@ -25,7 +25,10 @@ int cli_servers_collect(const struct world_system *s, struct cli_servers *out, s
 		    .direct = p->method == WORLD_PG_DIRECT,
 		    .data_directory = p->data_directory,
 		    .exact_rows = p->exact_rows,
-		    .table_checksums = p->table_checksums};
+		    .table_checksums = p->table_checksums,
+		    .dump = (const char *const *)p->dump.v,
+		    .ndump = p->dump.n,
+		    .bin_directory = p->bin_directory};
 		out->n++;
 	}
 	return 0;

@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "cli/log_place.h"
+#include "cli/log_quick.h"
 #include "daemon/log_socket.h"
 #include "os/os.h"
 #include "source/wal_file.h"
@@ -94,7 +95,9 @@ int cmd_log_push(struct cli *c, struct err *e)
 	fd = os_open(path, O_RDONLY, 0);
 	if (fd == -1)
 		return err_sys(e, "%s", path);
-	if (c->opt.repo == NULL && !c->opt.foreground)
+	if (log_quick_refused(e) == -1)
+		rc = -1;
+	else if (c->opt.repo == NULL && !c->opt.foreground)
 		rc = push_by_daemon(c, name, fd, outcome, e);
 	else
 		e->kind = ERR_ABSENT;

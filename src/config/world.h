@@ -122,7 +122,8 @@ struct world_files {
 	bool exclude_caches, one_file_system;
 };
 
-enum world_kind { WORLD_FILES = 1, WORLD_POSTGRESQL };
+/* Of postgresql: its files, or dumps of its databases. */
+enum world_kind { WORLD_FILES = 1, WORLD_POSTGRESQL, WORLD_DUMP };
 
 struct world_source {
 	struct field_item item;

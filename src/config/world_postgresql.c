@@ -42,6 +42,7 @@ static const struct field rows[] = {
     {"slot_warn", FIELD_SIZE, P(slot_warn), false, NULL, NULL, "how much WAL the slot may hold back before somebody is told"},
     {"table_checksums", FIELD_FLAG, P(table_checksums), false, NULL, NULL, "note one of each table's rows; reads them all"},
     {"exact_rows", FIELD_FLAG, P(exact_rows), false, NULL, NULL, "count the rows of large tables too; reads them all"},
+    {"dump", FIELD_TEXTS, P(dump), false, NULL, NULL, "not its files but dumps by pg_dump: DATABASE, DATABASE.SCHEMA, '*' for all"},
     {"start", FIELD_TEXT, P(start), false, NULL, NULL, "how the server is started, for /bin/sh -c; left out: pg_ctl"},
     {"stop", FIELD_TEXT, P(stop), false, NULL, NULL, "how it is stopped"},
     {"restart", FIELD_TEXT, P(restart), false, NULL, NULL, "how it is started anew"},
@@ -67,6 +68,9 @@ static const struct node *node_of(const struct world *w, const struct world_syst
 
 void world_imply_sources(struct world *w)
 {
+	static const char *const names[] = {
+	    [WORLD_FILES] = "files", [WORLD_POSTGRESQL] = "postgresql", [WORLD_DUMP] = "dump"};
+
 	for (size_t i = 0; i < w->systems.n; i++) {
 		struct world_system *s = (struct world_system *)w->systems.v + i;
 
@@ -75,12 +79,11 @@ void world_imply_sources(struct world *w)
 			struct world_source *src = source_at(s, k);
 
 			if (node_get(n, "postgresql") != NULL)
-				src->kind = WORLD_POSTGRESQL;
+				src->kind = src->postgresql.dump.n ? WORLD_DUMP : WORLD_POSTGRESQL;
 			else if (node_get(n, "files") != NULL)
 				src->kind = WORLD_FILES;
 			if (src->part == NULL && src->kind)
-				src->part = mem_strdup(
-				    src->kind == WORLD_FILES ? "files" : "postgresql");
+				src->part = mem_strdup(names[src->kind]);
 		}
 	}
 }
@@ -144,6 +147,23 @@ static int check_receive(const struct world_postgresql *p, const struct node *at
 	return 0;
 }
 
+/* Dumps are of what the server answers, and of nothing that lies around it. */
+static int check_dump(const struct world_postgresql *p, const struct node *at, struct err *e)
+{
+	static const char *const others[] = {"method", "data_directory", "receive", "archived",
+	    "spool_limit", "slot_warn", "start", "stop", "restart"};
+
+	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+		if (node_get(at, others[i]) != NULL) {
+			wrong(at, others[i], e, "a source of dumps has no use for it");
+			return err_hint(e, "its files are another source: a '-' of its own");
+		}
+	for (size_t i = 0; i < p->dump.n; i++)
+		if (p->dump.v[i][0] == '.' || p->dump.v[i][strlen(p->dump.v[i]) - 1] == '.')
+			return wrong(at, "dump", e, "it is DATABASE, or DATABASE.SCHEMA");
+	return 0;
+}
+
 static int check_server(const struct world_postgresql *p, const struct node *at, struct err *e)
 {
 	static const char *const modes[] = {
@@ -163,7 +183,7 @@ static int check_server(const struct world_postgresql *p, const struct node *at,
 		wrong(at, "data_directory", e, "method: stream reads no files here");
 		return err_hint(e, "leave one of both out");
 	}
-	if (check_paths(p, at, e) == -1)
+	if (check_paths(p, at, e) == -1 || (p->dump.n && check_dump(p, at, e) == -1))
 		return -1;
 	return check_receive(p, at, e);
 }

@@ -34,6 +34,7 @@ struct world_postgresql {
 	bool archived;                   /* its archive_command brings us its WAL */
 	uint64_t spool_limit, slot_warn; /* bytes; 0: not said */
 	bool table_checksums, exact_rows;
+	struct field_texts dump;      /* DATABASE, DATABASE.SCHEMA or "*"; none: its files */
 	char *start, *stop, *restart; /* commands of the real server, for /bin/sh -c */
 };
 

@@ -74,7 +74,7 @@ static const struct field_table files_table = {files_rows, sizeof(struct world_f
 static const struct field source_rows[] = {
     {"files", FIELD_STRUCT, offsetof(struct world_source, files), false, NULL, &files_table, "files and folders"},
     {"postgresql", FIELD_STRUCT, offsetof(struct world_source, postgresql), false, NULL, &world_postgresql_table, "a server of PostgreSQL's, 13 to 17"},
-    {"part", FIELD_TEXT, offsetof(struct world_source, part), false, NULL, NULL, "what it is called in a snapshot of several; left out: files, postgresql"},
+    {"part", FIELD_TEXT, offsetof(struct world_source, part), false, NULL, NULL, "what it is called in a snapshot of several; left out: files, postgresql, dump"},
     {"mariadb", FIELD_LATER, 0, false, NULL, NULL, NULL},
     {"mysql", FIELD_LATER, 0, false, NULL, NULL, NULL},
     {"mongodb", FIELD_LATER, 0, false, NULL, NULL, NULL},

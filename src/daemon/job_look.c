@@ -93,7 +93,7 @@ static int look_at_sources(struct job *j, struct err *e)
 	if (count_sources(j, half, &n, e) == -1)
 		return -1;
 	/* Of a server's files nobody knows how many there are before it is asked. */
-	if (world_source_of(s, WORLD_POSTGRESQL) != NULL)
+	if (world_source_of(s, WORLD_POSTGRESQL) != NULL || world_source_of(s, WORLD_DUMP) != NULL)
 		half = 0;
 	if (n == 0 && !s->may_be_empty && world_source_of(s, WORLD_FILES) != NULL) {
 		err_set(e, ERR_ABSENT, "%s holds no file", s->item.name);

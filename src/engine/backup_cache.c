@@ -16,7 +16,7 @@
 /* Each source has its own; that of files has no name. */
 static char *cache_path(struct backup *b, const struct snapshot *s, size_t i, const char *kind)
 {
-	const char *part = b->parts[i].pg ? s->parts[i].name : "";
+	const char *part = b->parts[i].pg || b->parts[i].dump ? s->parts[i].name : "";
 	char hex[2 * FORMAT_UID + 1], *dir, *path;
 	struct err e;
 

@@ -12,6 +12,7 @@
  *   backup_parts.c the sources of a run, one after the other
  *   backup_pg.c    one that is a server of PostgreSQL's; backup_pg_facts.c what is said of it,
  *                  backup_pg_stream.c and backup_older*.c what comes over its connection
+ *   backup_dump.c  its databases as pg_dump writes them
  *   backup_blocks.c  files of which the log tells the blocks that changed
  *   backup_map.c   what it tells
  *   backup_late.c  files that can be read only when all else is
@@ -132,7 +133,9 @@ struct btask {
 
 /* A source of the run; its part of the snapshot has the same place. */
 struct backup_part {
-	const struct backup_pg *pg;          /* NULL: files, or standard input */
+	const struct backup_pg *pg;          /* NULL: files, or standard input, or */
+	const struct backup_pg *dump;        /* its databases dumped */
+	struct backup_dump_run *dumping;     /* backup_dump.c's */
 	struct backup_pg_run *run;           /* backup_pg.c's */
 	struct file_cache_writer *cache_out; /* once it is read; NULL: none */
 	struct wal_map *map; /* what has changed since the parent; NULL: not known */
@@ -329,6 +332,12 @@ int backup_pg_end(
 int backup_pg_logs(struct backup *b, struct backup_part *part, struct snapshot_part *out,
     struct repo *r, struct err *e);
 void backup_pg_free(struct backup_part *part);
+
+/* backup_dump.c: the same of a server's dumps. */
+int backup_dump_begin(struct backup *b, struct backup_part *part, struct err *e);
+int backup_dump_end(
+    struct backup *b, struct backup_part *part, struct snapshot_part *out, struct err *e);
+void backup_dump_free(struct backup_part *part);
 
 /* backup_parts.c: the parts one after the other; then the snapshot's facts are whole. */
 void backup_parts_new(struct backup *b, struct snapshot *s, struct bpaths *paths);

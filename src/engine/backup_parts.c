@@ -48,9 +48,11 @@ void backup_parts_new(struct backup *b, struct snapshot *s, struct bpaths *paths
 	if (files)
 		name_files(&s->parts[0], b);
 	for (size_t i = 0; i < p->npg; i++) {
-		b->parts[files + i].pg = &p->pg[i];
+		bool dump = p->pg[i].ndump > 0;
+
+		*(dump ? &b->parts[files + i].dump : &b->parts[files + i].pg) = &p->pg[i];
 		s->parts[files + i].name = mem_strdup(p->pg[i].part);
-		s->parts[files + i].kind = mem_strdup("postgresql");
+		s->parts[files + i].kind = mem_strdup(dump ? "dump" : "postgresql");
 	}
 	b->part = &b->parts[0];
 }
@@ -91,11 +93,13 @@ int backup_files_open(struct backup *b, struct err *e)
 
 static int open_part(struct backup *b, const struct snapshot *s, struct err *e)
 {
+	writer_pages(b->writer, b->part->pg != NULL || b->part->dump != NULL);
+	if (b->part->dump != NULL)
+		return backup_dump_begin(b, b->part, e);
 	if (b->part->pg == NULL)
 		return b->source != NULL ? 0 : backup_files_open(b, e);
 	/* Many small chunks go into one frame. */
 	backup_blocks_begin(b);
-	writer_pages(b->writer, true);
 	return backup_pg_begin(b, b->part, s, e);
 }
 
@@ -170,12 +174,19 @@ static void run_part(struct backup *b, struct snapshot *s, size_t i, struct snap
 		if (part->pg != NULL && !part->failed && !backup_stopping(b) &&
 		    backup_pg_end(b, part, &s->parts[i], &part->err) == -1)
 			part->failed = true;
+		if (part->dump != NULL && !part->failed && !backup_stopping(b) &&
+		    backup_dump_end(b, part, &s->parts[i], &part->err) == -1)
+			part->failed = true;
 	} else {
 		part->failed = true;
 		part->err = e;
 	}
 	if (part->failed)
-		backup_problem(b, part->pg ? part->pg->part : "files", &part->err);
+		backup_problem(b,
+		    part->pg     ? part->pg->part
+		    : part->dump ? part->dump->part
+				 : "files",
+		    &part->err);
 	fill_part(b, &s->parts[i], before);
 	if (i == 0 && !part->failed)
 		backup_anomalies(b, s);
@@ -201,6 +212,7 @@ void backup_parts_free(struct backup *b)
 	for (size_t i = 0; i < b->nparts; i++) {
 		file_cache_abort(b->parts[i].cache_out);
 		backup_pg_free(&b->parts[i]);
+		backup_dump_free(&b->parts[i]);
 	}
 	free(b->parts);
 }

@@ -29,6 +29,11 @@ struct backup_pg {
 	bool direct;                /* only by its files */
 	const char *data_directory; /* NULL: the server is asked */
 	bool exact_rows, table_checksums;
+	/* Not its files but dumps of these by pg_dump, "DATABASE" or "DATABASE.SCHEMA"; "*": all.
+	 */
+	const char *const *dump;
+	size_t ndump;
+	const char *bin_directory; /* where pg_dump is; NULL: found by the version */
 };
 
 struct backup_params {

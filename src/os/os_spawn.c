@@ -64,7 +64,8 @@ static int settle(const struct born *b)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	setsid();
-	if (dup2(in, 0) == -1 || dup2(s->out == -1 ? in : s->out, 1) == -1 || dup2(1, 2) == -1)
+	if (dup2(in, 0) == -1 || dup2(s->out == -1 ? in : s->out, 1) == -1 ||
+	    dup2(s->error > 0 ? s->error : 1, 2) == -1)
 		return errno;
 	if (s->as_user && (setgroups((size_t)b->ngroups, b->groups) == -1 || setgid(s->gid) == -1 ||
 			      setuid(s->uid) == -1))

@@ -23,6 +23,7 @@ struct os_spawn {
 	const char *const *env;  /* NAME=VALUE before what is left of ours; NULL: none */
 	const char *dir;         /* to run in; NULL: ours */
 	int out;                 /* standard output and error; -1: /dev/null */
+	int error;               /* standard error, if that is another; 0: it is not */
 	bool as_user;            /* become that user, with all its groups */
 	uid_t uid;
 	gid_t gid;

@@ -338,6 +338,11 @@ void writer_chunker(struct repo *r, enum chunker_kind kind, struct chunker *out)
 	    out, kind, repo_own_domain(r)->chunker_key, c->chunk_min, c->chunk_avg, c->chunk_max);
 }
 
+void writer_chunker_fine(struct repo *r, uint32_t avg, struct chunker *out)
+{
+	chunker_init(out, CHUNKER_GEAR, repo_own_domain(r)->chunker_key, avg / 2, avg, 4 * avg);
+}
+
 void writer_fingerprint(struct repo *r, struct span s, uint8_t out[16])
 {
 	uint8_t h[32];

@@ -133,6 +133,8 @@ int writer_commit(struct writer *w, struct snapshot *s, struct err *e);
 
 /* A chunker with the repository's parameters. */
 void writer_chunker(struct repo *r, enum chunker_kind kind, struct chunker *out);
+/* The same, but finer: for what comes again and again with small changes.  A power of two. */
+void writer_chunker_fine(struct repo *r, uint32_t avg, struct chunker *out);
 
 /* 16 bytes keyed by the id key: fingerprints and groups. */
 void writer_fingerprint(struct repo *r, struct span s, uint8_t out[16]);

@@ -54,12 +54,24 @@ static int take_tablespace(void *arg, const char *const *v, size_t n, struct err
 	return 0;
 }
 
+static bool wanted(const struct pg_facts *f, const char *name)
+{
+	bool yes = f->p.only == NULL;
+
+	for (size_t i = 0; !yes && i < f->p.nonly; i++)
+		yes = strcmp(f->p.only[i], name) == 0;
+	return yes;
+}
+
 /* The name is kept as it came, for connecting. */
 static int take_database(void *arg, const char *const *v, size_t n, struct err *e)
 {
 	struct pg_facts *f = arg;
-	json_t *o = json_object();
+	json_t *o;
 
+	if (!wanted(f, v[0]))
+		return 0;
+	o = json_object();
 	json_object_set_new(o, "name", pg_facts_string(v[0]));
 	json_object_set_new(o, "oid", pg_facts_number(v[1]));
 	json_object_set_new(o, "bytes", v[2] ? pg_facts_number(v[2]) : json_null());

@@ -30,8 +30,10 @@
 #define PG_FACTS_COUNTED (UINT64_C(256) << 20) /* bytes of tables that are counted in one go */
 
 struct pg_facts_params {
-	bool exact_rows;      /* count them all */
-	bool table_checksums; /* and read them all: "checksum" is of all rows, in any order */
+	bool exact_rows;         /* count them all */
+	bool table_checksums;    /* and read them all: "checksum" is of all rows, in any order */
+	const char *const *only; /* databases; NULL: all of them */
+	size_t nonly;
 };
 
 /* p may be NULL; *out is new. */

@@ -340,3 +340,73 @@ def test_where_the_files_are_not_here_they_come_over_the_connection(hf, server):
     finally:
         with open(pid, "w") as f:
             f.write(text)
+
+
+def spying(hf, server):
+    """The server's programs, with a pg_dump that writes down how it was called."""
+    folder = f"{hf.base}/bin"
+    os.makedirs(folder)
+    for name in os.listdir(server.bin):
+        os.symlink(f"{server.bin}/{name}", f"{folder}/{name}")
+    os.unlink(f"{folder}/pg_dump")
+    with open(f"{folder}/pg_dump", "w") as f:
+        f.write(f'#!/bin/sh\necho "$@ [$PGPASSWORD]" >>{hf.base}/called\nexec {server.bin}/pg_dump "$@"\n')
+    os.chmod(f"{folder}/pg_dump", 0o755)
+    return folder
+
+
+def test_databases_are_dumped_and_come_back_in_another_server(hf, server):
+    server.psql("create schema apart; create table apart.pens (n int); insert into apart.pens values (1), (2)")
+    server.psql("create table kept as select i, md5(i::text) t from generate_series(1, 50000) i", "other")
+    with open(f"{hf.base}/secret", "w") as f:
+        f.write("not in a list of processes\n")
+    os.chmod(f"{hf.base}/secret", 0o600)
+    declare(hf, server.source(dump="[other, postgres.apart]", bin_directory=spying(hf, server),
+                              password=f"file:{hf.base}/secret"))
+    try:
+        first = backup(hf)
+        p = part(hf, first["snapshot"], "dump")
+        f = p["facts"]["postgresql"]
+        assert (p["kind"], p["outcome"], f["method"]) == ("dump", "complete", "dump")
+        assert {d["name"] for d in f["databases"]} == {"other", "postgres"}
+        assert [d["file"] for d in f["dumps"]] == ["globals.sql", "other.dump", "postgres.apart.dump"]
+        with open(f"{hf.base}/called") as f:
+            called = f.read()
+        assert called.count("[not in a list of processes]") == 2 and called.count("processes") == 2, called
+        # What did not change costs next to nothing.
+        again = backup(hf)
+        assert again["bytes"] > 2 << 20 and again["stored_bytes"] < 150 << 10, again
+        hf("-r", "main", "restore", again["snapshot"], "--target", f"{hf.base}/back")
+        with pgs.Pg(version=int(server.bin.split("/")[-2])) as pg:
+            pg.psql("drop role if exists postgres_is_there")
+            subprocess.run([f"{pg.bin}/psql", "-Xq", "-h", pg.folder, "-p", str(pg.port), "-U", "postgres", "-d", "postgres",
+                            "-f", f"{hf.base}/back/globals.sql"], check=True, stderr=subprocess.DEVNULL)
+            for name, into in (("other", "template1"), ("postgres.apart", "postgres")):
+                subprocess.run([f"{pg.bin}/pg_restore", "-h", pg.folder, "-p", str(pg.port), "-U", "postgres", "-d", into,
+                                *(["--create"] if name == "other" else []), f"{hf.base}/back/{name}.dump"], check=True)
+            assert pg.psql("select count(*) from apart.pens") == "2"
+            rows = "select count(*), md5(string_agg(t, ',' order by i)) from kept"
+            assert pg.psql(rows, "other") == server.psql(rows, "other")
+            assert pg.psql("select 1 from pg_roles where rolname = 'seen'") == "1"
+    finally:
+        server.psql("drop schema apart cascade")
+        server.psql("drop table kept", "other")
+
+
+def test_a_dump_that_fails_is_told_with_what_pg_dump_said(hf, server):
+    declare(hf, server.source(dump="[other, postgres.nothing_here]"))
+    r = backup(hf, rc=3)
+    p = part(hf, r["snapshot"], "dump")
+    assert p["outcome"] == "incomplete"
+    (problem,) = p["problems"]
+    assert problem["path"] == "/postgres.nothing_here.dump"
+    assert "pg_dump failed (1)" in problem["message"] and "no matching schemas were found" in problem["message"]
+    names = hf("-r", "main", "ls", r["snapshot"]).out
+    assert "other.dump" in names and "globals.sql" in names and "nothing_here" not in names
+    with open(hf.config) as f:
+        text = f.read()
+    for dump, words in (("not_there", "no database not_there"), ("other, method: stream", "has no use for it")):
+        with open(hf.config, "w") as f:
+            f.write(text.replace("[other, postgres.nothing_here]", dump))
+        p = hf("backup", "--system", "db", rc=None)
+        assert p.rc not in (0, 3) and words in p.err, p

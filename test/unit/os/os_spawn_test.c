@@ -63,24 +63,6 @@ static void no_such_program_is_told(void **state)
 	assert_int_equal(e.kind, ERR_ABSENT);
 }
 
-static int refuse(const void *arg)
-{
-	return *(const int *)arg;
-}
-
-static void what_must_be_done_inside_is_done_or_nothing_runs(void **state)
-{
-	const char *argv[] = {"true", NULL};
-	int why = 95 /* EOPNOTSUPP */;
-	struct os_spawn s = {.argv = argv, .out = -1, .inside = refuse, .arg = &why};
-	struct err e;
-	int pid;
-
-	(void)state;
-	assert_int_equal(os_spawn(&s, &pid, &e), -1);
-	assert_int_equal(e.sys, why);
-}
-
 static void root_becomes_another_with_its_groups(void **state)
 {
 	struct passwd *pw = getpwnam("nobody");
@@ -146,7 +128,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(secrets_of_ours_are_not_its),
 	    cmocka_unit_test(no_such_program_is_told),
-	    cmocka_unit_test(what_must_be_done_inside_is_done_or_nothing_runs),
 	    cmocka_unit_test(root_becomes_another_with_its_groups),
 	    cmocka_unit_test(it_ends_when_we_do),
 	};
