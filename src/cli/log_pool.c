@@ -86,6 +86,11 @@ const char *log_pool_system(const struct log_pool *p)
 	return log_place_system(p->place[0]);
 }
 
+const char *log_pool_source(const struct log_pool *p)
+{
+	return log_place_source(p->place[0]);
+}
+
 /* With the lock, which is given up while none is free. */
 static int take_place(struct log_pool *p)
 {

@@ -76,7 +76,7 @@ static int open_one(struct follow_mirror *m, size_t i, struct err *e)
 	close_one(m, i);
 	if (m->p->open(m->p->arg, m->p->others[i], &o->repo, e) == -1)
 		return -1;
-	return follow_repo_open(o->repo, m->p->system, m->p->source, &o->store, e);
+	return follow_repo_open(o->repo, m->p->system, m->p->source, false, &o->store, e);
 }
 
 static int put(struct follow_mirror *m, size_t i, const struct follow_job *j, struct err *e)

@@ -9,16 +9,18 @@
 
 struct follow_repo {
 	struct repo *r;
+	bool at_once; /* commits wait for small ones */
 	uint8_t stream[LOG_STREAM];
 	struct log_writer *writers[FOLLOW_LANES];
 };
 
-int follow_repo_open(
-    struct repo *r, const char *system, const char *source, struct follow_repo **out, struct err *e)
+int follow_repo_open(struct repo *r, const char *system, const char *source, bool synchronous,
+    struct follow_repo **out, struct err *e)
 {
 	struct follow_repo *f = mem_zalloc(sizeof *f);
 
 	f->r = r;
+	f->at_once = synchronous;
 	log_stream(r, system, source, f->stream);
 	for (unsigned i = 0; i < FOLLOW_LANES; i++)
 		if (log_writer_open(r, &f->writers[i], e) == -1) {
@@ -46,7 +48,8 @@ int follow_repo_put(
 	    .start = j->start,
 	    .end = j->end,
 	    .kind = j->what == FOLLOW_HISTORY ? LOG_HISTORY : LOG_SEGMENT,
-	    .bytes = bytes};
+	    .bytes = bytes,
+	    .at_once = f->at_once && j->what == FOLLOW_SMALL};
 	enum log_put_outcome outcome;
 
 	if (p.kind == LOG_HISTORY)

@@ -13,7 +13,7 @@ struct repo;
 struct follow_repo;
 
 /* r stays the caller's. */
-int follow_repo_open(struct repo *r, const char *system, const char *source,
+int follow_repo_open(struct repo *r, const char *system, const char *source, bool synchronous,
     struct follow_repo **out, struct err *e);
 void follow_repo_close(struct follow_repo *f); /* NULL does nothing */
 

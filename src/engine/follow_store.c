@@ -5,7 +5,8 @@ static int open_now(struct follow *f, struct err *e)
 {
 	if (f->p->open(f->p->arg, f->p->first, &f->repo, e) == -1)
 		return -1;
-	if (follow_repo_open(f->repo, f->p->system, f->p->source, &f->store, e) == 0)
+	if (follow_repo_open(
+		f->repo, f->p->system, f->p->source, f->p->synchronous, &f->store, e) == 0)
 		return 0;
 	f->p->close(f->p->arg, f->repo);
 	f->repo = NULL;

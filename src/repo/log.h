@@ -53,6 +53,12 @@ struct log_piece {
 	uint64_t start, end;
 	enum log_kind kind;
 	struct span bytes; /* end - start of them; at most 1 GiB, a history 1 MiB */
+	/*
+	 * Somebody waits for it: stored without a look at what is there, nor remembered.  Whoever
+	 * puts such ones compares before the first and puts the whole range after the last: then
+	 * other content at the place is met.
+	 */
+	bool at_once;
 };
 
 enum log_put_outcome {

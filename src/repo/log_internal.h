@@ -77,6 +77,7 @@ struct log_offer {
 	const uint8_t *stream;
 	struct log_at at;
 	struct span bytes;
+	bool at_once;
 	struct id ids[LOG_CUTS_MAX];
 	bool named[LOG_CUTS_MAX];
 };

@@ -99,6 +99,13 @@ static int look_at_config(struct log_writer *w, struct err *e)
 	return 0;
 }
 
+static int is_ours(const struct log_writer *w, const uint8_t stream[LOG_STREAM], struct err *e)
+{
+	return log_stream_domain(w->repo, stream) == w->domain->tag
+		   ? 0
+		   : err_set(e, ERR_WRONG_KEY, "this log is another key's to write");
+}
+
 static struct log_known *known_of(
     struct log_writer *w, const uint8_t stream[LOG_STREAM], bool *fresh, struct err *e)
 {
@@ -108,10 +115,8 @@ static struct log_known *known_of(
 	for (size_t i = 0; i < w->nknown; i++)
 		if (memcmp(w->known[i].stream, stream, LOG_STREAM) == 0)
 			return &w->known[i];
-	if (log_stream_domain(w->repo, stream) != w->domain->tag) {
-		err_set(e, ERR_WRONG_KEY, "this log is another key's to write");
+	if (is_ours(w, stream, e) == -1)
 		return NULL;
-	}
 	if (log_known_open(w->repo, stream, &k, e) == -1)
 		return NULL;
 	*fresh = true;
@@ -201,6 +206,10 @@ static int compare(struct log_writer *w, struct log_known **k, bool *same, struc
 {
 	bool fresh;
 
+	*k = NULL;
+	*same = false;
+	if (w->offer.at_once)
+		return is_ours(w, w->offer.stream, e);
 	*k = known_of(w, w->offer.stream, &fresh, e);
 	if (*k == NULL || (!fresh && !log_known_covers(*k, &w->offer.at) &&
 			      log_known_again(w->repo, *k, e) == -1))
@@ -225,7 +234,8 @@ static int put_one(struct log_writer *w, enum log_put_outcome *out, struct err *
 	    repo_put_named(w->repo, log_name(name, o->stream, &o->at), buf_span(&w->object), e) ==
 		-1)
 		return -1;
-	log_known_add(k, &o->at);
+	if (k != NULL)
+		log_known_add(k, &o->at);
 	log_ids_put(log_ids_of(w->repo), &o->at.object, o->ids, cuts(w));
 	*out = LOG_STORED;
 	return 0;
@@ -263,6 +273,7 @@ int log_writer_put(
 			at->end = at->start + n;
 		}
 		w->offer.stream = p->stream;
+		w->offer.at_once = p->at_once;
 		w->offer.bytes = span_of(p->bytes.p + off, n);
 		if (put_one(w, &one, e) == -1)
 			return -1;

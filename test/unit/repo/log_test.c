@@ -276,6 +276,34 @@ static void who_hurries_stores_the_same(void **state)
 	end(&t);
 }
 
+/* However many there are: nothing is listed while a commit waits. */
+static void what_waits_is_stored_without_a_look_at_what_is_there(void **state)
+{
+	enum log_put_outcome out;
+	struct log_writer *w;
+	struct log_piece p;
+	struct err e;
+	struct t t;
+
+	begin(&t);
+	assert_int_equal(put(&t, 1, 0, 1000), LOG_STORED);
+	OK(log_writer_open(t.r, &w, &e));
+	p = piece(&t, 1, 1000, 2000);
+	p.at_once = true;
+	OK(log_writer_put(w, &p, &out, &e));
+	assert_int_equal(out, LOG_STORED);
+	OK(log_writer_put(w, &p, &out, &e)); /* after a failure, perhaps */
+	assert_int_equal(out, LOG_STORED);
+	assert_int_equal(count(&t), 3);
+	assert_gets(&t, 1, 1000, 2000);
+	/* The whole meets what is there, of whoever. */
+	p = piece(&t, 1, 0, SEGMENT);
+	p.bytes = span_of(t.bytes.p + 1, SEGMENT);
+	FAILS(log_writer_put(w, &p, &out, &e), ERR_EXISTS);
+	log_writer_close(w);
+	end(&t);
+}
+
 static void a_writer_knows_what_it_put(void **state)
 {
 	struct log_writer *w;
@@ -642,6 +670,7 @@ int main(void)
 	    cmocka_unit_test(many_small_ones_do_not_keep_the_whole_away),
 	    cmocka_unit_test(who_puts_long_sees_what_others_put),
 	    cmocka_unit_test(who_hurries_stores_the_same),
+	    cmocka_unit_test(what_waits_is_stored_without_a_look_at_what_is_there),
 	    cmocka_unit_test(a_writer_knows_what_it_put),
 	    cmocka_unit_test(what_is_missing_is_absent_and_how_far_it_goes_is_told),
 	    cmocka_unit_test(histories_and_partials_are_no_ranges),
