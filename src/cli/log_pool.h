@@ -21,6 +21,7 @@ struct log_pool *log_pool_new(struct cli *c, struct log_place *first);
 /* What is being stored is waited for.  NULL does nothing. */
 void log_pool_free(struct log_pool *p);
 const char *log_pool_system(const struct log_pool *p);
+const char *log_pool_source(const struct log_pool *p);
 
 /* As log_place_push. */
 int log_pool_push(struct log_pool *p, uid_t who, const char *name, int fd,

@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "base/mem.h"
 #include "cli/cmd_log.h"
@@ -10,6 +11,7 @@
 #include "config/world.h"
 #include "daemon/daemon.h"
 #include "daemon/log_socket.h"
+#include "engine/archived.h"
 #include "os/os.h"
 
 /* What was declared at one time, and the systems whose log came since. */
@@ -29,6 +31,8 @@ struct serve_log {
 	pthread_mutex_t lock; /* guards the age and its pools; nothing is stored under it */
 	struct age *now;      /* NULL: not read yet */
 	_Atomic bool reload;
+	char *state; /* the state folder */
+	pthread_mutex_t noting;
 };
 
 static void sink(struct ctx *ctx, const struct event *ev)
@@ -112,6 +116,23 @@ static int pool_of(
 	return 0;
 }
 
+/* For who asks how much would be lost; what is stored is stored without it. */
+static void note(struct serve_log *s, const struct log_pool *pool, const char *name, int fd)
+{
+	struct wal_file f;
+	struct stat st;
+	struct err ignored;
+
+	if (wal_file_parse(name, &f, &ignored) == -1 || fstat(fd, &st) == -1 ||
+	    st.st_size < WAL_FILE_MIN || st.st_size > WAL_FILE_MAX)
+		return;
+	pthread_mutex_lock(&s->noting);
+	archived_note(s->state, log_pool_system(pool), log_pool_source(pool), &f,
+	    (uint32_t)st.st_size, st.st_mtim.tv_sec * INT64_C(1000000000) + st.st_mtim.tv_nsec,
+	    &ignored);
+	pthread_mutex_unlock(&s->noting);
+}
+
 static int push(void *arg, uid_t who, const char *system, const char *name, int fd,
     char outcome[LOG_OUTCOME_MAX], struct err *e)
 {
@@ -129,6 +150,8 @@ static int push(void *arg, uid_t who, const char *system, const char *name, int 
 	pthread_mutex_unlock(&s->lock);
 	if (rc == 0)
 		rc = log_pool_push(pool, who, name, fd, &out, e);
+	if (rc == 0)
+		note(s, pool, name, fd);
 	if (a != NULL)
 		age_end(s, a);
 	if (rc == -1)
@@ -169,6 +192,8 @@ int serve_log_start(struct cli *c, struct daemon *d, struct serve_log **out, str
 	s->ctx.sink_arg = s;
 	s->opt = c->opt;
 	s->opt.repo = NULL;
+	s->state = os_state_dir();
+	pthread_mutex_init(&s->noting, NULL);
 	pthread_mutex_init(&s->lock, NULL);
 	rc = log_server_start(path, &host, &s->server, e);
 	free(path);
@@ -187,7 +212,9 @@ void serve_log_stop(struct serve_log *s)
 	atomic_store(&s->ctx.cancel, true);
 	log_server_stop(s->server);
 	age_free(s->now);
+	pthread_mutex_destroy(&s->noting);
 	pthread_mutex_destroy(&s->lock);
+	free(s->state);
 	free(s);
 }
 

@@ -101,6 +101,15 @@ void crypto_md5(struct span s, uint8_t out[16])
 	MD5_Final(out, &c);
 }
 
+void crypto_sha1(struct span s, uint8_t out[20])
+{
+	SHA_CTX c;
+
+	SHA1_Init(&c);
+	SHA1_Update(&c, s.p, s.n);
+	SHA1_Final(out, &c);
+}
+
 void crypto_digest(enum crypto_family family, struct span s, uint8_t out[32])
 {
 	if (family == CRYPTO_BLAKE3)

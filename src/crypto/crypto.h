@@ -31,6 +31,9 @@ void crypto_sha256(struct span s, uint8_t out[32]);
 void crypto_md5(
     struct span s, uint8_t out[16]); /* for protocols that ask for it: no proof of anything */
 
+/* For UUIDs of version 5: no proof of anything. */
+void crypto_sha1(struct span s, uint8_t out[20]);
+
 /*
  * What a repository hashes its bulk with: names of objects by the hash, ids
  * of blobs by its keyed form.  BLAKE3 is the default: several times faster

@@ -175,8 +175,11 @@ static void judge_pages(struct drill *d, const json_t *was)
 
 int drill_recover(struct drill *d, struct err *e)
 {
-	/* What is compared must not be changed by its own housekeeping. */
-	static const char *const settings[] = {"autovacuum=off"};
+	/*
+	 * What is compared must not be changed by its own housekeeping; a hardened service's
+	 * processes make no code.
+	 */
+	static const char *const settings[] = {"autovacuum=off", "jit=off"};
 	json_t *facts = facts_of(d->database);
 	char *spaces[SPACES], *sock = mem_printf("%s/sock", d->room.path), hex[ID_HEX];
 	struct recover_params p = {.system = d->p->system,

@@ -331,7 +331,7 @@ int recover_feed_start(
 	f->p = *p;
 	f->ctx = ctx;
 	f->dir = mem_printf("%s/holdfast-wal", p->data);
-	f->wal = mem_printf("%s/pg_wal", p->data);
+	f->wal = p->wal ? mem_strdup(p->wal) : mem_printf("%s/pg_wal", p->data);
 	pthread_mutex_init(&f->lock, NULL);
 	pthread_cond_init(&f->change, NULL);
 	*out = NULL;

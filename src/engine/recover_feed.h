@@ -27,7 +27,8 @@ struct recover_feed_params {
 	size_t nat;
 	uint64_t segment;
 	const char *data;
-	bool as_user; /* files belong to: */
+	const char *wal; /* pg_wal, where that is reached by a shorter way; or NULL */
+	bool as_user;    /* files belong to: */
 	uid_t uid;
 	gid_t gid;
 	bool ahead; /* not more than WAL_AHEAD before the server: it is being started */

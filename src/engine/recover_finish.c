@@ -27,7 +27,8 @@ struct finishing {
 	struct repo *repo;
 	const struct recover_finish_params *p;
 	struct ctx *ctx;
-	bool ran; /* a server, when we came */
+	bool ran;      /* a server, when we came */
+	unsigned port; /* where it listened; 0: not known */
 	char what[RECOVER_WHAT];
 };
 
@@ -119,6 +120,15 @@ static int wait_stopped(struct finishing *f, const char *data, int seconds, stru
 	return 0;
 }
 
+/* Who uses it goes on where it was. */
+static void keep_port(struct finishing *f, const char *data)
+{
+	char dir[PG_SERVER_SOCKET_MAX], port[16];
+
+	if (pg_server_where(data, dir, port))
+		f->port = (unsigned)strtoul(port, NULL, 10);
+}
+
 /* A server whose files went away under it can do nothing but end. */
 static int end_stranded(struct finishing *f, struct err *e)
 {
@@ -126,6 +136,7 @@ static int end_stranded(struct finishing *f, struct err *e)
 	char *data = instant_data(f->p->target);
 	int pid, rc = 0;
 
+	keep_port(f, data);
 	for (size_t i = 0; i < 2 && pg_server_runs(data, &pid); i++) {
 		kill(pid, how[i]);
 		rc = wait_stopped(f, data, AGAIN_S, e);
@@ -147,6 +158,8 @@ static int start(struct finishing *f, struct err *e)
 		p.settings = recover_apart;
 		p.nsettings = RECOVER_APART;
 	}
+	if (p.port == 0)
+		p.port = f->port;
 	p.data = f->p->target;
 	p.lasting = true;
 	p.wait = PG_SERVER_READY;
@@ -270,6 +283,7 @@ static int stop(struct finishing *f, struct err *e)
 	if (!pg_server_runs(f->p->target, &pid))
 		return 0;
 	f->ran = true;
+	keep_port(f, f->p->target);
 	if (f->p->stop_command != NULL && run_command(f, f->p->stop_command, e) == -1)
 		return -1;
 	if (f->p->stop_command == NULL)

@@ -85,6 +85,12 @@ int recover_shown(struct recovering *g, int rc, struct err *e); /* at the end, h
  */
 enum { RECOVER_APART = 2 };
 extern const char *const recover_apart[RECOVER_APART];
+/*
+ * PostgreSQL that promotes itself at its target first writes a whole checkpoint; one that was told
+ * to be promoted does not wait for that.  So it is to pause there, and is told before it gets
+ * there.
+ */
+bool recover_promotes_early(const struct recovering *g);
 int recover_stop_old(struct recovering *g, struct err *e);
 int recover_start(struct recovering *g, struct err *e);
 /* What could not get to its end, or was interrupted, is not left running and answering. */

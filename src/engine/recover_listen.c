@@ -35,7 +35,7 @@ static int in_use(const char *at, unsigned port, struct err *e)
 	return err_hint(e, "--port N takes another; or stop who listens there");
 }
 
-static int check_address(char *name, unsigned port, struct err *e)
+static int check_address(char *name, unsigned port, struct ctx *ctx, struct err *e)
 {
 	struct addrinfo how = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *list;
 	bool any = strcmp(name, "*") == 0, taken = false;
@@ -60,7 +60,7 @@ static bool is_roots_alone(const struct stat *st)
 	       (st->st_gid == 0 || !(st->st_mode & S_IWGRP));
 }
 
-static int check_folder(char *dir, unsigned port, struct err *e)
+static int check_folder(char *dir, unsigned port, struct ctx *ctx, struct err *e)
 {
 	struct sockaddr_un to = {.sun_family = AF_UNIX};
 	struct stat st;
@@ -68,10 +68,13 @@ static int check_folder(char *dir, unsigned port, struct err *e)
 
 	if (dir[0] == '@')
 		return 0;
+	/* The original may have been told so when it was started, and this one will not be. */
 	if (stat(dir, &st) == -1 || !S_ISDIR(st.st_mode)) {
-		err_set(e, ERR_ABSENT, "the server's socket goes into %s, which is no folder here",
+		event_emit(ctx, EVENT_WARNING, span_of(NULL, 0),
+		    "the original's socket was in %s, which is no folder here: if its "
+		    "configuration says so, the server will not start",
 		    dir);
-		return err_hint(e, "make it, for the user that the server runs as");
+		return 0;
 	}
 	if (geteuid() == 0 ? is_roots_alone(&st) : access(dir, W_OK | X_OK) == -1) {
 		err_set(e, ERR_DENIED,
@@ -89,8 +92,8 @@ static int check_folder(char *dir, unsigned port, struct err *e)
 }
 
 /* "a, b": each of them, without spaces and quotes around it. */
-static int each(
-    const char *list, unsigned port, int (*check)(char *, unsigned, struct err *), struct err *e)
+static int each(const char *list, unsigned port,
+    int (*check)(char *, unsigned, struct ctx *, struct err *), struct ctx *ctx, struct err *e)
 {
 	char *all = mem_strdup(list), *rest = all, *one;
 	int rc = 0;
@@ -100,7 +103,7 @@ static int each(
 		for (size_t n = strlen(one); n > 0 && strchr(" \t\"", one[n - 1]);)
 			one[--n] = '\0';
 		if (*one)
-			rc = check(one, port, e);
+			rc = check(one, port, ctx, e);
 	}
 	free(all);
 	return rc;
@@ -123,7 +126,7 @@ int recover_check_listen(struct recovering *g, struct err *e)
 		n = port ? (unsigned)strtoul(port, NULL, 10) : PORT;
 	if (g->p->server.socket_dir != NULL)
 		folders = g->p->server.socket_dir;
-	if (each(addresses ? addresses : "localhost", n, check_address, e) == -1)
+	if (each(addresses ? addresses : "localhost", n, check_address, g->ctx, e) == -1)
 		return -1;
-	return folders ? each(folders, n, check_folder, e) : 0;
+	return folders ? each(folders, n, check_folder, g->ctx, e) : 0;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "engine/instant.h"
 #include "engine/op_restore.h"
 #include "engine/recover_internal.h"
 #include "os/os.h"
@@ -290,9 +291,10 @@ static int put_settings(struct recovering *g, const char *command, struct err *e
 {
 	struct recover_settings s = {.to = g->pl.to,
 	    .timeline = g->pl.timeline,
-	    .action = g->p->action,
+	    .action = recover_promotes_early(g) ? RECOVER_PAUSE : g->p->action,
 	    .restore_command = command,
 	    .major = g->pl.major,
+	    .shown = g->p->instant,
 	    .spaces_inside = g->p->instant && g->nspaces > 0};
 	struct buf b = {0};
 	int rc;
@@ -306,6 +308,9 @@ static int put_settings(struct recovering *g, const char *command, struct err *e
 int recover_settle(struct recovering *g, struct err *e)
 {
 	bool ahead = g->p->start || g->p->scratch;
+	/* Not through the mount: it shows what is new below it. */
+	char *shown = g->p->instant ? instant_data(g->data) : NULL,
+	     *wal = shown ? mem_printf("%s/pg_wal", shown) : NULL;
 	struct recover_feed_params p = {.repo = g->repo,
 	    .stream = g->pl.base->part->stream,
 	    .reach = &g->pl.reach,
@@ -313,6 +318,7 @@ int recover_settle(struct recovering *g, struct err *e)
 	    .nat = g->pl.nat,
 	    .segment = g->pl.segment,
 	    .data = g->data,
+	    .wal = wal,
 	    .as_user = g->as_user,
 	    .uid = g->uid,
 	    .gid = g->gid,
@@ -321,10 +327,16 @@ int recover_settle(struct recovering *g, struct err *e)
 	    .record = recover_watch,
 	    .arg = g};
 
+	int rc = 0;
+
 	if (remove_file(g, "standby.signal", e) == -1 ||
 	    remove_file(g, "postmaster.pid", e) == -1 ||
 	    put_settings(g, ahead ? RECOVER_FEED_COMMAND : "false", e) == -1 ||
 	    recover_feed_start(&p, g->ctx, &g->feed, e) == -1)
+		rc = -1;
+	free(wal);
+	free(shown);
+	if (rc == -1)
 		return -1;
 	/* Without it the server would come up as of the base, or of as much log as is there. */
 	if (put_file(g, "recovery.signal", span_of(NULL, 0), e) == -1 ||

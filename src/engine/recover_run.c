@@ -1,4 +1,5 @@
 /* recover_run: see recover_internal.h. */
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -13,7 +14,7 @@
 #define SECOND   INT64_C(1000000000)
 #define STOP_FOR (INT64_C(120) * SECOND)
 
-enum { LOOK_MS = 5, PAUSE_EVERY = 10 /* looks */ };
+enum { LOOK_MS = 5, PAUSE_EVERY = 10, PROMOTE_EVERY = 20 /* looks */ };
 
 static int run_command(struct recovering *g, const char *command, struct err *e)
 {
@@ -87,8 +88,44 @@ static int ended(struct recovering *g, struct err *e)
 	return -1;
 }
 
+bool recover_promotes_early(const struct recovering *g)
+{
+	const char *standby = recover_fact_text(
+	    json_object_get(g->pl.facts, "settings"), "hot_standby");
+
+	/* Without hot_standby it would not pause. */
+	return (g->p->start || g->p->scratch) && g->p->action == RECOVER_PROMOTE &&
+	       g->pl.to.kind != RECOVER_LATEST && (standby == NULL || strcmp(standby, "off") != 0);
+}
+
+/* The word that it looks for, and the signal to look; again, for it may not have listened yet. */
+static void promote(struct recovering *g)
+{
+	char *path = mem_printf("%s/promote", g->data);
+	int fd, pid;
+
+	if (pg_server_runs(g->data, &pid)) {
+		fd = os_open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+		if (fd != -1 && g->as_user && fchown(fd, g->uid, g->gid) == -1)
+			os_unlinkat(AT_FDCWD, path, 0);
+		os_close(fd);
+		kill(pid, SIGUSR1);
+	}
+	free(path);
+}
+
+/* The word may have been left after it was heard. */
+static void promoted(struct recovering *g)
+{
+	char *path = mem_printf("%s/promote", g->data);
+
+	os_unlinkat(AT_FDCWD, path, 0);
+	free(path);
+}
+
 static int wait_replay(struct recovering *g, struct err *e)
 {
+	bool early = recover_promotes_early(g);
 	bool pause = g->p->action == RECOVER_PAUSE && g->pl.to.kind != RECOVER_LATEST;
 	bool shut = g->p->action == RECOVER_SHUTDOWN && g->pl.to.kind != RECOVER_LATEST;
 	bool seen = g->server != NULL;
@@ -104,8 +141,13 @@ static int wait_replay(struct recovering *g, struct err *e)
 		if (now == PG_SERVER_ENDED && seen)
 			return ended(g, e);
 		seen |= now != PG_SERVER_ENDED;
-		if (now == PG_SERVER_READY)
+		if (now == PG_SERVER_READY) {
+			if (early)
+				promoted(g);
 			return 0;
+		}
+		if (early && looks++ % PROMOTE_EVERY == 0)
+			promote(g);
 		if (pause && now == PG_SERVER_STANDBY && looks++ % PAUSE_EVERY == 0 && is_paused(g))
 			return recover_feed_wait(g->feed, e);
 	}

@@ -222,6 +222,9 @@ void recover_settings_text(const struct recover_settings *s, struct buf *out)
 	/* All that was restored is on disk: one call says so instead of one for each file. */
 	if (s->major >= 14)
 		put_setting(out, "recovery_init_sync_method", "syncfs");
+	/* It would have pages brought that the log holds whole, a few records before their use. */
+	if (s->shown && s->major >= 15)
+		put_setting(out, "recovery_prefetch", "off");
 	if (s->spaces_inside)
 		put_setting(out, "allow_in_place_tablespaces", "on");
 	put_nothing_else(out);

@@ -57,6 +57,7 @@ struct recover_settings {
 	enum recover_action action;
 	const char *restore_command;
 	int major;          /* of the server; 0: not known */
+	bool shown;         /* pages are not here before they are read */
 	bool spaces_inside; /* tablespaces are folders in pg_tblspc */
 };
 

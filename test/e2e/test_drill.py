@@ -3,12 +3,14 @@ import base64
 import glob
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+import uuid
 
 import pytest
 
@@ -115,6 +117,8 @@ def test_what_was_lost_or_damaged_fails_with_that_reason(declared, base, place):
     assert "restore.content" in failed(r)
     shutil.rmtree(base / "r" / "packs")
     r = declared("--json", "-r", "main", "drill", "www", "--level", "standard", rc=21)
+    told = assessed(declared("report", "drill", "www", "--format", "oscal").out)
+    assert {f["target"]["status"]["state"] for f in told["findings"]} == {"not-satisfied"}
     assert left(place) == []
 
 
@@ -345,6 +349,65 @@ def busy():
 # ---- What is made of it.
 
 
+# What the NIST's schema of assessment results (1.1.2) asks of what is made: (required, allowed besides).
+UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[45][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
+MEMBERS = {
+    "assessment-results": ("uuid metadata import-ap results", "local-definitions back-matter"),
+    "metadata": ("title last-modified version oscal-version", "published revisions props links roles parties remarks"),
+    "import-ap": ("href", "remarks"),
+    "results": ("uuid title description start reviewed-controls",
+                "end props links local-definitions attestations assessment-log observations risks findings remarks"),
+    "reviewed-controls": ("control-selections", "description props links control-objective-selections remarks"),
+    "control-selections": ("", "description props links include-all include-controls exclude-controls remarks"),
+    "include-controls": ("control-id", "statement-ids"),
+    "observations": ("uuid description methods collected",
+                     "title props links types origins subjects relevant-evidence expires remarks"),
+    "findings": ("uuid title description target",
+                 "props links origins implementation-statement-uuid related-observations related-risks remarks"),
+    "target": ("type target-id status", "title description props links implementation-status remarks"),
+    "status": ("state", "reason remarks"),
+    "related-observations": ("observation-uuid", ""),
+    "props": ("name value", "uuid ns class group remarks"),
+    "back-matter": ("", "resources"),
+    "resources": ("uuid", "title description props document-ids citation rlinks base64 remarks"),
+}
+TOKEN, LINE = r"[^\W\d][\w.\-]*", r"\S(.*\S)?"
+VALUES = {
+    "uuid": UUID, "observation-uuid": UUID, "href": "#" + UUID, "name": TOKEN, "control-id": TOKEN, "target-id": TOKEN,
+    "value": LINE, "version": LINE, "oscal-version": r"1\.1\.2", "state": "satisfied|not-satisfied", "type": "objective-id",
+    "ns": r"urn:uuid:" + UUID, **dict.fromkeys(("start", "end", "collected", "last-modified"),
+                                              r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")}
+
+
+def conforms(name, o, seen):
+    if isinstance(o, list):
+        assert o, f"{name} is empty"
+        for x in o:
+            conforms(name, x, seen)
+    elif isinstance(o, dict):
+        required, more = (set(x.split()) for x in MEMBERS[name])
+        assert required <= set(o) <= required | more, (name, set(o))
+        seen += [o["uuid"]] if "uuid" in o else []
+        for key, value in o.items():
+            conforms(key, value, seen)
+    elif name == "methods":
+        assert o in ("EXAMINE", "INTERVIEW", "TEST", "UNKNOWN")
+    else:
+        assert isinstance(o, str) and re.fullmatch(VALUES.get(name, "(?s).+"), o), (name, o)
+
+
+def assessed(text):
+    """As it has to be; each UUID stands for one thing, and what is named is there."""
+    o, seen = json.loads(text)["assessment-results"], []
+    conforms("assessment-results", o, seen)
+    assert len(seen) == len(set(seen)) and o["import-ap"]["href"][1:] == o["back-matter"]["resources"][0]["uuid"]
+    for f in o["results"][0]["findings"]:
+        assert {x["observation-uuid"] for x in f.get("related-observations", [])} <= set(seen)
+    record = {p["name"]: p["value"] for p in o["results"][0]["props"]}["id"]
+    assert o["uuid"] == str(uuid.uuid5(uuid.UUID(o["results"][0]["props"][0]["ns"]), record + "/document"))
+    return o["results"][0]
+
+
 def test_what_was_proven_is_told_and_handed_on(declared, base, place):
     r = declared("--json", "rpo", rc=0).json("item")[0]
     assert r["proven_age"] is None and r["age"] < 60 and not r["missed"] and r["last_drill"] is None
@@ -356,7 +419,9 @@ def test_what_was_proven_is_told_and_handed_on(declared, base, place):
     assert "<script src" not in out and "http" not in out and "Recovery drill of www" in out
     line = declared("report", "drill", "--format", "json").out.strip()
     assert base64.b64decode(out.split('id="record">')[1].split("<")[0]).decode() == line
-    results = json.loads(declared("report", "drill", "www", "--format", "oscal").out)["assessment-results"]["results"][0]
+    oscal = declared("report", "drill", "www", "--format", "oscal").out
+    results = assessed(oscal)
+    assert oscal == declared("report", "drill", "www", "--format", "oscal").out
     assert {f["target"]["status"]["state"] for f in results["findings"]} == {"satisfied"}
     bundle = base / "bundle.jsonl"
     declared("evidence", "export", "--records", "--output", bundle)

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 
 import pytest
 
@@ -105,3 +106,61 @@ def test_no_system_call_of_a_run_is_filtered(hf, tree, tmp_path):
         calls |= set(re.findall(r"^\d+ +([a-z_0-9]+)\(", log.read_text(errors="replace"), re.M))
     assert len(calls) > 40
     assert calls - allowed() <= {"execve", "arch_prctl"}, calls - allowed()
+
+
+# ---- Where the daemon drills: the drop-in.
+
+DRILL = os.path.join(os.path.dirname(UNIT), "drill.conf")
+
+
+def of_drill(name):
+    with open(DRILL, encoding="utf-8") as f:
+        return [line.strip().partition("=")[2] for line in f if line.startswith(name + "=")]
+
+
+def test_systemd_finds_nothing_wrong_with_the_drop_in(analyze, tmp_path):
+    place = tmp_path / "holdfast.service.d"
+    place.mkdir()
+    shutil.copy(DRILL, place)
+    p = analyze("verify", "--man=no")
+    assert [line for line in p.stderr.splitlines() if "holdfast" in line or "drill" in line] == [], p.stderr
+    (place / "drill.conf").write_text("[Service]\nReadWritePathz=/srv/drill\n")
+    assert "ReadWritePathz" in analyze("verify", "--man=no").stderr, "it is not looked at"
+
+
+def test_a_drill_has_all_of_its_isolation_with_what_the_drop_in_leaves(hf, base):
+    """With no other capabilities and no other system calls than both files let it have."""
+    if os.geteuid() != 0:
+        pytest.skip("it drops what only root has")
+    need("strace", "setpriv")
+    place = tempfile.mkdtemp(dir="/tmp", prefix="hfdrill")
+    try:
+        os.chmod(place, 0o755)
+        hf("-r", base / "r", "init", "--new-key-file", base / "key")
+        (base / "src").mkdir()
+        (base / "src" / "f").write_text("f")
+        (base / "h.yaml").write_text(f"""
+repositories: {{main: {{url: {base}/r, key: "file:{base}/key"}}}}
+drill: {{directory: {place}/rooms, user: nobody, memory: 1GiB, cpu: 200}}
+tiers: {{gold: {{destinations: [main]}}}}
+systems: {{www: {{tier: gold, sources: [{{files: {{paths: {base}/src}}}}], checks: [{{command: "id -un", expect: nobody}}]}}}}
+""")
+        hf.env["HOLDFAST_CONFIG"] = str(base / "h.yaml")
+        hf("run", "www")
+        drill = ("--json", "-r", "main", "drill", "www", "--level", "comprehensive")
+        had = [o for o in hf(*drill).json("item") if "isolation" in o][0]["isolation"]
+        caps = " ".join(values("CapabilityBoundingSet") + of_drill("CapabilityBoundingSet")).lower().replace("cap_", "+")
+        argv = ["setpriv", "--bounding-set", "-all," + ",".join(caps.split()), "--no-new-privs", "strace", "-f", "-qq",
+                "-o", base / "strace", *hf.argv(*drill)]
+        p = subprocess.run(argv, env=hf.environment(), capture_output=True, text=True)
+        assert p.returncode == 0, p.stderr
+        item = [o for o in map(json.loads, p.stdout.splitlines()) if "isolation" in o][0]
+        assert item["isolation"] == had and item["verdict"] == "passed"
+        if not shutil.which("systemd-analyze"):
+            pytest.skip("systemd-analyze is missing")
+        calls = set(re.findall(r"^\d+ +([a-z_0-9]+)\(", (base / "strace").read_text(errors="replace"), re.M))
+        sets = [w for v in values("SystemCallFilter") + of_drill("SystemCallFilter") for w in v.split()]
+        assert {"mount", "unshare", "move_mount"} <= calls
+        assert calls - {c for s in sets for c in allowed(s)} <= {"execve", "arch_prctl"}
+    finally:
+        shutil.rmtree(place, ignore_errors=True)

@@ -45,6 +45,10 @@ class World:
         return self.hf("recover", "db", "--to", "latest", "--target", self.target, "--port", str(self.port), *more,
                        check=check)
 
+    def finish(self):
+        """Its server goes on at the port that it had."""
+        return self.hf("recover", "db", "--target", self.target, "--finish")
+
     def sql(self, text):
         p = subprocess.run([f"{self.db.bin}/psql", "-X", "-q", "-At", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p",
                             str(self.port), "-U", "postgres", "-c", text], env=self.db.env, stdout=subprocess.PIPE,
@@ -138,7 +142,7 @@ def test_answers_at_once_and_ends_on_plain_files(db, world):
     assert "is served by process" in world.recover("--instant", check=11)
     said = world.hf("-r", "main", "snapshots", "--json")
     assert '"held":true' in said.replace(" ", "")  # so that no prune takes what is not here yet
-    said = world.recover("--finish")
+    said = world.finish()
     assert "plain files" in said
     assert not os.path.exists(world.target + ".holdfast") and not os.path.ismount(world.target)
     assert world.sql("select count(*) from after_it") == "50000"
@@ -162,7 +166,7 @@ def test_killed_it_goes_on_with_every_write(world):
     # Killed again: what nobody serves is brought and put in its place by --finish alone.
     os.kill(world.keeper(), signal.SIGKILL)
     world.until(lambda: world.keeper() is None)
-    world.recover("--finish")
+    world.finish()
     assert world.sql("select count(*) from kept") == "20000"
     assert sums(world.sql) == expected
     assert not os.path.ismount(world.target)

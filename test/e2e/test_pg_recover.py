@@ -170,6 +170,11 @@ def test_a_time_shows_the_commits_before_it_and_none_after(world, place, rng):
             assert pg.hits() == until(world, us), utc(us)
             assert pg.psql("select pg_is_in_recovery()") == "f"
             assert pg.psql("select count(*) from aside") == "5000"
+        with open(f"{place}/holdfast-recover.log") as f:
+            log = f.read()
+        # Promoted at once: no whole checkpoint first.
+        assert "received promote request" in log and "end-of-recovery" not in log
+        assert not os.path.exists(f"{place}/promote")
         assert said["started"] and said["promoted"] and said["validated"], said
         assert said["next"]["time"] > said["kept"]["time"]
         assert [s["step"] for s in said["steps"]] == ["plan", "prepare", "restore", "settings", "verify", "start", "validate"]

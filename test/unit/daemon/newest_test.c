@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "daemon/newest.h"
+#include "engine/archived.h"
 #include "engine/follow_state.h"
 #include "os/os.h"
 #include "os/os_scratch.h"
@@ -108,9 +109,43 @@ static void of_several_sources_the_oldest_counts(void **state)
 	assert_true(newest(2, base) == base);
 }
 
+static void hand_over(uint32_t timeline, uint32_t segment, int64_t ago_s)
+{
+	struct wal_file f = {WAL_FILE_SEGMENT, timeline, 0, segment};
+	struct err e;
+
+	assert_int_equal(
+	    archived_note(place, "db", "a", &f, 16 << 20, now - ago_s * SECOND, &e), 0);
+}
+
+static void what_the_archiver_handed_over_counts_without_a_gap(void **state)
+{
+	int64_t base = now - 7200 * (int64_t)SECOND;
+
+	(void)state;
+	sources[0].postgresql.receive.enabled = false;
+	hand_over(1, 7, 7300);
+	assert_true(newest(1, base) == base);
+	hand_over(1, 8, 300);
+	hand_over(1, 7, 10); /* once more */
+	assert_true(newest(1, base) == now - 300 * (int64_t)SECOND);
+	assert_true(newest(2, base) == base); /* the other source has nothing */
+	hand_over(2, 8, 200);                 /* a new timeline, begun in that segment */
+	hand_over(2, 9, 100);
+	assert_true(newest(1, base) == now - 100 * (int64_t)SECOND);
+	hand_over(2, 11, 50); /* 10 is missing */
+	assert_true(newest(1, base) == base);
+	base = now - 20 * (int64_t)SECOND;
+	hand_over(2, 12, 10);
+	assert_true(newest(1, base) == now - 10 * (int64_t)SECOND);
+	hand_over(2, 13, -60); /* a clock that is wrong */
+	assert_true(newest(1, base) == base);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup(what_the_archiver_handed_over_counts_without_a_gap, declare),
 	    cmocka_unit_test_setup(what_is_received_counts_by_its_receivers_word, declare),
 	    cmocka_unit_test_setup(a_receiver_that_hangs_is_none, declare),
 	    cmocka_unit_test_setup(behind_a_gap_only_a_later_base_counts, declare),

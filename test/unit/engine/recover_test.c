@@ -79,6 +79,12 @@ static void settings_say_it_and_go_away_again(void **state)
 	buf_reset(&back);
 	recover_settings_strip((char *)b.p, &back);
 	assert_non_null(strstr(buf_cstr(&back), "restore_command = 'sh x %f'\n"));
+	/* What is shown is not read before it is used: most of it stands in the log. */
+	assert_null(strstr((char *)b.p, "recovery_prefetch"));
+	buf_reset(&b);
+	s.shown = true;
+	recover_settings_text(&s, &b);
+	assert_non_null(strstr(buf_cstr(&b), "recovery_prefetch = 'off'\n"));
 	/* To the latest there is no target: only then does PostgreSQL go to the end. */
 	buf_reset(&b);
 	s.to = parsed("latest");
