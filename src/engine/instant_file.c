@@ -10,7 +10,14 @@
 #include "base/mem.h"
 #include "os/os.h"
 
-enum { HERE = 1, TOLD = 2, HARD = 4, BAD = 8, WINDOW = INSTANT_WINDOW / INSTANT_BLOCK, BACK_WAITS_US = 50 };
+enum {
+	HERE = 1,
+	TOLD = 2,
+	HARD = 4,
+	BAD = 8,
+	WINDOW = INSTANT_WINDOW / INSTANT_BLOCK,
+	BACK_WAITS_US = 50
+};
 
 struct instant_file {
 	_Atomic unsigned refs;
