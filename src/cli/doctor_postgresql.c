@@ -193,6 +193,13 @@ static void commits_wait_for(struct server *v)
 		doctor_good(v->d, what, v->name,
 		    "commits wait for %s alone; its %zu other destinations get the log after that",
 		    all[0]->item.name, n - 1);
+	if (n > 0 && all[0]->prune.every == NULL && all[0]->object_lock.ns == 0 &&
+	    all[0]->object_lock.months == 0)
+		doctor_bad(v->d, what, v->name,
+		    "prune: {every: 1d} at that repository; or holdfast prune, by hand",
+		    "commits that wait leave many small stretches of log in %s, and nothing prunes "
+		    "it",
+		    all[0]->item.name);
 	free(all);
 }
 
