@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "config/world.h"
+#include "engine/pg_binaries.h"
 #include "db/pg_sync.h"
 #include "source/pg_session.h"
 
@@ -193,6 +194,13 @@ static void commits_wait_for(struct server *v)
 		doctor_good(v->d, what, v->name,
 		    "commits wait for %s alone; its %zu other destinations get the log after that",
 		    all[0]->item.name, n - 1);
+	if (n > 0 && all[0]->prune.every == NULL && all[0]->object_lock.ns == 0 &&
+	    all[0]->object_lock.months == 0)
+		doctor_bad(v->d, what, v->name,
+		    "prune: {every: 1d} at that repository; or holdfast prune, by hand",
+		    "commits that wait leave many small stretches of log in %s, and nothing prunes "
+		    "it",
+		    all[0]->item.name);
 	free(all);
 }
 
@@ -290,6 +298,23 @@ static void data(struct server *v)
 		streamed(v);
 }
 
+/* Of a source of dumps: is there a pg_dump that fits, and may this role read? */
+static void dumped(struct server *v)
+{
+	struct err e;
+	char *bin = pg_binaries_find(v->s.version / 10000, v->p->bin_directory, &e);
+
+	if (bin == NULL)
+		doctor_err(v->d, what, v->name, &e, "bin_directory: where pg_dump is");
+	else
+		doctor_good(v->d, what, v->name, "dumped by %s/pg_dump", bin);
+	if (!v->s.superuser && v->s.version >= 140000 &&
+	    !holds(v, "select pg_has_role('pg_read_all_data', 'usage')"))
+		doctor_bad(v->d, what, v->name, "grant pg_read_all_data to ROLE",
+		    "this role may not read all tables: their dumps fail");
+	free(bin);
+}
+
 static void look(struct doctor *d, const struct world_system *s, const struct world_postgresql *p)
 {
 	struct server v = {.d = d, .name = s->item.name, .tier = s->tier, .p = p};
@@ -302,6 +327,9 @@ static void look(struct doctor *d, const struct world_system *s, const struct wo
 	}
 	if (pg_session_open(&at.target, d->c->ctx, &v.s, &e) == -1) {
 		doctor_err(d, what, s->item.name, &e, "doc/postgresql.md sets it up");
+	} else if (p->dump.n > 0) {
+		version(&v);
+		dumped(&v);
 	} else {
 		version(&v);
 		settings(&v);
@@ -324,7 +352,7 @@ void doctor_postgresql(struct doctor *d)
 		const struct world_system *s = world_system_at(w, i);
 
 		for (size_t k = 0; k < s->sources.n; k++)
-			if (world_source_at(s, k)->kind == WORLD_POSTGRESQL)
+			if (world_source_at(s, k)->kind != WORLD_FILES)
 				look(d, s, &world_source_at(s, k)->postgresql);
 	}
 }

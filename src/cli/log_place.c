@@ -32,6 +32,7 @@ struct log_place {
 	struct target *targets;
 	size_t n;
 	struct buf bytes;
+	bool hurry;
 };
 
 /* What stands first in global/pg_control. */
@@ -406,6 +407,7 @@ static int push_to(struct log_place *p, struct target *t, struct log_piece *piec
 	if (t->writer == NULL && log_writer_open(t->other.repo, &t->writer, e) == -1)
 		return err_wrap(e, "%s", t->word);
 	memcpy(piece->stream, t->stream, LOG_STREAM);
+	log_writer_hurry(t->writer, p->hurry);
 	if (log_writer_put(t->writer, piece, out, e) == 0)
 		return 0;
 	if (e->kind != ERR_EXISTS)
@@ -431,6 +433,11 @@ static void push_to_others(struct log_place *p, const char *name, struct log_pie
 		event_emit(p->c->ctx, EVENT_WARNING, span_str(name),
 		    "not stored there, which has a gap until 'holdfast copy' fills it: %s", e.msg);
 	}
+}
+
+void log_place_hurry(struct log_place *p, bool hurry)
+{
+	p->hurry = hurry;
 }
 
 int log_place_push(

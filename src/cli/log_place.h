@@ -38,6 +38,8 @@ bool log_place_may(const struct log_place *p, uid_t who);
 /* Into that of any system that is declared? */
 bool log_place_may_any(const struct cli *c, uid_t who);
 
+/* More wait than can be stored: as log_writer_hurry. */
+void log_place_hurry(struct log_place *p, bool hurry);
 /* An open file of this name (wal_file.h): checked, and durable when it returns 0. */
 int log_place_push(
     struct log_place *p, const char *name, int fd, enum log_put_outcome *out, struct err *e);

@@ -17,6 +17,7 @@
 enum {
 	PLACES = 2, /* so that one waits for the disk while another works */
 	AHEAD = 6,
+	MANY = 3, /* that wait: it falls behind */
 	ITEMS = 16,
 	IDLE_S = 5,
 };
@@ -106,6 +107,17 @@ static int take_place(struct log_pool *p)
 		}
 		pthread_cond_wait(&p->change, &p->lock);
 	}
+}
+
+/* With the lock: the place is told how much waits. */
+static struct log_place *prepare(struct log_pool *p, int i)
+{
+	unsigned ahead = 0;
+
+	for (int k = 0; k < ITEMS; k++)
+		ahead += p->items[k].state == ITEM_WAITING;
+	log_place_hurry(p->place[i], ahead >= MANY);
+	return p->place[i];
 }
 
 static void give_place(struct log_pool *p, int i)
@@ -267,6 +279,7 @@ static void store_next(struct log_pool *p)
 {
 	int i = take_place(p);
 	struct item *it = next_item(p);
+	struct log_place *place;
 	struct item now;
 	bool ok;
 
@@ -276,8 +289,9 @@ static void store_next(struct log_pool *p)
 	}
 	it->state = ITEM_BUSY;
 	now = *it; /* nobody touches one that is busy, but what it is in may move */
+	place = prepare(p, i);
 	pthread_mutex_unlock(&p->lock);
-	ok = store(p->place[i], now.folder, now.name, now.owner, &now.st);
+	ok = store(place, now.folder, now.name, now.owner, &now.st);
 	pthread_mutex_lock(&p->lock);
 	if (ok) {
 		it->st = now.st;
@@ -369,6 +383,7 @@ static bool take_stored(struct log_pool *p, const char *name, int fd)
 int log_pool_push(struct log_pool *p, uid_t who, const char *name, int fd,
     enum log_put_outcome *out, struct err *e)
 {
+	struct log_place *place;
 	int i, rc = 0;
 
 	*out = LOG_STORED;
@@ -381,8 +396,9 @@ int log_pool_push(struct log_pool *p, uid_t who, const char *name, int fd,
 	look_ahead(p, who, name, fd);
 	if (!take_stored(p, name, fd)) {
 		i = take_place(p);
+		place = prepare(p, i);
 		pthread_mutex_unlock(&p->lock);
-		rc = log_place_push(p->place[i], name, fd, out, e);
+		rc = log_place_push(place, name, fd, out, e);
 		pthread_mutex_lock(&p->lock);
 		give_place(p, i);
 	}

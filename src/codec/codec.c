@@ -139,7 +139,7 @@ static bool looks_random(struct span in)
  * cache of 1 MiB so often that half of them take 15 to 20 % less time, for
  * 0.3 to 0.6 % more bytes (bench/NOTES.md).
  */
-enum { LARGE_HASH_LOG = 16, LARGE_CHAIN_LOG = 15, QUICK_LEVEL = 1 };
+enum { LARGE_HASH_LOG = 16, LARGE_CHAIN_LOG = 15, QUICK_LEVEL = 1, LOG_MATCH = 5 };
 
 /* Each returns the length, or 0 if it could not. */
 static size_t zstd_pack(struct codec *c, int level, struct span in, uint8_t *out)
@@ -152,9 +152,10 @@ static size_t zstd_pack(struct codec *c, int level, struct span in, uint8_t *out
 		c->zc = mem_checked(ZSTD_createCCtx());
 	/* Cheap when it is what it was.  0: what the level has. */
 	ZSTD_CCtx_setParameter(c->zc, ZSTD_c_compressionLevel,
-	    level == CODEC_QUICK ? QUICK_LEVEL
-	    : level < 0          ? table[CODEC_ZSTD].dflt
-				 : level);
+	    level == CODEC_QUICK || level == CODEC_LOG ? QUICK_LEVEL
+	    : level < 0                                ? table[CODEC_ZSTD].dflt
+						       : level);
+	ZSTD_CCtx_setParameter(c->zc, ZSTD_c_minMatch, level == CODEC_LOG ? LOG_MATCH : 0);
 	ZSTD_CCtx_setParameter(c->zc, ZSTD_c_hashLog, large ? LARGE_HASH_LOG : 0);
 	ZSTD_CCtx_setParameter(c->zc, ZSTD_c_chainLog, large ? LARGE_CHAIN_LOG : 0);
 	n = ZSTD_compress2(c->zc, out, codec_bound(in.n), in.p, in.n);
@@ -218,7 +219,7 @@ size_t codec_compress(struct codec *c, enum codec_id id, int level, struct span 
 {
 	size_t n = 0;
 
-	assert(codec_info(id) && level >= CODEC_QUICK && level <= table[id].max);
+	assert(codec_info(id) && level >= CODEC_LOG && level <= table[id].max);
 	assert(level <= CODEC_AUTO || level >= table[id].min);
 	if (level < 0 && id != CODEC_ZSTD)
 		level = table[id].dflt;

@@ -56,6 +56,7 @@ static int take_wal(struct follow *f, const struct pg_wal_message *m, struct err
 	if (follow_check_take(f, at, left, e) == -1)
 		return -1;
 	f->next += left.n;
+	f->unchecked = false; /* it does have what comes here */
 	if (f->next <= f->at)
 		return 0;
 	if (at < f->at) { /* it is here already */
@@ -152,8 +153,24 @@ static bool all_there(struct follow *f)
 	return idle;
 }
 
+/* Once what comes is known to be the log that was followed. */
+static void tell_started(struct follow *f, uint64_t from)
+{
+	char lsn[PG_WAL_LSN_TEXT];
+
+	if (f->told_started || follow_check_waits(f))
+		return;
+	f->told_started = true;
+	follow_tell(f, "log.started", EVENT_INFO,
+	    "WAL is received from %s of timeline %" PRIu32 " on, by slot %s%s",
+	    pg_wal_lsn(from, lsn), f->timeline, f->p->slot,
+	    f->p->synchronous ? ", synchronously" : "");
+}
+
 static int stream_on(struct follow *f, bool *next, struct err *e)
 {
+	uint64_t from = f->at;
+
 	*next = false;
 	for (;;) {
 		enum pg_copied got = PG_NOTHING;
@@ -163,11 +180,14 @@ static int stream_on(struct follow *f, bool *next, struct err *e)
 			return -1;
 		if (!follow_full(f) && take_some(f, &got, e) == -1)
 			return -1;
+		tell_started(f, from);
 		now = follow_now();
-		if (follow_watch(f, now, e) == -1 || say(f, now, false, e) == -1)
+		if (follow_watch(f, now, e) == -1)
 			return -1;
-		if (got == PG_END)
+		if (got == PG_END) /* nobody listens any more; and why is still to come */
 			return timeline_over(f, next, e);
+		if (say(f, now, false, e) == -1)
+			return -1;
 		if (all_there(f))
 			return 0;
 		if (got == PG_NOTHING || follow_full(f))
@@ -189,24 +209,16 @@ static int stream_failed(struct follow *f, const struct err *e)
 
 int follow_stream(struct follow *f, struct err *e)
 {
-	char lsn[PG_WAL_LSN_TEXT];
 	bool next = true;
 
 	while (next) {
 		f->next = follow_check_begin(f);
 		if (pg_wal_stream_begin(f->g, f->p->slot, f->next, f->timeline, e) == -1)
 			return stream_failed(f, e);
-		if (!f->told_started)
-			follow_tell(f, "log.started", EVENT_INFO,
-			    "WAL is received from %s of timeline %" PRIu32 " on, by slot %s%s",
-			    pg_wal_lsn(f->at, lsn), f->timeline, f->p->slot,
-			    f->p->synchronous ? ", synchronously" : "");
-		f->told_started = true;
 		f->quiet_ns = 0;
 		follow_phase(f, FOLLOW_STREAMING, "");
 		if (stream_on(f, &next, e) == -1)
 			return stream_failed(f, e);
-		f->unchecked = false;
 	}
 	return 0;
 }

@@ -5,11 +5,19 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "os/os.h"
 
-enum { HERE = 1, TOLD = 2, HARD = 4, BAD = 8, WINDOW = INSTANT_WINDOW / INSTANT_BLOCK };
+enum {
+	HERE = 1,
+	TOLD = 2,
+	HARD = 4,
+	BAD = 8,
+	WINDOW = INSTANT_WINDOW / INSTANT_BLOCK,
+	BACK_WAITS_US = 50
+};
 
 struct instant_file {
 	_Atomic unsigned refs;
@@ -20,7 +28,8 @@ struct instant_file {
 	void *arg;
 	uint64_t nblocks; /* of the backup's content */
 	_Atomic unsigned asked;
-	_Atomic bool whole; /* nothing is missing, and the state was told all of it */
+	_Atomic unsigned waiting; /* for the lock, of those who somebody waits for */
+	_Atomic bool whole;       /* nothing is missing, and the state was told all of it */
 
 	pthread_mutex_t lock; /* guards what follows, and writes to blocks that are not here */
 	uint64_t limit;
@@ -85,6 +94,21 @@ void instant_file_heard_cut(struct instant_file *f, uint64_t limit)
 int instant_file_fd(const struct instant_file *f)
 {
 	return f->fd;
+}
+
+/* A mutex alone would leave it to who copies, who wants it again at once. */
+static void lock_soon(struct instant_file *f)
+{
+	atomic_fetch_add(&f->waiting, 1);
+	pthread_mutex_lock(&f->lock);
+	atomic_fetch_sub(&f->waiting, 1);
+}
+
+static void lock_later(struct instant_file *f)
+{
+	while (atomic_load(&f->waiting) > 0)
+		usleep(BACK_WAITS_US);
+	pthread_mutex_lock(&f->lock);
 }
 
 static bool missing(const struct instant_file *f, uint64_t b)
@@ -207,7 +231,7 @@ ssize_t instant_file_read(struct instant_file *f, void *p, size_t n, off_t off, 
 		uint64_t b, end;
 		int rc = 0;
 
-		pthread_mutex_lock(&f->lock);
+		lock_soon(f);
 		for (touched(f, (uint64_t)off, n, &b, &end); rc == 0 && b < end; b++)
 			if (missing(f, b)) {
 				atomic_fetch_add(&f->asked, 1);
@@ -263,7 +287,7 @@ int instant_file_write(struct instant_file *f, const void *p, size_t n, off_t of
 
 	if (atomic_load(&f->whole))
 		return os_pwrite_all(f->fd, p, n, off) == -1 ? err_sys(e, "write") : 0;
-	pthread_mutex_lock(&f->lock);
+	lock_soon(f);
 	rc = write_locked(f, p, n, (uint64_t)off, e);
 	pthread_mutex_unlock(&f->lock);
 	return rc;
@@ -273,7 +297,7 @@ int instant_file_cut(struct instant_file *f, off_t size, struct err *e)
 {
 	int rc = 0;
 
-	pthread_mutex_lock(&f->lock);
+	lock_soon(f);
 	/* The file first: a limit that is told and a size that is not would show zeros. */
 	if (os_ftruncate(f->fd, size) == -1) {
 		rc = err_sys(e, "truncate");
@@ -294,12 +318,12 @@ int instant_file_sync(struct instant_file *f, struct err *e)
 	if (atomic_load(&f->whole))
 		return os_fsync(f->fd) == -1 ? err_sys(e, "fsync") : 0;
 	/* Only what is here before the fsync is durable after it. */
-	pthread_mutex_lock(&f->lock);
+	lock_soon(f);
 	before = mem_dup(f->block, f->nblocks);
 	pthread_mutex_unlock(&f->lock);
 	if (os_fsync(f->fd) == -1)
 		rc = err_sys(e, "fsync");
-	pthread_mutex_lock(&f->lock);
+	lock_soon(f);
 	for (uint64_t b = 0, n; rc == 0 && b < f->nblocks; b += n) {
 		for (n = 0; b + n < f->nblocks && (before[b + n] & HERE); n++)
 			;
@@ -344,7 +368,10 @@ int instant_file_copy(
 
 	for (uint64_t b = 0; rc == 0 && b < f->nblocks && done < most; b++) {
 		/* The lock is let go between blocks: somebody may wait for one. */
-		pthread_mutex_lock(&f->lock);
+		if (who == INSTANT_BACK)
+			lock_later(f);
+		else
+			lock_soon(f);
 		if (wanted(f, b, who)) {
 			rc = bring(f, b, who, &why);
 			done += INSTANT_WINDOW;

@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -13,6 +14,8 @@
 #include "engine/instant_fs_priv.h"
 #include "os/os.h"
 #include "os/os_child.h"
+
+enum { PRIORITY = -10 };
 
 static void *serve(void *arg)
 {
@@ -26,6 +29,8 @@ static void *serve(void *arg)
 	 */
 	unshare(CLONE_FS);
 	umask(0);
+	/* A database waits for each answer; who may, goes before what only takes time. */
+	setpriority(PRIO_PROCESS, 0, PRIORITY);
 	while (!mount_fuse.session_exited(se)) {
 		int n = mount_fuse.session_receive_buf(se, &buf);
 

@@ -225,6 +225,12 @@ void recover_settings_text(const struct recover_settings *s, struct buf *out)
 	/* It would have pages brought that the log holds whole, a few records before their use. */
 	if (s->shown && s->major >= 15)
 		put_setting(out, "recovery_prefetch", "off");
+	/* Through the mount a write is a way: replay is not to wait for each page it gives up. */
+	if (s->shown) {
+		put_setting(out, "bgwriter_delay", "10ms");
+		put_setting(out, "bgwriter_lru_maxpages", "1000");
+		put_setting(out, "bgwriter_lru_multiplier", "10");
+	}
 	if (s->spaces_inside)
 		put_setting(out, "allow_in_place_tablespaces", "on");
 	put_nothing_else(out);

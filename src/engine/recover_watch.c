@@ -11,8 +11,8 @@
 enum {
 	TBLSPC_CREATE = 0x00,
 	/* The log is read beforehand where it is short, or the data are so many times as large. */
-	SHORT_SEGMENTS = 16,
-	TIMES = 4
+	SHORT_SEGMENTS = 4,
+	TIMES = 32
 };
 
 static bool accepted(const struct recovering *g, const char *path)
@@ -110,8 +110,9 @@ int recover_watch_ahead(struct recovering *g, struct err *e)
 	uint64_t log = g->pl.reach.n * g->pl.segment;
 	struct recover_log l = {g->repo, g->pl.reader, &g->pl.reach, g->pl.segment, g->ctx};
 
-	if (!g->p->dry_run && g->pl.reach.n > SHORT_SEGMENTS &&
-	    g->pl.base->part->stats.bytes / TIMES < log)
+	/* What is shown at once is thrown away as fast. */
+	if (!g->p->dry_run && (g->p->instant || (g->pl.reach.n > SHORT_SEGMENTS &&
+						    g->pl.base->part->stats.bytes / TIMES < log)))
 		return 0;
 	return recover_scan_records(&l, recover_watch, g, e);
 }

@@ -78,6 +78,8 @@ void log_writer_close(struct log_writer *w); /* NULL does nothing */
  */
 int log_writer_put(
     struct log_writer *w, const struct log_piece *p, enum log_put_outcome *out, struct err *e);
+/* What comes is worth less of the processor, for more bytes: much of it waits. */
+void log_writer_hurry(struct log_writer *w, bool hurry);
 /* Were the repository's keys changed since?  What comes is stored by the old ones until the
  * repository is opened anew. */
 bool log_writer_stale(const struct log_writer *w);

@@ -28,7 +28,7 @@ struct log_writer {
 	uint8_t random[32]; /* with the counter: a frame's own salt */
 	uint64_t counter;
 	int64_t looked_ns; /* when config was read last */
-	bool stale;
+	bool stale, hurry;
 	struct log_offer offer; /* at work */
 	struct cut cut[LOG_CUTS_MAX];
 	struct buf object;
@@ -70,6 +70,11 @@ void log_writer_close(struct log_writer *w)
 	buf_fini(&w->object);
 	secret_free(w->content);
 	free(w);
+}
+
+void log_writer_hurry(struct log_writer *w, bool hurry)
+{
+	w->hurry = hurry;
 }
 
 bool log_writer_stale(const struct log_writer *w)
@@ -133,6 +138,7 @@ static void seal_cut(void *arg, struct log_lane *l, size_t i)
 	struct log_writer *w = arg;
 	struct cut *c = &w->cut[i];
 	struct span plain = cut_of(w, i);
+	enum codec_id codec = w->hurry ? CODEC_LZ4 : CODEC_ZSTD;
 	uint8_t *out;
 	size_t n;
 
@@ -142,9 +148,10 @@ static void seal_cut(void *arg, struct log_lane *l, size_t i)
 	buf_reset(&c->box);
 	buf_reserve(&c->box, FORMAT_BOX + codec_bound(plain.n));
 	out = c->box.p + FORMAT_BOX_HEAD;
-	n = codec_compress(l->codec, CODEC_ZSTD, CODEC_QUICK, plain, out);
+	n = codec_compress(
+	    l->codec, codec, w->hurry ? codec_info(codec)->dflt : CODEC_LOG, plain, out);
 	c->frame = (struct pack_frame){.kind = PURPOSE_CONTENT,
-	    .codec = n ? CODEC_ZSTD : CODEC_NONE,
+	    .codec = (uint8_t)(n ? codec : CODEC_NONE),
 	    .plain = (uint32_t)plain.n,
 	    .nblobs = 1};
 	c->frame.stored = (uint32_t)((n ? n : plain.n) + FORMAT_BOX);

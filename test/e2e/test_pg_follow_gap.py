@@ -23,7 +23,8 @@ def follow():
         yield f
 
 
-def test_a_slot_that_is_gone_leaves_a_gap_that_is_told_and_a_new_base(follow):
+def test_a_slot_that_lost_its_wal_leaves_a_gap_that_is_told_and_a_new_base(follow):
+    """By the server's own limit: a slot that is lost cannot be used any more, and is made anew."""
     f = follow
     f.config()
     f.start()
@@ -31,10 +32,14 @@ def test_a_slot_that_is_gone_leaves_a_gap_that_is_told_and_a_new_base(follow):
     f.stored(f.pg.lsn())
     f.stop()
     before = f.holes()
-    f.pg.psql("select pg_drop_replication_slot('holdfast')")
+    f.pg.psql("alter system set max_slot_wal_keep_size = '1MB'")
+    f.pg.reload()
     for _ in range(6):
         f.pg.psql("create table if not exists fill (t text); insert into fill select repeat('x', 1000) "
                   "from generate_series(1, 1500); select pg_switch_wal(); checkpoint")
+    assert f.pg.psql("select wal_status from pg_replication_slots") == "lost"
+    f.pg.psql("alter system reset max_slot_wal_keep_size")
+    f.pg.reload()
     f.start()
     f.until(lambda: "log.gap" in f.said())
     f.stored(f.pg.lsn())
@@ -55,7 +60,7 @@ def test_a_gap_is_healed_by_the_archive_or_followed_by_a_new_base(follow):
     archive = f"{f.base}/archive"
     os.mkdir(archive)
     give(archive)
-    f.pg.conf(archive_mode="on", archive_command=f"cp %p {archive}/%f")
+    f.pg.conf(archive_mode="on", archive_command=f"cp %p {archive}/%f", autovacuum="off")  # that writes WAL, too
     f.pg.down()
     f.pg.up()
 
@@ -102,7 +107,8 @@ def test_a_gap_is_healed_by_the_archive_or_followed_by_a_new_base(follow):
     lose_wal(heal=True)
     f.until(lambda: "log.healed" in logged())
     f.stored(f.pg.lsn())
-    assert f.holes() == before and f.state()["gaps"] == 0 and "log.gap" not in logged()
+    assert "log.gap" not in logged(), logged()
+    assert f.holes() == before and f.state()["gaps"] == 0, (f.ranges(), sorted(os.listdir(archive)), logged())
     had = bases()
     lose_wal(heal=False)
     f.until(lambda: "log.gap" in logged())
@@ -127,11 +133,20 @@ def put_back(f, copy, sql):
     f.pg.psql(sql)
 
 
-def test_a_server_that_was_put_back_is_noticed_before_anything_is_confirmed(follow):
+@pytest.mark.parametrize("role", [pytest.param("full", marks=pytest.mark.soak), "write"])
+def test_a_server_that_was_put_back_is_noticed_before_anything_is_confirmed(follow, role):
     """Behind what was received, or beyond it, or while the receiver runs: its log is not mixed with what is stored."""
     f = follow
     f.config()
-    copy = f"{f.base}/image"
+    if role == "write":  # it cannot read what it stores, as the keys of servers are
+        f.hf("-r", "main", "key", "add", "--role", "write", "--new-key-file", f"{f.base}/main.key2")
+        with open(f"{f.base}/h.yaml", encoding="utf-8") as c:
+            text = c.read()
+        with open(f"{f.base}/h.yaml", "w", encoding="utf-8") as c:
+            c.write(text.replace("main.key\"", "main.key2\""))
+    copy = f"{f.base}/image-{role}"
+    shutil.rmtree(f"{f.base}/state/spool", ignore_errors=True)
+    seen = len(f.said()) if os.path.exists(f"{f.base}/follow.log") else 0
     f.start()
     f.until(lambda: f.state()["state"] == "streaming" and f.state()["pid"] == f.receiver.pid)
     f.stored(f.pg.lsn())
@@ -139,13 +154,13 @@ def test_a_server_that_was_put_back_is_noticed_before_anything_is_confirmed(foll
     f.pg.down()
     subprocess.run(["cp", "-a", f.pg.data, copy], check=True)
     f.pg.up()
-    f.pg.psql("create table first_way (t text); insert into first_way select md5(g::text) from generate_series(1, 3000) g")
+    f.pg.psql(f"create table first_way_{role} (t text); insert into first_way_{role} select md5(g::text) from generate_series(1, 3000) g")
     f.start()
     f.until(lambda: f.state()["state"] == "streaming" and f.state()["pid"] == f.receiver.pid)
     f.stored(f.pg.lsn())
-    put_back(f, copy, "create table other ()")  # less than what is stored
+    put_back(f, copy, f"create table other_{role} ()")  # less than what is stored
     f.until(lambda: f.state()["state"] == "diverged")
-    (told,) = [json.loads(x) for x in f.said().splitlines() if "log.diverged" in x]
+    (told,) = [json.loads(x) for x in f.said()[seen:].splitlines() if "log.diverged" in x]
     assert told["severity"] == "critical" and "part: NAME" in told["text"], told
     assert f.hf("--json", "status").summary["systems"][0]["receiver"] == "diverged"
     before, pid = f.ranges(), f.state()["pid"]
@@ -153,7 +168,7 @@ def test_a_server_that_was_put_back_is_noticed_before_anything_is_confirmed(foll
     assert f.ranges() == before and f.state()["pid"] == pid
     assert f.pg.psql("select active from pg_replication_slots") == "f"
     f.stop()
-    f.pg.psql("create table more (t text); insert into more select md5((-g)::text) from generate_series(1, 40000) g")
+    f.pg.psql(f"create table more_{role} (t text); insert into more_{role} select md5((-g)::text) from generate_series(1, 40000) g")
     for spool in (True, False):  # more than what is stored
         if not spool:
             shutil.rmtree(next(iter(glob.glob(f"{f.base}/**/spool/orders.postgresql", recursive=True))))

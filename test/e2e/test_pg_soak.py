@@ -84,6 +84,37 @@ def test_a_repository_that_is_away_for_minutes(follow, synchronous):
     assert f.daemon.wait(30) == 0
 
 
+def test_a_copy_that_archives_under_the_same_name_ends_receiving(follow):
+    """What it stored first is no part of our server's log: the receiver stands still, and confirms nothing more."""
+    f = follow
+    f.config()
+    f.start()
+    f.until(lambda: f.state()["pid"] == f.receiver.pid and f.state()["state"] == "streaming")
+    f.stored(f.pg.lsn())
+    f.pg.down()
+    other = Pg(auto=False)
+    subprocess.run(["cp", "-a", f.pg.data, other.data], check=True)
+    f.pg.up()
+    with other:
+        other.up()
+        number = int(other.psql("select pg_walfile_name(pg_current_wal_lsn())")[16:], 16)
+        other.psql("create table elsewhere as select md5((-g)::text) from generate_series(1, 60000) g")
+        name = f"{'00000001' + '0' * 8}{number + 1:08X}"
+        f.until(lambda: f.state()["state"] == "streaming" and f.state()["pid"] == f.receiver.pid)
+        f.hf("log", "push", "--system", "orders", f"{other.data}/pg_wal/{name}")
+    before = f.ranges()
+    f.pg.psql("create table here as select md5(g::text) from generate_series(1, 60000) g")
+    f.until(lambda: f.state()["state"] == "diverged", 60)
+    told = [json.loads(x) for x in f.said().splitlines() if "log.diverged" in x]
+    assert len(told) == 1 and told[0]["severity"] == "critical" and "other log is stored" in told[0]["text"], told
+    time.sleep(2)
+    assert f.pg.psql("select active from pg_replication_slots") == "f"
+    assert {r for r in f.ranges()[1] if r not in before[1]} <= {
+        r for r in f.ranges()[1] if r[1] <= (number + 1) * SEGMENT}, "stored beside it"
+    assert len([x for x in f.said().splitlines() if "log.diverged" in x]) == 1
+    f.stop()
+
+
 class Both(World):
     """Both ways at once: archive_command, and a receiver."""
 

@@ -254,6 +254,28 @@ static void who_puts_long_sees_what_others_put(void **state)
 	end(&t);
 }
 
+/* It takes less of the processor; what comes back is the same. */
+static void who_hurries_stores_the_same(void **state)
+{
+	struct log_piece p;
+	struct log_writer *w;
+	enum log_put_outcome out;
+	struct err e;
+	struct t t;
+
+	begin(&t);
+	OK(log_writer_open(t.r, &w, &e));
+	log_writer_hurry(w, true);
+	p = piece(&t, 1, 0, SEGMENT);
+	OK(log_writer_put(w, &p, &out, &e));
+	log_writer_hurry(w, false);
+	OK(log_writer_put(w, &p, &out, &e));
+	assert_int_equal(out, LOG_SAME);
+	log_writer_close(w);
+	assert_gets(&t, 1, 0, SEGMENT);
+	end(&t);
+}
+
 /* However many there are: nothing is listed while a commit waits. */
 static void what_waits_is_stored_without_a_look_at_what_is_there(void **state)
 {
@@ -647,6 +669,7 @@ int main(void)
 	    cmocka_unit_test(whatever_overlaps_is_compared),
 	    cmocka_unit_test(many_small_ones_do_not_keep_the_whole_away),
 	    cmocka_unit_test(who_puts_long_sees_what_others_put),
+	    cmocka_unit_test(who_hurries_stores_the_same),
 	    cmocka_unit_test(what_waits_is_stored_without_a_look_at_what_is_there),
 	    cmocka_unit_test(a_writer_knows_what_it_put),
 	    cmocka_unit_test(what_is_missing_is_absent_and_how_far_it_goes_is_told),
