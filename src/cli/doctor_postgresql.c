@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "config/world.h"
+#include "engine/pg_binaries.h"
 #include "db/pg_sync.h"
 #include "os/os.h"
 #include "source/pg_session.h"
@@ -318,6 +319,23 @@ static void data(struct server *v)
 		streamed(v);
 }
 
+/* Of a source of dumps: is there a pg_dump that fits, and may this role read? */
+static void dumped(struct server *v)
+{
+	struct err e;
+	char *bin = pg_binaries_find(v->s.version / 10000, v->p->bin_directory, &e);
+
+	if (bin == NULL)
+		doctor_err(v->d, what, v->name, &e, "bin_directory: where pg_dump is");
+	else
+		doctor_good(v->d, what, v->name, "dumped by %s/pg_dump", bin);
+	if (!v->s.superuser && v->s.version >= 140000 &&
+	    !holds(v, "select pg_has_role('pg_read_all_data', 'usage')"))
+		doctor_bad(v->d, what, v->name, "grant pg_read_all_data to ROLE",
+		    "this role may not read all tables: their dumps fail");
+	free(bin);
+}
+
 static void look(struct doctor *d, const struct world_system *s, const struct world_postgresql *p)
 {
 	struct server v = {.d = d, .name = s->item.name, .tier = s->tier, .p = p};
@@ -330,6 +348,9 @@ static void look(struct doctor *d, const struct world_system *s, const struct wo
 	}
 	if (pg_session_open(&at.target, d->c->ctx, &v.s, &e) == -1) {
 		doctor_err(d, what, s->item.name, &e, "doc/postgresql.md sets it up");
+	} else if (p->dump.n > 0) {
+		version(&v);
+		dumped(&v);
 	} else {
 		version(&v);
 		settings(&v);
@@ -353,7 +374,7 @@ void doctor_postgresql(struct doctor *d)
 		const struct world_system *s = world_system_at(w, i);
 
 		for (size_t k = 0; k < s->sources.n; k++)
-			if (world_source_at(s, k)->kind == WORLD_POSTGRESQL)
+			if (world_source_at(s, k)->kind != WORLD_FILES)
 				look(d, s, &world_source_at(s, k)->postgresql);
 	}
 }

@@ -98,13 +98,31 @@ bool recover_promotes_early(const struct recovering *g)
 	       g->pl.to.kind != RECOVER_LATEST && (standby == NULL || strcmp(standby, "off") != 0);
 }
 
+/*
+ * By the process that we started, if it is ours: what stands in postmaster.pid may be its number in
+ * a place of its own.  Before that file is there, a signal would end it.
+ */
+static bool takes_signals(const struct recovering *g, int *pid)
+{
+	char *file;
+	bool there;
+
+	if (g->server == NULL)
+		return pg_server_runs(g->data, pid);
+	file = mem_printf("%s/postmaster.pid", g->data);
+	there = access(file, F_OK) == 0;
+	free(file);
+	*pid = pg_server_pid(g->server);
+	return there && *pid > 0;
+}
+
 /* The word that it looks for, and the signal to look; again, for it may not have listened yet. */
 static void promote(struct recovering *g)
 {
 	char *path = mem_printf("%s/promote", g->data);
 	int fd, pid;
 
-	if (pg_server_runs(g->data, &pid)) {
+	if (takes_signals(g, &pid)) {
 		fd = os_open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 		if (fd != -1 && g->as_user && fchown(fd, g->uid, g->gid) == -1)
 			os_unlinkat(AT_FDCWD, path, 0);
