@@ -1,6 +1,7 @@
 /* doctor_postgresql: each declared server of PostgreSQL's: reached, of our versions, with the
  * rights and settings that its backups and recoveries need.
  */
+#include "cli/cli_out.h"
 #include "cli/doctor.h"
 
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 #include "config/world.h"
 #include "engine/pg_binaries.h"
 #include "db/pg_sync.h"
+#include "os/os.h"
 #include "source/pg_session.h"
 
 static const char what[] = "postgresql";
@@ -224,6 +226,25 @@ static void synchronous(struct server *v)
 	commits_wait_for(v);
 }
 
+/* What waits here has to find room here. */
+static void spool(struct server *v)
+{
+	uint64_t limit = v->p->spool_limit ? v->p->spool_limit : UINT64_C(4) << 30, free_bytes;
+	char *place = os_state_dir(), a[32], b[32];
+	struct statvfs st;
+
+	if (v->p->receive.enabled && statvfs(place, &st) == 0) {
+		free_bytes = (uint64_t)st.f_bavail * st.f_frsize;
+		if (free_bytes < limit)
+			doctor_bad(v->d, what, v->name,
+			    "make room there, HOLDFAST_STATE_DIR on another disk, or a smaller "
+			    "spool_limit",
+			    "its log may wait in %s, up to %s (spool_limit), and there are %s",
+			    place, text_bytes(a, limit), text_bytes(b, free_bytes));
+	}
+	free(place);
+}
+
 static void rights(struct server *v)
 {
 	bool fifteen = v->s.version >= 150000;
@@ -338,6 +359,7 @@ static void look(struct doctor *d, const struct world_system *s, const struct wo
 		archived(&v);
 		slot(&v);
 		synchronous(&v);
+		spool(&v);
 		data(&v);
 	}
 	pg_session_close(&v.s);
