@@ -501,12 +501,12 @@ def test_the_daemon_proves_what_has_to_be_proven_within_a_time(declared, base, p
 
         before = proven(kind="full", newest=False, oldest=False, level="standard")
         for how in ([], ["--foreground"]):
-            declared("drill", "www", "--level", "standard", "--from", "main", "--to", first, *how)
+            declared("drill", "www", "--level", "standard", "--destination", "main", "--to", first, *how)
         assert proven(kind="full", newest=False, oldest=False, level="standard") == before + 2
         before = proven(oldest=True)
         declared("drill", "www", "--point", "oldest")
         assert proven(oldest=True) > before
-        declared("drill", "www", "--from", "nowhere", rc=2)
+        declared("drill", "www", "--destination", "nowhere", rc=2)
         declared("drill", "www", "--to", "nothing", rc=2)
         declared("drill", "www", "--keep", rc=2)
         declared("drill", "www")
