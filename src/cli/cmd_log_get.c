@@ -1,27 +1,30 @@
 /*
  * log get: a file of the log for restore_command.  PostgreSQL asks for one after the other, each by
  * a process of its own: so the first leaves one behind that reads ahead, into a folder beside the
- * destination, and the following only rename what is there.
+ * destination (log_ahead.h), and the following only rename what is there.
  *
- * Who reads ahead holds a lock there, and says in `next` what it fetches just now.  It ends when
- * the log does, or when nobody has taken anything for a minute, and leaves nothing.
+ * It has two threads, so that one writes while the other reads, and ends when the log does, or when
+ * nobody has taken anything for a minute, and leaves nothing.
  */
 #include "cli/cmd_log.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "cli/log_ahead.h"
 #include "cli/log_fetch.h"
 #include "os/os.h"
 
 enum {
 	AHEAD_FILES = 8,
+	READERS = 2,
 	AHEAD_BYTES = 256 << 20,
 	IDLE_S = 60,
 	PATIENCE_S = 60, /* for what may pass: a store that is away */
@@ -81,36 +84,6 @@ static void sweep(struct get *g, bool all)
 		os_close(fd);
 }
 
-static bool is_next(const struct get *g)
-{
-	char text[WAL_FILE_NAME] = "";
-	int fd = os_openat(g->ahead_fd, "next", O_RDONLY | O_NOFOLLOW, 0);
-
-	if (fd != -1)
-		os_pread_full(fd, text, sizeof text - 1, 0);
-	os_close(fd);
-	return strcmp(text, g->name) == 0;
-}
-
-/* What was read ahead; waited for where it comes just now. */
-static bool take_ahead(struct get *g)
-{
-	int64_t until = now(g) + PATIENCE_S * CALENDAR_SECOND;
-	bool coming = true;
-
-	if (g->file.kind != WAL_FILE_SEGMENT || !open_ahead(g, false))
-		return false;
-	while (!take_lock(g) && now(g) < until) {
-		if (os_renameat(g->ahead_fd, g->name, AT_FDCWD, g->dest) == 0)
-			return true;
-		if (!coming)
-			return false;
-		coming = is_next(g); /* once more after it was: it may have come in between */
-		os_sleep_ns(g->c->ctx, coming ? POLL_NS : 0);
-	}
-	return false;
-}
-
 /* ---- Writing. */
 
 static int write_at(int dir, const char *name, const struct buf *b, struct err *e)
@@ -144,76 +117,145 @@ static void to_nothing(void)
 }
 
 struct ahead {
-	char names[AHEAD_FILES][WAL_FILE_NAME];
+	struct get *g;
+	pthread_mutex_t lock; /* guards the rest */
+	uint64_t at;          /* of the next to be begun */
+	uint32_t size;
+	char names[AHEAD_FILES][WAL_FILE_NAME]; /* there, as far as we know */
 	unsigned n, most;
-	int64_t taken_ns; /* somebody took something */
+	char busy[READERS][WAL_FILE_NAME]; /* being fetched; "": none */
+	int64_t taken_ns;                  /* somebody took something */
+	bool over;
 };
 
-static void look_who_took(struct get *g, struct ahead *a)
+struct reading { /* a thread's own */
+	struct ahead *a;
+	unsigned i;
+	struct log_fetch *fetch;
+	struct buf bytes;
+};
+
+static void look_who_took(struct ahead *a)
 {
 	struct stat st;
 
 	for (unsigned i = 0; i < a->n;)
-		if (os_fstatat(g->ahead_fd, a->names[i], &st, AT_SYMLINK_NOFOLLOW) == 0) {
+		if (os_fstatat(a->g->ahead_fd, a->names[i], &st, AT_SYMLINK_NOFOLLOW) == 0) {
 			i++;
 		} else {
 			memmove(a->names[i], a->names[i + 1], (a->n - i - 1) * sizeof a->names[0]);
 			a->n--;
-			a->taken_ns = now(g);
+			a->taken_ns = now(a->g);
 		}
 }
 
-/* False when nobody wants anything any more. */
-static bool wait_for_room(struct get *g, struct ahead *a, unsigned room)
+static unsigned at_work(const struct ahead *a)
 {
-	struct stat st;
+	unsigned n = 0;
 
-	for (look_who_took(g, a); a->n > room; look_who_took(g, a)) {
-		if (now(g) - a->taken_ns > IDLE_S * CALENDAR_SECOND || ctx_cancelled(g->c->ctx) ||
-		    stat(g->dir, &st) == -1)
-			return false;
-		os_sleep_ns(g->c->ctx, POLL_NS);
-	}
-	return true;
+	for (int i = 0; i < READERS; i++)
+		n += a->busy[i][0] != '\0';
+	return n;
 }
 
-static bool say_next(struct get *g, const char *name)
+/* With the lock, which is given up meanwhile: false when nobody wants anything any more. */
+static bool wait_for_room(struct ahead *a, unsigned room)
+{
+	struct get *g = a->g;
+	struct stat st;
+
+	for (look_who_took(a); a->n + at_work(a) > room; look_who_took(a)) {
+		if (a->over || now(g) - a->taken_ns > IDLE_S * CALENDAR_SECOND ||
+		    ctx_cancelled(g->c->ctx) || stat(g->dir, &st) == -1)
+			return false;
+		pthread_mutex_unlock(&a->lock);
+		os_sleep_ns(g->c->ctx, POLL_NS);
+		pthread_mutex_lock(&a->lock);
+	}
+	return !a->over;
+}
+
+static bool say_next(struct ahead *a)
 {
 	struct buf b = {0};
 	struct err e;
 	int rc;
 
-	buf_put_span(&b, span_str(name));
-	rc = write_at(g->ahead_fd, "next", &b, &e);
+	for (int i = 0; i < READERS; i++) {
+		buf_put_span(&b, span_str(a->busy[i]));
+		buf_put_u8(&b, '\n');
+	}
+	rc = write_at(a->g->ahead_fd, "next", &b, &e);
 	buf_fini(&b);
 	return rc == 0;
+}
+
+static bool fetch_to(struct reading *r, const char *name)
+{
+	enum log_found found;
+	struct wal_file file;
+	struct err e;
+
+	return wal_file_parse(name, &file, &e) == 0 &&
+	       log_fetch(r->fetch, &file, &r->bytes, &found, &e) == 0 && found == LOG_WHOLE &&
+	       write_at(r->a->g->ahead_fd, name, &r->bytes, &e) == 0;
+}
+
+static void *read_main(void *arg)
+{
+	struct reading *r = arg;
+	struct ahead *a = r->a;
+	char *name = a->busy[r->i];
+
+	pthread_mutex_lock(&a->lock);
+	while (wait_for_room(a, a->most - 1)) {
+		char now_name[WAL_FILE_NAME];
+		bool ok;
+
+		a->at += a->size;
+		wal_file_name(now_name, a->g->file.timeline, a->at, a->size);
+		memcpy(name, now_name, WAL_FILE_NAME);
+		ok = say_next(a);
+		pthread_mutex_unlock(&a->lock);
+		ok = ok && fetch_to(r, now_name);
+		pthread_mutex_lock(&a->lock);
+		name[0] = '\0';
+		if (ok) {
+			memcpy(a->names[a->n++], now_name, WAL_FILE_NAME);
+		} else {
+			a->over = true;
+			say_next(a); /* nobody waits for it */
+		}
+	}
+	a->over = true;
+	pthread_mutex_unlock(&a->lock);
+	return NULL;
 }
 
 static void read_ahead(struct get *g)
 {
 	uint32_t size = log_fetch_size(g->fetch);
-	struct ahead a = {.taken_ns = now(g), .most = AHEAD_BYTES / size};
-	enum log_found found;
-	uint64_t at = 0;
-	struct err e;
+	struct ahead a = {.g = g, .size = size, .taken_ns = now(g), .most = AHEAD_BYTES / size};
+	struct reading r[READERS] = {{.a = &a, .fetch = g->fetch}, {.a = &a, .i = 1}};
+	pthread_t thread;
+	bool two;
 
 	a.most = a.most < 1 ? 1 : a.most > AHEAD_FILES ? AHEAD_FILES : a.most;
-	for (bool go = wal_file_start(&g->file, size, &at); go;) {
-		char name[WAL_FILE_NAME];
-
-		at += size;
-		wal_file_name(name, g->file.timeline, at, size);
-		go = wait_for_room(g, &a, a.most - 1) && say_next(g, name) &&
-		     wal_file_parse(name, &g->file, &e) == 0 &&
-		     log_fetch(g->fetch, &g->file, &g->bytes, &found, &e) == 0 &&
-		     found == LOG_WHOLE && write_at(g->ahead_fd, name, &g->bytes, &e) == 0;
-		if (go)
-			memcpy(a.names[a.n++], name, sizeof name);
-	}
+	a.over = !wal_file_start(&g->file, size, &a.at);
+	pthread_mutex_init(&a.lock, NULL);
+	r[1].fetch = log_fetch_another(g->fetch);
+	two = a.most > 1 && pthread_create(&thread, NULL, read_main, &r[1]) == 0;
+	read_main(&r[0]);
+	if (two)
+		pthread_join(thread, NULL);
 	os_unlinkat(g->ahead_fd, "next", 0);
-	wait_for_room(g, &a, 0);
+	/* The end of the log is not the end of who takes it. */
+	pthread_mutex_lock(&a.lock);
+	a.over = false;
+	wait_for_room(&a, 0);
+	pthread_mutex_unlock(&a.lock);
 	sweep(g, true);
-	os_unlinkat(g->dir_fd, ".holdfast-ahead", AT_REMOVEDIR);
+	os_unlinkat(g->dir_fd, LOG_AHEAD_FOLDER, AT_REMOVEDIR);
 }
 
 static void leave_one_behind(struct get *g)
@@ -251,7 +293,7 @@ static int get(struct get *g, struct err *e)
 {
 	enum log_found found;
 
-	if (take_ahead(g))
+	if (log_ahead_take(g->name, g->dest))
 		return 0;
 	if (fetch_once(g, &found, e) == -1)
 		return -1;
@@ -282,7 +324,7 @@ int cmd_log_get(struct cli *c, struct err *e)
 	g.dest = dest;
 	g.dir = mem_strdup(dest);
 	*strrchr(g.dir, '/') = '\0';
-	g.ahead = mem_printf("%s/.holdfast-ahead", g.dir);
+	g.ahead = mem_printf("%s/" LOG_AHEAD_FOLDER, g.dir);
 	g.dir_fd = os_open(g.dir[0] ? g.dir : "/", O_RDONLY | O_DIRECTORY, 0);
 	if (rc == 0 && g.dir_fd == -1)
 		rc = err_sys(e, "%s", g.dir);

@@ -1,6 +1,7 @@
 /* log_fetch: see log_fetch.h. */
 #include "cli/log_fetch.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -22,7 +23,7 @@ struct place { /* a repository, in the order in which they are asked */
 
 struct log_fetch {
 	struct cli *c;
-	const char *system;
+	char *system; /* NULL: not said, and not found yet */
 	struct log_place *place;
 	struct place *v;
 	size_t n;
@@ -35,7 +36,7 @@ struct log_fetch *log_fetch_new(struct cli *c, const char *system)
 	struct log_fetch *f = mem_zalloc(sizeof *f);
 
 	f->c = c;
-	f->system = system;
+	f->system = system ? mem_strdup(system) : NULL;
 	/* PostgreSQL calls restore_command in its data directory. */
 	f->standby = access("standby.signal", F_OK) == 0;
 	return f;
@@ -65,6 +66,7 @@ void log_fetch_free(struct log_fetch *f)
 	if (f == NULL)
 		return;
 	close_all(f);
+	free(f->system);
 	free(f);
 }
 
@@ -86,6 +88,14 @@ void log_fetch_forked(struct log_fetch *f)
 	f->n = 0;
 }
 
+struct log_fetch *log_fetch_another(const struct log_fetch *f)
+{
+	struct log_fetch *new = log_fetch_new(f->c, f->system);
+
+	new->size = f->size;
+	return new;
+}
+
 uint32_t log_fetch_size(const struct log_fetch *f)
 {
 	return f->size ? f->size : USUAL_SIZE;
@@ -93,14 +103,20 @@ uint32_t log_fetch_size(const struct log_fetch *f)
 
 static int open_place(struct log_fetch *f, size_t k, struct err *e)
 {
+	static pthread_mutex_t one =
+	    PTHREAD_MUTEX_INITIALIZER; /* what a key is given by is shared */
 	struct place *p = &f->v[k];
 	uint8_t(*streams)[LOG_STREAM];
 	struct repo *r;
 	size_t n;
+	int rc;
 
 	if (p->open)
 		return 0;
-	if (log_place_repo(f->place, k, &r, e) == -1 || repo_need(r, true, e) == -1 ||
+	pthread_mutex_lock(&one);
+	rc = log_place_repo(f->place, k, &r, e);
+	pthread_mutex_unlock(&one);
+	if (rc == -1 || repo_need(r, true, e) == -1 ||
 	    log_find(r, log_place_system(f->place), log_place_source(f->place), &streams, &n, e) ==
 		-1)
 		return -1;
@@ -127,6 +143,8 @@ static int find_places(struct log_fetch *f, struct err *e)
 		return 0;
 	if (log_place_new(f->c, f->system, log_place_here(), &f->place, e) == -1)
 		return -1;
+	if (f->system == NULL)
+		f->system = mem_strdup(log_place_system(f->place));
 	f->n = log_place_repos(f->place);
 	f->v = mem_zalloc((f->n + 1) * sizeof *f->v);
 	return 0;

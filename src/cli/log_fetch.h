@@ -32,6 +32,9 @@ int log_fetch(struct log_fetch *f, const struct wal_file *file, struct buf *out,
 /* In a child of the process that opened it: what is on a wire is the parent's, and opened anew. */
 void log_fetch_forked(struct log_fetch *f);
 
+/* For another thread: of the same system, wherever we are by now. */
+struct log_fetch *log_fetch_another(const struct log_fetch *f);
+
 /* Of the segment fetched last: bytes of each; 0: not known. */
 uint32_t log_fetch_size(const struct log_fetch *f);
 

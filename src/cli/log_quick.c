@@ -7,8 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/mem.h"
 #include "cli/cmd_log.h"
+#include "cli/log_ahead.h"
 #include "daemon/log_socket.h"
 #include "os/os.h"
 #include "source/wal_file.h"
@@ -61,28 +61,6 @@ static bool push(const char *system, const char *path)
 	return rc == 0;
 }
 
-/* What was read ahead, as long as the one who did it is there. */
-static bool take(const char *name, const char *dest)
-{
-	const char *slash = strrchr(dest, '/');
-	char *ahead = mem_printf(
-	    "%.*s.holdfast-ahead", slash ? (int)(slash + 1 - dest) : 0, slash ? dest : "");
-	int dir = os_open(ahead, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0), lock = -1;
-	bool busy = false, ok = false;
-	struct wal_file f;
-	struct err ignored;
-
-	free(ahead);
-	if (dir != -1)
-		lock = os_openat(dir, "lock", O_RDWR | O_NOFOLLOW, 0);
-	if (lock != -1 && wal_file_parse(name, &f, &ignored) == 0 && f.kind == WAL_FILE_SEGMENT &&
-	    os_lock(lock, false, &busy, &ignored) == 0 && busy)
-		ok = os_renameat(dir, name, AT_FDCWD, dest) == 0;
-	os_close(lock);
-	os_close(dir);
-	return ok;
-}
-
 bool log_quick(int argc, char *const *argv)
 {
 	bool is_push, named;
@@ -100,7 +78,7 @@ bool log_quick(int argc, char *const *argv)
 			return false;
 	if (is_push)
 		return argc == 1 && push(named ? argv[-1] : NULL, argv[0]);
-	return argc == 2 && take(argv[0], argv[1]);
+	return argc == 2 && log_ahead_take(argv[0], argv[1]);
 }
 
 int log_quick_refused(struct err *e)

@@ -24,6 +24,7 @@ void follow_check_end(struct follow *f)
 {
 	buf_fini(&f->check.known);
 	f->check.n = 0;
+	f->check.by_put = false;
 }
 
 static int from_spool(struct follow *f, uint64_t segment, uint64_t start, uint64_t end)
@@ -47,7 +48,8 @@ static int from_repository(struct follow *f, uint64_t start, uint64_t end, struc
 	if (store == NULL)
 		return -1;
 	rc = follow_repo_read(store, f->timeline, start, end, &f->check.known, e);
-	follow_store_give(f, rc == -1 && e->kind != ERR_ABSENT ? e : NULL);
+	follow_store_give(
+	    f, rc == -1 && e->kind != ERR_ABSENT && e->kind != ERR_WRONG_KEY ? e : NULL);
 	return rc;
 }
 
@@ -62,9 +64,10 @@ uint64_t follow_check_begin(struct follow *f)
 	segment = (end - 1) & ~(f->server.segment - 1);
 	start = end - segment > CHECK_MAX ? end - CHECK_MAX : segment;
 	if (from_spool(f, segment, start, end) == -1 && from_repository(f, start, end, &e) == -1) {
-		/* A put compares, too, once it can be asked. */
 		follow_check_end(f);
-		return f->at;
+		if (e.kind != ERR_WRONG_KEY)
+			return f->at; /* a put compares, too, once it can be asked */
+		f->check.by_put = true;
 	}
 	f->check.start = start;
 	f->check.n = (size_t)(end - start);
@@ -90,6 +93,20 @@ int follow_other(struct follow *f, uint64_t at, struct err *e)
 	    "or bring the server back by 'holdfast recover', which begins a timeline");
 }
 
+/* All of it has come. */
+static int put_known(struct follow *f, struct err *e)
+{
+	struct err why = {0};
+	struct follow_repo *store = follow_store_take(f, &why);
+	int rc;
+
+	if (store == NULL)
+		return 0; /* it is away: the next put meets what is there */
+	rc = follow_repo_same(store, f->timeline, f->check.start, buf_span(&f->check.known), &why);
+	follow_store_give(f, rc == -1 && why.kind != ERR_EXISTS ? &why : NULL);
+	return rc == -1 && why.kind == ERR_EXISTS ? follow_other(f, f->check.start, e) : 0;
+}
+
 int follow_check_take(struct follow *f, uint64_t at, struct span data, struct err *e)
 {
 	uint64_t from = f->check.start, end = from + f->check.n, to = at + data.n;
@@ -100,7 +117,9 @@ int follow_check_take(struct follow *f, uint64_t at, struct span data, struct er
 		return 0;
 	from = at > from ? at : from;
 	n = from < end && from < to ? (size_t)((to < end ? to : end) - from) : 0;
-	if (n > 0) {
+	if (n > 0 && f->check.by_put)
+		buf_put(&f->check.known, data.p + (from - at), n);
+	else if (n > 0) {
 		a = f->check.known.p + (from - f->check.start);
 		b = data.p + (from - at);
 		if (memcmp(a, b, n) != 0) {
@@ -109,8 +128,11 @@ int follow_check_take(struct follow *f, uint64_t at, struct span data, struct er
 			return follow_other(f, from + i, e);
 		}
 	}
-	if (to >= end)
-		follow_check_end(f);
+	if (to < end)
+		return 0;
+	if (f->check.by_put && f->check.known.n == f->check.n && put_known(f, e) == -1)
+		return -1;
+	follow_check_end(f);
 	return 0;
 }
 

@@ -37,8 +37,9 @@ struct follow {
 	/* Known bytes that the server has to send again, before anything is confirmed. */
 	struct {
 		uint64_t start;
-		size_t n; /* 0: there are none */
-		struct buf known;
+		size_t n;         /* 0: there are none */
+		struct buf known; /* or those that came, where a key may not read them... */
+		bool by_put;      /* ... and a put compares */
 	} check;
 	uint64_t next;           /* where the next bytes of the stream are */
 	uint32_t known_timeline; /* the repository had all up to there when we began */

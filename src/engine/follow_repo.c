@@ -98,6 +98,20 @@ int follow_repo_read(struct follow_repo *f, uint32_t timeline, uint64_t from, ui
 	return rc;
 }
 
+int follow_repo_same(
+    struct follow_repo *f, uint32_t timeline, uint64_t from, struct span bytes, struct err *e)
+{
+	struct log_piece p = {.timeline = timeline,
+	    .start = from,
+	    .end = from + bytes.n,
+	    .kind = LOG_SEGMENT,
+	    .bytes = bytes};
+	enum log_put_outcome outcome;
+
+	memcpy(p.stream, f->stream, LOG_STREAM);
+	return log_put(f->r, &p, &outcome, e);
+}
+
 int follow_repo_before(struct follow_repo *f, uint32_t timeline, uint64_t position, uint32_t *found,
     uint64_t *end, struct err *e)
 {

@@ -32,6 +32,10 @@ int follow_repo_covered(
 int follow_repo_read(struct follow_repo *f, uint32_t timeline, uint64_t from, uint64_t to,
     struct buf *out, struct err *e);
 
+/* For keys that read nothing: are those bytes what is there?  ERR_EXISTS: no. */
+int follow_repo_same(
+    struct follow_repo *f, uint32_t timeline, uint64_t from, struct span bytes, struct err *e);
+
 /*
  * The end of what is there and begins before that position, of this timeline or an older one.
  * *timeline 0: there is nothing.

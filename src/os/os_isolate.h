@@ -55,8 +55,9 @@ struct os_isolate_child {
 };
 
 /*
- * Start it.  *pid is a process of ours that waits for it: SIGTERM, SIGINT, SIGQUIT and SIGHUP are
- * passed on, SIGKILL ends all of it; its exit status is the program's, or 128 and the signal's.
+ * Start it.  *pid is a process of ours that waits for it: SIGTERM, SIGINT, SIGQUIT, SIGHUP and
+ * SIGUSR1 are passed on, SIGKILL ends all of it; its exit status is the program's, or 128 and the
+ * signal's.
  */
 int os_isolate_start(
     struct os_isolate *i, const struct os_isolate_child *c, pid_t *pid, struct err *e);

@@ -161,7 +161,7 @@ static void close_others(int a, int b, int c)
 _Noreturn void os_isolate_wait_for(
     const struct os_isolate *i, const struct os_isolate_child *c, int report, pid_t parent)
 {
-	static const int passed[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP};
+	static const int passed[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1};
 	int talk[2], how = 0;
 	char word;
 	pid_t pid;
