@@ -117,24 +117,6 @@ static bool takes_signals(const struct recovering *g, int *pid)
 	return there && *pid > 0;
 }
 
-/*
- * By the process that we started, if it is ours: what stands in postmaster.pid may be its number in
- * a place of its own.  Before that file is there, a signal would end it.
- */
-static bool takes_signals(const struct recovering *g, int *pid)
-{
-	char *file;
-	bool there;
-
-	if (g->server == NULL)
-		return pg_server_runs(g->data, pid);
-	file = mem_printf("%s/postmaster.pid", g->data);
-	there = access(file, F_OK) == 0;
-	free(file);
-	*pid = pg_server_pid(g->server);
-	return there && *pid > 0;
-}
-
 /* The word that it looks for, and the signal to look; again, for it may not have listened yet. */
 static void promote(struct recovering *g)
 {
