@@ -1,6 +1,7 @@
 /* doctor_postgresql: each declared server of PostgreSQL's: reached, of our versions, with the
  * rights and settings that its backups and recoveries need.
  */
+#include "cli/cli_out.h"
 #include "cli/doctor.h"
 
 #include <stdlib.h>
@@ -9,7 +10,9 @@
 
 #include "base/mem.h"
 #include "config/world.h"
+#include "engine/pg_binaries.h"
 #include "db/pg_sync.h"
+#include "os/os.h"
 #include "source/pg_session.h"
 
 static const char what[] = "postgresql";
@@ -223,6 +226,25 @@ static void synchronous(struct server *v)
 	commits_wait_for(v);
 }
 
+/* What waits here has to find room here. */
+static void spool(struct server *v)
+{
+	uint64_t limit = v->p->spool_limit ? v->p->spool_limit : UINT64_C(4) << 30, free_bytes;
+	char *place = os_state_dir(), a[32], b[32];
+	struct statvfs st;
+
+	if (v->p->receive.enabled && statvfs(place, &st) == 0) {
+		free_bytes = (uint64_t)st.f_bavail * st.f_frsize;
+		if (free_bytes < limit)
+			doctor_bad(v->d, what, v->name,
+			    "make room there, HOLDFAST_STATE_DIR on another disk, or a smaller "
+			    "spool_limit",
+			    "its log may wait in %s, up to %s (spool_limit), and there are %s",
+			    place, text_bytes(a, limit), text_bytes(b, free_bytes));
+	}
+	free(place);
+}
+
 static void rights(struct server *v)
 {
 	bool fifteen = v->s.version >= 150000;
@@ -297,6 +319,23 @@ static void data(struct server *v)
 		streamed(v);
 }
 
+/* Of a source of dumps: is there a pg_dump that fits, and may this role read? */
+static void dumped(struct server *v)
+{
+	struct err e;
+	char *bin = pg_binaries_find(v->s.version / 10000, v->p->bin_directory, &e);
+
+	if (bin == NULL)
+		doctor_err(v->d, what, v->name, &e, "bin_directory: where pg_dump is");
+	else
+		doctor_good(v->d, what, v->name, "dumped by %s/pg_dump", bin);
+	if (!v->s.superuser && v->s.version >= 140000 &&
+	    !holds(v, "select pg_has_role('pg_read_all_data', 'usage')"))
+		doctor_bad(v->d, what, v->name, "grant pg_read_all_data to ROLE",
+		    "this role may not read all tables: their dumps fail");
+	free(bin);
+}
+
 static void look(struct doctor *d, const struct world_system *s, const struct world_postgresql *p)
 {
 	struct server v = {.d = d, .name = s->item.name, .tier = s->tier, .p = p};
@@ -309,6 +348,9 @@ static void look(struct doctor *d, const struct world_system *s, const struct wo
 	}
 	if (pg_session_open(&at.target, d->c->ctx, &v.s, &e) == -1) {
 		doctor_err(d, what, s->item.name, &e, "doc/postgresql.md sets it up");
+	} else if (p->dump.n > 0) {
+		version(&v);
+		dumped(&v);
 	} else {
 		version(&v);
 		settings(&v);
@@ -317,6 +359,7 @@ static void look(struct doctor *d, const struct world_system *s, const struct wo
 		archived(&v);
 		slot(&v);
 		synchronous(&v);
+		spool(&v);
 		data(&v);
 	}
 	pg_session_close(&v.s);
@@ -331,7 +374,7 @@ void doctor_postgresql(struct doctor *d)
 		const struct world_system *s = world_system_at(w, i);
 
 		for (size_t k = 0; k < s->sources.n; k++)
-			if (world_source_at(s, k)->kind == WORLD_POSTGRESQL)
+			if (world_source_at(s, k)->kind != WORLD_FILES)
 				look(d, s, &world_source_at(s, k)->postgresql);
 	}
 }

@@ -34,7 +34,8 @@ static const char style[] =
     "table{border-collapse:collapse;width:100%;background:var(--card);border:1px solid var(--line);"
     "font-size:.93rem}th,td{text-align:left;padding:.42rem .7rem;border-bottom:1px solid "
     "var(--line);vertical-align:top;overflow-wrap:anywhere}th{color:var(--soft);font-weight:600}"
-    "td.n,th.n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}"
+    "td.t{white-space:nowrap}td.n,th.n{text-align:right;white-space:nowrap;font-variant-numeric:"
+    "tabular-nums}"
     ".bar{height:.6rem;border-radius:.3rem;background:var(--bar);min-width:2px}"
     "td.w{width:38%;vertical-align:middle}code{font:.86em ui-monospace,'DejaVu Sans "
     "Mono',monospace;overflow-wrap:anywhere}"
@@ -173,11 +174,14 @@ static void put_steps(struct buf *b, const json_t *r)
 	{
 		char a[32];
 
+		buf_printf(b, "<tr><td class=\"t\">");
+		esc(b, text(s, "name"));
 		buf_printf(b,
-		    "<tr><td>%s</td><td class=\"n\">%s</td><td class=\"w\"><div class=\"bar\" "
-		    "style=\"width:%.1f%%\"></div></td><td>%s",
-		    text(s, "name"), text_seconds(a, real(s, "seconds")),
-		    most > 0 ? real(s, "seconds") * 100 / most : 0, text(s, "outcome"));
+		    "</td><td class=\"n\">%s</td><td class=\"w\"><div class=\"bar\" "
+		    "style=\"width:%.1f%%\"></div></td><td>",
+		    text_seconds(a, real(s, "seconds")),
+		    most > 0 ? real(s, "seconds") * 100 / most : 0);
+		esc(b, text(s, "outcome"));
 		if (text(s, "note")[0]) {
 			buf_printf(b, ": ");
 			esc(b, text(s, "note"));

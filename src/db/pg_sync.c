@@ -35,10 +35,10 @@ static enum token quoted(const char **p, char out[NAME_MAX_BYTES])
 	size_t n = 0;
 
 	for (;; (*p)++) {
-		if (**p == '\0' || n + 1 == NAME_MAX_BYTES)
-			return BAD;
 		if (**p == '"' && *++*p != '"')
 			break;
+		if (**p == '\0' || n + 1 == NAME_MAX_BYTES)
+			return BAD;
 		out[n++] = **p;
 	}
 	out[n] = '\0';

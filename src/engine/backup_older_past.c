@@ -29,6 +29,9 @@ static int mark_of(struct pg *g, uint64_t at, uint64_t end, uint32_t *out, struc
 
 		if (pg_copy_read(g, WAIT_NS, &got, &bytes, e) == -1)
 			return -1;
+		/* What it has not it says where the stream ends. */
+		if (got == PG_END && pg_copy_end(g, NULL, NULL, NULL, e) == -1)
+			return -1;
 		if (got != PG_MESSAGE)
 			return err_set(e, ERR_FAILED, "the server does not send its WAL");
 		if (pg_wal_message_read(bytes, &m, e) == -1) {

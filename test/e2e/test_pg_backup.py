@@ -364,6 +364,8 @@ def test_databases_are_dumped_and_come_back_in_another_server(hf, server):
     declare(hf, server.source(dump="[other, postgres.apart]", bin_directory=spying(hf, server),
                               password=f"file:{hf.base}/secret"))
     try:
+        found = [o["message"] for o in hf("--json", "doctor", rc=None).json("item") if o["check"] == "postgresql"]
+        assert len(found) == 2 and found[1].endswith("/bin/pg_dump"), found
         first = backup(hf)
         p = part(hf, first["snapshot"], "dump")
         f = p["facts"]["postgresql"]

@@ -241,6 +241,16 @@ def test_over_the_connection_17_sends_only_what_changed(hf):
             with open(db.hf.config, "w") as f:
                 f.write(re.sub("method: [a-z]+", f"method: {method}", text))
             assert db.backup()[1] == {"direct": "map", "stream": "server"}[method], db.told
+        # Its account reaches further back than its WAL.
+        db.pg.psql("alter system set wal_keep_size = 0")
+        db.pg.psql("select pg_reload_conf()")
+        end = db.facts(db.snapshots[-1][0])["stop_lsn"]
+        for _ in range(4):
+            db.pg.psql("update cut set t = repeat('w', 100)")
+            db.pg.psql("select pg_switch_wal(); checkpoint")
+        name = db.pg.psql(f"select pg_walfile_name('{end}')")
+        assert not os.path.exists(f"{db.pg.data}/pg_wal/{name}")
+        assert db.backup()[1] == "server", db.told
         # Without its account all of it comes, and it is said why.
         db.pg.psql("alter system set summarize_wal = off")
         db.pg.psql("select pg_reload_conf()")

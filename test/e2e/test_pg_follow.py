@@ -232,7 +232,7 @@ def test_synchronous_commits_wait_no_longer_than_was_said(follow):
 
 def findings(f):
     return [(x["message"], x["fix"]) for x in f.hf("--json", "doctor", rc=None).json("item")
-            if x["check"] == "postgresql" and not x["good"] and "ynchronous" in x["message"]]
+            if x["check"] == "postgresql" and not x["good"] and re.search("ynchronous|spool_limit", x["message"])]
 
 
 def test_what_is_promised_of_commits_is_asked_of_the_server(follow):
@@ -265,6 +265,9 @@ def test_what_is_promised_of_commits_is_asked_of_the_server(follow):
         f.pg.wait(lambda: findings(f) != [], "setting")
         ((message, fix),) = findings(f)
         assert "others can stand for it" in message and "FIRST 2 (holdfast, other)" in fix
+        f.config(source={"spool_limit": "900TiB"})
+        ((message, fix),) = findings(f)
+        assert "up to 900 TiB (spool_limit)" in message and "make room" in fix
     finally:
         f.pg.psql("alter system reset synchronous_standby_names")
         f.pg.reload()

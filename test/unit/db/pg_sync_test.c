@@ -3,6 +3,8 @@
 
 #include "db/pg_sync.h"
 
+#define SIXTY_THREE "9aaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffff123"
+
 static void who_is_waited_for_is_read_as_the_server_reads_it(void **state)
 {
 	static const struct {
@@ -35,6 +37,9 @@ static void who_is_waited_for_is_read_as_the_server_reads_it(void **state)
 	    {"holdfast,", PG_SYNC_NONSENSE, "holdfast"},
 	    {"\"holdfast", PG_SYNC_NONSENSE, "holdfast"},
 	    {"a;b", PG_SYNC_NONSENSE, "holdfast"},
+	    /* As long as a name may be: 63 bytes. */
+	    {"\"" SIXTY_THREE "\"", PG_SYNC_OTHERS, "FIRST 2 (holdfast, \"" SIXTY_THREE "\")"},
+	    {"\"" SIXTY_THREE "x\"", PG_SYNC_NONSENSE, "holdfast"},
 	};
 
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
