@@ -90,8 +90,8 @@ static int ended(struct recovering *g, struct err *e)
 
 bool recover_promotes_early(const struct recovering *g)
 {
-	const char *standby =
-	    recover_fact_text(json_object_get(g->pl.facts, "settings"), "hot_standby");
+	const char *standby = recover_fact_text(
+	    json_object_get(g->pl.facts, "settings"), "hot_standby");
 
 	if (!(g->p->start || g->p->scratch) || g->p->action != RECOVER_PROMOTE)
 		return false;
