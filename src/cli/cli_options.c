@@ -142,7 +142,7 @@ const struct opt_def opt_table[] = {
     {"point", 0, OPT_CHOICE, OPT_MAIN, "KIND", NULL, DRILL_WHAT_POINTS, B(DRILL), AT(point), OPT_NO_ENV, NULL,
         "the newest of that kind of snapshots, the newest or the oldest of all, or of a database one "
         "within its log (pitr), another on another day"},
-    {"from", 0, OPT_STRING, OPT_MAIN, "REPOSITORY", NULL, NULL, B(DRILL), AT(drill_from), OPT_NO_ENV, NULL,
+    {"destination", 0, OPT_STRING, OPT_MAIN, "REPOSITORY", NULL, NULL, B(DRILL), AT(drill_from), OPT_NO_ENV, NULL,
         "without --repo: from that destination, not the first that answers"},
     {"keep", 0, OPT_FLAG, OPT_MAIN, NULL, NULL, NULL, B(DRILL), AT(keep), OPT_NO_ENV, NULL,
         "leave what was restored there, to be looked at; its server is stopped"},

@@ -346,7 +346,7 @@ int cmd_drill(struct cli *c, struct err *e)
 		return err_hint(e, "add -r REPO");
 	}
 	if (c->repo != NULL && c->opt.drill_from != NULL)
-		return err_set(e, ERR_USAGE, "drill: either --repo or --from");
+		return err_set(e, ERR_USAGE, "drill: either --repo or --destination");
 	if (c->repo == NULL)
 		return cmd_run_kind(c, "drill", e);
 	if (c->args.n != 1)

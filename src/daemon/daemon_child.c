@@ -187,8 +187,8 @@ static bool is_proof(const char *kind)
 /* What was asked for, as options; texts are the run's, or w's. */
 static size_t type_options(const struct run *r, struct drill_what *w, const char **out)
 {
-	const char *const of_drill[][2] = {
-	    {"--level", w->level}, {"--point", w->point}, {"--from", w->from}, {"--to", w->to}};
+	const char *const of_drill[][2] = {{"--level", w->level}, {"--point", w->point},
+	    {"--destination", w->from}, {"--to", w->to}};
 	size_t n = 0;
 
 	if (r->type == NULL)

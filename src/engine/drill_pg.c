@@ -177,9 +177,11 @@ int drill_recover(struct drill *d, struct err *e)
 {
 	/*
 	 * What is compared must not be changed by its own housekeeping; a hardened service's
-	 * processes make no code.
+	 * processes make no code; and what ALTER SYSTEM said for its machine need not fit this one.
 	 */
-	static const char *const settings[] = {"autovacuum=off", "jit=off"};
+	static const char *const settings[] = {"autovacuum=off", "jit=off", "huge_pages=off",
+	    "shared_buffers=128MB",
+	    "session_preload_libraries=", "local_preload_libraries=", "unix_socket_group="};
 	json_t *facts = facts_of(d->database);
 	char *spaces[SPACES], *sock = mem_printf("%s/sock", d->room.path), hex[ID_HEX];
 	struct recover_params p = {.system = d->p->system,

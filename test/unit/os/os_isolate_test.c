@@ -306,6 +306,27 @@ static void more_memory_than_allowed_is_refused(void **state)
 	buf_fini(&out);
 }
 
+/* Who is not root stays who he is, and that is what is told. */
+static void only_root_becomes_another(void **state)
+{
+	struct os_isolate_params p = {.name = "holdfast-test", .user = "daemon"};
+	pid_t pid = fork();
+	int how;
+
+	(void)state;
+	if (pid == 0) {
+		struct os_isolate *i = NULL;
+		struct err e;
+		bool ok = geteuid() != 0 || (setgid(65534) == 0 && setuid(65534) == 0);
+
+		ok = ok && os_isolate_new(&p, &i, &e) == 0 && os_isolate_uid(i) == geteuid() &&
+		     strstr(os_isolate_had(i)[0], "the same user as who drills: only root") != NULL;
+		_exit(ok ? 0 : 1);
+	}
+	assert_int_equal(waitpid(pid, &how, 0), pid);
+	assert_int_equal(how, 0);
+}
+
 static void an_unknown_user_is_told(void **state)
 {
 	struct os_isolate_params p = {.name = "holdfast-test", .user = "no-such-user"};
@@ -329,6 +350,7 @@ int main(void)
 	    cmocka_unit_test(one_that_takes_too_long_is_ended_with_all_it_started),
 	    cmocka_unit_test(it_never_outlives_us),
 	    cmocka_unit_test(more_memory_than_allowed_is_refused),
+	    cmocka_unit_test(only_root_becomes_another),
 	    cmocka_unit_test(an_unknown_user_is_told),
 	};
 	struct err e;
