@@ -17,7 +17,7 @@
 enum {
 	PLACES = 2, /* so that one waits for the disk while another works */
 	AHEAD = 6,
-	MANY = 3, /* that wait: it falls behind */
+	MANY = 4, /* that wait: it falls behind */
 	ITEMS = 16,
 	IDLE_S = 5,
 };
@@ -28,6 +28,7 @@ struct item { /* a file that was, or will be, stored ahead */
 	enum item_state state;
 	char name[WAL_FILE_NAME];
 	char *folder; /* which it is in */
+	bool hurry;   /* it came with many */
 	uid_t owner;
 	struct stat st; /* of what was read */
 	uint64_t number;
@@ -41,6 +42,7 @@ struct log_pool {
 	bool taken[PLACES];
 	struct item items[ITEMS];
 	uint64_t count; /* of items, ever */
+	bool hurry;     /* many waited when that was last looked at */
 	pthread_t thread[PLACES];
 	bool runs[PLACES], over[PLACES]; /* over: to be joined */
 	bool stop;
@@ -107,17 +109,6 @@ static int take_place(struct log_pool *p)
 		}
 		pthread_cond_wait(&p->change, &p->lock);
 	}
-}
-
-/* With the lock: the place is told how much waits. */
-static struct log_place *prepare(struct log_pool *p, int i)
-{
-	unsigned ahead = 0;
-
-	for (int k = 0; k < ITEMS; k++)
-		ahead += p->items[k].state == ITEM_WAITING;
-	log_place_hurry(p->place[i], ahead >= MANY);
-	return p->place[i];
 }
 
 static void give_place(struct log_pool *p, int i)
@@ -228,6 +219,7 @@ static void add_item(struct log_pool *p, const char *folder, const char *name, u
 	to->folder = mem_strdup(folder);
 	to->owner = owner;
 	to->number = ++p->count;
+	to->hurry = p->hurry;
 	snprintf(to->name, sizeof to->name, "%s", name);
 }
 
@@ -289,8 +281,9 @@ static void store_next(struct log_pool *p)
 	}
 	it->state = ITEM_BUSY;
 	now = *it; /* nobody touches one that is busy, but what it is in may move */
-	place = prepare(p, i);
+	place = p->place[i];
 	pthread_mutex_unlock(&p->lock);
+	log_place_hurry(place, now.hurry);
 	ok = store(place, now.folder, now.name, now.owner, &now.st);
 	pthread_mutex_lock(&p->lock);
 	if (ok) {
@@ -355,6 +348,7 @@ static void look_ahead(struct log_pool *p, uid_t who, const char *name, int fd)
 	    (folder = folder_of(fd, name)) == NULL)
 		return;
 	n = find_ready(folder, name, names);
+	p->hurry = n >= MANY;
 	for (size_t i = 0; i < n; i++)
 		add_item(p, folder, names[i], st.st_uid);
 	free(folder);
@@ -396,7 +390,8 @@ int log_pool_push(struct log_pool *p, uid_t who, const char *name, int fd,
 	look_ahead(p, who, name, fd);
 	if (!take_stored(p, name, fd)) {
 		i = take_place(p);
-		place = prepare(p, i);
+		place = p->place[i];
+		log_place_hurry(place, p->hurry);
 		pthread_mutex_unlock(&p->lock);
 		rc = log_place_push(place, name, fd, out, e);
 		pthread_mutex_lock(&p->lock);
