@@ -7,7 +7,7 @@
 #include "base/mem.h"
 
 /* Beyond so many only the sum is looked at: the days to come are gone through in n * n each. */
-enum { DAY = 86400, FORESEEN = 512, ROUNDS = 2 };
+enum { DAY = 86400, FORESEEN = 512, ROUNDS = 2, FAR = 4 };
 
 static bool is_due(const struct drill_point *p, int64_t now_s)
 {
@@ -150,4 +150,12 @@ double drill_plan_expect(const json_t *record, uint64_t bytes, uint64_t log_byte
 	if (log_before > 0 && log_bytes > 0)
 		start *= (double)log_bytes / log_before;
 	return of(m, "fixed_seconds") + restore + start;
+}
+
+bool drill_plan_tells_better(const json_t *have, const json_t *older, uint64_t bytes)
+{
+	double now = of(json_object_get(have, "measured"), "bytes");
+	double then = of(json_object_get(older, "measured"), "bytes");
+
+	return have == NULL || (now * FAR < (double)bytes && now * FAR < then);
 }

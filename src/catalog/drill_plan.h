@@ -68,4 +68,10 @@ struct drill_foresight drill_plan_foresee(
  */
 double drill_plan_expect(const json_t *record, uint64_t bytes, uint64_t log_bytes);
 
+/*
+ * Does `older` tell better than the newer `have` (NULL: none) how long so much takes?  What was
+ * measured of a small part says little of rates: one of far more is believed, though it is older.
+ */
+bool drill_plan_tells_better(const json_t *have, const json_t *older, uint64_t bytes);
+
 #endif

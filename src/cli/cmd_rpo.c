@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "catalog/catalog.h"
+#include "catalog/drill_plan.h"
 #include "catalog/evidence_drill.h"
 #include "cli/declared.h"
 #include "config/world.h"
@@ -26,6 +27,7 @@ struct row {
 	bool missed, late;                            /* late: expected after the rto's target */
 	char drill[100], verdict[16];                 /* the last drill */
 	double rto_s;
+	json_t *measured; /* by a drill; freed by fill */
 };
 
 static int64_t seconds(const struct calendar_duration *d)
@@ -71,9 +73,12 @@ static int note_drill(void *arg, json_t *record, struct span line, struct err *e
 	}
 	if (strcmp(verdict, "failed") == 0)
 		return 0;
-	if (r->proven_ns == 0) { /* the newest that came back */
+	if (r->proven_ns == 0) /* the newest that came back */
 		r->rto_s = json_number_value(
 		    json_object_get(json_object_get(record, "rto"), "seconds"));
+	if (drill_plan_tells_better(r->measured, record, r->bytes)) {
+		json_decref(r->measured);
+		r->measured = json_incref(record);
 		r->expected_s = drill_predict(record, r->bytes, 0);
 	}
 	if (point > r->proven_ns)
@@ -87,14 +92,19 @@ static int fill(struct cli *c, struct catalog *cat, const struct world_system *s
 	const struct world_tier *t = world_tier(c->world, s->tier);
 	int64_t now = c->ctx->clock->wall_ns(c->ctx->clock), most;
 	struct newest received;
-	size_t bad;
+	size_t bad = 0;
+	int rc;
 
 	*r = (struct row){.system = s->item.name,
 	    .target_s = seconds(&t->rpo.target),
 	    .acceptable_s = seconds(&t->rpo.acceptable),
 	    .rto_target_s = seconds(&t->rto.target)};
-	if (run_latest(cat, s->item.name, note_latest, r, e) == -1 ||
-	    evidence_drill_list(state, s->item.name, note_drill, r, &bad, e) == -1)
+	rc = run_latest(cat, s->item.name, note_latest, r, e);
+	if (rc == 0)
+		rc = evidence_drill_list(state, s->item.name, note_drill, r, &bad, e);
+	json_decref(r->measured);
+	r->measured = NULL;
+	if (rc == -1)
 		return -1;
 	if (bad > 0)
 		out_message(c, "%zu records of drills cannot be read", bad);

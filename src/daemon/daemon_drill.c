@@ -38,7 +38,7 @@ struct look {
 	unsigned backups;
 	uint64_t bytes;
 	int64_t lost_s;
-	json_t *measured; /* of the newest that did not fail */
+	json_t *measured; /* of one that did not fail */
 	double *spent_s;  /* by drills of the last day, of all systems */
 	int64_t now_s;
 };
@@ -108,8 +108,10 @@ static int note_drill(void *arg, json_t *record, struct span line, struct err *e
 	(void)e;
 	if (l->now_s - at < DAY)
 		*l->spent_s += json_number_value(json_object_get(record, "seconds"));
-	if (held && l->measured == NULL)
+	if (held && drill_plan_tells_better(l->measured, record, l->bytes)) {
+		json_decref(l->measured);
 		l->measured = json_incref(record);
+	}
 	if (kind != -1)
 		note_point(&l->v[kind], at, held);
 	if (json_is_true(json_object_get(record, "newest")))

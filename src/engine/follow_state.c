@@ -64,6 +64,24 @@ static const struct key keys[] = {
     KEY(why, TEXT),
 };
 
+/* A server's words may be in any encoding, and may have been cut: its bytes beyond ASCII are '?'.
+ */
+static json_t *text_of(const char *text)
+{
+	json_t *o = json_string(text);
+	char *copy;
+
+	if (o != NULL)
+		return o;
+	copy = mem_strdup(text);
+	for (char *p = copy; *p != '\0'; p++)
+		if ((unsigned char)*p >= 0x80)
+			*p = '?';
+	o = json_string(copy);
+	free(copy);
+	return o;
+}
+
 static json_t *value_of(const struct follow_state *s, const struct key *k)
 {
 	const void *p = (const char *)s + k->at;
@@ -71,7 +89,7 @@ static json_t *value_of(const struct follow_state *s, const struct key *k)
 	uint64_t v;
 
 	if (k->type == TEXT)
-		return json_string(p);
+		return text_of(p);
 	if (k->type == BOOL)
 		return json_boolean(*(const bool *)p);
 	memcpy(&v, p, sizeof v);

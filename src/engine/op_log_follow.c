@@ -10,7 +10,7 @@
 #include "engine/follow_internal.h"
 #include "os/os.h"
 
-enum { CONNECT_S = 10, PAUSE_MS = 500, PAUSE_MAX_MS = 10000 };
+enum { CONNECT_S = 10, LOOK_S = 5, PAUSE_MS = 500, PAUSE_MAX_MS = 10000 };
 
 static int connect_to(struct follow *f, struct err *e)
 {
@@ -93,10 +93,23 @@ static void lost(struct follow *f, const struct err *e)
 	follow_phase(f, FOLLOW_CONNECTING, e->msg);
 }
 
+/* Recovered meanwhile: on a timeline of its own it can be followed. */
+static bool on_another_timeline(struct follow *f)
+{
+	uint32_t timeline = f->server.timeline;
+	struct err e;
+	bool is = connect_to(f, &e) == 0 && f->server.timeline > timeline;
+
+	f->server.timeline = timeline;
+	disconnect(f);
+	return is;
+}
+
 /* Until somebody has looked at it: what would be stored is another database's. */
 static int stand_still(struct follow *f, struct err *e)
 {
 	const char *hint = e->hint[0] ? ". " : "";
+	int64_t looked = follow_now();
 
 	follow_tell(f, "log.diverged", EVENT_ERROR, "%s: nothing is received any more%s%s%s",
 	    e->msg, hint, e->hint,
@@ -109,6 +122,12 @@ static int stand_still(struct follow *f, struct err *e)
 	while (!ctx_cancelled(f->ctx)) {
 		follow_show(f, follow_now(), false);
 		os_sleep_ns(f->ctx, FOLLOW_SECOND / 10);
+		if (follow_now() - looked < LOOK_S * FOLLOW_SECOND)
+			continue;
+		if (on_another_timeline(f))
+			return err_set(e, ERR_UNREACHABLE,
+			    "the server has begun another timeline: receiving begins anew");
+		looked = follow_now();
 	}
 	return 0;
 }

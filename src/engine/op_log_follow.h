@@ -19,6 +19,10 @@
  * WAL that the server does not have any more is a gap: told, and healed where another channel
  * (archive_command) has brought it; else receiving goes on behind it.
  *
+ * A server whose log is not what was received from it before (it was put back, or is a copy) is
+ * noticed before anything is confirmed to it: then nothing goes on (FOLLOW_DIVERGED) until it has
+ * begun another timeline.
+ *
  * It ends when ctx is cancelled (0), or with what cannot pass: a slot that cannot be, a spool of
  * another database, missing rights at the first connection.  All else is tried again.
  *

@@ -88,7 +88,8 @@ extern const char *const recover_apart[RECOVER_APART];
 /*
  * PostgreSQL that promotes itself at its target first writes a whole checkpoint; one that was told
  * to be promoted does not wait for that.  So it is to pause there, and is told before it gets
- * there.
+ * there; to the latest it is a standby, which when it was told replays all that it can get, and is
+ * promoted.
  */
 bool recover_promotes_early(const struct recovering *g);
 int recover_stop_old(struct recovering *g, struct err *e);

@@ -308,6 +308,9 @@ static int put_settings(struct recovering *g, const char *command, struct err *e
 int recover_settle(struct recovering *g, struct err *e)
 {
 	bool ahead = g->p->start || g->p->scratch;
+	const char *signal = g->pl.to.kind == RECOVER_LATEST && recover_promotes_early(g)
+				 ? "standby.signal"
+				 : "recovery.signal";
 	/* Not through the mount: it shows what is new below it. */
 	char *shown = g->p->instant ? instant_data(g->data) : NULL,
 	     *wal = shown ? mem_printf("%s/pg_wal", shown) : NULL;
@@ -330,6 +333,7 @@ int recover_settle(struct recovering *g, struct err *e)
 	int rc = 0;
 
 	if (remove_file(g, "standby.signal", e) == -1 ||
+	    remove_file(g, "recovery.signal", e) == -1 ||
 	    remove_file(g, "postmaster.pid", e) == -1 ||
 	    put_settings(g, ahead ? RECOVER_FEED_COMMAND : "false", e) == -1 ||
 	    recover_feed_start(&p, g->ctx, &g->feed, e) == -1)
@@ -339,7 +343,7 @@ int recover_settle(struct recovering *g, struct err *e)
 	if (rc == -1)
 		return -1;
 	/* Without it the server would come up as of the base, or of as much log as is there. */
-	if (put_file(g, "recovery.signal", span_of(NULL, 0), e) == -1 ||
+	if (put_file(g, signal, span_of(NULL, 0), e) == -1 ||
 	    (!ahead && recover_feed_wait(g->feed, e) == -1) || let_go(g, e) == -1)
 		return -1;
 	recover_say(g, ahead ? "the log is given while it replays" : "%zu segments in pg_wal",

@@ -93,9 +93,10 @@ bool recover_promotes_early(const struct recovering *g)
 	const char *standby = recover_fact_text(
 	    json_object_get(g->pl.facts, "settings"), "hot_standby");
 
+	if (!(g->p->start || g->p->scratch) || g->p->action != RECOVER_PROMOTE)
+		return false;
 	/* Without hot_standby it would not pause. */
-	return (g->p->start || g->p->scratch) && g->p->action == RECOVER_PROMOTE &&
-	       g->pl.to.kind != RECOVER_LATEST && (standby == NULL || strcmp(standby, "off") != 0);
+	return g->pl.to.kind == RECOVER_LATEST || standby == NULL || strcmp(standby, "off") != 0;
 }
 
 /*

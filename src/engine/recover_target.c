@@ -169,7 +169,8 @@ static void put_nothing_else(struct buf *out)
 {
 	static const char *const none[] = {"recovery_target", "recovery_target_time",
 	    "recovery_target_lsn", "recovery_target_xid", "recovery_target_name",
-	    "recovery_end_command", "archive_cleanup_command", "primary_slot_name"};
+	    "recovery_end_command", "archive_cleanup_command", "primary_slot_name",
+	    "primary_conninfo"};
 
 	for (size_t i = 0; i < sizeof none / sizeof *none; i++)
 		put_setting(out, none[i], "");

@@ -133,7 +133,7 @@ def put_back(f, copy, sql):
     f.pg.psql(sql)
 
 
-@pytest.mark.parametrize("role", [pytest.param("full", marks=pytest.mark.soak), "write"])
+@pytest.mark.parametrize("role", ["write", pytest.param("full", marks=pytest.mark.soak)])
 def test_a_server_that_was_put_back_is_noticed_before_anything_is_confirmed(follow, role):
     """Behind what was received, or beyond it, or while the receiver runs: its log is not mixed with what is stored."""
     f = follow
@@ -176,6 +176,26 @@ def test_a_server_that_was_put_back_is_noticed_before_anything_is_confirmed(foll
         f.until(lambda: f.state()["pid"] == f.receiver.pid and f.state()["state"] == "diverged")
         f.stop()
         assert f.ranges() == before
+    if role == "write":
+        return
+    # Brought back as it should be, it begins a timeline, and can be followed.
+    f.start()
+    f.until(lambda: f.state()["pid"] == f.receiver.pid and f.state()["state"] == "diverged")
+    f.pg.down()
+    shutil.rmtree(f.pg.data)
+    subprocess.run(["cp", "-a", copy, f.pg.data], check=True)
+    f.pg.conf(restore_command="false")
+    with open(f"{f.pg.data}/recovery.signal", "w", encoding="utf-8"):
+        pass
+    give(f"{f.pg.data}/recovery.signal")
+    f.pg.up()
+    f.pg.wait(lambda: f.pg.psql("select pg_is_in_recovery()", check=False) == "f", "promotion")
+    assert f.receiver.wait(30) == 1 and "another timeline" in f.said(), f.said()[seen:]
+    f.start()
+    f.until(lambda: f.state()["pid"] == f.receiver.pid and f.state()["state"] == "streaming")
+    f.stored(f.pg.lsn())
+    assert f.state()["timeline"] == 2
+    f.stop()
 
 
 def test_commits_of_a_new_timeline_wait_though_the_old_one_reaches_further():

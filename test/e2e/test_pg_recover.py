@@ -201,7 +201,9 @@ def test_the_latest_and_the_base_alone(world, place):
         auto = open(f"{place}/postgresql.auto.conf").read()
         assert "holdfast" not in auto and "recovery_target_xid = '7'" in auto and auto.count("restore_command") == 1
         assert pg.psql("show restore_command") == "what it had"
-        assert not os.path.exists(f"{place}/holdfast-wal") and not os.path.exists(f"{place}/recovery.signal")
+        for name in ("holdfast-wal", "recovery.signal", "standby.signal", "promote"):
+            assert not os.path.exists(f"{place}/{name}")
+        assert "end-of-recovery" not in open(f"{place}/holdfast-recover.log").read()
     _, pg = world.started("immediate", place, "--delta")
     with pg:
         assert pg.hits() == [1]
@@ -373,6 +375,7 @@ def test_what_was_killed_is_gone_on_with(world, rng):
         # PG_VERSION, without which nothing starts, comes last.
         control = world.pg.run(f"{world.pg.bin}/pg_controldata", target, check=False) or ""
         assert (not os.path.exists(f"{target}/PG_VERSION") or os.path.exists(f"{target}/recovery.signal")
+                or os.path.exists(f"{target}/standby.signal")
                 or "production" in control or "shut down" in control)
     said, pg = world.started(utc(us), target, "--delta")
     with pg:

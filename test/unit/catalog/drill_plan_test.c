@@ -178,6 +178,29 @@ static void what_cannot_be_proven_is_told_and_why(void **state)
 	assert_int_equal(drill_plan_foresee(v, 0, &b, now).lack, DRILL_COVERED);
 }
 
+static json_t *measured(double bytes)
+{
+	return json_pack("{s:{s:f, s:f, s:f}}", "measured", "bytes", bytes, "restore_seconds",
+	    bytes / 100, "fixed_seconds", 1.0);
+}
+
+static void what_was_measured_of_little_says_little_of_much(void **state)
+{
+	json_t *little = measured(1000), *much = measured(100000), *half = measured(50000);
+
+	(void)state;
+	assert_true(drill_plan_tells_better(NULL, little, 100000));
+	assert_true(drill_plan_tells_better(little, much, 100000));
+	assert_true(drill_plan_tells_better(little, half, 100000));
+	assert_false(
+	    drill_plan_tells_better(half, much, 100000)); /* the newer one is near enough */
+	assert_false(drill_plan_tells_better(much, little, 100000));
+	assert_false(drill_plan_tells_better(little, much, 2000)); /* it is small now */
+	json_decref(little);
+	json_decref(much);
+	json_decref(half);
+}
+
 static void one_that_could_not_be_tried_is_tried_again_after_some_hours(void **state)
 {
 	struct drill_point v = {.within_s = 30 * DAY, .lost_s = now - 60};
@@ -197,6 +220,7 @@ int main(void)
 	    cmocka_unit_test(everything_is_proven_within_its_time),
 	    cmocka_unit_test(what_is_foreseen_is_what_comes),
 	    cmocka_unit_test(what_cannot_be_proven_is_told_and_why),
+	    cmocka_unit_test(what_was_measured_of_little_says_little_of_much),
 	    cmocka_unit_test(one_that_could_not_be_tried_is_tried_again_after_some_hours),
 	};
 
