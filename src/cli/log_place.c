@@ -330,33 +330,44 @@ uint64_t log_file_system(int fd)
 	return h.system;
 }
 
-/* All of it, in one read, into memory that is used again. */
-static int read_file(struct log_place *p, const char *name, int fd, uint64_t max, struct err *e)
+static int size_of(const char *name, int fd, uint64_t max, size_t *out, struct err *e)
 {
 	struct stat st;
-	ssize_t n;
 
-	buf_reset(&p->bytes);
 	if (os_fstat(fd, &st) == -1)
 		return err_sys(e, "%s", name);
 	if (!S_ISREG(st.st_mode) || st.st_size <= 0 || (uint64_t)st.st_size > max)
 		return err_set(e, ERR_USAGE, "%s: no file of a size that it could have", name);
-	buf_reserve(&p->bytes, (size_t)st.st_size);
-	n = os_pread_full(fd, buf_extend(&p->bytes, (size_t)st.st_size), (size_t)st.st_size, 0);
-	if (n == -1)
+	*out = (size_t)st.st_size;
+	return 0;
+}
+
+/* n bytes from its beginning, into memory that is used again. */
+static int read_file(struct log_place *p, const char *name, int fd, size_t n, struct err *e)
+{
+	ssize_t got;
+
+	buf_reset(&p->bytes);
+	buf_reserve(&p->bytes, n);
+	got = os_pread_full(fd, buf_extend(&p->bytes, n), n, 0);
+	if (got == -1)
 		return err_sys(e, "%s", name);
-	return n == st.st_size
+	return (size_t)got == n
 		   ? 0
 		   : err_set(e, ERR_FAILED, "%s: became shorter while it was read", name);
 }
 
-static int check_segment(struct log_place *p, const struct wal_file *f, const char *name,
+/* By its first bytes; the rest is read when it is stored. */
+static int check_segment(struct log_place *p, const struct wal_file *f, const char *name, int fd,
     struct log_piece *out, struct err *e)
 {
 	struct wal_file_head h;
+	size_t n = 0;
 
-	if (wal_file_head(buf_span(&p->bytes), &h, e) == -1 ||
-	    wal_file_fits(f, &h, p->bytes.n, e) == -1)
+	if (size_of(name, fd, WAL_FILE_MAX, &n, e) == -1 ||
+	    read_file(p, name, fd, n < WAL_FILE_HEAD ? n : WAL_FILE_HEAD, e) == -1)
+		return -1;
+	if (wal_file_head(buf_span(&p->bytes), &h, e) == -1 || wal_file_fits(f, &h, n, e) == -1)
 		return err_wrap(e, "%s", name);
 	if (p->wal != 0 && h.system != p->wal) {
 		err_set(e, ERR_USAGE,
@@ -367,15 +378,31 @@ static int check_segment(struct log_place *p, const struct wal_file *f, const ch
 	p->wal = h.system;
 	out->start = h.start;
 	out->end = h.start + h.size;
+	out->bytes = span_of(NULL, n);
+	out->fd = fd;
+	return 0;
+}
+
+static int check_history(
+    struct log_place *p, const char *name, int fd, struct log_piece *out, struct err *e)
+{
+	struct log_line *lines;
+	size_t n = 0;
+
+	if (size_of(name, fd, FORMAT_LOG_HISTORY_MAX, &n, e) == -1 ||
+	    read_file(p, name, fd, n, e) == -1)
+		return -1;
+	if (log_history_parse(buf_span(&p->bytes), &lines, &n, e) == -1)
+		return err_wrap(e, "%s", name);
+	free(lines);
+	out->bytes = buf_span(&p->bytes);
 	return 0;
 }
 
 static int make_piece(
     struct log_place *p, const char *name, int fd, struct log_piece *out, struct err *e)
 {
-	struct log_line *lines;
 	struct wal_file f;
-	size_t n;
 
 	if (wal_file_parse(name, &f, e) == -1)
 		return -1;
@@ -383,18 +410,8 @@ static int make_piece(
 	    .kind = f.kind == WAL_FILE_HISTORY   ? LOG_HISTORY
 		    : f.kind == WAL_FILE_PARTIAL ? LOG_PARTIAL
 						 : LOG_SEGMENT};
-	if (f.kind == WAL_FILE_HISTORY) {
-		if (read_file(p, name, fd, FORMAT_LOG_HISTORY_MAX, e) == -1)
-			return -1;
-		if (log_history_parse(buf_span(&p->bytes), &lines, &n, e) == -1)
-			return err_wrap(e, "%s", name);
-		free(lines);
-	} else if (read_file(p, name, fd, WAL_FILE_MAX, e) == -1 ||
-		   check_segment(p, &f, name, out, e) == -1) {
-		return -1;
-	}
-	out->bytes = buf_span(&p->bytes);
-	return 0;
+	return f.kind == WAL_FILE_HISTORY ? check_history(p, name, fd, out, e)
+					  : check_segment(p, &f, name, fd, out, e);
 }
 
 static int push_to(struct log_place *p, struct target *t, struct log_piece *piece,

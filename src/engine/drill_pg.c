@@ -416,8 +416,11 @@ int drill_compare_pg(struct drill *d, struct err *e)
 	if (rc == -1 && e->kind != ERR_CANCELLED) {
 		drill_break(&d->score, DRILL_STARTS, "it does not tell what it holds: %s", e->msg);
 		rc = 0;
-	} else if (rc == 0 && was == NULL) {
-		drill_leave(&d->score, DRILL_DATABASES, "the backup noted no facts");
+	} else if (rc == 0 && json_object_get(was, "databases") == NULL) {
+		const char *why = text(was, "error");
+
+		drill_leave(&d->score, DRILL_DATABASES, "the backup noted no facts%s%s",
+		    why[0] ? ": " : "", why);
 		json_object_set(d->facts, "postgresql", is);
 	} else if (rc == 0) {
 		judge_moment(d, was, is);

@@ -54,6 +54,11 @@ struct log_piece {
 	enum log_kind kind;
 	struct span bytes; /* end - start of them; at most 1 GiB, a history 1 MiB */
 	/*
+	 * Where bytes.p is NULL: the file that they are in, from its beginning on; read as they are
+	 * taken, so that they pass through a processor's cache instead of through memory.
+	 */
+	int fd;
+	/*
 	 * Somebody waits for it: stored without a look at what is there, nor remembered.  Whoever
 	 * puts such ones compares before the first and puts the whole range after the last: then
 	 * other content at the place is met.

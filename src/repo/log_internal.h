@@ -20,7 +20,7 @@ struct log_lane {
 	struct sealer sealer;
 	struct codec *codec;
 	struct crypto_mac *mac; /* of content; NULL: no such key */
-	struct buf scratch;
+	struct buf scratch, plain;
 	struct log_lanes *all;
 };
 
@@ -62,6 +62,8 @@ int log_known_again(struct repo *r, struct log_known *k, struct err *e);
 void log_known_add(struct log_known *k, const struct log_at *at);
 /* The first that could have something of that place. */
 size_t log_known_from(const struct log_known *k, const struct log_at *at);
+/* Is something known of any of its bytes (of what is no range: of that place)? */
+bool log_known_any(const struct log_known *k, const struct log_at *at);
 /* Is something known of each of its bytes (of what is no range: of that place)? */
 bool log_known_covers(const struct log_known *k, const struct log_at *at);
 
@@ -76,7 +78,9 @@ size_t log_ids_get(struct log_ids *c, const struct id *object, struct id *v, siz
 struct log_offer {
 	const uint8_t *stream;
 	struct log_at at;
-	struct span bytes;
+	struct span bytes; /* p NULL: in the file, from `off` on */
+	int fd;
+	uint64_t off;
 	bool at_once;
 	struct id ids[LOG_CUTS_MAX];
 	bool named[LOG_CUTS_MAX];

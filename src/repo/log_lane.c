@@ -32,6 +32,7 @@ void log_lanes_fini(struct log_lanes *ls)
 		crypto_mac_free(ls->lane[i].mac);
 		sealer_fini(&ls->lane[i].sealer);
 		buf_fini(&ls->lane[i].scratch);
+		buf_fini(&ls->lane[i].plain);
 	}
 	ls->n = 0;
 }

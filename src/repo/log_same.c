@@ -351,6 +351,22 @@ int log_compare(struct repo *r, struct log_lanes *lanes, const struct log_known 
 	return rc;
 }
 
+bool log_known_any(const struct log_known *k, const struct log_at *at)
+{
+	for (size_t i = log_known_from(k, at); i < k->n; i++) {
+		const struct log_at *x = &k->v[i];
+
+		if (x->kind != at->kind || x->timeline != at->timeline)
+			break;
+		if (at->kind == LOG_SEGMENT ? x->start < at->end && x->end > at->start
+					    : x->start == at->start && x->end == at->end)
+			return true;
+		if (x->start > at->end)
+			break;
+	}
+	return false;
+}
+
 bool log_known_covers(const struct log_known *k, const struct log_at *at)
 {
 	uint64_t pos = at->start;

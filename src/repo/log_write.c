@@ -29,6 +29,8 @@ struct log_writer {
 	uint64_t counter;
 	int64_t looked_ns; /* when config was read last */
 	bool stale, hurry;
+	_Atomic bool ended;     /* a file, before all of it was read */
+	struct buf whole;       /* one that is to be compared */
 	struct log_offer offer; /* at work */
 	struct cut cut[LOG_CUTS_MAX];
 	struct buf object;
@@ -68,6 +70,7 @@ void log_writer_close(struct log_writer *w)
 		buf_fini(&w->cut[i].box);
 	log_lanes_fini(&w->lanes);
 	buf_fini(&w->object);
+	buf_fini(&w->whole);
 	secret_free(w->content);
 	free(w);
 }
@@ -125,11 +128,20 @@ static struct log_known *known_of(
 	return &w->known[w->nknown++];
 }
 
-static struct span cut_of(const struct log_writer *w, size_t i)
+/* The bytes of a cut; of a file into the lane's memory.  Nothing (n 0) where that has ended. */
+static struct span cut_of(const struct log_writer *w, struct log_lane *l, size_t i)
 {
-	size_t at = i * FORMAT_LOG_CUT, left = w->offer.bytes.n - at;
+	const struct log_offer *o = &w->offer;
+	size_t at = i * FORMAT_LOG_CUT, left = o->bytes.n - at;
+	size_t n = left < FORMAT_LOG_CUT ? left : FORMAT_LOG_CUT;
 
-	return span_of(w->offer.bytes.p + at, left < FORMAT_LOG_CUT ? left : FORMAT_LOG_CUT);
+	if (o->bytes.p != NULL)
+		return span_of(o->bytes.p + at, n);
+	buf_reset(&l->plain);
+	buf_reserve(&l->plain, FORMAT_LOG_CUT);
+	if (os_pread_full(o->fd, l->plain.p, n, (off_t)(o->off + at)) != (ssize_t)n)
+		n = 0;
+	return span_of(l->plain.p, n);
 }
 
 /* Named, compressed and sealed while it is in this processor's cache. */
@@ -137,11 +149,15 @@ static void seal_cut(void *arg, struct log_lane *l, size_t i)
 {
 	struct log_writer *w = arg;
 	struct cut *c = &w->cut[i];
-	struct span plain = cut_of(w, i);
+	struct span plain = cut_of(w, l, i);
 	enum codec_id codec = w->hurry ? CODEC_LZ4 : CODEC_ZSTD;
 	uint8_t *out;
 	size_t n;
 
+	if (plain.n == 0) {
+		atomic_store(&w->ended, true);
+		return;
+	}
 	if (!w->offer.named[i])
 		crypto_mac(l->mac, plain, w->offer.ids[i].b);
 	c->blob = (struct pack_blob){w->offer.ids[i], (uint32_t)plain.n};
@@ -182,7 +198,10 @@ static int build(
 
 	for (size_t i = 0; i < cuts(w); i++)
 		w->cut[i].counter = w->counter++;
+	atomic_store(&w->ended, false);
 	log_lanes_run(&w->lanes, cuts(w), seal_cut, w);
+	if (atomic_load(&w->ended))
+		return err_set(e, ERR_FAILED, "the file became shorter while it was read");
 	log_place(place, stream, at);
 	if (pack_writer_open_log(w->repo, w->domain->tag, place, w->sealed, &w->object, &pw, e) ==
 	    -1)
@@ -201,6 +220,19 @@ out:
 	return rc;
 }
 
+/* What is to be compared is read at once. */
+static int load(struct log_writer *w, struct err *e)
+{
+	struct log_offer *o = &w->offer;
+
+	buf_reset(&w->whole);
+	buf_reserve(&w->whole, o->bytes.n);
+	if (os_pread_full(o->fd, w->whole.p, o->bytes.n, (off_t)o->off) != (ssize_t)o->bytes.n)
+		return err_set(e, ERR_FAILED, "the file became shorter while it was read");
+	o->bytes.p = w->whole.p;
+	return 0;
+}
+
 /* Somebody else may have stored it, or something else, since this was looked at. */
 static int compare(struct log_writer *w, struct log_known **k, bool *same, struct err *e)
 {
@@ -214,6 +246,10 @@ static int compare(struct log_writer *w, struct log_known **k, bool *same, struc
 	if (*k == NULL || (!fresh && !log_known_covers(*k, &w->offer.at) &&
 			      log_known_again(w->repo, *k, e) == -1))
 		return -1;
+	if (w->offer.bytes.p == NULL && log_known_any(*k, &w->offer.at) && load(w, e) == -1)
+		return -1;
+	if (w->offer.bytes.p == NULL)
+		return 0;
 	return log_compare(w->repo, &w->lanes, *k, &w->offer, same, e);
 }
 
@@ -274,7 +310,9 @@ int log_writer_put(
 		}
 		w->offer.stream = p->stream;
 		w->offer.at_once = p->at_once;
-		w->offer.bytes = span_of(p->bytes.p + off, n);
+		w->offer.bytes = span_of(p->bytes.p ? p->bytes.p + off : NULL, n);
+		w->offer.fd = p->fd;
+		w->offer.off = off;
 		if (put_one(w, &one, e) == -1)
 			return -1;
 		*out = one > *out ? one : *out;

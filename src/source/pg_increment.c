@@ -119,14 +119,17 @@ int pg_increment_note(int fd, uint64_t at, uint64_t sent, const char *path, uint
 	struct wal_rel rel;
 	struct pg_increment x;
 	uint32_t segment;
+	uint64_t pages;
 	int rc;
 
 	placed = wal_place_of(folder, part ? name + strlen(PG_INCREMENT) : name, &rel, &segment);
 	free(folder);
 	if (!placed)
 		return 0;
-	if (!part)
-		return wal_map_note(map, rel, segment * relation, relation, e);
+	pages = (sent + PG_PAGE - 1) / PG_PAGE;
+	if (!part) /* no more than it has: there are many small ones */
+		return wal_map_note(
+		    map, rel, segment * relation, pages < relation ? (uint32_t)pages : relation, e);
 	rc = pg_increment_read(fd, at, sent, relation, &x, e);
 	for (uint32_t i = 0; rc == 0 && i < x.n; i++)
 		rc = wal_map_note(map, rel, segment * relation + x.blocks[i], 1, e);

@@ -61,12 +61,13 @@ static const char *line_of(const char *text, const char *key)
 {
 	size_t n = strlen(key);
 
-	for (const char *p = text; p != NULL; p = strchr(p, '\n')) {
-		p += p != text;
+	for (const char *p = text;; p++) {
 		if (strncmp(p, key, n) == 0 && strncmp(p + n, ": ", 2) == 0)
 			return p + n + 2;
+		p = strchr(p, '\n');
+		if (p == NULL)
+			return NULL;
 	}
-	return NULL;
 }
 
 static int lacks(const char *what, struct err *e)

@@ -1,6 +1,7 @@
 /* log: what was put comes back whole or not at all, whatever pieces it is made of. */
 #include "make_repo.h"
 
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "os/os.h"
@@ -271,7 +272,23 @@ static void who_hurries_stores_the_same(void **state)
 	log_writer_hurry(w, false);
 	OK(log_writer_put(w, &p, &out, &e));
 	assert_int_equal(out, LOG_SAME);
+	/* So it is with what is in a file; one that ends too early is not stored. */
+	p.fd = memfd_create("log", 0);
+	assert_int_equal(write(p.fd, p.bytes.p, p.bytes.n), p.bytes.n);
+	p.bytes.p = NULL;
+	OK(log_writer_put(w, &p, &out, &e));
+	assert_int_equal(out, LOG_SAME);
+	p.timeline = 2;
+	assert_int_equal(ftruncate(p.fd, SEGMENT - 1), 0);
+	FAILS(log_writer_put(w, &p, &out, &e), ERR_FAILED);
+	assert_int_equal(pwrite(p.fd, t.bytes.p + SEGMENT - 1, 1, SEGMENT - 1), 1);
+	OK(log_writer_put(w, &p, &out, &e));
+	assert_int_equal(out, LOG_STORED);
+	assert_int_equal(pwrite(p.fd, "other", 5, 5 * MIB), 5);
+	FAILS(log_writer_put(w, &p, &out, &e), ERR_EXISTS);
+	close(p.fd);
 	log_writer_close(w);
+	assert_gets(&t, 2, 0, SEGMENT);
 	assert_gets(&t, 1, 0, SEGMENT);
 	end(&t);
 }

@@ -228,8 +228,8 @@ static void of_unlogged_relations_only_what_empties_them_is_kept(void **state)
 
 static void a_label_says_where_recovery_begins(void **state)
 {
-	static const char *const bad[] = {"", "START WAL LOCATION: x\n", "START TIMELINE: 3\n",
-	    "START WAL LOCATION: 1/2\nCHECKPOINT LOCATION: 1/2\n",
+	static const char *const bad[] = {"", "\n", "\n\n", "START WAL LOCATION: x\n",
+	    "START TIMELINE: 3\n", "START WAL LOCATION: 1/2\nCHECKPOINT LOCATION: 1/2\n",
 	    "START WAL LOCATION: 1/2\nCHECKPOINT LOCATION: 1/2\nSTART TIMELINE: 0\n",
 	    "xSTART WAL LOCATION: 1/2\nCHECKPOINT LOCATION: 1/2\nSTART TIMELINE: 1\n",
 	    "START WAL LOCATION: 123456789/2\nCHECKPOINT LOCATION: 1/2\nSTART TIMELINE: 1\n"};
