@@ -124,6 +124,7 @@ struct ahead {
 	char names[AHEAD_FILES][WAL_FILE_NAME]; /* there, as far as we know */
 	unsigned n, most;
 	char busy[READERS][WAL_FILE_NAME]; /* being fetched; "": none */
+	int next;                          /* the file that says so */
 	int64_t taken_ns;                  /* somebody took something */
 	bool over;
 };
@@ -175,19 +176,10 @@ static bool wait_for_room(struct ahead *a, unsigned room)
 	return !a->over;
 }
 
+/* In place: a file renamed over another is written out by some file systems. */
 static bool say_next(struct ahead *a)
 {
-	struct buf b = {0};
-	struct err e;
-	int rc;
-
-	for (int i = 0; i < READERS; i++) {
-		buf_put_span(&b, span_str(a->busy[i]));
-		buf_put_u8(&b, '\n');
-	}
-	rc = write_at(a->g->ahead_fd, "next", &b, &e);
-	buf_fini(&b);
-	return rc == 0;
+	return os_pwrite_all(a->next, a->busy, sizeof a->busy, 0) == 0;
 }
 
 static bool fetch_to(struct reading *r, const char *name)
@@ -241,7 +233,8 @@ static void read_ahead(struct get *g)
 	bool two;
 
 	a.most = a.most < 1 ? 1 : a.most > AHEAD_FILES ? AHEAD_FILES : a.most;
-	a.over = !wal_file_start(&g->file, size, &a.at);
+	a.next = os_openat(g->ahead_fd, "next", O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+	a.over = a.next == -1 || !wal_file_start(&g->file, size, &a.at);
 	pthread_mutex_init(&a.lock, NULL);
 	r[1].fetch = log_fetch_another(g->fetch);
 	two = a.most > 1 && pthread_create(&thread, NULL, read_main, &r[1]) == 0;

@@ -12,15 +12,18 @@
 
 enum { PATIENCE_S = 60, POLL_NS = 1000000, NEXT_MAX = 256 };
 
+/* Names, each with a NUL behind it; an empty one is as long as they are. */
 static bool is_next(int dir, const char *name)
 {
-	char text[NEXT_MAX] = "";
+	char text[NEXT_MAX];
 	int fd = os_openat(dir, "next", O_RDONLY | O_NOFOLLOW, 0);
+	ssize_t n = fd == -1 ? 0 : os_pread_full(fd, text, sizeof text, 0);
+	bool found = false;
 
-	if (fd != -1)
-		os_pread_full(fd, text, sizeof text - 1, 0);
 	os_close(fd);
-	return strstr(text, name) != NULL;
+	for (ssize_t at = 0; at + WAL_FILE_NAME <= n; at += WAL_FILE_NAME)
+		found |= memcmp(text + at, name, WAL_FILE_NAME) == 0;
+	return found;
 }
 
 static bool wait_for(int dir, int lock, const char *name, const char *dest)
