@@ -14,7 +14,7 @@
 #define SECOND   INT64_C(1000000000)
 #define STOP_FOR (INT64_C(120) * SECOND)
 
-enum { LOOK_MS = 5, PAUSE_EVERY = 10, PROMOTE_EVERY = 20 /* looks */ };
+enum { LOOK_MS = 5, PAUSE_EVERY = 10, PROMOTE_EVERY = 20, PROMOTE_OFTEN = 100 /* looks */ };
 
 static int run_command(struct recovering *g, const char *command, struct err *e)
 {
@@ -165,8 +165,10 @@ static int wait_replay(struct recovering *g, struct err *e)
 				promoted(g);
 			return 0;
 		}
-		if (early && looks++ % PROMOTE_EVERY == 0)
+		/* One that gets there before it has heard it waits a second. */
+		if (early && (looks < PROMOTE_OFTEN || looks % PROMOTE_EVERY == 0))
 			promote(g);
+		looks += early;
 		if (pause && now == PG_SERVER_STANDBY && looks++ % PAUSE_EVERY == 0 && is_paused(g))
 			return recover_feed_wait(g->feed, e);
 	}
