@@ -126,7 +126,7 @@ bool recover_fell_short(
 	bool lost = pl->last.there && reached <= pl->last.lsn;
 
 	if (pl->to.kind != RECOVER_LATEST)
-		return false; /* short of a target the server fails by itself */
+		return false;        /* short of a target the server fails by itself */
 	if (to->kind == RECOVER_LSN) /* the last record's end, by its number */
 		lost = reached < to->lsn;
 	if (!lost)
@@ -185,7 +185,8 @@ int recover_validate(struct recovering *g, struct err *e)
 	}
 	if (g->out->reached.lsn == 0 && g->pl.last.there) {
 		event_emit(g->ctx, EVENT_WARNING, span_of(NULL, 0),
-		    "the server is up, but does not say how far it replayed: it was restarted since");
+		    "the server is up, but does not say how far it replayed: it was restarted "
+		    "since");
 		recover_say(g, "up, and does not say how far it replayed");
 		return 0;
 	}

@@ -225,7 +225,8 @@ static void a_log_that_ended_early_is_no_latest(void **state)
 	struct err e;
 
 	(void)state;
-	/* The commit's end, or what came behind it; not its beginning, where what is before ends. */
+	/* The commit's end, or what came behind it; not its beginning, where what is before ends.
+	 */
 	assert_false(recover_fell_short(&pl, &latest, 0x5028, &e));
 	assert_false(recover_fell_short(&pl, &latest, 0x6000, &e));
 	assert_true(recover_fell_short(&pl, &latest, 0x5000, &e));
