@@ -33,6 +33,8 @@ struct comparing {
 	size_t nchecks, checks_cap;
 	struct range *equal; /* apart; if all that is to be compared yet is equal */
 	size_t nequal, equal_cap, used;
+	struct log_at from_memory[PIECES_ENOUGH]; /* those used whose hashes nobody read just now */
+	size_t nfrom_memory;
 	const struct log_at **partly; /* whose content is to be read */
 	size_t npartly;
 	bool reads;  /* this key can */
@@ -157,8 +159,12 @@ static int take(struct comparing *x, const struct log_at *at, struct err *e)
 	if (want > LOG_CUTS_MAX)
 		return 0;
 	n = log_ids_get(log_ids_of(x->r), &at->object, ids, LOG_CUTS_MAX);
-	if (n != want && read_ids(x, at, want, ids, &n, e) == -1)
+	if (n == want) {
+		if (x->nfrom_memory < PIECES_ENOUGH)
+			x->from_memory[x->nfrom_memory++] = *at;
+	} else if (read_ids(x, at, want, ids, &n, e) == -1) {
 		return -1;
+	}
 	for (size_t i = 0; i < n; i++) {
 		uint64_t from = at->start + i * (uint64_t)FORMAT_LOG_CUT;
 		uint64_t to = i + 1 < n ? from + FORMAT_LOG_CUT : end;
@@ -325,7 +331,7 @@ static int compare_files(struct comparing *x, const struct log_known *k, bool *s
 			break;
 		if (at->start != x->o->at.start || at->end != x->o->at.end)
 			continue;
-		x->nchecks = 0;
+		x->nchecks = x->nfrom_memory = 0;
 		if (take(x, at, e) == -1)
 			return -1;
 		if (x->nchecks == 0)
@@ -336,8 +342,32 @@ static int compare_files(struct comparing *x, const struct log_known *k, bool *s
 	return other && !*same && x->o->at.kind == LOG_HISTORY ? differs(x->o, 0, e) : 0;
 }
 
-int log_compare(struct repo *r, struct log_lanes *lanes, const struct log_known *k,
-    struct log_offer *o, bool *same, struct err *e)
+/* What is known by heart may be gone since: then it is known no more, and is stored again. */
+static int look_at_them(
+    const struct comparing *x, struct log_known *k, bool *all_there, struct err *e)
+{
+	char name[LOG_NAME_MAX];
+	struct store_stat st;
+
+	for (size_t i = 0; i < x->nfrom_memory; i++) {
+		const struct log_at *at = &x->from_memory[i];
+		int rc;
+
+		log_name(name, x->o->stream, at);
+		rc = store_stat(x->r->store, name, &st, e);
+		if (rc == -1 && e->kind != ERR_ABSENT)
+			return -1;
+		if (rc == 0 && st.size == at->size)
+			continue;
+		err_clear(e);
+		log_known_drop(k, at);
+		*all_there = false;
+	}
+	return 0;
+}
+
+int log_compare(struct repo *r, struct log_lanes *lanes, struct log_known *k, struct log_offer *o,
+    bool *same, struct err *e)
 {
 	struct comparing x = {.r = r, .lanes = lanes, .o = o};
 	int rc;
@@ -345,6 +375,8 @@ int log_compare(struct repo *r, struct log_lanes *lanes, const struct log_known 
 	*same = false;
 	rc = o->at.kind == LOG_SEGMENT ? compare_range(&x, k, same, e)
 				       : compare_files(&x, k, same, e);
+	if (rc == 0 && *same)
+		rc = look_at_them(&x, k, same, e);
 	free(x.checks);
 	free(x.equal);
 	free(x.partly);
