@@ -290,17 +290,22 @@ static void search_place(
 	struct err e;
 	bool ok = open_place(f, k, &e) == 0;
 
-	for (size_t i = 0; ok && i < f->v[k].n && s->best != LOG_WHOLE; i++) {
-		ok = fetch_from(f, &f->v[k].v[i], file, out, &found, &e) == 0;
-		if (ok && found == LOG_TAIL)
+	if (!ok)
+		s->why = e;
+	/* Several keys may have written it: what one's log lacks another's may have. */
+	for (size_t i = 0; i < f->v[k].n && s->best != LOG_WHOLE; i++) {
+		if (fetch_from(f, &f->v[k].v[i], file, out, &found, &e) == -1) {
+			ok = false;
+			s->why = e;
+		} else if (found == LOG_TAIL) {
 			take_tail(s, out);
-		else if (ok && found == LOG_WHOLE)
+		} else if (found == LOG_WHOLE) {
 			s->best = found;
+		}
 	}
 	s->asked += ok;
 	if (!ok) {
 		s->failed = true;
-		s->why = e;
 		close_place(&f->v[k]);
 	}
 }

@@ -109,6 +109,8 @@ static int judge_failure(struct drill *d, const struct recover_result *r, struct
 		return -1;
 	if (e->kind == ERR_ABSENT && strstr(e->msg, "segment") != NULL)
 		drill_break(&d->score, DRILL_LOG, "%s", e->msg);
+	else if (r->fell_short)
+		drill_break(&d->score, DRILL_REACHED, "%s", e->msg);
 	else if (began)
 		drill_break(
 		    &d->score, DRILL_STARTS, "%s%s%s", e->msg, e->hint[0] ? ": " : "", e->hint);
@@ -143,8 +145,8 @@ static void settle(struct drill *d, const struct recover_result *r)
 		d->log_bytes = r->log_end - r->base_lsn;
 	d->start_s = start ? start->seconds : 0;
 	d->verify_s += d->start_s + (validate ? validate->seconds : 0);
-	if (r->kept.time_us > 0)
-		d->point_ns = r->kept.time_us * 1000;
+	/* What was planned counts where the server came that far by its own word. */
+	d->point_ns = (r->validated ? r->kept.time_us : r->reached.time_us) * 1000;
 	if (d->point_ns < r->base_end_ns)
 		d->point_ns = r->base_end_ns; /* nothing was committed since: nothing is lost */
 	d->reached_lsn = r->reached.lsn;

@@ -4,7 +4,8 @@
  * A server that was put back to an earlier state, or a copy of it, has the same name and number
  * and writes other log at the same places.  So at each connection the last bytes that are known,
  * back to the beginning of their segment, are asked for again and compared; until they have come
- * nothing is confirmed.
+ * nothing is confirmed.  Where neither spool nor repository gives them now, those that come are
+ * kept, and compared by the repository before anything else is put into it.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -24,7 +25,7 @@ void follow_check_end(struct follow *f)
 {
 	buf_fini(&f->check.known);
 	f->check.n = 0;
-	f->check.by_put = false;
+	f->check.by_put = f->check.away = false;
 }
 
 static int from_spool(struct follow *f, uint64_t segment, uint64_t start, uint64_t end)
@@ -40,33 +41,43 @@ static int from_spool(struct follow *f, uint64_t segment, uint64_t start, uint64
 	return 0;
 }
 
-static int from_repository(struct follow *f, uint64_t start, uint64_t end, struct err *e)
+/* 0: they are there; 1: not all of them are; 2: not to be read by us, or now. */
+static int from_repository(struct follow *f, uint64_t start, uint64_t end)
 {
-	struct follow_repo *store = follow_store_take(f, e);
+	struct err e = {0};
+	struct follow_repo *store = follow_store_take(f, &e);
+	uint64_t to = start;
 	int rc;
 
+	f->check.away = store == NULL;
 	if (store == NULL)
-		return -1;
-	rc = follow_repo_read(store, f->timeline, start, end, &f->check.known, e);
-	follow_store_give(
-	    f, rc == -1 && e->kind != ERR_ABSENT && e->kind != ERR_WRONG_KEY ? e : NULL);
-	return rc;
+		return 2;
+	rc = follow_repo_read(store, f->timeline, start, end, &f->check.known, &e);
+	if (rc == -1 && e.kind == ERR_ABSENT)
+		/* Damaged, if they are in the list. */
+		rc = follow_repo_covered(store, f->timeline, start, &to, &e) == 0 && to < end;
+	f->check.away = rc == -1 && e.kind != ERR_ABSENT && e.kind != ERR_WRONG_KEY;
+	follow_store_give(f, f->check.away ? &e : NULL);
+	if (rc == 1)
+		return 1;
+	return rc == 0 && f->check.known.n == end - start ? 0 : 2;
 }
 
 uint64_t follow_check_begin(struct follow *f)
 {
 	uint64_t end = known_end(f), segment, start;
-	struct err e = {0};
+	int rc;
 
 	follow_check_end(f);
 	if (f->unchecked || end == 0)
 		return f->at;
 	segment = (end - 1) & ~(f->server.segment - 1);
 	start = end - segment > CHECK_MAX ? end - CHECK_MAX : segment;
-	if (from_spool(f, segment, start, end) == -1 && from_repository(f, start, end, &e) == -1) {
-		follow_check_end(f);
-		if (e.kind != ERR_WRONG_KEY)
-			return f->at; /* a put compares, too, once it can be asked */
+	rc = from_spool(f, segment, start, end) == 0 ? 0 : from_repository(f, start, end);
+	if (rc == 1)
+		return f->at;
+	if (rc == 2) {
+		buf_reset(&f->check.known);
 		f->check.by_put = true;
 	}
 	f->check.start = start;
@@ -93,18 +104,53 @@ int follow_other(struct follow *f, uint64_t at, struct err *e)
 	    "or bring the server back by 'holdfast recover', which begins a timeline");
 }
 
-/* All of it has come. */
-static int put_known(struct follow *f, struct err *e)
+static int compare_late(struct follow *f, struct err *e)
 {
-	struct err why = {0};
-	struct follow_repo *store = follow_store_take(f, &why);
+	struct follow_repo *store = follow_store_take(f, e);
 	int rc;
 
 	if (store == NULL)
-		return 0; /* it is away: the next put meets what is there */
-	rc = follow_repo_same(store, f->timeline, f->check.start, buf_span(&f->check.known), &why);
-	follow_store_give(f, rc == -1 && why.kind != ERR_EXISTS ? &why : NULL);
-	return rc == -1 && why.kind == ERR_EXISTS ? follow_other(f, f->check.start, e) : 0;
+		return -1;
+	rc = follow_repo_same(store, f->late.timeline, f->late.start, buf_span(&f->late.came), e);
+	follow_store_give(f, rc == -1 && e->kind != ERR_EXISTS ? e : NULL);
+	return rc;
+}
+
+int follow_check_late(struct follow *f, struct err *e)
+{
+	int rc = 0;
+
+	if (!atomic_load(&f->late.waits))
+		return 0;
+	pthread_mutex_lock(&f->late.lock);
+	if (atomic_load(&f->late.waits))
+		rc = compare_late(f, e);
+	if (rc == 0) {
+		atomic_store(&f->late.waits, false);
+		buf_fini(&f->late.came);
+	}
+	pthread_mutex_unlock(&f->late.lock);
+	return rc;
+}
+
+/* All of it has come.  What waits already came first, and tells more. */
+static int put_known(struct follow *f, struct err *e)
+{
+	bool away = f->check.away;
+	struct err why = {0};
+
+	pthread_mutex_lock(&f->late.lock);
+	if (!atomic_load(&f->late.waits)) {
+		f->late.timeline = f->timeline;
+		f->late.start = f->check.start;
+		f->late.came = f->check.known;
+		f->check.known = (struct buf){0};
+		atomic_store(&f->late.waits, true);
+	}
+	pthread_mutex_unlock(&f->late.lock);
+	if (away || follow_check_late(f, &why) == 0 || why.kind != ERR_EXISTS)
+		return 0;
+	return follow_other(f, f->check.start, e);
 }
 
 int follow_check_take(struct follow *f, uint64_t at, struct span data, struct err *e)

@@ -2,6 +2,8 @@
 #ifndef HF_ENGINE_FOLLOW_INTERNAL_H
 #define HF_ENGINE_FOLLOW_INTERNAL_H
 
+#include <stdatomic.h>
+
 #include "db/pg_sync.h"
 #include "db/pg_wal_stream.h"
 #include "engine/follow_lag.h"
@@ -37,10 +39,20 @@ struct follow {
 	/* Known bytes that the server has to send again, before anything is confirmed. */
 	struct {
 		uint64_t start;
-		size_t n;         /* 0: there are none */
-		struct buf known; /* or those that came, where a key may not read them... */
-		bool by_put;      /* ... and a put compares */
+		size_t n; /* 0: there are none */
+		struct buf
+		    known;   /* or those that came, where the repository did not give them... */
+		bool by_put; /* ... and a put compares */
+		bool away;   /* once it can be reached */
 	} check;
+	/* What came and is still to be compared so: until then nothing is put, nor is confirmed. */
+	struct {
+		pthread_mutex_t lock;
+		atomic_bool waits;
+		uint32_t timeline;
+		uint64_t start;
+		struct buf came;
+	} late;
 	uint64_t next;           /* where the next bytes of the stream are */
 	uint32_t known_timeline; /* the repository had all up to there when we began */
 	uint64_t known;
@@ -79,6 +91,11 @@ int follow_stream(struct follow *f, struct err *e);
 uint64_t follow_check_begin(struct follow *f);
 void follow_check_end(struct follow *f);
 bool follow_check_waits(const struct follow *f); /* nothing may be confirmed yet */
+/*
+ * What came where the repository could not say what it has: compared now.  0: it is the same, or
+ * there is nothing to compare; ERR_EXISTS: it is not; else it cannot be had yet.  By any thread.
+ */
+int follow_check_late(struct follow *f, struct err *e);
 /* ERR_EXISTS, and f->other: they are other bytes than those that are known. */
 int follow_check_take(struct follow *f, uint64_t at, struct span data, struct err *e);
 /* The same of a server that has less than what was received from it. */

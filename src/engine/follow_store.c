@@ -53,9 +53,13 @@ int follow_store_put(
     void *arg, unsigned lane, const struct follow_job *j, struct span bytes, struct err *e)
 {
 	struct follow *f = arg;
-	struct follow_repo *store = follow_store_take(f, e);
-	int rc = store ? follow_repo_put(store, lane, j, bytes, e) : -1;
+	struct follow_repo *store;
+	int rc;
 
+	if (follow_check_late(f, e) == -1)
+		return -1;
+	store = follow_store_take(f, e);
+	rc = store ? follow_repo_put(store, lane, j, bytes, e) : -1;
 	if (store != NULL)
 		follow_store_give(f, rc == -1 ? e : NULL);
 	return rc;

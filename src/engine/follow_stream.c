@@ -21,6 +21,8 @@ static int say(struct follow *f, int64_t now_ns, bool answer, struct err *e)
 
 	if (timeline != f->timeline && safe > f->branch)
 		safe = f->branch;
+	if (atomic_load(&f->late.waits)) /* what is stored may be another server's */
+		safe = f->confirmed;
 	flushed = f->spool_acks && f->spooled > safe ? f->spooled : safe;
 
 	if (flushed > f->confirmed && !waits)

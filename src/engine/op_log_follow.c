@@ -181,11 +181,14 @@ int op_log_follow(const struct follow_params *p, struct ctx *ctx, struct err *e)
 	    follow_shared_init(&f->shared, e) == -1)
 		goto out;
 	pthread_mutex_init(&f->repo_lock, NULL);
+	pthread_mutex_init(&f->late.lock, NULL);
 	rc = follow_on(f, e);
 	follow_put_stop(f->put);
 	follow_mirror_stop(f->mirror);
 	follow_store_close(f);
 	follow_check_end(f);
+	buf_fini(&f->late.came);
+	pthread_mutex_destroy(&f->late.lock);
 	pthread_mutex_destroy(&f->repo_lock);
 	f->quiet_ns = follow_now();
 	follow_phase(f, FOLLOW_STOPPED, rc == -1 ? e->msg : "");

@@ -84,7 +84,8 @@ struct recover_result {
 	uint64_t bytes, bytes_there; /* written; by a delta found to be right */
 	uint64_t databases, databases_there;
 	bool started, promoted, validated;
-	uint32_t timeline_now;         /* the server's, after recovery */
+	bool fell_short;       /* it failed, for the server ended before the stored log does */
+	uint32_t timeline_now; /* the server's, after recovery */
 	struct recover_moment reached; /* by the server's own word */
 	int64_t start_ns;
 	double seconds; /* from the call to the end of validation */

@@ -99,6 +99,12 @@ void recover_end(struct recovering *g);
 
 /* recover_validate.c */
 int recover_validate(struct recovering *g, struct err *e);
+/*
+ * PostgreSQL takes what is no record for the log's end, and is promoted there.  Did a recovery to
+ * the latest end before the last commit that is stored?  e: where.  Pure.
+ */
+bool recover_fell_short(const struct recover_plan *pl, const struct recover_target *to,
+    uint64_t reached, struct err *e);
 struct pg;
 /* To the database postgres of what was started, as whoever is let in. */
 int recover_connect(struct recovering *g, struct pg **out, struct err *e);

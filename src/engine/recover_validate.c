@@ -118,6 +118,32 @@ static int ask(struct recovering *g, struct err *e)
 	return rc;
 }
 
+bool recover_fell_short(
+    const struct recover_plan *pl, const struct recover_target *to, uint64_t reached, struct err *e)
+{
+	char was[RECOVER_LSN_TEXT], is[RECOVER_LSN_TEXT];
+	/* What was replayed last ends there, behind where it begins. */
+	bool lost = pl->last.there && reached <= pl->last.lsn;
+
+	if (pl->to.kind != RECOVER_LATEST)
+		return false;        /* short of a target the server fails by itself */
+	if (to->kind == RECOVER_LSN) /* the last record's end, by its number */
+		lost = reached < to->lsn;
+	if (!lost)
+		return false;
+	recover_lsn_text(to->kind == RECOVER_LSN ? to->lsn : pl->last.lsn, was);
+	recover_lsn_text(reached, is);
+	err_set(e, ERR_ABSENT,
+	    "the server took the log to end at LSN %s, and what it should have replayed goes on to "
+	    "LSN %s: the stored log is not whole there, or not of this server",
+	    is, was);
+	err_hint(e,
+	    "--to %s brings back what is before; holdfast log verify, and the server's log, may "
+	    "tell what is wrong there; a base backup from behind it needs it not",
+	    is);
+	return true;
+}
+
 static int clean(struct recovering *g, struct err *e)
 {
 	bool done = g->out->promoted;
@@ -156,6 +182,17 @@ int recover_validate(struct recovering *g, struct err *e)
 		    "the server is up, but could not be asked: %s", why.msg);
 		recover_say(g, "up, not asked");
 		return 0;
+	}
+	if (g->out->reached.lsn == 0 && g->pl.last.there) {
+		event_emit(g->ctx, EVENT_WARNING, span_of(NULL, 0),
+		    "the server is up, but does not say how far it replayed: it was restarted "
+		    "since");
+		recover_say(g, "up, and does not say how far it replayed");
+		return 0;
+	}
+	if (recover_fell_short(&g->pl, &g->p->to, g->out->reached.lsn, e)) {
+		g->out->fell_short = true;
+		return -1;
 	}
 	g->out->validated = true;
 	recover_say(g, "replayed to LSN %s, databases of the backup there: %llu of %llu",

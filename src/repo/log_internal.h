@@ -60,6 +60,7 @@ int log_known_open(
 /* Look again, unless that was done just now: it takes little of the time, however long it takes. */
 int log_known_again(struct repo *r, struct log_known *k, struct err *e);
 void log_known_add(struct log_known *k, const struct log_at *at);
+void log_known_drop(struct log_known *k, const struct log_at *at);
 /* The first that could have something of that place. */
 size_t log_known_from(const struct log_known *k, const struct log_at *at);
 /* Is something known of any of its bytes (of what is no range: of that place)? */
@@ -87,10 +88,18 @@ struct log_offer {
 };
 /*
  * Compared with what is known: it is all there in few pieces (same), or ERR_EXISTS where something
- * else is.  What is damaged, or can't be told with this key, proves nothing.
+ * else is.  What is damaged, or can't be told with this key, proves nothing; nor does what is gone,
+ * which is known no more.
  */
-int log_compare(struct repo *r, struct log_lanes *lanes, const struct log_known *k,
-    struct log_offer *o, bool *same, struct err *e);
+int log_compare(struct repo *r, struct log_lanes *lanes, struct log_known *k, struct log_offer *o,
+    bool *same, struct err *e);
+
+/*
+ * The directory of what is stored there; nothing (no blobs): damaged, gone, or not what its name
+ * says; it proves nothing.
+ */
+int log_read_dir(struct repo *r, const uint8_t stream[LOG_STREAM], const struct log_at *at,
+    struct pack_dir *dir, struct err *e);
 
 /* As log_check_bytes, into memory of end - start bytes (of a history: as many as it has). */
 int log_open_bytes(struct repo *r, struct log_lanes *ls, const uint8_t stream[LOG_STREAM],

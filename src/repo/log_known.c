@@ -51,6 +51,16 @@ void log_known_add(struct log_known *k, const struct log_at *at)
 	log_at_insert(&k->v, &k->n, &k->cap, &x);
 }
 
+void log_known_drop(struct log_known *k, const struct log_at *at)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < k->n; i++)
+		if (!id_eq(&k->v[i].object, &at->object))
+			k->v[kept++] = k->v[i];
+	k->n = kept;
+}
+
 size_t log_known_from(const struct log_known *k, const struct log_at *at)
 {
 	struct log_at first = {.kind = at->kind, .timeline = at->timeline, .stored_ns = INT64_MIN};

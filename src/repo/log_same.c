@@ -33,6 +33,8 @@ struct comparing {
 	size_t nchecks, checks_cap;
 	struct range *equal; /* apart; if all that is to be compared yet is equal */
 	size_t nequal, equal_cap, used;
+	struct log_at from_memory[PIECES_ENOUGH]; /* those used whose hashes nobody read just now */
+	size_t nfrom_memory;
 	const struct log_at **partly; /* whose content is to be read */
 	size_t npartly;
 	bool reads;  /* this key can */
@@ -92,9 +94,7 @@ static int differs(const struct log_offer *o, uint64_t at, struct err *e)
 			   "starts a new timeline");
 }
 
-/* Its directory; nothing (no blobs): damaged, gone, or not what its name says; it proves nothing.
- */
-static int read_dir(struct repo *r, const uint8_t stream[LOG_STREAM], const struct log_at *at,
+int log_read_dir(struct repo *r, const uint8_t stream[LOG_STREAM], const struct log_at *at,
     struct pack_dir *dir, struct err *e)
 {
 	struct buf hold = {0};
@@ -123,7 +123,7 @@ static int read_ids(struct comparing *x, const struct log_at *at, size_t want,
     struct id ids[LOG_CUTS_MAX], size_t *n, struct err *e)
 {
 	struct pack_dir dir = {0};
-	int rc = read_dir(x->r, x->o->stream, at, &dir, e);
+	int rc = log_read_dir(x->r, x->o->stream, at, &dir, e);
 
 	*n = 0;
 	if (rc == 0 && dir.nblobs == want) {
@@ -157,8 +157,12 @@ static int take(struct comparing *x, const struct log_at *at, struct err *e)
 	if (want > LOG_CUTS_MAX)
 		return 0;
 	n = log_ids_get(log_ids_of(x->r), &at->object, ids, LOG_CUTS_MAX);
-	if (n != want && read_ids(x, at, want, ids, &n, e) == -1)
+	if (n == want) {
+		if (x->nfrom_memory < PIECES_ENOUGH)
+			x->from_memory[x->nfrom_memory++] = *at;
+	} else if (read_ids(x, at, want, ids, &n, e) == -1) {
 		return -1;
+	}
 	for (size_t i = 0; i < n; i++) {
 		uint64_t from = at->start + i * (uint64_t)FORMAT_LOG_CUT;
 		uint64_t to = i + 1 < n ? from + FORMAT_LOG_CUT : end;
@@ -325,7 +329,7 @@ static int compare_files(struct comparing *x, const struct log_known *k, bool *s
 			break;
 		if (at->start != x->o->at.start || at->end != x->o->at.end)
 			continue;
-		x->nchecks = 0;
+		x->nchecks = x->nfrom_memory = 0;
 		if (take(x, at, e) == -1)
 			return -1;
 		if (x->nchecks == 0)
@@ -336,8 +340,32 @@ static int compare_files(struct comparing *x, const struct log_known *k, bool *s
 	return other && !*same && x->o->at.kind == LOG_HISTORY ? differs(x->o, 0, e) : 0;
 }
 
-int log_compare(struct repo *r, struct log_lanes *lanes, const struct log_known *k,
-    struct log_offer *o, bool *same, struct err *e)
+/* What is known by heart may be gone since: then it is known no more, and is stored again. */
+static int look_at_them(
+    const struct comparing *x, struct log_known *k, bool *all_there, struct err *e)
+{
+	char name[LOG_NAME_MAX];
+	struct store_stat st;
+
+	for (size_t i = 0; i < x->nfrom_memory; i++) {
+		const struct log_at *at = &x->from_memory[i];
+		int rc;
+
+		log_name(name, x->o->stream, at);
+		rc = store_stat(x->r->store, name, &st, e);
+		if (rc == -1 && e->kind != ERR_ABSENT)
+			return -1;
+		if (rc == 0 && st.size == at->size)
+			continue;
+		err_clear(e);
+		log_known_drop(k, at);
+		*all_there = false;
+	}
+	return 0;
+}
+
+int log_compare(struct repo *r, struct log_lanes *lanes, struct log_known *k, struct log_offer *o,
+    bool *same, struct err *e)
 {
 	struct comparing x = {.r = r, .lanes = lanes, .o = o};
 	int rc;
@@ -345,6 +373,8 @@ int log_compare(struct repo *r, struct log_lanes *lanes, const struct log_known 
 	*same = false;
 	rc = o->at.kind == LOG_SEGMENT ? compare_range(&x, k, same, e)
 				       : compare_files(&x, k, same, e);
+	if (rc == 0 && *same)
+		rc = look_at_them(&x, k, same, e);
 	free(x.checks);
 	free(x.equal);
 	free(x.partly);
@@ -396,10 +426,10 @@ static int differ(struct repo *r, const uint8_t stream[LOG_STREAM], const struct
     const struct log_at *b, struct err *e)
 {
 	struct pack_dir da = {0}, db = {0};
-	int rc = read_dir(r, stream, a, &da, e);
+	int rc = log_read_dir(r, stream, a, &da, e);
 
 	if (rc == 0)
-		rc = read_dir(r, stream, b, &db, e);
+		rc = log_read_dir(r, stream, b, &db, e);
 	if (rc == 0 && da.nblobs > 0 && db.nblobs > 0) {
 		rc = da.nblobs != db.nblobs;
 		for (size_t i = 0; rc == 0 && i < da.nblobs; i++)
@@ -429,15 +459,4 @@ int log_beside(struct repo *r, const uint8_t stream[LOG_STREAM], const struct lo
 		beside[i] = rc == 1;
 	}
 	return 0;
-}
-
-int log_is_sound(struct repo *r, const uint8_t stream[LOG_STREAM], const struct log_at *at,
-    bool *sound, struct err *e)
-{
-	struct pack_dir dir = {0};
-	int rc = read_dir(r, stream, at, &dir, e);
-
-	*sound = rc == 0 && dir.nblobs > 0;
-	pack_dir_fini(&dir);
-	return rc;
 }

@@ -312,6 +312,27 @@ def test_a_log_with_a_hole_and_a_bad_page_fail_with_that_reason(db, base, server
     assert left(place) == []
 
 
+def test_a_log_that_is_none_in_its_middle_is_not_the_latest(db, base, server, place):
+    """PostgreSQL takes it for the log's end, and is promoted there."""
+    db("backup", "--system", "db")
+    server.psql("create table if not exists later (n int)")
+    names = []
+    for _ in range(3):
+        server.psql("insert into later select generate_series(1, 20000)")
+        names.append(server.psql("select pg_walfile_name(pg_switch_wal())"))
+    server.psql("drop table later")
+    with open(f"{server.data}/pg_wal/{names[1]}", "rb") as f:
+        log = bytearray(f.read())
+    log[300000:300100] = b"\x5a" * 100
+    with open(base / names[1], "wb") as f:
+        f.write(log)
+    for name in names:
+        db("log", "push", "--system", "db", str(base / name) if name == names[1] else f"{server.data}/pg_wal/{name}")
+    o = drill(db, "--level", "standard", rc=21)
+    assert "took the log to end at" in broken(o)["recovery.reached"] and "took the log" in o["reason"], o["reason"]
+    assert o["rpo"]["met"] == "not_judged" and left(place) == []
+
+
 def test_a_database_to_a_point_and_a_killed_drill_of_it(db, base, server, place):
     db("backup", "--system", "db")
     o = drill(db, "--to", "immediate", "--level", "standard")

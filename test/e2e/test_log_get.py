@@ -90,3 +90,26 @@ def test_the_longest_tail_comes_and_nobody_dead_is_waited_for(two):
     remove(hf, "two", 4)
     rc, data, told = get(hf, hf.files[1])
     assert rc == 0 and data[:32 << 20] == whole[1][:32 << 20] and not any(data[32 << 20:]), told
+
+
+def test_what_one_keys_log_lacks_another_keys_has(hf):
+    """A server whose key was changed, or two that archive: the own log's gap, or damage, does not hide the other's."""
+    hf("-r", f"{hf.base}/repo", "init", "--new-key-file", f"{hf.base}/full.key")
+    hf("-r", f"{hf.base}/repo", "--key-file", f"{hf.base}/full.key", "key", "add", "--role", "write", "--new-key-file", f"{hf.base}/w.key")
+
+    def use(key):
+        with open(f"{hf.base}/h.yaml", "w") as f:
+            f.write(f"repositories: {{main: {{url: {hf.base}/repo, key: 'file:{hf.base}/{key}.key'}}}}\ntiers: {{gold: {{}}}}\n"
+                    "systems:\n  db:\n    tier: gold\n    sources:\n      - postgresql: {host: /nowhere, user: postgres}\n")
+
+    hf.env["HOLDFAST_CONFIG"] = f"{hf.base}/h.yaml"
+    own, other, later = (segment(hf.base, n, 1 << 20) for n in (5, 6, 7))
+    use("full")
+    for f in (own, later):
+        hf("log", "push", f)
+    assert get(hf, other)[0] == 126  # a gap
+    use("w")
+    hf("log", "push", other)
+    use("full")
+    for f in (own, other, later):
+        assert get(hf, f)[:2] == (0, open(f, "rb").read())

@@ -2,6 +2,7 @@
 #include "unit/unit.h"
 
 #include "base/mem.h"
+#include "engine/recover_internal.h"
 #include "engine/recover_line.h"
 #include "engine/recover_only.h"
 #include "engine/recover_plan.h"
@@ -217,6 +218,32 @@ static void the_newest_base_that_ended_before_is_chosen(void **state)
 	recover_line_fini(&one);
 }
 
+static void a_log_that_ended_early_is_no_latest(void **state)
+{
+	struct recover_plan pl = {.last = {.there = true, .lsn = 0x5000, .end = 0x5022}};
+	struct recover_target latest = {0}, at = {.kind = RECOVER_LSN, .lsn = 0x4000};
+	struct err e;
+
+	(void)state;
+	/* The commit's end, or what came behind it; not its beginning, where what is before ends.
+	 */
+	assert_false(recover_fell_short(&pl, &latest, 0x5028, &e));
+	assert_false(recover_fell_short(&pl, &latest, 0x6000, &e));
+	assert_true(recover_fell_short(&pl, &latest, 0x5000, &e));
+	assert_int_equal(e.kind, ERR_ABSENT);
+	assert_non_null(strstr(e.msg, "0/5000"));
+	assert_true(recover_fell_short(&pl, &latest, 0x1000, &e));
+	/* What is before it can be had, by its number. */
+	assert_false(recover_fell_short(&pl, &at, 0x4000, &e));
+	assert_true(recover_fell_short(&pl, &at, 0x3ff8, &e));
+	/* Short of any other target the server fails by itself. */
+	pl.to.kind = at.kind = RECOVER_TIME;
+	assert_false(recover_fell_short(&pl, &at, 0x1000, &e));
+	/* Nothing was committed. */
+	pl = (struct recover_plan){0};
+	assert_false(recover_fell_short(&pl, &latest, 0x1000, &e));
+}
+
 static void names_are_taken_apart_or_refused(void **state)
 {
 	static const char *const wrong[] = {
@@ -279,6 +306,7 @@ int main(void)
 	    cmocka_unit_test(a_reach_goes_over_to_the_next_timeline_where_the_last_was_left),
 	    cmocka_unit_test(the_newest_base_that_ended_before_is_chosen),
 	    cmocka_unit_test(a_password_stands_in_no_argument),
+	    cmocka_unit_test(a_log_that_ended_early_is_no_latest),
 	    cmocka_unit_test(names_are_taken_apart_or_refused),
 	};
 

@@ -344,6 +344,61 @@ static void a_writer_knows_what_it_put(void **state)
 	end(&t);
 }
 
+/* Of a range, of two that have it, of a file: lost since, and offered to the one that knows it. */
+static void what_was_lost_since_is_stored_again(void **state)
+{
+	const size_t halves[] = {0, MIB, 2 * MIB};
+	struct log_at at, *v;
+	struct log_writer *w;
+	enum log_put_outcome out;
+	char name[LOG_NAME_MAX];
+	struct log_piece p;
+	struct err e;
+	struct t t;
+	size_t n;
+
+	begin(&t);
+	OK(log_writer_open(t.r, &w, &e));
+	p = piece(&t, 1, 0, 2 * MIB);
+	OK(log_writer_put(w, &p, &out, &e));
+	only(&t, &at, name);
+	OK(repo_del_named(t.r, name, &e));
+	OK(log_writer_put(w, &p, &out, &e));
+	assert_int_equal(out, LOG_STORED);
+	assert_gets(&t, 1, 0, 2 * MIB);
+	OK(log_writer_put(w, &p, &out, &e));
+	assert_int_equal(out, LOG_SAME);
+
+	for (size_t i = 0; i < 2; i++) {
+		p = piece(&t, 2, halves[i], halves[i + 1]);
+		OK(log_writer_put(w, &p, &out, &e));
+	}
+	OK(log_list(t.r, t.stream, &v, &n, &e));
+	assert_int_equal(n, 3);
+	OK(repo_del_named(t.r, log_name(name, t.stream, &v[2]), &e));
+	free(v);
+	p = piece(&t, 2, 0, 2 * MIB);
+	OK(log_writer_put(w, &p, &out, &e));
+	assert_int_equal(out, LOG_STORED);
+	assert_gets(&t, 2, 0, 2 * MIB);
+
+	for (int pass = 0; pass < 2; pass++) {
+		p = piece(&t, 3, 0, 100);
+		p.kind = LOG_HISTORY;
+		p.start = p.end = 0;
+		OK(log_writer_put(w, &p, &out, &e));
+		assert_int_equal(out, LOG_STORED);
+		OK(log_list(t.r, t.stream, &v, &n, &e));
+		for (size_t i = 0; i < n; i++)
+			if (v[i].kind == LOG_HISTORY && pass == 0)
+				OK(repo_del_named(t.r, log_name(name, t.stream, &v[i]), &e));
+		free(v);
+	}
+	OK(log_get_history(t.r, t.stream, 3, &t.got, &e));
+	log_writer_close(w);
+	end(&t);
+}
+
 static void what_is_missing_is_absent_and_how_far_it_goes_is_told(void **state)
 {
 	struct log_reader *rd;
@@ -689,6 +744,7 @@ int main(void)
 	    cmocka_unit_test(who_hurries_stores_the_same),
 	    cmocka_unit_test(what_waits_is_stored_without_a_look_at_what_is_there),
 	    cmocka_unit_test(a_writer_knows_what_it_put),
+	    cmocka_unit_test(what_was_lost_since_is_stored_again),
 	    cmocka_unit_test(what_is_missing_is_absent_and_how_far_it_goes_is_told),
 	    cmocka_unit_test(histories_and_partials_are_no_ranges),
 	    cmocka_unit_test(impossible_pieces_are_refused),

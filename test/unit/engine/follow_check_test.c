@@ -1,0 +1,182 @@
+/* follow_check: nothing is put behind log that could not be compared with the server's. */
+#include "../repo/make_repo.h"
+
+#include <unistd.h>
+
+#include "engine/follow_internal.h"
+#include "repo/log.h"
+
+enum { SEG = 1 << 20, END = SEG + 1000, NEXT = END + 100 };
+
+struct t {
+	struct ctx ctx;
+	struct make_events events;
+	char place[32], dir[32];
+	struct repo *r;
+	bool away;
+	uint8_t stream[LOG_STREAM], bytes[NEXT - SEG];
+	struct follow_params p;
+	struct follow f;
+};
+
+static int open_it(void *arg, const char *name, struct repo **out, struct err *e)
+{
+	struct t *t = arg;
+
+	if (t->away)
+		return err_set(e, ERR_UNREACHABLE, "%s is away", name);
+	*out = t->r;
+	return 0;
+}
+
+static void close_it(void *arg, struct repo *r)
+{
+}
+
+static size_t count(struct t *t)
+{
+	struct log_at *v;
+	struct err e;
+	size_t n;
+
+	OK(log_list(t->r, t->stream, &v, &n, &e));
+	free(v);
+	return n;
+}
+
+/* A receiver of a synchronous server: all up to END was stored before it was begun. */
+static void begin(struct t *t)
+{
+	struct log_piece p = {.timeline = 1, .start = SEG, .end = END};
+	enum log_put_outcome out;
+	struct err e;
+
+	memset(t, 0, sizeof *t);
+	make_ctx(&t->ctx, &t->events);
+	t->r = make_repo(&t->ctx, t->place, NULL);
+	log_stream(t->r, "orders", "pg", t->stream);
+	for (size_t i = 0; i < sizeof t->bytes; i++)
+		t->bytes[i] = (uint8_t)(i * 7);
+	p.bytes = span_of(t->bytes, END - SEG);
+	memcpy(p.stream, t->stream, LOG_STREAM);
+	OK(log_put(t->r, &p, &out, &e));
+	t->p = (struct follow_params){.system = "orders",
+	    .source = "pg",
+	    .first = "main",
+	    .synchronous = true,
+	    .open = open_it,
+	    .close = close_it,
+	    .arg = t};
+	t->f.p = &t->p;
+	t->f.ctx = &t->ctx;
+	t->f.server.segment = SEG;
+	t->f.timeline = t->f.known_timeline = 1;
+	t->f.known = END;
+	t->f.at = SEG;
+	pthread_mutex_init(&t->f.repo_lock, NULL);
+	pthread_mutex_init(&t->f.late.lock, NULL);
+	strcpy(t->dir, "/tmp/hf-check-XXXXXX");
+	assert_non_null(mkdtemp(t->dir));
+	OK(follow_spool_open(t->dir, "boot", &t->f.spool, &e));
+	OK(follow_spool_of(t->f.spool, "1", SEG, &e));
+}
+
+static void end(struct t *t)
+{
+	char *cmd = mem_printf("rm -rf %s", t->dir);
+
+	follow_store_close(&t->f);
+	follow_check_end(&t->f);
+	buf_fini(&t->f.late.came);
+	follow_spool_close(t->f.spool);
+	assert_int_equal(system(cmd), 0);
+	free(cmd);
+	repo_close(t->r);
+}
+
+/* The server sends what is known; then a commit waits for what follows. */
+static int receive(struct t *t, struct err *e)
+{
+	uint64_t from = follow_check_begin(&t->f);
+
+	if (from < END && follow_check_take(&t->f, from, span_of(t->bytes, END - SEG), e) == -1)
+		return -1;
+	assert_false(follow_check_waits(&t->f));
+	return 0;
+}
+
+static int commit(struct t *t, struct err *e)
+{
+	struct follow_job j = {
+	    .what = FOLLOW_SMALL, .timeline = 1, .segment = SEG, .start = END, .end = NEXT};
+
+	return follow_store_put(&t->f, 0, &j, span_of(t->bytes + (END - SEG), NEXT - END), e);
+}
+
+static void a_server_that_was_put_back_while_the_repository_was_away_stores_nothing(void **state)
+{
+	struct err e = {0};
+	struct t t;
+
+	begin(&t);
+	t.away = true;
+	t.bytes[500] ^= 1; /* it is not the one that was followed */
+	OK(receive(&t, &e));
+	assert_int_equal(commit(&t, &e), -1);
+	assert_int_equal(e.kind, ERR_UNREACHABLE);
+	/* Another connection has no better knowledge. */
+	OK(follow_spool_append(t.f.spool, 1, SEG, span_of(t.bytes, NEXT - SEG), &e));
+	t.f.at = NEXT;
+	assert_int_equal(follow_check_begin(&t.f), SEG);
+	t.away = false;
+	err_clear(&e);
+	assert_int_equal(commit(&t, &e), -1);
+	assert_int_equal(e.kind, ERR_EXISTS);
+	assert_int_equal(count(&t), 1);
+	assert_int_equal(commit(&t, &e), -1);
+	end(&t);
+}
+
+static void the_same_server_goes_on_when_the_repository_is_back(void **state)
+{
+	struct err e = {0};
+	struct t t;
+
+	begin(&t);
+	t.away = true;
+	OK(receive(&t, &e));
+	assert_int_equal(commit(&t, &e), -1);
+	t.away = false;
+	OK(commit(&t, &e));
+	assert_int_equal(count(&t), 2);
+	assert_false(atomic_load(&t.f.late.waits));
+	end(&t);
+}
+
+static void what_is_known_is_compared_as_it_comes(void **state)
+{
+	struct err e = {0};
+	struct t t;
+
+	begin(&t);
+	OK(receive(&t, &e));
+	assert_false(atomic_load(&t.f.late.waits));
+	OK(commit(&t, &e));
+	t.bytes[500] ^= 1;
+	assert_int_equal(receive(&t, &e), -1);
+	assert_int_equal(e.kind, ERR_EXISTS);
+	assert_true(t.f.other);
+	end(&t);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(
+		a_server_that_was_put_back_while_the_repository_was_away_stores_nothing),
+	    cmocka_unit_test(the_same_server_goes_on_when_the_repository_is_back),
+	    cmocka_unit_test(what_is_known_is_compared_as_it_comes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
