@@ -35,8 +35,8 @@ int backup_older_read(
 
 /*
  * Is the server's past the one that the part is of?  By a mark of WAL (backup_map.h) where the
- * server still has it, else by its account of what WAL changed, which has a border where the part's
- * backup began.  -1: it is not, or it cannot be told.
+ * server still has it, else by its account of what WAL changed, of which one piece begins where the
+ * part's backup did and ends behind it.  -1: it is not, or it cannot be told.
  */
 int backup_older_same_past(const struct snapshot_part *part, struct pg *g,
     const struct pg_target *t, struct ctx *ctx, struct err *e);

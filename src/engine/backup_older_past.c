@@ -78,23 +78,33 @@ static int mark_there(const struct snapshot_part *part, const struct pg_target *
 	return rc;
 }
 
-/* The server lets go of WAL long before its account of what that changed. */
-static int has_border(const struct snapshot_part *part, struct pg *g, struct err *e)
+/*
+ * The server lets go of WAL long before its account of what that changed, of which each piece ends
+ * at a checkpoint.  One that was put back to an image from while the parent was made had one when
+ * it came up, before the parent's end; so one piece has to hold the parent's backup whole.
+ */
+static int has_piece(const struct snapshot_part *part, struct pg *g, struct err *e)
 {
-	char lsn[PG_LSN_TEXT], tli[12], *there;
-	const struct db_value v[] = {db_text(tli), db_text(pg_lsn_text(lsn, part->log_start))};
+	char start[PG_LSN_TEXT], end[PG_LSN_TEXT], tli[12], *there;
+	struct db_value v[3];
 	bool yes;
 
 	snprintf(tli, sizeof tli, "%u", (unsigned)part->timeline);
+	v[0] = db_text(tli);
+	v[1] = db_text(pg_lsn_text(start, part->log_start));
+	v[2] = db_text(pg_lsn_text(end, part->log_end));
 	if (pg_text(g,
-		"select 1 from pg_available_wal_summaries() where tli::text = $1::text and $2 in "
-		"(start_lsn::text, end_lsn::text) limit 1",
-		v, 2, &there, e) == -1)
+		"select 1 from pg_available_wal_summaries() where tli::text = $1::text and "
+		"start_lsn = $2::pg_lsn and end_lsn > $3::pg_lsn limit 1",
+		v, 3, &there, e) == -1)
 		return -1;
 	yes = there != NULL;
 	free(there);
-	return yes ? 0
-		   : err_set(e, ERR_ABSENT, "the server does not know when the parent was made");
+	if (yes)
+		return 0;
+	err_set(e, ERR_ABSENT,
+	    "the server has no longer the WAL of the parent's end, and a checkpoint lies in it");
+	return err_hint(e, "wal_keep_size keeps it longer");
 }
 
 int backup_older_same_past(const struct snapshot_part *part, struct pg *g,
@@ -110,7 +120,7 @@ int backup_older_same_past(const struct snapshot_part *part, struct pg *g,
 	if (!marked)
 		return err_set(e, ERR_ABSENT, "the parent has no mark of the log");
 	if (mark_there(part, t, ctx, &now, e) == -1)
-		return e->kind == ERR_ABSENT ? has_border(part, g, e) : -1;
+		return e->kind == ERR_ABSENT ? has_piece(part, g, e) : -1;
 	if (now != mark)
 		return err_set(
 		    e, ERR_FAILED, "the server's log is not the one that the parent saw");

@@ -149,7 +149,7 @@ int backup_pg_stream(struct backup_pg_run *run, const struct snapshot *s, struct
 {
 	int came = 0;
 
-	if (new_scratch(run, e) == -1)
+	if (pg_session_has_pages(&run->s, e) == -1 || new_scratch(run, e) == -1)
 		return -1;
 	if (s->has_parent && run->s.version >= INCREMENTS_FROM)
 		came = fetch_increment(run, s, e);

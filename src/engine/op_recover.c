@@ -124,14 +124,22 @@ static int do_it(struct recovering *g, struct err *e)
 	return -1;
 }
 
-static void finish(struct recovering *g, int rc)
+/* It holds folders below what may have to be unmounted. */
+static void end_feed(struct recovering *g, int rc)
 {
 	struct recover_result *out = g->out;
 	/* A paused server has not heard yet that its restore_command is another. */
 	bool paused = out->started && !out->promoted && g->p->action == RECOVER_PAUSE;
 
-	out->instant = g->instant;
 	recover_feed_free(g->feed, rc == -1 || (out->started && !paused));
+	g->feed = NULL;
+}
+
+static void finish(struct recovering *g, int rc)
+{
+	struct recover_result *out = g->out;
+
+	out->instant = g->instant;
 	if (rc == 0 && g->p->scratch) {
 		out->server = g->server;
 		g->server = NULL;
@@ -166,6 +174,7 @@ int op_recover(struct repo *r, const struct recover_params *p, struct ctx *ctx,
 	out->seconds = (double)(clock->mono_ns(clock) - from) / 1e9;
 	if (rc == -1 && out->nsteps > 3 && e->hint[0] == '\0')
 		err_hint(e, "what is restored stays: again with --delta goes on");
+	end_feed(&g, rc);
 	rc = recover_shown(&g, rc, e);
 	finish(&g, rc);
 	return rc;

@@ -187,20 +187,6 @@ static int drop(struct pruning *x, const struct stretch *s, const char *why, str
 	return 0;
 }
 
-/* What is at the place of a whole one is believed to be one only if it says so under its seal. */
-static int is_covered(struct pruning *x, const struct stretch *s, const struct log_at **sound,
-    bool *covered, struct err *e)
-{
-	*covered = s->cover != NULL && s->cover == *sound;
-	if (s->cover == NULL || *covered)
-		return 0;
-	if (log_is_sound(x->pr->repo, s->stream, s->cover, covered, e) == -1)
-		return -1;
-	if (*covered)
-		*sound = s->cover;
-	return 0;
-}
-
 static void find_needed(const struct pruning *x, const struct stretch *v, size_t n, bool *needed)
 {
 	const struct prune_keep k = {.bases = x->bases,
@@ -221,22 +207,28 @@ static int drop_all(
     struct pruning *x, struct stretch *v, size_t n, const bool *needed, struct err *e)
 {
 	int64_t age = x->keep_ns > x->pr->grace_ns ? x->keep_ns : x->pr->grace_ns;
-	const struct log_at *sound = NULL;
+	struct log_whole *w = log_whole_new();
+	int rc = 0;
 
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; rc == 0 && i < n; i++) {
 		const char *why = NULL;
-		bool covered;
+		bool part = false;
 
-		if (is_covered(x, &v[i], &sound, &covered, e) == -1)
-			return -1;
-		if (covered)
+		/* A place proves nothing: what is there may be another server's, or rotten. */
+		if (v[i].cover != NULL)
+			rc = log_is_part(
+			    x->pr->repo, v[i].stream, &v[i].at, v[i].cover, w, &part, e);
+		if (part)
 			why = "part of a whole segment of the log";
 		else if (!needed[i] && is_old(x, &v[i].at, age))
 			why = "log that no retention keeps";
-		if (why != NULL && (drop(x, &v[i], why, e) == -1 || ctx_check(x->pr->ctx, e) == -1))
-			return -1;
+		if (rc == 0 && why != NULL)
+			rc = drop(x, &v[i], why, e);
+		if (rc == 0)
+			rc = ctx_check(x->pr->ctx, e);
 	}
-	return 0;
+	log_whole_free(w);
+	return rc;
 }
 
 static int prune_stream(struct pruning *x, struct stretch *v, size_t n, struct err *e)

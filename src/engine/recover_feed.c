@@ -1,6 +1,7 @@
 /* recover_feed: see recover_feed.h. */
 #include "engine/recover_feed.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
@@ -40,6 +41,7 @@ struct recover_feed {
 	struct recover_feed_params p;
 	struct ctx *ctx;
 	char *dir, *wal;
+	int dir_fd, wal_fd; /* by these alone: the server's user may put something else there */
 	pthread_t thread[THREADS_MAX];
 	unsigned nthreads;
 	pthread_mutex_t lock; /* guards what follows */
@@ -59,10 +61,27 @@ struct recover_feed {
 
 /* ---- Files. */
 
-static int own(struct recover_feed *f, const char *path, struct err *e)
+/*
+ * A folder, made if need be, and its owner's.  A link is followed only to a folder that is his
+ * already.
+ */
+static int open_folder(struct recover_feed *f, const char *path, int *out, struct err *e)
 {
-	if (f->p.as_user && lchown(path, f->p.uid, f->p.gid) == -1)
-		return err_sys(e, "%s: give it to user %u", path, (unsigned)f->p.uid);
+	const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+	struct stat st;
+
+	if (os_mkdirs(path, 0700, e) == -1)
+		return -1;
+	*out = os_open(path, flags | O_NOFOLLOW, 0);
+	if (*out != -1)
+		return !f->p.as_user || fchown(*out, f->p.uid, f->p.gid) == 0
+			   ? 0
+			   : err_sys(e, "%s: give it to user %u", path, (unsigned)f->p.uid);
+	if ((*out = os_open(path, flags, 0)) == -1 || os_fstat(*out, &st) == -1)
+		return err_sys(e, "%s", path);
+	if (f->p.as_user && st.st_uid != f->p.uid)
+		return err_set(e, ERR_DENIED, "%s: a link to a folder of user %u, not %u", path,
+		    (unsigned)st.st_uid, (unsigned)f->p.uid);
 	return 0;
 }
 
@@ -70,26 +89,22 @@ static int own(struct recover_feed *f, const char *path, struct err *e)
  * A file of a folder that belongs to somebody else, whole or not at all: nothing that he may have
  * put there is written through.
  */
-static int put_new(struct recover_feed *f, const char *dir, const char *name, struct span bytes,
+static int put_new(struct recover_feed *f, int at, const char *name, struct span bytes,
     uint64_t size, mode_t mode, struct err *e)
 {
 	char *temp = mem_printf("%s.part", name);
-	int at = os_open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0), fd = -1, rc = 0;
+	int fd, rc = 0;
 
-	if (at != -1) {
-		os_unlinkat(at, temp, 0);
-		fd = os_openat(
-		    at, temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
-	}
+	os_unlinkat(at, temp, 0);
+	fd = os_openat(at, temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
 	if (fd == -1 || os_write_all(fd, bytes.p, bytes.n) == -1 ||
 	    (size > bytes.n && os_ftruncate(fd, (off_t)size) == -1) ||
 	    (f->p.as_user && fchown(fd, f->p.uid, f->p.gid) == -1) ||
 	    os_renameat(at, temp, at, name) == -1)
-		rc = err_sys(e, "%s/%s", dir, name);
+		rc = err_sys(e, "%s/%s", at == f->wal_fd ? f->wal : f->dir, name);
 	if (rc == -1 && fd != -1)
 		os_unlinkat(at, temp, 0);
 	os_close(fd);
-	os_close(at);
 	free(temp);
 	return rc;
 }
@@ -97,14 +112,14 @@ static int put_new(struct recover_feed *f, const char *dir, const char *name, st
 static int put_note(
     struct recover_feed *f, const char *name, const char *text, mode_t mode, struct err *e)
 {
-	return put_new(f, f->dir, name, span_str(text), 0, mode, e);
+	return put_new(f, f->dir_fd, name, span_str(text), 0, mode, e);
 }
 
 /* A file of pg_wal; zeros fill it up. */
 static int put_wal(
     struct recover_feed *f, const char *name, struct span bytes, uint64_t size, struct err *e)
 {
-	return put_new(f, f->wal, name, bytes, size, 0600, e);
+	return put_new(f, f->wal_fd, name, bytes, size, 0600, e);
 }
 
 /* ---- Threads. */
@@ -124,15 +139,15 @@ static void look(struct recover_feed *f)
 {
 	struct clock *clock = os_clock();
 	int64_t now = clock->mono_ns(clock);
-	char name[RECOVER_FILE_NAME], *path, text[16];
+	char name[RECOVER_FILE_NAME], text[16];
 	struct buf b = {0};
 	struct err e;
 
 	if (now - f->looked_ns < POLL_MS * MS)
 		return;
 	f->looked_ns = now;
-	path = mem_printf("%s/want", f->dir);
-	if (os_read_file(path, RECOVER_FILE_NAME, &b, &e) == 0)
+	if (f->dir_fd != -1 && os_read_plain(f->dir_fd, "want", f->p.as_user ? f->p.uid : geteuid(),
+				   RECOVER_FILE_NAME, &b, &e) == 0)
 		for (size_t i = f->asked; i < f->next; i++) {
 			const struct recover_file *x = &f->p.reach->v[i];
 
@@ -140,13 +155,12 @@ static void look(struct recover_feed *f)
 			if (strncmp(buf_cstr(&b), name, strlen(name)) == 0)
 				f->asked = i + 1;
 		}
-	if (now - f->alive_ns > ALIVE_MS * MS) {
+	if (f->dir_fd != -1 && now - f->alive_ns > ALIVE_MS * MS) {
 		f->alive_ns = now;
 		snprintf(text, sizeof text, "%u\n", ++f->alive);
 		put_note(f, "alive", text, 0644, &e);
 	}
 	buf_fini(&b);
-	free(path);
 }
 
 static void wait_a_little(struct recover_feed *f)
@@ -307,14 +321,13 @@ static int put_histories(struct recover_feed *f, struct err *e)
 
 static int prepare(struct recover_feed *f, struct err *e)
 {
-	if (os_mkdirs(f->wal, 0700, e) == -1 || own(f, f->wal, e) == -1 ||
-	    put_histories(f, e) == -1)
+	if (open_folder(f, f->wal, &f->wal_fd, e) == -1 || put_histories(f, e) == -1)
 		return -1;
 	if (!f->p.ahead)
 		return 0;
 	if (access(f->dir, F_OK) == 0 && os_scratch_remove(f->dir, e) == -1)
 		return -1;
-	if (os_mkdirs(f->dir, 0700, e) == -1 || own(f, f->dir, e) == -1)
+	if (open_folder(f, f->dir, &f->dir_fd, e) == -1)
 		return -1;
 	return put_note(f, "get", script, 0644, e) == -1 ? -1
 							 : put_note(f, "alive", "0\n", 0644, e);
@@ -334,6 +347,7 @@ int recover_feed_start(
 	f->wal = p->wal ? mem_strdup(p->wal) : mem_printf("%s/pg_wal", p->data);
 	pthread_mutex_init(&f->lock, NULL);
 	pthread_cond_init(&f->change, NULL);
+	f->dir_fd = f->wal_fd = -1;
 	*out = NULL;
 	rp.start = p->reach->n > 0 ? p->reach->v[0].start : 0;
 	if (prepare(f, e) == -1 ||
@@ -368,19 +382,15 @@ int recover_feed_check(struct recover_feed *f, struct err *e)
 
 int recover_feed_wait(struct recover_feed *f, struct err *e)
 {
-	int rc, fd;
+	int rc;
 
 	pthread_mutex_lock(&f->lock);
 	while (!f->failed && f->done < f->p.reach->n)
 		wait_a_little(f);
 	pthread_mutex_unlock(&f->lock);
 	rc = recover_feed_check(f, e);
-	if (rc == 0 && !f->p.ahead) {
-		fd = os_open(f->wal, O_RDONLY | O_DIRECTORY, 0);
-		if (fd == -1 || os_syncfs(fd) == -1)
-			rc = err_sys(e, "%s", f->wal);
-		os_close(fd);
-	}
+	if (rc == 0 && !f->p.ahead && os_syncfs(f->wal_fd) == -1)
+		rc = err_sys(e, "%s", f->wal);
 	return rc;
 }
 
@@ -394,10 +404,25 @@ uint64_t recover_feed_asked(struct recover_feed *f)
 	return asked;
 }
 
+/* Its files by the folder that we hold, whatever stands in its place by now. */
+static void remove_dir(struct recover_feed *f)
+{
+	int fd = os_openat(f->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	DIR *d = fd != -1 ? fdopendir(fd) : NULL;
+	struct dirent *de;
+
+	while (d != NULL && (de = readdir(d)) != NULL)
+		if (strcmp(de->d_name, ".") != 0 && strcmp(de->d_name, "..") != 0)
+			os_unlinkat(f->dir_fd, de->d_name, 0);
+	if (d != NULL)
+		closedir(d);
+	else
+		os_close(fd);
+	os_unlinkat(AT_FDCWD, f->dir, AT_REMOVEDIR);
+}
+
 void recover_feed_free(struct recover_feed *f, bool clean)
 {
-	struct err e;
-
 	if (f == NULL)
 		return;
 	pthread_mutex_lock(&f->lock);
@@ -406,8 +431,10 @@ void recover_feed_free(struct recover_feed *f, bool clean)
 	pthread_mutex_unlock(&f->lock);
 	for (unsigned i = 0; i < f->nthreads; i++)
 		pthread_join(f->thread[i], NULL);
-	if (clean && access(f->dir, F_OK) == 0)
-		os_scratch_remove(f->dir, &e);
+	if (clean && f->dir_fd != -1)
+		remove_dir(f);
+	os_close(f->dir_fd);
+	os_close(f->wal_fd);
 	wal_reader_free(f->watch);
 	pthread_mutex_destroy(&f->lock);
 	pthread_cond_destroy(&f->change);

@@ -265,14 +265,19 @@ int recover_restore(struct recovering *g, struct err *e)
 
 /* ---- Settings. */
 
-/* postgresql.auto.conf without what we have set there before, and with this behind it. */
+/*
+ * postgresql.auto.conf without what we have set there before, and with this behind it.  The server
+ * may run already, and its user have put anything there.
+ */
 static int rewrite_conf(struct recovering *g, struct span more, struct err *e)
 {
 	char *path = mem_printf("%s/postgresql.auto.conf", g->data);
 	struct buf was = {0}, is = {0};
 	int rc = 0;
 
-	if (os_read_file(path, CONF_MAX, &was, e) == -1 && e->kind != ERR_ABSENT) {
+	if (os_read_plain(AT_FDCWD, path, g->as_user ? g->uid : geteuid(), CONF_MAX, &was, e) ==
+		-1 &&
+	    e->kind != ERR_ABSENT) {
 		rc = -1;
 	} else {
 		recover_settings_strip(buf_cstr(&was), &is);

@@ -66,6 +66,13 @@ void os_start_writeback(int fd);
 int os_read_file(const char *path, size_t max, struct buf *out, struct err *e);
 
 /*
+ * The same of a file in a folder that is somebody else's: what he may have put there instead (a
+ * link, a pipe, another's file by another name) is an error, and is neither read nor waited for.
+ */
+int os_read_plain(
+    int dir, const char *path, uid_t owner, size_t max, struct buf *out, struct err *e);
+
+/*
  * file_replace: put these bytes at path, all or nothing and durable:
  * temporary file in the same folder, write, fsync, rename, fsync folder.
  */

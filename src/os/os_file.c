@@ -8,16 +8,11 @@
 #include "base/mem.h"
 #include "os/os.h"
 
-int os_read_file(const char *path, size_t max, struct buf *out, struct err *e)
+static int read_all(int fd, size_t max, struct buf *out, struct err *e)
 {
 	enum { STEP = 64 << 10 };
 	size_t start = out->n;
-	int fd = -1, rc = -1;
 
-	if ((fd = os_open(path, O_RDONLY | O_NOCTTY, 0)) == -1) {
-		err_sys(e, "open");
-		goto out;
-	}
 	for (;;) {
 		/* One byte more than allowed tells "just fits" from "too long". */
 		size_t left = max - (out->n - start);
@@ -26,20 +21,55 @@ int os_read_file(const char *path, size_t max, struct buf *out, struct err *e)
 
 		buf_reserve(out, room);
 		k = os_read(fd, out->p + out->n, room);
-		if (k == -1) {
-			err_sys(e, "read");
-			goto out;
-		}
+		if (k == -1)
+			return err_sys(e, "read");
 		if (k == 0)
-			break;
+			return 0;
 		out->n += (size_t)k;
-		if (out->n - start > max) {
-			err_set(e, ERR_FAILED, "larger than %zu bytes", max);
-			goto out;
-		}
+		if (out->n - start > max)
+			return err_set(e, ERR_FAILED, "larger than %zu bytes", max);
 	}
-	rc = 0;
-out:
+}
+
+int os_read_file(const char *path, size_t max, struct buf *out, struct err *e)
+{
+	size_t start = out->n;
+	int fd = os_open(path, O_RDONLY | O_NOCTTY, 0), rc;
+
+	rc = fd == -1 ? err_sys(e, "open") : read_all(fd, max, out, e);
+	os_close(fd);
+	if (rc == -1) {
+		out->n = start;
+		err_wrap(e, "%s", path);
+	}
+	return rc;
+}
+
+/* Nobody can bring a file that is not his, and is nowhere else, into a folder of his. */
+static int check_plain(int fd, uid_t owner, struct err *e)
+{
+	struct stat st;
+
+	if (os_fstat(fd, &st) == -1)
+		return err_sys(e, "look at it");
+	if (!S_ISREG(st.st_mode))
+		return err_set(e, ERR_DENIED, "is no plain file");
+	if (st.st_uid != owner && st.st_nlink > 1)
+		return err_set(e, ERR_DENIED, "is a file of user %u that has other names",
+		    (unsigned)st.st_uid);
+	return 0;
+}
+
+int os_read_plain(
+    int dir, const char *path, uid_t owner, size_t max, struct buf *out, struct err *e)
+{
+	size_t start = out->n;
+	int fd = os_openat(dir, path, O_RDONLY | O_NOCTTY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0);
+	int rc;
+
+	rc = fd == -1 ? err_sys(e, "open") : check_plain(fd, owner, e);
+	if (rc == 0)
+		rc = read_all(fd, max, out, e);
 	os_close(fd);
 	if (rc == -1) {
 		out->n = start;

@@ -120,10 +120,16 @@ int log_list(
 int log_beside(struct repo *r, const uint8_t stream[LOG_STREAM], const struct log_at *v, size_t n,
     bool *beside, struct err *e);
 
-/* Does its directory say, sealed and signed, that it is what its name says?  Content is not read.
+/*
+ * Has a whole one, all of whose stored bytes are sound, the very bytes of a part of it?  Where cuts
+ * do not line up only a key that reads content can tell; who cannot is told that it is no part.
+ * What was read of a whole is kept for the next question.
  */
-int log_is_sound(struct repo *r, const uint8_t stream[LOG_STREAM], const struct log_at *at,
-    bool *sound, struct err *e);
+struct log_whole;
+struct log_whole *log_whole_new(void);
+void log_whole_free(struct log_whole *w); /* NULL does nothing */
+int log_is_part(struct repo *r, const uint8_t stream[LOG_STREAM], const struct log_at *at,
+    const struct log_at *whole, struct log_whole *w, bool *part, struct err *e);
 
 /* Every stretch of every stream, in no order; what is no name of one is told. */
 typedef int log_visit(

@@ -94,6 +94,13 @@ struct log_offer {
 int log_compare(struct repo *r, struct log_lanes *lanes, struct log_known *k, struct log_offer *o,
     bool *same, struct err *e);
 
+/*
+ * The directory of what is stored there; nothing (no blobs): damaged, gone, or not what its name
+ * says; it proves nothing.
+ */
+int log_read_dir(struct repo *r, const uint8_t stream[LOG_STREAM], const struct log_at *at,
+    struct pack_dir *dir, struct err *e);
+
 /* As log_check_bytes, into memory of end - start bytes (of a history: as many as it has). */
 int log_open_bytes(struct repo *r, struct log_lanes *ls, const uint8_t stream[LOG_STREAM],
     const struct log_at *at, struct span stored, struct buf *out, struct err *e);

@@ -94,9 +94,7 @@ static int differs(const struct log_offer *o, uint64_t at, struct err *e)
 			   "starts a new timeline");
 }
 
-/* Its directory; nothing (no blobs): damaged, gone, or not what its name says; it proves nothing.
- */
-static int read_dir(struct repo *r, const uint8_t stream[LOG_STREAM], const struct log_at *at,
+int log_read_dir(struct repo *r, const uint8_t stream[LOG_STREAM], const struct log_at *at,
     struct pack_dir *dir, struct err *e)
 {
 	struct buf hold = {0};
@@ -125,7 +123,7 @@ static int read_ids(struct comparing *x, const struct log_at *at, size_t want,
     struct id ids[LOG_CUTS_MAX], size_t *n, struct err *e)
 {
 	struct pack_dir dir = {0};
-	int rc = read_dir(x->r, x->o->stream, at, &dir, e);
+	int rc = log_read_dir(x->r, x->o->stream, at, &dir, e);
 
 	*n = 0;
 	if (rc == 0 && dir.nblobs == want) {
@@ -428,10 +426,10 @@ static int differ(struct repo *r, const uint8_t stream[LOG_STREAM], const struct
     const struct log_at *b, struct err *e)
 {
 	struct pack_dir da = {0}, db = {0};
-	int rc = read_dir(r, stream, a, &da, e);
+	int rc = log_read_dir(r, stream, a, &da, e);
 
 	if (rc == 0)
-		rc = read_dir(r, stream, b, &db, e);
+		rc = log_read_dir(r, stream, b, &db, e);
 	if (rc == 0 && da.nblobs > 0 && db.nblobs > 0) {
 		rc = da.nblobs != db.nblobs;
 		for (size_t i = 0; rc == 0 && i < da.nblobs; i++)
@@ -461,15 +459,4 @@ int log_beside(struct repo *r, const uint8_t stream[LOG_STREAM], const struct lo
 		beside[i] = rc == 1;
 	}
 	return 0;
-}
-
-int log_is_sound(struct repo *r, const uint8_t stream[LOG_STREAM], const struct log_at *at,
-    bool *sound, struct err *e)
-{
-	struct pack_dir dir = {0};
-	int rc = read_dir(r, stream, at, &dir, e);
-
-	*sound = rc == 0 && dir.nblobs > 0;
-	pack_dir_fini(&dir);
-	return rc;
 }

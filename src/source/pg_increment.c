@@ -30,8 +30,7 @@ size_t pg_increment_head(const uint8_t first[PG_INCREMENT_HEAD], uint32_t relati
 }
 
 /* Each behind the one before it, and none behind the file's end. */
-static int take_blocks(
-    struct cursor *c, uint32_t relation, uint32_t length, struct pg_increment *out, struct err *e)
+static int take_blocks(struct cursor *c, uint32_t relation, struct pg_increment *out, struct err *e)
 {
 	uint64_t next = 0;
 
@@ -42,7 +41,7 @@ static int take_blocks(
 			return corrupt("its blocks are in no order", e);
 		next = (uint64_t)out->blocks[i] + 1;
 	}
-	out->size = (next > length ? next : length) * PG_PAGE;
+	out->size = (next > out->length ? next : out->length) * PG_PAGE;
 	return 0;
 }
 
@@ -50,18 +49,17 @@ int pg_increment_parse(
     struct span head, uint64_t sent, uint32_t relation, struct pg_increment *out, struct err *e)
 {
 	struct cursor c = cursor_of(head);
-	uint32_t length;
 
 	*out = (struct pg_increment){0};
 	if (head.n < PG_INCREMENT_HEAD || pg_increment_head(head.p, relation) != head.n)
 		return corrupt("it does not begin as one", e);
 	cursor_u32(&c);
 	out->n = cursor_u32(&c);
-	length = cursor_u32(&c);
+	out->length = cursor_u32(&c);
 	out->data = out->n ? (head.n + PG_PAGE - 1) / PG_PAGE * PG_PAGE : head.n;
-	if (length > relation || sent != out->data + (uint64_t)out->n * PG_PAGE)
+	if (out->length > relation || sent != out->data + (uint64_t)out->n * PG_PAGE)
 		return corrupt("its length is another", e);
-	if (take_blocks(&c, relation, length, out, e) == -1) {
+	if (take_blocks(&c, relation, out, e) == -1) {
 		pg_increment_fini(out);
 		return -1;
 	}
@@ -133,6 +131,10 @@ int pg_increment_note(int fd, uint64_t at, uint64_t sent, const char *path, uint
 	rc = pg_increment_read(fd, at, sent, relation, &x, e);
 	for (uint32_t i = 0; rc == 0 && i < x.n; i++)
 		rc = wal_map_note(map, rel, segment * relation + x.blocks[i], 1, e);
+	/* Cut off and grown again: the earlier backup may have had other blocks there. */
+	if (rc == 0 && x.size > (uint64_t)x.length * PG_PAGE)
+		rc = wal_map_note(map, rel, segment * relation + x.length,
+		    (uint32_t)(x.size / PG_PAGE) - x.length, e);
 	pg_increment_fini(&x);
 	return rc == 0 ? 0 : err_wrap(e, "%s", path);
 }

@@ -21,6 +21,7 @@
 struct pg_increment {
 	uint32_t n, *blocks; /* of this file, rising; owned */
 	uint64_t data;       /* where the first of them stands in what was sent */
+	uint32_t length;     /* in blocks: what is from here on and was not sent is zeroes */
 	uint64_t size;       /* of the file that it makes */
 };
 

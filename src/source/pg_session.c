@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "os/os.h"
+#include "source/pg_page.h"
 
 enum { CONNECT_S = 10, START_S = 3600, PID_FILE_MAX = 4096, CONTROL_MAX = 64 << 10 };
 
@@ -286,11 +287,18 @@ static int same_server(const struct pg_session *s, const char *data, struct err 
 	return rc;
 }
 
+int pg_session_has_pages(const struct pg_session *s, struct err *e)
+{
+	if (s->block_size == PG_PAGE)
+		return 0;
+	err_set(e, ERR_UNSUPPORTED, "a server with blocks of %u bytes", s->block_size);
+	return err_hint(e, "only blocks of %u are known here: take a logical dump", PG_PAGE);
+}
+
 int pg_session_is_here(const struct pg_session *s, const char *data, struct err *e)
 {
-	if (s->block_size != 8192)
-		return err_set(
-		    e, ERR_UNSUPPORTED, "a server with blocks of %u bytes", s->block_size);
+	if (pg_session_has_pages(s, e) == -1)
+		return -1;
 	if (!same_system(s, data, e) || same_server(s, data, e) == -1)
 		return -1;
 	return 0;

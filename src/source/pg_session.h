@@ -47,6 +47,9 @@ int pg_session_written(struct pg_session *s, uint64_t *lsn, struct err *e);
  */
 int pg_session_stop(struct pg_session *s, char **label, char **map, struct err *e);
 
+/* Are its pages as we know them?  ERR_UNSUPPORTED. */
+int pg_session_has_pages(const struct pg_session *s, struct err *e);
+
 /*
  * Is `data` (absolute) the data directory of this very server, and can we read it?  0; else
  * ERR_DENIED, ERR_ABSENT or ERR_UNSUPPORTED say why not.

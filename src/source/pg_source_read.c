@@ -194,10 +194,23 @@ static int64_t read_memory(struct pg_reader *r, void *p, size_t n)
 	return (int64_t)n;
 }
 
-/* Whole pages: those that were sent, and between them those of the backup before. */
-static ssize_t read_part(struct pg_reader *r, uint8_t *p, size_t n, struct err *e)
+/* Pages that were not sent: those of the backup before, and zeroes where it grew behind a cut. */
+static int read_older(struct pg_reader *r, uint32_t block, uint8_t *p, size_t n, struct err *e)
 {
 	const struct pg_source *s = (const struct pg_source *)r->base.source;
+
+	if (block >= r->sent.length) {
+		memset(p, 0, n);
+		return 0;
+	}
+	if (s->p.older(s->p.arg, r->path + 1, (uint64_t)block * PG_PAGE, n, p, e) == -1)
+		return err_wrap(e, "%s: of the backup before", r->path);
+	return 0;
+}
+
+/* Whole pages: those that were sent, and those between them. */
+static ssize_t read_part(struct pg_reader *r, uint8_t *p, size_t n, struct err *e)
+{
 	uint32_t block = (uint32_t)(r->pos / PG_PAGE), end = block + (uint32_t)(n / PG_PAGE), to;
 
 	for (; block < end; block = to) {
@@ -206,12 +219,12 @@ static ssize_t read_part(struct pg_reader *r, uint8_t *p, size_t n, struct err *
 
 		to = block + 1;
 		if (at == -1) {
-			while (to < end && pg_increment_at(&r->sent, to) == -1)
+			while (
+			    to < end && to != r->sent.length && pg_increment_at(&r->sent, to) == -1)
 				to++;
 			size *= to - block;
-			if (s->p.older(
-				s->p.arg, r->path + 1, (uint64_t)block * PG_PAGE, size, p, e) == -1)
-				return err_wrap(e, "%s: of the backup before", r->path);
+			if (read_older(r, block, p, size, e) == -1)
+				return -1;
 		} else if (os_pread_full(r->fd, p, size,
 			       (off_t)(r->at + r->sent.data + (uint64_t)at * PG_PAGE)) != PG_PAGE) {
 			return err_sys(e, "%s: read", r->path);

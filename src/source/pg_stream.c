@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -25,7 +26,8 @@ enum {
 	SILENT_S = 600, /* of a stream that began */
 	MANIFEST_MAX = 256 << 20,
 	SPACES_MAX = 1000,
-	UPLOAD_PIECE = 64 << 10
+	UPLOAD_PIECE = 64 << 10,
+	LEFT = 20 /* a part of this many of the room stays for others */
 };
 #define SECOND 1000000000LL
 
@@ -41,6 +43,7 @@ struct fetching {
 	int positions; /* rows with a position that came: begin, end */
 	struct pg_manifest_file *file;
 	uint64_t spooled; /* bytes in the spool */
+	uint64_t most;    /* that may come; 0: nobody can tell */
 	struct buf manifest;
 	int fd;
 	bool own; /* files are given to this user */
@@ -126,10 +129,22 @@ static int on_entry(void *arg, const struct pg_tar_entry *en, struct err *e)
 	return rc;
 }
 
+/* How much an increment is nobody knows before; a full one may be more than was asked for. */
+static int check_room(const struct fetching *f, size_t n, struct err *e)
+{
+	if (f->most == 0 || f->out->bytes + n <= f->most)
+		return 0;
+	err_set(e, ERR_NO_SPACE, "%s has no room for more than %llu MiB of it", f->p->dir,
+	    (unsigned long long)(f->most >> 20));
+	return err_hint(e, "HOLDFAST_CACHE_DIR names another folder; or run on the server's host");
+}
+
 static int on_data(void *arg, struct span s, struct err *e)
 {
 	struct fetching *f = arg;
 
+	if (check_room(f, s.n, e) == -1)
+		return -1;
 	f->file->crc = crc32c(f->file->crc, s.p, s.n);
 	f->file->size += s.n;
 	f->out->bytes += s.n;
@@ -341,8 +356,11 @@ static int make_map(struct fetching *f, struct err *e)
 static int open_spool(struct fetching *f, struct err *e)
 {
 	char *path = mem_printf("%s/.relations", f->p->dir);
+	struct statvfs v;
 	int rc = 0;
 
+	if (statvfs(f->p->dir, &v) == 0)
+		f->most = (uint64_t)v.f_bavail * v.f_frsize / LEFT * (LEFT - 1) + 1;
 	f->out->spool = os_open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
 	if (f->out->spool == -1 || os_unlinkat(AT_FDCWD, path, 0) == -1)
 		rc = err_sys(e, "%s", path);

@@ -7,13 +7,15 @@ page. A page that is older in the snapshot than it was when that was made shows 
 import os
 import re
 import shutil
+import signal
 import struct
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "servers"))
 import pg as pgs  # noqa: E402
 import pytest  # noqa: E402
-from conftest import need  # noqa: E402
+from conftest import FULL, need  # noqa: E402
 from test_pg_backup import declare, restored, sound  # noqa: E402
 
 PAGE = 8192
@@ -217,13 +219,11 @@ def test_over_the_connection_17_sends_only_what_changed(hf):
         db.pg.psql("alter system set autovacuum = on")
         db.pg.psql("select pg_reload_conf()")
         load = db.pg.load("-c", "2", "-R", "150", "-T", "120", "-n")
-        for i, statements in enumerate(rounds()):
+        for statements in rounds():
             for s in statements:
                 db.pg.psql(s)
-            if i == 0:
-                continue
-            r, how = db.backup()
-            assert how == "server" and r["parent"] == db.snapshots[-2][0], db.told
+        r, how = db.backup()
+        assert how == "server" and r["parent"] == db.snapshots[-2][0], db.told
         load.terminate()
         load.wait(30)
         with restored(db.hf, db.pg, db.snapshots[-1][0]) as pg:
@@ -257,4 +257,49 @@ def test_over_the_connection_17_sends_only_what_changed(hf):
         db.pg.wait(lambda: db.pg.psql("show summarize_wal") == "off", "reload")
         assert db.backup()[1] == "scan" and "summarize_wal is off" in db.told
         db.snapshots.pop()
+        db.prove()
+
+
+def sends(db):
+    return "streaming" in db.pg.psql("select phase from pg_stat_progress_basebackup")
+
+
+def in_the_middle(db, do):
+    """A backup over the connection, stopped for what is to be done while the server sends."""
+    for _ in range(8):
+        p = db.hf.start("backup", "--system", "db", "--type", "full", stdout=subprocess.DEVNULL)
+        while p.poll() is None and not sends(db):
+            pass
+        p.send_signal(signal.SIGSTOP)
+        middle = sends(db)
+        if middle:
+            do()
+        p.send_signal(signal.SIGCONT)
+        assert p.wait(120) == 0
+        if middle:
+            return
+    raise AssertionError("it never was in the middle")
+
+
+def test_put_back_to_an_image_from_within_the_parent(hf):
+    """The image knows where the parent began, and has lost what the parent saw after it."""
+    if pgs.missing(17) or not FULL:
+        pytest.skip("no PostgreSQL 17, or not HOLDFAST_TEST_FULL")
+    with Db(hf, 17, {"method": "stream"}, autovacuum="off", summarize_wal="on", wal_keep_size="0") as db:
+        kept = db.pg.path("kept")
+
+        def image():
+            subprocess.run(["cp", "-a", db.pg.data, kept], check=True)
+            db.pg.psql("update still set t = 'lost' where i < 5000")
+
+        in_the_middle(db, image)
+        db.pg.down()
+        shutil.rmtree(db.pg.data)
+        os.rename(kept, db.pg.data)
+        os.unlink(f"{db.pg.data}/postmaster.pid")
+        db.pg.up()
+        for _ in range(4):
+            db.pg.psql("update cut set t = repeat('w', 100)")
+            db.pg.psql("select pg_switch_wal(); checkpoint")
+        assert db.backup()[1] == "scan" and "a checkpoint lies in it" in db.told, db.told
         db.prove()

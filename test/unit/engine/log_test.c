@@ -7,6 +7,7 @@
 #include "engine/op_log.h"
 #include "engine/op_prune.h"
 #include "repo/log.h"
+#include "repo/log_internal.h"
 #include "repo/snapshot.h"
 
 enum { N = 100 }; /* bytes of a stretch */
@@ -174,7 +175,8 @@ static void what_only_old_backups_need_is_kept_apart(void **state)
 	repo_close(t.r);
 }
 
-/* It reads no names and no content: heads say what is needed. */
+/* It reads no names and no content: heads say what is needed, and what is part of a whole one only
+ * where whole cuts say so. */
 static void a_maintenance_key_prunes_logs(void **state)
 {
 	static const uint8_t other[32] = {8, 8};
@@ -193,10 +195,12 @@ static void a_maintenance_key_prunes_logs(void **state)
 	put(&t, 1, 350, 390);
 	put(&t, 1, 390, 410);
 	put(&t, 1, 290, 410);
+	put(&t, 2, 0, FORMAT_LOG_CUT);
+	put(&t, 2, 0, FORMAT_LOG_CUT + 5);
 	OK(repo_key_add(t.r, &kp, &id, &e));
 	full = t.r;
 	OK(repo_open(make_store(t.place, false), &cred, NULL, &t.ctx, &t.r, &e));
-	assert_string_equal(left(&t, 0, false), "200-300 290-410");
+	assert_string_equal(left(&t, 0, false), "200-300 290-410 300-400 390-410 0-2097157");
 	repo_close(t.r);
 	repo_close(full);
 }
@@ -231,6 +235,49 @@ static void small_stretches_go_once_a_whole_one_covers_them(void **state)
 	free(v);
 	assert_string_equal(left(&t, 0, false), "0-100 90-130 20-30 0-10 0-100 10-55 55-100");
 	repo_close(t.r);
+}
+
+/* Another server's, or one whose frames are rotten, takes no good one's place. */
+static void a_whole_one_covers_only_what_it_holds(void **state)
+{
+	struct pack_dir dir = {0};
+	struct buf hold = {0};
+	struct index_pack desc;
+	char name[LOG_NAME_MAX];
+	struct log_at *v;
+	struct err e;
+	size_t n;
+
+	for (int rotten = 0; rotten < 2; rotten++) {
+		struct t t;
+
+		begin(&t);
+		base(&t, 0, 10, 100, 1);
+		put(&t, 1, 0, 10);
+		put(&t, 1, 10, 55);
+		put(&t, 1, 55, 100);
+		if (rotten)
+			put(&t, 1, 0, 100);
+		else
+			put_beside(&t, 1, 0, 100);
+		OK(log_list(t.r, t.stream, &v, &n, &e));
+		assert_int_equal(n, 4);
+		assert_true(v[1].start == 0 && v[1].end == 100);
+		if (rotten) {
+			log_name(name, t.stream, &v[1]);
+			OK(pack_read_directory_of(
+			    t.r, FORMAT_LOG, name, v[1].size, &dir, &hold, &desc, &e));
+			make_damage(t.r->store, name, desc.first_off + FORMAT_BOX_HEAD, 1);
+			/* It says no less what it is. */
+			OK(log_read_dir(t.r, t.stream, &v[1], &dir, &e));
+			assert_int_equal(dir.nblobs, 1);
+		}
+		free(v);
+		assert_string_equal(left(&t, 0, false), "0-10 0-100 10-55 55-100");
+		repo_close(t.r);
+	}
+	pack_dir_fini(&dir);
+	buf_fini(&hold);
 }
 
 static void a_gap_and_a_backup_that_lacks_its_log_are_found(void **state)
@@ -315,6 +362,7 @@ int main(void)
 	    cmocka_unit_test(what_only_old_backups_need_is_kept_apart),
 	    cmocka_unit_test(a_maintenance_key_prunes_logs),
 	    cmocka_unit_test(small_stretches_go_once_a_whole_one_covers_them),
+	    cmocka_unit_test(a_whole_one_covers_only_what_it_holds),
 	    cmocka_unit_test(a_gap_and_a_backup_that_lacks_its_log_are_found),
 	    cmocka_unit_test(two_contents_at_one_place_are_told),
 	};

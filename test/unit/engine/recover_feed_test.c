@@ -6,6 +6,7 @@
 #include "unit/source/wal_unit.h"
 
 #include <pthread.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "engine/recover_feed.h"
@@ -181,11 +182,50 @@ static void what_is_refused_is_not_given(void **state)
 	end(&t);
 }
 
+/* Its owner may put anything in their places while it runs, and it is not written through. */
+static void folders_that_were_swapped_are_not_written_through(void **state)
+{
+	char *dir, *away, *pipe, *other, *alive;
+	uint8_t stream[LOG_STREAM];
+	struct t t;
+	struct err e;
+
+	(void)state;
+	begin(&t);
+	log_stream(t.r, "orders", "postgresql", stream);
+	t.p.stream = stream;
+	t.reach.n = 0; /* nothing but that we are there */
+	dir = mem_printf("%s/holdfast-wal", t.data);
+	away = mem_printf("%s/away", t.data);
+	pipe = mem_printf("%s/want", away);
+	other = mem_printf("%s/other", t.data);
+	alive = mem_printf("%s/alive", other);
+	OK(recover_feed_start(&t.p, &t.ctx, &t.feed, &e));
+	assert_int_equal(mkdir(other, 0700), 0);
+	assert_int_equal(rename(dir, away), 0);
+	assert_int_equal(symlink(other, dir), 0);
+	/* Nor is a pipe waited for. */
+	assert_int_equal(mkfifo(pipe, 0600), 0);
+	usleep(20000);
+	OK(recover_feed_check(t.feed, &e)); /* its first look says that we live */
+	assert_int_equal(access(alive, F_OK), -1);
+	recover_feed_free(t.feed, true);
+	assert_int_equal(access(pipe, F_OK), -1);
+	assert_int_equal(access(other, F_OK), 0);
+	free(dir);
+	free(away);
+	free(pipe);
+	free(other);
+	free(alive);
+	end(&t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(all_comes_while_it_is_watched),
 	    cmocka_unit_test(what_is_refused_is_not_given),
+	    cmocka_unit_test(folders_that_were_swapped_are_not_written_through),
 	};
 
 	return cmocka_run_group_tests_name("recover_feed", tests, NULL, NULL);

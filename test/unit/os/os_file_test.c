@@ -143,6 +143,41 @@ static void read_file_keeps_to_its_limit(void **state)
 	free(path);
 }
 
+static void what_another_put_there_is_neither_read_nor_waited_for(void **state)
+{
+	static const char *const wrong[] = {"link", "pipe", "other"};
+	char *dir = *state, *real = mem_printf("%s/real", dir), *path;
+	struct buf b = {0};
+	struct err e;
+
+	assert_int_equal(os_file_replace(real, span_str("mine"), 0600, &e), 0);
+	assert_int_equal(os_read_plain(AT_FDCWD, real, geteuid(), 4, &b, &e), 0);
+	assert_string_equal(buf_cstr(&b), "mine");
+	assert_int_equal(os_read_plain(AT_FDCWD, real, geteuid(), 3, &b, &e), -1);
+	/* Whose it is matters where it could be a second name of his. */
+	assert_int_equal(os_read_plain(AT_FDCWD, real, geteuid() + 1, 4, &b, &e), 0);
+	path = mem_printf("%s/link", dir);
+	assert_int_equal(symlink(real, path), 0);
+	free(path);
+	path = mem_printf("%s/pipe", dir);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	free(path);
+	path = mem_printf("%s/other", dir);
+	assert_int_equal(link(real, path), 0);
+	free(path);
+	for (size_t i = 0; i < 3; i++) {
+		path = mem_printf("%s/%s", dir, wrong[i]);
+		assert_int_equal(os_read_plain(AT_FDCWD, path, geteuid() + 1, 4, &b, &e), -1);
+		assert_int_not_equal(e.kind, ERR_ABSENT);
+		free(path);
+	}
+	assert_int_equal(os_read_plain(AT_FDCWD, "/nowhere", geteuid(), 4, &b, &e), -1);
+	assert_int_equal(e.kind, ERR_ABSENT);
+	assert_string_equal(buf_cstr(&b), "minemine");
+	buf_fini(&b);
+	free(real);
+}
+
 static void mkdirs_makes_what_is_missing(void **state)
 {
 	static const char *const way[] = {"a/b/c", "a/b/c", "a/b/d/", "a//e///f", "."};
@@ -222,6 +257,7 @@ int main(void)
 	    TEST(replace_survives_a_fault_at_every_step),
 	    TEST(replace_in_a_missing_folder_is_absent),
 	    TEST(read_file_keeps_to_its_limit),
+	    TEST(what_another_put_there_is_neither_read_nor_waited_for),
 	    TEST(mkdirs_makes_what_is_missing),
 	    TEST(mkdirs_is_stopped_by_a_file),
 	    TEST(mkdirs_tells_of_a_fault_at_every_step),

@@ -176,9 +176,11 @@ static void of_a_spool_files_come_as_they_were_at_the_server(void **state)
 		for (uint32_t i = 0; i < 12; i++) {
 			bool came = i == 1 || i == 2 || i == 11;
 
-			assert_int_equal(got.p[(size_t)i * PG_PAGE], came ? 'a' + i % 26 : '.');
-			assert_int_equal(
-			    got.p[(size_t)(i + 1) * PG_PAGE - 1], came ? 'a' + i % 26 : '.');
+			/* It was cut to 10 and grew again: what is there is not the old. */
+			int want_byte = came ? 'a' + (int)i % 26 : i < 10 ? '.' : 0;
+
+			assert_int_equal(got.p[(size_t)i * PG_PAGE], want_byte);
+			assert_int_equal(got.p[(size_t)(i + 1) * PG_PAGE - 1], want_byte);
 		}
 	}
 	buf_reset(&got);
@@ -206,7 +208,7 @@ static void a_map_names_what_came(void **state)
 	struct buf sent = {0};
 	int fd = open(at(f, "spool"), O_RDWR | O_CREAT, 0600);
 
-	put_sent(&sent, 10, blocks, 2);
+	put_sent(&sent, 298, blocks, 2); /* cut off there, and grown */
 	assert_int_equal(write(fd, "abc", 3), 3);
 	assert_int_equal(write(fd, sent.p, sent.n), (ssize_t)sent.n);
 	OK(f, pg_increment_note(fd, 3, sent.n, "base/5/INCREMENTAL.777.2", RELATION, map, &f->e));
@@ -218,7 +220,9 @@ static void a_map_names_what_came(void **state)
 	assert_int_equal(wal_map_files(map), 2);
 	x = wal_map_find(map, part);
 	assert_int_equal(wal_map_next(x, 0), 2 * RELATION + 1);
-	assert_int_equal(wal_map_next(x, 2 * RELATION + 2), 2 * RELATION + 300);
+	assert_int_equal(wal_map_next(x, 2 * RELATION + 2), 2 * RELATION + 298);
+	assert_int_equal(wal_map_next(x, 2 * RELATION + 299), 2 * RELATION + 299);
+	assert_int_equal(wal_map_next(x, 2 * RELATION + 300), 2 * RELATION + 300);
 	assert_int_equal(wal_map_next(x, 2 * RELATION + 301), WAL_MAP_NONE);
 	assert_int_equal(wal_map_next(wal_map_find(map, whole), 0), 0);
 	assert_int_equal(wal_map_next(wal_map_find(map, whole), 1), 1);

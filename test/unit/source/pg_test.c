@@ -5,7 +5,20 @@
 #include "source/pg_label.h"
 #include "source/pg_layout.h"
 #include "source/pg_page.h"
+#include "source/pg_session.h"
 #include "source/pg_source.h"
+
+static void pages_of_another_size_are_refused_before_any_is_read(void **state)
+{
+	struct pg_session s = {.block_size = PG_PAGE};
+	struct err e;
+
+	assert_int_equal(pg_session_has_pages(&s, &e), 0);
+	s.block_size = 2 * PG_PAGE;
+	assert_int_equal(pg_session_has_pages(&s, &e), -1);
+	assert_int_equal(e.kind, ERR_UNSUPPORTED);
+	assert_non_null(strstr(e.msg, "16384"));
+}
 
 /* A page as PostgreSQL 15 wrote it, at block 1 of its relation. */
 static void real_page(uint8_t p[PG_PAGE])
@@ -290,6 +303,7 @@ int main(void)
 	    cmocka_unit_test(a_real_page_has_the_checksum_that_its_server_gave_it),
 	    cmocka_unit_test(any_bit_and_any_other_place_is_noticed),
 	    cmocka_unit_test(a_page_that_was_never_used_is_all_zeroes),
+	    cmocka_unit_test(pages_of_another_size_are_refused_before_any_is_read),
 	    cmocka_unit_test_setup_teardown(
 		only_what_the_server_has_written_since_the_begin_excuses_a_page, fix_setup,
 		fix_teardown),
