@@ -133,6 +133,16 @@ def put_back(f, copy, sql):
     f.pg.psql(sql)
 
 
+def promoted(f):
+    f.pg.down()
+    f.pg.conf(restore_command="false")
+    with open(f"{f.pg.data}/recovery.signal", "w", encoding="utf-8"):
+        pass
+    give(f"{f.pg.data}/recovery.signal")
+    f.pg.up()
+    f.pg.wait(lambda: f.pg.psql("select pg_is_in_recovery()", check=False) == "f", "promotion")
+
+
 @pytest.mark.parametrize("role", ["write", pytest.param("full", marks=pytest.mark.soak)])
 def test_a_server_that_was_put_back_is_noticed_before_anything_is_confirmed(follow, role):
     """Behind what was received, or beyond it, or while the receiver runs: its log is not mixed with what is stored."""
@@ -166,7 +176,7 @@ def test_a_server_that_was_put_back_is_noticed_before_anything_is_confirmed(foll
     before, pid = f.ranges(), f.state()["pid"]
     time.sleep(1)
     assert f.ranges() == before and f.state()["pid"] == pid
-    assert f.pg.psql("select active from pg_replication_slots") == "f"
+    f.pg.wait(lambda: f.pg.psql("select active from pg_replication_slots") == "f", "end of the stream")
     f.stop()
     f.pg.psql(f"create table more_{role} (t text); insert into more_{role} select md5((-g)::text) from generate_series(1, 40000) g")
     for spool in (True, False):  # more than what is stored
@@ -177,6 +187,12 @@ def test_a_server_that_was_put_back_is_noticed_before_anything_is_confirmed(foll
         f.stop()
         assert f.ranges() == before
     if role == "write":
+        put_back(f, copy, "create table promoted ()")  # and promoted, with less than what is stored
+        promoted(f)
+        f.start()
+        f.until(lambda: f.state()["pid"] == f.receiver.pid and f.state()["state"] == "diverged")
+        f.stop()
+        assert f.ranges() == before
         return
     # Brought back as it should be, it begins a timeline, and can be followed.
     f.start()
@@ -184,17 +200,12 @@ def test_a_server_that_was_put_back_is_noticed_before_anything_is_confirmed(foll
     f.pg.down()
     shutil.rmtree(f.pg.data)
     subprocess.run(["cp", "-a", copy, f.pg.data], check=True)
-    f.pg.conf(restore_command="false")
-    with open(f"{f.pg.data}/recovery.signal", "w", encoding="utf-8"):
-        pass
-    give(f"{f.pg.data}/recovery.signal")
-    f.pg.up()
-    f.pg.wait(lambda: f.pg.psql("select pg_is_in_recovery()", check=False) == "f", "promotion")
+    promoted(f)
     assert f.receiver.wait(30) == 1 and "another timeline" in f.said(), f.said()[seen:]
     f.start()
     f.until(lambda: f.state()["pid"] == f.receiver.pid and f.state()["state"] == "streaming")
     f.stored(f.pg.lsn())
-    assert f.state()["timeline"] == 2
+    assert f.state()["timeline"] == int(f.pg.psql("select timeline_id from pg_control_checkpoint()"))
     f.stop()
 
 
