@@ -204,7 +204,13 @@ static int choose_point(struct drilling *x, struct err *e)
 	if (drill_moment_find(c->repo, x->p.system, database, c->ctx->clock->wall_ns(c->ctx->clock),
 		c->ctx, x->moment, e) == -1)
 		return err_wrap(e, "drill");
-	x->p.to = x->moment;
+	if (strcmp(x->moment, "latest") == 0) {
+		x->p.no_moment = "nothing was committed since its first base backup";
+		out_message(c, "no moment within its log can be proven: %s; the newest point is",
+		    x->p.no_moment);
+	} else {
+		x->p.to = x->moment;
+	}
 	return 0;
 }
 

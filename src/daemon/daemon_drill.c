@@ -114,6 +114,8 @@ static int note_drill(void *arg, json_t *record, struct span line, struct err *e
 	}
 	if (kind != -1)
 		note_point(&l->v[kind], at, held);
+	if (json_is_string(json_object_get(record, "pitr_unproven")))
+		note_point(&l->v[PITR], at, false);
 	if (json_is_true(json_object_get(record, "newest")))
 		note_point(&l->v[LATEST], at, held);
 	if (json_is_true(json_object_get(record, "oldest")))

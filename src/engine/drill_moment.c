@@ -48,6 +48,31 @@ static int64_t first_end_us(const struct recover_plan *pl)
 	return 0;
 }
 
+/*
+ * The last commit of all, 0: none.  A plan looks no further back than its base: where nothing was
+ * committed since the newest one, those before it are asked.
+ */
+static int64_t last_us(struct repo *r, const struct recover_params *p,
+    const struct recover_plan *pl, int64_t from_us, struct ctx *ctx)
+{
+	int64_t us = pl->last.there ? pl->last.time_us : 0;
+
+	for (size_t i = pl->nbases; us <= from_us && i-- > 0;) {
+		struct recover_params at = *p;
+		struct recover_plan older;
+		struct err ignored;
+		char hex[ID_HEX];
+
+		if (ctx_cancelled(ctx) || !goes_on(pl, &pl->bases[i]))
+			break;
+		at.snapshot = id_hex(hex, &pl->bases[i].snapshot->id);
+		if (recover_plan_make(r, &at, ctx, &older, &ignored) == 0 && older.last.there)
+			us = older.last.time_us;
+		recover_plan_fini(&older);
+	}
+	return us;
+}
+
 /* Can it be reached? */
 static bool reaches(struct repo *r, const struct recover_params *p, int64_t us, struct ctx *ctx)
 {
@@ -72,7 +97,7 @@ int drill_moment_find(struct repo *r, const char *system, const char *part, int6
 
 	if (rc == 0) {
 		from = first_end_us(&pl);
-		to = pl.last.there ? pl.last.time_us : 0;
+		to = from ? last_us(r, &p, &pl, from, ctx) : 0;
 	}
 	recover_plan_fini(&pl);
 	if (rc == -1)

@@ -19,8 +19,8 @@ int64_t drill_moment_of(
 
 /*
  * Between the end of the first base backup that can be recovered and the last commit, as `--to`
- * takes it.  "latest": nothing was committed since.  ERR_ABSENT: no base backup, or none of some
- * moments can be reached (the log has gaps).
+ * takes it.  "latest": nothing was committed since, there is none.  ERR_ABSENT: no base backup, or
+ * none of some moments can be reached (the log has gaps).
  */
 int drill_moment_find(struct repo *r, const char *system, const char *part, int64_t now_ns,
     struct ctx *ctx, char out[RECOVER_TARGET_TEXT], struct err *e);

@@ -49,7 +49,8 @@ struct drill_params {
 	const struct snapshot *snapshot; /* borrowed */
 	bool is_newest;                  /* it is the newest: its age is how much would be lost */
 	bool is_oldest;
-	const char *to; /* of a database: the point, as for recover; NULL: the end */
+	const char *to;        /* of a database: the point, as for recover; NULL: the end */
+	const char *no_moment; /* why a moment in its log, which was asked for, is not; or NULL */
 	enum drill_level level;
 	bool keep;
 	const char *directory; /* where rooms are made */

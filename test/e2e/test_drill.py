@@ -338,12 +338,14 @@ def test_a_database_to_a_point_and_a_killed_drill_of_it(db, base, server, place)
     o = drill(db, "--to", "immediate", "--level", "standard")
     assert o["kind"] == "pitr" and o["recovery"]["target"] and o["rpo"]["met"] == "not_judged"
     assert o["recovery"]["compared"]["rows"] == "exactly"
+    # Without a commit since there is no moment within the log, and none is said to be proven.
+    o = drill(db, "--point", "pitr", "--level", "standard")
+    assert o["kind"] == "full" and o["newest"] and "nothing was committed" in o["pitr_unproven"], o
     # A moment within the log: the same all day long.
     server.psql("create table if not exists later (n int)")
     wal = server.psql("select pg_walfile_name(pg_current_wal_lsn())")
     server.psql("insert into later values (1); select pg_switch_wal()")
     db("log", "push", f"{server.data}/pg_wal/{wal}")
-    db("backup", "--system", "db")
     o = drill(db, "--point", "pitr", "--level", "standard")
     assert o["kind"] == "pitr" and o["verdict"] == "passed" and not o["newest"], o["reason"]
     assert drill(db, "--point", "pitr", "--level", "standard")["recovery"]["target"] == o["recovery"]["target"]
