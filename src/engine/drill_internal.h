@@ -47,6 +47,7 @@ struct drill {
 	struct pg_server *server;
 	double start_s;       /* of the server, to the end of recovery */
 	uint64_t reached_lsn; /* by its server's word; 0: not known */
+	unsigned estimated;   /* tables whose rows nobody counted here */
 	const char *differs;  /* why it may hold others than the facts' rows; NULL: it must not */
 
 	pthread_t watch; /* ends it after its time */
@@ -75,6 +76,7 @@ void drill_compare_files(struct drill *d);
 int drill_recover(struct drill *d, struct err *e);
 int drill_start(struct drill *d, struct err *e);
 int drill_compare_pg(struct drill *d, struct err *e);
+void drill_compare_databases(struct drill *d, const json_t *was, const json_t *is);
 void drill_pg_stop(struct drill *d);
 /* One value; -1 with what went wrong. */
 int drill_pg_ask(struct drill *d, const struct drill_check *k, char **out, struct err *e);

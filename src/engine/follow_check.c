@@ -16,7 +16,7 @@
 enum { CHECK_MAX = 16 << 20 };
 
 /* Where what is known ends: what was received, or where the repository was ahead of that. */
-static uint64_t known_end(const struct follow *f)
+uint64_t follow_known_end(const struct follow *f)
 {
 	return f->known_timeline == f->timeline && f->known > f->at ? f->known : f->at;
 }
@@ -65,11 +65,13 @@ static int from_repository(struct follow *f, uint64_t start, uint64_t end)
 
 uint64_t follow_check_begin(struct follow *f)
 {
-	uint64_t end = known_end(f), segment, start;
+	uint64_t end = follow_known_end(f), segment, start;
 	int rc;
 
 	follow_check_end(f);
-	if (f->unchecked || end == 0)
+	if (f->left_at != 0)
+		end = f->left_at;
+	else if (f->unchecked || end == 0)
 		return f->at;
 	segment = (end - 1) & ~(f->server.segment - 1);
 	start = end - segment > CHECK_MAX ? end - CHECK_MAX : segment;
@@ -82,7 +84,7 @@ uint64_t follow_check_begin(struct follow *f)
 	}
 	f->check.start = start;
 	f->check.n = (size_t)(end - start);
-	return start < f->at ? start : f->at;
+	return start < f->at || f->left_at != 0 ? start : f->at;
 }
 
 bool follow_check_waits(const struct follow *f)
@@ -188,7 +190,7 @@ int follow_check_server(struct follow *f, struct err *e)
 
 	/* A standby says what it has replayed yet; a primary sends nothing that may be gone again.
 	 */
-	if (f->server.timeline != f->timeline || f->server.flushed >= known_end(f) ||
+	if (f->server.timeline != f->timeline || f->server.flushed >= follow_known_end(f) ||
 	    standby == NULL || strcmp(standby, "off") != 0)
 		return 0;
 	return follow_other(f, f->server.flushed, e);

@@ -65,6 +65,12 @@ struct follow {
 	 * them beyond that is not the server's, and must never count as flushed.
 	 */
 	uint64_t branch;
+	/*
+	 * Where the server left our timeline, if we have more of it, and for which: what is known
+	 * before that has to come again first.  0: it did not.
+	 */
+	uint64_t left_at;
+	uint32_t left_for;
 	uint64_t spooled; /* synced in the spool */
 	bool spool_acks;  /* what is synced there is confirmed */
 	struct follow_lag lag;
@@ -87,7 +93,8 @@ int follow_next_timeline(struct follow *f, uint32_t timeline, uint64_t from, str
 /* follow_stream.c: until the connection or the timeline ends, or ctx is cancelled; or -1. */
 int follow_stream(struct follow *f, struct err *e);
 
-/* follow_check.c: from where to stream, so that what is known comes again. */
+/* follow_check.c: where what is known ends; from where to stream, so that it comes again. */
+uint64_t follow_known_end(const struct follow *f);
 uint64_t follow_check_begin(struct follow *f);
 void follow_check_end(struct follow *f);
 bool follow_check_waits(const struct follow *f); /* nothing may be confirmed yet */

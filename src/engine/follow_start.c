@@ -126,6 +126,7 @@ int follow_next_timeline(struct follow *f, uint32_t timeline, uint64_t from, str
 	    pg_wal_lsn(from, lsn), timeline);
 	f->timeline = timeline;
 	f->at = segment_of(f, from);
+	f->left_at = 0;
 	return 0;
 }
 
@@ -144,10 +145,11 @@ static int follow_branch(struct follow *f, bool *gap, struct err *e)
 		;
 	if (rc == 0 && i == n)
 		*gap = true;
-	else if (rc == 0 && f->at >= v[i].at)
-		/* We have all of ours, or more than what the server went on from. */
-		rc = follow_next_timeline(
-		    f, i + 1 < n ? v[i + 1].timeline : f->server.timeline, v[i].at, e);
+	else if (rc == 0 && follow_known_end(f) >= v[i].at) {
+		/* We have all of ours, or more than what the server went on from: if it is that. */
+		f->left_at = v[i].at;
+		f->left_for = i + 1 < n ? v[i + 1].timeline : f->server.timeline;
+	}
 	free(v);
 	buf_fini(&b);
 	return rc;
@@ -341,6 +343,7 @@ int follow_start(struct follow *f, struct err *e)
 {
 	bool made, gap;
 
+	f->left_at = 0;
 	if (make_slot(f, &made, e) == -1)
 		return -1;
 	if (!made && slot_lost(f, e) == -1)

@@ -15,7 +15,7 @@ static int say(struct follow *f, int64_t now_ns, bool answer, struct err *e)
 {
 	uint32_t timeline;
 	uint64_t safe = follow_safe(f, &timeline), flushed;
-	bool waits = follow_check_waits(f);
+	bool waits = follow_check_waits(f) || f->left_at != 0;
 	struct buf b = {0};
 	int rc;
 
@@ -134,6 +134,10 @@ static int timeline_over(struct follow *f, bool *next, struct err *e)
 	if (pg_wal_stream_end(f->g, &timeline, &from, e) == -1)
 		return -1;
 	*next = timeline != 0;
+	if (*next && follow_check_waits(f))
+		return err_set(e, ERR_UNREACHABLE,
+		    "timeline %" PRIu32 " ended before what is known of it had come again",
+		    f->timeline);
 	if (*next && timeline <= f->timeline)
 		return err_set(e, ERR_CORRUPT, "timeline %" PRIu32 " cannot follow %" PRIu32,
 		    timeline, f->timeline);
@@ -145,7 +149,7 @@ static bool all_there(struct follow *f)
 {
 	bool idle;
 
-	if (f->once_end == 0 || f->at < f->once_end)
+	if (f->once_end == 0 || f->at < f->once_end || f->left_at != 0)
 		return false;
 	pthread_mutex_lock(&f->shared.lock);
 	f->shared.flush = true;
@@ -160,7 +164,7 @@ static void tell_started(struct follow *f, uint64_t from)
 {
 	char lsn[PG_WAL_LSN_TEXT];
 
-	if (f->told_started || follow_check_waits(f))
+	if (f->told_started || follow_check_waits(f) || f->left_at != 0)
 		return;
 	f->told_started = true;
 	follow_tell(f, "log.started", EVENT_INFO,
@@ -202,7 +206,7 @@ static int stream_failed(struct follow *f, const struct err *e)
 {
 	if (e->kind != ERR_ABSENT || strcmp(pg_state(f->g), "58P01") != 0)
 		return -1;
-	if (follow_check_waits(f) && !f->unchecked)
+	if (follow_check_waits(f) && !f->unchecked && f->left_at == 0)
 		f->unchecked = true;
 	else
 		f->gap = true;
@@ -215,6 +219,11 @@ int follow_stream(struct follow *f, struct err *e)
 
 	while (next) {
 		f->next = follow_check_begin(f);
+		if (f->left_at != 0 && !follow_check_waits(f)) { /* nothing before it is known */
+			if (follow_next_timeline(f, f->left_for, f->left_at, e) == -1)
+				return -1;
+			continue;
+		}
 		if (pg_wal_stream_begin(f->g, f->p->slot, f->next, f->timeline, e) == -1)
 			return stream_failed(f, e);
 		f->quiet_ns = 0;

@@ -21,7 +21,8 @@
  *
  * A server whose log is not what was received from it before (it was put back, or is a copy) is
  * noticed before anything is confirmed to it: then nothing goes on (FOLLOW_DIVERGED) until it has
- * begun another timeline.
+ * begun another timeline.  One on a later timeline is followed on it once it has sent again what is
+ * known before the place where it left ours, and that is the same.
  *
  * It ends when ctx is cancelled (0), or with what cannot pass: a slot that cannot be, a spool of
  * another database, missing rights at the first connection.  All else is tried again.

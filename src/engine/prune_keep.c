@@ -48,24 +48,33 @@ static uint64_t way_ends(const struct line *l, uint32_t timeline)
 	return 0;
 }
 
-/* Nobody was on it any more when the retention began: another began there before, and all of it
- * is older. */
+/* Something of it came after that. */
+static bool went_on(const struct keeping *x, uint32_t timeline, int64_t ns)
+{
+	for (size_t i = 0; i < x->n; i++)
+		if (x->v[i].timeline == timeline && x->v[i].stored_ns > ns)
+			return true;
+	for (size_t i = 0; i < x->k->nbases; i++)
+		if (x->k->bases[i].timeline == timeline && x->k->bases[i].ended_ns > ns)
+			return true;
+	return false;
+}
+
+/*
+ * Nobody was on it any more when the retention began: another began there before, after all of it.
+ * Where it went on beside that one (a copy was brought up), who is idle may go on.
+ */
 static bool is_over(const struct keeping *x, uint32_t timeline)
 {
-	bool left = false;
-
 	for (size_t i = 0; i < x->k->nhistories; i++) {
 		const struct prune_history *h = &x->k->histories[i];
 
 		for (size_t j = 0; j < h->n; j++)
-			left |= h->lines[j].timeline == timeline && h->stored_ns <= x->k->from_ns;
+			if (h->lines[j].timeline == timeline && h->stored_ns <= x->k->from_ns &&
+			    !went_on(x, timeline, h->stored_ns))
+				return true;
 	}
-	for (size_t i = 0; left && i < x->n; i++)
-		left = x->v[i].timeline != timeline || x->v[i].stored_ns <= x->k->from_ns;
-	for (size_t i = 0; left && i < x->k->nbases; i++)
-		left = x->k->bases[i].timeline != timeline ||
-		       x->k->bases[i].ended_ns <= x->k->from_ns;
-	return left;
+	return false;
 }
 
 /* The start of the base that it needs; nothing where it has none. */

@@ -50,7 +50,8 @@ struct recover_feed {
 	size_t asked;      /* the highest that the server wants, + 1 */
 	int64_t looked_ns, alive_ns;
 	unsigned alive;
-	size_t watched; /* files whose records were looked at */
+	size_t watched;  /* files whose records were looked at */
+	uint64_t broken; /* recover_feed_broken */
 	bool failed, stop;
 	struct err err;
 
@@ -208,6 +209,7 @@ static int on_record(void *arg, const struct wal_record *r, struct err *e)
 /* Show the records of file i to who wants to see them, when those before it were. */
 static int watch(struct recover_feed *f, size_t i, struct span bytes, struct err *e)
 {
+	uint64_t broken = 0;
 	bool go;
 
 	pthread_mutex_lock(&f->lock);
@@ -221,11 +223,13 @@ static int watch(struct recover_feed *f, size_t i, struct span bytes, struct err
 	if (f->watch != NULL && wal_reader_feed(f->watch, bytes, e) == -1) {
 		if (f->refused)
 			return -1;
+		broken = wal_reader_done(f->watch);
 		wal_reader_free(f->watch);
 		f->watch = NULL;
 	}
 	pthread_mutex_lock(&f->lock);
 	f->watched = i + 1;
+	f->broken = broken ? broken : f->broken;
 	pthread_cond_broadcast(&f->change);
 	pthread_mutex_unlock(&f->lock);
 	return 0;
@@ -392,6 +396,16 @@ int recover_feed_wait(struct recover_feed *f, struct err *e)
 	if (rc == 0 && !f->p.ahead && os_syncfs(f->wal_fd) == -1)
 		rc = err_sys(e, "%s", f->wal);
 	return rc;
+}
+
+uint64_t recover_feed_broken(struct recover_feed *f)
+{
+	uint64_t at;
+
+	pthread_mutex_lock(&f->lock);
+	at = f->broken;
+	pthread_mutex_unlock(&f->lock);
+	return at;
 }
 
 uint64_t recover_feed_asked(struct recover_feed *f)

@@ -59,6 +59,9 @@ int recover_feed_check(struct recover_feed *f, struct err *e);
 /* Wait until everything was put, durably if the server is not started by us. */
 int recover_feed_wait(struct recover_feed *f, struct err *e);
 
+/* Where what was shown to `record` ended, for it was none there; 0: nowhere yet. */
+uint64_t recover_feed_broken(struct recover_feed *f);
+
 uint64_t recover_feed_asked(struct recover_feed *f); /* segments that the server asked for */
 
 /* Stop, and free; `clean`: remove the folder. */

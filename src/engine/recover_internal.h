@@ -92,6 +92,15 @@ extern const char *const recover_apart[RECOVER_APART];
  * promoted.
  */
 bool recover_promotes_early(const struct recovering *g);
+/* The file that a server looks for that is to be promoted; there already: good. */
+int recover_put_promote(struct recovering *g, struct err *e);
+/* How long one that was told, and pauses, is waited for: said once, given up at last.  Pure. */
+struct recover_stuck { /* zero at first */
+	bool paused, said;
+	int64_t since_ns;
+};
+enum recover_patience { RECOVER_GO_ON, RECOVER_SAY, RECOVER_GIVE_UP };
+enum recover_patience recover_patience(struct recover_stuck *s, bool paused, int64_t now_ns);
 int recover_stop_old(struct recovering *g, struct err *e);
 int recover_start(struct recovering *g, struct err *e);
 /* What could not get to its end, or was interrupted, is not left running and answering. */

@@ -310,6 +310,20 @@ static int put_settings(struct recovering *g, const char *command, struct err *e
 	return rc;
 }
 
+/* Who starts the server himself is asked nothing afterwards: it may come up without an error. */
+static void warn_of_broken(struct recovering *g)
+{
+	uint64_t at = recover_feed_broken(g->feed);
+	char is[RECOVER_LSN_TEXT], last[RECOVER_LSN_TEXT];
+
+	if (g->pl.to.kind != RECOVER_LATEST || at == 0 || !g->pl.last.there || at > g->pl.last.lsn)
+		return;
+	event_emit(g->ctx, EVENT_WARNING, span_str(g->data),
+	    "the stored log is none at LSN %s, and its last commit is at %s: the server may end "
+	    "its replay there without an error; see pg_last_wal_replay_lsn()",
+	    recover_lsn_text(at, is), recover_lsn_text(g->pl.last.lsn, last));
+}
+
 int recover_settle(struct recovering *g, struct err *e)
 {
 	bool ahead = g->p->start || g->p->scratch;
@@ -351,6 +365,8 @@ int recover_settle(struct recovering *g, struct err *e)
 	if (put_file(g, signal, span_of(NULL, 0), e) == -1 ||
 	    (!ahead && recover_feed_wait(g->feed, e) == -1) || let_go(g, e) == -1)
 		return -1;
+	if (!ahead)
+		warn_of_broken(g);
 	recover_say(g, ahead ? "the log is given while it replays" : "%zu segments in pg_wal",
 	    g->pl.reach.n);
 	return 0;

@@ -1,4 +1,5 @@
 /* recover_run: see recover_internal.h. */
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -14,7 +15,19 @@
 #define SECOND   INT64_C(1000000000)
 #define STOP_FOR (INT64_C(120) * SECOND)
 
-enum { LOOK_MS = 5, PAUSE_EVERY = 10, PROMOTE_EVERY = 20, PROMOTE_OFTEN = 100 /* looks */ };
+/* It hears within a second, and needs the more to write what a promotion writes. */
+#define SAY_AFTER     (INT64_C(15) * SECOND)
+#define GIVE_UP_AFTER (INT64_C(600) * SECOND)
+
+enum {
+	LOOK_MS = 5,
+	/* looks */
+	PAUSE_EVERY = 10,
+	PROMOTE_EVERY = 20,
+	PROMOTE_OFTEN = 100,
+	STUCK_EVERY = 400,
+	TAIL_LINES = 3
+};
 
 static int run_command(struct recovering *g, const char *command, struct err *e)
 {
@@ -117,20 +130,34 @@ static bool takes_signals(const struct recovering *g, int *pid)
 	return there && *pid > 0;
 }
 
-/* The word that it looks for, and the signal to look; again, for it may not have listened yet. */
-static void promote(struct recovering *g)
+int recover_put_promote(struct recovering *g, struct err *e)
 {
 	char *path = mem_printf("%s/promote", g->data);
-	int fd, pid;
+	int rc = 0, fd;
 
-	if (takes_signals(g, &pid)) {
-		fd = os_open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-		if (fd != -1 && g->as_user && fchown(fd, g->uid, g->gid) == -1)
-			os_unlinkat(AT_FDCWD, path, 0);
-		os_close(fd);
-		kill(pid, SIGUSR1);
+	fd = os_open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd == -1 && errno != EEXIST)
+		rc = err_sys(e, "ask the server to be promoted: %s", path);
+	if (fd != -1 && g->as_user && fchown(fd, g->uid, g->gid) == -1) {
+		rc = err_sys(e, "ask the server to be promoted: give %s to it", path);
+		os_unlinkat(AT_FDCWD, path, 0);
 	}
+	os_close(fd);
 	free(path);
+	return rc;
+}
+
+/* The word, and the signal to look for it; again, for it may not have listened yet. */
+static int promote(struct recovering *g, struct err *e)
+{
+	int pid;
+
+	if (!takes_signals(g, &pid))
+		return 0;
+	if (recover_put_promote(g, e) == -1)
+		return -1;
+	kill(pid, SIGUSR1);
+	return 0;
 }
 
 /* The word may have been left after it was heard. */
@@ -142,8 +169,48 @@ static void promoted(struct recovering *g)
 	free(path);
 }
 
+enum recover_patience recover_patience(struct recover_stuck *s, bool paused, int64_t now_ns)
+{
+	if (!paused) {
+		*s = (struct recover_stuck){0};
+		return RECOVER_GO_ON;
+	}
+	if (!s->paused)
+		*s = (struct recover_stuck){.paused = true, .since_ns = now_ns};
+	if (now_ns - s->since_ns >= GIVE_UP_AFTER)
+		return RECOVER_GIVE_UP;
+	if (s->said || now_ns - s->since_ns < SAY_AFTER)
+		return RECOVER_GO_ON;
+	s->said = true;
+	return RECOVER_SAY;
+}
+
+/* It was told to be promoted, and pauses all the same: -1, it has done so for too long. */
+static int check_stuck(struct recovering *g, struct recover_stuck *s, struct err *e)
+{
+	enum recover_patience p = recover_patience(
+	    s, is_paused(g), os_clock()->mono_ns(os_clock()));
+	struct buf b = {0};
+
+	if (p == RECOVER_GO_ON)
+		return 0;
+	if (g->server != NULL)
+		pg_server_log_tail(g->server, TAIL_LINES, &b);
+	if (p == RECOVER_SAY) {
+		event_emit(g->ctx, EVENT_WARNING, span_str(g->data),
+		    "the server pauses and is not promoted; its log says: %.300s", buf_cstr(&b));
+	} else {
+		err_set(e, ERR_TIMEOUT, "the server on %s pauses, and was not promoted in %d s",
+		    g->data, (int)(GIVE_UP_AFTER / SECOND));
+		err_hint(e, "its log says: %.300s", buf_cstr(&b));
+	}
+	buf_fini(&b);
+	return p == RECOVER_GIVE_UP ? -1 : 0;
+}
+
 static int wait_replay(struct recovering *g, struct err *e)
 {
+	struct recover_stuck stuck = {0};
 	bool early = recover_promotes_early(g);
 	bool pause = g->p->action == RECOVER_PAUSE && g->pl.to.kind != RECOVER_LATEST;
 	bool shut = g->p->action == RECOVER_SHUTDOWN && g->pl.to.kind != RECOVER_LATEST;
@@ -166,9 +233,13 @@ static int wait_replay(struct recovering *g, struct err *e)
 			return 0;
 		}
 		/* One that gets there before it has heard it waits a second. */
-		if (early && (looks < PROMOTE_OFTEN || looks % PROMOTE_EVERY == 0))
-			promote(g);
+		if (early && (looks < PROMOTE_OFTEN || looks % PROMOTE_EVERY == 0) &&
+		    promote(g, e) == -1)
+			return -1;
 		looks += early;
+		if (early && now == PG_SERVER_STANDBY && looks % STUCK_EVERY == 0 &&
+		    check_stuck(g, &stuck, e) == -1)
+			return -1;
 		if (pause && now == PG_SERVER_STANDBY && looks++ % PAUSE_EVERY == 0 && is_paused(g))
 			return recover_feed_wait(g->feed, e);
 	}

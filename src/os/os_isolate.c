@@ -1,7 +1,7 @@
 /* os_isolate: see os_isolate.h. */
 #include "os/os_isolate.h"
 
-#include <errno.h>
+#include <grp.h>
 #include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,6 +12,8 @@
 #include "base/mem.h"
 #include "os/os.h"
 #include "os/os_isolate_internal.h"
+
+enum { GROUPS_MOST = 65536 }; /* as the kernel has it */
 
 /* ---- What can be had. */
 
@@ -31,13 +33,11 @@ static bool try(struct os_isolate *i)
 	struct os_isolate_child c = {.argv = argv, .env = env, .out = -1};
 	struct err ignored;
 	pid_t pid;
-	int how;
+	int how = 0;
 
 	if (os_isolate_start(i, &c, &pid, &ignored) == -1)
 		return false;
-	while (waitpid(pid, &how, 0) == -1 && errno == EINTR)
-		;
-	return WIFEXITED(how) && WEXITSTATUS(how) == 0;
+	return os_isolate_end(pid, &how) == 0 && WIFEXITED(how) && WEXITSTATUS(how) == 0;
 }
 
 /* All of them, or else as many as go. */
@@ -123,10 +123,11 @@ static void tell_sockets(struct os_isolate *i)
 	bool named = i->bits & ISOLATE_SOCKETS, abstract = i->bits & ISOLATE_NETWORK;
 
 	tell(i, "sockets of the machine: %s",
-	    named && abstract ? "none, /run and /tmp are hidden"
-	    : named           ? "abstract ones by their rights, /run and /tmp are hidden"
-	    : abstract        ? "named ones by its user's rights"
-			      : "by its user's rights");
+	    named && abstract
+		? "none in /run and /tmp, no abstract ones; others by its user's rights"
+	    : named    ? "none in /run and /tmp; others and abstract ones by its user's rights"
+	    : abstract ? "no abstract ones; others by its user's rights"
+		       : "by its user's rights");
 }
 
 static void tell_all(struct os_isolate *i)
@@ -150,6 +151,21 @@ static void tell_all(struct os_isolate *i)
 }
 
 /* ---- Whom it is. */
+
+/* Before fork: who looks for them may need a lock that nobody gives back after it. */
+static void find_groups(struct os_isolate *i)
+{
+	for (int room = 64;; room *= 2) {
+		i->groups = mem_realloc(i->groups, (size_t)room * sizeof *i->groups);
+		i->ngroups = room;
+		if (getgrouplist(i->user, i->gid, i->groups, &i->ngroups) != -1)
+			return;
+		if (room >= GROUPS_MOST)
+			break;
+	}
+	i->groups[0] = i->gid;
+	i->ngroups = 1;
+}
 
 static int find_user(struct os_isolate *i, const char *name, struct err *e)
 {
@@ -176,6 +192,8 @@ static int find_user(struct os_isolate *i, const char *name, struct err *e)
 	i->user = mem_strdup(name);
 	i->uid = p.pw_uid;
 	i->gid = p.pw_gid;
+	if (i->becomes)
+		find_groups(i);
 	return 0;
 }
 
@@ -212,6 +230,7 @@ void os_isolate_free(struct os_isolate *i)
 	free(i->folder);
 	free(i->user);
 	free(i->wanted);
+	free(i->groups);
 	free(i);
 }
 

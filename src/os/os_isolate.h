@@ -3,8 +3,9 @@
  *
  * What the kernel lets us have is had: as its own user; without a network but its own loopback;
  * with its own process ids, so that the end of the first is the end of all; its own shared memory;
- * nothing writable but one folder; none of the machine's sockets, for /run and /tmp are empty (but
- * for that folder) and abstract ones belong to a network; limits by cgroups or else by rlimits.
+ * nothing writable but one folder; none of the machine's sockets in /run and /tmp, which are empty
+ * (but for that folder), nor abstract ones, which belong to a network (any that lie elsewhere are
+ * left to its user's rights); limits by cgroups or else by rlimits.
  * Without root most of it is had by a user namespace, where those are allowed.
  *
  * What is told is what each new process found just before it became the program: its user, its

@@ -71,8 +71,8 @@ static void hold_rlimits(const struct os_isolate *i)
 static int become(const struct os_isolate *i)
 {
 	hold_rlimits(i);
-	if (i->becomes &&
-	    (initgroups(i->user, i->gid) == -1 || setgid(i->gid) == -1 || setuid(i->uid) == -1))
+	if (i->becomes && (setgroups((size_t)i->ngroups, i->groups) == -1 || setgid(i->gid) == -1 ||
+			      setuid(i->uid) == -1))
 		return -1;
 	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }
@@ -106,6 +106,7 @@ static _Noreturn void be_program(
 	struct os_isolate_seen seen;
 	char word = 0;
 
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* another user's is another: again below */
 	setsid();
 	if ((i->spaces & CLONE_NEWNET) && loopback_up() == -1)
 		fail(report);
@@ -189,7 +190,7 @@ _Noreturn void os_isolate_wait_for(
 		signal(passed[k], pass_on);
 	if (read(talk[0], &word, 1) == 1)
 		(void)!write(talk[0], "g", 1);
-	while (waitpid(pid, &how, 0) == -1 && errno == EINTR)
-		;
+	if (os_isolate_end(pid, &how) == -1)
+		_exit(FAILED);
 	_exit(WIFEXITED(how) ? WEXITSTATUS(how) : 128 + WTERMSIG(how));
 }

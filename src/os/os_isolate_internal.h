@@ -55,6 +55,8 @@ struct os_isolate {
 	bool user_space, becomes;
 	uid_t uid;
 	gid_t gid;
+	gid_t *groups; /* of who it becomes */
+	int ngroups;
 	char *user;
 	char *wanted; /* a user that only root becomes; or NULL */
 	struct os_cgroup *group;
@@ -67,6 +69,9 @@ int os_isolate_mounts(const struct os_isolate *i);
 void os_isolate_see(const char *folder, const struct os_cgroup *group, struct os_isolate_seen *out);
 _Noreturn void os_isolate_wait_for(
     const struct os_isolate *i, const struct os_isolate_child *c, int report, pid_t parent);
+
+/* Wait for it; -1 with errno: how it ended is not known. */
+int os_isolate_end(pid_t pid, int *how);
 
 /* Which of it is more than we have ourselves. */
 unsigned os_isolate_judge(const struct os_isolate *i, const struct os_isolate_seen *s);

@@ -10,7 +10,17 @@
 #include "os/os.h"
 #include "os/os_isolate_internal.h"
 
-enum { LOOK_MS = 100 };
+enum { LOOK_MS = 100, REPORT_MS = 60000 };
+
+int os_isolate_end(pid_t pid, int *how)
+{
+	int rc;
+
+	do
+		rc = waitpid(pid, how, 0);
+	while (rc == -1 && errno == EINTR);
+	return rc == -1 ? -1 : 0;
+}
 
 /*
  * What it reports: what it found, and nothing more if it became the program; else why not.  0 or an
@@ -20,8 +30,12 @@ static int hear_report(struct os_isolate *i, int fd)
 {
 	struct os_isolate_seen s, more;
 
+	if (os_readable(fd, REPORT_MS) != 1)
+		return ETIMEDOUT;
 	if (os_read(fd, &s, sizeof s) != sizeof s)
 		return ECHILD;
+	if (s.why == 0 && os_readable(fd, REPORT_MS) != 1)
+		s.why = ETIMEDOUT;
 	if (s.why == 0 && os_read(fd, &more, sizeof more) == sizeof more)
 		s.why = more.why;
 	if (s.why == 0)
@@ -33,7 +47,7 @@ int os_isolate_start(
     struct os_isolate *i, const struct os_isolate_child *c, pid_t *pid, struct err *e)
 {
 	pid_t parent = getpid();
-	int report[2], why;
+	int report[2], why, how;
 
 	if (pipe2(report, O_CLOEXEC) == -1)
 		return err_sys(e, "run %s", c->argv[0]);
@@ -49,8 +63,10 @@ int os_isolate_start(
 	os_close(report[0]);
 	if (why == 0)
 		return 0;
-	if (*pid > 0)
-		waitpid(*pid, NULL, 0);
+	if (*pid > 0) {
+		kill(*pid, SIGKILL); /* it may wait for ever for what never came */
+		(void)os_isolate_end(*pid, &how);
+	}
 	errno = why;
 	return err_sys(e, "run %s apart", c->argv[0]);
 }
@@ -100,7 +116,7 @@ int os_isolate_run(struct os_isolate *i, const struct os_isolate_child *c, int64
 	struct os_isolate_child child = *c;
 	bool late = false, asked = false;
 	int fd[2], how = 0;
-	pid_t pid;
+	pid_t pid, ended;
 
 	*status = -1;
 	if (pipe2(fd, O_CLOEXEC) == -1)
@@ -112,7 +128,7 @@ int os_isolate_run(struct os_isolate *i, const struct os_isolate_child *c, int64
 		return -1;
 	}
 	os_close(fd[1]);
-	while (waitpid(pid, &how, WNOHANG) == 0) {
+	while ((ended = waitpid(pid, &how, WNOHANG)) == 0) {
 		hear(fd[0], out);
 		late |= timeout_ns && clock->mono_ns(clock) - began > timeout_ns;
 		asked |= ctx != NULL && ctx_cancelled(ctx);
@@ -127,6 +143,8 @@ int os_isolate_run(struct os_isolate *i, const struct os_isolate_child *c, int64
 			break;
 	}
 	os_close(fd[0]);
+	if (ended == -1)
+		return err_set(e, ERR_FAILED, "%s: how it ended is not known", c->argv[0]);
 	*status = WIFEXITED(how) ? WEXITSTATUS(how) : 128 + WTERMSIG(how);
 	if (late)
 		return err_set(e, ERR_TIMEOUT, "%s took longer than it may", c->argv[0]);

@@ -195,6 +195,7 @@ int pg_facts_gather(const struct pg_target *t, const struct pg_facts_params *p, 
 
 	if (p != NULL)
 		f.p = *p;
+	f.count_until = pg_facts_now_ms() + (int64_t)f.p.count_s * 1000;
 	if (pg_open_for(t, false, CONNECT_S, ctx, &g, e) == 0) {
 		rc = gather_server(&f, g, e);
 		if (rc == 0)

@@ -8,14 +8,15 @@
  *      [{"schema", "name", "bytes", "rows", "exact", "unlogged", "checksum"}]}]}
  *
  * What stands in one database is from one snapshot of it (REPEATABLE READ).  "exact" is false for
- * rows that the server estimates; tables of up to PG_FACTS_SMALL are counted, as far as this role
- * may read them, nobody holds them, and they are not too many together.  "lsn" is a position before
- * all of these snapshots, "lsn_end" one after them.  "next_xid" is null unless all of them saw the
- * same transactions and none in progress: whoever holds the same of it, from no earlier position
- * than "lsn_end", holds the same rows.  Unlogged tables have no rows: a recovery empties them.  A
- * database that this role may not connect to has an "error" in place of its tables.  Templates are
- * left out. "settings" are the server's, without those that a role or database has of its own;
- * neither they nor the server's change how rows and schemas are written for their hashes.
+ * rows that the server estimates, null where it cannot (never analysed); tables of up to
+ * PG_FACTS_SMALL are counted, as far as this role may read them, nobody holds them, and they are
+ * not too many together.  "lsn" is a position before all of these snapshots, "lsn_end" one after
+ * them.  "next_xid" is null unless all of them saw the same transactions and none in progress:
+ * whoever holds the same of it, from no earlier position than "lsn_end", holds the same rows.
+ * Unlogged tables have no rows: a recovery empties them.  A database that this role may not connect
+ * to has an "error" in place of its tables.  Templates are left out. "settings" are the server's,
+ * without those that a role or database has of its own; neither they nor the server's change how
+ * rows and schemas are written for their hashes.
  *
  * Threads: any; a call has connections of its own.
  */
@@ -34,6 +35,7 @@ struct pg_facts_params {
 	bool table_checksums;    /* and read them all: "checksum" is of all rows, in any order */
 	const char *const *only; /* databases; NULL: all of them */
 	size_t nonly;
+	int count_s; /* count what is larger, too, from the smallest on, for so long */
 };
 
 /* p may be NULL; *out is new. */

@@ -11,11 +11,13 @@ struct pg_facts {
 	json_t *out;
 	char **names; /* of databases */
 	size_t n;
-	uint64_t counted; /* bytes of tables whose rows were counted */
-	char *next_xid;   /* by the first snapshot; "": transactions were in progress */
-	bool moved;       /* by a later one it is another */
+	int64_t count_until; /* ms; of its params' count_s */
+	uint64_t counted;    /* bytes of tables whose rows were counted */
+	char *next_xid;      /* by the first snapshot; "": transactions were in progress */
+	bool moved;          /* by a later one it is another */
 };
 
+int64_t pg_facts_now_ms(void);
 json_t *pg_facts_number(const char *s);
 
 /* Which transaction is next in this connection's snapshot, and does any run? */

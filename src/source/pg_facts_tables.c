@@ -7,9 +7,10 @@
 #include "base/hex.h"
 #include "base/mem.h"
 #include "crypto/blake3.h"
+#include "os/os.h"
 #include "source/pg_facts_priv.h"
 
-enum { BATCH = 50, COUNT_S = 24 * 3600, HASH = 16 };
+enum { BATCH = 50, COUNT_S = 24 * 3600, MARGIN_S = 60, HASH = 16 };
 
 struct table {
 	char *name; /* quoted, with its schema */
@@ -33,10 +34,14 @@ struct tables {
 	"n.nspname not in ('pg_catalog', 'information_schema', 'pg_toast') "                       \
 	"and n.nspname !~ '^pg_(toast_)?temp_'"
 
-/* Without estimates (-1 where it was never analysed) what statistics say. */
+/*
+ * Never more than statistics say, which know of a deletion at once; nothing where it was never
+ * analysed (-1): what they say alone is lost with them.
+ */
 static const char tables_sql[] =
     "select n.nspname, c.relname, pg_relation_size(c.oid), "
-    "case when c.reltuples >= 0 then c.reltuples::int8 else pg_stat_get_live_tuples(c.oid) end, "
+    "case when c.reltuples >= 0 then least(c.reltuples::int8, "
+    "nullif(pg_stat_get_live_tuples(c.oid), 0)) end, "
     "c.relpersistence = 'u', "
     "has_table_privilege(c.oid, 'select') and has_schema_privilege(n.oid, 'usage') and "
     "(not c.relrowsecurity or pg_catalog.row_security_active(c.oid) is false), "
@@ -93,7 +98,7 @@ static int take_table(void *arg, const char *const *v, size_t n, struct err *e)
 	if (x->unlogged)
 		json_object_set_new(o, "unlogged", json_true());
 	else {
-		json_object_set_new(o, "rows", pg_facts_number(v[3]));
+		json_object_set_new(o, "rows", v[3] ? pg_facts_number(v[3]) : json_null());
 		json_object_set_new(o, "exact", json_false());
 	}
 	json_array_append_new(t->list, o);
@@ -175,6 +180,42 @@ static int count(struct tables *t, struct pg *g, struct err *e)
 	return count_batch(t, g, e);
 }
 
+int64_t pg_facts_now_ms(void)
+{
+	struct clock *clock = os_clock();
+
+	return clock->mono_ns(clock) / 1000000;
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+	const struct table *x = a, *y = b;
+
+	return (x->bytes > y->bytes) - (x->bytes < y->bytes);
+}
+
+/* One after the other, as long as there is time: one that takes too long stays estimated. */
+static int count_larger(struct tables *t, struct pg *g, struct err *e)
+{
+	qsort(t->v, t->n, sizeof *t->v, by_bytes);
+	t->nbatch = 1;
+	for (size_t i = 0; i < t->n; i++) {
+		int64_t left = t->f->count_until - pg_facts_now_ms();
+		char sql[80];
+
+		if (left <= 0)
+			break;
+		if (t->v[i].unlogged || !t->v[i].readable ||
+		    json_is_true(json_object_get(t->v[i].o, "exact")))
+			continue;
+		snprintf(sql, sizeof sql, "set local statement_timeout = %lld", (long long)left);
+		t->batch = &i;
+		if (pg_query(g, sql, NULL, 0, NULL, NULL, e) == -1 || count_batch(t, g, e) == -1)
+			return -1;
+	}
+	return 0;
+}
+
 int pg_facts_tables(struct pg_facts *f, struct pg *g, json_t *database, struct err *e)
 {
 	struct tables t = {.f = f, .list = json_array(), .hash = blake3_new()};
@@ -185,6 +226,8 @@ int pg_facts_tables(struct pg_facts *f, struct pg *g, json_t *database, struct e
 	json_object_set_new(database, "tables", t.list);
 	if (f->p.exact_rows || f->p.table_checksums)
 		pg_patience(g, COUNT_S);
+	else if (f->p.count_s > 0)
+		pg_patience(g, f->p.count_s + MARGIN_S);
 	rc = pg_query(g,
 	    "begin isolation level repeatable read read only; set local lock_timeout = '1s'", NULL,
 	    0, NULL, NULL, e);
@@ -196,6 +239,8 @@ int pg_facts_tables(struct pg_facts *f, struct pg *g, json_t *database, struct e
 		rc = pg_query(g, tables_sql, NULL, 0, take_table, &t, e);
 	if (rc == 0)
 		rc = count(&t, g, e);
+	if (rc == 0 && f->p.count_s > 0)
+		rc = count_larger(&t, g, e);
 	blake3_end(t.hash, hash);
 	blake3_free(t.hash);
 	json_object_set_new(database, "schema_hash", json_string(hex_encode(hex, hash, HASH)));

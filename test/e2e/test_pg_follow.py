@@ -182,7 +182,7 @@ def lose(f, rng, n):
     return out, sorted(times)
 
 
-@pytest.mark.parametrize("synchronous", [True, False])
+@pytest.mark.parametrize("synchronous", [True, pytest.param(False, marks=pytest.mark.soak)])
 def test_the_server_and_its_disk_are_lost(rng, synchronous):
     """Synchronous: no acknowledged commit is.  Asynchronous: the loss is measured, and is the end of what was."""
     need(*missing())

@@ -53,19 +53,20 @@ def test_a_slot_that_lost_its_wal_leaves_a_gap_that_is_told_and_a_new_base(follo
     assert '"kind":"backup"' in waits, waits
 
 
-def test_a_gap_is_healed_by_the_archive_or_followed_by_a_new_base(follow):
+@pytest.mark.parametrize("base", [False, pytest.param(True, marks=pytest.mark.soak)])
+def test_a_gap_is_healed_by_the_archive_or_followed_by_a_new_base(follow, base):
     """A running receiver whose slot and WAL are gone: what archive_command brought closes the gap; else a base is made."""
     f = follow
     f.config()
     archive = f"{f.base}/archive"
-    os.mkdir(archive)
+    os.makedirs(archive, exist_ok=True)
     give(archive)
     f.pg.conf(archive_mode="on", archive_command=f"cp %p {archive}/%f", autovacuum="off")  # that writes WAL, too
     f.pg.down()
     f.pg.up()
 
     def logged():
-        with open(f"{f.base}/heal.log", encoding="utf-8") as log:
+        with open(f"{f.base}/heal-{base}.log", encoding="utf-8") as log:
             return log.read()
 
     def bases():
@@ -99,7 +100,7 @@ def test_a_gap_is_healed_by_the_archive_or_followed_by_a_new_base(follow):
         os.kill(pid, signal.SIGCONT)
 
     before = f.holes() if glob.glob(f"{f.main}/logs/*") else []
-    with open(f"{f.base}/heal.log", "ab") as log:
+    with open(f"{f.base}/heal-{base}.log", "ab") as log:
         f.daemon = f.hf.start("serve", stdout=subprocess.DEVNULL, stderr=log)
     f.until(lambda: f.state()["state"] == "streaming" and os.path.exists(f"/proc/{f.state()['pid']}"))
     f.until(lambda: bases() > 0)
@@ -109,17 +110,18 @@ def test_a_gap_is_healed_by_the_archive_or_followed_by_a_new_base(follow):
     f.stored(f.pg.lsn())
     assert "log.gap" not in logged(), logged()
     assert f.holes() == before and f.state()["gaps"] == 0, (f.ranges(), sorted(os.listdir(archive)), logged())
-    had = bases()
-    lose_wal(heal=False)
-    f.until(lambda: "log.gap" in logged())
-    f.until(lambda: bases() > had, 60)
-    f.stored(f.pg.lsn())
-    assert len(f.holes()) == len(before) + 1
-    listed = f.hf("--json", "log", "list", "orders").json("item")
-    assert [o["gap"] for o in listed if o["kind"] == "range"].count("gap") == len(before) + 1, listed
-    assert f.hf("--json", "status").summary["systems"][0]["log_gaps"] == 1
-    push()  # late is better than never
-    assert f.holes() == before
+    if base:
+        had = bases()
+        lose_wal(heal=False)
+        f.until(lambda: "log.gap" in logged())
+        f.until(lambda: bases() > had, 60)
+        f.stored(f.pg.lsn())
+        assert len(f.holes()) == len(before) + 1
+        listed = f.hf("--json", "log", "list", "orders").json("item")
+        assert [o["gap"] for o in listed if o["kind"] == "range"].count("gap") == len(before) + 1, listed
+        assert f.hf("--json", "status").summary["systems"][0]["log_gaps"] == 1
+        push()  # late is better than never
+        assert f.holes() == before
     f.daemon.send_signal(signal.SIGTERM)
     assert f.daemon.wait(30) == 0
 
@@ -131,6 +133,16 @@ def put_back(f, copy, sql):
     subprocess.run(["cp", "-a", copy, f.pg.data], check=True)
     f.pg.up()
     f.pg.psql(sql)
+
+
+def promoted(f):
+    f.pg.down()
+    f.pg.conf(restore_command="false")
+    with open(f"{f.pg.data}/recovery.signal", "w", encoding="utf-8"):
+        pass
+    give(f"{f.pg.data}/recovery.signal")
+    f.pg.up()
+    f.pg.wait(lambda: f.pg.psql("select pg_is_in_recovery()", check=False) == "f", "promotion")
 
 
 @pytest.mark.parametrize("role", ["write", pytest.param("full", marks=pytest.mark.soak)])
@@ -166,7 +178,7 @@ def test_a_server_that_was_put_back_is_noticed_before_anything_is_confirmed(foll
     before, pid = f.ranges(), f.state()["pid"]
     time.sleep(1)
     assert f.ranges() == before and f.state()["pid"] == pid
-    assert f.pg.psql("select active from pg_replication_slots") == "f"
+    f.pg.wait(lambda: f.pg.psql("select active from pg_replication_slots") == "f", "end of the stream")
     f.stop()
     f.pg.psql(f"create table more_{role} (t text); insert into more_{role} select md5((-g)::text) from generate_series(1, 40000) g")
     for spool in (True, False):  # more than what is stored
@@ -177,6 +189,12 @@ def test_a_server_that_was_put_back_is_noticed_before_anything_is_confirmed(foll
         f.stop()
         assert f.ranges() == before
     if role == "write":
+        put_back(f, copy, "create table promoted ()")  # and promoted, with less than what is stored
+        promoted(f)
+        f.start()
+        f.until(lambda: f.state()["pid"] == f.receiver.pid and f.state()["state"] == "diverged")
+        f.stop()
+        assert f.ranges() == before
         return
     # Brought back as it should be, it begins a timeline, and can be followed.
     f.start()
@@ -184,17 +202,12 @@ def test_a_server_that_was_put_back_is_noticed_before_anything_is_confirmed(foll
     f.pg.down()
     shutil.rmtree(f.pg.data)
     subprocess.run(["cp", "-a", copy, f.pg.data], check=True)
-    f.pg.conf(restore_command="false")
-    with open(f"{f.pg.data}/recovery.signal", "w", encoding="utf-8"):
-        pass
-    give(f"{f.pg.data}/recovery.signal")
-    f.pg.up()
-    f.pg.wait(lambda: f.pg.psql("select pg_is_in_recovery()", check=False) == "f", "promotion")
+    promoted(f)
     assert f.receiver.wait(30) == 1 and "another timeline" in f.said(), f.said()[seen:]
     f.start()
     f.until(lambda: f.state()["pid"] == f.receiver.pid and f.state()["state"] == "streaming")
     f.stored(f.pg.lsn())
-    assert f.state()["timeline"] == 2
+    assert f.state()["timeline"] == int(f.pg.psql("select timeline_id from pg_control_checkpoint()"))
     f.stop()
 
 

@@ -215,6 +215,57 @@ static void a_folder_that_others_write_to_is_refused(void **state)
 	assert_int_equal(chmod(base, 0711), 0);
 }
 
+static json_t *with_rows(const char *rows, const char *exact)
+{
+	char *text = mem_printf("{\"databases\": [{\"name\": \"d\", \"tables\": [{\"schema\": "
+				"\"public\", \"name\": \"t\", \"rows\": %s, \"exact\": %s}]}]}",
+	    rows, exact);
+	json_t *o = json_loads(text, 0, NULL);
+
+	assert_non_null(o);
+	free(text);
+	return o;
+}
+
+/* An estimate that came back with the catalogue proves nothing; what was counted does. */
+static void rows_are_judged_by_what_was_counted(void **state)
+{
+	static const struct {
+		const char *was, *was_exact, *is, *is_exact;
+		enum drill_state then, less;
+	} v[] = {
+	    {"1000", "true", "1000", "true", DRILL_HELD, DRILL_HELD},
+	    {"1000", "true", "940", "true", DRILL_BROKEN, DRILL_BROKEN},
+	    {"1000", "false", "500", "true", DRILL_BROKEN, DRILL_BROKEN},
+	    {"1000", "false", "940", "true", DRILL_HELD, DRILL_HELD},
+	    {"1000", "false", "1000", "false", DRILL_NOT_JUDGED, DRILL_HELD},
+	    {"1000", "true", "0", "false", DRILL_NOT_JUDGED, DRILL_HELD},
+	    {"1000", "false", "null", "false", DRILL_NOT_JUDGED, DRILL_HELD},
+	    {"null", "false", "0", "true", DRILL_NOT_JUDGED, DRILL_HELD},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof v / sizeof *v; i++) {
+		json_t *was = with_rows(v[i].was, v[i].was_exact);
+		json_t *is = with_rows(v[i].is, v[i].is_exact);
+		struct drill_params p = {
+		    .proven = json_pack("{s:{s:O}}", "facts", "postgresql", was)};
+		struct drill d = {
+		    .p = &p, .differs = "it may", .facts = json_pack("{s:O}", "postgresql", is)};
+
+		drill_score_init(&d.score, DRILL_STANDARD);
+		drill_compare_databases(&d, was, is);
+		drill_compare_before(&d);
+		assert_int_equal(d.score.v[DRILL_ROWS].state, v[i].then);
+		assert_int_equal(d.score.v[DRILL_NOT_LESS].state, v[i].less);
+		drill_score_fini(&d.score);
+		json_decref(d.facts);
+		json_decref((json_t *)p.proven);
+		json_decref(was);
+		json_decref(is);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -226,6 +277,7 @@ int main(void)
 	    cmocka_unit_test(each_day_has_a_moment_of_its_own_within_what_is_reached),
 	    cmocka_unit_test(what_a_killed_one_left_the_next_removes_and_no_link_is_followed),
 	    cmocka_unit_test(a_folder_that_others_write_to_is_refused),
+	    cmocka_unit_test(rows_are_judged_by_what_was_counted),
 	};
 	struct err e;
 	int failed;

@@ -169,6 +169,33 @@ static void what_is_known_is_compared_as_it_comes(void **state)
 	end(&t);
 }
 
+static void a_timeline_that_was_left_is_compared_before_where_it_was_left(void **state)
+{
+	struct err e = {0};
+	uint64_t from;
+	struct t t;
+
+	begin(&t);
+	t.f.left_at = END - 100;
+	t.f.left_for = 2;
+	for (unsigned other = 0; other < 2; other++) {
+		t.f.at = other ? END : SEG; /* it is in the repository, or received */
+		from = follow_check_begin(&t.f);
+		assert_int_equal(from, SEG);
+		assert_true(follow_check_waits(&t.f));
+		t.bytes[END - 100 - SEG] ^= 1; /* what came after that is nothing to it */
+		OK(follow_check_take(&t.f, from, span_of(t.bytes, END - 100 - SEG), &e));
+		assert_false(follow_check_waits(&t.f));
+		from = follow_check_begin(&t.f);
+		t.bytes[500] ^= 1;
+		assert_int_equal(
+		    follow_check_take(&t.f, from, span_of(t.bytes, END - 100 - SEG), &e), -1);
+		assert_int_equal(e.kind, ERR_EXISTS);
+		t.bytes[500] ^= 1;
+	}
+	end(&t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -176,6 +203,7 @@ int main(void)
 		a_server_that_was_put_back_while_the_repository_was_away_stores_nothing),
 	    cmocka_unit_test(the_same_server_goes_on_when_the_repository_is_back),
 	    cmocka_unit_test(what_is_known_is_compared_as_it_comes),
+	    cmocka_unit_test(a_timeline_that_was_left_is_compared_before_where_it_was_left),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -228,11 +228,28 @@ static void a_base_of_another_life_is_none(void **state)
 	assert_true(!kept[0] && kept[1] && !kept[2] && kept[3]);
 }
 
+/* A copy was brought up on a timeline of its own; the server itself is idle, but not given up. */
+static void who_went_on_beside_a_copy_is_not_over(void **state)
+{
+	static struct log_line line = {1, 350};
+	const struct prune_history history = {2, 50, &line, 1};
+	const struct prune_base bases[] = {{1, 300, 310, 30}};
+	const struct log_at v[] = {{.timeline = 1, .start = 300, .end = 400, .stored_ns = 40},
+	    {.timeline = 1, .start = 400, .end = 500, .stored_ns = 60},
+	    {.timeline = 2, .start = 300, .end = 400, .stored_ns = 51}};
+	const struct prune_keep k = {bases, 1, &history, 1, true, 1000};
+	bool kept[3];
+
+	prune_keep(&k, v, 3, kept);
+	assert_true(kept[0] && kept[1] && kept[2]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(every_moment_of_the_retention_can_be_reached),
 	    cmocka_unit_test(a_base_of_another_life_is_none),
+	    cmocka_unit_test(who_went_on_beside_a_copy_is_not_over),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

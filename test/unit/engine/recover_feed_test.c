@@ -40,6 +40,8 @@ static int on_record(void *arg, const struct wal_record *r, struct err *e)
 	return t->refuse && r->lsn >= t->refuse ? err_set(e, ERR_EXISTS, "not that one") : 0;
 }
 
+static size_t spoil; /* 0: nothing */
+
 static void fill(struct t *t)
 {
 	uint8_t body[BODY];
@@ -52,6 +54,8 @@ static void fill(struct t *t)
 		wal_unit_plain(&t->w, 200, 0, span_of(body, sizeof body));
 	}
 	buf_put_zeros(&t->w.out, FILES * SEG - t->w.out.n);
+	if (spoil)
+		memset(t->w.out.p + spoil, 0x5a, 100);
 }
 
 static void begin(struct t *t)
@@ -182,6 +186,36 @@ static void what_is_refused_is_not_given(void **state)
 	end(&t);
 }
 
+/* It is given, for the server to judge; but where it ends is known. */
+static void a_log_that_is_none_in_its_middle_is_told(void **state)
+{
+	enum { BAD = 4 * SEG + SEG / 2 };
+	uint8_t stream[LOG_STREAM];
+	struct t t;
+	struct err e;
+
+	(void)state;
+	for (int bad = 0; bad < 2; bad++) {
+		spoil = bad ? BAD : 0;
+		begin(&t);
+		log_stream(t.r, "orders", "postgresql", stream);
+		t.p.stream = stream;
+		t.p.ahead = false;
+		OK(recover_feed_start(&t.p, &t.ctx, &t.feed, &e));
+		OK(recover_feed_wait(t.feed, &e));
+		if (bad)
+			assert_in_range(
+			    recover_feed_broken(t.feed), SEG + BAD - BODY - 200, SEG + BAD);
+		else
+			assert_true(recover_feed_broken(t.feed) == 0 ||
+				    recover_feed_broken(t.feed) > t.w.prev);
+		assert_true(is_there(&t, "pg_wal", FILES - 1));
+		recover_feed_free(t.feed, false);
+		end(&t);
+	}
+	spoil = 0;
+}
+
 /* Its owner may put anything in their places while it runs, and it is not written through. */
 static void folders_that_were_swapped_are_not_written_through(void **state)
 {
@@ -225,6 +259,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(all_comes_while_it_is_watched),
 	    cmocka_unit_test(what_is_refused_is_not_given),
+	    cmocka_unit_test(a_log_that_is_none_in_its_middle_is_told),
 	    cmocka_unit_test(folders_that_were_swapped_are_not_written_through),
 	};
 

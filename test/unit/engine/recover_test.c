@@ -1,12 +1,18 @@
 /* recover: what is meant, which base backup, how far the log reaches; without a server. */
 #include "unit/unit.h"
 
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
 #include "base/mem.h"
 #include "engine/recover_internal.h"
 #include "engine/recover_line.h"
 #include "engine/recover_only.h"
 #include "engine/recover_plan.h"
 #include "engine/recover_target.h"
+#include "os/os.h"
 
 enum { MIB = 1 << 20 };
 
@@ -244,6 +250,44 @@ static void a_log_that_ended_early_is_no_latest(void **state)
 	assert_false(recover_fell_short(&pl, &latest, 0x1000, &e));
 }
 
+static void a_promotion_has_a_bound(void **state)
+{
+	const int64_t s = INT64_C(1000000000);
+	struct recover_stuck k = {0};
+
+	(void)state;
+	assert_int_equal(recover_patience(&k, true, 100 * s), RECOVER_GO_ON);
+	assert_int_equal(recover_patience(&k, true, 110 * s), RECOVER_GO_ON);
+	/* It went on meanwhile. */
+	assert_int_equal(recover_patience(&k, false, 114 * s), RECOVER_GO_ON);
+	assert_int_equal(recover_patience(&k, true, 120 * s), RECOVER_GO_ON);
+	assert_int_equal(recover_patience(&k, true, 136 * s), RECOVER_SAY);
+	assert_int_equal(recover_patience(&k, true, 140 * s), RECOVER_GO_ON);
+	assert_int_equal(recover_patience(&k, true, 719 * s), RECOVER_GO_ON);
+	assert_int_equal(recover_patience(&k, true, 720 * s), RECOVER_GIVE_UP);
+}
+
+static void a_promotion_that_cannot_be_asked_for_is_an_error(void **state)
+{
+	char data[] = "/tmp/hf-recover-XXXXXX", *word;
+	struct recovering g = {.data = data};
+	struct err e;
+
+	(void)state;
+	assert_non_null(mkdtemp(data));
+	word = mem_printf("%s/promote", data);
+	os_fault_arm(1, ENOSPC);
+	assert_int_equal(recover_put_promote(&g, &e), -1);
+	assert_true(os_fault_fired());
+	assert_int_equal(e.kind, ERR_NO_SPACE);
+	assert_non_null(strstr(e.msg, word));
+	assert_int_equal(recover_put_promote(&g, &e), 0);
+	assert_int_equal(recover_put_promote(&g, &e), 0); /* not heard yet */
+	assert_int_equal(unlink(word), 0);
+	assert_int_equal(rmdir(data), 0);
+	free(word);
+}
+
 static void names_are_taken_apart_or_refused(void **state)
 {
 	static const char *const wrong[] = {
@@ -307,6 +351,8 @@ int main(void)
 	    cmocka_unit_test(the_newest_base_that_ended_before_is_chosen),
 	    cmocka_unit_test(a_password_stands_in_no_argument),
 	    cmocka_unit_test(a_log_that_ended_early_is_no_latest),
+	    cmocka_unit_test(a_promotion_has_a_bound),
+	    cmocka_unit_test(a_promotion_that_cannot_be_asked_for_is_an_error),
 	    cmocka_unit_test(names_are_taken_apart_or_refused),
 	};
 

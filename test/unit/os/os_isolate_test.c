@@ -144,13 +144,14 @@ static void no_socket_of_the_machine_is_reached(void **state)
 			assert_int_equal(chmod(name, 0777), 0);
 		snprintf(script, sizeof script, "python3 -c \"%s\" %s", reach, name);
 		assert_int_equal(system(script), 0);
-		if (had(i, "sockets of the machine: none"))
+		if (had(i, "sockets of the machine: none in /run and /tmp, no abstract"))
 			assert_int_equal(sh(i, script, 0, &out, &e), 3);
 		os_close(fd);
 		unlink(*name == '@' ? "/nowhere" : name);
 	}
 	if (geteuid() == 0)
-		assert_true(had(i, "sockets of the machine: none"));
+		assert_true(had(i,
+		    "sockets of the machine: none in /run and /tmp, no abstract ones; others by"));
 	os_isolate_free(i);
 	buf_fini(&out);
 }
@@ -171,7 +172,7 @@ static void a_folder_in_tmp_is_there_and_nothing_beside_it(void **state)
 	folder = was;
 	assert_int_equal(sh(i, "pwd; echo x >it && ls /tmp | wc -l", 0, &out, &e), 0);
 	assert_non_null(strstr(buf_cstr(&out), in));
-	if (had(i, "sockets of the machine: none"))
+	if (had(i, "sockets of the machine: none in /run and /tmp, no abstract"))
 		assert_non_null(strstr(buf_cstr(&out), "\n1\n"));
 	if (had(i, "files: all but"))
 		assert_int_equal(sh(i, "echo x >/tmp/other", 0, &out, &e), 2);
@@ -239,6 +240,36 @@ static void what_it_writes_is_kept_in_part_and_read_to_its_end(void **state)
 	(void)state;
 	assert_int_equal(sh(i, "head -c 40000000 /dev/zero | tr '\\0' x; exit 9", 0, &out, &e), 9);
 	assert_int_equal(out.n, OS_ISOLATE_OUT);
+	os_isolate_free(i);
+	buf_fini(&out);
+}
+
+/* What someone else reaped is no success. */
+static void an_end_that_is_not_known_is_an_error(void **state)
+{
+	struct os_isolate *i = apart(0);
+	struct buf out = {0};
+	struct err e;
+
+	(void)state;
+	signal(SIGCHLD, SIG_IGN);
+	assert_int_equal(sh(i, "exit 3", 0, &out, &e), -1);
+	signal(SIGCHLD, SIG_DFL);
+	assert_non_null(strstr(e.msg, "not known"));
+	os_isolate_free(i);
+	buf_fini(&out);
+}
+
+/* None of ours, all of its own. */
+static void its_groups_are_its_users(void **state)
+{
+	struct os_isolate *i = apart(0);
+	struct buf out = {0};
+	struct err e;
+
+	(void)state;
+	assert_int_equal(
+	    sh(i, "test \"$(id -G)\" = \"$(id -G $(id -un))\" && id -G", 0, &out, &e), 0);
 	os_isolate_free(i);
 	buf_fini(&out);
 }
@@ -347,6 +378,8 @@ int main(void)
 	    cmocka_unit_test(a_folder_in_tmp_is_there_and_nothing_beside_it),
 	    cmocka_unit_test(what_is_told_is_what_there_is),
 	    cmocka_unit_test(what_it_writes_is_kept_in_part_and_read_to_its_end),
+	    cmocka_unit_test(an_end_that_is_not_known_is_an_error),
+	    cmocka_unit_test(its_groups_are_its_users),
 	    cmocka_unit_test(one_that_takes_too_long_is_ended_with_all_it_started),
 	    cmocka_unit_test(it_never_outlives_us),
 	    cmocka_unit_test(more_memory_than_allowed_is_refused),
