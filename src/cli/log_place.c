@@ -32,6 +32,7 @@ struct log_place {
 	struct target *targets;
 	size_t n;
 	struct buf bytes;
+	struct stat was; /* the file at hand, before anything of it was read */
 	bool hurry;
 };
 
@@ -330,15 +331,16 @@ uint64_t log_file_system(int fd)
 	return h.system;
 }
 
-static int size_of(const char *name, int fd, uint64_t max, size_t *out, struct err *e)
+static int size_of(
+    struct log_place *p, const char *name, int fd, uint64_t max, size_t *out, struct err *e)
 {
-	struct stat st;
+	struct stat *st = &p->was;
 
-	if (os_fstat(fd, &st) == -1)
+	if (os_fstat(fd, st) == -1)
 		return err_sys(e, "%s", name);
-	if (!S_ISREG(st.st_mode) || st.st_size <= 0 || (uint64_t)st.st_size > max)
+	if (!S_ISREG(st->st_mode) || st->st_size <= 0 || (uint64_t)st->st_size > max)
 		return err_set(e, ERR_USAGE, "%s: no file of a size that it could have", name);
-	*out = (size_t)st.st_size;
+	*out = (size_t)st->st_size;
 	return 0;
 }
 
@@ -364,7 +366,7 @@ static int check_segment(struct log_place *p, const struct wal_file *f, const ch
 	struct wal_file_head h;
 	size_t n = 0;
 
-	if (size_of(name, fd, WAL_FILE_MAX, &n, e) == -1 ||
+	if (size_of(p, name, fd, WAL_FILE_MAX, &n, e) == -1 ||
 	    read_file(p, name, fd, n < WAL_FILE_HEAD ? n : WAL_FILE_HEAD, e) == -1)
 		return -1;
 	if (wal_file_head(buf_span(&p->bytes), &h, e) == -1 || wal_file_fits(f, &h, n, e) == -1)
@@ -380,6 +382,7 @@ static int check_segment(struct log_place *p, const struct wal_file *f, const ch
 	out->end = h.start + h.size;
 	out->bytes = span_of(NULL, n);
 	out->fd = fd;
+	out->was = &p->was;
 	return 0;
 }
 
@@ -389,7 +392,7 @@ static int check_history(
 	struct log_line *lines;
 	size_t n = 0;
 
-	if (size_of(name, fd, FORMAT_LOG_HISTORY_MAX, &n, e) == -1 ||
+	if (size_of(p, name, fd, FORMAT_LOG_HISTORY_MAX, &n, e) == -1 ||
 	    read_file(p, name, fd, n, e) == -1)
 		return -1;
 	if (log_history_parse(buf_span(&p->bytes), &lines, &n, e) == -1)
@@ -446,6 +449,8 @@ static void push_to_others(struct log_place *p, const char *name, struct log_pie
 		t->rests_until_ns = 0;
 		if (push_to(p, t, piece, &out, &e) == 0)
 			continue;
+		if (ctx_cancelled(p->c->ctx))
+			return; /* who waits for it offers it again */
 		t->rests_until_ns = clock->mono_ns(clock) + REST_S * CALENDAR_SECOND;
 		event_emit(p->c->ctx, EVENT_WARNING, span_str(name),
 		    "not stored there, which has a gap until 'holdfast copy' fills it: %s", e.msg);

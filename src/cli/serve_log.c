@@ -16,6 +16,9 @@
 
 /* What was declared at one time, and the systems whose log came since. */
 struct age {
+	struct serve_log *s;
+	struct age *next;
+	struct ctx ctx; /* cancelled once nobody asks it any more: what it stores ahead ends */
 	struct cli cli; /* as the daemon's, with a world of its own */
 	struct log_pool **pools;
 	size_t n;
@@ -28,8 +31,11 @@ struct serve_log {
 	struct ctx ctx;
 	struct cli_options opt;
 	struct log_server *server;
-	pthread_mutex_t lock; /* guards the age and its pools; nothing is stored under it */
+	pthread_mutex_t lock; /* guards ages and their pools; nothing is waited for under it */
 	struct age *now;      /* NULL: not read yet */
+	struct age *ages;     /* all that are there */
+	unsigned ending;      /* so many are ended by threads of their own */
+	pthread_cond_t ended;
 	_Atomic bool reload;
 	char *state; /* the state folder */
 	pthread_mutex_t noting;
@@ -44,15 +50,66 @@ static void sink(struct ctx *ctx, const struct event *ev)
 		    (const char *)ev->path.p, ev->text);
 }
 
+/* Waits for what it stores ahead. */
 static void age_free(struct age *a)
 {
-	if (a == NULL)
-		return;
 	while (a->n > 0)
 		log_pool_free(a->pools[--a->n]);
 	free(a->pools);
 	world_free(a->cli.world);
 	free(a);
+}
+
+static void *end_main(void *arg)
+{
+	struct age *a = arg;
+	struct serve_log *s = a->s;
+
+	age_free(a);
+	pthread_mutex_lock(&s->lock);
+	s->ending--;
+	pthread_cond_signal(&s->ended);
+	pthread_mutex_unlock(&s->lock);
+	return NULL;
+}
+
+/*
+ * With the lock: nobody uses it any more.  What it still stores may hang with its repository, so
+ * no push waits for that; without a thread it stays until the daemon ends.
+ */
+static void age_over(struct age *a)
+{
+	struct serve_log *s = a->s;
+	struct age **at = &s->ages;
+	pthread_t t;
+
+	atomic_store(&a->ctx.cancel, true);
+	while (*at != a)
+		at = &(*at)->next;
+	*at = a->next; /* before the thread begins: it frees */
+	if (pthread_create(&t, NULL, end_main, a) == 0) {
+		pthread_detach(t);
+		s->ending++;
+	} else {
+		a->next = s->ages;
+		s->ages = a;
+	}
+}
+
+static struct age *age_new(struct serve_log *s)
+{
+	struct age *a = mem_zalloc(sizeof *a);
+
+	a->s = s;
+	a->ctx.clock = s->ctx.clock;
+	a->ctx.above = &s->ctx;
+	/* What is below it looks no farther up than here. */
+	atomic_store(&a->ctx.cancel, atomic_load(&s->ctx.cancel));
+	a->ctx.sink = s->ctx.sink;
+	a->ctx.sink_arg = s->ctx.sink_arg;
+	a->cli.opt = s->opt;
+	a->cli.ctx = &a->ctx;
+	return a;
 }
 
 /* With the lock. */
@@ -64,32 +121,28 @@ static struct age *age_begin(struct serve_log *s, struct err *e)
 		was->used++;
 		return was;
 	}
-	a = mem_zalloc(sizeof *a);
-	a->cli.opt = s->opt;
-	a->cli.ctx = &s->ctx;
+	a = age_new(s);
 	if (config_load(&a->cli, true, e) == -1) {
 		atomic_store(&s->reload, true); /* once more, until it is right again */
 		age_free(a);
 		return NULL;
 	}
-	s->now = a;
+	a->next = s->ages;
+	s->ages = s->now = a;
 	a->used = 1;
 	if (was != NULL)
 		was->past = true;
 	if (was != NULL && was->used == 0)
-		age_free(was);
+		age_over(was);
 	return a;
 }
 
 static void age_end(struct serve_log *s, struct age *a)
 {
-	bool over;
-
 	pthread_mutex_lock(&s->lock);
-	over = --a->used == 0 && a->past;
+	if (--a->used == 0 && a->past)
+		age_over(a);
 	pthread_mutex_unlock(&s->lock);
-	if (over)
-		age_free(a);
 }
 
 /* That of a system; several databases may be told apart by the log's own identifier. */
@@ -195,6 +248,7 @@ int serve_log_start(struct cli *c, struct daemon *d, struct serve_log **out, str
 	s->state = os_state_dir();
 	pthread_mutex_init(&s->noting, NULL);
 	pthread_mutex_init(&s->lock, NULL);
+	pthread_cond_init(&s->ended, NULL);
 	rc = log_server_start(path, &host, &s->server, e);
 	free(path);
 	if (rc == 0)
@@ -210,8 +264,20 @@ void serve_log_stop(struct serve_log *s)
 		return;
 	/* A store that is away is not waited for: PostgreSQL offers the file again. */
 	atomic_store(&s->ctx.cancel, true);
+	pthread_mutex_lock(&s->lock);
+	for (struct age *a = s->ages; a != NULL; a = a->next)
+		atomic_store(&a->ctx.cancel, true);
+	pthread_mutex_unlock(&s->lock);
 	log_server_stop(s->server);
-	age_free(s->now);
+	pthread_mutex_lock(&s->lock);
+	while (s->ending > 0)
+		pthread_cond_wait(&s->ended, &s->lock);
+	pthread_mutex_unlock(&s->lock);
+	for (struct age *a; (a = s->ages) != NULL;) {
+		s->ages = a->next;
+		age_free(a);
+	}
+	pthread_cond_destroy(&s->ended);
 	pthread_mutex_destroy(&s->noting);
 	pthread_mutex_destroy(&s->lock);
 	free(s->state);

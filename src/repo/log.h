@@ -22,6 +22,8 @@
 #ifndef HF_REPO_LOG_H
 #define HF_REPO_LOG_H
 
+#include <sys/stat.h>
+
 #include "base/buf.h"
 #include "repo/repo.h"
 #include "repo/repo_object.h"
@@ -55,9 +57,12 @@ struct log_piece {
 	struct span bytes; /* end - start of them; at most 1 GiB, a history 1 MiB */
 	/*
 	 * Where bytes.p is NULL: the file that they are in, from its beginning on; read as they are
-	 * taken, so that they pass through a processor's cache instead of through memory.
+	 * taken, so that they pass through a processor's cache instead of through memory.  `was`:
+	 * how it was before anything of it was read; nothing of a file that changed since is stored
+	 * (PostgreSQL uses segments again that somebody else has archived).  NULL: nobody looked.
 	 */
 	int fd;
+	const struct stat *was;
 	/*
 	 * Somebody waits for it: stored without a look at what is there, nor remembered.  Whoever
 	 * puts such ones compares before the first and puts the whole range after the last: then

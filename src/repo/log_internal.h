@@ -81,6 +81,7 @@ struct log_offer {
 	struct log_at at;
 	struct span bytes; /* p NULL: in the file, from `off` on */
 	int fd;
+	const struct stat *was; /* NULL: nobody looked */
 	uint64_t off;
 	bool at_once;
 	struct id ids[LOG_CUTS_MAX];

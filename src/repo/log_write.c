@@ -220,6 +220,23 @@ out:
 	return rc;
 }
 
+/* What was read of a file is its content only if it is the same file after. */
+static int is_as_it_was(const struct log_offer *o, struct err *e)
+{
+	const struct stat *a = o->was;
+	struct stat b;
+
+	if (a == NULL)
+		return 0;
+	if (os_fstat(o->fd, &b) == -1)
+		return err_sys(e, "the file");
+	if (a->st_size == b.st_size && a->st_mtim.tv_sec == b.st_mtim.tv_sec &&
+	    a->st_mtim.tv_nsec == b.st_mtim.tv_nsec && a->st_ctim.tv_sec == b.st_ctim.tv_sec &&
+	    a->st_ctim.tv_nsec == b.st_ctim.tv_nsec)
+		return 0;
+	return err_set(e, ERR_FAILED, "the file was changed while it was read");
+}
+
 /* What is to be compared is read at once. */
 static int load(struct log_writer *w, struct err *e)
 {
@@ -230,7 +247,7 @@ static int load(struct log_writer *w, struct err *e)
 	if (os_pread_full(o->fd, w->whole.p, o->bytes.n, (off_t)o->off) != (ssize_t)o->bytes.n)
 		return err_set(e, ERR_FAILED, "the file became shorter while it was read");
 	o->bytes.p = w->whole.p;
-	return 0;
+	return is_as_it_was(o, e);
 }
 
 /* Somebody else may have stored it, or something else, since this was looked at. */
@@ -266,7 +283,7 @@ static int put_one(struct log_writer *w, enum log_put_outcome *out, struct err *
 		return -1;
 	if (same)
 		return 0;
-	if (build(w, o->stream, &o->at, e) == -1 ||
+	if (build(w, o->stream, &o->at, e) == -1 || is_as_it_was(o, e) == -1 ||
 	    repo_put_named(w->repo, log_name(name, o->stream, &o->at), buf_span(&w->object), e) ==
 		-1)
 		return -1;
@@ -312,6 +329,7 @@ int log_writer_put(
 		w->offer.at_once = p->at_once;
 		w->offer.bytes = span_of(p->bytes.p ? p->bytes.p + off : NULL, n);
 		w->offer.fd = p->fd;
+		w->offer.was = p->bytes.p ? NULL : p->was;
 		w->offer.off = off;
 		if (put_one(w, &one, e) == -1)
 			return -1;
