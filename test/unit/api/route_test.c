@@ -80,7 +80,7 @@ static void each_wrong_parameter_has_its_message(void **state)
 	    {"GET", "/api/v1/runs?limits=1", "", "'limits' is not taken", "did you mean 'limit'?"},
 	    {"GET", "/api/v1/runs?status=lost", "", "status: 'lost'", "there are: queued|running"},
 	    {"GET", "/api/v1/runs?since=soon", "", "since: ", ""},
-	    {"GET", "/api/v1/runs?system=", "", "system: 1 to 256 bytes", ""},
+	    {"GET", "/api/v1/runs?system=", "", "system: 1 to 1024 bytes", ""},
 	    {"GET", "/api/v1/runs/x", "", "id: a number from 1", ""},
 	    {"GET", "/api/v1/runs/7?id=8", "", "'id' is not taken here", ""},
 	    {"POST", "/api/v1/systems/a/run", "{", "no JSON: line 1", ""},
