@@ -134,12 +134,8 @@ static bool is_plain(const char *name)
 	return *name == '\0';
 }
 
-static void put_name(struct buf *b, const char *name)
+static void put_identifier(struct buf *b, const char *name)
 {
-	if (is_plain(name)) {
-		buf_printf(b, "%s", name);
-		return;
-	}
 	buf_put_u8(b, '"');
 	for (; *name != '\0'; name++) {
 		if (*name == '"')
@@ -147,6 +143,14 @@ static void put_name(struct buf *b, const char *name)
 		buf_put_u8(b, (uint8_t)*name);
 	}
 	buf_put_u8(b, '"');
+}
+
+static void put_name(struct buf *b, const char *name)
+{
+	if (is_plain(name))
+		buf_printf(b, "%s", name);
+	else
+		put_identifier(b, name);
 }
 
 /* All of them are needed: us, and those that are there. */
@@ -260,17 +264,6 @@ static int take_settings(void *arg, const char *const *v, size_t n, struct err *
 		break;
 	}
 	return 0;
-}
-
-static void put_identifier(struct buf *b, const char *name)
-{
-	buf_put_u8(b, '"');
-	for (; *name != '\0'; name++) {
-		if (*name == '"')
-			buf_put_u8(b, '"');
-		buf_put_u8(b, (uint8_t)*name);
-	}
-	buf_put_u8(b, '"');
 }
 
 /* Who goes on without waiting, by name: database, role, value.  The first is told. */

@@ -44,20 +44,13 @@ int archived_read(
 /* Not synced: after a crash it says less than there is. */
 static int write_file(const char *path, const struct archived *a, struct err *e)
 {
-	char *part = mem_printf("%s.new", path);
 	char *text = mem_printf(
 	    "{\"timeline\":%lu,\"end\":%lld,\"first_ns\":%lld,\"last_ns\":%lld}\n",
 	    (unsigned long)a->timeline, (long long)a->end, (long long)a->first_ns,
 	    (long long)a->last_ns);
-	int fd = os_open(part, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0644);
-	int rc = fd == -1 || os_write_all(fd, text, strlen(text)) == -1 ||
-			 os_renameat(AT_FDCWD, part, AT_FDCWD, path) == -1
-		     ? err_sys(e, "write %s", path)
-		     : 0;
+	int rc = os_file_note(path, span_str(text), e);
 
-	os_close(fd);
 	free(text);
-	free(part);
 	return rc;
 }
 

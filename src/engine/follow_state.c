@@ -159,26 +159,15 @@ static char *path_of(const char *place, const char *system, const char *source)
 	return mem_printf("%s/receivers/%s.%s.json", place, system, source);
 }
 
-/* Not synced: it tells of a process, and that is gone after a crash. */
 int follow_state_write(const char *place, const struct follow_state *s, struct err *e)
 {
 	char *dir = mem_printf("%s/receivers", place), *path = path_of(place, s->system, s->source);
-	char *part = mem_printf("%s.new", path);
 	json_t *o = follow_state_json(s);
 	char *text = json_dumps(o, JSON_COMPACT);
-	int fd = -1, rc = os_mkdirs(dir, 0755, e);
+	int rc = os_mkdirs(dir, 0755, e) == 0 ? os_file_note(path, span_str(text), e) : -1;
 
-	if (rc == 0) {
-		fd = os_open(part, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0644);
-		rc = fd == -1 || os_write_all(fd, text, strlen(text)) == -1 ||
-			     os_renameat(AT_FDCWD, part, AT_FDCWD, path) == -1
-			 ? err_sys(e, "write %s", path)
-			 : 0;
-	}
-	os_close(fd);
 	free(text);
 	json_decref(o);
-	free(part);
 	free(path);
 	free(dir);
 	return rc;

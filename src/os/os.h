@@ -78,6 +78,12 @@ int os_read_plain(
  */
 int os_file_replace(const char *path, struct span data, mode_t mode, struct err *e);
 
+/*
+ * file_note: all or nothing for who reads it, but not synced: for what tells of a process, and is
+ * not missed after a crash.  One writer at a time, by way of PATH.new.
+ */
+int os_file_note(const char *path, struct span data, struct err *e);
+
 /* mkdir -p; existing folders are fine. */
 int os_mkdirs(const char *path, mode_t mode, struct err *e);
 

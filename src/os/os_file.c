@@ -146,6 +146,20 @@ out:
 	return rc == 0 ? 0 : err_wrap(e, "%s", path);
 }
 
+int os_file_note(const char *path, struct span data, struct err *e)
+{
+	char *part = mem_printf("%s.new", path);
+	int fd = os_open(part, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0644);
+	int rc = fd == -1 || os_write_all(fd, data.p, data.n) == -1 ||
+			 os_renameat(AT_FDCWD, part, AT_FDCWD, path) == -1
+		     ? err_sys(e, "write %s", path)
+		     : 0;
+
+	os_close(fd);
+	free(part);
+	return rc;
+}
+
 /* One level; a folder that is there already is fine, anything else is not. */
 static int make_dir(const char *path, mode_t mode, struct err *e)
 {

@@ -131,32 +131,6 @@ static int dump_look(struct source_dir *d, const char *name, struct source_stat 
 	return 0;
 }
 
-static struct source_dir *dump_enter(
-    struct source_dir *d, const char *name, const struct source_stat *st, struct err *e)
-{
-	err_set(e, ERR_ABSENT, "/%s: not a directory", name);
-	return NULL;
-}
-
-static int dump_fill(struct source_dir *d, const char *name, const struct source_stat *st,
-    struct entry *out, struct buf *hold, struct err *e)
-{
-	size_t at = hold->n;
-
-	buf_put(hold, name, strlen(name));
-	*out = (struct entry){
-	    .type = st->type,
-	    .name = span_of(hold->p + at, hold->n - at),
-	    .size = st->size,
-	    .mode = st->mode,
-	    .uid = st->uid,
-	    .gid = st->gid,
-	    .mtime = st->mtime,
-	    .mtime_ns = st->mtime_ns,
-	};
-	return 0;
-}
-
 /* ---- Contents. */
 
 static int start(const struct dumps *s, struct dump_reader *r, struct err *e)
@@ -250,8 +224,8 @@ static const struct source_ops dump_ops = {
     .root = dump_root,
     .list = dump_list,
     .look = dump_look,
-    .enter = dump_enter,
-    .fill = dump_fill,
+    .enter = source_enter_none,
+    .fill = source_fill_plain,
     .open = dump_open,
     .read = dump_read,
     .finish = dump_finish,

@@ -43,6 +43,32 @@ void source_names_fini(struct source_names *names)
 	*names = (struct source_names){0};
 }
 
+struct source_dir *source_enter_none(
+    struct source_dir *d, const char *name, const struct source_stat *st, struct err *e)
+{
+	err_set(e, ERR_ABSENT, "/%s: not a directory", name);
+	return NULL;
+}
+
+int source_fill_plain(struct source_dir *d, const char *name, const struct source_stat *st,
+    struct entry *out, struct buf *hold, struct err *e)
+{
+	size_t at = hold->n;
+
+	buf_put(hold, name, strlen(name));
+	*out = (struct entry){
+	    .type = st->type,
+	    .name = span_of(hold->p + at, hold->n - at),
+	    .size = st->size,
+	    .mode = st->mode,
+	    .uid = st->uid,
+	    .gid = st->gid,
+	    .mtime = st->mtime,
+	    .mtime_ns = st->mtime_ns,
+	};
+	return 0;
+}
+
 void source_reader_abandon(struct source_reader *r)
 {
 	bool changed;

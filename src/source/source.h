@@ -118,6 +118,13 @@ void *source_dir_new(size_t size, struct source *s, struct source_dir *parent, c
 struct source_dir *source_dir_ref(struct source_dir *d); /* returns d */
 void source_dir_unref(struct source_dir *d);             /* NULL does nothing */
 
+/* For drivers of plain files alone: there is no folder to enter; a name and what stat says is all.
+ */
+struct source_dir *source_enter_none(
+    struct source_dir *d, const char *name, const struct source_stat *st, struct err *e);
+int source_fill_plain(struct source_dir *d, const char *name, const struct source_stat *st,
+    struct entry *out, struct buf *hold, struct err *e);
+
 /* Abandon a reader without asking how it went; NULL does nothing. */
 void source_reader_abandon(struct source_reader *r);
 

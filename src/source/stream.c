@@ -64,32 +64,6 @@ static int stream_look(struct source_dir *d, const char *name, struct source_sta
 	return 0;
 }
 
-static struct source_dir *stream_enter(
-    struct source_dir *d, const char *name, const struct source_stat *st, struct err *e)
-{
-	err_set(e, ERR_ABSENT, "/%s: not a directory", name);
-	return NULL;
-}
-
-static int stream_fill(struct source_dir *d, const char *name, const struct source_stat *st,
-    struct entry *out, struct buf *hold, struct err *e)
-{
-	size_t at = hold->n;
-
-	buf_put(hold, name, strlen(name));
-	*out = (struct entry){
-	    .type = ENTRY_FILE,
-	    .name = span_of(hold->p + at, hold->n - at),
-	    .size = st->size,
-	    .mode = st->mode,
-	    .uid = st->uid,
-	    .gid = st->gid,
-	    .mtime = st->mtime,
-	    .mtime_ns = st->mtime_ns,
-	};
-	return 0;
-}
-
 static int stream_open(struct source_dir *d, const char *name, const struct source_stat *st,
     struct source_reader **out, struct err *e)
 {
@@ -160,8 +134,8 @@ static const struct source_ops stream_ops = {
     .root = stream_root,
     .list = stream_list,
     .look = stream_look,
-    .enter = stream_enter,
-    .fill = stream_fill,
+    .enter = source_enter_none,
+    .fill = source_fill_plain,
     .open = stream_open,
     .read = stream_read,
     .finish = stream_finish,
