@@ -9,18 +9,17 @@
 
 #include "base/mem.h"
 #include "os/os.h"
+#include "os/os_environ.h"
 #include "os/os_spawn.h"
 #include "source/pg_dump.h"
 
 enum { PIPE = 1 << 20, LOOK_MS = 200, SAID_MAX = 2000, ENV_MAX = 10 };
 #define PATIENCE (INT64_C(60) * 1000000000)
 
-extern char **environ;
-
 struct env {
-	char *own[ENV_MAX];
+	char *own[ENV_MAX]; /* ended by NULL */
 	size_t n;
-	const char **all;
+	char **all;
 };
 
 static void set(struct env *v, const char *name, const char *value)
@@ -29,11 +28,14 @@ static void set(struct env *v, const char *name, const char *value)
 		v->own[v->n++] = mem_printf("%s=%s", name, value);
 }
 
+static bool is_not_libpqs(const char *variable)
+{
+	return strncmp(variable, "PG", 2) != 0;
+}
+
 /* What libpq takes here by itself it takes there, too, but for what is said of this server. */
 static void make_env(struct env *v, const struct pg_target *t, const char *database)
 {
-	size_t m = 0, n = 0;
-
 	*v = (struct env){0};
 	set(v, "PGHOST", t->host);
 	set(v, "PGPORT", t->port);
@@ -43,20 +45,7 @@ static void make_env(struct env *v, const struct pg_target *t, const char *datab
 	set(v, "PGSSLMODE", t->sslmode);
 	set(v, "PGSSLROOTCERT", t->sslrootcert);
 	set(v, "PGAPPNAME", t->application ? t->application : "holdfast");
-	while (environ[n] != NULL)
-		n++;
-	v->all = mem_zalloc((v->n + n + 1) * sizeof *v->all);
-	for (; m < v->n; m++)
-		v->all[m] = v->own[m];
-	for (size_t i = 0; i < n; i++) {
-		size_t len = strcspn(environ[i], "=") + 1;
-		bool ours = strncmp(environ[i], "PG", 2) != 0;
-
-		for (size_t k = 0; k < v->n && !ours; k++)
-			ours = strncmp(environ[i], v->own[k], len) == 0;
-		if (!ours)
-			v->all[m++] = environ[i];
-	}
+	v->all = os_environ((const char *const *)v->own, is_not_libpqs);
 }
 
 static void forget_env(struct env *v)
@@ -87,7 +76,7 @@ int pg_dump_start(struct pg_dump_run *r, const char *const *argv, const struct p
 	s.out = pipes[1];
 	s.error = r->error;
 	make_env(&env, t, database);
-	s.env = env.all;
+	s.env = (const char *const *)env.all;
 	rc = os_spawn(&s, &r->pid, e);
 	forget_env(&env);
 	os_close(pipes[1]);
