@@ -64,9 +64,9 @@ struct log_piece {
 	int fd;
 	const struct stat *was;
 	/*
-	 * Somebody waits for it: stored without a look at what is there, nor remembered.  Whoever
-	 * puts such ones compares before the first and puts the whole range after the last: then
-	 * other content at the place is met.
+	 * Somebody waits for it: compared with what was there when the writer was opened, or looked
+	 * anew, which it does each minute at most; not remembered.  Whoever puts such ones puts the
+	 * whole range after the last: then what another has put there since is met at the latest.
 	 */
 	bool at_once;
 };

@@ -59,6 +59,8 @@ int log_known_open(
     struct repo *r, const uint8_t stream[LOG_STREAM], struct log_known *k, struct err *e);
 /* Look again, unless that was done just now: it takes little of the time, however long it takes. */
 int log_known_again(struct repo *r, struct log_known *k, struct err *e);
+/* ... where somebody waits: seldom. */
+int log_known_at_times(struct repo *r, struct log_known *k, struct err *e);
 void log_known_add(struct log_known *k, const struct log_at *at);
 void log_known_drop(struct log_known *k, const struct log_at *at);
 /* The first that could have something of that place. */
