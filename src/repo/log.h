@@ -67,6 +67,8 @@ struct log_piece {
 	 * Somebody waits for it: compared with what was there when the writer was opened, or looked
 	 * anew, which it does each minute at most; not remembered.  Whoever puts such ones puts the
 	 * whole range after the last: then what another has put there since is met at the latest.
+	 * ERR_WRONG_KEY: this key cannot tell a part of what is there from a part of what is put;
+	 * of what reaches further to both sides it may.
 	 */
 	bool at_once;
 };

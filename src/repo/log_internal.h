@@ -86,6 +86,7 @@ struct log_offer {
 	const struct stat *was; /* NULL: nobody looked */
 	uint64_t off;
 	bool at_once;
+	bool untold; /* by log_compare: this key cannot compare all that is there */
 	struct id ids[LOG_CUTS_MAX];
 	bool named[LOG_CUTS_MAX];
 };

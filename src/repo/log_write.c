@@ -283,11 +283,16 @@ static int put_one(struct log_writer *w, enum log_put_outcome *out, struct err *
 	bool same;
 
 	memset(o->named, 0, sizeof o->named);
+	o->untold = false;
 	*out = LOG_SAME;
 	if (compare(w, &k, &same, e) == -1)
 		return -1;
 	if (same)
 		return 0;
+	if (o->at_once && o->untold)
+		return err_set(e, ERR_WRONG_KEY,
+		    "at %u/%X/%X something is stored that this key can compare only as a whole",
+		    o->at.timeline, (unsigned)(o->at.start >> 32), (unsigned)o->at.start);
 	if (build(w, o->stream, &o->at, e) == -1 || is_as_it_was(o, e) == -1 ||
 	    repo_put_named(w->repo, log_name(name, o->stream, &o->at), buf_span(&w->object), e) ==
 		-1)

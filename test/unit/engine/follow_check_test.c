@@ -255,6 +255,57 @@ static void a_spool_that_meets_other_log_confirms_nothing(void **state)
 	end(&t);
 }
 
+/*
+ * A write key reads nothing: what it cannot compare in part is compared from the segment's
+ * beginning on, and confirmed no sooner than that could be.
+ */
+static void a_key_that_reads_nothing_confirms_nothing_beside_other_log(void **state)
+{
+	static const uint8_t secret[32] = {9, 9};
+	struct repo_key_params kp = {.cred = {true, span_of(secret, 32)}, .role = ROLE_WRITE};
+	struct follow_job j = {.what = FOLLOW_SMALL,
+	    .timeline = 1,
+	    .segment = SEG,
+	    .start = SEG + 500,
+	    .end = SEG + 900};
+	struct log_piece p = {.timeline = 1, .start = SEG, .end = END};
+	enum log_put_outcome out;
+	struct err e = {0};
+	struct repo *full;
+	struct id id;
+	struct t t;
+
+	for (int other = 0; other < 2; other++) {
+		begin(&t);
+		full = t.r;
+		OK(repo_key_add(full, &kp, &id, &e));
+		OK(repo_open(make_store(t.place, false), &kp.cred, NULL, &t.ctx, &t.r, &e));
+		log_stream(t.r, "orders", "pg", t.stream);
+		memcpy(p.stream, t.stream, LOG_STREAM);
+		p.bytes = span_of(t.bytes, END - SEG);
+		OK(log_put(t.r, &p, &out, &e));
+		t.bytes[950] ^= (uint8_t)other; /* beyond the first that is put */
+		OK(follow_spool_append(t.f.spool, 1, SEG, span_of(t.bytes, NEXT - SEG), &e));
+		for (int try = 0; try < 2; try++) {
+			assert_int_equal(
+			    follow_store_put(&t.f, 0, &j, span_of(t.bytes + 500, 400), &e), -1);
+			assert_int_equal(e.kind, ERR_WRONG_KEY);
+			err_clear(&e);
+		}
+		assert_int_equal(count(&t), 1);
+		j.end = NEXT; /* more has come meanwhile */
+		assert_int_equal(
+		    follow_store_put(&t.f, 0, &j, span_of(t.bytes + 500, NEXT - SEG - 500), &e),
+		    other ? -1 : 0);
+		if (other)
+			assert_int_equal(e.kind, ERR_EXISTS);
+		assert_int_equal(count(&t), other ? 1 : 2);
+		j.end = SEG + 900;
+		end(&t);
+		repo_close(full);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -265,6 +316,7 @@ int main(void)
 	    cmocka_unit_test(a_timeline_that_was_left_is_compared_before_where_it_was_left),
 	    cmocka_unit_test(a_spool_is_put_from_its_beginning_where_nobody_knows_what_is_stored),
 	    cmocka_unit_test(a_spool_that_meets_other_log_confirms_nothing),
+	    cmocka_unit_test(a_key_that_reads_nothing_confirms_nothing_beside_other_log),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
