@@ -131,7 +131,7 @@ struct drill_source *drill_source_for(const struct drill *d, const struct drill_
 		if (x->server == NULL)
 			continue;
 		if (k->part ? strcmp(x->part->name, k->part) == 0
-			      : k->database == NULL || has(x, k->database))
+			    : k->database == NULL || has(x, k->database))
 			return x;
 	}
 	return k->part == NULL && d->nsources > 0 && d->sources[0].server ? &d->sources[0] : NULL;
