@@ -64,9 +64,11 @@ struct log_piece {
 	int fd;
 	const struct stat *was;
 	/*
-	 * Somebody waits for it: stored without a look at what is there, nor remembered.  Whoever
-	 * puts such ones compares before the first and puts the whole range after the last: then
-	 * other content at the place is met.
+	 * Somebody waits for it: compared with what was there when the writer was opened, or looked
+	 * anew, which it does each minute at most; not remembered.  Whoever puts such ones puts the
+	 * whole range after the last: then what another has put there since is met at the latest.
+	 * ERR_WRONG_KEY: this key cannot tell a part of what is there from a part of what is put;
+	 * of what reaches further to both sides it may.
 	 */
 	bool at_once;
 };

@@ -327,7 +327,7 @@ static void of_a_file_that_changed_nothing_is_stored(void **state)
 	end(&t);
 }
 
-static void what_waits_is_stored_without_a_look_at_what_is_there(void **state)
+static void what_waits_is_compared_with_what_was_there_before(void **state)
 {
 	enum log_put_outcome out;
 	struct log_writer *w;
@@ -346,7 +346,20 @@ static void what_waits_is_stored_without_a_look_at_what_is_there(void **state)
 	assert_int_equal(out, LOG_STORED);
 	assert_int_equal(count(&t), 3);
 	assert_gets(&t, 1, 1000, 2000);
-	/* The whole meets what is there, of whoever. */
+	log_writer_close(w);
+	/* What was there before meets it, though nothing at its beginning differs... */
+	assert_int_equal(put(&t, 1, 3000, 4000), LOG_STORED);
+	OK(log_writer_open(t.r, &w, &e));
+	p = piece(&t, 1, 2000, 3000);
+	p.at_once = true;
+	OK(log_writer_put(w, &p, &out, &e));
+	p = piece(&t, 1, 3000, 3500);
+	p.at_once = true;
+	OK(log_writer_put(w, &p, &out, &e));
+	assert_int_equal(out, LOG_SAME);
+	p.bytes = span_of(t.bytes.p + 1, 500);
+	FAILS(log_writer_put(w, &p, &out, &e), ERR_EXISTS);
+	/* ... and the whole meets all, of whoever. */
 	p = piece(&t, 1, 0, SEGMENT);
 	p.bytes = span_of(t.bytes.p + 1, SEGMENT);
 	FAILS(log_writer_put(w, &p, &out, &e), ERR_EXISTS);
@@ -776,7 +789,7 @@ int main(void)
 	    cmocka_unit_test(who_puts_long_sees_what_others_put),
 	    cmocka_unit_test(who_hurries_stores_the_same),
 	    cmocka_unit_test(of_a_file_that_changed_nothing_is_stored),
-	    cmocka_unit_test(what_waits_is_stored_without_a_look_at_what_is_there),
+	    cmocka_unit_test(what_waits_is_compared_with_what_was_there_before),
 	    cmocka_unit_test(a_writer_knows_what_it_put),
 	    cmocka_unit_test(what_was_lost_since_is_stored_again),
 	    cmocka_unit_test(what_is_missing_is_absent_and_how_far_it_goes_is_told),
