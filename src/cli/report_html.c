@@ -265,15 +265,15 @@ static void put_row(struct buf *b, const char *name, const char *value)
 	buf_printf(b, "</code></td></tr>");
 }
 
-static void put_recovery(struct buf *b, const json_t *r)
+static void put_one_recovery(struct buf *b, const json_t *o, const char *source)
 {
-	const json_t *o = json_object_get(r, "recovery");
 	char segments[32];
 
 	if (o == NULL)
 		return;
 	snprintf(segments, sizeof segments, "%.0f", real(o, "segments"));
 	buf_printf(b, "<h2>Recovery of the database</h2><table>");
+	put_row(b, "source", source);
 	put_row(b, "asked for", text(o, "target"));
 	put_row(b, "last commit kept", text(json_object_get(o, "kept"), "time"));
 	put_row(b, "at", text(json_object_get(o, "kept"), "lsn"));
@@ -281,6 +281,16 @@ static void put_recovery(struct buf *b, const json_t *r)
 	put_row(b, "log stored to", text(o, "log_end"));
 	put_row(b, "segments replayed", segments);
 	buf_printf(b, "</table>");
+}
+
+static void put_recovery(struct buf *b, const json_t *r)
+{
+	const json_t *o;
+	size_t i;
+
+	put_one_recovery(b, json_object_get(r, "recovery"), "");
+	json_array_foreach(json_object_get(r, "sources"), i, o)
+	    put_one_recovery(b, json_object_get(o, "recovery"), text(o, "name"));
 }
 
 static void put_evidence(struct buf *b, const json_t *r, struct span line, const char *hash)

@@ -165,7 +165,8 @@ static int latest_line(struct planning *g, struct err *e)
 		    t);
 		recover_line_fini(&pl->line);
 	}
-	return err_set(e, ERR_ABSENT, "no timeline leads from a base backup");
+	err_set(e, ERR_ABSENT, "no timeline leads from a base backup");
+	return err_hint(e, "holdfast log list shows which are stored; --to immediate needs none");
 }
 
 static int find_line(struct planning *g, struct err *e)
@@ -181,18 +182,23 @@ static int find_line(struct planning *g, struct err *e)
 	if (strcmp(word, "current") != 0) {
 		errno = 0;
 		t = (uint32_t)strtoul(word, &end, 10);
-		if (*end != '\0' || errno || t == 0)
-			return err_set(e, ERR_USAGE,
-			    "'%s' is not a timeline: latest, current or a number", word);
+		if (*end != '\0' || errno || t == 0) {
+			err_set(e, ERR_USAGE, "'%s' is not a timeline", word);
+			return err_hint(e, "latest, current or a number: holdfast log list");
+		}
 	}
 	if ((rc = line_of(g, t, &pl->line, e)) == -1)
 		return -1;
 	pl->timeline = t;
 	if (holds_a_base(pl, &pl->line))
 		return 0;
-	return err_set(e, ERR_ABSENT,
+	err_set(e, ERR_ABSENT,
 	    rc == 0 && t > 1 ? "the history of timeline %" PRIu32 " is not there"
 			     : "no base backup leads to timeline %" PRIu32,
+	    t);
+	return err_hint(e,
+	    "holdfast log list shows timelines and base backups; a history that the "
+	    "server still has is stored by: holdfast log push %08" PRIX32 ".history",
 	    t);
 }
 
