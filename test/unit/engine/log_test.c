@@ -141,7 +141,7 @@ static void prune_keeps_what_brings_back_any_moment_of_the_retention(void **stat
 	/* Without a retention the oldest backup decides. */
 	assert_string_equal(left(&t, 0, false),
 	    "100-200 200-300 300-400 400-500 500-600 600-700 700-800 800-900 900-1000");
-	/* All is younger than an hour. */
+	/* All is young. */
 	assert_string_equal(left(&t, 3600, false),
 	    "100-200 200-300 300-400 400-500 500-600 600-700 700-800 800-900 900-1000");
 	repo_close(t.r);
