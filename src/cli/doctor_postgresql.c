@@ -171,7 +171,8 @@ static void archiving(struct server *v)
 		doctor_bad(v->d, what, v->name,
 		    "archive_command = 'holdfast log push %p', or receive: {enabled: yes}",
 		    "its archive_command is none of ours, and its WAL is not received");
-	else if (archives(v, on && strstr(command, "holdfast") != NULL) & receives(v)) /* both are told */
+	else if (archives(v, on && strstr(command, "holdfast") != NULL) &
+		 receives(v)) /* both are told */
 		doctor_good(v->d, what, v->name, "its WAL is %s",
 		    v->p->receive.enabled ? "received" : "archived");
 	free(mode);
