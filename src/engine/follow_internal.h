@@ -6,6 +6,7 @@
 
 #include "db/pg_sync.h"
 #include "db/pg_wal_stream.h"
+#include "engine/follow_fold.h"
 #include "engine/follow_lag.h"
 #include "engine/follow_mirror.h"
 #include "engine/follow_put.h"
@@ -27,6 +28,7 @@ struct follow {
 	bool reopen; /* it failed: by a new opening, perhaps not */
 	struct follow_put *put;
 	struct follow_mirror *mirror; /* NULL: there are no others */
+	struct follow_fold *fold;
 
 	struct pg *g, *q; /* for replication; for questions, or NULL */
 	struct pg_wal_system server;

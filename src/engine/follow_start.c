@@ -165,6 +165,19 @@ static int begin(struct follow *f, struct err *e)
 	return rc;
 }
 
+/* Threads that outlive a connection. */
+static int start_threads(struct follow *f, struct err *e)
+{
+	const struct follow_fold_when as_is_good = {0, 0};
+
+	if (f->put == NULL &&
+	    follow_put_start(&f->shared, f->spool, follow_store_put, f, &f->put, e) == -1)
+		return -1;
+	if (f->mirror == NULL && follow_mirror_start(f->p, f->spool, &f->mirror, e) == -1)
+		return -1;
+	return f->fold == NULL ? follow_fold_start(f, &as_is_good, &f->fold, e) : 0;
+}
+
 int follow_start(struct follow *f, struct err *e)
 {
 	bool made, gap;
@@ -179,10 +192,7 @@ int follow_start(struct follow *f, struct err *e)
 		    "replication slot %s was gone, and was made anew", f->p->slot);
 	if (!f->begun && begin(f, e) == -1)
 		return -1;
-	if (f->put == NULL &&
-	    follow_put_start(&f->shared, f->spool, follow_store_put, f, &f->put, e) == -1)
-		return -1;
-	if (f->mirror == NULL && follow_mirror_start(f->p, f->spool, &f->mirror, e) == -1)
+	if (start_threads(f, e) == -1)
 		return -1;
 	if (f->server.timeline < f->timeline)
 		return err_set(e, ERR_FAILED,

@@ -196,7 +196,7 @@ import pg as pgs  # noqa: E402
 @pytest.fixture(scope="module")
 def server():
     need(*pgs.missing())
-    with pgs.Pg(conf="-cautovacuum=off") as pg:  # its transactions would come between
+    with pgs.Pg(conf="-cautovacuum=off", superuser="chef") as pg:  # no vacuum: its transactions would come between
         pg.pgbench("-i", "-q", "-s", "1")
         pg.psql("create database shop")
         pg.psql("create table orders (id int primary key, note text); insert into orders select n, 'x' from "

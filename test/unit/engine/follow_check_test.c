@@ -14,7 +14,7 @@ struct t {
 	char place[32], dir[32];
 	struct repo *r;
 	bool away;
-	uint8_t stream[LOG_STREAM], bytes[NEXT - SEG];
+	uint8_t stream[LOG_STREAM], bytes[NEXT - SEG + 1];
 	struct follow_params p;
 	struct follow f;
 };
@@ -306,6 +306,49 @@ static void a_key_that_reads_nothing_confirms_nothing_beside_other_log(void **st
 	}
 }
 
+/* The thread that takes them away, of who may and of who may not. */
+static void small_ones_go_in_time(void **state)
+{
+	static const uint8_t secret[32] = {9, 9};
+	struct repo_key_params kp = {.cred = {true, span_of(secret, 32)}, .role = ROLE_WRITE};
+	const struct follow_fold_when soon = {FOLLOW_SECOND / 1000, 0};
+	enum log_put_outcome out;
+	struct repo *full;
+	struct err e = {0};
+	struct log_piece p;
+	struct id id;
+	struct t t;
+
+	begin(&t);
+	p = (struct log_piece){.timeline = 1, .start = SEG, .end = NEXT};
+	p.bytes = span_of(t.bytes, NEXT - SEG);
+	memcpy(p.stream, t.stream, LOG_STREAM);
+	OK(commit(&t, &e));
+	OK(log_put(t.r, &p, &out, &e));
+	assert_int_equal(out, LOG_SAME); /* two are few */
+	p.end = NEXT + 1;
+	p.bytes.n++;
+	OK(log_put(t.r, &p, &out, &e));
+	assert_int_equal(count(&t), 3);
+	OK(follow_fold_start(&t.f, &soon, &t.f.fold, &e));
+	while (count(&t) > 1)
+		usleep(1000);
+	follow_fold_stop(t.f.fold);
+	t.p.synchronous = false;
+	OK(follow_fold_start(&t.f, &soon, &t.f.fold, &e));
+	assert_null(t.f.fold);
+	t.p.synchronous = true;
+	follow_store_close(&t.f);
+
+	full = t.r;
+	OK(repo_key_add(full, &kp, &id, &e));
+	OK(repo_open(make_store(t.place, false), &kp.cred, NULL, &t.ctx, &t.r, &e));
+	OK(follow_fold_start(&t.f, &soon, &t.f.fold, &e));
+	follow_fold_stop(t.f.fold);
+	end(&t);
+	repo_close(full);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -317,6 +360,7 @@ int main(void)
 	    cmocka_unit_test(a_spool_is_put_from_its_beginning_where_nobody_knows_what_is_stored),
 	    cmocka_unit_test(a_spool_that_meets_other_log_confirms_nothing),
 	    cmocka_unit_test(a_key_that_reads_nothing_confirms_nothing_beside_other_log),
+	    cmocka_unit_test(small_ones_go_in_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

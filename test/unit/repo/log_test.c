@@ -390,6 +390,60 @@ static void a_writer_knows_what_it_put(void **state)
 	end(&t);
 }
 
+static size_t fold(struct t *t, int64_t age_ns, size_t max)
+{
+	struct log_fold *x;
+	size_t gone, all_gone = 0;
+	bool left = true;
+	struct err e;
+
+	OK(log_fold_begin(t->r, t->stream, age_ns, &x, &e));
+	while (left) {
+		OK(log_fold_some(x, t->r, max, &gone, &left, &e));
+		assert_true(gone <= max);
+		all_gone += gone;
+	}
+	log_fold_end(x);
+	return all_gone;
+}
+
+static void small_ones_go_when_a_whole_one_has_the_same(void **state)
+{
+	const size_t small[] = {0, 700, MIB, MIB + 1, 2 * MIB, 5 * MIB, SEGMENT};
+	enum log_put_outcome out;
+	struct log_writer *w;
+	struct log_piece p;
+	struct err e;
+	struct t t;
+
+	begin(&t);
+	OK(log_writer_open(t.r, &w, &e));
+	for (size_t i = 0; i < 6; i++) {
+		p = piece(&t, 1, small[i], small[i + 1]);
+		p.at_once = true;
+		OK(log_writer_put(w, &p, &out, &e));
+		p.timeline = 2; /* other bytes than the whole's, as nobody should have put them */
+		p.bytes.p += i == 3;
+		OK(log_writer_put(w, &p, &out, &e));
+	}
+	log_writer_close(w);
+	assert_int_equal(fold(&t, 0, 1), 0);
+	assert_int_equal(put(&t, 1, 0, SEGMENT), LOG_STORED);
+	assert_int_equal(fold(&t, INT64_C(3600000000000), 100), 0);
+	assert_int_equal(count(&t), 13);
+	assert_int_equal(fold(&t, 0, 2), 6);
+	assert_gets(&t, 1, 0, SEGMENT);
+	assert_int_equal(fold(&t, 0, 2), 0);
+	for (size_t i = 0; i < 6; i++)
+		if (i != 3)
+			assert_gets(&t, 2, small[i], small[i + 1]);
+	/* One that is not what it says, with all of its name, covers nothing. */
+	p = piece(&t, 2, 0, SEGMENT);
+	FAILS(log_put(t.r, &p, &out, &e), ERR_EXISTS);
+	assert_int_equal(count(&t), 7);
+	end(&t);
+}
+
 /* Of a range, of two that have it, of a file: lost since, and offered to the one that knows it. */
 static void what_was_lost_since_is_stored_again(void **state)
 {
@@ -791,6 +845,7 @@ int main(void)
 	    cmocka_unit_test(of_a_file_that_changed_nothing_is_stored),
 	    cmocka_unit_test(what_waits_is_compared_with_what_was_there_before),
 	    cmocka_unit_test(a_writer_knows_what_it_put),
+	    cmocka_unit_test(small_ones_go_when_a_whole_one_has_the_same),
 	    cmocka_unit_test(what_was_lost_since_is_stored_again),
 	    cmocka_unit_test(what_is_missing_is_absent_and_how_far_it_goes_is_told),
 	    cmocka_unit_test(histories_and_partials_are_no_ranges),
