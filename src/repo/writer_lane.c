@@ -17,6 +17,7 @@ enum { FRAME_BLOBS_MAX = 1024, KINDS = BLOB_KINDS };
 enum {
 	INCREMENT_MAX = 32 << 20, /* new bytes of a run that are compressed harder */
 	INCREMENT_LEVEL = 7,
+	INCREMENT_PAGES_LEVEL = 3, /* of pages, 7 saves 3 % for three times the work */
 };
 
 struct frame {
@@ -107,9 +108,9 @@ static int level_of(const struct writer *w, size_t nblobs, bool pages)
 
 	if (p->level != CODEC_AUTO)
 		return p->level;
-	if (w->increment && p->codec == CODEC_ZSTD && w->stats.added_bytes <= INCREMENT_MAX)
-		return INCREMENT_LEVEL;
-	if (pages && p->codec == CODEC_ZSTD)
+	if (p->codec == CODEC_ZSTD && w->increment && w->stats.added_bytes <= INCREMENT_MAX)
+		return pages ? INCREMENT_PAGES_LEVEL : INCREMENT_LEVEL;
+	if (p->codec == CODEC_ZSTD && pages)
 		return CODEC_QUICK;
 	return nblobs == 1 ? CODEC_AUTO_LARGE : CODEC_AUTO;
 }
