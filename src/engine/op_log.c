@@ -89,7 +89,8 @@ static void take_bases(struct log_view *v, const struct snapshot_list *all)
 			    .ended_ns = s->end_ns,
 			    .timeline = p->timeline,
 			    .start = p->log_start,
-			    .end = p->log_end};
+			    .end = p->log_end,
+			    .forgotten = s->forgotten};
 		}
 	}
 }
@@ -156,7 +157,7 @@ static void judge(struct log_view *v)
 		struct log_view_base *b = &v->bases[i];
 
 		b->whole = log_view_reaches(v, b->timeline, b->start, b->end, &b->missing);
-		v->gaps += !b->whole;
+		v->gaps += !b->whole && !b->forgotten;
 	}
 }
 
@@ -195,7 +196,7 @@ static void find_window(struct log_view *v)
 	for (size_t i = v->nbases; i > 0; i--) {
 		const struct log_view_base *b = &v->bases[i - 1];
 
-		if (!b->whole)
+		if (!b->whole || b->forgotten)
 			continue;
 		if (!w->any) {
 			w->timeline = last_timeline(v, b);
@@ -336,7 +337,7 @@ int op_log_verify(struct repo *r, const struct log_view *v, struct ctx *ctx,
 			tell(ctx, v->spans[i].span.timeline, v->spans[i - 1].span.end,
 			    "the log has a gap from there on");
 	for (size_t i = 0; rc == 0 && i < v->nbases; i++)
-		if (!v->bases[i].whole)
+		if (!v->bases[i].whole && !v->bases[i].forgotten)
 			tell(ctx, v->bases[i].timeline, v->bases[i].missing,
 			    "a base backup needs what is missing from there on");
 	out->gaps += v->gaps;

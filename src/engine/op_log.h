@@ -28,7 +28,8 @@ struct log_view_base { /* a snapshot's part that names this log */
 	int64_t ended_ns;
 	uint32_t timeline;
 	uint64_t start, end;
-	bool whole; /* all that it needs is there; else */
+	bool forgotten; /* in the trash: nothing is recovered from it unless it is brought back */
+	bool whole;     /* all that it needs is there; else */
 	uint64_t missing;
 };
 

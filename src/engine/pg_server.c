@@ -207,6 +207,7 @@ void pg_server_free(struct pg_server *s)
 	free(s->bin);
 	free(s->socket_dir);
 	free(s->log);
+	free(s->superuser);
 	free(s);
 }
 
@@ -214,8 +215,14 @@ void pg_server_target(const struct pg_server *s, struct pg_target *out)
 {
 	*out = (struct pg_target){.host = s->socket_dir,
 	    .port = s->port_text,
-	    .user = "postgres",
+	    .user = s->superuser ? s->superuser : "postgres",
 	    .database = "postgres"};
+}
+
+void pg_server_name_superuser(struct pg_server *s, const char *name)
+{
+	free(s->superuser);
+	s->superuser = mem_strdup(name);
 }
 
 const char *pg_server_socket_dir(const struct pg_server *s)

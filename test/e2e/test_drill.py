@@ -142,6 +142,29 @@ def test_a_malfunction_is_no_finding_and_a_late_recovery_is_no_failure(declared,
     assert declared("-r", "main", "drill", "nothing", rc=2).err
 
 
+def test_one_that_is_not_over_in_time_says_how_far_it_came(declared, base, place):
+    """A slow store and a query without an end are failures of different kinds."""
+    (base / "src" / "large").write_bytes(os.urandom(3 << 20))
+    declared("run", "www")
+    write(declared, base, place)
+    text = (base / "h.yaml").read_text().replace("timeout: 5m", "timeout: 3s")
+    (base / "h.yaml").write_text(text.replace("url: ", "limit_download: 200KB/s, url: "))
+    r = declared("--json", "-r", "main", "drill", "www", rc=21)
+    o, why = item(r), item(r)["reason"]
+    assert failed(r) == ["drill.in_time"]
+    found = re.fullmatch(r"drill.in_time: not finished in time, at step restore after ([0-9]+) s "
+                         r"\(drill.timeout: 3 s\), with ([0-9]+) of ([0-9]+) bytes restored", why)
+    assert found and int(found[2]) < int(found[3]) and int(found[3]) > 3 << 20, why
+    assert [s["name"] for s in o["steps"]][-1] == "teardown" and o["rto"]["met"] == "not_judged"
+    assert left(place) == []
+    write(declared, base, place, '{command: "sleep 60", timeout: 50s}')
+    text = (base / "h.yaml").read_text().replace("timeout: 5m", "timeout: 8s")
+    (base / "h.yaml").write_text(text)
+    r = declared("--json", "-r", "main", "drill", "www", rc=21)
+    assert failed(r) == ["drill.in_time"] and "at step checks" in item(r)["reason"]
+    assert item(r)["rto"]["met"] == "target" and left(place) == []
+
+
 def test_a_killed_drill_leaves_nothing_behind_after_the_next(declared, base, place):
     sleep = f"sleep 4747{os.getpid()}"  # this one's, on the whole machine
     write(declared, base, place, f'{{command: "echo here; {sleep}"}}')
@@ -178,7 +201,7 @@ import pg as pgs  # noqa: E402
 @pytest.fixture(scope="module")
 def server():
     need(*pgs.missing())
-    with pgs.Pg(conf="-cautovacuum=off") as pg:  # its transactions would come between
+    with pgs.Pg(conf="-cautovacuum=off", superuser="chef") as pg:  # no vacuum: its transactions would come between
         pg.pgbench("-i", "-q", "-s", "1")
         pg.psql("create database shop")
         pg.psql("create table orders (id int primary key, note text); insert into orders select n, 'x' from "
@@ -263,6 +286,40 @@ def test_a_database_comes_back_and_is_proven(db, base, server, place):
     assert "table public.other of database shop" in o["reason"]
     server.psql("create table other (n int); insert into other values (1)", "shop")
     assert left(place) == []
+
+
+def test_of_several_servers_each_comes_back_and_is_proven(db, base, server, place):
+    with pgs.Pg(conf="-cautovacuum=off") as other:
+        other.psql("create table invoices (id int primary key); insert into invoices select generate_series(1, 300)")
+        path = base / "h.yaml"
+        text = path.read_text()
+        text = text.replace("sources: [", "sources: [{files: {paths: %s/src}}, " % base).replace(
+            "]\n    checks:", ", {part: bills, postgresql: %s}]\n    checks:" % other.source()).replace(
+            "PG_VERSION base/1/PG_VERSION pg_wal .", "postgresql/PG_VERSION bills/PG_VERSION bills/pg_wal")
+        path.write_text(text + """
+      - {sql: "select count(*) from invoices", part: bills, min: 300, max: 300}
+""")
+        os.makedirs(base / "src")
+        (base / "src" / "a.txt").write_text("a")
+        db("backup", "--system", "db")
+        o = drill(db)
+        assert o["verdict"] == "passed", o["reason"]
+        assert [s["name"] for s in o["steps"]] == ["prepare", "restore"] + 2 * ["restore", "start", "compare"] + \
+            ["compare", "checks", "teardown"]
+        assert [(s["name"], s["verdict"]) for s in o["sources"]] == [("postgresql", "passed"), ("bills", "passed")]
+        rto = sum(s["seconds"] for s in o["steps"] if s["name"] in ("prepare", "restore", "start"))
+        assert abs(o["rto"]["seconds"] - rto) < 0.001
+        assert {t["name"] for d in o["facts"]["sources"]["bills"]["databases"] for t in d["tables"]} == {"invoices"}
+        assert left(place) == []
+        # What was lost of the second is found, and said of it.
+        other.psql("delete from invoices where id < 30")
+        db("backup", "--system", "db")
+        o = drill(db, rc=21)
+        assert "facts.not_less" in broken(o) and "invoices" in o["reason"], o["reason"]
+        r = db("-r", "main", "recover", "db", "--to", "latest", "--target", place + "/back", rc=2)
+        assert "several sources" in r.err and "--part" in r.err
+        r = db("-r", "main", "drill", "db", "--to", server.lsn(), rc=2)
+        assert "2 sources" in r.err
 
 
 @pytest.mark.parametrize("method", ["direct", "stream"])

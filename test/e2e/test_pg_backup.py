@@ -291,13 +291,15 @@ def test_doctor_says_what_a_server_lacks_and_what_to_type(hf, server):
     (lost,) = [o for m, o in found.items() if "goes nowhere" in m]
     assert not lost["good"] and "holdfast log push %p" in lost["fix"]
     server.psql("create role poor login")
-    declare_again = open(hf.config).read().replace("user: postgres", "user: poor")
+    poor = open(hf.config).read().replace("user: postgres", "user: poor, receive: {enabled: yes, slot: unread}")
     with open(hf.config, "w") as f:
-        f.write(declare_again)
-    fixes = [o["fix"] for o in hf("--json", "doctor", rc=None).json("item") if o["check"] == "postgresql" and o["fix"]]
+        f.write(poor)
+    found = [o for o in hf("--json", "doctor", rc=None).json("item") if o["check"] == "postgresql" and o["fix"]]
+    fixes = [o["fix"] for o in found]
     server.psql("drop role poor")
-    assert any("grant execute on function" in f for f in fixes) and "alter role ROLE replication" in fixes
-    assert "grant pg_monitor to ROLE" in fixes
+    assert any("grant execute on function" in f and " to poor " in f for f in fixes)
+    assert "alter role poor replication" in fixes and "grant pg_monitor to poor" in fixes
+    assert any("slot unread, and nobody receives it now" in o["message"] for o in found)
 
 
 @pytest.mark.parametrize("version", [15, 17])

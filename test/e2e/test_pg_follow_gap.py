@@ -221,8 +221,8 @@ def test_commits_of_a_new_timeline_wait_though_the_old_one_reaches_further():
             f.pg.psql("create table acked (n int primary key)")
             behind = f.pg.standby()
             f.pg.caught_up(behind)
+            fork = position(behind.psql("select pg_last_wal_replay_lsn()"))  # or a little after it
             behind.down()
-            fork = position(f.pg.lsn())
             f.pg.psql("create table ahead as select md5(g::text) from generate_series(1, 90000) g")
             f.start()
             f.stored(f.pg.lsn())
