@@ -37,30 +37,38 @@ static int take_server(void *arg, const char *const *v, size_t n, struct err *e)
 	return 0;
 }
 
-/* The data directory is told to those who may read all settings; pg_settings just lacks it. */
+/*
+ * The data directory is told to those who may read all settings.  One round trip; settings that no
+ * one's role changes come from the control file, since pg_settings makes all of its rows each time.
+ */
 static const char server_sql[] =
-    "select pg_is_in_recovery(), system_identifier::text, "
+    "%s; select pg_is_in_recovery(), system_identifier::text, "
     "(select timeline_id from pg_control_checkpoint()), "
-    "(select setting from pg_settings where name = 'wal_segment_size'), "
-    "(select setting from pg_settings where name = 'block_size'), "
-    "(select setting from pg_settings where name = 'segment_size'), "
-    "(select setting from pg_settings where name = 'data_checksums'), "
-    "(select setting from pg_settings where name = 'data_directory'), "
-    "host(inet_server_addr()), current_setting('port'), pg_backend_pid() "
-    "from pg_control_system()";
+    "i.bytes_per_wal_segment, i.database_block_size, i.blocks_per_segment, "
+    "current_setting('data_checksums'), "
+    "case when pg_has_role('pg_read_all_settings', '%s') then current_setting('data_directory') "
+    "end, host(inet_server_addr()), current_setting('port'), pg_backend_pid() "
+    "from pg_control_system(), pg_control_init() i";
 
+/* It is idle for as long as the files are read, whatever this role is given otherwise. */
 static int ask_server(struct pg_session *s, struct err *e)
 {
-	char *super;
+	const char *patient = s->version >= 140000
+				  ? "set statement_timeout = 0; set idle_session_timeout = 0"
+				  : "set statement_timeout = 0";
+	/* As the server itself looks at it when a setting is asked for. */
+	const char *has = s->version >= 150000 ? "usage" : "member";
+	char *sql = mem_printf(server_sql, patient, has);
+	const char *version = pg_parameter(s->g, "server_version");
+	const char *super = pg_parameter(s->g, "is_superuser");
+	int rc = pg_query(s->g, sql, NULL, 0, take_server, s, e);
 
-	if (pg_query(s->g, server_sql, NULL, 0, take_server, s, e) == -1 ||
-	    pg_text(s->g, "select rolsuper from pg_roles where rolname = current_user", NULL, 0,
-		&super, e) == -1)
-		return -1;
-	s->superuser = super != NULL && super[0] == 't';
-	free(super);
-	return pg_text(
-	    s->g, "select current_setting('server_version')", NULL, 0, &s->version_text, e);
+	free(sql);
+	if (rc == 0 && s->port == NULL)
+		rc = err_set(e, ERR_FAILED, "an answer that was not expected");
+	s->version_text = mem_strdup(version ? version : "");
+	s->superuser = super != NULL && strcmp(super, "on") == 0;
+	return rc;
 }
 
 int pg_session_open(const struct pg_target *t, struct ctx *ctx, struct pg_session *s, struct err *e)
@@ -69,12 +77,6 @@ int pg_session_open(const struct pg_target *t, struct ctx *ctx, struct pg_sessio
 	if (pg_open_for(t, false, CONNECT_S, ctx, &s->g, e) == -1)
 		return -1;
 	s->version = pg_version(s->g);
-	/* It is idle for as long as the files are read, whatever this role is given otherwise. */
-	if (pg_query(s->g,
-		s->version >= 140000 ? "set statement_timeout = 0; set idle_session_timeout = 0"
-				     : "set statement_timeout = 0",
-		NULL, 0, NULL, NULL, e) == -1)
-		return -1;
 	return ask_server(s, e);
 }
 
