@@ -309,6 +309,7 @@ struct cli {
 	struct opening *opening; /* it still is being opened; or NULL */
 	struct cli_out out;
 	struct cli_ran ran;
+	struct catalog *catalog; /* cli_catalog_share, or NULL */
 	void *progress;      /* cli_progress.c, while running */
 	atomic_bool *ask;    /* set by SIGUSR1 */
 	struct audit *audit; /* the record that is kept of this, or NULL */

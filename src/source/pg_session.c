@@ -37,6 +37,13 @@ static int take_server(void *arg, const char *const *v, size_t n, struct err *e)
 	return 0;
 }
 
+/* A connection of ours is idle for as long as the files are read, whatever this role is given. */
+static const char *patient(const struct pg *g)
+{
+	return pg_version(g) >= 140000 ? "set statement_timeout = 0; set idle_session_timeout = 0"
+				       : "set statement_timeout = 0";
+}
+
 /*
  * The data directory is told to those who may read all settings.  One round trip; settings that no
  * one's role changes come from the control file, since pg_settings makes all of its rows each time.
@@ -50,15 +57,11 @@ static const char server_sql[] =
     "end, host(inet_server_addr()), current_setting('port'), pg_backend_pid() "
     "from pg_control_system(), pg_control_init() i";
 
-/* It is idle for as long as the files are read, whatever this role is given otherwise. */
-static int ask_server(struct pg_session *s, struct err *e)
+int pg_session_ask(struct pg_session *s, struct err *e)
 {
-	const char *patient = s->version >= 140000
-				  ? "set statement_timeout = 0; set idle_session_timeout = 0"
-				  : "set statement_timeout = 0";
 	/* As the server itself looks at it when a setting is asked for. */
 	const char *has = s->version >= 150000 ? "usage" : "member";
-	char *sql = mem_printf(server_sql, patient, has);
+	char *sql = mem_printf(server_sql, patient(s->g), has);
 	const char *version = pg_parameter(s->g, "server_version");
 	const char *super = pg_parameter(s->g, "is_superuser");
 	int rc = pg_query(s->g, sql, NULL, 0, take_server, s, e);
@@ -71,13 +74,19 @@ static int ask_server(struct pg_session *s, struct err *e)
 	return rc;
 }
 
-int pg_session_open(const struct pg_target *t, struct ctx *ctx, struct pg_session *s, struct err *e)
+int pg_session_connect(
+    const struct pg_target *t, struct ctx *ctx, struct pg_session *s, struct err *e)
 {
 	*s = (struct pg_session){0};
 	if (pg_open_for(t, false, CONNECT_S, ctx, &s->g, e) == -1)
 		return -1;
 	s->version = pg_version(s->g);
-	return ask_server(s, e);
+	return 0;
+}
+
+int pg_session_open(const struct pg_target *t, struct ctx *ctx, struct pg_session *s, struct err *e)
+{
+	return pg_session_connect(t, ctx, s, e) == -1 ? -1 : pg_session_ask(s, e);
 }
 
 void pg_session_close(struct pg_session *s)
@@ -92,16 +101,21 @@ void pg_session_close(struct pg_session *s)
 /* ---- The backup. */
 
 /* WAL of the backup has to be there until we have it; without a slot it most often is. */
-static void keep_wal(struct pg_session *s)
+uint64_t pg_session_keep(struct pg *g)
 {
-	char name[64];
-	struct db_value v;
+	char *sql = mem_printf("%s; select lsn from pg_create_physical_replication_slot("
+			       "'holdfast_backup_%d_' || pg_backend_pid(), true, true)",
+	    patient(g), (int)getpid());
+	char *text = NULL;
+	uint64_t lsn = 0;
 	struct err ignored;
 
-	snprintf(name, sizeof name, "holdfast_backup_%d_%d", (int)getpid(), s->pid);
-	v = db_text(name);
-	s->slot = pg_query(s->g, "select pg_create_physical_replication_slot($1, true, true)", &v,
-		      1, NULL, NULL, &ignored) == 0;
+	if (pg_text(g, sql, NULL, 0, &text, &ignored) == -1 || text == NULL ||
+	    !pg_lsn_parse(text, &lsn))
+		lsn = 0;
+	free(text);
+	free(sql);
+	return lsn;
 }
 
 static int no_right(struct pg_session *s, struct err *e)
@@ -145,7 +159,6 @@ int pg_session_start(struct pg_session *s, const char *label, struct err *e)
 	char *lsn = NULL;
 	int rc;
 
-	keep_wal(s);
 	pg_patience(s->g, START_S); /* a checkpoint of much takes long */
 	rc = pg_text(s->g,
 	    s->version >= 150000 ? "select pg_backup_start($1, true)"
