@@ -203,10 +203,19 @@ static int make_parts(struct store_fs *fs, const char *dir, struct fs_names *mad
 /* The folders at the root, few as they are: one fsync of it makes all that stand in it durable. */
 static void root_folders(struct store_fs *fs, struct fs_names *out)
 {
-	int fd = fs_dir_open(fs, "");
-	DIR *d = fd == -1 ? NULL : fdopendir(fd);
 	struct dirent *x;
+	bool read;
+	DIR *d;
+	int fd;
 
+	pthread_mutex_lock(&fs->lock);
+	read = fs->root_read;
+	fs->root_read = true;
+	pthread_mutex_unlock(&fs->lock);
+	if (read)
+		return;
+	fd = fs_dir_open(fs, "");
+	d = fd == -1 ? NULL : fdopendir(fd);
 	while (d != NULL && out->n < ROOT_FOLDERS && (x = readdir(d)) != NULL)
 		if (x->d_type == DT_DIR && x->d_name[0] != '.')
 			fs_names_add(out, x->d_name);
