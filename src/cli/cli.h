@@ -253,6 +253,7 @@ extern const size_t cmd_exits_count;
 const char *opt_group_title(enum opt_group g);
 const struct cmd_def *cmd_find(const char *name); /* NULL if there is none */
 bool opt_for(const struct opt_def *o, enum cmd_id id);
+bool opt_is_first(const struct opt_def *o); /* of its name: some commands say one in other words */
 bool cmd_exit_applies(const struct cmd_def *c, int status);
 void opt_env_name(const struct opt_def *o, char out[64]); /* "" if it has none */
 

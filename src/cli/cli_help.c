@@ -57,7 +57,7 @@ static void put_group(struct buf *b, const struct cmd_def *c, enum opt_group g, 
 	for (size_t i = 0; i < opt_count; i++) {
 		const struct opt_def *o = &opt_table[i];
 
-		if (o->group != g || (c && !opt_for(o, c->id)))
+		if (o->group != g || !(c ? opt_for(o, c->id) : opt_is_first(o)))
 			continue;
 		if (!any)
 			buf_printf(b, "\n%s:\n", opt_group_title(g));

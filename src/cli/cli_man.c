@@ -71,7 +71,7 @@ static void put_options(struct buf *b, const struct cmd_def *c, enum opt_group f
 		for (size_t i = 0; i < opt_count; i++) {
 			const struct opt_def *o = &opt_table[i];
 
-			if ((int)o->group != g || (c && !opt_for(o, c->id)))
+			if ((int)o->group != g || !(c ? opt_for(o, c->id) : opt_is_first(o)))
 				continue;
 			if (!any)
 				buf_printf(b, ".SS %s\n", opt_group_title((enum opt_group)g));

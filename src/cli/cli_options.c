@@ -413,6 +413,14 @@ bool opt_for(const struct opt_def *o, enum cmd_id id)
 	return o->cmds >> id & 1;
 }
 
+bool opt_is_first(const struct opt_def *o)
+{
+	for (const struct opt_def *p = opt_table; p < o; p++)
+		if (strcmp(p->name, o->name) == 0)
+			return false;
+	return true;
+}
+
 void opt_env_name(const struct opt_def *o, char out[64])
 {
 	int n;

@@ -48,6 +48,7 @@ static void fill_checks(struct drilling *x, const struct world_system *s)
 							    : k->command ? DRILL_COMMAND
 									 : DRILL_FILE,
 		    .what = world_drill_check_name(k),
+		    .part = k->part,
 		    .database = k->database,
 		    .min = k->min,
 		    .max = k->max,
@@ -106,13 +107,17 @@ static int fill(struct drilling *x, struct err *e)
 
 /* ---- Which recovery point. */
 
-/* The part that is one; NULL: none. */
-static const char *database_of(const struct snapshot *s)
+enum { PARTS = 16 };
+
+/* The parts that are one. */
+static size_t databases_of(const struct snapshot *s, const char *out[PARTS])
 {
-	for (size_t i = 0; i < s->nparts; i++)
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->nparts && n < PARTS; i++)
 		if (strcmp(s->parts[i].kind, "postgresql") == 0)
-			return s->parts[i].name;
-	return NULL;
+			out[n++] = s->parts[i].name;
+	return n;
 }
 
 static int none(struct drilling *x, struct err *e)
@@ -127,6 +132,7 @@ static int none(struct drilling *x, struct err *e)
 static int choose(struct drilling *x, struct err *e)
 {
 	const struct select_filter f = {.system = x->p.system};
+	const char *parts[PARTS];
 	char *spec = mem_printf("latest:%s", x->p.system), *path = NULL;
 	int rc = select_one(x->c->repo, spec, &f, true, x->c->ctx, &x->snapshot, &path, e);
 
@@ -141,7 +147,7 @@ static int choose(struct drilling *x, struct err *e)
 
 		rc = select_one(x->c->repo, x->c->opt.to, &f, true, x->c->ctx, &to, &path, e);
 		free(rc == 0 ? path : NULL);
-		if (rc == -1 && database_of(x->snapshot) != NULL) { /* a point in its log */
+		if (rc == -1 && databases_of(x->snapshot, parts) > 0) { /* a point in its log */
 			x->p.to = x->c->opt.to;
 			return 0;
 		}
@@ -192,20 +198,22 @@ static int choose_other(struct drilling *x, struct err *e)
 static int choose_point(struct drilling *x, struct err *e)
 {
 	struct cli *c = x->c;
-	const char *database = database_of(x->snapshot);
+	const char *parts[PARTS];
+	size_t n = databases_of(x->snapshot, parts);
 
 	if (c->opt.point == 0 || c->opt.point == POINT_LATEST)
 		return 0;
 	if (c->opt.point != POINT_PITR)
 		return choose_other(x, e);
-	if (database == NULL)
+	if (n == 0)
 		return err_set(e, ERR_USAGE,
 		    "drill: %s has no database, and so no points within its log", x->p.system);
-	if (drill_moment_find(c->repo, x->p.system, database, c->ctx->clock->wall_ns(c->ctx->clock),
+	if (drill_moment_find(c->repo, x->p.system, parts, n, c->ctx->clock->wall_ns(c->ctx->clock),
 		c->ctx, x->moment, e) == -1)
 		return err_wrap(e, "drill");
 	if (strcmp(x->moment, "latest") == 0) {
-		x->p.no_moment = "nothing was committed since its first base backup";
+		x->p.no_moment = n > 1 ? "its sources have none in common"
+				       : "nothing was committed since its first base backup";
 		out_message(c, "no moment within its log can be proven: %s; the newest point is",
 		    x->p.no_moment);
 	} else {

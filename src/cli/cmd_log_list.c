@@ -68,7 +68,9 @@ static void put_base(
 
 	position(from, b->start);
 	position(to, b->end);
-	if (!b->whole)
+	if (b->forgotten)
+		snprintf(gap, sizeof gap, "forgotten");
+	else if (!b->whole)
 		snprintf(gap, sizeof gap, "lacks %X/%X", (unsigned)(b->missing >> 32),
 		    (unsigned)b->missing);
 	if (c->out.json) {
@@ -82,6 +84,7 @@ static void put_base(
 		out_json_str(o, "start", from);
 		out_json_str(o, "end", to);
 		json_object_set_new(o, "complete", json_boolean(b->whole));
+		json_object_set_new(o, "forgotten", json_boolean(b->forgotten));
 		out_json(c, "item", o);
 		return;
 	}

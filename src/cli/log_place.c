@@ -294,6 +294,10 @@ static int open_target(struct log_place *p, struct target *t, struct err *e)
 		log_stream(t->other.repo, p->system, p->source, t->stream);
 out:
 	cred_fini(&own);
+	if (rc == -1 && e->kind == ERR_DENIED && e->hint[0] == '\0')
+		err_hint(e,
+		    "holdfast serve does it by rights of its own, and none is at hand; else "
+		    "this user needs the key and the repository");
 	return rc == 0 ? 0 : err_wrap(e, "%s", t->word);
 }
 
@@ -331,6 +335,13 @@ uint64_t log_file_system(int fd)
 	return h.system;
 }
 
+static int no_size(const char *name, struct err *e)
+{
+	err_set(e, ERR_USAGE, "%s: no file of a size that it could have", name);
+	return err_hint(
+	    e, "a whole segment of the server's pg_wal: archive_command has %%p for it");
+}
+
 static int size_of(
     struct log_place *p, const char *name, int fd, uint64_t max, size_t *out, struct err *e)
 {
@@ -339,7 +350,7 @@ static int size_of(
 	if (os_fstat(fd, st) == -1)
 		return err_sys(e, "%s", name);
 	if (!S_ISREG(st->st_mode) || st->st_size <= 0 || (uint64_t)st->st_size > max)
-		return err_set(e, ERR_USAGE, "%s: no file of a size that it could have", name);
+		return no_size(name, e);
 	*out = (size_t)st->st_size;
 	return 0;
 }
@@ -462,13 +473,19 @@ void log_place_hurry(struct log_place *p, bool hurry)
 	p->hurry = hurry;
 }
 
+static int no_destination(const struct log_place *p, struct err *e)
+{
+	err_set(e, ERR_USAGE, "%s has no destination that is written", p->system);
+	return err_hint(e, "name one in destinations of its tier: holdfast config show");
+}
+
 int log_place_push(
     struct log_place *p, const char *name, int fd, enum log_put_outcome *out, struct err *e)
 {
 	struct log_piece piece;
 
 	if (p->n == 0)
-		return err_set(e, ERR_USAGE, "%s has no destination that is written", p->system);
+		return no_destination(p, e);
 	if (make_piece(p, name, fd, &piece, e) == -1) {
 		/* It is the file that is at fault: nothing that is stored. */
 		e->kind = e->kind == ERR_CORRUPT ? ERR_FAILED : e->kind;

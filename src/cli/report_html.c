@@ -28,7 +28,7 @@ static const char style[] =
     ".why{border-left:4px solid var(--bad);background:var(--card);padding:.6rem .9rem;margin:1rem "
     "0;"
     "overflow-wrap:anywhere}.why.missed{border-color:var(--mid)}"
-    ".cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(13rem,1fr));gap:.8rem;"
+    ".cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(11rem,1fr));gap:.8rem;"
     "margin:1.2rem 0}.card{background:var(--card);border:1px solid var(--line);border-radius:.6rem;"
     "padding:.8rem 1rem}.card b{display:block;font-size:1.45rem;line-height:1.3}"
     "table{border-collapse:collapse;width:100%;background:var(--card);border:1px solid var(--line);"
@@ -41,7 +41,7 @@ static const char style[] =
     "Mono',monospace;overflow-wrap:anywhere}"
     "ul{margin:.2rem 0;padding-left:1.2rem;columns:2 "
     "18rem}footer{margin-top:2.2rem;font-size:.87rem;"
-    "color:var(--soft)}.dot{display:inline-block;padding:0 "
+    "color:var(--soft)}.dot{display:inline-block;white-space:nowrap;padding:0 "
     ".55rem;border-radius:1rem;font-size:.85em}"
     "@media print{:root{--bg:#fff;--card:#fff;--ink:#000;--soft:#444;--line:#bbb;--ok:#14633a;"
     "--okbg:#fff;--bad:#9c1d16;--badbg:#fff;--mid:#6d4700;--midbg:#fff;--bar:#555}"
@@ -265,15 +265,15 @@ static void put_row(struct buf *b, const char *name, const char *value)
 	buf_printf(b, "</code></td></tr>");
 }
 
-static void put_recovery(struct buf *b, const json_t *r)
+static void put_one_recovery(struct buf *b, const json_t *o, const char *source)
 {
-	const json_t *o = json_object_get(r, "recovery");
 	char segments[32];
 
 	if (o == NULL)
 		return;
 	snprintf(segments, sizeof segments, "%.0f", real(o, "segments"));
 	buf_printf(b, "<h2>Recovery of the database</h2><table>");
+	put_row(b, "source", source);
 	put_row(b, "asked for", text(o, "target"));
 	put_row(b, "last commit kept", text(json_object_get(o, "kept"), "time"));
 	put_row(b, "at", text(json_object_get(o, "kept"), "lsn"));
@@ -281,6 +281,16 @@ static void put_recovery(struct buf *b, const json_t *r)
 	put_row(b, "log stored to", text(o, "log_end"));
 	put_row(b, "segments replayed", segments);
 	buf_printf(b, "</table>");
+}
+
+static void put_recovery(struct buf *b, const json_t *r)
+{
+	const json_t *o;
+	size_t i;
+
+	put_one_recovery(b, json_object_get(r, "recovery"), "");
+	json_array_foreach(json_object_get(r, "sources"), i, o)
+	    put_one_recovery(b, json_object_get(o, "recovery"), text(o, "name"));
 }
 
 static void put_evidence(struct buf *b, const json_t *r, struct span line, const char *hash)

@@ -37,6 +37,7 @@ const struct field_table world_tier_drill_table = {tier_rows, sizeof(struct worl
 
 static const struct field check_rows[] = {
     {"sql", FIELD_TEXT, C(sql), false, NULL, NULL, "a query of one value"},
+    {"part", FIELD_TEXT, C(part), false, NULL, NULL, "of several of PostgreSQL, the one that is asked; left out: the first with that database"},
     {"database", FIELD_TEXT, C(database), false, NULL, NULL, "which is asked; left out where there is one"},
     {"command", FIELD_TEXT, C(command), false, NULL, NULL, "for /bin/sh, apart from the machine, in the restored folder"},
     {"file", FIELD_TEXT, C(file), false, NULL, NULL, "its path as it was backed up: it has to be there"},
@@ -126,6 +127,8 @@ int world_check_drill_checks(const struct world_system *s, struct err *e)
 				  : "neither sql nor command nor file");
 			return err_hint(e, "{ sql: \"select count(*) from orders\", min: 1 }");
 		}
+		if (k->part != NULL && k->sql == NULL)
+			return node_fail(k->item.at, e, "checks: a part is asked by sql");
 		if (k->database != NULL && k->sql == NULL)
 			return node_fail(k->item.at, e, "checks: a database is asked by sql");
 		if (k->sql != NULL && !has_database(s))

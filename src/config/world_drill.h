@@ -39,7 +39,7 @@ struct world_tier_drill {
 /* One of sql, command and file. */
 struct world_drill_check {
 	struct field_item item;
-	char *sql, *database;             /* one value is asked for */
+	char *sql, *part, *database;      /* one value is asked for */
 	char *min, *max, *expect;         /* of the value, or of what the command prints */
 	char *command;                    /* for /bin/sh, in the restored folder */
 	char *file, *sha256;              /* absolute, as it was backed up */

@@ -142,8 +142,9 @@ static int ask_sql(struct drill *d, const struct drill_check *k, char why[400], 
 	char *text = NULL;
 
 	why[0] = '\0';
-	if (d->server == NULL) {
-		snprintf(why, 400, "there is no database that could be asked");
+	if (drill_source_for(d, k) == NULL) {
+		snprintf(why, 400, "there is no database %s%s that could be asked",
+		    k->part ? "in a part called " : "", k->part ? k->part : "");
 		return 0;
 	}
 	if (drill_pg_ask(d, k, &text, e) == -1) {

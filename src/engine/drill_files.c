@@ -77,22 +77,23 @@ static void put_facts(struct drill *d)
 		(json_int_t)d->dirs, "bytes", (json_int_t)d->bytes));
 }
 
-int drill_restore(struct drill *d, struct err *e)
+int drill_restore_files(struct drill *d, bool *any, struct err *e)
 {
 	const struct snapshot *s = d->snapshot;
-	bool files = false;
 	int rc = 0;
 
-	drill_step(d, "restore");
 	if (s->nparts > 1 && os_mkdirs(d->data, 0711, e) == -1)
 		return -1;
 	for (size_t i = 0; rc == 0 && i < s->nparts; i++)
-		if (&s->parts[i] != d->database && s->parts[i].has_tree) {
-			files = true;
+		if (!drill_is_source(d, &s->parts[i]) && s->parts[i].has_tree) {
+			*any = true;
 			rc = restore_part(d, &s->parts[i], e);
 		}
-	if (rc == 0 && d->database != NULL)
-		rc = drill_recover(d, e);
+	return rc;
+}
+
+int drill_restore_end(struct drill *d, int rc, bool files, struct err *e)
+{
 	if (files) {
 		put_facts(d);
 		(void)!chmod(d->data, 0755); /* its checks are another user's */
@@ -101,17 +102,20 @@ int drill_restore(struct drill *d, struct err *e)
 		drill_break(&d->score, DRILL_RESTORED, "%s", e->msg);
 		rc = 0;
 	}
-	if (rc == 0) {
+	if (rc == -1)
+		return -1;
+	if (d->at != NULL || files)
 		drill_hold(&d->score, DRILL_RESTORED);
-		if (files && d->score.v[DRILL_RESTORED].state == DRILL_HELD) {
-			drill_hold(&d->score, DRILL_CONTENT);
-			drill_hold(&d->score, DRILL_COUNTS);
-		}
-		drill_step_end(
-		    d, d->score.v[DRILL_RESTORED].state == DRILL_BROKEN && d->database != NULL);
-		d->steps[d->nsteps - 1].seconds -= d->verify_s;
+	if (files && d->score.v[DRILL_RESTORED].state == DRILL_HELD) {
+		drill_hold(&d->score, DRILL_CONTENT);
+		drill_hold(&d->score, DRILL_COUNTS);
 	}
-	return rc;
+	drill_step_end(d, d->score.v[DRILL_RESTORED].state == DRILL_BROKEN && d->at != NULL);
+	d->steps[d->nsteps - 1].seconds -= d->verify_s;
+	if (d->at != NULL)
+		d->at->restore_s = d->steps[d->nsteps - 1].seconds;
+	d->verify_s = 0;
+	return 0;
 }
 
 /* ---- What their names say. */

@@ -123,16 +123,77 @@ static void compare_databases(struct drill *d, const json_t *before, const json_
 	}
 }
 
+/* ---- Which is which. */
+
+static const json_t *source_of(const json_t *record, const char *name)
+{
+	const json_t *o;
+	size_t i;
+
+	json_array_foreach(json_object_get(record, "sources"), i,
+	    o) if (strcmp(text(o, "name"), name) == 0) return o;
+	return NULL;
+}
+
+/*
+ * What a record has of that source.  One alone stands without its name; what was alone then and is
+ * now is the same, whatever it is called.
+ */
+static const json_t *facts_before(const struct drill *d, const char *name)
+{
+	const json_t *record = d->p->proven, *facts = json_object_get(record, "facts");
+	const json_t *alone = json_object_get(facts, "postgresql");
+
+	if (alone == NULL)
+		return json_object_get(json_object_get(facts, "sources"), name);
+	return d->nsources == 1 || source_of(record, name) != NULL ? alone : NULL;
+}
+
+static void compare_sources(struct drill *d)
+{
+	const json_t *before = json_object_get(d->p->proven, "sources"), *o;
+	size_t i, j;
+
+	for (i = 0; i < d->nsources; i++)
+		compare_databases(
+		    d, facts_before(d, d->sources[i].part->name), d->sources[i].facts);
+	if (json_array_size(before) < 2 && d->nsources == 1)
+		return;
+	json_array_foreach(before, i, o)
+	{
+		for (j = 0; j < d->nsources; j++)
+			if (strcmp(d->sources[j].part->name, text(o, "name")) == 0)
+				break;
+		if (j == d->nsources)
+			drill_break(&d->score, DRILL_NOT_LESS,
+			    "source %.80s, which was proven before, is no more", text(o, "name"));
+	}
+}
+
+static void put_facts(struct drill *d)
+{
+	json_t *all = json_object();
+
+	for (size_t i = 0; i < d->nsources; i++)
+		if (d->sources[i].facts != NULL)
+			json_object_set(all, d->sources[i].part->name, d->sources[i].facts);
+	if (d->nsources == 1 && d->at->facts != NULL)
+		json_object_set(d->facts, "postgresql", d->at->facts);
+	else if (d->nsources > 1)
+		json_object_set(d->facts, "sources", all);
+	json_decref(all);
+}
+
 void drill_compare_before(struct drill *d)
 {
 	const json_t *before = json_object_get(d->p->proven, "facts");
 
+	put_facts(d);
 	if (d->p->proven == NULL || before == NULL) {
 		drill_leave(&d->score, DRILL_NOT_LESS, "nothing of it was proven before");
 		return;
 	}
 	compare_files(d, json_object_get(before, "files"), json_object_get(d->facts, "files"));
-	compare_databases(
-	    d, json_object_get(before, "postgresql"), json_object_get(d->facts, "postgresql"));
+	compare_sources(d);
 	drill_hold(&d->score, DRILL_NOT_LESS);
 }

@@ -73,35 +73,55 @@ static int64_t last_us(struct repo *r, const struct recover_params *p,
 	return us;
 }
 
-/* Can it be reached? */
-static bool reaches(struct repo *r, const struct recover_params *p, int64_t us, struct ctx *ctx)
+/* Can it be reached, by each of them? */
+static bool reaches(struct repo *r, const char *system, const char *const *parts, size_t n,
+    int64_t us, struct ctx *ctx)
 {
-	struct recover_params at = *p;
-	struct recover_plan pl;
-	struct err ignored;
-	bool can;
+	bool can = true;
 
-	at.to = (struct recover_target){.kind = RECOVER_TIME, .time_us = us};
-	can = recover_plan_make(r, &at, ctx, &pl, &ignored) == 0;
-	recover_plan_fini(&pl);
+	for (size_t i = 0; can && i < n; i++) {
+		struct recover_params at = {.system = system,
+		    .part = parts[i],
+		    .to = {.kind = RECOVER_TIME, .time_us = us}};
+		struct recover_plan pl;
+		struct err ignored;
+
+		can = recover_plan_make(r, &at, ctx, &pl, &ignored) == 0;
+		recover_plan_fini(&pl);
+	}
 	return can;
 }
 
-int drill_moment_find(struct repo *r, const char *system, const char *part, int64_t now_ns,
-    struct ctx *ctx, char out[RECOVER_TARGET_TEXT], struct err *e)
+/* From when on, until when that part has moments; none: to is not past from. */
+static int stretch(struct repo *r, const char *system, const char *part, struct ctx *ctx,
+    int64_t *from, int64_t *to, struct err *e)
 {
 	struct recover_params p = {.system = system, .part = part, .to = {.kind = RECOVER_LATEST}};
-	int64_t day = now_ns / second / DAY_S, from = 0, to = 0;
 	struct recover_plan pl;
 	int rc = recover_plan_make(r, &p, ctx, &pl, e);
 
+	*from = *to = 0;
 	if (rc == 0) {
-		from = first_end_us(&pl);
-		to = from ? last_us(r, &p, &pl, from, ctx) : 0;
+		*from = first_end_us(&pl);
+		*to = *from ? last_us(r, &p, &pl, *from, ctx) : 0;
 	}
 	recover_plan_fini(&pl);
-	if (rc == -1)
-		return -1;
+	return rc;
+}
+
+int drill_moment_find(struct repo *r, const char *system, const char *const *parts, size_t nparts,
+    int64_t now_ns, struct ctx *ctx, char out[RECOVER_TARGET_TEXT], struct err *e)
+{
+	int64_t day = now_ns / second / DAY_S, from = 0, to = INT64_MAX;
+
+	for (size_t i = 0; i < nparts; i++) {
+		int64_t first, last;
+
+		if (stretch(r, system, parts[i], ctx, &first, &last, e) == -1)
+			return -1;
+		from = first > from ? first : from;
+		to = last < to ? last : to;
+	}
 	if (from == 0 || to <= from) {
 		snprintf(out, RECOVER_TARGET_TEXT, "latest");
 		return 0;
@@ -111,7 +131,7 @@ int drill_moment_find(struct repo *r, const char *system, const char *part, int6
 
 		if (ctx_check(ctx, e) == -1)
 			return -1;
-		if (!reaches(r, &p, us, ctx))
+		if (!reaches(r, system, parts, nparts, us, ctx))
 			continue;
 		recover_time_text(us, out);
 		return 0;

@@ -19,10 +19,11 @@ int64_t drill_moment_of(
 
 /*
  * Between the end of the first base backup that can be recovered and the last commit, as `--to`
- * takes it.  "latest": nothing was committed since, there is none.  ERR_ABSENT: no base backup, or
+ * takes it; of several parts one that all of them have.  "latest": nothing was committed since, or
+ * nothing at the same time: there is none.  ERR_ABSENT: no base backup, or
  * none of some moments can be reached (the log has gaps).
  */
-int drill_moment_find(struct repo *r, const char *system, const char *part, int64_t now_ns,
-    struct ctx *ctx, char out[RECOVER_TARGET_TEXT], struct err *e);
+int drill_moment_find(struct repo *r, const char *system, const char *const *parts, size_t nparts,
+    int64_t now_ns, struct ctx *ctx, char out[RECOVER_TARGET_TEXT], struct err *e);
 
 #endif

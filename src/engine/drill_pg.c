@@ -1,11 +1,7 @@
 /*
- * drill_pg: a database recovered into the room and started apart from the machine, and what it
- * holds against what the backup noted of it.
+ * drill_pg: a database recovered into the room and started apart from the machine.
  *
  * The log is brought by us (op_recover.h), so that its server needs neither network nor repository.
- * Facts are of the backup; recovery goes on to the log's end or the point asked for.  Where
- * no transaction came in between, either way, rows have to be the same; else there may be more,
- * and notably fewer are a loss.
  */
 #include "engine/drill_internal.h"
 
@@ -17,12 +13,8 @@
 #include "db/pg.h"
 #include "engine/op_recover.h"
 #include "os/os.h"
-#include "source/pg_facts.h"
-#include "source/pg_label.h"
 
-#define MAY_SHRINK 5.0
-
-enum { SPACES = 64, CONNECT_S = 30, PAGE = 8192, PAGE_HEADER = 40, COUNT_S = 60 };
+enum { SPACES = 64, CONNECT_S = 30 };
 
 static const char *text(const json_t *o, const char *name)
 {
@@ -38,20 +30,19 @@ static double number(const json_t *o, const char *name)
 
 /* ---- Recovery. */
 
-/* Its facts as the snapshot has them: {"postgresql": {...}}; new, or NULL. */
-static json_t *facts_of(const struct snapshot_part *part)
+/* Its folder in the room, of that kind; each source has others. */
+static char *place_of(const struct drill *d, const char *kind)
 {
-	json_t *all = part->facts ? json_loads(part->facts, 0, NULL) : NULL;
-	json_t *pg = json_incref(json_object_get(all, "postgresql"));
+	size_t i = (size_t)(d->at - d->sources);
 
-	json_decref(all);
-	return pg;
+	return i == 0 ? mem_strdup(kind) : mem_printf("%s%zu", kind, i);
 }
 
 /* Each tablespace into the room: never where the original has it. */
 static size_t map_spaces(struct drill *d, const json_t *facts, char *out[SPACES])
 {
 	const json_t *list = json_object_get(facts, "tablespaces");
+	char *place = place_of(d, "space");
 	size_t i, n = 0;
 	json_t *o;
 
@@ -60,8 +51,9 @@ static size_t map_spaces(struct drill *d, const json_t *facts, char *out[SPACES]
 		long long oid = json_integer_value(json_object_get(o, "oid"));
 
 		if (n < SPACES && oid > 0)
-			out[n++] = mem_printf("%lld=%s/space-%lld", oid, d->room.path, oid);
+			out[n++] = mem_printf("%lld=%s/%s-%lld", oid, d->room.path, place, oid);
 	}
+	free(place);
 	return n;
 }
 
@@ -85,7 +77,7 @@ static void note_recovery(
 		json_array_append_new(
 		    steps, json_pack("{s:s, s:f, s:s}", "name", r->steps[i].name, "seconds",
 			       r->steps[i].seconds, "result", r->what[i]));
-	d->recovery = json_pack("{s:s, s:s, s:i, s:I, s:b, s:o, s:o, s:o, s:o}", "target",
+	d->at->recovery = json_pack("{s:s, s:s, s:i, s:I, s:b, s:o, s:o, s:o, s:o}", "target",
 	    recover_target_text(&p->to, to), "log_end", recover_lsn_text(r->log_end, lsn),
 	    "timeline", (int)r->timeline, "segments", (json_int_t)r->segments, "gap", r->gap,
 	    "kept", moment_json(&r->kept), "given_up", moment_json(&r->next), "reached",
@@ -121,14 +113,18 @@ static int judge_failure(struct drill *d, const struct recover_result *r, struct
 /* The base that was chosen has the facts. */
 static int take_base(struct drill *d, const struct id *base, struct err *e)
 {
-	if (id_eq(base, &d->snapshot->id))
+	struct drill_source *x = d->at;
+
+	if (id_eq(base, &x->snapshot->id))
 		return 0;
-	if (snapshot_load(d->repo, base, &d->chosen, e) == -1)
+	if (snapshot_load(d->repo, base, &x->chosen, e) == -1)
 		return -1;
-	d->snapshot = d->chosen;
-	for (size_t i = 0; i < d->chosen->nparts; i++)
-		if (strcmp(d->chosen->parts[i].name, d->database->name) == 0) {
-			d->database = &d->chosen->parts[i];
+	x->snapshot = x->chosen;
+	if (x == d->sources)
+		d->snapshot = x->chosen;
+	for (size_t i = 0; i < x->chosen->nparts; i++)
+		if (strcmp(x->chosen->parts[i].name, x->part->name) == 0) {
+			x->part = &x->chosen->parts[i];
 			return 0;
 		}
 	return err_set(e, ERR_BUG, "the base has no part of that name");
@@ -139,17 +135,19 @@ static void settle(struct drill *d, const struct recover_result *r)
 	const struct recover_step *start = step_named(r, "start");
 	const struct recover_step *validate = step_named(r, "validate");
 
-	d->server = r->server;
+	d->at->server = r->server;
+	d->at->bytes = r->bytes;
 	d->bytes += r->bytes;
 	if (r->log_end > r->base_lsn)
-		d->log_bytes = r->log_end - r->base_lsn;
-	d->start_s = start ? start->seconds : 0;
-	d->verify_s += d->start_s + (validate ? validate->seconds : 0);
+		d->at->log_bytes = r->log_end - r->base_lsn;
+	d->log_bytes += d->at->log_bytes;
+	d->at->start_s = start ? start->seconds : 0;
+	d->verify_s += d->at->start_s + (validate ? validate->seconds : 0);
 	/* What was planned counts where the server came that far by its own word. */
-	d->point_ns = (r->validated ? r->kept.time_us : r->reached.time_us) * 1000;
-	if (d->point_ns < r->base_end_ns)
-		d->point_ns = r->base_end_ns; /* nothing was committed since: nothing is lost */
-	d->reached_lsn = r->reached.lsn;
+	d->at->point_ns = (r->validated ? r->kept.time_us : r->reached.time_us) * 1000;
+	if (d->at->point_ns < r->base_end_ns)
+		d->at->point_ns = r->base_end_ns; /* nothing was committed since: nothing is lost */
+	d->at->reached_lsn = r->reached.lsn;
 	drill_hold(&d->score, DRILL_LOG);
 	drill_hold(&d->score, DRILL_STARTS);
 	if (r->gap)
@@ -184,10 +182,11 @@ int drill_recover(struct drill *d, struct err *e)
 	static const char *const settings[] = {"autovacuum=off", "jit=off", "huge_pages=off",
 	    "shared_buffers=128MB",
 	    "session_preload_libraries=", "local_preload_libraries=", "unix_socket_group="};
-	json_t *facts = facts_of(d->database);
-	char *spaces[SPACES], *sock = mem_printf("%s/sock", d->room.path), hex[ID_HEX];
+	json_t *facts = drill_facts_of(d->at->part);
+	char *spaces[SPACES], *place = place_of(d, "sock"), hex[ID_HEX];
+	char *sock = mem_printf("%s/%s", d->room.path, place);
 	struct recover_params p = {.system = d->p->system,
-	    .part = d->database->name,
+	    .part = d->at->part->name,
 	    .snapshot = d->p->to ? NULL : id_hex(hex, &d->snapshot->id),
 	    .to = {.kind = d->p->is_newest ? RECOVER_LATEST : RECOVER_IMMEDIATE},
 	    .target = d->data,
@@ -209,10 +208,10 @@ int drill_recover(struct drill *d, struct err *e)
 	judge_pages(d, facts);
 	p.tablespaces = (const char *const *)spaces;
 	p.ntablespaces = map_spaces(d, facts, spaces);
-	if (d->snapshot->nparts > 1)
-		p.target = into = mem_printf("%s/%s", d->data, d->database->name);
+	if (d->p->snapshot->nparts > 1)
+		p.target = into = mem_printf("%s/%s", d->data, d->at->part->name);
 	if ((d->p->to == NULL || recover_target_parse(d->p->to, &p.to, e) == 0) &&
-	    drill_room_folder(&d->room, "sock", 0700, os_isolate_uid(d->isolate),
+	    drill_room_folder(&d->room, place, 0700, os_isolate_uid(d->isolate),
 		os_isolate_gid(d->isolate), e) == 0) {
 		rc = op_recover(d->repo, &p, d->ctx, &r, e);
 		note_recovery(d, &p, &r);
@@ -225,6 +224,7 @@ int drill_recover(struct drill *d, struct err *e)
 	json_decref(facts);
 	free(into);
 	free(sock);
+	free(place);
 	return rc;
 }
 
@@ -233,8 +233,8 @@ int drill_start(struct drill *d, struct err *e)
 {
 	(void)e;
 	drill_step(d, "start");
-	drill_step_end(d, d->server == NULL);
-	d->steps[d->nsteps - 1].seconds = d->start_s;
+	drill_step_end(d, d->at->server == NULL);
+	d->steps[d->nsteps - 1].seconds = d->at->start_s;
 	return 0;
 }
 
@@ -242,215 +242,24 @@ void drill_pg_stop(struct drill *d)
 {
 	struct err e;
 
-	if (d->server == NULL)
-		return;
-	if (pg_server_stop(d->server, &e) == -1)
-		drill_note(d, "its server was slow to stop");
-	pg_server_free(d->server);
-	d->server = NULL;
-}
+	for (size_t i = 0; i < d->nsources; i++) {
+		struct drill_source *x = &d->sources[i];
 
-/* ---- What it holds. */
-
-static const json_t *find(const json_t *list, const json_t *like)
-{
-	size_t i;
-	json_t *o;
-
-	json_array_foreach(
-	    list, i, o) if (strcmp(text(o, "name"), text(like, "name")) == 0 &&
-			    strcmp(text(o, "schema"), text(like, "schema")) == 0) return o;
-	return NULL;
-}
-
-static void compare_rows(
-    struct drill *d, const json_t *database, const json_t *was, const json_t *is)
-{
-	bool both = json_is_true(json_object_get(was, "exact"));
-	double before = number(was, "rows"), now = number(is, "rows");
-	double most = d->p->may_shrink > 0 ? d->p->may_shrink : MAY_SHRINK;
-
-	if (!json_is_number(json_object_get(was, "rows")) || json_object_get(is, "rows") == NULL)
-		return;
-	/* Its estimate came back with the catalogue, whatever became of the rows. */
-	if (!json_is_true(json_object_get(is, "exact"))) {
-		d->estimated++;
-		return;
-	}
-	if (both && d->differs == NULL && before != now)
-		drill_break(&d->score, DRILL_ROWS,
-		    "%.80s.%.80s of %.80s has %.0f rows; %.0f were backed up, and nothing was "
-		    "committed since",
-		    text(was, "schema"), text(was, "name"), text(database, "name"), now, before);
-	else if (before >= 20 && (before - now) * 100 > before * (both ? most : 4 * most))
-		drill_break(&d->score, DRILL_ROWS,
-		    "%.80s.%.80s of %.80s has %.0f rows; %s%.0f were "
-		    "backed up",
-		    text(was, "schema"), text(was, "name"), text(database, "name"), now,
-		    both ? "" : "about ", before);
-	else
-		drill_hold(&d->score, DRILL_ROWS);
-}
-
-static void compare_checksum(
-    struct drill *d, const json_t *database, const json_t *was, const json_t *is)
-{
-	if (d->differs == NULL && text(was, "checksum")[0] && text(is, "checksum")[0] &&
-	    strcmp(text(was, "checksum"), text(is, "checksum")) != 0)
-		drill_break(&d->score, DRILL_ROWS,
-		    "the rows of %.80s.%.80s of %.80s are others than were backed up",
-		    text(was, "schema"), text(was, "name"), text(database, "name"));
-}
-
-static void compare_database(struct drill *d, const json_t *was, const json_t *is)
-{
-	size_t i;
-	json_t *t;
-
-	json_array_foreach(json_object_get(was, "tables"), i, t)
-	{
-		const json_t *o = find(json_object_get(is, "tables"), t);
-
-		if (o == NULL) {
-			drill_break(&d->score, DRILL_TABLES,
-			    "table %.80s.%.80s of %.80s is not there", text(t, "schema"),
-			    text(t, "name"), text(was, "name"));
+		if (x->server == NULL)
 			continue;
-		}
-		drill_hold(&d->score, DRILL_TABLES);
-		compare_rows(d, was, t, o);
-		compare_checksum(d, was, t, o);
+		if (pg_server_stop(x->server, &e) == -1)
+			drill_note(d, "its server was slow to stop");
+		pg_server_free(x->server);
+		x->server = NULL;
 	}
-	if (text(was, "schema_hash")[0] && text(is, "schema_hash")[0]) {
-		if (strcmp(text(was, "schema_hash"), text(is, "schema_hash")) == 0)
-			drill_hold(&d->score, DRILL_SCHEMA);
-		else if (d->differs == NULL)
-			drill_break(&d->score, DRILL_SCHEMA, "the schema of %.80s is another",
-			    text(was, "name"));
-		else
-			drill_leave(&d->score, DRILL_SCHEMA,
-			    "%.80s has another, and there were commits since", text(was, "name"));
-	}
-}
-
-void drill_compare_databases(struct drill *d, const json_t *was, const json_t *is)
-{
-	size_t i;
-	json_t *o;
-
-	json_array_foreach(json_object_get(was, "databases"), i, o)
-	{
-		const json_t *there = find(json_object_get(is, "databases"), o);
-
-		if (there == NULL)
-			drill_break(&d->score, DRILL_DATABASES, "database %.80s is not there",
-			    text(o, "name"));
-		else if (text(there, "error")[0])
-			drill_break(&d->score, DRILL_DATABASES, "database %.80s: %.300s",
-			    text(o, "name"), text(there, "error"));
-		else
-			compare_database(d, o, there);
-	}
-	drill_hold(&d->score, DRILL_DATABASES);
-	/* Without tables there is none that could be missing. */
-	drill_leave(&d->score, DRILL_TABLES, "the backup noted none");
-	if (d->estimated > 0)
-		drill_leave(&d->score, DRILL_ROWS, "estimated only: there was no time to count");
-	drill_leave(&d->score, DRILL_ROWS, "the backup noted none");
-}
-
-static void compare_roles(struct drill *d, const json_t *was, const json_t *is)
-{
-	size_t i, j;
-	json_t *role, *there;
-
-	json_array_foreach(json_object_get(was, "roles"), i, role)
-	{
-		bool found = false;
-
-		json_array_foreach(json_object_get(is, "roles"), j, there)
-		    found |= json_equal(role, there);
-		if (!found)
-			drill_break(&d->score, DRILL_ROLES, "role %.80s is not there",
-			    json_string_value(role) ? json_string_value(role) : "");
-	}
-	drill_hold(&d->score, DRILL_ROLES);
-}
-
-/* A position may stand behind the header of a page whose first record is yet to come. */
-static uint64_t before_header(uint64_t lsn)
-{
-	return lsn % PAGE <= PAGE_HEADER ? lsn - lsn % PAGE : lsn;
-}
-
-/*
- * Is it of the very moment that the backup's facts are of?  The same transaction is next, none ran
- * when they were noted, and recovery came at least as far.
- */
-static void judge_moment(struct drill *d, const json_t *was, const json_t *is)
-{
-	const char *then = text(was, "next_xid"), *now = text(is, "next_xid");
-	const char *why;
-	uint64_t end = 0;
-
-	if (!json_is_string(json_object_get(was, "lsn_end")) ||
-	    !pg_lsn_parse(text(was, "lsn_end"), &end))
-		d->differs = "the backup did not note when its facts were complete";
-	else if (then[0] == '\0')
-		d->differs = "transactions ran while the backup noted its facts";
-	else if (d->reached_lsn < before_header(end))
-		d->differs = "the backup noted its facts after the point that was reached";
-	else if (strcmp(then, now) != 0)
-		d->differs = "transactions came between the backup's facts and the point reached";
-	else
-		d->differs = NULL;
-	why = d->differs ? d->differs : "no transaction lies between the facts and the point";
-	drill_note(d, "rows are compared %s: %s", d->differs ? "within tolerance" : "exactly", why);
-	json_object_set_new(d->recovery, "compared",
-	    json_pack(
-		"{s:s, s:s}", "rows", d->differs ? "within_tolerance" : "exactly", "why", why));
-}
-
-int drill_compare_pg(struct drill *d, struct err *e)
-{
-	struct pg_facts_params p = {
-	    .exact_rows = d->p->level == DRILL_COMPREHENSIVE, .count_s = COUNT_S};
-	json_t *was = facts_of(d->database), *is = NULL;
-	struct pg_target t = {NULL};
-	int rc;
-
-	pg_server_target(d->server, &t);
-	rc = pg_facts_gather(&t, &p, &is, d->ctx, e);
-	if (rc == -1 && e->kind != ERR_CANCELLED) {
-		drill_break(&d->score, DRILL_STARTS, "it does not tell what it holds: %s", e->msg);
-		rc = 0;
-	} else if (rc == 0 && json_object_get(was, "databases") == NULL) {
-		const char *why = text(was, "error");
-
-		drill_leave(&d->score, DRILL_DATABASES, "the backup noted no facts%s%s",
-		    why[0] ? ": " : "", why);
-		json_object_set(d->facts, "postgresql", is);
-	} else if (rc == 0) {
-		judge_moment(d, was, is);
-		drill_compare_databases(d, was, is);
-		compare_roles(d, was, is);
-		if (d->estimated > 0)
-			drill_note(d, "rows of %u tables were not counted", d->estimated);
-		drill_leave(
-		    &d->score, DRILL_SETTINGS, "the server of a drill has settings of its own");
-		json_object_set(d->facts, "postgresql", is);
-	}
-	json_decref(was);
-	json_decref(is);
-	return rc;
 }
 
 /* ---- Asking it. */
 
 /* Where no database is named: the only one there is beside postgres. */
-static const char *the_database(const struct drill *d)
+static const char *the_database(const struct drill_source *x)
 {
-	const json_t *list = json_object_get(json_object_get(d->facts, "postgresql"), "databases");
+	const json_t *list = json_object_get(x->facts, "databases");
 	const char *found = NULL;
 	size_t i;
 	json_t *o;
@@ -468,13 +277,14 @@ static const char *the_database(const struct drill *d)
 
 int drill_pg_ask(struct drill *d, const struct drill_check *k, char **out, struct err *e)
 {
+	const struct drill_source *x = drill_source_for(d, k);
 	struct pg_target t = {NULL};
 	struct pg *g = NULL;
 	int rc;
 
 	*out = NULL;
-	pg_server_target(d->server, &t);
-	t.database = k->database ? k->database : the_database(d);
+	pg_server_target(x->server, &t);
+	t.database = k->database ? k->database : the_database(x);
 	rc = pg_open_for(&t, false, CONNECT_S, d->ctx, &g, e);
 	if (rc == 0) {
 		pg_patience(g, k->timeout_s ? (int)k->timeout_s : 60);

@@ -30,19 +30,15 @@ static void put_time(json_t *o, const char *name, int64_t ns)
 
 /* ---- What it took. */
 
-static const struct drill_step *step_of(const struct drill *d, const char *name)
-{
-	for (size_t i = 0; i < d->nsteps; i++)
-		if (strcmp(d->steps[i].name, name) == 0)
-			return &d->steps[i];
-	return NULL;
-}
-
+/* Of several sources each has one of its own. */
 static double seconds_of(const struct drill *d, const char *name)
 {
-	const struct drill_step *s = step_of(d, name);
+	double sum = 0;
 
-	return s ? s->seconds : 0;
+	for (size_t i = 0; i < d->nsteps; i++)
+		if (strcmp(d->steps[i].name, name) == 0)
+			sum += d->steps[i].seconds;
+	return sum;
 }
 
 static json_t *steps_json(const struct drill *d)
@@ -145,26 +141,37 @@ static void cut_tables(json_t *database, size_t most)
 	json_object_set_new(database, "tables_more", json_integer((json_int_t)(n - most)));
 }
 
+static void cut_source(json_t *pg, size_t most)
+{
+	json_t *database;
+	size_t i;
+
+	json_object_del(pg, "settings");
+	json_array_foreach(json_object_get(pg, "databases"), i, database)
+	    cut_tables(database, most);
+}
+
 static void fit(json_t *record)
 {
-	json_t *pg = json_object_get(json_object_get(record, "facts"), "postgresql");
+	json_t *facts = json_object_get(record, "facts"), *one;
+	const char *name;
 
 	for (size_t most = TABLES_MOST;; most /= 2) {
 		char *text = json_dumps(record, JSON_COMPACT | JSON_ENSURE_ASCII);
-		size_t n = text ? strlen(text) : 0, i;
-		json_t *database;
+		size_t n = text ? strlen(text) : 0;
 
 		free(text);
 		if (n <= RECORD_MOST)
 			return;
-		json_object_del(pg, "settings");
 		if (most == 0) {
-			json_object_del(json_object_get(record, "facts"), "postgresql");
+			json_object_del(facts, "postgresql");
+			json_object_del(facts, "sources");
 			json_object_set_new(record, "facts_cut", json_true());
 			return;
 		}
-		json_array_foreach(json_object_get(pg, "databases"), i, database)
-		    cut_tables(database, most);
+		cut_source(json_object_get(facts, "postgresql"), most);
+		json_object_foreach(json_object_get(facts, "sources"), name, one)
+		    cut_source(one, most);
 	}
 }
 
@@ -193,7 +200,7 @@ static void put_what(const struct drill *d, json_t *o)
 	json_object_set_new(o, "oldest", json_boolean(d->p->is_oldest));
 	if (d->p->no_moment != NULL)
 		json_object_set_new(o, "pitr_unproven", statement_string(d->p->no_moment));
-	json_object_set_new(o, "source", json_string(d->database ? "postgresql" : "files"));
+	json_object_set_new(o, "source", json_string(d->nsources ? "postgresql" : "files"));
 	json_object_set_new(o, "level", json_string(drill_level_name(d->p->level)));
 	json_object_set_new(o, "host", json_string(os_host()));
 	os_user(user, sizeof user);
@@ -207,16 +214,16 @@ static void put_what(const struct drill *d, json_t *o)
 static void put_objectives(const struct drill *d, json_t *o)
 {
 	bool came = d->score.v[DRILL_RESTORED].state == DRILL_HELD &&
-		    (d->database == NULL || d->score.v[DRILL_STARTS].state == DRILL_HELD);
+		    (d->nsources == 0 || d->score.v[DRILL_STARTS].state == DRILL_HELD);
 	double rto = seconds_of(d, "prepare") + seconds_of(d, "restore") + seconds_of(d, "start");
-	int64_t point = d->point_ns ? d->point_ns : d->snapshot->start_ns;
+	int64_t of_log = drill_sources_point(d), point = of_log ? of_log : d->snapshot->start_ns;
 	double rpo = (double)(d->began_ns - point) / 1e9;
 
 	json_object_set_new(
 	    o, "rto", objective_json(&d->p->rto, rto, came, "prepare, restore and start"));
 	json_object_set_new(o, "rpo",
 	    objective_json(&d->p->rpo, rpo > 0 ? rpo : 0, came && d->p->is_newest && !d->p->to,
-		d->point_ns ? "the log's end" : "the snapshot's age"));
+		of_log ? "the log's end" : "the snapshot's age"));
 	put_time(o, "point", point);
 }
 
@@ -277,8 +284,10 @@ void drill_judge(struct drill *d, struct drill_result *out)
 	json_object_set_new(o, "memory_peak",
 	    d->memory_peak ? json_integer((json_int_t)d->memory_peak) : json_null());
 	json_object_set_new(o, "assertions", drill_score_json(&d->score));
-	if (d->recovery != NULL)
-		json_object_set(o, "recovery", d->recovery);
+	if (d->nsources == 1 && d->at->recovery != NULL)
+		json_object_set(o, "recovery", d->at->recovery);
+	if (d->nsources > 0)
+		json_object_set_new(o, "sources", drill_sources_json(d));
 	json_object_set(o, "facts", d->facts);
 	if (d->p->keep && d->room.path != NULL)
 		json_object_set_new(o, "kept", statement_string(d->room.path));

@@ -31,6 +31,7 @@ const struct drill_rule drill_rules[DRILL_RULES] = {
     {DRILL_SETTINGS, "facts.settings", S, 2, false, "settings are what they were"},
     {DRILL_PAGES, "facts.pages", S, 10, true, "no page's checksum is wrong"},
     {DRILL_NOT_LESS, "facts.not_less", S, 8, true, "it holds not notably less than what was proven before"},
+    {DRILL_IN_TIME, "drill.in_time", S, 5, true, "it was finished within drill.timeout"},
     {DRILL_CLEAN, "teardown.clean", S, 2, false, "nothing of the drill was left behind"},
 };
 /* clang-format on */
@@ -120,6 +121,24 @@ void drill_score_add(
 	    .weight = DRILL_CHECK_WEIGHT,
 	    .critical = critical,
 	    .state = held ? DRILL_HELD : DRILL_BROKEN};
+}
+
+void drill_score_merge(struct drill_score *all, const struct drill_score *one, const char *source)
+{
+	for (size_t i = 0; i < DRILL_RULES; i++) {
+		struct drill_assertion *a = &all->v[i];
+		const struct drill_assertion *o = &one->v[i];
+
+		if (o->state == DRILL_BROKEN)
+			drill_break(all, (enum drill_id)i, "source %.80s: %s", source,
+			    o->why ? o->why : o->says);
+		else if (a->state == DRILL_BROKEN)
+			continue;
+		else if (o->state == DRILL_HELD)
+			a->state = DRILL_HELD;
+		else if (o->why != NULL && a->why == NULL)
+			a->why = mem_printf("not judged of source %.80s: %s", source, o->why);
+	}
 }
 
 static unsigned weight_of(const struct drill_score *s, enum drill_state state)

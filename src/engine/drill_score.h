@@ -37,6 +37,7 @@ enum drill_id {
 	DRILL_SETTINGS,
 	DRILL_PAGES,
 	DRILL_NOT_LESS,
+	DRILL_IN_TIME,
 	DRILL_CLEAN,
 	DRILL_RULES
 };
@@ -80,6 +81,12 @@ void drill_break(struct drill_score *s, enum drill_id id, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 void drill_leave(struct drill_score *s, enum drill_id id, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+
+/*
+ * What holds of one of several sources, into what holds of all: held, where it was judged of any
+ * and broken of none; `why` then says of which it was not judged.
+ */
+void drill_score_merge(struct drill_score *all, const struct drill_score *one, const char *source);
 
 /* One more, of a check; `why` may be NULL. */
 void drill_score_add(

@@ -6,6 +6,7 @@
 
 #include "db/pg_sync.h"
 #include "db/pg_wal_stream.h"
+#include "engine/follow_fold.h"
 #include "engine/follow_lag.h"
 #include "engine/follow_mirror.h"
 #include "engine/follow_put.h"
@@ -27,6 +28,7 @@ struct follow {
 	bool reopen; /* it failed: by a new opening, perhaps not */
 	struct follow_put *put;
 	struct follow_mirror *mirror; /* NULL: there are no others */
+	struct follow_fold *fold;
 
 	struct pg *g, *q; /* for replication; for questions, or NULL */
 	struct pg_wal_system server;
@@ -60,6 +62,7 @@ struct follow {
 	bool other;     /* it is not the server that was followed: nothing goes on */
 
 	uint64_t confirmed; /* to the server */
+	uint64_t kept;      /* what was before: nothing below it is said, the slot would go back */
 	/*
 	 * Where what is durable of earlier timelines left the one that is received: what we have of
 	 * them beyond that is not the server's, and must never count as flushed.
@@ -82,11 +85,39 @@ struct follow {
 	bool told_sync, asked_sync; /* they do not; it is known */
 };
 
-/* follow_start.c */
-/* Where to go on is in the queue after it; the slot is there. */
-int follow_start(struct follow *f, struct err *e);
+struct follow_place {
+	uint32_t timeline;
+	uint64_t lsn;
+};
+
+/* follow_slot.c */
+/* Before which nothing is asked of the server. */
+int follow_kept_from(struct follow *f, struct follow_place *out, struct err *e);
+int follow_slot_make(struct follow *f, bool *made, struct err *e);
+/* One that has lost what it should keep is made anew. */
+int follow_slot_mend(struct follow *f, struct err *e);
+/* ... and that is told: the server has taken the WAL from it, and it cannot be streamed by. */
+int follow_slot_lost(struct follow *f, struct err *e);
+
+/* follow_spooled.c */
+/*
+ * What a receiver before us left, as follow_spool_list gives it: in the queue after it.  False:
+ * nothing that leads on from what is stored.  Where that is not known (`stored` is then what the
+ * server keeps from) all of it is used, and put: it may be confirmed and nowhere else.
+ */
+bool follow_use_spooled(struct follow *f, const struct follow_spooled *all, size_t nall,
+    const struct follow_place *stored, bool known);
+
+/* follow_gap.c */
 /* The server does not have what comes next.  Healed, or marked and passed over. */
 int follow_pass_gap(struct follow *f, struct err *e);
+
+/* follow_start.c */
+uint64_t follow_segment_of(const struct follow *f, uint64_t lsn);
+/* All before that is stored: received from there on. */
+int follow_begin_at(struct follow *f, struct follow_place p, struct err *e);
+/* Where to go on is in the queue after it; the slot is there. */
+int follow_start(struct follow *f, struct err *e);
 /* A timeline after ours begins there. */
 int follow_next_timeline(struct follow *f, uint32_t timeline, uint64_t from, struct err *e);
 

@@ -159,7 +159,7 @@ static void *run(void *arg)
 			put_one(m, x, i);
 			continue;
 		}
-		clock_gettime(CLOCK_REALTIME, &t);
+		clock_gettime(CLOCK_MONOTONIC, &t);
 		t.tv_sec++;
 		pthread_cond_timedwait(&m->more, &m->lock, &t);
 	}
@@ -170,6 +170,7 @@ static void *run(void *arg)
 int follow_mirror_start(const struct follow_params *p, const struct follow_spool *spool,
     struct follow_mirror **out, struct err *e)
 {
+	pthread_condattr_t a;
 	struct follow_mirror *m;
 
 	*out = NULL;
@@ -181,7 +182,10 @@ int follow_mirror_start(const struct follow_params *p, const struct follow_spool
 	m->p = p;
 	m->spool = spool;
 	pthread_mutex_init(&m->lock, NULL);
-	pthread_cond_init(&m->more, NULL);
+	pthread_condattr_init(&a);
+	pthread_condattr_setclock(&a, CLOCK_MONOTONIC);
+	pthread_cond_init(&m->more, &a);
+	pthread_condattr_destroy(&a);
 	errno = pthread_create(&m->thread, NULL, run, m);
 	if (errno != 0) {
 		err_sys(e, "start a thread");

@@ -112,6 +112,18 @@ int follow_repo_same(
 	return log_put(f->r, &p, &outcome, e);
 }
 
+int follow_repo_fold(struct follow_repo *f, int64_t age_ns, size_t max, struct log_fold **fold,
+    bool *left, struct err *e)
+{
+	size_t gone;
+
+	if (repo_role(f->r) != ROLE_FULL)
+		return err_set(e, ERR_WRONG_KEY, "only a full key deletes what it has put");
+	if (*fold == NULL && log_fold_begin(f->r, f->stream, age_ns, fold, e) == -1)
+		return -1;
+	return log_fold_some(*fold, f->r, max, &gone, left, e);
+}
+
 int follow_repo_before(struct follow_repo *f, uint32_t timeline, uint64_t position, uint32_t *found,
     uint64_t *end, struct err *e)
 {

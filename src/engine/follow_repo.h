@@ -2,13 +2,15 @@
  * follow_repo: the repository as a receiver of WAL needs it: puts by two lanes, and what of the
  * stream is there.
  *
- * Threads: follow_repo_put by each lane for itself; the rest by one.
+ * Threads: follow_repo_put by each lane for itself; follow_repo_fold by one;
+ * the rest by one.
  */
 #ifndef HF_ENGINE_FOLLOW_REPO_H
 #define HF_ENGINE_FOLLOW_REPO_H
 
 #include "engine/follow_put.h"
 
+struct log_fold;
 struct repo;
 struct follow_repo;
 
@@ -35,6 +37,13 @@ int follow_repo_read(struct follow_repo *f, uint32_t timeline, uint64_t from, ui
 /* For keys that read nothing: are those bytes what is there?  ERR_EXISTS: no. */
 int follow_repo_same(
     struct follow_repo *f, uint32_t timeline, uint64_t from, struct span bytes, struct err *e);
+
+/*
+ * log_fold_some of the stream; *fold NULL: begun first, and the caller's from then on.
+ * ERR_WRONG_KEY: this key may not.
+ */
+int follow_repo_fold(struct follow_repo *f, int64_t age_ns, size_t max, struct log_fold **fold,
+    bool *left, struct err *e);
 
 /*
  * The end of what is there and begins before that position, of this timeline or an older one.

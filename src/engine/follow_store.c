@@ -49,6 +49,22 @@ void follow_store_give(struct follow *f, const struct err *failed)
 	pthread_mutex_unlock(&f->repo_lock);
 }
 
+/* What cannot be compared in part can as a whole, from the segment's beginning on. */
+static int put_from_beginning(struct follow *f, struct follow_repo *store, unsigned lane,
+    const struct follow_job *j, struct err *e)
+{
+	struct follow_job whole = *j;
+	struct follow_mapped m;
+	int rc;
+
+	whole.start = j->segment;
+	if (follow_spool_map(f->spool, j->timeline, j->segment, j->segment, j->end, &m, e) == -1)
+		return -1;
+	rc = follow_repo_put(store, lane, &whole, m.bytes, e);
+	follow_spool_unmap(&m);
+	return rc;
+}
+
 int follow_store_put(
     void *arg, unsigned lane, const struct follow_job *j, struct span bytes, struct err *e)
 {
@@ -60,6 +76,9 @@ int follow_store_put(
 		return -1;
 	store = follow_store_take(f, e);
 	rc = store ? follow_repo_put(store, lane, j, bytes, e) : -1;
+	if (store != NULL && rc == -1 && e->kind == ERR_WRONG_KEY && j->what == FOLLOW_SMALL &&
+	    j->start > j->segment)
+		rc = put_from_beginning(f, store, lane, j, e);
 	if (store != NULL)
 		follow_store_give(f, rc == -1 ? e : NULL);
 	return rc;

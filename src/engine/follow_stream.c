@@ -25,7 +25,7 @@ static int say(struct follow *f, int64_t now_ns, bool answer, struct err *e)
 		safe = f->confirmed;
 	flushed = f->spool_acks && f->spooled > safe ? f->spooled : safe;
 
-	if (flushed > f->confirmed && !waits)
+	if (flushed > f->confirmed && flushed >= f->kept && !waits)
 		f->confirmed = flushed;
 	else if (!answer && now_ns - f->said_ns < SAY_S * FOLLOW_SECOND)
 		return 0;

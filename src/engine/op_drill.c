@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "catalog/evidence_statement.h"
 #include "engine/drill_internal.h"
+#include "engine/recover_target.h"
 #include "engine/select.h"
 #include "os/os.h"
 
@@ -21,8 +22,10 @@ static const int64_t second = 1000000000;
 
 void drill_step(struct drill *d, const char *name)
 {
-	struct drill_step *s = &d->steps[d->nsteps++];
+	struct drill_step *s;
 
+	d->steps = mem_realloc(d->steps, (d->nsteps + 1) * sizeof *d->steps);
+	s = &d->steps[d->nsteps++];
 	*s = (struct drill_step){.name = name, .open = true};
 	s->began_ns = d->clock->wall_ns(d->clock);
 	d->step_mono = d->clock->mono_ns(d->clock);
@@ -80,18 +83,47 @@ bool drill_is_finding(const struct err *e)
 
 /* ---- Its time. */
 
+static int64_t time_of(const struct drill *d)
+{
+	return d->p->timeout_s ? d->p->timeout_s : HOURS * 3600;
+}
+
+static uint64_t bytes_of(const struct snapshot *s)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < s->nparts; i++)
+		n += s->parts[i].stats.bytes;
+	return n;
+}
+
+/* A slow store and a query without an end are told apart by this alone. */
+static void note_late(struct drill *d)
+{
+	const char *at = atomic_load(&d->ctx->progress.phase);
+	double s = (double)(d->clock->mono_ns(d->clock) - d->began_mono) / (double)second;
+
+	snprintf(d->late_at, sizeof d->late_at,
+	    "not finished in time, at step %s after %.0f s (drill.timeout: %lld s), with %llu of "
+	    "%llu bytes restored",
+	    at ? at : "prepare", s, (long long)time_of(d),
+	    (unsigned long long)atomic_load(&d->ctx->progress.bytes),
+	    (unsigned long long)bytes_of(d->p->snapshot));
+}
+
 static void *watch(void *arg)
 {
 	struct drill *d = arg;
 	struct timespec until;
 
 	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += d->p->timeout_s ? d->p->timeout_s : HOURS * 3600;
+	until.tv_sec += time_of(d);
 	pthread_mutex_lock(&d->lock);
 	while (!d->is_over && pthread_cond_timedwait(&d->over, &d->lock, &until) != ETIMEDOUT)
 		;
 	if (!d->is_over) {
 		d->late = true;
+		note_late(d);
 		atomic_store(&d->ctx->cancel, true);
 	}
 	pthread_mutex_unlock(&d->lock);
@@ -122,14 +154,28 @@ static void watch_end(struct drill *d)
 
 static uint64_t needed(const struct snapshot *s)
 {
-	uint64_t n = 0;
+	uint64_t n = bytes_of(s);
 
-	for (size_t i = 0; i < s->nparts; i++) {
-		n += s->parts[i].stats.bytes;
+	for (size_t i = 0; i < s->nparts; i++)
 		if (s->parts[i].has_log && s->parts[i].log_end > s->parts[i].log_start)
 			n += s->parts[i].log_end - s->parts[i].log_start;
-	}
 	return n;
+}
+
+/* Places and transactions are of one server's log. */
+static int judge_target(const struct drill *d, struct err *e)
+{
+	struct recover_target t;
+
+	if (d->nsources < 2 || d->p->to == NULL)
+		return 0;
+	if (recover_target_parse(d->p->to, &t, e) == -1)
+		return -1;
+	if (t.kind != RECOVER_LSN && t.kind != RECOVER_XID)
+		return 0;
+	err_set(e, ERR_USAGE, "%s has %zu sources of PostgreSQL, and '%s' is of the log of one",
+	    d->p->system, d->nsources, d->p->to);
+	return err_hint(e, "a time is a point of all of them");
 }
 
 static int judge_space(struct drill *d, struct err *e)
@@ -171,7 +217,7 @@ static void judge_snapshot(struct drill *d)
 /* Root starts no server as itself. */
 static const char *user_of(const struct drill *d)
 {
-	if (d->p->user != NULL || d->database == NULL || geteuid() != 0)
+	if (d->p->user != NULL || d->nsources == 0 || geteuid() != 0)
 		return d->p->user;
 	return "postgres";
 }
@@ -184,6 +230,8 @@ static int prepare(struct drill *d, struct err *e)
 	drill_step(d, "prepare");
 	if (d->snapshot->head_only)
 		return err_set(e, ERR_WRONG_KEY, "this key does not read what is stored");
+	if (judge_target(d, e) == -1)
+		return -1;
 	os_cgroup_sweep(ip.name);
 	if (drill_room_open(&d->room, d->p->directory, d->ctx, e) == -1 || judge_space(d, e) == -1)
 		return -1;
@@ -204,18 +252,36 @@ static int prepare(struct drill *d, struct err *e)
 
 /* ---- All of it. */
 
+/* Files, and of a database that is alone in it that as well, in one step. */
+static int restore(struct drill *d, struct err *e)
+{
+	bool files = false;
+	int rc;
+
+	drill_step(d, "restore");
+	rc = drill_restore_files(d, &files, e);
+	if (rc == 0 && d->nsources == 1)
+		rc = drill_recover(d, e);
+	rc = drill_restore_end(d, rc, files, e);
+	if (rc == 0 && !files && d->nsources > 1)
+		d->nsteps--; /* each has one of its own */
+	return rc == -1 ? err_wrap(e, "restore") : 0;
+}
+
 static int rehearse(struct drill *d, struct err *e)
 {
 	if (prepare(d, e) == -1)
 		return err_wrap(e, "prepare");
-	if (drill_restore(d, e) == -1)
-		return err_wrap(e, "restore");
-	if (d->database != NULL && !d->broken && drill_start(d, e) == -1)
+	if (restore(d, e) == -1)
+		return -1;
+	if (d->nsources > 1 && drill_sources_rehearse(d, e) == -1)
+		return -1;
+	if (d->nsources == 1 && !d->broken && drill_start(d, e) == -1)
 		return err_wrap(e, "start");
 	if (d->broken)
 		return 0;
 	drill_step(d, "compare");
-	if (d->database != NULL && drill_compare_pg(d, e) == -1)
+	if (d->nsources == 1 && drill_compare_pg(d, e) == -1)
 		return err_wrap(e, "compare");
 	drill_compare_files(d);
 	drill_compare_before(d);
@@ -263,19 +329,12 @@ static void fini(struct drill *d)
 {
 	os_isolate_free(d->isolate);
 	drill_room_fini(&d->room);
-	snapshot_free(d->chosen);
+	drill_sources_fini(d);
 	drill_score_fini(&d->score);
 	json_decref(d->facts);
 	json_decref(d->isolation);
-	json_decref(d->recovery);
+	free(d->steps);
 	free(d->data);
-}
-
-static void find_database(struct drill *d)
-{
-	for (size_t i = 0; i < d->snapshot->nparts && d->database == NULL; i++)
-		if (strcmp(d->snapshot->parts[i].kind, "postgresql") == 0)
-			d->database = &d->snapshot->parts[i];
 }
 
 int op_drill(struct repo *r, const struct drill_params *p, struct ctx *ctx,
@@ -291,7 +350,7 @@ int op_drill(struct repo *r, const struct drill_params *p, struct ctx *ctx,
 
 	*out = (struct drill_result){0};
 	drill_score_init(&d.score, p->level);
-	find_database(&d);
+	drill_sources_find(&d);
 	d.facts = json_object();
 	d.isolation = json_array();
 	d.began_ns = d.clock->wall_ns(d.clock);
@@ -301,8 +360,10 @@ int op_drill(struct repo *r, const struct drill_params *p, struct ctx *ctx,
 	watch_end(&d);
 	if (d.late) {
 		atomic_store(&ctx->cancel, false);
-		drill_break(&d.score, DRILL_RESTORED, "it took longer than drill.timeout allows");
+		drill_break(&d.score, DRILL_IN_TIME, "%s", d.late_at);
 		rc = 0;
+	} else {
+		drill_hold(&d.score, DRILL_IN_TIME);
 	}
 	teardown(&d);
 	if (rc == 0)

@@ -3,7 +3,8 @@
  *
  *   prepare   which recovery point, is there room, a place apart from the machine
  *   restore   into a folder of its own: files, or a database's data directory and its log
- *   start     of a database: its real server, isolated, to the end of recovery
+ *   start     of a database: its real server, isolated, to the end of recovery (of several sources
+ *             of PostgreSQL each is restored, started and compared, one after the other)
  *   compare   with what the backup recorded of it, and with what was proven before
  *   checks    that the system declares (comprehensive)
  *   teardown  whatever happened
@@ -32,6 +33,7 @@ enum drill_check_kind { DRILL_SQL = 1, DRILL_COMMAND, DRILL_FILE };
 struct drill_check {
 	enum drill_check_kind kind;
 	const char *what;     /* the query, the command, the path */
+	const char *part;     /* of a query, where there are several; NULL: that has the database */
 	const char *database; /* of a query; NULL: "postgres", or the only one that there is */
 	const char *min, *max, *expect, *sha256; /* NULL: not said */
 	uint64_t min_size;

@@ -8,6 +8,7 @@
 #include "base/calendar.h"
 #include "base/hex.h"
 #include "base/mem.h"
+#include "engine/forget_log.h"
 #include "repo/note.h"
 #include "repo/repo_object.h"
 
@@ -182,12 +183,13 @@ static int forget_group(
     struct forgetting *f, const struct snapshot *const *group, size_t n, struct err *e)
 {
 	struct forget_decision *d = mem_alloc(n * sizeof *d);
-	int rc = 0;
+	int rc;
 
 	f->out->groups++;
 	forget_decide(&f->p->policy, group, n, d);
 	refuse_empty(f, d, n);
 	spare_newest(d, n);
+	rc = forget_log_spare(f->repo, d, n, e);
 	hold_back(f, d, group, n);
 	for (size_t i = n; i-- > 0 && rc == 0;)
 		rc = carry_out(f, &d[i], e);

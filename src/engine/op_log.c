@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "source/wal_file.h"
 
-enum { PAGE = 8192 };
+enum { PAGE = 8192, SEGMENT_MIN = 1 << 20, SEGMENT_MAX = 1 << 30 };
 
 void log_view_fini(struct log_view *v)
 {
@@ -74,6 +74,18 @@ bool log_view_reaches(
 	return ok;
 }
 
+uint64_t log_base_stop(const struct snapshot_part *p)
+{
+	/* A quote within a text is escaped: so it is a name, and nothing but that is looked for. */
+	static const char name[] = "\"segment_size\":";
+	const char *at = p->facts ? strstr(p->facts, name) : NULL;
+	uint64_t n = at ? strtoull(at + sizeof name - 1, NULL, 10) : 0;
+
+	if (n < SEGMENT_MIN || n > SEGMENT_MAX || (n & (n - 1)) != 0 || p->log_end % n == 0)
+		return p->log_end;
+	return p->log_end - p->log_end % n + n;
+}
+
 static void take_bases(struct log_view *v, const struct snapshot_list *all)
 {
 	for (size_t i = 0; i < all->n; i++) {
@@ -89,7 +101,9 @@ static void take_bases(struct log_view *v, const struct snapshot_list *all)
 			    .ended_ns = s->end_ns,
 			    .timeline = p->timeline,
 			    .start = p->log_start,
-			    .end = p->log_end};
+			    .end = p->log_end,
+			    .stop = log_base_stop(p),
+			    .forgotten = s->forgotten};
 		}
 	}
 }
@@ -114,7 +128,8 @@ static bool is_between(const struct log_view *v, size_t i)
 		const struct log_view_base *b = &v->bases[k];
 
 		ended |= b->end <= before->end && b->end > before->start &&
-			 ends_soon(v, before->timeline, b->end, before->end);
+			 (b->stop >= before->end ||
+			     ends_soon(v, before->timeline, b->end, before->end));
 		for (size_t j = 0; j < v->n && !begun; j++)
 			begun = v->at[j].kind == LOG_SEGMENT &&
 				v->at[j].timeline == after->timeline &&
@@ -156,7 +171,7 @@ static void judge(struct log_view *v)
 		struct log_view_base *b = &v->bases[i];
 
 		b->whole = log_view_reaches(v, b->timeline, b->start, b->end, &b->missing);
-		v->gaps += !b->whole;
+		v->gaps += !b->whole && !b->forgotten;
 	}
 }
 
@@ -195,7 +210,7 @@ static void find_window(struct log_view *v)
 	for (size_t i = v->nbases; i > 0; i--) {
 		const struct log_view_base *b = &v->bases[i - 1];
 
-		if (!b->whole)
+		if (!b->whole || b->forgotten)
 			continue;
 		if (!w->any) {
 			w->timeline = last_timeline(v, b);
@@ -336,7 +351,7 @@ int op_log_verify(struct repo *r, const struct log_view *v, struct ctx *ctx,
 			tell(ctx, v->spans[i].span.timeline, v->spans[i - 1].span.end,
 			    "the log has a gap from there on");
 	for (size_t i = 0; rc == 0 && i < v->nbases; i++)
-		if (!v->bases[i].whole)
+		if (!v->bases[i].whole && !v->bases[i].forgotten)
 			tell(ctx, v->bases[i].timeline, v->bases[i].missing,
 			    "a base backup needs what is missing from there on");
 	out->gaps += v->gaps;

@@ -183,6 +183,7 @@ int op_log_follow(const struct follow_params *p, struct ctx *ctx, struct err *e)
 	pthread_mutex_init(&f->repo_lock, NULL);
 	pthread_mutex_init(&f->late.lock, NULL);
 	rc = follow_on(f, e);
+	follow_fold_stop(f->fold);
 	follow_put_stop(f->put);
 	follow_mirror_stop(f->mirror);
 	follow_store_close(f);

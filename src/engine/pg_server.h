@@ -71,8 +71,13 @@ enum pg_server_phase pg_server_phase(struct pg_server *s);
 int pg_server_wait(struct pg_server *s, enum pg_server_phase wait, int64_t timeout_ns,
     struct ctx *ctx, struct err *e);
 
-/* Where to connect: texts live as long as the server; user and database are "postgres". */
+/*
+ * Where to connect: texts live as long as the server, or until a superuser is named; the database
+ * is "postgres", and so is the user until then.
+ */
 void pg_server_target(const struct pg_server *s, struct pg_target *out);
+/* Not every cluster was made with `-U postgres`: who is told by the one that it holds. */
+void pg_server_name_superuser(struct pg_server *s, const char *name);
 /* NULL of a lasting one that has its own: pg_server_where. */
 const char *pg_server_socket_dir(const struct pg_server *s);
 const char *pg_server_bin(const struct pg_server *s); /* folder of its programs */

@@ -15,7 +15,8 @@
 
 struct pg_server {
 	char *data, *bin, *socket_dir, *log;
-	bool own_dir; /* the socket's folder goes with us */
+	char *superuser; /* NULL: not known */
+	bool own_dir;    /* the socket's folder goes with us */
 	bool lasting, namespaced;
 	unsigned port;
 	char port_text[12];

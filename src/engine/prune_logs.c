@@ -15,12 +15,9 @@
 #include "repo/log.h"
 #include "repo/repo_parity.h"
 
-enum { COVERED_AGE_S = 3600 }; /* who lists before, and reads after, has come to an end */
-
 struct stretch {
 	uint8_t stream[LOG_STREAM];
 	struct log_at at;
-	const struct log_at *cover; /* the whole one that it is part of; NULL: none */
 };
 
 struct pruning {
@@ -136,38 +133,6 @@ static bool is_old(const struct pruning *x, const struct log_at *at, int64_t tha
 	return at->stored_ns <= x->pr->now_ns - than_ns;
 }
 
-/* Which are part of another, that is the only one at its place?  They are in order. */
-static void find_covered(struct pruning *x, struct stretch *v, size_t n)
-{
-	int64_t age = x->pr->grace_ns ? COVERED_AGE_S * INT64_C(1000000000) : 0;
-	const struct log_at *longest = NULL;
-
-	for (size_t i = 0; i < n; i++) {
-		const struct log_at *at = &v[i].at;
-		bool alone = (i == 0 || v[i - 1].at.start != at->start ||
-				 v[i - 1].at.end != at->end || v[i - 1].at.kind != at->kind) &&
-			     (i + 1 == n || v[i + 1].at.start != at->start ||
-				 v[i + 1].at.end != at->end || v[i + 1].at.kind != at->kind);
-
-		if (at->kind != LOG_SEGMENT)
-			break;
-		if (longest != NULL && longest->timeline != at->timeline)
-			longest = NULL;
-		/* Those that begin there and are shorter come before. */
-		for (size_t k = i;
-		     alone && is_old(x, at, age) && k > 0 && v[k - 1].at.start == at->start &&
-		     v[k - 1].at.timeline == at->timeline;
-		     k--)
-			if (v[k - 1].at.end < at->end && is_old(x, &v[k - 1].at, age))
-				v[k - 1].cover = at;
-		if (longest != NULL && at->end <= longest->end &&
-		    (at->start > longest->start || at->end < longest->end) && is_old(x, at, age))
-			v[i].cover = longest;
-		if (alone && is_old(x, at, age) && (longest == NULL || at->end > longest->end))
-			longest = at;
-	}
-}
-
 static int drop(struct pruning *x, const struct stretch *s, const char *why, struct err *e)
 {
 	struct prune *pr = x->pr;
@@ -187,7 +152,7 @@ static int drop(struct pruning *x, const struct stretch *s, const char *why, str
 	return 0;
 }
 
-static void find_needed(const struct pruning *x, const struct stretch *v, size_t n, bool *needed)
+static void find_needed(const struct pruning *x, const struct log_at *at, size_t n, bool *needed)
 {
 	const struct prune_keep k = {.bases = x->bases,
 	    .nbases = x->nbases,
@@ -195,16 +160,12 @@ static void find_needed(const struct pruning *x, const struct stretch *v, size_t
 	    .nhistories = x->nhistories,
 	    .timed = x->keep_ns > 0,
 	    .from_ns = x->pr->now_ns - x->keep_ns};
-	struct log_at *at = mem_alloc((n + 1) * sizeof *at);
 
-	for (size_t i = 0; i < n; i++)
-		at[i] = v[i].at;
 	prune_keep(&k, at, n, needed);
-	free(at);
 }
 
-static int drop_all(
-    struct pruning *x, struct stretch *v, size_t n, const bool *needed, struct err *e)
+static int drop_all(struct pruning *x, const struct stretch *v, size_t n,
+    const struct log_at *const *cover, const bool *needed, struct err *e)
 {
 	int64_t age = x->keep_ns > x->pr->grace_ns ? x->keep_ns : x->pr->grace_ns;
 	struct log_whole *w = log_whole_new();
@@ -215,9 +176,8 @@ static int drop_all(
 		bool part = false;
 
 		/* A place proves nothing: what is there may be another server's, or rotten. */
-		if (v[i].cover != NULL)
-			rc = log_is_part(
-			    x->pr->repo, v[i].stream, &v[i].at, v[i].cover, w, &part, e);
+		if (cover[i] != NULL)
+			rc = log_is_part(x->pr->repo, v[i].stream, &v[i].at, cover[i], w, &part, e);
 		if (part)
 			why = "part of a whole segment of the log";
 		else if (!needed[i] && is_old(x, &v[i].at, age))
@@ -233,6 +193,9 @@ static int drop_all(
 
 static int prune_stream(struct pruning *x, struct stretch *v, size_t n, struct err *e)
 {
+	int64_t age = x->pr->grace_ns ? LOG_FOLD_AGE_S * INT64_C(1000000000) : 0;
+	const struct log_at **cover;
+	struct log_at *at;
 	bool *needed;
 	int rc;
 
@@ -240,13 +203,19 @@ static int prune_stream(struct pruning *x, struct stretch *v, size_t n, struct e
 		return 0;
 	find_bases(x, v->stream);
 	find_rule(x);
-	find_covered(x, v, n);
 	if (read_histories(x, v, n, e) == -1)
 		return -1;
+	at = mem_alloc((n + 1) * sizeof *at);
+	for (size_t i = 0; i < n; i++)
+		at[i] = v[i].at;
 	needed = mem_zalloc(n + 1);
-	find_needed(x, v, n, needed);
-	rc = drop_all(x, v, n, needed, e);
+	find_needed(x, at, n, needed);
+	cover = mem_zalloc((n + 1) * sizeof(void *));
+	log_covered(at, n, x->pr->now_ns - age, cover);
+	rc = drop_all(x, v, n, cover, needed, e);
+	free(cover);
 	free(needed);
+	free(at);
 	return rc;
 }
 

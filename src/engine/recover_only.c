@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "db/pg.h"
 #include "engine/pg_binaries.h"
 #include "os/os.h"
 #include "os/os_child.h"
@@ -173,17 +174,23 @@ static int dump(struct only *x, struct pg_server *s, struct err *e)
 	char *table = x->names.table ? quoted(x->names.table, '"') : NULL;
 	char *pick = mem_printf("%s%s%s%s", table ? "-t" : "-n", schema ? schema : "",
 	    table ? "." : "", table ? table : "");
-	char *port = mem_printf("%u", pg_server_port(s)), *file = mem_printf("-f%s", x->dump);
-	const char *argv[] = {"pg_dump", "-Fc", "-Z0", "-w", "-h", pg_server_socket_dir(s), "-p",
-	    port, "-U", "postgres", file, "-d", x->names.database, schema ? pick : NULL, NULL};
+	char *file = mem_printf("-f%s", x->dump);
+	struct pg_target t;
+	pg_server_target(s, &t);
+	const char *argv[] = {"pg_dump", "-Fc", "-Z0", "-w", "-h", t.host, "-p", t.port, "-U",
+	    t.user, file, "-d", x->names.database, schema ? pick : NULL, NULL};
 	struct buf said = {0};
 	int rc = run(x, pg_server_bin(s), argv, false, &said, e);
 
+	if (rc == -1)
+		err_hint(e,
+		    "what pg_dump says stands above: %s has to be there at that moment, and be "
+		    "written as it is there, capitals too",
+		    x->o->what);
 	buf_fini(&said);
 	free(schema);
 	free(table);
 	free(pick);
-	free(port);
 	free(file);
 	return rc;
 }
@@ -197,8 +204,10 @@ static int load(struct only *x, struct pg_server *s, struct err *e)
 
 	buf_fini(&said);
 	if (rc == -1)
-		err_hint(
-		    e, "nothing was changed in %s: its answer stands above", x->o->into->shown);
+		err_hint(e,
+		    "nothing was changed in %s: its answer stands above. Where others depend on "
+		    "what is there, bring it into another database",
+		    x->o->into->shown);
 	return rc;
 }
 

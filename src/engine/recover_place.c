@@ -66,15 +66,21 @@ static int restore_part(struct recovering *g, const char *path, const char *targ
 		return -1;
 	g->out->bytes += r.bytes;
 	g->out->bytes_there += r.compared;
-	if (r.damaged > 0)
-		return err_set(e, ERR_DAMAGE_FOUND, "%llu files are damaged in the repository",
+	if (r.damaged > 0) {
+		err_set(e, ERR_DAMAGE_FOUND, "%llu files are damaged in the repository",
 		    (unsigned long long)r.damaged);
+		return err_hint(e, "--base takes another base backup (holdfast log list); holdfast "
+				   "repair mends what has parity or a copy");
+	}
 	/* Who is not root cannot give files to others, and need not. */
 	if (geteuid() != 0)
 		r.problems -= r.bare;
-	if (r.problems > 0)
-		return err_set(e, ERR_FAILED, "%llu files could not be restored as they were",
+	if (r.problems > 0) {
+		err_set(e, ERR_FAILED, "%llu files could not be restored as they were",
 		    (unsigned long long)r.problems);
+		return err_hint(e, "each is named above, with its reason; the same command with "
+				   "--delta goes on");
+	}
 	return 0;
 }
 
@@ -388,9 +394,10 @@ int recover_verify(struct recovering *g, struct err *e)
 	int major;
 
 	free(label);
-	if (!labelled)
-		return err_set(
-		    e, ERR_CORRUPT, "the backup has no backup_label: it cannot be recovered");
+	if (!labelled) {
+		err_set(e, ERR_CORRUPT, "the backup has no backup_label: it cannot be recovered");
+		return err_hint(e, "--base takes another base backup: holdfast log list");
+	}
 	if (pg_version_of(g->data, &major, e) == -1)
 		return -1;
 	if (g->bin == NULL) {
@@ -399,9 +406,11 @@ int recover_verify(struct recovering *g, struct err *e)
 	}
 	if (pg_control_read(g->bin, g->data, g->ctx, &c, e) == -1)
 		return -1;
-	if (id != NULL && c.system_identifier != strtoull(id, NULL, 10))
-		return err_set(e, ERR_CORRUPT, "pg_control is of system %llu, not %s",
+	if (id != NULL && c.system_identifier != strtoull(id, NULL, 10)) {
+		err_set(e, ERR_CORRUPT, "pg_control is of system %llu, not %s",
 		    (unsigned long long)c.system_identifier, id);
+		return err_hint(e, "--base takes another base backup: holdfast log list");
+	}
 	recover_say(
 	    g, "PostgreSQL %d, system %llu", major, (unsigned long long)c.system_identifier);
 	return 0;

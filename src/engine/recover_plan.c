@@ -165,7 +165,8 @@ static int latest_line(struct planning *g, struct err *e)
 		    t);
 		recover_line_fini(&pl->line);
 	}
-	return err_set(e, ERR_ABSENT, "no timeline leads from a base backup");
+	err_set(e, ERR_ABSENT, "no timeline leads from a base backup");
+	return err_hint(e, "holdfast log list shows which are stored; --to immediate needs none");
 }
 
 static int find_line(struct planning *g, struct err *e)
@@ -181,18 +182,23 @@ static int find_line(struct planning *g, struct err *e)
 	if (strcmp(word, "current") != 0) {
 		errno = 0;
 		t = (uint32_t)strtoul(word, &end, 10);
-		if (*end != '\0' || errno || t == 0)
-			return err_set(e, ERR_USAGE,
-			    "'%s' is not a timeline: latest, current or a number", word);
+		if (*end != '\0' || errno || t == 0) {
+			err_set(e, ERR_USAGE, "'%s' is not a timeline", word);
+			return err_hint(e, "latest, current or a number: holdfast log list");
+		}
 	}
 	if ((rc = line_of(g, t, &pl->line, e)) == -1)
 		return -1;
 	pl->timeline = t;
 	if (holds_a_base(pl, &pl->line))
 		return 0;
-	return err_set(e, ERR_ABSENT,
+	err_set(e, ERR_ABSENT,
 	    rc == 0 && t > 1 ? "the history of timeline %" PRIu32 " is not there"
 			     : "no base backup leads to timeline %" PRIu32,
+	    t);
+	return err_hint(e,
+	    "holdfast log list shows timelines and base backups; a history that the "
+	    "server still has is stored by: holdfast log push %08" PRIX32 ".history",
 	    t);
 }
 
@@ -270,11 +276,19 @@ static int past_the_end(struct planning *g, struct err *e)
 
 	if (pl->gap)
 		return missing(g, recover_target_text(&g->p->to, to), e);
-	err_set(e, ERR_ABSENT,
-	    "%s is past the last commit that the log has on timeline %" PRIu32 ": %s, LSN %s",
-	    recover_target_text(&g->p->to, to), pl->timeline,
-	    pl->last.there ? recover_local_text(pl->last.time_us, time) : "none",
-	    recover_lsn_text(pl->last.there ? pl->last.lsn : pl->log_end, lsn));
+	if (pl->last.there)
+		err_set(e, ERR_ABSENT,
+		    "%s is past the last commit that the log has on timeline %" PRIu32
+		    ": %s, LSN %s",
+		    recover_target_text(&g->p->to, to), pl->timeline,
+		    recover_local_text(pl->last.time_us, time),
+		    recover_lsn_text(pl->last.lsn, lsn));
+	else
+		err_set(e, ERR_ABSENT,
+		    "%s is past what the log has on timeline %" PRIu32
+		    ": it reaches LSN %s, without a commit since the newest base backup",
+		    recover_target_text(&g->p->to, to), pl->timeline,
+		    recover_lsn_text(pl->log_end, lsn));
 	return err_hint(e, "--to latest brings back everything that is there; --timeline N follows "
 			   "another timeline");
 }

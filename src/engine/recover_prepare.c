@@ -48,9 +48,10 @@ static int add_space(struct recovering *g, const json_t *t, struct err *e)
 
 		mapped = to ? to : mapped;
 	}
-	if (mapped != NULL && mapped[0] != '/')
-		return err_set(
-		    e, ERR_USAGE, "tablespace %s: '%s' is no absolute path", text, mapped);
+	if (mapped != NULL && mapped[0] != '/') {
+		err_set(e, ERR_USAGE, "tablespace %s: '%s' is no absolute path", text, mapped);
+		return err_hint(e, "--tablespace %s=/FOLDER: its path from the root on", text);
+	}
 	g->spaces = mem_realloc(g->spaces, (g->nspaces + 1) * sizeof *g->spaces);
 	s = &g->spaces[g->nspaces++];
 	*s = (struct recover_space){.oid = (uint32_t)oid, .mapped = mapped != NULL};
@@ -209,7 +210,8 @@ static int check_space_folders(struct recovering *g, struct err *e)
 		if (empty || (g->p->delta && same))
 			continue;
 		err_set(e, ERR_EXISTS, "tablespace %s: %s is not empty", s->name, s->location);
-		return err_hint(e, "--tablespace %s=FOLDER puts it elsewhere", s->name);
+		return err_hint(
+		    e, "--tablespace '%s=FOLDER' puts it elsewhere, by an absolute path", s->name);
 	}
 	return 0;
 }
@@ -253,7 +255,8 @@ static int check_space(struct recovering *g, struct err *e)
 	    at, (unsigned long long)left >> 20, (unsigned long long)need >> 20,
 	    (unsigned long long)log_bytes(g) >> 20);
 	free(at);
-	return -1;
+	return err_hint(e, "make room there, or take another --target%s",
+	    g->p->instant ? "" : "; a younger base backup needs less log");
 }
 
 /* ---- Configuration. */

@@ -37,7 +37,10 @@ static int run_command(struct recovering *g, const char *command, struct err *e)
 
 	if (os_child_run(&c, g->ctx, &status, e) == -1)
 		return err_wrap(e, "%s", command);
-	return status == 0 ? 0 : err_set(e, ERR_FAILED, "%s: exit status %d", command, status);
+	if (status == 0)
+		return 0;
+	err_set(e, ERR_FAILED, "%s: exit status %d", command, status);
+	return err_hint(e, "it is the configuration's stop: what it says stands above");
 }
 
 int recover_stop_old(struct recovering *g, struct err *e)
@@ -53,8 +56,11 @@ int recover_stop_old(struct recovering *g, struct err *e)
 	if (run_command(g, g->p->stop_command, e) == -1)
 		return -1;
 	while (pg_server_runs(g->data, &pid)) {
-		if (clock->mono_ns(clock) >= until)
-			return err_set(e, ERR_BUSY, "process %d still runs on %s", pid, g->data);
+		if (clock->mono_ns(clock) >= until) {
+			err_set(e, ERR_BUSY, "process %d still runs on %s", pid, g->data);
+			return err_hint(e, "the configuration's stop did not end it: stop it "
+					   "yourself, then the same command again");
+		}
 		if (ctx_check(g->ctx, e) == -1)
 			return -1;
 		poll(NULL, 0, LOOK_MS * 10);
@@ -87,17 +93,31 @@ static bool is_paused(struct recovering *g)
 	return is;
 }
 
+/* What its log says goes into the message; the hint is what to do. */
+static int past_log(struct err *e, const char *what, const char *todo)
+{
+	char log[ERR_HINT_MAX];
+
+	snprintf(log, sizeof log, "%s", e->hint);
+	err_set(e, ERR_ABSENT, "%s: %.400s", what, log);
+	return err_hint(e, "%s", todo);
+}
+
 /* Why it ended, for those who do not know its log. */
 static int ended(struct recovering *g, struct err *e)
 {
-	if (g->server == NULL)
-		return err_set(e, ERR_FAILED, "the server on %s is not there any more", g->data);
+	if (g->server == NULL) {
+		err_set(e, ERR_FAILED, "the server on %s is not there any more", g->data);
+		return err_hint(e, "its own log says why it ended; the same command with --delta "
+				   "begins anew");
+	}
 	pg_server_wait(g->server, PG_SERVER_READY, 0, NULL, e);
 	if (strstr(e->hint, "before configured recovery target was reached") != NULL)
-		return err_set(e, ERR_ABSENT, "the log ended before the target: %s", e->hint);
+		return past_log(e, "the log ended before the target",
+		    "--to latest goes as far as it is stored: holdfast log list");
 	if (strstr(e->hint, "before consistent recovery point") != NULL)
-		return err_set(e, ERR_ABSENT,
-		    "the target is before the base backup's end: choose an older one: %s", e->hint);
+		return past_log(e, "the target is before the base backup's end",
+		    "--base takes an older one: holdfast log list");
 	return -1;
 }
 

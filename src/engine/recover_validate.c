@@ -11,7 +11,7 @@
 #include "engine/recover_internal.h"
 #include "os/os_spawn.h"
 
-enum { CONNECT_S = 10, ROLES_MAX = 8 };
+enum { CONNECT_S = 10, ROLES_MAX = 8, ROLES_MAX_SCRATCH = 256 };
 
 /* ---- Connecting. */
 
@@ -32,9 +32,25 @@ static int try_connect(struct recovering *g, const char *user, struct pg **out, 
 	return rc;
 }
 
-int recover_connect(struct recovering *g, struct pg **out, struct err *e)
+/* Who may do all in a server on the side, where everybody is let in: as anybody, ask it. */
+static void name_superuser(struct recovering *g, struct pg *db)
+{
+	char *name = NULL;
+	struct err ignored;
+
+	if (g->p->scratch && g->server != NULL &&
+	    pg_text(db,
+		"SELECT rolname FROM pg_roles WHERE rolsuper AND rolcanlogin ORDER BY oid LIMIT 1",
+		NULL, 0, &name, &ignored) == 0 &&
+	    name != NULL)
+		pg_server_name_superuser(g->server, name);
+	free(name);
+}
+
+static int connect_as_any(struct recovering *g, struct pg **out, struct err *e)
 {
 	const json_t *roles = json_object_get(g->pl.facts, "roles");
+	size_t most = g->p->scratch ? ROLES_MAX_SCRATCH : ROLES_MAX;
 	struct passwd pw, *found = NULL;
 	char text[4096];
 
@@ -46,13 +62,21 @@ int recover_connect(struct recovering *g, struct pg **out, struct err *e)
 	    found != NULL && strcmp(pw.pw_name, "postgres") != 0 &&
 	    try_connect(g, pw.pw_name, out, e) == 0)
 		return 0;
-	for (size_t i = 0; i < json_array_size(roles) && i < ROLES_MAX; i++) {
+	for (size_t i = 0; i < json_array_size(roles) && i < most; i++) {
 		const char *role = json_string_value(json_array_get(roles, i));
 
 		if (role != NULL && try_connect(g, role, out, e) == 0)
 			return 0;
 	}
 	return -1;
+}
+
+int recover_connect(struct recovering *g, struct pg **out, struct err *e)
+{
+	if (connect_as_any(g, out, e) == -1)
+		return -1;
+	name_superuser(g, *out);
+	return 0;
 }
 
 /* ---- What it says. */

@@ -64,9 +64,11 @@ struct log_piece {
 	int fd;
 	const struct stat *was;
 	/*
-	 * Somebody waits for it: stored without a look at what is there, nor remembered.  Whoever
-	 * puts such ones compares before the first and puts the whole range after the last: then
-	 * other content at the place is met.
+	 * Somebody waits for it: compared with what was there when the writer was opened, or looked
+	 * anew, which it does each minute at most; not remembered.  Whoever puts such ones puts the
+	 * whole range after the last: then what another has put there since is met at the latest.
+	 * ERR_WRONG_KEY: this key cannot tell a part of what is there from a part of what is put;
+	 * of what reaches further to both sides it may.
 	 */
 	bool at_once;
 };
@@ -135,6 +137,26 @@ struct log_whole *log_whole_new(void);
 void log_whole_free(struct log_whole *w); /* NULL does nothing */
 int log_is_part(struct repo *r, const uint8_t stream[LOG_STREAM], const struct log_at *at,
     const struct log_at *whole, struct log_whole *w, bool *part, struct err *e);
+
+/*
+ * Of log_list's result: which lie within another that is the only one at its place, where both were
+ * stored no later than that?  cover[i] NULL: none.  Whether they have the same bytes log_is_part
+ * tells.
+ */
+void log_covered(const struct log_at *v, size_t n, int64_t before_ns, const struct log_at **cover);
+
+/*
+ * Those of a stream that are part of another, deleted by who may (ROLE_FULL, where the store lets
+ * it): none that is, or is covered by what is, younger than the age.  At most so many are looked at
+ * each time; `left` says that some are yet.  The repository may be another opening each time.
+ */
+enum { LOG_FOLD_AGE_S = 600 }; /* who listed before, and reads after, has come to an end */
+struct log_fold;
+int log_fold_begin(struct repo *r, const uint8_t stream[LOG_STREAM], int64_t age_ns,
+    struct log_fold **out, struct err *e);
+int log_fold_some(
+    struct log_fold *x, struct repo *r, size_t max, size_t *gone, bool *left, struct err *e);
+void log_fold_end(struct log_fold *x); /* NULL does nothing */
 
 /* Every stretch of every stream, in no order; what is no name of one is told. */
 typedef int log_visit(

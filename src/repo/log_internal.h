@@ -59,6 +59,8 @@ int log_known_open(
     struct repo *r, const uint8_t stream[LOG_STREAM], struct log_known *k, struct err *e);
 /* Look again, unless that was done just now: it takes little of the time, however long it takes. */
 int log_known_again(struct repo *r, struct log_known *k, struct err *e);
+/* ... where somebody waits: seldom. */
+int log_known_at_times(struct repo *r, struct log_known *k, struct err *e);
 void log_known_add(struct log_known *k, const struct log_at *at);
 void log_known_drop(struct log_known *k, const struct log_at *at);
 /* The first that could have something of that place. */
@@ -84,6 +86,7 @@ struct log_offer {
 	const struct stat *was; /* NULL: nobody looked */
 	uint64_t off;
 	bool at_once;
+	bool untold; /* by log_compare: this key cannot compare all that is there */
 	struct id ids[LOG_CUTS_MAX];
 	bool named[LOG_CUTS_MAX];
 };

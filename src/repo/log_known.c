@@ -6,8 +6,9 @@
 #include "os/os.h"
 #include "repo/log_internal.h"
 
-/* Looking again takes at most one part in so many of a writer's time. */
-enum { LOOK_SHARE = 30 };
+/* Looking again takes at most one part in so many of a writer's time; of one that is waited for, of
+ * which it is also only done so often. */
+enum { LOOK_SHARE = 30, WAITED_SHARE = 200, WAITED_S = 60 };
 
 static int64_t now_ns(void)
 {
@@ -41,6 +42,15 @@ int log_known_open(
 int log_known_again(struct repo *r, struct log_known *k, struct err *e)
 {
 	return now_ns() - k->looked_ns < LOOK_SHARE * k->cost_ns ? 0 : look(r, k, e);
+}
+
+int log_known_at_times(struct repo *r, struct log_known *k, struct err *e)
+{
+	int64_t age = now_ns() - k->looked_ns;
+
+	if (age < WAITED_SHARE * k->cost_ns || age < WAITED_S * INT64_C(1000000000))
+		return 0;
+	return look(r, k, e);
 }
 
 void log_known_add(struct log_known *k, const struct log_at *at)

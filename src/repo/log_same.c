@@ -306,6 +306,8 @@ static int compare_range(struct comparing *x, const struct log_known *k, bool *s
 		rc = differs(x->o, where, e);
 	for (size_t i = 0; rc == 0 && i < x->npartly; i++)
 		rc = read_partly(x, x->partly[i], e);
+	for (size_t i = 0; i < n && !x->reads; i++)
+		x->o->untold = x->o->untold || !has(x, v[i].from, v[i].to);
 	*same = rc == 0 && !x->unsure && x->used <= PIECES_ENOUGH &&
 		has(x, x->o->at.start, offer_end(x->o));
 	free(v);

@@ -250,6 +250,14 @@ static int load(struct log_writer *w, struct err *e)
 	return is_as_it_was(o, e);
 }
 
+/* Nothing that is known at its place makes a look worth while; for who waits, not each time. */
+static int look_again(struct log_writer *w, struct log_known *k, struct err *e)
+{
+	if (w->offer.at_once)
+		return log_known_at_times(w->repo, k, e);
+	return log_known_covers(k, &w->offer.at) ? 0 : log_known_again(w->repo, k, e);
+}
+
 /* Somebody else may have stored it, or something else, since this was looked at. */
 static int compare(struct log_writer *w, struct log_known **k, bool *same, struct err *e)
 {
@@ -257,11 +265,8 @@ static int compare(struct log_writer *w, struct log_known **k, bool *same, struc
 
 	*k = NULL;
 	*same = false;
-	if (w->offer.at_once)
-		return is_ours(w, w->offer.stream, e);
 	*k = known_of(w, w->offer.stream, &fresh, e);
-	if (*k == NULL || (!fresh && !log_known_covers(*k, &w->offer.at) &&
-			      log_known_again(w->repo, *k, e) == -1))
+	if (*k == NULL || (!fresh && look_again(w, *k, e) == -1))
 		return -1;
 	if (w->offer.bytes.p == NULL && log_known_any(*k, &w->offer.at) && load(w, e) == -1)
 		return -1;
@@ -278,16 +283,21 @@ static int put_one(struct log_writer *w, enum log_put_outcome *out, struct err *
 	bool same;
 
 	memset(o->named, 0, sizeof o->named);
+	o->untold = false;
 	*out = LOG_SAME;
 	if (compare(w, &k, &same, e) == -1)
 		return -1;
 	if (same)
 		return 0;
+	if (o->at_once && o->untold)
+		return err_set(e, ERR_WRONG_KEY,
+		    "at %u/%X/%X something is stored that this key can compare only as a whole",
+		    o->at.timeline, (unsigned)(o->at.start >> 32), (unsigned)o->at.start);
 	if (build(w, o->stream, &o->at, e) == -1 || is_as_it_was(o, e) == -1 ||
 	    repo_put_named(w->repo, log_name(name, o->stream, &o->at), buf_span(&w->object), e) ==
 		-1)
 		return -1;
-	if (k != NULL)
+	if (!o->at_once) /* there are many, and no other of them is at its place */
 		log_known_add(k, &o->at);
 	log_ids_put(log_ids_of(w->repo), &o->at.object, o->ids, cuts(w));
 	*out = LOG_STORED;

@@ -292,11 +292,17 @@ static int same_server(const struct pg_session *s, const char *data, struct err 
 	struct buf b = {0};
 	int rc = os_read_file(path, PID_FILE_MAX, &b, e);
 
+	if (rc == -1 && e->kind == ERR_ABSENT)
+		err_set(e, ERR_UNSUPPORTED, "no server runs on %s", data);
 	if (rc == 0 && line_number(buf_cstr(&b), 4) != strtol(s->port, NULL, 10))
 		rc = err_set(e, ERR_UNSUPPORTED, "%s is of a server at another port", data);
 	if (rc == 0 && parent_of(s->pid) != line_number(buf_cstr(&b), 1) && !s->local)
 		rc = err_set(e, ERR_UNSUPPORTED,
 		    "%s is not of the server that was connected to: that one runs elsewhere", data);
+	if (rc == -1)
+		err_hint(e,
+		    "leave out data_directory: the server says where its files are; method: "
+		    "stream takes them over the connection");
 	buf_fini(&b);
 	free(path);
 	return rc;

@@ -87,8 +87,9 @@ def give(path):
 class Pg(Server):
     """A server; `with` initialises and starts it."""
 
-    def __init__(self, version=None, wal_segsize=None, checksums=True, conf="", hba="trust", data=None, auto=True):
-        self.bin = bin_directory(version)
+    def __init__(self, version=None, wal_segsize=None, checksums=True, conf="", hba="trust", data=None, auto=True,
+                 superuser="postgres"):
+        self.bin, self.superuser = bin_directory(version), superuser
         env = {"LC_ALL": "C.UTF-8", "TZ": "UTC", "PGTZ": "UTC"}
         super().__init__(folder(), env)
         self.port, self.extra, self.hba = free_port(), conf, hba
@@ -112,7 +113,7 @@ class Pg(Server):
     # ---- Making and running it.
 
     def initdb(self, *more):
-        argv = [f"{self.bin}/initdb", "-D", self.data, "-U", "postgres", "-A", self.hba, "-N", "--no-instructions",
+        argv = [f"{self.bin}/initdb", "-D", self.data, "-U", self.superuser, "-A", self.hba, "-N", "--no-instructions",
                 "-E", "UTF8", "--locale=C.UTF-8", *more]
         if self.checksums:
             argv.append("--data-checksums")
@@ -145,7 +146,7 @@ class Pg(Server):
     def down(self, how="fast"):
         """smart, fast or immediate."""
         self.process.send_signal({"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": signal.SIGQUIT}[how])
-        self.process.wait(60)
+        self.process.wait(120)
         self.running = [r for r in self.running if r[1] is not self.process]
 
     def kill(self):
@@ -157,9 +158,9 @@ class Pg(Server):
                 os.kill(p, signal.SIGKILL)
             except ProcessLookupError:
                 pass
-        self.process.wait(30)
+        self.process.wait(120)
         self.running = [r for r in self.running if r[1] is not self.process]
-        end = time.monotonic() + 30
+        end = time.monotonic() + 120
         while (listens(self.port) or any(map(lives, children.split()))) and time.monotonic() < end:
             time.sleep(0.05)  # one that still has the shared memory would keep the next server from starting
         pid_file = os.path.join(self.data, "postmaster.pid")
@@ -171,10 +172,10 @@ class Pg(Server):
 
     # ---- Talking to it.
 
-    def psql(self, sql, database="postgres", check=True, user="postgres"):
+    def psql(self, sql, database="postgres", check=True, user=None):
         """Its answer as unaligned text; None where it fails and check is False."""
         p = subprocess.run([f"{self.bin}/psql", "-X", "-q", "-At", "-v", "ON_ERROR_STOP=1", "-h", self.folder, "-p",
-                            str(self.port), "-U", user, "-d", database, "-c", sql], env=self.env, text=True,
+                            str(self.port), "-U", user or self.superuser, "-d", database, "-c", sql], env=self.env, text=True,
                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=300)
         assert not check or p.returncode == 0, f"{sql}: {p.stderr[-2000:]}"
         return p.stdout.strip() if p.returncode == 0 else None
@@ -187,29 +188,29 @@ class Pg(Server):
         return self.start("pgbench", *self.bench_argv(*argv, database=database))
 
     def bench_argv(self, *argv, database="postgres"):
-        return [f"{self.bin}/pgbench", "-h", self.folder, "-p", self.port, "-U", "postgres", *argv, database]
+        return [f"{self.bin}/pgbench", "-h", self.folder, "-p", self.port, "-U", self.superuser, *argv, database]
 
     def lsn(self):
         return self.psql("select pg_current_wal_lsn()")
 
     def source(self, **more):
         """What a system's `postgresql:` says of it, as flow YAML."""
-        keys = {"host": self.folder, "port": self.port, "user": "postgres", "bin_directory": self.bin, **more}
+        keys = {"host": self.folder, "port": self.port, "user": self.superuser, "bin_directory": self.bin, **more}
         return "{" + ", ".join(f"{k}: {v}" for k, v in keys.items()) + "}"
 
     # ---- Others beside it.
 
     def standby(self, **settings):
         """A streaming standby, by pg_basebackup."""
-        other = Pg(version=int(self.bin.split("/")[-2]), auto=False)
+        other = Pg(version=int(self.bin.split("/")[-2]), auto=False, superuser=self.superuser)
         self.run(*as_postgres(f"{self.bin}/pg_basebackup", "-D", other.data, "-h", self.folder, "-p", self.port, "-U",
-                              "postgres", "-R", "-X", "stream", "-c", "fast"))
+                              self.superuser, "-R", "-X", "stream", "-c", "fast"))
         other.conf(**settings)
         other.up()
         self.others.append(other)
         return other
 
-    def caught_up(self, standby, seconds=30):
+    def caught_up(self, standby, seconds=120):
         """Wait until the standby has replayed what is written now."""
         lsn = self.lsn()
         self.wait(lambda: standby.psql(f"select pg_last_wal_replay_lsn() >= '{lsn}'") == "t", "standby", seconds)

@@ -250,8 +250,10 @@ static void rows_are_judged_by_what_was_counted(void **state)
 		json_t *is = with_rows(v[i].is, v[i].is_exact);
 		struct drill_params p = {
 		    .proven = json_pack("{s:{s:O}}", "facts", "postgresql", was)};
+		struct snapshot_part part = {.name = (char *)"postgresql"};
+		struct drill_source one = {.part = &part, .differs = "it may", .facts = is};
 		struct drill d = {
-		    .p = &p, .differs = "it may", .facts = json_pack("{s:O}", "postgresql", is)};
+		    .p = &p, .sources = &one, .nsources = 1, .at = &one, .facts = json_object()};
 
 		drill_score_init(&d.score, DRILL_STANDARD);
 		drill_compare_databases(&d, was, is);
@@ -266,6 +268,102 @@ static void rows_are_judged_by_what_was_counted(void **state)
 	}
 }
 
+/* One that is broken breaks all, with its name; one that was not judged leaves it said. */
+static void of_several_sources_the_worst_counts(void **state)
+{
+	struct drill_score all, a, b;
+
+	(void)state;
+	drill_score_init(&all, DRILL_STANDARD);
+	drill_score_init(&a, DRILL_STANDARD);
+	drill_score_init(&b, DRILL_STANDARD);
+	drill_hold(&a, DRILL_STARTS);
+	drill_break(&b, DRILL_STARTS, "it ended");
+	drill_hold(&a, DRILL_ROWS);
+	drill_leave(&b, DRILL_ROWS, "no time");
+	drill_leave(&a, DRILL_PAGES, "no checksums");
+	drill_hold(&b, DRILL_PAGES);
+	drill_break(&a, DRILL_ROLES, "one is gone");
+	drill_hold(&b, DRILL_ROLES);
+	drill_score_merge(&all, &a, "one");
+	drill_score_merge(&all, &b, "two");
+	assert_int_equal(all.v[DRILL_STARTS].state, DRILL_BROKEN);
+	assert_string_equal(all.v[DRILL_STARTS].why, "source two: it ended");
+	assert_string_equal(all.v[DRILL_ROLES].why, "source one: one is gone");
+	assert_int_equal(all.v[DRILL_ROWS].state, DRILL_HELD);
+	assert_string_equal(all.v[DRILL_ROWS].why, "not judged of source two: no time");
+	assert_int_equal(all.v[DRILL_PAGES].state, DRILL_HELD);
+	assert_string_equal(all.v[DRILL_PAGES].why, "not judged of source one: no checksums");
+	assert_int_equal(all.v[DRILL_LOG].state, DRILL_NOT_JUDGED);
+	drill_score_fini(&all);
+	drill_score_fini(&a);
+	drill_score_fini(&b);
+}
+
+/* Each is compared with what was proven of it, by its name; one that is gone is missed. */
+static void each_source_is_compared_with_its_own_past(void **state)
+{
+	static const struct {
+		const char *was;
+		enum drill_state then;
+		const char *why;
+	} v[] = {
+	    {"{\"sources\":[{\"name\":\"a\"},{\"name\":\"b\"}],\"facts\":{\"sources\":{\"a\":@1000@"
+	     ","
+	     "\"b\":@50@}}}",
+		DRILL_HELD, ""},
+	    {"{\"sources\":[{\"name\":\"a\"},{\"name\":\"b\"}],\"facts\":{\"sources\":{\"a\":@1000@"
+	     ","
+	     "\"b\":@60@}}}",
+		DRILL_BROKEN, "50 rows in public.t"},
+	    {"{\"sources\":[{\"name\":\"a\"},{\"name\":\"c\"}],\"facts\":{\"sources\":{\"a\":@1000@"
+	     ","
+	     "\"c\":@60@}}}",
+		DRILL_BROKEN, "source c"},
+	    {"{\"sources\":[{\"name\":\"b\"}],\"facts\":{\"postgresql\":@60@}}", DRILL_BROKEN,
+		"50 rows"},
+	    {"{\"facts\":{\"postgresql\":@9999@}}", DRILL_HELD, ""}, /* of which, is not said */
+	};
+	json_t *is[2] = {with_rows("1000", "true"), with_rows("50", "true")};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof v / sizeof *v; i++) {
+		struct buf text = {0};
+		struct drill_params p = {0};
+		struct snapshot_part part[2] = {{.name = (char *)"a"}, {.name = (char *)"b"}};
+		struct drill_source s[2] = {
+		    {.part = &part[0], .facts = is[0]}, {.part = &part[1], .facts = is[1]}};
+		struct drill d = {
+		    .p = &p, .sources = s, .nsources = 2, .at = s, .facts = json_object()};
+
+		for (const char *c = v[i].was; *c != '\0'; c++) {
+			if (*c != '@') {
+				buf_put(&text, c, 1);
+				continue;
+			}
+			buf_printf(&text,
+			    "{\"databases\":[{\"name\":\"d\",\"tables\":[{\"schema\":\"public\","
+			    "\"name\":\"t\",\"rows\":%.*s,\"exact\":true}]}]}",
+			    (int)strcspn(c + 1, "@"), c + 1);
+			c += 1 + strcspn(c + 1, "@");
+		}
+		p.proven = json_loads(buf_cstr(&text), 0, NULL);
+		assert_non_null(p.proven);
+		drill_score_init(&d.score, DRILL_STANDARD);
+		drill_compare_before(&d);
+		assert_int_equal(d.score.v[DRILL_NOT_LESS].state, v[i].then);
+		if (v[i].then == DRILL_BROKEN)
+			assert_non_null(strstr(d.score.v[DRILL_NOT_LESS].why, v[i].why));
+		assert_int_equal(json_object_size(json_object_get(d.facts, "sources")), 2);
+		drill_score_fini(&d.score);
+		json_decref(d.facts);
+		json_decref((json_t *)p.proven);
+		buf_fini(&text);
+	}
+	json_decref(is[0]);
+	json_decref(is[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -278,6 +376,8 @@ int main(void)
 	    cmocka_unit_test(what_a_killed_one_left_the_next_removes_and_no_link_is_followed),
 	    cmocka_unit_test(a_folder_that_others_write_to_is_refused),
 	    cmocka_unit_test(rows_are_judged_by_what_was_counted),
+	    cmocka_unit_test(of_several_sources_the_worst_counts),
+	    cmocka_unit_test(each_source_is_compared_with_its_own_past),
 	};
 	struct err e;
 	int failed;

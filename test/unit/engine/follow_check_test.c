@@ -14,7 +14,7 @@ struct t {
 	char place[32], dir[32];
 	struct repo *r;
 	bool away;
-	uint8_t stream[LOG_STREAM], bytes[NEXT - SEG];
+	uint8_t stream[LOG_STREAM], bytes[NEXT - SEG + 1];
 	struct follow_params p;
 	struct follow f;
 };
@@ -196,6 +196,159 @@ static void a_timeline_that_was_left_is_compared_before_where_it_was_left(void *
 	end(&t);
 }
 
+/* What the one before confirmed from its spool may be nowhere else: all of it is put. */
+static void a_spool_is_put_from_its_beginning_where_nobody_knows_what_is_stored(void **state)
+{
+	const struct follow_spooled v[] = {{.timeline = 1, .start = SEG, .end = NEXT}};
+	const struct follow_asks small = {.small = true};
+	struct follow_place place = {1, END};
+	struct follow_job j;
+	uint32_t timeline;
+	struct t t;
+
+	begin(&t);
+	for (int known = 0; known < 2; known++) {
+		follow_queue_init(&t.f.shared.queue, SEG, true, 1);
+		assert_true(follow_use_spooled(&t.f, v, 1, &place, known));
+		assert_int_equal(t.f.at, NEXT);
+		assert_true(follow_queue_claim(&t.f.shared.queue, &small, 1, &j));
+		assert_int_equal(j.start, known ? END : SEG);
+		assert_int_equal(j.end, NEXT);
+		assert_int_equal(
+		    follow_queue_safe(&t.f.shared.queue, &timeline), known ? END : SEG);
+		follow_queue_fini(&t.f.shared.queue);
+	}
+	/* Whatever the slot says by now. */
+	place = (struct follow_place){2, 4 * SEG};
+	follow_queue_init(&t.f.shared.queue, SEG, true, 1);
+	assert_false(follow_use_spooled(&t.f, v, 1, &place, true));
+	assert_true(follow_use_spooled(&t.f, v, 1, &place, false));
+	follow_queue_fini(&t.f.shared.queue);
+	end(&t);
+}
+
+/* The spool and the server have the same; but another has gone on in the repository. */
+static void a_spool_that_meets_other_log_confirms_nothing(void **state)
+{
+	uint8_t other[NEXT - END] = "another's";
+	struct log_piece p = {
+	    .timeline = 1, .start = NEXT, .end = NEXT + sizeof other, .bytes = {other, 100}};
+	enum log_put_outcome out;
+	struct err e = {0};
+	struct t t;
+
+	begin(&t);
+	memcpy(p.stream, t.stream, LOG_STREAM);
+	OK(log_put(t.r, &p, &out, &e));
+	for (uint64_t at = END; at <= NEXT; at += 100) {
+		struct follow_job j = {.what = FOLLOW_SMALL,
+		    .timeline = 1,
+		    .segment = SEG,
+		    .start = at,
+		    .end = at + 100};
+		int rc = follow_store_put(&t.f, 0, &j, span_of(t.bytes + (END - SEG), 100), &e);
+
+		assert_int_equal(rc, at == NEXT ? -1 : 0);
+	}
+	assert_int_equal(e.kind, ERR_EXISTS);
+	assert_int_equal(count(&t), 3);
+	end(&t);
+}
+
+/*
+ * A write key reads nothing: what it cannot compare in part is compared from the segment's
+ * beginning on, and confirmed no sooner than that could be.
+ */
+static void a_key_that_reads_nothing_confirms_nothing_beside_other_log(void **state)
+{
+	static const uint8_t secret[32] = {9, 9};
+	struct repo_key_params kp = {.cred = {true, span_of(secret, 32)}, .role = ROLE_WRITE};
+	struct follow_job j = {.what = FOLLOW_SMALL,
+	    .timeline = 1,
+	    .segment = SEG,
+	    .start = SEG + 500,
+	    .end = SEG + 900};
+	struct log_piece p = {.timeline = 1, .start = SEG, .end = END};
+	enum log_put_outcome out;
+	struct err e = {0};
+	struct repo *full;
+	struct id id;
+	struct t t;
+
+	for (int other = 0; other < 2; other++) {
+		begin(&t);
+		full = t.r;
+		OK(repo_key_add(full, &kp, &id, &e));
+		OK(repo_open(make_store(t.place, false), &kp.cred, NULL, &t.ctx, &t.r, &e));
+		log_stream(t.r, "orders", "pg", t.stream);
+		memcpy(p.stream, t.stream, LOG_STREAM);
+		p.bytes = span_of(t.bytes, END - SEG);
+		OK(log_put(t.r, &p, &out, &e));
+		t.bytes[950] ^= (uint8_t)other; /* beyond the first that is put */
+		OK(follow_spool_append(t.f.spool, 1, SEG, span_of(t.bytes, NEXT - SEG), &e));
+		for (int try = 0; try < 2; try++) {
+			assert_int_equal(
+			    follow_store_put(&t.f, 0, &j, span_of(t.bytes + 500, 400), &e), -1);
+			assert_int_equal(e.kind, ERR_WRONG_KEY);
+			err_clear(&e);
+		}
+		assert_int_equal(count(&t), 1);
+		j.end = NEXT; /* more has come meanwhile */
+		assert_int_equal(
+		    follow_store_put(&t.f, 0, &j, span_of(t.bytes + 500, NEXT - SEG - 500), &e),
+		    other ? -1 : 0);
+		if (other)
+			assert_int_equal(e.kind, ERR_EXISTS);
+		assert_int_equal(count(&t), other ? 1 : 2);
+		j.end = SEG + 900;
+		end(&t);
+		repo_close(full);
+	}
+}
+
+/* The thread that takes them away, of who may and of who may not. */
+static void small_ones_go_in_time(void **state)
+{
+	static const uint8_t secret[32] = {9, 9};
+	struct repo_key_params kp = {.cred = {true, span_of(secret, 32)}, .role = ROLE_WRITE};
+	const struct follow_fold_when soon = {FOLLOW_SECOND / 1000, 0};
+	enum log_put_outcome out;
+	struct repo *full;
+	struct err e = {0};
+	struct log_piece p;
+	struct id id;
+	struct t t;
+
+	begin(&t);
+	p = (struct log_piece){.timeline = 1, .start = SEG, .end = NEXT};
+	p.bytes = span_of(t.bytes, NEXT - SEG);
+	memcpy(p.stream, t.stream, LOG_STREAM);
+	OK(commit(&t, &e));
+	OK(log_put(t.r, &p, &out, &e));
+	assert_int_equal(out, LOG_SAME); /* two are few */
+	p.end = NEXT + 1;
+	p.bytes.n++;
+	OK(log_put(t.r, &p, &out, &e));
+	assert_int_equal(count(&t), 3);
+	OK(follow_fold_start(&t.f, &soon, &t.f.fold, &e));
+	while (count(&t) > 1)
+		usleep(1000);
+	follow_fold_stop(t.f.fold);
+	t.p.synchronous = false;
+	OK(follow_fold_start(&t.f, &soon, &t.f.fold, &e));
+	assert_null(t.f.fold);
+	t.p.synchronous = true;
+	follow_store_close(&t.f);
+
+	full = t.r;
+	OK(repo_key_add(full, &kp, &id, &e));
+	OK(repo_open(make_store(t.place, false), &kp.cred, NULL, &t.ctx, &t.r, &e));
+	OK(follow_fold_start(&t.f, &soon, &t.f.fold, &e));
+	follow_fold_stop(t.f.fold);
+	end(&t);
+	repo_close(full);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -204,6 +357,10 @@ int main(void)
 	    cmocka_unit_test(the_same_server_goes_on_when_the_repository_is_back),
 	    cmocka_unit_test(what_is_known_is_compared_as_it_comes),
 	    cmocka_unit_test(a_timeline_that_was_left_is_compared_before_where_it_was_left),
+	    cmocka_unit_test(a_spool_is_put_from_its_beginning_where_nobody_knows_what_is_stored),
+	    cmocka_unit_test(a_spool_that_meets_other_log_confirms_nothing),
+	    cmocka_unit_test(a_key_that_reads_nothing_confirms_nothing_beside_other_log),
+	    cmocka_unit_test(small_ones_go_in_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

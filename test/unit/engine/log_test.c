@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include "engine/forget_log.h"
 #include "engine/op_check.h"
 #include "engine/op_log.h"
 #include "engine/op_prune.h"
@@ -140,7 +141,7 @@ static void prune_keeps_what_brings_back_any_moment_of_the_retention(void **stat
 	/* Without a retention the oldest backup decides. */
 	assert_string_equal(left(&t, 0, false),
 	    "100-200 200-300 300-400 400-500 500-600 600-700 700-800 800-900 900-1000");
-	/* All is younger than an hour. */
+	/* All is young. */
 	assert_string_equal(left(&t, 3600, false),
 	    "100-200 200-300 300-400 400-500 500-600 600-700 700-800 800-900 900-1000");
 	repo_close(t.r);
@@ -172,6 +173,102 @@ static void what_only_old_backups_need_is_kept_apart(void **state)
 	assert_true(v.window.from_ns == v.bases[2].ended_ns);
 	log_view_fini(&v);
 	snapshot_list_fini(&all);
+	repo_close(t.r);
+}
+
+/* Which of the bases stay, as "1011", where a policy keeps those of `policy`. */
+static const char *spared(struct t *t, const char *policy, const uint64_t (*at)[2])
+{
+	static char text[16];
+	struct snapshot_part part[8];
+	struct snapshot s[8];
+	struct forget_decision d[8];
+	size_t n = strlen(policy);
+	struct err e;
+
+	assert_true(n <= 8);
+	for (size_t i = 0; i < n; i++) {
+		part[i] = (struct snapshot_part){.outcome = SNAPSHOT_COMPLETE,
+		    .has_log = true,
+		    .timeline = 1,
+		    .log_start = at[i][0],
+		    .log_end = at[i][1]};
+		memcpy(part[i].stream, t->stream, LOG_STREAM);
+		s[i] = (struct snapshot){.parts = &part[i], .nparts = 1};
+		d[i] = (struct forget_decision){.snapshot = &s[i], .keep = policy[i] == '1'};
+	}
+	OK(forget_log_spare(t->r, d, n, &e));
+	for (size_t i = 0; i < n; i++)
+		text[i] = d[i].keep ? '1' : '0';
+	text[n] = '\0';
+	return text;
+}
+
+/* 100-200 is missing; nothing but what the backup brought is at 800. */
+static void the_first_base_behind_a_gap_is_not_forgotten(void **state)
+{
+	static const uint64_t at[][2] = {{10, 90}, {210, 220}, {310, 320}, {410, 420}, {810, 890}};
+	struct t t;
+
+	(void)state;
+	begin(&t);
+	put(&t, 1, 0, 100);
+	put(&t, 1, 200, 500);
+	put(&t, 1, 500, 600);
+	put(&t, 1, 800, 900);
+	assert_string_equal(spared(&t, "10010", at), "11010");
+	assert_string_equal(spared(&t, "11010", at), "11010");
+	assert_string_equal(
+	    spared(&t, "00010", at), "00010"); /* before all that stays, or no more of the log */
+	put(&t, 1, 100, 200);
+	assert_string_equal(spared(&t, "10010", at), "10010");
+	repo_close(t.r);
+}
+
+/* Where a segment is stored in pieces, all of them are the backup's own: its facts say how large
+ * one is.
+ */
+static void a_segment_in_pieces_is_no_more_of_the_log(void **state)
+{
+	static const uint64_t M = 1 << 20;
+	char facts[] =
+	    "{\"postgresql\":{\"name\":\"\\\"segment_size\\\":4\",\"segment_size\":2097152}}";
+	struct snapshot_part part[2] = {
+	    {.outcome = SNAPSHOT_COMPLETE, .has_log = true, .timeline = 1, .log_end = 90},
+	    {.outcome = SNAPSHOT_COMPLETE,
+		.has_log = true,
+		.timeline = 1,
+		.log_start = 4 * M + 10,
+		.log_end = 4 * M + 90}};
+	struct snapshot s[2] = {{.parts = &part[0], .nparts = 1}, {.parts = &part[1], .nparts = 1}};
+	struct forget_decision d[2] = {
+	    {.snapshot = &s[0], .keep = true}, {.snapshot = &s[1], .keep = false}};
+	struct snapshot *all[2] = {&s[0], &s[1]};
+	const struct snapshot_list list = {.v = all, .n = 2};
+	struct log_view v;
+	struct err e;
+	struct t t;
+
+	(void)state;
+	begin(&t);
+	for (size_t i = 0; i < 2; i++) {
+		memcpy(part[i].stream, t.stream, LOG_STREAM);
+		put(&t, 1, 4 * i * M, (4 * i + 1) * M);
+		put(&t, 1, (4 * i + 1) * M, (4 * i + 2) * M);
+	}
+	OK(log_view_make(t.r, t.stream, &list, &v, &e));
+	assert_int_equal(v.gaps, 1);
+	log_view_fini(&v);
+	part[0].facts = part[1].facts = facts;
+	assert_true(log_base_stop(&part[1]) == 6 * M);
+	OK(log_view_make(t.r, t.stream, &list, &v, &e));
+	assert_int_equal(v.gaps, 0);
+	log_view_fini(&v);
+	OK(forget_log_spare(t.r, d, 2, &e));
+	assert_false(d[1].keep);
+	part[1].facts = NULL;
+	OK(forget_log_spare(t.r, d, 2, &e));
+	assert_true(d[1].keep);
 	repo_close(t.r);
 }
 
@@ -360,6 +457,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(prune_keeps_what_brings_back_any_moment_of_the_retention),
 	    cmocka_unit_test(what_only_old_backups_need_is_kept_apart),
+	    cmocka_unit_test(the_first_base_behind_a_gap_is_not_forgotten),
+	    cmocka_unit_test(a_segment_in_pieces_is_no_more_of_the_log),
 	    cmocka_unit_test(a_maintenance_key_prunes_logs),
 	    cmocka_unit_test(small_stretches_go_once_a_whole_one_covers_them),
 	    cmocka_unit_test(a_whole_one_covers_only_what_it_holds),

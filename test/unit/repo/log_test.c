@@ -247,7 +247,7 @@ static void who_puts_long_sees_what_others_put(void **state)
 		struct log_piece p = piece(&t, 1, i * MIB, (i + 1) * MIB);
 
 		OK(log_writer_put(a, &p, &out, &e));
-		os_sleep_ns(&t.ctx, INT64_C(1000000) << (i < 9 ? i : 9));
+		os_sleep_ns(&t.ctx, INT64_C(1000000) << (i < 12 ? i : 12));
 		OK(log_writer_put(b, &p, &out, &e));
 	}
 	assert_int_equal(out, LOG_SAME);
@@ -327,7 +327,7 @@ static void of_a_file_that_changed_nothing_is_stored(void **state)
 	end(&t);
 }
 
-static void what_waits_is_stored_without_a_look_at_what_is_there(void **state)
+static void what_waits_is_compared_with_what_was_there_before(void **state)
 {
 	enum log_put_outcome out;
 	struct log_writer *w;
@@ -346,7 +346,20 @@ static void what_waits_is_stored_without_a_look_at_what_is_there(void **state)
 	assert_int_equal(out, LOG_STORED);
 	assert_int_equal(count(&t), 3);
 	assert_gets(&t, 1, 1000, 2000);
-	/* The whole meets what is there, of whoever. */
+	log_writer_close(w);
+	/* What was there before meets it, though nothing at its beginning differs... */
+	assert_int_equal(put(&t, 1, 3000, 4000), LOG_STORED);
+	OK(log_writer_open(t.r, &w, &e));
+	p = piece(&t, 1, 2000, 3000);
+	p.at_once = true;
+	OK(log_writer_put(w, &p, &out, &e));
+	p = piece(&t, 1, 3000, 3500);
+	p.at_once = true;
+	OK(log_writer_put(w, &p, &out, &e));
+	assert_int_equal(out, LOG_SAME);
+	p.bytes = span_of(t.bytes.p + 1, 500);
+	FAILS(log_writer_put(w, &p, &out, &e), ERR_EXISTS);
+	/* ... and the whole meets all, of whoever. */
 	p = piece(&t, 1, 0, SEGMENT);
 	p.bytes = span_of(t.bytes.p + 1, SEGMENT);
 	FAILS(log_writer_put(w, &p, &out, &e), ERR_EXISTS);
@@ -374,6 +387,60 @@ static void a_writer_knows_what_it_put(void **state)
 		}
 	log_writer_close(w);
 	assert_gets(&t, 1, 0, 12 * MIB);
+	end(&t);
+}
+
+static size_t fold(struct t *t, int64_t age_ns, size_t max)
+{
+	struct log_fold *x;
+	size_t gone, all_gone = 0;
+	bool left = true;
+	struct err e;
+
+	OK(log_fold_begin(t->r, t->stream, age_ns, &x, &e));
+	while (left) {
+		OK(log_fold_some(x, t->r, max, &gone, &left, &e));
+		assert_true(gone <= max);
+		all_gone += gone;
+	}
+	log_fold_end(x);
+	return all_gone;
+}
+
+static void small_ones_go_when_a_whole_one_has_the_same(void **state)
+{
+	const size_t small[] = {0, 700, MIB, MIB + 1, 2 * MIB, 5 * MIB, SEGMENT};
+	enum log_put_outcome out;
+	struct log_writer *w;
+	struct log_piece p;
+	struct err e;
+	struct t t;
+
+	begin(&t);
+	OK(log_writer_open(t.r, &w, &e));
+	for (size_t i = 0; i < 6; i++) {
+		p = piece(&t, 1, small[i], small[i + 1]);
+		p.at_once = true;
+		OK(log_writer_put(w, &p, &out, &e));
+		p.timeline = 2; /* other bytes than the whole's, as nobody should have put them */
+		p.bytes.p += i == 3;
+		OK(log_writer_put(w, &p, &out, &e));
+	}
+	log_writer_close(w);
+	assert_int_equal(fold(&t, 0, 1), 0);
+	assert_int_equal(put(&t, 1, 0, SEGMENT), LOG_STORED);
+	assert_int_equal(fold(&t, INT64_C(3600000000000), 100), 0);
+	assert_int_equal(count(&t), 13);
+	assert_int_equal(fold(&t, 0, 2), 6);
+	assert_gets(&t, 1, 0, SEGMENT);
+	assert_int_equal(fold(&t, 0, 2), 0);
+	for (size_t i = 0; i < 6; i++)
+		if (i != 3)
+			assert_gets(&t, 2, small[i], small[i + 1]);
+	/* One that is not what it says, with all of its name, covers nothing. */
+	p = piece(&t, 2, 0, SEGMENT);
+	FAILS(log_put(t.r, &p, &out, &e), ERR_EXISTS);
+	assert_int_equal(count(&t), 7);
 	end(&t);
 }
 
@@ -776,8 +843,9 @@ int main(void)
 	    cmocka_unit_test(who_puts_long_sees_what_others_put),
 	    cmocka_unit_test(who_hurries_stores_the_same),
 	    cmocka_unit_test(of_a_file_that_changed_nothing_is_stored),
-	    cmocka_unit_test(what_waits_is_stored_without_a_look_at_what_is_there),
+	    cmocka_unit_test(what_waits_is_compared_with_what_was_there_before),
 	    cmocka_unit_test(a_writer_knows_what_it_put),
+	    cmocka_unit_test(small_ones_go_when_a_whole_one_has_the_same),
 	    cmocka_unit_test(what_was_lost_since_is_stored_again),
 	    cmocka_unit_test(what_is_missing_is_absent_and_how_far_it_goes_is_told),
 	    cmocka_unit_test(histories_and_partials_are_no_ranges),

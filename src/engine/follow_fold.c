@@ -1,0 +1,136 @@
+/* follow_fold: see follow_fold.h. */
+#include "engine/follow_fold.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/mem.h"
+#include "engine/follow_internal.h"
+#include "repo/log.h"
+
+enum { EVERY_S = 120, SOME = 64, PAUSE_MS = 20 };
+
+struct follow_fold {
+	struct follow *f;
+	struct follow_fold_when when;
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t more;
+	bool stop;
+};
+
+/* False: it is to stop. */
+static bool rest(struct follow_fold *x, int64_t ns)
+{
+	int64_t end = follow_now() + ns;
+	bool goes_on;
+
+	pthread_mutex_lock(&x->lock);
+	while (!x->stop && follow_now() < end) {
+		int64_t left = end - follow_now();
+		struct timespec t;
+
+		clock_gettime(CLOCK_MONOTONIC, &t);
+		left += t.tv_nsec;
+		t.tv_sec += left / FOLLOW_SECOND;
+		t.tv_nsec = left % FOLLOW_SECOND;
+		pthread_cond_timedwait(&x->more, &x->lock, &t);
+	}
+	goes_on = !x->stop;
+	pthread_mutex_unlock(&x->lock);
+	return goes_on;
+}
+
+/* A few, and the repository is let go again: whoever puts may have to open it anew. */
+static int some(struct follow_fold *x, struct log_fold **fold, bool *left, struct err *e)
+{
+	struct follow_repo *store = follow_store_take(x->f, e);
+	int rc;
+
+	*left = false;
+	if (store == NULL)
+		return -1;
+	rc = follow_repo_fold(store, x->when.age_ns, SOME, fold, left, e);
+	follow_store_give(x->f, NULL); /* who puts finds out if it is away */
+	return rc;
+}
+
+/* False: it is of no use here. */
+static bool once(struct follow_fold *x)
+{
+	struct log_fold *fold = NULL;
+	struct err e = {0};
+	bool left = true;
+	int rc = 0;
+
+	while (rc == 0 && left) {
+		int64_t began = follow_now(), took;
+
+		rc = some(x, &fold, &left, &e);
+		took = follow_now() - began;
+		if (!rest(x, took > PAUSE_MS * 1000000 ? took : PAUSE_MS * 1000000))
+			break;
+	}
+	log_fold_end(fold);
+	if (rc == 0 || (e.kind != ERR_DENIED && e.kind != ERR_WRONG_KEY))
+		return true; /* what may pass, those who put tell */
+	if (e.kind == ERR_DENIED)
+		follow_tell(x->f, "log.warning", EVENT_WARN,
+		    "small stretches of the log that whole segments cover are left for prune: %s",
+		    e.msg);
+	return false;
+}
+
+static void *run(void *arg)
+{
+	struct follow_fold *x = arg;
+
+	while (rest(x, x->when.every_ns) && once(x))
+		;
+	return NULL;
+}
+
+int follow_fold_start(
+    struct follow *f, const struct follow_fold_when *when, struct follow_fold **out, struct err *e)
+{
+	struct follow_fold *x;
+	pthread_condattr_t a;
+
+	*out = NULL;
+	if (!f->p->synchronous || f->p->once)
+		return 0;
+	x = mem_zalloc(sizeof *x);
+	x->f = f;
+	x->when = *when;
+	if (x->when.every_ns == 0)
+		x->when = (struct follow_fold_when){
+		    EVERY_S * FOLLOW_SECOND, LOG_FOLD_AGE_S * FOLLOW_SECOND};
+	pthread_mutex_init(&x->lock, NULL);
+	pthread_condattr_init(&a);
+	pthread_condattr_setclock(&a, CLOCK_MONOTONIC);
+	pthread_cond_init(&x->more, &a);
+	pthread_condattr_destroy(&a);
+	errno = pthread_create(&x->thread, NULL, run, x);
+	if (errno != 0) {
+		err_sys(e, "start a thread");
+		free(x);
+		return -1;
+	}
+	*out = x;
+	return 0;
+}
+
+void follow_fold_stop(struct follow_fold *x)
+{
+	if (x == NULL)
+		return;
+	pthread_mutex_lock(&x->lock);
+	x->stop = true;
+	pthread_cond_broadcast(&x->more);
+	pthread_mutex_unlock(&x->lock);
+	pthread_join(x->thread, NULL);
+	pthread_cond_destroy(&x->more);
+	pthread_mutex_destroy(&x->lock);
+	free(x);
+}
