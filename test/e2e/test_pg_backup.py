@@ -109,7 +109,7 @@ def test_backups_under_load_come_back_as_a_server_that_starts(db, server):
     finally:
         for p in (churn, load):
             p.terminate()
-            p.wait(30)
+            p.wait(120)
     assert first["outcome"] == second["outcome"] == "complete"
     assert second["files_unchanged"] > 900 and second["parent"] == first["snapshot"]
     with restored(db, server, second["snapshot"]) as pg:
@@ -196,7 +196,7 @@ def test_a_standby_is_backed_up_like_its_primary(hf, server):
         declare(hf, standby.source())
         first = backup(hf)
         load.terminate()
-        load.wait(30)
+        load.wait(120)
         f = facts(hf, first["snapshot"])
         assert f["standby"] is True
         with restored(hf, standby, first["snapshot"]) as pg:
@@ -316,7 +316,7 @@ def test_over_its_connection_a_server_comes_back_the_same(hf, server, version):
         load = pg.load("-c", "1", "-T", "60", "-n")
         r = backup(hf)
         load.terminate()
-        load.wait(30)
+        load.wait(120)
         assert facts(hf, r["snapshot"])["method"] == "stream"
         assert os.listdir(f"{hf.base}/cache/streams") == []
         with restored(hf, pg, r["snapshot"]) as other:
