@@ -121,6 +121,12 @@ int config_place_of(struct cli *c, const char *system, struct err *e)
 	if (config_load(c, false, e) == -1)
 		return -1;
 	s = c->world ? world_system(c->world, system) : NULL;
+	if (c->world != NULL && s == NULL) {
+		err_set(
+		    e, ERR_USAGE, "there is no system '%.200s' in %s", system, c->world->files[0]);
+		return err_hint(
+		    e, "holdfast config show prints what is declared; -r REPO needs none");
+	}
 	t = s ? world_tier(c->world, s->tier) : NULL;
 	if (t == NULL || t->destinations.n == 0)
 		return 0;

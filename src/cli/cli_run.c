@@ -14,7 +14,27 @@
 #include "store/store.h"
 #include "repo/repo_parity.h"
 
-enum { PASSWORD_TRIES = 3 };
+enum { PASSWORD_TRIES = 3, NAMES_MAX = 4 };
+
+/* Where some are declared, their names; but no command fails for a configuration that it can do
+ * without.
+ */
+static void which_repository(struct cli *c, struct err *e)
+{
+	struct err ignored;
+	struct buf b = {0};
+
+	if (config_load(c, false, &ignored) == 0 && c->world != NULL)
+		for (size_t i = 0; i < c->world->repositories.n && i < NAMES_MAX; i++)
+			buf_printf(&b, "%s-r %.60s", i ? ", " : "",
+			    world_repository_at(c->world, i)->item.name);
+	err_set(e, ERR_USAGE, "which repository?");
+	if (b.n > 0)
+		err_hint(e, "use one that is declared: %s", buf_cstr(&b));
+	else
+		err_hint(e, "use -r REPO, or set HOLDFAST_REPOSITORY");
+	buf_fini(&b);
+}
 
 const char *cli_repo_url(struct cli *c, struct err *e)
 {
@@ -25,8 +45,7 @@ const char *cli_repo_url(struct cli *c, struct err *e)
 			return NULL;
 		return c->named ? c->named->url : c->opt.repo;
 	}
-	err_set(e, ERR_USAGE, "which repository?");
-	err_hint(e, "use -r REPO, or set HOLDFAST_REPOSITORY");
+	which_repository(c, e);
 	return NULL;
 }
 

@@ -1,6 +1,7 @@
 /* evidence: the audit trail: verify it, show it, hand it on. */
 #include "cli/cli_out.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 
@@ -297,6 +298,11 @@ static int hand_out(struct cli *c, const char *what, struct span text, struct er
 
 	if (path != NULL) {
 		fd = os_open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
+		if (fd == -1 && errno == EEXIST) {
+			err_sys(e, "%s", path);
+			return err_hint(
+			    e, "--output makes a new file: name another, or remove that one");
+		}
 		if (fd == -1)
 			return err_sys(e, "%s", path);
 		if (os_write_all(fd, text.p, text.n) == -1 || os_fsync(fd) == -1)

@@ -1,6 +1,7 @@
 /* report: what was proven, for readers; made from the records that were kept. */
 #include "cli/cli_out.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,6 +87,10 @@ static int hand_out(struct cli *c, struct buf *b, struct err *e)
 		return 0;
 	}
 	fd = os_open(path, O_WRONLY | O_CREAT | O_EXCL, 0644);
+	if (fd == -1 && errno == EEXIST) {
+		err_sys(e, "%s", path);
+		return err_hint(e, "--output makes a new file: name another, or remove that one");
+	}
 	if (fd == -1)
 		return err_sys(e, "%s", path);
 	if (os_write_all(fd, b->p, b->n) == -1 || os_fsync(fd) == -1)

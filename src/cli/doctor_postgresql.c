@@ -23,6 +23,7 @@ struct server {
 	const char *tier;
 	const struct world_postgresql *p;
 	struct pg_session s;
+	char *role; /* whom the server takes us for, as SQL writes it */
 };
 
 /* A setting's value, new; "" where this role is not told it. */
@@ -102,6 +103,52 @@ static void settings(struct server *v)
 	free(pages);
 }
 
+/* What is set up may fail all the same: the server counts that. */
+static bool archives(struct server *v, bool ours)
+{
+	char *wal = NULL;
+	struct err e;
+	bool good;
+
+	if (!ours || v->s.standby ||
+	    pg_text(v->s.g,
+		"select last_failed_wal from pg_stat_archiver where last_failed_time > "
+		"coalesce(last_archived_time, '-infinity')",
+		NULL, 0, &wal, &e) == -1)
+		return true;
+	good = wal == NULL;
+	if (!good)
+		doctor_bad(v->d, what, v->name,
+		    "the server's log says why; without a daemon (holdfast serve) the server's "
+		    "user has to be able to read configuration and key",
+		    "its archive_command fails: %.60s is not archived, and the server keeps all "
+		    "that came since",
+		    wal);
+	free(wal);
+	return good;
+}
+
+static bool receives(struct server *v)
+{
+	const char *slot = world_postgresql_slot(v->p);
+	const struct db_value name = db_text(slot);
+	char *active = NULL;
+	struct err e;
+	bool good;
+
+	if (!v->p->receive.enabled ||
+	    pg_text(v->s.g, "select active from pg_replication_slots where slot_name = $1", &name,
+		1, &active, &e) == -1)
+		return true;
+	good = active != NULL && active[0] == 't';
+	if (!good)
+		doctor_bad(v->d, what, v->name,
+		    "holdfast serve begins it; by hand: holdfast log follow SYSTEM",
+		    "its WAL is to be received by the slot %s, and nobody receives it now", slot);
+	free(active);
+	return good;
+}
+
 /* Either WAL is received, or the server sends it; else only the moments of backups come back. */
 static void archiving(struct server *v)
 {
@@ -124,7 +171,8 @@ static void archiving(struct server *v)
 		doctor_bad(v->d, what, v->name,
 		    "archive_command = 'holdfast log push %p', or receive: {enabled: yes}",
 		    "its archive_command is none of ours, and its WAL is not received");
-	else
+	else if (archives(v, on && strstr(command, "holdfast") != NULL) &
+		 receives(v)) /* both are told */
 		doctor_good(v->d, what, v->name, "its WAL is %s",
 		    v->p->receive.enabled ? "received" : "archived");
 	free(mode);
@@ -245,9 +293,26 @@ static void spool(struct server *v)
 	free(place);
 }
 
+/* What to type, with this very role. */
+static const char *fix_for(struct server *v, char out[256], const char *what_to_type)
+{
+	const char *database = v->p->database ? v->p->database : "postgres";
+	const char *role = v->role ? v->role : "ROLE";
+	const char *at = what_to_type, *hole;
+	size_t n = 0;
+
+	for (int i = 0; (hole = strstr(at, "%s")) != NULL; i++, at = hole + 2)
+		n += (size_t)snprintf(
+		    out + n, 256 - n, "%.*s%.64s", (int)(hole - at), at, i == 0 ? role : database);
+	snprintf(out + n, 256 - n, "%s", at);
+	return out;
+}
+
 static void rights(struct server *v)
 {
 	bool fifteen = v->s.version >= 150000;
+
+	char fix[256];
 
 	if (!holds(v,
 		fifteen
@@ -257,18 +322,20 @@ static void rights(struct server *v)
 		      "'execute') and has_function_privilege('pg_stop_backup(boolean, boolean)', "
 		      "'execute')"))
 		doctor_bad(v->d, what, v->name,
-		    fifteen ? "grant execute on function pg_backup_start(text, boolean), "
-			      "pg_backup_stop(boolean) to ROLE"
-			    : "grant execute on function pg_start_backup(text, boolean, boolean), "
-			      "pg_stop_backup(boolean, boolean) to ROLE",
+		    fix_for(v, fix,
+			fifteen ? "grant execute on function pg_backup_start(text, boolean), "
+				  "pg_backup_stop(boolean) to %s (in database %s)"
+				: "grant execute on function pg_start_backup(text, boolean, "
+				  "boolean), pg_stop_backup(boolean, boolean) to %s (in database "
+				  "%s)"),
 		    "this role may not begin and end backups");
 	if (!holds(
 		v, "select rolreplication or rolsuper from pg_roles where rolname = current_user"))
-		doctor_bad(v->d, what, v->name, "alter role ROLE replication",
+		doctor_bad(v->d, what, v->name, fix_for(v, fix, "alter role %s replication"),
 		    "this role may not replicate: no WAL is received, or kept during a backup");
 	if (!holds(v, "select pg_has_role('pg_monitor', 'usage') or rolsuper from pg_roles "
 		      "where rolname = current_user"))
-		doctor_bad(v->d, what, v->name, "grant pg_monitor to ROLE",
+		doctor_bad(v->d, what, v->name, fix_for(v, fix, "grant pg_monitor to %s"),
 		    "this role is not told all settings, as where the data directory is");
 }
 
@@ -319,11 +386,29 @@ static void data(struct server *v)
 		streamed(v);
 }
 
+static void dumped_is_there(struct server *v, const char *name)
+{
+	const struct db_value value = db_text(name);
+	char *there = NULL;
+	struct err e;
+
+	if (strcmp(name, "*") != 0 &&
+	    pg_text(v->s.g,
+		"select count(*) from pg_database where datallowconn and "
+		"(datname = $1 or starts_with($1, datname || '.'))",
+		&value, 1, &there, &e) == 0 &&
+	    there != NULL && strcmp(there, "0") == 0)
+		doctor_bad(v->d, what, v->name, "dump: DATABASE, DATABASE.SCHEMA, or '*' for all",
+		    "the server has no database %s to be dumped", name);
+	free(there);
+}
+
 /* Of a source of dumps: is there a pg_dump that fits, and may this role read? */
 static void dumped(struct server *v)
 {
 	struct err e;
 	char *bin = pg_binaries_find(v->s.version / 10000, v->p->bin_directory, &e);
+	char fix[256];
 
 	if (bin == NULL)
 		doctor_err(v->d, what, v->name, &e, "bin_directory: where pg_dump is");
@@ -331,8 +416,10 @@ static void dumped(struct server *v)
 		doctor_good(v->d, what, v->name, "dumped by %s/pg_dump", bin);
 	if (!v->s.superuser && v->s.version >= 140000 &&
 	    !holds(v, "select pg_has_role('pg_read_all_data', 'usage')"))
-		doctor_bad(v->d, what, v->name, "grant pg_read_all_data to ROLE",
+		doctor_bad(v->d, what, v->name, fix_for(v, fix, "grant pg_read_all_data to %s"),
 		    "this role may not read all tables: their dumps fail");
+	for (size_t i = 0; i < v->p->dump.n; i++)
+		dumped_is_there(v, v->p->dump.v[i]);
 	free(bin);
 }
 
@@ -343,11 +430,14 @@ static void look(struct doctor *d, const struct world_system *s, const struct wo
 	struct err e;
 
 	if (world_postgresql_place(p, &at, &e) == -1) {
-		doctor_err(d, what, s->item.name, &e, "can this user read the secret?");
+		doctor_err(d, what, s->item.name, &e,
+		    "password: names a file that this user can read, or env:NAME, command:WORDS");
 		return;
 	}
 	if (pg_session_open(&at.target, d->c->ctx, &v.s, &e) == -1) {
 		doctor_err(d, what, s->item.name, &e, "doc/postgresql.md sets it up");
+	} else if (pg_text(v.s.g, "select quote_ident(current_user)", NULL, 0, &v.role, &e) == -1) {
+		doctor_err(d, what, s->item.name, &e, "does the server answer others?");
 	} else if (p->dump.n > 0) {
 		version(&v);
 		dumped(&v);
@@ -363,6 +453,7 @@ static void look(struct doctor *d, const struct world_system *s, const struct wo
 		data(&v);
 	}
 	pg_session_close(&v.s);
+	free(v.role);
 	world_pg_place_fini(&at);
 }
 

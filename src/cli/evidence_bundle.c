@@ -174,6 +174,25 @@ static bool is_type(const json_t *o, const char *type)
 	return s != NULL && strcmp(s, type) == 0;
 }
 
+/* The chain's n-th record is told by its line of the bundle. */
+static void place_fault(struct evidence_verdict *v, struct span text)
+{
+	struct span rest = text, line;
+	uint64_t n = 0;
+
+	cut(&rest, &line);
+	for (uint64_t at = 2; v->line > 0 && cut(&rest, &line); at++) {
+		json_t *o = json_loadb((const char *)line.p, line.n, 0, NULL);
+
+		n += o == NULL || is_type(o, "record");
+		json_decref(o);
+		if (n == v->line) {
+			v->line = at;
+			return;
+		}
+	}
+}
+
 /* The chain first: what its records say of drills counts as far as it is whole. */
 static void check_chain(struct checking *k, struct evidence_check *chain, struct span text,
     struct evidence_heads *heads)
@@ -194,6 +213,7 @@ static void check_chain(struct checking *k, struct evidence_check *chain, struct
 		json_decref(o);
 	}
 	evidence_check_end(chain, &k->out->chain);
+	place_fault(&k->out->chain, text);
 	rest = text;
 	while (cut(&rest, &line) && n < k->out->chain.records) {
 		json_t *o = json_loadb((const char *)line.p, line.n, 0, NULL);

@@ -271,6 +271,10 @@ int log_target_open(struct log_place *p, struct log_target *t, struct err *e)
 		log_stream(t->other.repo, p->system, p->source, t->stream);
 out:
 	cred_fini(&own);
+	if (rc == -1 && e->kind == ERR_DENIED && e->hint[0] == '\0')
+		err_hint(e,
+		    "holdfast serve does it by rights of its own, and none is at hand; else "
+		    "this user needs the key and the repository");
 	return rc == 0 ? 0 : err_wrap(e, "%s", t->word);
 }
 

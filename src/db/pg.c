@@ -149,6 +149,29 @@ static char *without_state(const char *said, char state[6])
 	return mem_printf("%.*s", first_line(said), said);
 }
 
+static int how_to_get_in(const char *state, struct err *e)
+{
+	if (strncmp(state, "28000", 5) == 0 && strstr(e->msg, "does not exist") != NULL)
+		return err_hint(e,
+		    "make the role: doc/postgresql.md has its lines; or name another "
+		    "in user:");
+	if (strncmp(state, "28000", 5) == 0)
+		return err_hint(e, "pg_hba.conf lets in who may: doc/postgresql.md has its lines");
+	if (strncmp(state, "42501", 5) == 0)
+		return err_hint(e, "alter role ... replication: doc/postgresql.md has its lines");
+	if (strncmp(state, "3D000", 5) == 0)
+		return err_hint(e, "database: names one that is there; left out it is postgres");
+	if (strncmp(state, "53300", 5) == 0)
+		return err_hint(
+		    e, "max_connections, or superuser_reserved_connections, leaves none");
+	if (e->kind == ERR_DENIED)
+		return err_hint(e, "a password comes from the configuration, ~/.pgpass or "
+				   "PGPASSWORD");
+	if (e->kind == ERR_UNREACHABLE)
+		return err_hint(e, "does the server run, and listen there?");
+	return -1;
+}
+
 static int refused(struct pg *g, struct err *e)
 {
 	char *why = without_state(g->pq->errorMessage(g->conn), g->state);
@@ -158,14 +181,7 @@ static int refused(struct pg *g, struct err *e)
 		kind = ERR_DENIED;
 	err_set(e, kind, "%s", why);
 	free(why);
-	if (kind == ERR_DENIED && strncmp(g->state, "28000", 5) == 0)
-		return err_hint(e, "pg_hba.conf lets in who may: doc/postgresql.md has its lines");
-	if (kind == ERR_DENIED)
-		return err_hint(e, "a password comes from the configuration, ~/.pgpass or "
-				   "PGPASSWORD");
-	if (kind == ERR_UNREACHABLE)
-		return err_hint(e, "does the server run, and listen there?");
-	return -1;
+	return how_to_get_in(g->state, e);
 }
 
 static int connect_poll(struct pg *g, int timeout_s, struct err *e)

@@ -175,9 +175,12 @@ int backup_dump_end(
 	struct backup_dump_run *run = part->dumping;
 	json_t *o, *all;
 
-	if (source_pg_dump_whole(b->source) == 0)
-		return err_set(e, ERR_FAILED, "%s",
+	if (source_pg_dump_whole(b->source) == 0) {
+		err_set(e, ERR_FAILED, "%s",
 		    b->nerrors > 0 ? b->errors[b->nerrors - 1].message : "no dump came");
+		return err_hint(e, "may this role read all of it? grant pg_read_all_data to it; "
+				   "holdfast doctor postgresql tells more");
+	}
 	o = gather(b, run);
 	json_object_set_new(o, "method", json_string("dump"));
 	json_object_set_new(o, "version", json_string(run->version));

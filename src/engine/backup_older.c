@@ -13,11 +13,13 @@
 #include "source/pg_label.h"
 #include "source/pg_layout.h"
 
-enum { SLOTS = 8 };
+enum { SLOTS = 16 };
 
-/* A file that pages were taken of, and the chunk that was fetched last. */
+/* A file that pages were taken of, and the chunk that was fetched last; one call has it at a time.
+ */
 struct slot {
 	char *file; /* NULL: none */
+	bool busy;
 	uint64_t size, used;
 	struct id *ids;
 	uint64_t *at; /* where each begins, and the end: n + 1 */
@@ -30,11 +32,26 @@ struct backup_older {
 	struct repo *repo;
 	const struct snapshot *snapshot;
 	const struct snapshot_part *part;
-	struct reader *reader;
+	struct reader *reader; /* of the manifest */
+	/*
+	 * The lock is for choosing alone: who reads has a slot and a reader for itself, of which
+	 * there are no more than have been at work at once.
+	 */
 	struct slot slots[SLOTS];
+	struct reader *idle[SLOTS];
+	size_t nidle;
 	uint64_t clock;
 	pthread_mutex_t lock;
+	pthread_cond_t given_back;
 };
+
+static struct reader *new_reader(const struct backup_older *o)
+{
+	struct reader *rd = reader_new(o->repo);
+
+	reader_set_domain(rd, snapshot_domain(o->snapshot));
+	return rd;
+}
 
 struct backup_older *backup_older_new(
     struct repo *r, const struct snapshot *s, const struct snapshot_part *part)
@@ -44,9 +61,9 @@ struct backup_older *backup_older_new(
 	o->repo = r;
 	o->snapshot = s;
 	o->part = part;
-	o->reader = reader_new(r);
-	reader_set_domain(o->reader, snapshot_domain(s));
+	o->reader = new_reader(o);
 	pthread_mutex_init(&o->lock, NULL);
+	pthread_cond_init(&o->given_back, NULL);
 	return o;
 }
 
@@ -56,7 +73,10 @@ static void forget(struct slot *s)
 	free(s->ids);
 	free(s->at);
 	buf_fini(&s->chunk);
-	*s = (struct slot){0};
+	s->file = NULL;
+	s->ids = NULL;
+	s->at = NULL;
+	s->n = s->cap = s->which = 0;
 }
 
 void backup_older_free(struct backup_older *o)
@@ -65,7 +85,10 @@ void backup_older_free(struct backup_older *o)
 		forget(&o->slots[i]);
 	if (o == NULL)
 		return;
+	for (size_t i = 0; i < o->nidle; i++)
+		reader_free(o->idle[i]);
 	reader_free(o->reader);
+	pthread_cond_destroy(&o->given_back);
 	pthread_mutex_destroy(&o->lock);
 	free(o);
 }
@@ -175,13 +198,13 @@ static int add_id(void *arg, const struct id *id, struct err *e)
 }
 
 /* How long each chunk is, the index says. */
-static int measure(struct backup_older *o, struct slot *s, struct err *e)
+static int measure(struct reader *rd, struct slot *s, struct err *e)
 {
 	struct index_place place;
 
 	s->at = mem_zalloc((s->n + 1) * sizeof *s->at);
 	for (size_t i = 0; i < s->n; i++) {
-		int rc = reader_find_near(o->reader, &s->ids[i], &place, e);
+		int rc = reader_find_near(rd, &s->ids[i], &place, e);
 
 		if (rc != 1)
 			return rc == -1 ? -1 : err_set(e, ERR_CORRUPT, "a chunk of it is gone");
@@ -190,12 +213,13 @@ static int measure(struct backup_older *o, struct slot *s, struct err *e)
 	return s->at[s->n] == s->size ? 0 : err_set(e, ERR_CORRUPT, "its chunks are not its size");
 }
 
-static int open_slot(struct backup_older *o, struct slot *s, const char *file, struct err *e)
+static int open_slot(const struct backup_older *o, struct reader *rd, struct slot *s,
+    const char *file, struct err *e)
 {
 	bool many = o->snapshot->nparts > 1;
 	char *path = mem_printf("/%s%s%s", many ? o->part->name : "", many ? "/" : "", file);
 	struct tree_path at;
-	int rc = tree_path_find(o->reader, o->snapshot, path, &at, e);
+	int rc = tree_path_find(rd, o->snapshot, path, &at, e);
 
 	free(path);
 	if (rc == -1)
@@ -204,40 +228,60 @@ static int open_slot(struct backup_older *o, struct slot *s, const char *file, s
 	if (at.entry.type != ENTRY_FILE)
 		rc = err_set(e, ERR_CORRUPT, "it is no file");
 	else if (at.ref.n > 0)
-		rc = tree_content(reader_tree_get, o->reader, &at.ref, add_id, s, e);
+		rc = tree_content(reader_tree_get, rd, &at.ref, add_id, s, e);
 	tree_path_fini(&at);
 	if (rc == 0)
-		rc = measure(o, s, e);
+		rc = measure(rd, s, e);
 	s->which = s->n;
 	s->file = mem_strdup(file);
 	return rc;
 }
 
-static struct slot *slot_of(struct backup_older *o, const char *file, struct err *e)
+/* That of the file, else the one that was used longest ago; NULL: all are at work. */
+static struct slot *free_slot(struct backup_older *o, const char *file)
 {
-	struct slot *oldest = &o->slots[0];
+	struct slot *oldest = NULL;
 
 	for (size_t i = 0; i < SLOTS; i++) {
 		struct slot *s = &o->slots[i];
 
-		if (s->file != NULL && strcmp(s->file, file) == 0) {
-			s->used = ++o->clock;
+		if (s->busy)
+			continue;
+		if (s->file != NULL && strcmp(s->file, file) == 0)
 			return s;
-		}
-		if (s->used < oldest->used)
+		if (oldest == NULL || s->used < oldest->used)
 			oldest = s;
 	}
-	forget(oldest);
-	if (open_slot(o, oldest, file, e) == -1) {
-		forget(oldest);
-		return NULL;
-	}
-	oldest->used = ++o->clock;
 	return oldest;
 }
 
+static struct slot *take_slot(struct backup_older *o, const char *file, struct reader **rd)
+{
+	struct slot *s;
+
+	pthread_mutex_lock(&o->lock);
+	while ((s = free_slot(o, file)) == NULL)
+		pthread_cond_wait(&o->given_back, &o->lock);
+	s->busy = true;
+	*rd = o->nidle > 0 ? o->idle[--o->nidle] : NULL;
+	pthread_mutex_unlock(&o->lock);
+	if (*rd == NULL)
+		*rd = new_reader(o);
+	return s;
+}
+
+static void give_back(struct backup_older *o, struct slot *s, struct reader *rd)
+{
+	pthread_mutex_lock(&o->lock);
+	s->busy = false;
+	s->used = ++o->clock;
+	o->idle[o->nidle++] = rd;
+	pthread_cond_signal(&o->given_back);
+	pthread_mutex_unlock(&o->lock);
+}
+
 /* The chunk that holds this position. */
-static int fetch(struct backup_older *o, struct slot *s, uint64_t pos, struct err *e)
+static int fetch(struct reader *rd, struct slot *s, uint64_t pos, struct err *e)
 {
 	size_t lo = 0, hi = s->n;
 	struct span blob;
@@ -254,7 +298,7 @@ static int fetch(struct backup_older *o, struct slot *s, uint64_t pos, struct er
 		return 0;
 	s->which = s->n;
 	buf_reset(&s->chunk);
-	if (reader_blob(o->reader, PURPOSE_CONTENT, &s->ids[lo], &blob, e) == -1)
+	if (reader_blob(rd, PURPOSE_CONTENT, &s->ids[lo], &blob, e) == -1)
 		return -1;
 	if (blob.n != s->at[lo + 1] - s->at[lo])
 		return err_set(e, ERR_CORRUPT, "a chunk of it is of another size");
@@ -264,12 +308,12 @@ static int fetch(struct backup_older *o, struct slot *s, uint64_t pos, struct er
 }
 
 static int read_slot(
-    struct backup_older *o, struct slot *s, uint64_t from, size_t n, uint8_t *out, struct err *e)
+    struct reader *rd, struct slot *s, uint64_t from, size_t n, uint8_t *out, struct err *e)
 {
 	while (n > 0 && from < s->size) {
 		uint64_t in, have;
 
-		if (fetch(o, s, from, e) == -1)
+		if (fetch(rd, s, from, e) == -1)
 			return -1;
 		in = from - s->at[s->which];
 		have = s->chunk.n - in;
@@ -286,13 +330,18 @@ static int read_slot(
 int backup_older_read(
     struct backup_older *o, const char *file, uint64_t from, size_t n, void *out, struct err *e)
 {
-	struct slot *s;
-	int rc = -1;
+	struct reader *rd;
+	struct slot *s = take_slot(o, file, &rd);
+	int rc = 0;
 
-	pthread_mutex_lock(&o->lock);
-	s = slot_of(o, file, e);
-	if (s != NULL)
-		rc = read_slot(o, s, from, n, out, e);
-	pthread_mutex_unlock(&o->lock);
+	if (s->file == NULL || strcmp(s->file, file) != 0) {
+		forget(s);
+		rc = open_slot(o, rd, s, file, e);
+	}
+	if (rc == 0)
+		rc = read_slot(rd, s, from, n, out, e);
+	else
+		forget(s);
+	give_back(o, s, rd);
 	return rc;
 }

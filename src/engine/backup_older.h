@@ -3,7 +3,7 @@
  * only what changed since (UPLOAD_MANIFEST and INCREMENTAL of PostgreSQL 17): a manifest that says
  * so, and the pages that are taken from it.
  *
- * Threads: any; one at a time is served.
+ * Threads: one makes the manifest; any read, up to 16 at once.
  */
 #ifndef HF_ENGINE_BACKUP_OLDER_H
 #define HF_ENGINE_BACKUP_OLDER_H

@@ -101,8 +101,10 @@ static int take(struct follow_spool *s, struct err *e)
 		return failed(s, "lock", "open", e);
 	if (os_lock(s->lock, false, &busy, e) == -1)
 		return -1;
-	if (busy)
-		return err_set(e, ERR_BUSY, "%s: another receiver is at it", s->dir);
+	if (busy) {
+		err_set(e, ERR_BUSY, "%s: another receiver is at it", s->dir);
+		return err_hint(e, "the daemon's? holdfast status shows it; one is enough");
+	}
 	return read_mark(s, e);
 }
 

@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "source/wal_file.h"
 
-enum { PAGE = 8192 };
+enum { PAGE = 8192, SEGMENT_MIN = 1 << 20, SEGMENT_MAX = 1 << 30 };
 
 void log_view_fini(struct log_view *v)
 {
@@ -74,6 +74,18 @@ bool log_view_reaches(
 	return ok;
 }
 
+uint64_t log_base_stop(const struct snapshot_part *p)
+{
+	/* A quote within a text is escaped: so it is a name, and nothing but that is looked for. */
+	static const char name[] = "\"segment_size\":";
+	const char *at = p->facts ? strstr(p->facts, name) : NULL;
+	uint64_t n = at ? strtoull(at + sizeof name - 1, NULL, 10) : 0;
+
+	if (n < SEGMENT_MIN || n > SEGMENT_MAX || (n & (n - 1)) != 0 || p->log_end % n == 0)
+		return p->log_end;
+	return p->log_end - p->log_end % n + n;
+}
+
 static void take_bases(struct log_view *v, const struct snapshot_list *all)
 {
 	for (size_t i = 0; i < all->n; i++) {
@@ -90,6 +102,7 @@ static void take_bases(struct log_view *v, const struct snapshot_list *all)
 			    .timeline = p->timeline,
 			    .start = p->log_start,
 			    .end = p->log_end,
+			    .stop = log_base_stop(p),
 			    .forgotten = s->forgotten};
 		}
 	}
@@ -115,7 +128,8 @@ static bool is_between(const struct log_view *v, size_t i)
 		const struct log_view_base *b = &v->bases[k];
 
 		ended |= b->end <= before->end && b->end > before->start &&
-			 ends_soon(v, before->timeline, b->end, before->end);
+			 (b->stop >= before->end ||
+			     ends_soon(v, before->timeline, b->end, before->end));
 		for (size_t j = 0; j < v->n && !begun; j++)
 			begun = v->at[j].kind == LOG_SEGMENT &&
 				v->at[j].timeline == after->timeline &&

@@ -182,6 +182,11 @@ static int dump(struct only *x, struct pg_server *s, struct err *e)
 	struct buf said = {0};
 	int rc = run(x, pg_server_bin(s), argv, false, &said, e);
 
+	if (rc == -1)
+		err_hint(e,
+		    "what pg_dump says stands above: %s has to be there at that moment, and be "
+		    "written as it is there, capitals too",
+		    x->o->what);
 	buf_fini(&said);
 	free(schema);
 	free(table);
@@ -199,8 +204,10 @@ static int load(struct only *x, struct pg_server *s, struct err *e)
 
 	buf_fini(&said);
 	if (rc == -1)
-		err_hint(
-		    e, "nothing was changed in %s: its answer stands above", x->o->into->shown);
+		err_hint(e,
+		    "nothing was changed in %s: its answer stands above. Where others depend on "
+		    "what is there, bring it into another database",
+		    x->o->into->shown);
 	return rc;
 }
 

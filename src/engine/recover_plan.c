@@ -276,11 +276,19 @@ static int past_the_end(struct planning *g, struct err *e)
 
 	if (pl->gap)
 		return missing(g, recover_target_text(&g->p->to, to), e);
-	err_set(e, ERR_ABSENT,
-	    "%s is past the last commit that the log has on timeline %" PRIu32 ": %s, LSN %s",
-	    recover_target_text(&g->p->to, to), pl->timeline,
-	    pl->last.there ? recover_local_text(pl->last.time_us, time) : "none",
-	    recover_lsn_text(pl->last.there ? pl->last.lsn : pl->log_end, lsn));
+	if (pl->last.there)
+		err_set(e, ERR_ABSENT,
+		    "%s is past the last commit that the log has on timeline %" PRIu32
+		    ": %s, LSN %s",
+		    recover_target_text(&g->p->to, to), pl->timeline,
+		    recover_local_text(pl->last.time_us, time),
+		    recover_lsn_text(pl->last.lsn, lsn));
+	else
+		err_set(e, ERR_ABSENT,
+		    "%s is past what the log has on timeline %" PRIu32
+		    ": it reaches LSN %s, without a commit since the newest base backup",
+		    recover_target_text(&g->p->to, to), pl->timeline,
+		    recover_lsn_text(pl->log_end, lsn));
 	return err_hint(e, "--to latest brings back everything that is there; --timeline N follows "
 			   "another timeline");
 }

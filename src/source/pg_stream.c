@@ -24,7 +24,6 @@ enum {
 	CONNECT_S = 10,
 	START_S = 3600, /* a checkpoint of much takes long */
 	SILENT_S = 600, /* of a stream that began */
-	MANIFEST_MAX = 256 << 20,
 	SPACES_MAX = 1000,
 	UPLOAD_PIECE = 64 << 10,
 	LEFT = 20 /* a part of this many of the room stays for others */
@@ -42,9 +41,9 @@ struct fetching {
 	size_t nspaces, stream;
 	int positions; /* rows with a position that came: begin, end */
 	struct pg_manifest_file *file;
-	uint64_t spooled; /* bytes in the spool */
-	uint64_t most;    /* that may come; 0: nobody can tell */
-	struct buf manifest;
+	uint64_t spooled;                     /* bytes in the spool */
+	uint64_t most;                        /* that may come; 0: nobody can tell */
+	struct pg_manifest_reading *manifest; /* NULL: it has not begun */
 	int fd;
 	bool own; /* files are given to this user */
 	uid_t uid;
@@ -171,6 +170,8 @@ static const struct pg_tar_ops tar_ops = {on_entry, on_data, on_end};
 
 static int begin_archive(struct fetching *f, uint32_t space, struct err *e)
 {
+	if (f->manifest != NULL)
+		return corrupt("an archive behind its manifest", e);
 	f->in_tar = true;
 	f->in_manifest = false;
 	f->tar = (struct pg_tar){.ops = &tar_ops, .arg = f};
@@ -190,10 +191,9 @@ static int end_archive(struct fetching *f, struct err *e)
 
 static int take_manifest(struct fetching *f, struct span s, struct err *e)
 {
-	if (f->manifest.n + s.n > MANIFEST_MAX)
-		return corrupt("a manifest without an end", e);
-	buf_put(&f->manifest, s.p, s.n);
-	return 0;
+	if (f->manifest == NULL)
+		f->manifest = pg_manifest_read(&f->out->files);
+	return pg_manifest_feed(f->manifest, s, e);
 }
 
 /* ---- What comes. */
@@ -284,7 +284,9 @@ static int read_streams(struct fetching *f, struct pg *g, struct err *e)
 	}
 	if (f->positions != 2 || f->out->stop < f->out->start)
 		return corrupt("its end is not told", e);
-	return pg_manifest_check(&f->out->files, buf_span(&f->manifest), e);
+	if (f->manifest == NULL)
+		return corrupt("it has no manifest", e);
+	return pg_manifest_end(f->manifest, e);
 }
 
 static const char sql_15[] = "BASE_BACKUP (LABEL 'holdfast', CHECKPOINT 'fast', WAL true, "
@@ -401,7 +403,7 @@ int pg_stream_fetch(
 		rc = make_map(f, e);
 	if (f->fd != -1)
 		os_close(f->fd);
-	buf_fini(&f->manifest);
+	pg_manifest_free(f->manifest);
 	free(f);
 	if (rc == -1)
 		pg_streamed_fini(out);

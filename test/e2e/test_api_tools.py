@@ -206,7 +206,7 @@ def test_prometheus_scrapes_the_daemon_and_alertmanager_tells_of_a_missed_backup
         assert hook.heard("HoldfastBackupMissed"), s.log("prometheus") + s.log("alertmanager")
 
         def value(query):
-            with urllib.request.urlopen(f"{at}/api/v1/query?query={urllib.parse.quote(query)}", timeout=30) as r:
+            with urllib.request.urlopen(f"{at}/api/v1/query?query={urllib.parse.quote(query)}", timeout=120) as r:
                 return [(x["metric"].get("system"), float(x["value"][1])) for x in json.load(r)["data"]["result"]]
         # Whatever the rules and the dashboard need is there for each system, with its own value.
         rpo = dict(value("holdfast_rpo_age_seconds"))

@@ -5,6 +5,8 @@ import re
 
 import pytest
 
+from conftest import ROOT
+
 
 @pytest.fixture
 def config(hf, base):
@@ -214,3 +216,12 @@ def test_another_programs_configuration_is_migrated_to_one_that_is_good(hf, base
     assert "which FILE?" in hf("config", "migrate", rc=2).err
     assert "no FILE" in hf("config", "check", "x", rc=2).err
     assert "/none" in hf("config", "migrate", f"{base}/none", rc=2).err
+
+
+def test_what_the_page_of_postgresql_says_to_write_is_taken(hf, base):
+    with open(f"{ROOT}/doc/postgresql.md") as f:
+        lines = f.read().split("\n")
+    first = next(i for i, line in enumerate(lines) if line.strip() == "repositories:")
+    text = "\n".join(line[7:] for line in lines[first:lines.index("", first)])
+    (base / "page.yaml").write_text(text)
+    assert "1 repository, 1 tier, 1 system" in hf("-c", base / "page.yaml", "config", "check").out, text

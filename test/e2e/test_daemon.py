@@ -59,7 +59,7 @@ class World:
 
     def stop(self, sig=signal.SIGTERM):
         self.daemon.send_signal(sig)
-        rc = self.daemon.wait(60)
+        rc = self.daemon.wait(120)
         self.daemon = None
         return rc
 
@@ -67,7 +67,7 @@ class World:
         """All runs, the oldest first."""
         return self.hf("--json", "jobs", "--limit", "1000", *args).json("item")[::-1]
 
-    def until(self, true, seconds=60):
+    def until(self, true, seconds=120):
         end = time.monotonic() + seconds
         while not true():
             assert time.monotonic() < end, f"waited in vain\n{self.log()[-3000:]}\n{self.jobs()}"

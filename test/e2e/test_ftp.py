@@ -144,7 +144,7 @@ def test_no_proxy_hears_the_login(hf, fake, tree):
     with socket.create_server(("127.0.0.1", 0)) as proxy:
         proxy.settimeout(0.1)
         where = f"http://127.0.0.1:{proxy.getsockname()[1]}"
-        hf.backup(tree.path, env={"ftp_proxy": where, "all_proxy": where, "ALL_PROXY": where}, timeout=30)
+        hf.backup(tree.path, env={"ftp_proxy": where, "all_proxy": where, "ALL_PROXY": where}, timeout=120)
         with pytest.raises(TimeoutError):
             proxy.accept()
 
@@ -153,7 +153,7 @@ def test_a_byte_now_and_then_is_no_answer(hf, fake, tree):
     tree.file("a", b"precious")
     hf.backup(tree.path)
     fake.pace = 0.2
-    failed = hf("snapshots", "--no-cache", rc=1, env={"HOLDFAST_REQUEST_TIMEOUT": "500ms"}, timeout=30)
+    failed = hf("snapshots", "--no-cache", rc=1, env={"HOLDFAST_REQUEST_TIMEOUT": "500ms"}, timeout=120)
     assert "timed out" in failed.err.lower()
 
 
@@ -161,7 +161,7 @@ def test_a_byte_now_and_then_is_no_answer(hf, fake, tree):
 def test_a_server_that_says_it_is_full_is_believed(hf, fake, tree, code):
     tree.file("a", b"precious")
     fake.answer = lambda verb, path: f"{code} no room" if verb == "STOR" else None
-    failed = hf("backup", tree.path, rc=1, timeout=30)
+    failed = hf("backup", tree.path, rc=1, timeout=120)
     assert "full" in failed.err and "hint:" in failed.err
     fake.answer = lambda verb, path: None
     hf.backup(tree.path)

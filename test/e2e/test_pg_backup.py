@@ -109,7 +109,7 @@ def test_backups_under_load_come_back_as_a_server_that_starts(db, server):
     finally:
         for p in (churn, load):
             p.terminate()
-            p.wait(30)
+            p.wait(120)
     assert first["outcome"] == second["outcome"] == "complete"
     assert second["files_unchanged"] > 900 and second["parent"] == first["snapshot"]
     with restored(db, server, second["snapshot"]) as pg:
@@ -196,7 +196,7 @@ def test_a_standby_is_backed_up_like_its_primary(hf, server):
         declare(hf, standby.source())
         first = backup(hf)
         load.terminate()
-        load.wait(30)
+        load.wait(120)
         f = facts(hf, first["snapshot"])
         assert f["standby"] is True
         with restored(hf, standby, first["snapshot"]) as pg:
@@ -291,13 +291,15 @@ def test_doctor_says_what_a_server_lacks_and_what_to_type(hf, server):
     (lost,) = [o for m, o in found.items() if "goes nowhere" in m]
     assert not lost["good"] and "holdfast log push %p" in lost["fix"]
     server.psql("create role poor login")
-    declare_again = open(hf.config).read().replace("user: postgres", "user: poor")
+    poor = open(hf.config).read().replace("user: postgres", "user: poor, receive: {enabled: yes, slot: unread}")
     with open(hf.config, "w") as f:
-        f.write(declare_again)
-    fixes = [o["fix"] for o in hf("--json", "doctor", rc=None).json("item") if o["check"] == "postgresql" and o["fix"]]
+        f.write(poor)
+    found = [o for o in hf("--json", "doctor", rc=None).json("item") if o["check"] == "postgresql" and o["fix"]]
+    fixes = [o["fix"] for o in found]
     server.psql("drop role poor")
-    assert any("grant execute on function" in f for f in fixes) and "alter role ROLE replication" in fixes
-    assert "grant pg_monitor to ROLE" in fixes
+    assert any("grant execute on function" in f and " to poor " in f for f in fixes)
+    assert "alter role poor replication" in fixes and "grant pg_monitor to poor" in fixes
+    assert any("slot unread, and nobody receives it now" in o["message"] for o in found)
 
 
 @pytest.mark.parametrize("version", [15, 17])
@@ -314,7 +316,7 @@ def test_over_its_connection_a_server_comes_back_the_same(hf, server, version):
         load = pg.load("-c", "1", "-T", "60", "-n")
         r = backup(hf)
         load.terminate()
-        load.wait(30)
+        load.wait(120)
         assert facts(hf, r["snapshot"])["method"] == "stream"
         assert os.listdir(f"{hf.base}/cache/streams") == []
         with restored(hf, pg, r["snapshot"]) as other:

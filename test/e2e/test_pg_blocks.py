@@ -147,7 +147,7 @@ def test_each_is_what_a_full_one_would_be(hf):
             r, how = db.backup()
             assert how == "map" and r["parent"] == db.snapshots[-2][0], db.told
         load.terminate()
-        load.wait(30)
+        load.wait(120)
         differential, how = db.backup("--type", "differential")
         assert how == "map" and differential["parent"] == first["snapshot"]
         with restored(db.hf, db.pg, db.snapshots[-2][0]) as pg:
@@ -225,7 +225,7 @@ def test_over_the_connection_17_sends_only_what_changed(hf):
         r, how = db.backup()
         assert how == "server" and r["parent"] == db.snapshots[-2][0], db.told
         load.terminate()
-        load.wait(30)
+        load.wait(120)
         with restored(db.hf, db.pg, db.snapshots[-1][0]) as pg:
             assert pg.psql("select (select count(*) from pgbench_accounts), (select count(*) from still), "
                            "(select count(*) from aside), (select sum(abalance) - 2000 from pgbench_accounts) = "

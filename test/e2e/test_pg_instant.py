@@ -77,7 +77,7 @@ class World:
                 pass
         return None
 
-    def until(self, what, seconds=60):
+    def until(self, what, seconds=120):
         end = time.monotonic() + seconds
         while not what():
             assert time.monotonic() < end

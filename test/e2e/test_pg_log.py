@@ -39,7 +39,7 @@ class World:
         return pg_server.as_postgres("env", "-i", *env, self.program, *words)
 
     def __call__(self, *words, rc=0, cwd=None):
-        p = subprocess.run(self.argv(*words), text=True, capture_output=True, timeout=120, cwd=cwd or self.folder)
+        p = subprocess.run(self.argv(*words), text=True, capture_output=True, timeout=300, cwd=cwd or self.folder)
         assert rc is None or p.returncode == rc, f"{words}: {p.returncode}\n{p.stdout}{p.stderr}"
         return p
 
@@ -50,7 +50,7 @@ class World:
     def serve(self):
         self.log = open(f"{self.folder}/log", "a")
         self.daemon = subprocess.Popen(self.argv("serve"), stdout=self.log, stderr=self.log, start_new_session=True)
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while not os.path.exists(f"{self.folder}/runtime/log.sock"):
             assert time.monotonic() < end and self.daemon.poll() is None, open(f"{self.folder}/log").read()
             time.sleep(0.02)
@@ -58,7 +58,7 @@ class World:
     def stop(self, sig=15):
         if self.daemon is not None:
             os.kill(self.daemon.pid, sig)
-            self.daemon.wait(30)
+            self.daemon.wait(120)
             self.daemon = None
 
     def close(self):
@@ -98,7 +98,7 @@ def switch(server):
     return server.psql("select pg_walfile_name(pg_switch_wal())")
 
 
-def wait(server, name, seconds=60):
+def wait(server, name, seconds=120):
     end = time.monotonic() + seconds
     while (server.psql("select last_archived_wal from pg_stat_archiver") or "") < name:
         assert time.monotonic() < end, server.psql("select * from pg_stat_archiver")
@@ -207,7 +207,7 @@ def test_the_daemon_stores_ahead_what_is_ready(world, server):
     world.serve()
     assert "stored" in world("-v", "log", "push", f"{wal}/{names[0]}").stdout
     there = f"{world.folder}/repo/logs/*/*/*"
-    end = time.monotonic() + 30
+    end = time.monotonic() + 120
     while len(glob.glob(there)) < 3:
         assert time.monotonic() < end, glob.glob(there)
         time.sleep(0.02)

@@ -18,7 +18,7 @@ from conftest import Holdfast, need, trials  # noqa: E402
 BLOCK = 8192
 
 
-def wait(true, what, seconds=60):
+def wait(true, what, seconds=120):
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end, f"{what} did not come"
@@ -79,7 +79,7 @@ class World:
         """What the server has written goes into the repository."""
         pg = pg or self.pg
         name = pg.psql("select pg_walfile_name(pg_switch_wal())")
-        wait(lambda: os.path.exists(f"{self.wal}/{name}"), "archived segment", 30)
+        wait(lambda: os.path.exists(f"{self.wal}/{name}"), "archived segment")
         for name in sorted(os.listdir(self.wal)):
             if name[0] != "." and name not in self.pushed and "backup" not in name:
                 self.hf("-r", "main", "log", "push", "--system", "db", f"{self.wal}/{name}")

@@ -81,7 +81,7 @@ def test_a_repository_that_is_away_for_minutes(follow, synchronous):
         f.pg.psql("alter system reset synchronous_standby_names")
         f.pg.reload()
     f.daemon.send_signal(signal.SIGTERM)
-    assert f.daemon.wait(30) == 0
+    assert f.daemon.wait(120) == 0
 
 
 def test_a_copy_that_archives_under_the_same_name_ends_receiving(follow):

@@ -12,7 +12,7 @@ from conftest import need, need_root, restored, same_tree
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 MIB = 1 << 20
-DEADLINE = 60
+DEADLINE = 120
 
 
 def wait_until(true):

@@ -123,7 +123,7 @@ def test_a_request_that_is_not_answered_is_given_up(odd, tree, kind):
     hf.backup(tree.path)
     tree.file("b", b"more")
     odd(f"silent={kind}")
-    failed = hf("backup", tree.path, "--no-cache", rc=1, env=QUICK, timeout=30)
+    failed = hf("backup", tree.path, "--no-cache", rc=1, env=QUICK, timeout=120)
     assert "not answered in time" in failed.err
     odd()
     hf.backup(tree.path)
@@ -138,7 +138,7 @@ def test_who_sends_to_the_deaf_can_be_interrupted(odd, tree, base, rng):
     while not (base / "deaf").exists():
         assert run.poll() is None
     run.send_signal(signal.SIGINT)
-    run.communicate(timeout=30)
+    run.communicate(timeout=120)
     assert run.returncode == 130
     odd()
     hf.backup(tree.path)
@@ -151,7 +151,7 @@ def test_an_answer_that_is_none_acknowledges_nothing(odd, tree, kind, how):
     hf = odd()
     tree.file("a", b"precious")
     odd(f"{how}={kind}")
-    failed = hf("backup", tree.path, rc=1, timeout=30)
+    failed = hf("backup", tree.path, rc=1, timeout=120)
     assert "an answer that is none" in failed.err
     odd()
     hf.backup(tree.path)
@@ -163,5 +163,5 @@ def test_a_listing_without_an_end_is_ended(odd, tree):
     tree.file("a", b"precious")
     hf.backup(tree.path)
     odd("endless")
-    failed = hf("check", rc=1, timeout=30)
+    failed = hf("check", rc=1, timeout=120)
     assert "listing has no end" in failed.err

@@ -31,7 +31,7 @@ def test_a_silent_producer_does_not_keep_a_backup_from_stopping(repo, sig):
         assert p.poll() is None, p.stderr.read()
     p.send_signal(sig)
     try:
-        assert p.wait(timeout=30) == 130  # the pipe is still open
+        assert p.wait(timeout=120) == 130  # the pipe is still open
     finally:
         p.kill()
         p.communicate()

@@ -25,12 +25,12 @@ def binary():
 
 class UnixConnection(http.client.HTTPConnection):
     def __init__(self, path):
-        super().__init__("holdfast", timeout=30)
+        super().__init__("holdfast", timeout=120)
         self.path = path
 
     def connect(self):
         self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(30)
+        self.sock.settimeout(120)
         self.sock.connect(self.path)
 
 
@@ -91,7 +91,7 @@ class ApiHost:
         return any(all(w in line for w in words) for line in self.said if line.startswith("log "))
 
     def connect(self, local=False):
-        return UnixConnection(self.socket) if local else http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        return UnixConnection(self.socket) if local else http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
 
     def ask(self, method, path, scope="admin", body=None, headers=None, local=False):
         c = self.connect(local)
@@ -108,7 +108,7 @@ class ApiHost:
 
     def raw(self, data, shut=True):
         """Bytes as they are; all that comes back until the other side closes."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=30) as s:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=120) as s:
             got = b""
             try:
                 s.sendall(data)

@@ -56,14 +56,14 @@ class Follow:
 
     def stop(self):
         self.receiver.send_signal(signal.SIGINT)
-        assert self.receiver.wait(20) == 130
+        assert self.receiver.wait(120) == 130
         self.log.close()
 
     def said(self):
         with open(f"{self.base}/follow.log", encoding="utf-8") as f:
             return f.read()
 
-    def until(self, what, seconds=30):
+    def until(self, what, seconds=120):
         end = time.monotonic() + seconds
         while not what():
             assert time.monotonic() < end, f"{self.state()}\n{self.said() if self.receiver else ''}"

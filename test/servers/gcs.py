@@ -37,7 +37,7 @@ class Gcs(Server):
         """What is in the bucket below it."""
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}/storage/v1/b/suite/o?prefix={prefix}",
                                          headers={"Authorization": "Bearer lacks-nothing"})
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=120) as answer:
             return [item["name"] for item in json.load(answer)["items"]]
 
     def reached_by(self, port=None):

@@ -146,7 +146,7 @@ class Pg(Server):
     def down(self, how="fast"):
         """smart, fast or immediate."""
         self.process.send_signal({"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": signal.SIGQUIT}[how])
-        self.process.wait(60)
+        self.process.wait(120)
         self.running = [r for r in self.running if r[1] is not self.process]
 
     def kill(self):
@@ -158,9 +158,9 @@ class Pg(Server):
                 os.kill(p, signal.SIGKILL)
             except ProcessLookupError:
                 pass
-        self.process.wait(30)
+        self.process.wait(120)
         self.running = [r for r in self.running if r[1] is not self.process]
-        end = time.monotonic() + 30
+        end = time.monotonic() + 120
         while (listens(self.port) or any(map(lives, children.split()))) and time.monotonic() < end:
             time.sleep(0.05)  # one that still has the shared memory would keep the next server from starting
         pid_file = os.path.join(self.data, "postmaster.pid")
@@ -210,7 +210,7 @@ class Pg(Server):
         self.others.append(other)
         return other
 
-    def caught_up(self, standby, seconds=30):
+    def caught_up(self, standby, seconds=120):
         """Wait until the standby has replayed what is written now."""
         lsn = self.lsn()
         self.wait(lambda: standby.psql(f"select pg_last_wal_replay_lsn() >= '{lsn}'") == "t", "standby", seconds)

@@ -41,7 +41,7 @@ class Server:
     def run(self, *argv, check=True):
         """A command that ends by itself; its output."""
         p = subprocess.run([str(a) for a in argv], env=self.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                           text=True, timeout=120)
+                           text=True, timeout=300)
         assert not check or p.returncode == 0, f"{argv}: {p.stdout[-2000:]}"
         return p.stdout if p.returncode == 0 else None
 
@@ -52,7 +52,7 @@ class Server:
         self.running.append((name, p))
         return p
 
-    def wait(self, ready, what, seconds=90):
+    def wait(self, ready, what, seconds=180):
         end = time.monotonic() + seconds
         while not ready():
             ended = [name for name, p in self.running if p.poll() is not None]

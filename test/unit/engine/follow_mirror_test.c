@@ -12,6 +12,7 @@ enum { SEG = 1 << 20, JOBS = 20 };
 static struct err e;
 static struct ctx ctx;
 static atomic_uint opens, behind;
+static _Atomic int64_t takes_ns = 50000000;
 
 #define OK(x)                                                                                      \
 	do {                                                                                       \
@@ -22,7 +23,7 @@ static atomic_uint opens, behind;
 static int open_none(void *arg, const char *name, struct repo **out, struct err *err)
 {
 	atomic_fetch_add(&opens, 1);
-	os_sleep_ns(&ctx, 50000000);
+	os_sleep_ns(&ctx, atomic_load(&takes_ns));
 	return err_set(err, ERR_UNREACHABLE, "%s is away", name);
 }
 
@@ -66,6 +67,7 @@ static void who_is_away_is_told_once_and_let_go(void **state)
 	follow_mirror_stop(m);
 	/* It ends while one is tried for the first time: nobody is told. */
 	atomic_store(&opens, 0);
+	atomic_store(&takes_ns, INT64_C(2000000000)); /* it has to be told to end before that */
 	OK(follow_mirror_start(&p, spool, &m, &e));
 	follow_mirror_add(m, &(struct follow_job){FOLLOW_WHOLE, 1, 0, 0, SEG, false});
 	while (atomic_load(&opens) == 0)

@@ -118,7 +118,7 @@ static void it_dies_with_us(void **state)
 	struct pg_server *s;
 	struct err e;
 	pid_t us;
-	int how, pid, left = 2000;
+	int how, pid, left = 12000;
 
 	(void)state;
 	if (data == NULL)

@@ -293,7 +293,7 @@ static void it_never_outlives_us(void **state)
 {
 	const char *argv[] = {"sleep", "4343", NULL}, *env[] = {"PATH=/usr/bin:/bin", NULL};
 	struct os_isolate_child c = {.argv = argv, .env = env, .out = -1};
-	int talk[2], how, tries = 100;
+	int talk[2], how, tries = 1200;
 	char word;
 	pid_t us;
 

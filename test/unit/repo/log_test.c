@@ -247,7 +247,7 @@ static void who_puts_long_sees_what_others_put(void **state)
 		struct log_piece p = piece(&t, 1, i * MIB, (i + 1) * MIB);
 
 		OK(log_writer_put(a, &p, &out, &e));
-		os_sleep_ns(&t.ctx, INT64_C(1000000) << (i < 9 ? i : 9));
+		os_sleep_ns(&t.ctx, INT64_C(1000000) << (i < 12 ? i : 12));
 		OK(log_writer_put(b, &p, &out, &e));
 	}
 	assert_int_equal(out, LOG_SAME);

@@ -156,10 +156,10 @@ static void of_a_spool_files_come_as_they_were_at_the_server(void **state)
 	dir(f, "base/5");
 	put(f, "base/5/PG_VERSION", "17\n");
 	x = pg_manifest_add(&m, "base/5/5"); /* by path, as they are once they are checked */
-	*x = (struct pg_manifest_file){x->path, 3, 0, true, 0};
+	*x = (struct pg_manifest_file){x->path, 3, .spooled = true};
 	put_sent(&sent, 10, blocks, 3);
 	x = pg_manifest_add(&m, "base/5/INCREMENTAL.777");
-	*x = (struct pg_manifest_file){x->path, sent.n, 0, true, 3};
+	*x = (struct pg_manifest_file){x->path, sent.n, .spooled = true, .at = 3};
 	p.spool = open(at(f, "spool"), O_RDWR | O_CREAT, 0600);
 	assert_int_equal(write(p.spool, "abc", 3), 3);
 	assert_int_equal(write(p.spool, sent.p, sent.n), (ssize_t)sent.n);

@@ -141,6 +141,33 @@ static void a_stream_that_is_cut_or_changed_is_refused(void **state)
 	buf_fini(&out);
 }
 
+static int read_in(struct pg_manifest *m, struct span text, size_t piece)
+{
+	struct pg_manifest_reading *r = pg_manifest_read(m);
+	int rc = 0;
+
+	for (size_t i = 0; i < m->n; i++)
+		m->v[i].named = false;
+	for (size_t at = 0, n; rc == 0 && at < text.n; at += n) {
+		n = text.n - at < piece ? text.n - at : piece;
+		rc = pg_manifest_feed(r, span_of(text.p + at, n), &e);
+	}
+	if (rc == 0)
+		rc = pg_manifest_end(r, &e);
+	pg_manifest_free(r);
+	return rc;
+}
+
+/* However it comes, it is the same. */
+static int pg_manifest_check(struct pg_manifest *m, struct span text)
+{
+	int rc = read_in(m, text, text.n + 1);
+
+	for (size_t piece = 1; piece < 8; piece++)
+		assert_int_equal(read_in(m, text, piece), rc);
+	return rc;
+}
+
 static int check(const char *size, const char *sum, const char *more)
 {
 	char *text = mem_printf("{\"Files\": [{\"Path\": \"base/1\", \"Size\": %s, "
@@ -154,7 +181,7 @@ static int check(const char *size, const char *sum, const char *more)
 	f = pg_manifest_add(&m, "base/1");
 	f->size = 9;
 	f->crc = crc32c(0, "123456789", 9);
-	rc = pg_manifest_check(&m, span_str(text), &e);
+	rc = pg_manifest_check(&m, span_str(text));
 	pg_manifest_fini(&m);
 	free(text);
 	return rc;
@@ -180,11 +207,81 @@ static void a_file_that_no_manifest_names_is_refused(void **state)
 	struct pg_manifest m = {0};
 
 	pg_manifest_add(&m, "base/1");
-	assert_int_equal(pg_manifest_check(&m, span_str("{\"Files\": []}"), &e), -1);
-	assert_int_equal(pg_manifest_check(&m, span_str("[]"), &e), -1);
-	assert_int_equal(pg_manifest_check(&m, span_str(""), &e), -1);
+	assert_int_equal(pg_manifest_check(&m, span_str("{\"Files\": []}")), -1);
+	assert_int_equal(pg_manifest_check(&m, span_str("[]")), -1);
+	assert_int_equal(pg_manifest_check(&m, span_str("")), -1);
 	assert_int_equal(e.kind, ERR_CORRUPT);
 	pg_manifest_fini(&m);
+}
+
+#define FILE_1 "\"Size\": 0, \"Checksum-Algorithm\": \"CRC32C\", \"Checksum\": \"00000000\""
+
+/* It is the server's word: whatever it is, it is refused or means one thing. */
+static void a_manifest_that_is_odd_is_refused(void **state)
+{
+	static const struct {
+		const char *text;
+		int rc;
+	} v[] = {
+	    {"{\"Files\": [{\"Path\": \"a\\u00e4b\", " FILE_1 "}]}", 0},
+	    {"{\"Files\": [{\"Encoded-Path\": \"61c3a462\", " FILE_1 "}]}", 0},
+	    {" { \"x\" : [ {\"Files\":[1]}, [], -1.5e3 , true, null, \"\\ud83d\\ude00\\n\" ] ,"
+	     "\"Files\":\n[ {\"y\": {\"Path\": \"z\"}, " FILE_1
+	     ", \"Path\" : \"a\xc3\xa4\x62\"} ] , \"z\": \"\" }\n",
+		0},
+	    {"{\"Files\": [{\"Path\": \"a\\u00e4b\", " FILE_1 "}], \"Files\": []}", -1},
+	    {"{\"Files\": [{\"Path\": \"a\\u00e4b\", " FILE_1 "},{\"Path\": \"a\\u00e4b\", " FILE_1
+	     "}]}",
+		-1},
+	    {"{\"Files\": [{\"Path\": \"a\\u00e4b\", \"Path\": \"c\", " FILE_1 "}]}", -1},
+	    {"{\"Files\": [{\"Path\": \"a\\u00e4b\", " FILE_1 ",}]}", -1},
+	    {"{\"Files\": [{\"Path\": \"a\\u00e4b\", " FILE_1 "}]} x", -1},
+	    {"{\"Files\": [{\"Path\": \"a\\u00e4b\", " FILE_1 "}]", -1},
+	    {"{\"Files\": [{\"Path\": \"a\\u00e4b\", " FILE_1 "}}}", -1},
+	    {"{\"Files\": [{\"Path\": \"a\\u00e4b\" \"x\": 1, " FILE_1 "}]}", -1},
+	    {"{\"Files\": [{\"Path\": \"a\\u00e4b\", \"x\": truth, " FILE_1 "}]}", -1},
+	    {"{\"Files\": [{\"Path\": \"a\\ud800b\", " FILE_1 "}]}", -1},
+	    {"{\"Files\": [{\"Path\": \"a\\u0000b\", " FILE_1 "}]}", -1},
+	    {"{\"Files\": [{\"Path\": \"\\u00e4\nb\", " FILE_1 "}]}", -1},
+	    {"{\"Files\": [{\"Path\": 1, " FILE_1 "}]}", -1},
+	    {"{\"Files\": [[]]}", -1},
+	    {"{\"Files\": [1]}", -1},
+	    {"{\"Files\": {}}", -1},
+	    {"\"Files\"", -1},
+	    {"[[[[[[[[[[[[[[[[[[[[[[", -1},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof v / sizeof *v; i++) {
+		struct pg_manifest m = {0};
+
+		pg_manifest_add(&m, "a\xc3\xa4\x62");
+		assert_int_equal(pg_manifest_check(&m, span_str(v[i].text)), v[i].rc);
+		assert_true(v[i].rc == 0 || e.kind == ERR_CORRUPT);
+		pg_manifest_fini(&m);
+	}
+}
+
+/* Neither a name nor all of it goes on for ever, and nothing of what is passed over is kept. */
+static void a_manifest_without_an_end_is_refused(void **state)
+{
+	static char piece[64 << 10];
+	const char *const begins[] = {"{\"Files\": [", "{\"Files\": [{\"Path\": \""};
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct pg_manifest m = {0};
+		struct pg_manifest_reading *r = pg_manifest_read(&m);
+		unsigned n = 0;
+
+		memset(piece, i ? 'a' : ' ', sizeof piece);
+		assert_int_equal(pg_manifest_feed(r, span_str(begins[i]), &e), 0);
+		while (pg_manifest_feed(r, span_of(piece, sizeof piece), &e) == 0)
+			n++;
+		assert_true(n < 20 && e.kind == ERR_CORRUPT);
+		pg_manifest_free(r);
+		pg_manifest_fini(&m);
+	}
 }
 
 int main(void)
@@ -195,6 +292,8 @@ int main(void)
 	    cmocka_unit_test(a_stream_that_is_cut_or_changed_is_refused),
 	    cmocka_unit_test(what_came_is_what_the_manifest_names),
 	    cmocka_unit_test(a_file_that_no_manifest_names_is_refused),
+	    cmocka_unit_test(a_manifest_that_is_odd_is_refused),
+	    cmocka_unit_test(a_manifest_without_an_end_is_refused),
 	};
 
 	return cmocka_run_group_tests_name("pg_stream", tests, NULL, NULL);
