@@ -180,6 +180,7 @@ static int check_later(
 		accept(g, path);
 		return 0;
 	}
+	g->out->met_space = !g->looking;
 	recover_lsn_text(lsn, at);
 	if (!there) {
 		err_set(e, ERR_ABSENT,
@@ -237,7 +238,7 @@ int recover_watch_ahead(struct recovering *g, struct err *e)
 	int rc;
 
 	/* What is shown at once is thrown away as fast. */
-	if (!g->p->dry_run && !g->maps_later &&
+	if (!g->p->dry_run && !g->maps_later && !g->p->look &&
 	    (g->p->instant ||
 		(g->pl.reach.n > SHORT_SEGMENTS && g->pl.base->part->stats.bytes / TIMES < log)))
 		return 0;
