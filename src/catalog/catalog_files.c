@@ -265,21 +265,27 @@ static int apply(struct catalog_files *f, const struct change *x, struct err *e)
 	    v, 7, e);
 }
 
+/* Within a transaction. */
+static int apply_all(struct catalog_files *f, struct err *e)
+{
+	if (f->n > 0 && occupy(f, e) == -1)
+		return -1;
+	for (size_t i = 0; i < f->n; i++)
+		if (apply(f, &f->changes[i], e) == -1)
+			return -1;
+	f->n = 0;
+	buf_reset(&f->paths);
+	return 0;
+}
+
 static int flush(struct catalog_files *f, struct err *e)
 {
 	if (f->n == 0)
 		return 0;
 	if (db_begin(f->c->db, e) == -1)
 		return -1;
-	if (occupy(f, e) == -1)
-		goto bad;
-	for (size_t i = 0; i < f->n; i++)
-		if (apply(f, &f->changes[i], e) == -1)
-			goto bad;
-	f->n = 0;
-	buf_reset(&f->paths);
-	return db_commit(f->c->db, e);
-bad:
+	if (apply_all(f, e) == 0)
+		return db_commit(f->c->db, e);
 	db_rollback(f->c->db);
 	f->folder_id = 0;
 	return -1;
@@ -364,9 +370,9 @@ static void free_files(struct catalog_files *f)
 int catalog_files_commit(struct catalog_files *f, uint64_t *left_out, struct err *e)
 {
 	*left_out = f->left_out;
-	if (flush(f, e) == -1 || db_begin(f->c->db, e) == -1)
+	if (db_begin(f->c->db, e) == -1)
 		goto bad;
-	if (finish(f, e) == -1) {
+	if (apply_all(f, e) == -1 || finish(f, e) == -1) {
 		db_rollback(f->c->db);
 		goto bad;
 	}

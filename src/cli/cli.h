@@ -310,12 +310,13 @@ struct cli {
 	struct opening *opening; /* it still is being opened; or NULL */
 	struct cli_out out;
 	struct cli_ran ran;
-	void *progress;      /* cli_progress.c, while running */
-	atomic_bool *ask;    /* set by SIGUSR1 */
-	struct audit *audit; /* the record that is kept of this, or NULL */
-	bool mounted;        /* by mount */
-	bool proven_absent;  /* log get: the file is not there, for sure */
-	bool wanted;         /* the interruption was the way to end it: no message */
+	struct catalog *catalog; /* cli_catalog_share, or NULL */
+	void *progress;          /* cli_progress.c, while running */
+	atomic_bool *ask;        /* set by SIGUSR1 */
+	struct audit *audit;     /* the record that is kept of this, or NULL */
+	bool mounted;            /* by mount */
+	bool proven_absent;      /* log get: the file is not there, for sure */
+	bool wanted;             /* the interruption was the way to end it: no message */
 };
 
 /* Everything: parse, run, report; the exit status. */

@@ -26,21 +26,36 @@ out:
 	return rc;
 }
 
+int cli_catalog_share(struct cli *c, struct catalog **out, struct err *e)
+{
+	if (c->catalog == NULL && cli_catalog_open(c, &c->catalog, e) == -1)
+		return -1;
+	*out = c->catalog;
+	return 0;
+}
+
+void cli_catalog_unshare(struct cli *c)
+{
+	catalog_close(c->catalog);
+	c->catalog = NULL;
+}
+
 void cli_catalog_note(struct cli *c, struct repo *r, const char *name, const struct id *snapshot)
 {
 	struct op_catalog_result result = {0};
-	struct catalog *cat = NULL;
+	struct catalog *cat;
 	struct err e;
 
 	if (config_load(c, false, &e) == -1 || c->world == NULL)
 		return;
-	if (cli_catalog_open(c, &cat, &e) == -1 ||
-	    op_catalog_snapshot(r, name, snapshot, cat, c->ctx, &result, &e) == -1)
+	if (cli_catalog_share(c, &cat, &e) == -1 ||
+	    op_catalog_snapshot(r, name, snapshot, cat, c->ctx, &result, &e) == -1) {
+		cli_catalog_unshare(c);
 		out_message(c,
 		    "the snapshot is stored, but find --all does not know its files: %s; holdfast "
 		    "catalog rebuild takes them in",
 		    e.msg);
-	catalog_close(cat);
+	}
 }
 
 void cli_catalog_gone(struct cli *c, struct repo *r, const struct id *v, size_t n)

@@ -125,6 +125,12 @@ int config_cred(const struct world_repository *r, struct cred *out, struct err *
 struct catalog;
 int cli_catalog_open(struct cli *c, struct catalog **out, struct err *e);
 /*
+ * The one that a command's own steps share, opened by the first of them (each opening and closing
+ * is six fsyncs of SQLite's); the main thread's.  Closed with the command's record.
+ */
+int cli_catalog_share(struct cli *c, struct catalog **out, struct err *e);
+void cli_catalog_unshare(struct cli *c);
+/*
  * A snapshot was made: where there is a configuration the catalog takes its files in.  That it
  * can't is told; `catalog rebuild` brings it up to date.
  */

@@ -91,18 +91,16 @@ static int put(struct cli *c, int rc, const struct err *e, struct err *why)
 		r.exit_status = err_info(e->kind)->exit_status;
 	}
 	os_user(user, sizeof user);
-	if (cli_catalog_open(c, &cat, why) == -1)
-		return -1;
-	rc = run_add(cat, &r, &id, why);
-	catalog_close(cat);
-	return rc;
+	return cli_catalog_share(c, &cat, why) == -1 ? -1 : run_add(cat, &r, &id, why);
 }
 
 int record_end(struct cli *c, int rc, struct err *e)
 {
 	struct err why;
+	bool noted = !c->ran.wanted || put(c, rc, e, &why) == 0;
 
-	if (!c->ran.wanted || put(c, rc, e, &why) == 0)
+	cli_catalog_unshare(c);
+	if (noted)
 		return rc;
 	if (rc == -1) {
 		out_message(c, "the run is not recorded: %s", why.msg);

@@ -69,7 +69,7 @@ static void put_base(
 	position(from, b->start);
 	position(to, b->end);
 	if (b->forgotten)
-		snprintf(gap, sizeof gap, "forgotten: forget --undo");
+		snprintf(gap, sizeof gap, "forgotten");
 	else if (!b->whole)
 		snprintf(gap, sizeof gap, "lacks %X/%X", (unsigned)(b->missing >> 32),
 		    (unsigned)b->missing);

@@ -116,7 +116,8 @@ static void report(struct cli *c, const struct recover_params *p, const struct r
 	}
 	out_text(c, "Base backup %s, ended %s\n", text_id(a, &r->base),
 	    calendar_format_local(time, r->base_end_ns));
-	say_moment(c, "Last commit kept: ", &r->kept);
+	say_moment(
+	    c, p->to.kind == RECOVER_NAME ? "Restore point:    " : "Last commit kept: ", &r->kept);
 	say_moment(c, "First given up:   ", &r->next);
 	say_moment(c, "Last in the log:  ", &r->last);
 	if (r->gap)

@@ -11,7 +11,10 @@
 #include <zlib.h>
 #include <zstd.h>
 
+#include "base/buf.h"
+#include "base/cursor.h"
 #include "base/mem.h"
+#include "codec/pages.h"
 
 static const struct codec_info table[CODEC_COUNT] = {
     [CODEC_NONE] = {CODEC_NONE, "none", 0, 0, 0},
@@ -19,6 +22,7 @@ static const struct codec_info table[CODEC_COUNT] = {
     [CODEC_LZ4] = {CODEC_LZ4, "lz4", 1, LZ4HC_CLEVEL_MAX, 1},
     [CODEC_GZIP] = {CODEC_GZIP, "gzip", 1, 9, 6},
     [CODEC_BROTLI] = {CODEC_BROTLI, "brotli", 0, 11, 5},
+    [CODEC_PAGES] = {CODEC_PAGES, "pages", 1, 19, 3},
 };
 
 /* Contexts are made at first use. */
@@ -44,7 +48,7 @@ bool codec_parse(const char *s, enum codec_id *id, int *level)
 	for (unsigned i = 0; i < CODEC_COUNT; i++) {
 		const struct codec_info *t = &table[i];
 
-		if (strlen(t->name) != n || memcmp(t->name, s, n) != 0)
+		if (i == CODEC_PAGES || strlen(t->name) != n || memcmp(t->name, s, n) != 0)
 			continue;
 		if (s[n] == '\0') {
 			*id = t->id;
@@ -158,7 +162,7 @@ static size_t zstd_pack(struct codec *c, int level, struct span in, uint8_t *out
 	ZSTD_CCtx_setParameter(c->zc, ZSTD_c_minMatch, level == CODEC_LOG ? LOG_MATCH : 0);
 	ZSTD_CCtx_setParameter(c->zc, ZSTD_c_hashLog, large ? LARGE_HASH_LOG : 0);
 	ZSTD_CCtx_setParameter(c->zc, ZSTD_c_chainLog, large ? LARGE_CHAIN_LOG : 0);
-	n = ZSTD_compress2(c->zc, out, codec_bound(in.n), in.p, in.n);
+	n = ZSTD_compress2(c->zc, out, ZSTD_compressBound(in.n), in.p, in.n);
 	return ZSTD_isError(n) ? 0 : n;
 }
 
@@ -215,6 +219,11 @@ static size_t brotli_pack(int level, struct span in, uint8_t *out)
 	return n;
 }
 
+static bool is_worth(size_t n, size_t of)
+{
+	return n > 0 && n < of && of - n >= (of + 31) / 32;
+}
+
 size_t codec_compress(struct codec *c, enum codec_id id, int level, struct span in, uint8_t *out)
 {
 	size_t n = 0;
@@ -241,7 +250,76 @@ size_t codec_compress(struct codec *c, enum codec_id id, int level, struct span 
 	default:
 		break;
 	}
-	return n < in.n && in.n - n >= (in.n + 31) / 32 ? n : 0;
+	return is_worth(n, in.n) ? n : 0;
+}
+
+/* ---- Pages: which bytes they are goes before what zstd makes of them. */
+
+/*
+ * Stretches of pages, each after some bytes that are none.  So many are enough for a frame, and are
+ * short enough for codec_bound; what comes after the last is none of pages.
+ */
+enum { STRETCHES_MAX = 64 };
+
+struct stretch {
+	uint32_t skip, pages;
+};
+
+static size_t find_stretches(const uint32_t *lens, size_t n, struct stretch v[STRETCHES_MAX])
+{
+	uint32_t skip = 0;
+	size_t m = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		uint32_t pages = lens[i] / PAGES_SIZE;
+
+		if (pages > 0 && skip == 0 && m > 0) {
+			v[m - 1].pages += pages;
+		} else if (pages > 0) {
+			if (m == STRETCHES_MAX)
+				break;
+			v[m++] = (struct stretch){skip, pages};
+			skip = 0;
+		}
+		skip += lens[i] % PAGES_SIZE;
+	}
+	return m;
+}
+
+size_t codec_compress_pages(
+    struct codec *c, int level, uint8_t *in, const uint32_t *lens, size_t n, uint8_t *out)
+{
+	struct stretch v[STRETCHES_MAX];
+	size_t m = find_stretches(lens, n, v), all = 0, found = 0, packed = 0;
+	struct buf head = {0};
+	uint8_t *p = in;
+
+	for (size_t i = 0; i < n; i++)
+		all += lens[i];
+	if (m == 0 || looks_random(span_of(in, all)))
+		return 0;
+	buf_put_varint(&head, m);
+	for (size_t i = 0; i < m; i++) {
+		buf_put_varint(&head, v[i].skip);
+		buf_put_varint(&head, v[i].pages);
+		found += pages_fold(p += v[i].skip, v[i].pages);
+		p += (size_t)v[i].pages * PAGES_SIZE;
+	}
+	if (found > 0)
+		packed = zstd_pack(c, level, span_of(in, all), out + head.n);
+	if (packed > 0 && is_worth(packed + head.n, all)) {
+		memcpy(out, head.p, head.n);
+		packed += head.n;
+	} else {
+		packed = 0;
+		p = in;
+		for (size_t i = 0; i < m; i++) {
+			pages_unfold(p += v[i].skip, v[i].pages);
+			p += (size_t)v[i].pages * PAGES_SIZE;
+		}
+	}
+	buf_fini(&head);
+	return packed;
 }
 
 /* Each is true if exactly out_n bytes came of the whole of in. */
@@ -251,6 +329,34 @@ static bool zstd_unpack(struct codec *c, struct span in, uint8_t *out, size_t ou
 		c->zd = mem_checked(ZSTD_createDCtx());
 	/* In one go it needs no window but out itself, whatever a header asks for. */
 	return ZSTD_decompressDCtx(c->zd, out, out_n, in.p, in.n) == out_n;
+}
+
+static bool pages_unpack(struct codec *c, struct span in, uint8_t *out, size_t out_n)
+{
+	struct cursor cur = cursor_of(in), again;
+	uint64_t at = 0, m = cursor_varint(&cur);
+
+	if (m == 0 || m > STRETCHES_MAX)
+		return false;
+	again = cur;
+	for (uint64_t i = 0; i < m; i++) {
+		uint64_t skip = cursor_varint(&cur), pages = cursor_varint(&cur);
+
+		if (cur.bad || skip > out_n - at || pages > (out_n - at - skip) / PAGES_SIZE)
+			return false;
+		at += skip + pages * PAGES_SIZE;
+	}
+	if (!zstd_unpack(c, cursor_bytes(&cur, cursor_left(&cur)), out, out_n))
+		return false;
+	for (uint64_t i = 0; i < m; i++) {
+		size_t pages;
+
+		out += cursor_varint(&again);
+		pages = cursor_varint(&again);
+		pages_unfold(out, pages);
+		out += pages * PAGES_SIZE;
+	}
+	return true;
 }
 
 static bool lz4_unpack(struct span in, uint8_t *out, size_t out_n)
@@ -316,6 +422,9 @@ int codec_decompress(
 		break;
 	case CODEC_BROTLI:
 		ok = brotli_unpack(in, out, out_n);
+		break;
+	case CODEC_PAGES:
+		ok = pages_unpack(c, in, out, out_n);
 		break;
 	default:
 		return err_set(e, ERR_UNSUPPORTED, "no codec has number %u", (unsigned)id);

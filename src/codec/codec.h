@@ -10,7 +10,15 @@
 #include "base/err.h"
 #include "base/span.h"
 
-enum codec_id { CODEC_NONE, CODEC_ZSTD, CODEC_LZ4, CODEC_GZIP, CODEC_BROTLI, CODEC_COUNT };
+enum codec_id {
+	CODEC_NONE,
+	CODEC_ZSTD,
+	CODEC_LZ4,
+	CODEC_GZIP,
+	CODEC_BROTLI,
+	CODEC_PAGES, /* zstd of folded pages: codec_compress_pages; nobody names it */
+	CODEC_COUNT
+};
 
 struct codec_info {
 	enum codec_id id;
@@ -54,6 +62,14 @@ size_t codec_bound(size_t n);
  * Data that looks incompressible (order-0 entropy of a sample) is not tried.
  */
 size_t codec_compress(struct codec *c, enum codec_id id, int level, struct span in, uint8_t *out);
+
+/*
+ * As CODEC_PAGES, by zstd at this level: `lens` are the n pieces that `in` consists of, each with
+ * pages from its beginning on.  Those are folded in place (pages.h), and are afterwards not what
+ * they were; where 0 is returned they are: they do not shrink so, or none is a page.
+ */
+size_t codec_compress_pages(
+    struct codec *c, int level, uint8_t *in, const uint32_t *lens, size_t n, uint8_t *out);
 
 /* Exactly out_n bytes come out or it is ERR_CORRUPT; never more is written. */
 int codec_decompress(

@@ -14,7 +14,8 @@
 #include "source/wal_reader.h"
 
 enum { WAL_PAGE = 8192 };
-#define FROM_LOG (UINT64_C(4) << 20)
+#define FROM_LOG  (UINT64_C(4) << 20)
+#define FROM_FILE (UINT64_C(1) << 20)
 
 struct making {
 	const struct snapshot_part *old;
@@ -60,6 +61,27 @@ static int from_repository(struct making *m, uint64_t at, uint64_t end, struct e
 	return rc;
 }
 
+/* From the server's own file as far as there is something in it: a switch leaves most of one empty.
+ */
+static int from_file(struct making *m, uint64_t at, uint64_t end, struct err *e)
+{
+	const struct backup_map_params *p = m->p;
+	uint64_t n = FROM_FILE / 4;
+
+	for (; at < end; n = FROM_FILE) {
+		uint64_t stop = end - at < n ? end : at + n;
+
+		if (wal_dir_read(p->wal, p->timeline, p->segment, at, stop, take_bytes, m, e) == -1)
+			return -1;
+		if (wal_reader_wants(m->reader) >= end) {
+			wal_reader_pass(m->reader);
+			return 0;
+		}
+		at = stop;
+	}
+	return 0;
+}
+
 /* From the page that the parent's log begins in, segment by segment. */
 static int read_log(struct making *m, struct err *e)
 {
@@ -70,9 +92,9 @@ static int read_log(struct making *m, struct err *e)
 		uint64_t stop = (at / p->segment + 1) * p->segment;
 
 		stop = stop < p->end ? stop : p->end;
-		if (wal_dir_read(p->wal, p->timeline, p->segment, at, stop, take_bytes, m, e) ==
-			-1 &&
-		    (e->kind != ERR_ABSENT || from_repository(m, at, stop, e) == -1))
+		if (from_file(m, at, stop, e) == -1 &&
+		    (e->kind != ERR_ABSENT ||
+			from_repository(m, wal_reader_wants(m->reader), stop, e) == -1))
 			return -1;
 		at = stop;
 	}

@@ -14,14 +14,30 @@
 #include "source/pg_facts.h"
 #include "source/pg_source.h"
 
-enum { LABEL_MAX = 1 << 20 };
+enum { LABEL_MAX = 1 << 20, CONNECT_S = 10 };
+
+static void have_looked(struct backup_pg_run *run)
+{
+	pthread_mutex_lock(&run->lock);
+	run->looked = true;
+	pthread_cond_signal(&run->turn);
+	pthread_mutex_unlock(&run->lock);
+}
 
 static void *gather(void *arg)
 {
 	struct backup_pg_run *run = arg;
 	struct pg_facts_params p = {run->pg->exact_rows, run->pg->table_checksums};
+	const struct pg_target *t = run->pg->target;
+	int rc = pg_open_for(t, false, CONNECT_S, run->b->ctx, &run->beside, &run->facts_err);
 
-	if (pg_facts_gather(run->pg->target, &p, &run->facts, run->b->ctx, &run->facts_err) == -1)
+	if (rc == 0 && run->keep)
+		run->kept = pg_session_keep(run->beside);
+	have_looked(run);
+	if (rc == 0)
+		rc = pg_facts_gather_by(
+		    run->beside, t, &p, &run->facts, run->b->ctx, &run->facts_err);
+	if (rc == -1)
 		run->facts = NULL;
 	return NULL;
 }
@@ -30,6 +46,31 @@ static void begin_gathering(struct backup_pg_run *run)
 {
 	if (!run->gathering)
 		run->gathering = pthread_create(&run->gatherer, NULL, gather, run) == 0;
+}
+
+static uint64_t kept(struct backup_pg_run *run)
+{
+	pthread_mutex_lock(&run->lock);
+	while (!run->looked)
+		pthread_cond_wait(&run->turn, &run->lock);
+	pthread_mutex_unlock(&run->lock);
+	return run->kept;
+}
+
+/*
+ * The slot is first: this checkpoint is what lets go of the WAL before it, of which what follows
+ * the parent is still to be read.
+ */
+static int start(struct backup_pg_run *run, struct err *e)
+{
+	uint64_t from = run->gathering ? kept(run) : 0;
+
+	if (!run->gathering || run->beside == NULL)
+		from = pg_session_keep(run->s.g);
+	if (pg_session_start(&run->s, "holdfast", e) == -1)
+		return -1;
+	run->s.slot = from != 0 && from <= run->s.start;
+	return 0;
 }
 
 void backup_pg_end_gathering(struct backup_pg_run *run)
@@ -153,21 +194,15 @@ static int fetch(struct backup_pg_run *run, const struct snapshot *s, struct err
 {
 	const struct backup_pg *pg = run->pg;
 
-	if (pg->stream) {
-		/* Beside it, as of files that are read where they are: before its end. */
-		begin_gathering(run);
+	if (pg->stream)
 		return backup_pg_stream(run, s, e);
-	}
 	if (find_data(run, e) == 0) {
-		/* While the server writes what it has in memory to its disk. */
-		begin_gathering(run);
-		return pg_session_start(&run->s, "holdfast", e);
+		return start(run, e);
 	}
 	if (pg->direct || pg->data_directory != NULL)
 		return -1;
 	event_emit(run->b->ctx, EVENT_NOTICE, span_str(pg->part),
 	    "its files are not read here, but over the connection: %s", e->msg);
-	begin_gathering(run);
 	return backup_pg_stream(run, s, e);
 }
 
@@ -176,14 +211,20 @@ int backup_pg_begin(
 {
 	struct backup_pg_run *run = part->run = mem_zalloc(sizeof *run);
 
+	pthread_mutex_init(&run->lock, NULL);
+	pthread_cond_init(&run->turn, NULL);
 	run->b = b;
 	run->pg = part->pg;
 	run->incremental = "none";
 	run->streamed.spool = -1;
-	if (pg_session_open(part->pg->target, b->ctx, &run->s, e) == -1 || fetch(run, s, e) == -1 ||
+	run->keep = !run->pg->stream;
+	if (pg_session_connect(part->pg->target, b->ctx, &run->s, e) == -1)
+		return err_wrap(e, "PostgreSQL");
+	/* Beside all that follows: a slot is a dozen fsyncs of the server's. */
+	begin_gathering(run);
+	if (pg_session_ask(&run->s, e) == -1 || fetch(run, s, e) == -1 ||
 	    open_source(b, run, e) == -1)
 		return err_wrap(e, "PostgreSQL");
-	begin_gathering(run);
 	return 0;
 }
 
@@ -330,6 +371,9 @@ void backup_pg_free(struct backup_part *part)
 	backup_older_free(run->older);
 	snapshot_free(run->parent);
 	pg_session_close(&run->s);
+	pg_close(run->beside);
+	pthread_cond_destroy(&run->turn);
+	pthread_mutex_destroy(&run->lock);
 	if (run->scratch != NULL && os_scratch_remove(run->scratch, &e) == -1)
 		event_emit(run->b->ctx, EVENT_WARNING, span_str(run->scratch), "%s", e.msg);
 	free(run->scratch);

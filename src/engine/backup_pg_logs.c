@@ -18,6 +18,7 @@ struct putting {
 	const struct backup_pg_wal *w;
 	struct log_writer *writer;
 	struct log_piece piece;
+	struct stat was; /* the file of piece */
 	struct buf bytes;
 };
 
@@ -51,40 +52,92 @@ static int not_there(const struct backup_pg_wal *w, const char *path, struct err
 	return err_hint(e, "was it deleted by hand, or by an archive of its own?");
 }
 
-/* [from, end) of one segment's file. */
+/* The next piece of its beginning, read at once: what a server still writes to. */
+static int load(struct putting *p, int fd, uint64_t first, const char *path, struct err *e)
+{
+	uint64_t from = p->piece.start, end = p->piece.end;
+	ssize_t got;
+
+	buf_reset(&p->bytes);
+	buf_reserve(&p->bytes, (size_t)(end - from));
+	got = os_pread_full(fd, p->bytes.p, (size_t)(end - from), (off_t)(from - first));
+	if (got == -1)
+		return err_sys(e, "%s: read", path);
+	if ((uint64_t)got < end - from)
+		return err_set(e, ERR_CORRUPT, "%s: it is shorter than a segment", path);
+	p->bytes.n = (size_t)(end - from);
+	p->piece.bytes = buf_span(&p->bytes);
+	return check_pages(p->w, p->bytes.p, from, end, path, e);
+}
+
+static int put_part(
+    struct putting *p, int fd, uint64_t from, uint64_t end, const char *path, struct err *e)
+{
+	enum log_put_outcome outcome;
+
+	p->piece.was = NULL;
+	for (uint64_t at = from; at < end; at = p->piece.end) {
+		p->piece.start = at;
+		p->piece.end = end - at < PIECE ? end : at + PIECE;
+		if (load(p, fd, from, path, e) == -1 ||
+		    log_writer_put(p->writer, &p->piece, &outcome, e) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+/*
+ * All of it, which a server only writes to again when it takes it for other WAL: that it is this
+ * segment's by its first page and by the last that the backup needs, and then stays as it is.
+ */
+static int put_whole(
+    struct putting *p, int fd, uint64_t from, uint64_t end, const char *path, struct err *e)
+{
+	uint64_t last = (p->w->stop < end ? p->w->stop : end) - 1, address;
+	enum log_put_outcome outcome;
+	uint8_t page[WAL_PAGE];
+
+	last -= last % WAL_PAGE;
+	if (os_fstat(fd, &p->was) == -1 ||
+	    os_pread_full(fd, &address, sizeof address, PAGE_ADDRESS) == -1 ||
+	    os_pread_full(fd, page, WAL_PAGE, (off_t)(last - from)) == -1)
+		return err_sys(e, "%s: read", path);
+	if ((uint64_t)p->was.st_size < end - from)
+		return err_set(e, ERR_CORRUPT, "%s: it is shorter than a segment", path);
+	if (address != from)
+		return err_set(e, ERR_ABSENT, "%s: it holds other WAL by now", path);
+	if (check_pages(p->w, page, last, last + WAL_PAGE, path, e) == -1)
+		return -1;
+	p->piece.start = from;
+	p->piece.end = end;
+	p->piece.fd = fd;
+	p->piece.was = &p->was;
+	p->piece.bytes = span_of(NULL, (size_t)(end - from));
+	if (log_writer_put(p->writer, &p->piece, &outcome, e) == -1)
+		return err_wrap(e, "%s", path);
+	return 0;
+}
+
+/* One segment, from its beginning to `end`. */
 static int put_range(struct putting *p, uint64_t from, uint64_t end, struct err *e)
 {
 	const struct backup_pg_wal *w = p->w;
-	uint64_t first = from - from % w->segment_size;
 	char name[PG_WAL_NAME], *path;
-	enum log_put_outcome outcome;
-	ssize_t got = -1;
-	int fd, rc = -1;
+	int fd, rc;
 
 	pg_wal_name(name, w->timeline, from, w->segment_size);
 	path = mem_printf("%s/pg_wal/%s", w->data, name);
 	fd = os_open(path, O_RDONLY, 0);
-	buf_reset(&p->bytes);
-	buf_reserve(&p->bytes, (size_t)(end - from));
+	p->piece.kind = LOG_SEGMENT;
 	if (fd == -1)
-		not_there(w, path, e);
-	else if ((got = os_pread_full(
-		      fd, p->bytes.p, (size_t)(end - from), (off_t)(from - first))) == -1)
-		err_sys(e, "%s: read", path);
-	else if ((uint64_t)got < end - from)
-		err_set(e, ERR_CORRUPT, "%s: it is shorter than a segment", path);
+		rc = not_there(w, path, e);
+	else if (end - from == w->segment_size)
+		rc = put_whole(p, fd, from, end, path, e);
 	else
-		rc = check_pages(w, p->bytes.p, from, end, path, e);
+		rc = put_part(p, fd, from, end, path, e);
 	os_close(fd);
 	free(path);
-	if (rc == -1)
-		return -1;
-	p->bytes.n = (size_t)(end - from);
-	p->piece.kind = LOG_SEGMENT;
-	p->piece.start = from;
-	p->piece.end = end;
-	p->piece.bytes = buf_span(&p->bytes);
-	return log_writer_put(p->writer, &p->piece, &outcome, e);
+	return rc;
 }
 
 static int put_history(struct putting *p, struct err *e)
@@ -102,6 +155,7 @@ static int put_history(struct putting *p, struct err *e)
 	if (rc == -1)
 		return -1;
 	p->piece.kind = LOG_HISTORY;
+	p->piece.was = NULL;
 	p->piece.start = p->piece.end = 0;
 	p->piece.bytes = buf_span(&p->bytes);
 	return log_writer_put(p->writer, &p->piece, &outcome, e);
@@ -115,10 +169,8 @@ static int put_all(struct putting *p, struct ctx *ctx, struct err *e)
 	if (w->whole && stop % w->segment_size != 0)
 		stop += w->segment_size - stop % w->segment_size;
 	while (at < stop) {
-		uint64_t left = w->segment_size - at % w->segment_size, n = PIECE;
+		uint64_t n = stop - at < w->segment_size ? stop - at : w->segment_size;
 
-		n = n < left ? n : left;
-		n = n < stop - at ? n : stop - at;
 		if (ctx_check(ctx, e) == -1 || put_range(p, at, at + n, e) == -1)
 			return -1;
 		at += n;

@@ -59,14 +59,45 @@ static void fill_result(
 	out->nanomalies = s->nanomalies;
 }
 
-/* Each log is there before the snapshot that needs it. */
-static int put_logs(struct backup *b, size_t i, struct snapshot *s, struct err *e)
+/* The logs of a run's servers, put while the writer ends its packs. */
+struct logging {
+	struct backup *b;
+	size_t i;
+	struct snapshot *s; /* learns their streams */
+	bool wanted, alone;
+	pthread_t thread;
+	int rc;
+	struct err err;
+};
+
+static void *put_logs(void *arg)
 {
-	for (size_t k = 0; k < s->nparts; k++)
-		if (s->parts[k].has_log &&
-		    backup_pg_logs(b, &b->parts[k], &s->parts[k], b->targets[i]->repo, e) == -1)
-			return -1;
-	return 0;
+	struct logging *x = arg;
+
+	for (size_t k = 0; k < x->s->nparts && x->rc == 0; k++)
+		if (x->s->parts[k].has_log)
+			x->rc = backup_pg_logs(x->b, &x->b->parts[k], &x->s->parts[k],
+			    x->b->targets[x->i]->repo, &x->err);
+	return NULL;
+}
+
+static void begin_logs(struct logging *x)
+{
+	for (size_t k = 0; k < x->s->nparts; k++)
+		x->wanted |= x->s->parts[k].has_log && !x->b->p->dry_run;
+	x->alone = x->wanted && pthread_create(&x->thread, NULL, put_logs, x) == 0;
+}
+
+/* Each log is there before the snapshot that needs it. */
+static int end_logs(struct logging *x, struct err *e)
+{
+	if (x->alone)
+		pthread_join(x->thread, NULL);
+	else if (x->wanted)
+		put_logs(x);
+	if (x->rc == -1)
+		*e = x->err;
+	return x->rc;
 }
 
 static int commit(struct backup *b, size_t i, struct snapshot *s, struct err *e)
@@ -79,8 +110,7 @@ static int commit(struct backup *b, size_t i, struct snapshot *s, struct err *e)
 	if (b->p->dry_run)
 		return 0;
 	/* Asked to stop while the last packs went out: they are kept, the snapshot is not made. */
-	if (ctx_check(b->ctx, e) == -1 || put_logs(b, i, s, e) == -1 ||
-	    writer_commit(b->writers[i], s, e) == -1)
+	if (ctx_check(b->ctx, e) == -1 || writer_commit(b->writers[i], s, e) == -1)
 		return -1;
 	t->result.has_snapshot = true;
 	t->result.snapshot = s->id;
@@ -91,11 +121,18 @@ static void finish(struct backup *b, size_t i, const struct snapshot *run)
 {
 	struct backup_target *t = b->targets[i];
 	struct snapshot s = *run; /* its own numbers and id; the texts are all the run's */
+	struct logging logging = {.b = b, .i = i, .s = &s};
+	struct err e;
 
 	s.parts = mem_dup(run->parts, run->nparts * sizeof *run->parts);
 	s.has_parent = run->has_parent && i == 0; /* which is a snapshot of the first */
 	t->behind = t->behind || writer_lost(b->writers[i], NULL) == WRITER_BEHIND;
+	begin_logs(&logging);
 	t->rc = b->p->dry_run ? 0 : writer_finish(b->writers[i], &t->err);
+	if (end_logs(&logging, &e) == -1 && t->rc == 0) {
+		t->rc = -1;
+		t->err = e;
+	}
 	if (t->rc == 0)
 		t->rc = commit(b, i, &s, &t->err);
 	if (t->rc == 0 && i == 0 && !b->p->dry_run) {

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/op_log.h"
 #include "repo/log.h"
 
 struct stored {
@@ -46,7 +47,7 @@ static const struct log_span *span_of_base(const struct stored *s, const struct 
 /* Is there more of the log than what the backup itself brought? */
 static bool goes_on(const struct stored *s, const struct log_span *x, const struct snapshot_part *p)
 {
-	uint64_t own = p->log_end;
+	uint64_t own = log_base_stop(p);
 
 	for (size_t i = 0; i < s->n; i++)
 		if (s->at[i].kind == LOG_SEGMENT && s->at[i].timeline == p->timeline &&

@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "source/wal_file.h"
 
-enum { PAGE = 8192 };
+enum { PAGE = 8192, SEGMENT_MIN = 1 << 20, SEGMENT_MAX = 1 << 30 };
 
 void log_view_fini(struct log_view *v)
 {
@@ -74,6 +74,18 @@ bool log_view_reaches(
 	return ok;
 }
 
+uint64_t log_base_stop(const struct snapshot_part *p)
+{
+	/* A quote within a text is escaped: so it is a name, and nothing but that is looked for. */
+	static const char name[] = "\"segment_size\":";
+	const char *at = p->facts ? strstr(p->facts, name) : NULL;
+	uint64_t n = at ? strtoull(at + sizeof name - 1, NULL, 10) : 0;
+
+	if (n < SEGMENT_MIN || n > SEGMENT_MAX || (n & (n - 1)) != 0 || p->log_end % n == 0)
+		return p->log_end;
+	return p->log_end - p->log_end % n + n;
+}
+
 static void take_bases(struct log_view *v, const struct snapshot_list *all)
 {
 	for (size_t i = 0; i < all->n; i++) {
@@ -90,6 +102,7 @@ static void take_bases(struct log_view *v, const struct snapshot_list *all)
 			    .timeline = p->timeline,
 			    .start = p->log_start,
 			    .end = p->log_end,
+			    .stop = log_base_stop(p),
 			    .forgotten = s->forgotten};
 		}
 	}
@@ -115,7 +128,8 @@ static bool is_between(const struct log_view *v, size_t i)
 		const struct log_view_base *b = &v->bases[k];
 
 		ended |= b->end <= before->end && b->end > before->start &&
-			 ends_soon(v, before->timeline, b->end, before->end);
+			 (b->stop >= before->end ||
+			     ends_soon(v, before->timeline, b->end, before->end));
 		for (size_t j = 0; j < v->n && !begun; j++)
 			begun = v->at[j].kind == LOG_SEGMENT &&
 				v->at[j].timeline == after->timeline &&
@@ -264,6 +278,8 @@ struct verifying {
 	struct log_verify_result *out;
 	struct buf now, far; /* bytes of the one at hand, and of the one that went farthest */
 	const struct log_at *reached;
+	struct log_at *again; /* what there is since something was missing */
+	size_t nagain;
 };
 
 /* What both have of the timeline is the same; where not, only one of them is ever read. */
@@ -296,6 +312,29 @@ static void compare(struct verifying *x, const struct log_at *at, bool known)
 	x->reached = at;
 }
 
+static bool is_listed(const struct verifying *x, const struct log_at *at)
+{
+	const struct log_at *v = x->again;
+
+	for (size_t i = 0; i < x->nagain; i++)
+		if (id_eq(&v[i].object, &at->object))
+			return true;
+	return false;
+}
+
+/* It is in no list any more: pruned, or part of a whole one that came.  1; 0: it is; -1. */
+static int went(struct verifying *x, const struct log_at *at, struct err *e)
+{
+	if (x->again != NULL && !is_listed(x, at))
+		return 1;
+	free(x->again);
+	x->again = NULL;
+	x->nagain = 0;
+	if (log_list(x->r, x->v->stream, &x->again, &x->nagain, e) == -1)
+		return -1;
+	return !is_listed(x, at);
+}
+
 static int verify_one(struct verifying *x, size_t i, struct err *e)
 {
 	const struct log_at *at = &x->v->at[i];
@@ -315,6 +354,14 @@ static int verify_one(struct verifying *x, size_t i, struct err *e)
 	}
 	if (!repo_is_bad(e) && e->kind != ERR_ABSENT)
 		return -1;
+	if (e->kind == ERR_ABSENT) {
+		struct err why = *e;
+		int rc = went(x, at, e);
+
+		if (rc != 0)
+			return rc == 1 ? 0 : -1;
+		*e = why;
+	}
 	event_emit(x->ctx, EVENT_OBJECT_DAMAGED, span_str(name), "%s", e->msg);
 	x->out->damaged++;
 	err_clear(e);
@@ -344,5 +391,6 @@ int op_log_verify(struct repo *r, const struct log_view *v, struct ctx *ctx,
 	out->divergences += v->divergences;
 	buf_fini(&x.now);
 	buf_fini(&x.far);
+	free(x.again);
 	return rc;
 }

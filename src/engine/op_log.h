@@ -28,6 +28,7 @@ struct log_view_base { /* a snapshot's part that names this log */
 	int64_t ended_ns;
 	uint32_t timeline;
 	uint64_t start, end;
+	uint64_t stop;  /* where the last segment ends that it brought */
 	bool forgotten; /* in the trash: nothing is recovered from it unless it is brought back */
 	bool whole;     /* all that it needs is there; else */
 	uint64_t missing;
@@ -58,6 +59,9 @@ struct log_view {
 	} * histories;
 	size_t nhistories;
 };
+
+/* Where the last segment ends that a base needs: log_end itself where its size is not known. */
+uint64_t log_base_stop(const struct snapshot_part *p);
 
 /* Of one stream; `all` are the repository's snapshots. */
 int log_view_make(struct repo *r, const uint8_t stream[LOG_STREAM], const struct snapshot_list *all,

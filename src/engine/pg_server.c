@@ -67,6 +67,23 @@ static int open_log(struct pg_server *s, const char *path, int *fd, struct err *
 	return 0;
 }
 
+/* A folder above that lets nobody pass looks like a program that may not be run. */
+static void tell_closed(const struct pg_server *s, struct err *e)
+{
+	struct err ignored;
+	bool closed;
+
+	if (!s->as_user || os_act_as(s->uid, s->gid, &ignored) == -1)
+		return;
+	closed = faccessat(AT_FDCWD, s->data, X_OK, AT_EACCESS) == -1 && errno == EACCES;
+	os_act_back();
+	if (!closed)
+		return;
+	err_set(e, ERR_DENIED, "user %u, whose files they are, cannot enter %s", (unsigned)s->uid,
+	    s->data);
+	err_hint(e, "each folder above it has to let him pass: chmod o+x; or another --target");
+}
+
 static int spawn(
     struct pg_server *s, const struct pg_server_params *p, struct ctx *ctx, struct err *e)
 {
@@ -84,6 +101,8 @@ static int spawn(
 		    .die = SIGQUIT}; /* at once, and its children with it */
 
 		rc = p->spawn ? p->spawn(p->spawn_arg, &sp, &s->pid, e) : os_spawn(&sp, &s->pid, e);
+		if (rc == -1 && e->kind == ERR_DENIED)
+			tell_closed(s, e);
 	}
 	os_close(out);
 	pg_args_fini(&args);

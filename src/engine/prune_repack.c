@@ -173,6 +173,7 @@ static int split_frame(struct copying *c, const struct index_cache_pack *p,
 	if (reader_unseal(
 		c->pr->reader, f, desc->slots[f->slot], buf_span(&c->box), &c->plain, e) == -1)
 		return -1;
+	writer_lane_pages(c->lane, f->codec == CODEC_PAGES);
 	for (uint32_t i = 0; i < f->nblobs; i++) {
 		const struct pack_blob *b = &c->dir.blobs[f->first + i];
 		struct span s = span_of(c->plain.p + at, b->len);

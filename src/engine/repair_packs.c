@@ -17,6 +17,7 @@ static int salvage_frame(struct repair *rp, const struct index_pack *p, const st
 
 	if (reader_unseal(rp->reader, f, p->slots[f->slot], box, plain, &ignored) == -1)
 		return 0;
+	writer_lane_pages(rp->lane, f->codec == CODEC_PAGES);
 	for (uint32_t i = 0; i < f->nblobs; i++) {
 		const struct pack_blob *b = &dir->blobs[f->first + i];
 		struct span s = span_of(plain->p + at, b->len);

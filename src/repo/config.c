@@ -194,10 +194,32 @@ static int parse_families(struct config *c, struct err *e)
 	return err_hint(e, "a newer holdfast made this repository; use that one");
 }
 
+/* What a reader must know. */
+static int parse_required(struct config *c, const json_t *required, struct err *e)
+{
+	const json_t *item;
+	size_t i;
+
+	if (!json_is_array(required))
+		return bad(e, "required");
+	json_array_foreach(required, i, item)
+	{
+		const char *name = json_string_value(item);
+
+		if (name == NULL || strcmp(name, CONFIG_PAGES) != 0) {
+			err_set(e, ERR_UNSUPPORTED, "repository needs the feature '%s'",
+			    name ? name : "?");
+			return err_hint(e, "a newer holdfast made this repository; use that one");
+		}
+		c->pages = true;
+	}
+	return 0;
+}
+
 /* What decides whether the rest can be understood at all. */
 static int parse_version(struct config *c, struct err *e)
 {
-	const json_t *o = c->json, *required = json_object_get(o, "required");
+	const json_t *o = c->json;
 	int64_t v;
 
 	if (!get_int(o, "format", 0, INT32_MAX, &v))
@@ -207,15 +229,8 @@ static int parse_version(struct config *c, struct err *e)
 		return err_hint(
 		    e, "this program reads version %d; use a newer one", FORMAT_VERSION);
 	}
-	if (!json_is_array(required))
-		return bad(e, "required");
-	if (json_array_size(required) > 0) {
-		const char *name = json_string_value(json_array_get(required, 0));
-
-		return err_set(
-		    e, ERR_UNSUPPORTED, "repository needs the feature '%s'", name ? name : "?");
-	}
-	return parse_families(c, e);
+	return parse_required(c, json_object_get(o, "required"), e) == -1 ? -1
+									  : parse_families(c, e);
 }
 
 /* This version knows no feature that a writer must know. */

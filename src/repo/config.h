@@ -35,6 +35,9 @@ struct config_epoch {
 	uint8_t sealed_content[EPOCH_SEALED], sealed_structure[EPOCH_SEALED];
 };
 
+/* The one feature of `required` that is known: frames may be of CODEC_PAGES. */
+#define CONFIG_PAGES "pages"
+
 struct config {
 	uint64_t revision;
 	uint8_t repo[FORMAT_UID];
@@ -45,6 +48,7 @@ struct config {
 	uint16_t epoch;
 	int64_t grace_s;
 	enum crypto_family object_hash, blob_id;
+	bool pages;                    /* CODEC_PAGES may be written here */
 	unsigned parity;               /* share in thousandths, 0 none */
 	char unwritable[64];           /* a feature of required_to_write not known here, or "" */
 	struct config_writer *writers; /* removed ones too: their work stays valid */

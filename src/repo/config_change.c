@@ -32,7 +32,7 @@ static json_t *new_json(int64_t grace_s, enum crypto_family object_hash, enum cr
 
 	json_object_set_new(o, "format", json_integer(FORMAT_VERSION));
 	json_object_set_new(o, "revision", json_integer(1));
-	json_object_set_new(o, "required", json_array());
+	json_object_set_new(o, "required", json_pack("[s]", CONFIG_PAGES));
 	json_object_set_new(o, "required_to_write", json_array());
 	json_object_set_new(o, "optional", json_array());
 	json_object_set_new(
@@ -61,6 +61,7 @@ void config_new(struct config *out, const uint8_t root[CRYPTO_KEY],
 	memcpy(out->content, content, CRYPTO_KEY);
 	memcpy(out->structure, structure, CRYPTO_KEY);
 	out->revision = 1;
+	out->pages = true;
 	out->epoch = 1;
 	out->grace_s = grace_s;
 	out->object_hash = object_hash;

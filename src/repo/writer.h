@@ -61,10 +61,13 @@ void writer_resume(struct writer *w, const char *journal);
 /* Most of what comes is stored already: what is not is compressed harder.  Before any lane. */
 void writer_increment(struct writer *w);
 /*
- * What comes from now on are pages of a database: they hold little that only the slower levels
- * find (bench/NOTES.md), so that the quick one serves.  While no lane is at work.
+ * What comes from now on are pages of a database: they are folded (codec/pages.h) where all who
+ * read the repository know that, and then hold little that only the slower levels find
+ * (bench/NOTES.md), so that the quick one serves.  While no lane is at work; or of one lane alone,
+ * for blobs that were read from frames of pages.
  */
 void writer_pages(struct writer *w, bool pages);
+void writer_lane_pages(struct writer_lane *l, bool pages);
 
 /*
  * Several repositories of one family: what the lanes of `w` are given is hashed and

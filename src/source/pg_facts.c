@@ -81,6 +81,13 @@ static int take_database(void *arg, const char *const *v, size_t n, struct err *
 	return 0;
 }
 
+static int take_numbers(void *arg, const char *const *v, size_t n, struct err *e)
+{
+	json_object_set_new(arg, "logins", pg_facts_number(v[0]));
+	json_object_set_new(arg, "memberships", pg_facts_number(v[1]));
+	return 0;
+}
+
 static json_t *add(struct pg_facts *f, const char *key, json_t *value)
 {
 	json_object_set_new(f->out, key, value);
@@ -132,6 +139,10 @@ static int gather_server(struct pg_facts *f, struct pg *g, struct err *e)
 	    pg_query(g, "select rolname from pg_roles where rolname !~ '^pg_' order by 1", NULL, 0,
 		take_role, add(f, "roles", json_array()), e) == -1 ||
 	    pg_query(g,
+		"select (select count(*) from pg_roles where rolcanlogin), "
+		"(select count(*) from pg_auth_members)",
+		NULL, 0, take_numbers, f->out, e) == -1 ||
+	    pg_query(g,
 		"select oid, spcname, pg_tablespace_location(oid) from pg_tablespace "
 		"where spcname not in ('pg_default', 'pg_global') order by oid",
 		NULL, 0, take_tablespace, add(f, "tablespaces", json_array()), e) == -1)
@@ -160,50 +171,64 @@ static int pin(struct pg *g, struct err *e)
 	    NULL, 0, NULL, NULL, e);
 }
 
-static int gather_databases(struct pg_facts *f, struct err *e)
+/* Whoever goes on with a connection leaves no snapshot with it, which vacuum would have to spare.
+ */
+static int end_transaction(struct pg *g, struct err *e)
 {
-	for (size_t i = 0; i < f->n; i++) {
-		json_t *o = json_array_get(json_object_get(f->out, "databases"), i);
-		struct pg_target t = *f->target;
-		struct pg *g;
-		int rc;
-
-		t.database = f->names[i];
-		if (pg_open_for(&t, false, CONNECT_S, f->ctx, &g, e) == -1) {
-			/* One that was dropped, or that is not for this role, is no end. */
-			if (e->kind != ERR_DENIED && e->kind != ERR_ABSENT)
-				return -1;
-			json_object_set_new(o, "error", pg_facts_string(e->msg));
-			continue;
-		}
-		rc = pin(g, e);
-		if (rc == 0)
-			rc = pg_facts_tables(f, g, o, e);
-		pg_close(g);
-		if (rc == -1)
-			return err_wrap(e, "database %s", f->names[i]);
-	}
-	return 0;
+	return pg_query(g, "rollback", NULL, 0, NULL, NULL, e);
 }
 
-int pg_facts_gather(const struct pg_target *t, const struct pg_facts_params *p, json_t **out,
-    struct ctx *ctx, struct err *e)
+/* One database by its connection, or by the one that is in it anyway. */
+static int gather_database(struct pg_facts *f, struct pg *here, size_t i, struct err *e)
+{
+	json_t *o = json_array_get(json_object_get(f->out, "databases"), i);
+	const char *own = f->target->database ? f->target->database : "postgres";
+	struct pg_target t = *f->target;
+	struct pg *g = here;
+	struct err ignored;
+	int rc;
+
+	t.database = f->names[i];
+	if (strcmp(t.database, own) != 0 &&
+	    pg_open_for(&t, false, CONNECT_S, f->ctx, &g, e) == -1) {
+		/* One that was dropped, or that is not for this role, is no end. */
+		if (e->kind != ERR_DENIED && e->kind != ERR_ABSENT)
+			return -1;
+		json_object_set_new(o, "error", pg_facts_string(e->msg));
+		return 0;
+	}
+	rc = pin(g, e);
+	if (rc == 0)
+		rc = pg_facts_tables(f, g, o, e);
+	if (g != here)
+		pg_close(g);
+	else if (rc == 0)
+		rc = end_transaction(g, e);
+	else if (e->kind != ERR_TIMEOUT && e->kind != ERR_CANCELLED && e->kind != ERR_UNREACHABLE)
+		end_transaction(g, &ignored);
+	return rc == 0 ? 0 : err_wrap(e, "database %s", f->names[i]);
+}
+
+static int gather_all(struct pg_facts *f, struct pg *g, struct err *e)
+{
+	if (gather_server(f, g, e) == -1)
+		return -1;
+	for (size_t i = 0; i < f->n; i++)
+		if (gather_database(f, g, i, e) == -1)
+			return -1;
+	return gather_position(f, g, "lsn_end", e);
+}
+
+int pg_facts_gather_by(struct pg *g, const struct pg_target *t, const struct pg_facts_params *p,
+    json_t **out, struct ctx *ctx, struct err *e)
 {
 	struct pg_facts f = {.target = t, .ctx = ctx, .out = json_object()};
-	struct pg *g;
-	int rc = -1;
+	int rc;
 
 	if (p != NULL)
 		f.p = *p;
 	f.count_until = pg_facts_now_ms() + (int64_t)f.p.count_s * 1000;
-	if (pg_open_for(t, false, CONNECT_S, ctx, &g, e) == 0) {
-		rc = gather_server(&f, g, e);
-		if (rc == 0)
-			rc = gather_databases(&f, e);
-		if (rc == 0)
-			rc = gather_position(&f, g, "lsn_end", e);
-		pg_close(g);
-	}
+	rc = gather_all(&f, g, e);
 	add(&f, "next_xid",
 	    f.next_xid != NULL && f.next_xid[0] && !f.moved ? json_string(f.next_xid)
 							    : json_null());
@@ -217,4 +242,17 @@ int pg_facts_gather(const struct pg_target *t, const struct pg_facts_params *p, 
 	}
 	*out = f.out;
 	return 0;
+}
+
+int pg_facts_gather(const struct pg_target *t, const struct pg_facts_params *p, json_t **out,
+    struct ctx *ctx, struct err *e)
+{
+	struct pg *g;
+	int rc;
+
+	if (pg_open_for(t, false, CONNECT_S, ctx, &g, e) == -1)
+		return err_wrap(e, "facts of PostgreSQL");
+	rc = pg_facts_gather_by(g, t, p, out, ctx, e);
+	pg_close(g);
+	return rc;
 }

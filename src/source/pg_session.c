@@ -37,45 +37,56 @@ static int take_server(void *arg, const char *const *v, size_t n, struct err *e)
 	return 0;
 }
 
-/* The data directory is told to those who may read all settings; pg_settings just lacks it. */
-static const char server_sql[] =
-    "select pg_is_in_recovery(), system_identifier::text, "
-    "(select timeline_id from pg_control_checkpoint()), "
-    "(select setting from pg_settings where name = 'wal_segment_size'), "
-    "(select setting from pg_settings where name = 'block_size'), "
-    "(select setting from pg_settings where name = 'segment_size'), "
-    "(select setting from pg_settings where name = 'data_checksums'), "
-    "(select setting from pg_settings where name = 'data_directory'), "
-    "host(inet_server_addr()), current_setting('port'), pg_backend_pid() "
-    "from pg_control_system()";
-
-static int ask_server(struct pg_session *s, struct err *e)
+/* A connection of ours is idle for as long as the files are read, whatever this role is given. */
+static const char *patient(const struct pg *g)
 {
-	char *super;
-
-	if (pg_query(s->g, server_sql, NULL, 0, take_server, s, e) == -1 ||
-	    pg_text(s->g, "select rolsuper from pg_roles where rolname = current_user", NULL, 0,
-		&super, e) == -1)
-		return -1;
-	s->superuser = super != NULL && super[0] == 't';
-	free(super);
-	return pg_text(
-	    s->g, "select current_setting('server_version')", NULL, 0, &s->version_text, e);
+	return pg_version(g) >= 140000 ? "set statement_timeout = 0; set idle_session_timeout = 0"
+				       : "set statement_timeout = 0";
 }
 
-int pg_session_open(const struct pg_target *t, struct ctx *ctx, struct pg_session *s, struct err *e)
+/*
+ * The data directory is told to those who may read all settings.  One round trip; settings that no
+ * one's role changes come from the control file, since pg_settings makes all of its rows each time.
+ */
+static const char server_sql[] =
+    "%s; select pg_is_in_recovery(), system_identifier::text, "
+    "(select timeline_id from pg_control_checkpoint()), "
+    "i.bytes_per_wal_segment, i.database_block_size, i.blocks_per_segment, "
+    "current_setting('data_checksums'), "
+    "case when pg_has_role('pg_read_all_settings', '%s') then current_setting('data_directory') "
+    "end, host(inet_server_addr()), current_setting('port'), pg_backend_pid() "
+    "from pg_control_system(), pg_control_init() i";
+
+int pg_session_ask(struct pg_session *s, struct err *e)
+{
+	/* As the server itself looks at it when a setting is asked for. */
+	const char *has = s->version >= 150000 ? "usage" : "member";
+	char *sql = mem_printf(server_sql, patient(s->g), has);
+	const char *version = pg_parameter(s->g, "server_version");
+	const char *super = pg_parameter(s->g, "is_superuser");
+	int rc = pg_query(s->g, sql, NULL, 0, take_server, s, e);
+
+	free(sql);
+	if (rc == 0 && s->port == NULL)
+		rc = err_set(e, ERR_FAILED, "an answer that was not expected");
+	s->version_text = mem_strdup(version ? version : "");
+	s->superuser = super != NULL && strcmp(super, "on") == 0;
+	return rc;
+}
+
+int pg_session_connect(
+    const struct pg_target *t, struct ctx *ctx, struct pg_session *s, struct err *e)
 {
 	*s = (struct pg_session){0};
 	if (pg_open_for(t, false, CONNECT_S, ctx, &s->g, e) == -1)
 		return -1;
 	s->version = pg_version(s->g);
-	/* It is idle for as long as the files are read, whatever this role is given otherwise. */
-	if (pg_query(s->g,
-		s->version >= 140000 ? "set statement_timeout = 0; set idle_session_timeout = 0"
-				     : "set statement_timeout = 0",
-		NULL, 0, NULL, NULL, e) == -1)
-		return -1;
-	return ask_server(s, e);
+	return 0;
+}
+
+int pg_session_open(const struct pg_target *t, struct ctx *ctx, struct pg_session *s, struct err *e)
+{
+	return pg_session_connect(t, ctx, s, e) == -1 ? -1 : pg_session_ask(s, e);
 }
 
 void pg_session_close(struct pg_session *s)
@@ -90,16 +101,21 @@ void pg_session_close(struct pg_session *s)
 /* ---- The backup. */
 
 /* WAL of the backup has to be there until we have it; without a slot it most often is. */
-static void keep_wal(struct pg_session *s)
+uint64_t pg_session_keep(struct pg *g)
 {
-	char name[64];
-	struct db_value v;
+	char *sql = mem_printf("%s; select lsn from pg_create_physical_replication_slot("
+			       "'holdfast_backup_%d_' || pg_backend_pid(), true, true)",
+	    patient(g), (int)getpid());
+	char *text = NULL;
+	uint64_t lsn = 0;
 	struct err ignored;
 
-	snprintf(name, sizeof name, "holdfast_backup_%d_%d", (int)getpid(), s->pid);
-	v = db_text(name);
-	s->slot = pg_query(s->g, "select pg_create_physical_replication_slot($1, true, true)", &v,
-		      1, NULL, NULL, &ignored) == 0;
+	if (pg_text(g, sql, NULL, 0, &text, &ignored) == -1 || text == NULL ||
+	    !pg_lsn_parse(text, &lsn))
+		lsn = 0;
+	free(text);
+	free(sql);
+	return lsn;
 }
 
 static int no_right(struct pg_session *s, struct err *e)
@@ -143,7 +159,6 @@ int pg_session_start(struct pg_session *s, const char *label, struct err *e)
 	char *lsn = NULL;
 	int rc;
 
-	keep_wal(s);
 	pg_patience(s->g, START_S); /* a checkpoint of much takes long */
 	rc = pg_text(s->g,
 	    s->version >= 150000 ? "select pg_backup_start($1, true)"

@@ -26,7 +26,7 @@ struct pg_session {
 	char *port;
 	int pid;    /* of the server's process for us */
 	bool local; /* by a Unix socket */
-	bool slot;  /* WAL is kept for us */
+	bool slot;  /* WAL is kept for us: who starts the backup says so */
 	/* Of the backup. */
 	bool started, stopped;
 	uint64_t start, stop;
@@ -35,8 +35,17 @@ struct pg_session {
 
 int pg_session_open(
     const struct pg_target *t, struct ctx *ctx, struct pg_session *s, struct err *e);
+/* The same in two steps. */
+int pg_session_connect(
+    const struct pg_target *t, struct ctx *ctx, struct pg_session *s, struct err *e);
+int pg_session_ask(struct pg_session *s, struct err *e);
 void pg_session_close(struct pg_session *s); /* also one that was not opened */
 
+/*
+ * WAL from the returned position on stays with the server for as long as this connection to it is
+ * open; 0: it is not kept.
+ */
+uint64_t pg_session_keep(struct pg *g);
 /* A fast checkpoint, and from now on files may be read. */
 int pg_session_start(struct pg_session *s, const char *label, struct err *e);
 /* Where the server's WAL ends now: of a standby, what it has received. */

@@ -276,6 +276,16 @@ int wal_reader_feed(struct wal_reader *r, struct span bytes, struct err *e)
 	return 0;
 }
 
+uint64_t wal_reader_wants(const struct wal_reader *r)
+{
+	return r->at < r->skip_to ? r->skip_to : r->at;
+}
+
+void wal_reader_pass(struct wal_reader *r)
+{
+	r->at = wal_reader_wants(r);
+}
+
 uint64_t wal_reader_done(const struct wal_reader *r)
 {
 	return r->done;

@@ -39,6 +39,12 @@ struct wal_reader;
 /* NULL, ERR_UNSUPPORTED: sizes that PostgreSQL does not have, or start is no page's beginning. */
 struct wal_reader *wal_reader_new(const struct wal_reader_params *p, struct err *e);
 int wal_reader_feed(struct wal_reader *r, struct span bytes, struct err *e);
+/*
+ * Where the next byte that is looked at is: past the end of what was fed after a switch to the next
+ * segment.  wal_reader_pass spares reading what lies before it.
+ */
+uint64_t wal_reader_wants(const struct wal_reader *r);
+void wal_reader_pass(struct wal_reader *r);
 /* All records that begin before this were called back for; the next one begins here, or after
  * padding and a head. */
 uint64_t wal_reader_done(const struct wal_reader *r);

@@ -53,6 +53,7 @@ struct store_fs {
 	unsigned lazy_fds;
 	char **folders; /* known to exist and to be durable */
 	size_t folder_count, folder_cap;
+	bool root_read;          /* the folders at the root were looked for, once */
 	struct fs_names emptied; /* folders where names went, for sync */
 	struct fs_fd fds[FS_FDS];
 	uint64_t ticks;

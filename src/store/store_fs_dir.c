@@ -2,6 +2,7 @@
  * store_fs_dir: the folders of a directory store: making them, walking them,
  * and sweeping what crashed writers left in tmp/.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -9,6 +10,8 @@
 #include "base/mem.h"
 #include "os/os.h"
 #include "store/store_fs.h"
+
+enum { ROOT_FOLDERS = 64 };
 
 /* ---- folders ---- */
 
@@ -197,6 +200,31 @@ static int make_parts(struct store_fs *fs, const char *dir, struct fs_names *mad
 	return 0;
 }
 
+/* The folders at the root, few as they are: one fsync of it makes all that stand in it durable. */
+static void root_folders(struct store_fs *fs, struct fs_names *out)
+{
+	struct dirent *x;
+	bool read;
+	DIR *d;
+	int fd;
+
+	pthread_mutex_lock(&fs->lock);
+	read = fs->root_read;
+	fs->root_read = true;
+	pthread_mutex_unlock(&fs->lock);
+	if (read)
+		return;
+	fd = fs_dir_open(fs, "");
+	d = fd == -1 ? NULL : fdopendir(fd);
+	while (d != NULL && out->n < ROOT_FOLDERS && (x = readdir(d)) != NULL)
+		if (x->d_type == DT_DIR && x->d_name[0] != '.')
+			fs_names_add(out, x->d_name);
+	if (d != NULL)
+		closedir(d);
+	else
+		os_close(fd);
+}
+
 int fs_dirs_make(struct store_fs *fs, const struct fs_names *dirs, struct err *e)
 {
 	struct fs_names made = {0}, parents = {0};
@@ -205,6 +233,8 @@ int fs_dirs_make(struct store_fs *fs, const struct fs_names *dirs, struct err *e
 	for (size_t i = 0; i < dirs->n && rc == 0; i++)
 		rc = make_parts(fs, dirs->v[i], &made, &parents, e);
 	fs_names_unique(&parents);
+	if (parents.n > 0 && parents.v[0][0] == '\0' && rc == 0)
+		root_folders(fs, &made);
 	for (size_t i = 0; i < parents.n && rc == 0; i++)
 		if (fs_dir_sync(fs, parents.v[i]) == -1)
 			rc = fs_fail_write(fs, e, "fsync a new folder's parent");

@@ -125,6 +125,7 @@ class Recovered:
     bin = property(lambda self: self.like.bin)
     folder = property(lambda self: self.like.folder)
     env = property(lambda self: self.like.env)
+    superuser = property(lambda self: self.like.superuser)
 
     def archive(self):
         """Beside the original it archives nothing, until it is started by its own configuration."""

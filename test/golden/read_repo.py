@@ -39,6 +39,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 VER = b"\1"
 BLOB_MAX, PACK_MAX = 8 << 20, 80 << 20
+PAGE = 8192
 INDEX, SNAPSHOT, NOTE, MARK, KEY, CONTENT_PACK, META_PACK = range(1, 8)
 CONTENT, NAMES, REFS = 1, 2, 3
 MAY_SIGN = {"full": range(1, 8), "maintenance": (INDEX, CONTENT_PACK, META_PACK, MARK, NOTE),
@@ -291,7 +292,7 @@ class Repo:
 
     # 3.1
     def check_config(self, config):
-        need(config["format"] == 1 and not config["required"], "config: a format or feature unknown here")
+        need(config["format"] == 1 and config["required"] in ([], ["pages"]), "config: a format or feature unknown here")
         need(bytes.fromhex(config["root"]) == self.root_public, "config: another root key")
         rest = {k: v for k, v in config.items() if k != "signature"}
         self.check_signature(self.root_public, bytes.fromhex(config["signature"]),
@@ -565,6 +566,56 @@ def text(value):
     return base64.b64decode(value["b64"]) if isinstance(value, dict) else value.encode()
 
 
+def heads(page):
+    """5.2: where the beginnings of a page's rows are, and how long."""
+    lower, upper, special, size = struct.unpack_from("<4H", page, 12)
+    if size & 0xff00 != PAGE or not 28 <= lower <= upper <= special <= PAGE:
+        return []
+    found = []
+    for at in range(24, lower - 3, 4):
+        item, = struct.unpack_from("<I", page, at)
+        place, length = item & 0x7fff, item >> 17
+        if place >= upper and length >= 4 and place + length <= special:
+            found.append((place, min(length & ~3, 28)))
+    return found
+
+
+def shared_words(before, this):
+    """The words of two neighbours of which one is written as a difference."""
+    length = min(before[1], this[1])
+    if abs(before[0] - this[0]) < length:
+        return
+    for k in range(0, length, 4):
+        yield this[0] + k, before[0] + k
+
+
+def unfold(page):
+    """A folded page as it was; in place."""
+    rows = heads(page)
+    for before, this in zip(rows, rows[1:]):
+        for to, of in shared_words(before, this):
+            (a,), (b,) = struct.unpack_from("<I", page, to), struct.unpack_from("<I", page, of)
+            struct.pack_into("<I", page, to, a + b & 0xffffffff)
+
+
+def unfold_pages(data, size):
+    """5.2: the stretches, then zstd."""
+    c = Cursor(data)
+    stretches = [(c.varint(), c.varint()) for _ in range(c.varint())]
+    need(1 <= len(stretches) <= 64, "no stretches of pages, or too many")
+    out = bytearray(zstandard.ZstdDecompressor().decompress(c.take(len(data) - c.at), max_output_size=size))
+    at = 0
+    for skip, pages in stretches:
+        at += skip
+        need(at + pages * PAGE <= len(out), "pages beyond their frame")
+        for _ in range(pages):
+            page = out[at:at + PAGE]
+            unfold(page)
+            out[at:at + PAGE] = page
+            at += PAGE
+    return bytes(out)
+
+
 def decompress(codec, data, size):
     """5: to exactly size bytes, or not at all."""
     try:
@@ -576,9 +627,11 @@ def decompress(codec, data, size):
             out = lz4.block.decompress(data, uncompressed_size=size)
         elif codec == 3:
             out = zlib.decompressobj().decompress(data, size + 1)
-        else:
-            need(codec == 4, f"codec {codec} is unknown")
+        elif codec == 4:
             out = brotli.decompress(data)
+        else:
+            need(codec == 5, f"codec {codec} is unknown")
+            out = unfold_pages(data, size)
     except (zstandard.ZstdError, lz4.block.LZ4BlockError, zlib.error, brotli.error) as e:
         raise Bad(f"frame does not decompress: {e}") from None
     need(len(out) == size, "frame decompresses to another size")

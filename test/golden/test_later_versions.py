@@ -7,7 +7,7 @@ import pytest
 
 from conftest import restored, same_tree
 from test_reader import read_repo
-from write_repo import Forger, cut, entry, extensions, new_repository, varint
+from write_repo import Forger, cut, entry, extensions, fold_pages, new_repository, table_pages, varint
 import read_repo as rr
 
 OLD = 1_000_000_000
@@ -35,6 +35,16 @@ def stored(hf):
 
 def everything(hf):
     return {p for p in hf.objects("") if "/leases/" not in p}
+
+
+def test_the_program_unfolds_pages_that_another_writer_folded(made, hf, base, rng):
+    forger = made(required=["pages"])
+    data = table_pages(rng, 20)
+    ident = forger.add(rr.CONTENT, data, 5, fold_pages(data))
+    snapshot = forger.commit(forger.directory([(entry(rr.FILE, b"table", size=len(data)), b"\2" + varint(1) + ident)]))
+    hf("restore", snapshot, "--target", base / "out")
+    assert (base / "out/table").read_bytes() == data
+    hf.check_clean()
 
 
 def test_a_feature_that_writers_must_know_lets_read_and_refuses_every_write(made, hf, tree, base):

@@ -9,7 +9,7 @@ import zlib
 import zstandard
 
 from read_repo import Bad, Repo, FILE, verify
-from write_repo import Forger, entry, new_repository, varint
+from write_repo import Forger, entry, fold_pages, new_repository, table_pages, varint
 import read_repo as rr
 
 PACKERS = {1: zstandard.ZstdCompressor().compress, 2: lambda b: lz4.block.compress(b, store_size=False),
@@ -42,6 +42,20 @@ def test_every_codec_and_a_sparse_file_come_back(made, base, use_index):
     assert (base / "out/c3").read_bytes() == text + b"\3"
     sparse = (base / "out/sparse").read_bytes()
     assert len(sparse) == 100_000 and sparse.replace(b"\0", b"") == b"abcdeABCDE"
+
+
+def test_folded_pages_come_back(base, rng):
+    new_repository(str(base / "repo"), str(base / "key"), required=["pages"])
+    made = Forger(str(base / "repo"), str(base / "key"))
+    data = table_pages(rng, 20)
+    packed = fold_pages(data)
+    assert len(packed) < len(zstandard.compress(data)) and zstandard.decompress(packed[3:]) != data
+    ident = made.add(rr.CONTENT, data, 5, packed)
+    made.commit(made.directory([(entry(FILE, b"table", size=len(data)), b"\2" + varint(1) + ident)]))
+    repo = reopen(base)
+    assert verify(repo)["entries"] == 1
+    rr.restore(repo, repo.snapshot("latest"), str(base / "out"))
+    assert (base / "out/table").read_bytes() == data
 
 
 def test_every_flipped_byte_of_a_snapshot_is_seen(made, base, rng):

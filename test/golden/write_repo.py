@@ -8,6 +8,7 @@ import json
 import os
 import struct
 
+import zstandard
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 import read_repo as rr
@@ -213,6 +214,40 @@ class Forger(rr.Repo):
             (7, *self.run[2], rr.canonical(head)), (8, *self.run[1], rr.canonical(facts)),
             (11, *self.run[2], None)])
         return self.put("snapshots", data).hex()
+
+
+def fold_pages(data):
+    """5.2: pages folded, as one stretch after three bytes; compressed."""
+    out = bytearray(data)
+    for at in range(3, len(data) - rr.PAGE + 1, rr.PAGE):
+        page = out[at:at + rr.PAGE]
+        rows = rr.heads(page)
+        for before, this in reversed(list(zip(rows, rows[1:]))):
+            for to, of in rr.shared_words(before, this):
+                (a,), (b,) = struct.unpack_from("<I", page, to), struct.unpack_from("<I", page, of)
+                struct.pack_into("<I", page, to, a - b & 0xffffffff)
+        out[at:at + rr.PAGE] = page
+    return varint(1) + varint(3) + varint((len(data) - 3) // rr.PAGE) + zstandard.compress(bytes(out))
+
+
+def table_pages(rng, count):
+    """Three bytes and pages of PostgreSQL's kind: rows in order, some out of it, over each other, or of noise."""
+    data = b"abc"
+    for block in range(count):
+        page = bytearray(rng.randbytes(rr.PAGE) if block % 7 == 6 else bytes(rr.PAGE))
+        upper, items = rr.PAGE, []
+        while upper > 1000:
+            length = rng.choice([8, 16, 28, 60, 61, 200])
+            upper -= length
+            struct.pack_into("<II", page, upper, block, len(items))
+            items.append(upper | 1 << 15 | length << 17)
+        if block % 3 == 2:
+            rng.shuffle(items)
+            items[5] += 3
+        struct.pack_into("<4H", page, 12, 24 + 4 * len(items), upper, rr.PAGE, rr.PAGE | 4)
+        struct.pack_into(f"<{len(items)}I", page, 24, *items)
+        data += page
+    return data
 
 
 def new_repository(path, key_file, object_hash="blake3", blob_id="blake3", **also):

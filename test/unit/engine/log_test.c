@@ -8,6 +8,7 @@
 #include "engine/op_log.h"
 #include "engine/op_prune.h"
 #include "repo/log.h"
+#include "repo/repo_parity.h"
 #include "repo/log_internal.h"
 #include "repo/snapshot.h"
 
@@ -225,6 +226,53 @@ static void the_first_base_behind_a_gap_is_not_forgotten(void **state)
 	repo_close(t.r);
 }
 
+/* Where a segment is stored in pieces, all of them are the backup's own: its facts say how large
+ * one is.
+ */
+static void a_segment_in_pieces_is_no_more_of_the_log(void **state)
+{
+	static const uint64_t M = 1 << 20;
+	char facts[] =
+	    "{\"postgresql\":{\"name\":\"\\\"segment_size\\\":4\",\"segment_size\":2097152}}";
+	struct snapshot_part part[2] = {
+	    {.outcome = SNAPSHOT_COMPLETE, .has_log = true, .timeline = 1, .log_end = 90},
+	    {.outcome = SNAPSHOT_COMPLETE,
+		.has_log = true,
+		.timeline = 1,
+		.log_start = 4 * M + 10,
+		.log_end = 4 * M + 90}};
+	struct snapshot s[2] = {{.parts = &part[0], .nparts = 1}, {.parts = &part[1], .nparts = 1}};
+	struct forget_decision d[2] = {
+	    {.snapshot = &s[0], .keep = true}, {.snapshot = &s[1], .keep = false}};
+	struct snapshot *all[2] = {&s[0], &s[1]};
+	const struct snapshot_list list = {.v = all, .n = 2};
+	struct log_view v;
+	struct err e;
+	struct t t;
+
+	(void)state;
+	begin(&t);
+	for (size_t i = 0; i < 2; i++) {
+		memcpy(part[i].stream, t.stream, LOG_STREAM);
+		put(&t, 1, 4 * i * M, (4 * i + 1) * M);
+		put(&t, 1, (4 * i + 1) * M, (4 * i + 2) * M);
+	}
+	OK(log_view_make(t.r, t.stream, &list, &v, &e));
+	assert_int_equal(v.gaps, 1);
+	log_view_fini(&v);
+	part[0].facts = part[1].facts = facts;
+	assert_true(log_base_stop(&part[1]) == 6 * M);
+	OK(log_view_make(t.r, t.stream, &list, &v, &e));
+	assert_int_equal(v.gaps, 0);
+	log_view_fini(&v);
+	OK(forget_log_spare(t.r, d, 2, &e));
+	assert_false(d[1].keep);
+	part[1].facts = NULL;
+	OK(forget_log_spare(t.r, d, 2, &e));
+	assert_true(d[1].keep);
+	repo_close(t.r);
+}
+
 /* It reads no names and no content: heads say what is needed, and what is part of a whole one only
  * where whole cuts say so. */
 static void a_maintenance_key_prunes_logs(void **state)
@@ -358,6 +406,12 @@ static void a_gap_and_a_backup_that_lacks_its_log_are_found(void **state)
 	make_damage(t.r->store, log_name(name, t.stream, &v.at[0]), 200, 4);
 	OK(op_log_verify(t.r, &v, &t.ctx, &done, &e));
 	assert_int_equal(done.damaged, 1);
+	/* What went meanwhile, as a part of a whole one does, is no damage. */
+	done = (struct log_verify_result){0};
+	OK(repo_del_named(t.r, log_name(name, t.stream, &v.at[1]), &e));
+	OK(op_log_verify(t.r, &v, &t.ctx, &done, &e));
+	assert_int_equal(done.damaged, 1);
+	put(&t, 1, 200, 300);
 	assert_int_equal(done.gaps, 2);
 	OK(op_check(t.r, &p, &t.ctx, &out, &e));
 	assert_int_equal(out.damaged_objects, 2);
@@ -411,6 +465,7 @@ int main(void)
 	    cmocka_unit_test(prune_keeps_what_brings_back_any_moment_of_the_retention),
 	    cmocka_unit_test(what_only_old_backups_need_is_kept_apart),
 	    cmocka_unit_test(the_first_base_behind_a_gap_is_not_forgotten),
+	    cmocka_unit_test(a_segment_in_pieces_is_no_more_of_the_log),
 	    cmocka_unit_test(a_maintenance_key_prunes_logs),
 	    cmocka_unit_test(small_stretches_go_once_a_whole_one_covers_them),
 	    cmocka_unit_test(a_whole_one_covers_only_what_it_holds),

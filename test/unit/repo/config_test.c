@@ -193,7 +193,8 @@ static void unknown_fields_survive_a_rewrite(void **state)
 
 static void a_required_feature_is_refused(void **state)
 {
-	static const char *const values[] = {"[\"parity\"]", "[1]", "[null]", "[\"a\",\"b\"]"};
+	static const char *const values[] = {
+	    "[\"parity\"]", "[1]", "[null]", "[\"a\",\"b\"]", "[\"pages\",\"later\"]"};
 	struct config c;
 
 	for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
@@ -205,6 +206,19 @@ static void a_required_feature_is_refused(void **state)
 		if (i == 0)
 			assert_non_null(strstr(e.msg, "parity"));
 	}
+}
+
+static void the_one_feature_that_is_known_is_read(void **state)
+{
+	struct config c;
+	struct err e;
+
+	assert_int_equal(with("required", "[]", &c, &e), 0);
+	assert_false(c.pages);
+	config_fini(&c);
+	assert_int_equal(with("required", "[\"pages\"]", &c, &e), 0);
+	assert_true(c.pages);
+	config_fini(&c);
 }
 
 static void a_feature_that_writers_must_know_still_lets_read(void **state)
@@ -407,6 +421,7 @@ int main(void)
 	    cmocka_unit_test(another_root_key_is_refused),
 	    cmocka_unit_test(unknown_fields_survive_a_rewrite),
 	    cmocka_unit_test(a_required_feature_is_refused),
+	    cmocka_unit_test(the_one_feature_that_is_known_is_read),
 	    cmocka_unit_test(a_feature_that_writers_must_know_still_lets_read),
 	    cmocka_unit_test(a_writer_of_an_unknown_role_signs_nothing),
 	    cmocka_unit_test(each_config_names_the_one_that_it_follows),

@@ -695,6 +695,80 @@ static void a_run_that_lost_a_blob_makes_no_snapshot(void **state)
 	free(big);
 }
 
+/* A page of rows that follow on one another (codec/pages_test.c has them closely). */
+static void make_page(uint8_t *p, uint32_t block)
+{
+	enum { ROW = 64, ROWS = 100 };
+
+	memset(p, 0, 8192);
+	for (uint32_t i = 0; i < ROWS; i++) {
+		uint32_t at = 8192 - ROW * (i + 1), item = at | 1U << 15 | ROW << 17,
+			 number = block * ROWS + i;
+
+		memcpy(p + 24 + 4 * i, &item, 4);
+		memcpy(p + at + 12, &block, 4);
+		memcpy(p + at + 24, &number, 4);
+	}
+	memcpy(p + 12, &(uint16_t){24 + 4 * ROWS}, 2);
+	memcpy(p + 14, &(uint16_t){8192 - ROW * ROWS}, 2);
+	memcpy(p + 16, &(uint16_t){8192}, 2);
+	memcpy(p + 18, &(uint16_t){8192 | 4}, 2);
+}
+
+/* Write pages; by which codec they are stored then. */
+static unsigned codec_of_pages(struct repo *r, enum codec_id codec)
+{
+	enum { N = 64, BYTES = 2 * 8192 };
+	struct writer_params p = {.codec = codec, .level = CODEC_AUTO};
+	static uint8_t blob[BYTES];
+	static struct id ids[N];
+	struct index_place at;
+	struct writer_lane *l;
+	struct reader *rd;
+	struct writer *w;
+	struct span got;
+	struct err e;
+
+	OK(writer_begin(r, &p, &w, &e));
+	writer_pages(w, true);
+	l = writer_lane_new(w);
+	for (uint32_t i = 0; i < N; i++) {
+		make_page(blob, 2 * i);
+		make_page(blob + 8192, 2 * i + 1);
+		OK(writer_add(l, PURPOSE_CONTENT, span_of(blob, BYTES), &ids[i], NULL, &e));
+	}
+	OK(writer_lane_flush(l, &e));
+	OK(writer_finish(w, &e));
+	writer_lane_free(l);
+	writer_free(w);
+	rd = reader_new(r);
+	for (uint32_t i = 0; i < N; i++) {
+		make_page(blob, 2 * i);
+		make_page(blob + 8192, 2 * i + 1);
+		OK(reader_blob(rd, PURPOSE_CONTENT, &ids[i], &got, &e));
+		assert_true(span_eq(got, span_of(blob, BYTES)));
+	}
+	assert_int_equal(reader_find(rd, &ids[0], &at, &e), 1);
+	reader_free(rd);
+	return at.codec;
+}
+
+static void pages_are_folded_only_where_readers_must_know_that(void **state)
+{
+	struct t t;
+
+	begin(&t);
+	assert_int_equal(codec_of_pages(t.r, CODEC_ZSTD), CODEC_PAGES);
+	repo_close(t.r);
+	begin(&t);
+	t.r->config.pages = false;
+	assert_int_equal(codec_of_pages(t.r, CODEC_ZSTD), CODEC_ZSTD);
+	repo_close(t.r);
+	begin(&t);
+	assert_int_equal(codec_of_pages(t.r, CODEC_LZ4), CODEC_LZ4);
+	repo_close(t.r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -713,6 +787,7 @@ int main(void)
 	    cmocka_unit_test(a_snapshot_whose_answer_was_lost_is_taken_back),
 	    cmocka_unit_test(a_failed_append_never_makes_a_damaged_pack),
 	    cmocka_unit_test(a_run_that_lost_a_blob_makes_no_snapshot),
+	    cmocka_unit_test(pages_are_folded_only_where_readers_must_know_that),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -186,6 +186,34 @@ static void what_follows_a_switch_is_not_looked_at(void **state)
 	buf_fini(&w.out);
 }
 
+/* Nor read, where the reader is asked. */
+static void what_follows_a_switch_can_be_left_out(void **state)
+{
+	struct wal_writer w = {.start = 0, .magic = 0xd113};
+	struct seen s = {.n = 0};
+	struct wal_reader *r = reader(&s, 0);
+	struct err e = {0};
+	size_t end;
+
+	wal_unit_plain(&w, 1, 0, span_of("12345678", 8));
+	assert_int_equal(wal_reader_feed(r, buf_span(&w.out), &e), 0);
+	assert_int_equal(wal_reader_wants(r), w.out.n);
+	end = w.out.n;
+	wal_unit_add(&w, WAL_RMGR_XLOG, WAL_XLOG_SWITCH, span_of("", 0));
+	assert_int_equal(wal_reader_feed(r, span_of(w.out.p + end, w.out.n - end), &e), 0);
+	assert_int_equal(wal_reader_wants(r), WAL_UNIT_SEGMENT);
+	wal_reader_pass(r);
+	while (w.out.n < WAL_UNIT_SEGMENT)
+		buf_put_u8(&w.out, 0xee);
+	wal_unit_plain(&w, 1, 0, span_of("12345678", 8));
+	assert_int_equal(
+	    wal_reader_feed(r, span_of(w.out.p + WAL_UNIT_SEGMENT, w.out.n - WAL_UNIT_SEGMENT), &e),
+	    0);
+	assert_int_equal(s.n, 3);
+	wal_reader_free(r);
+	buf_fini(&w.out);
+}
+
 /* The server died within a record and, when it was back, marked the next page so. */
 static void a_record_that_was_given_up_is_passed_over(void **state)
 {
@@ -267,6 +295,7 @@ int main(void)
 	    cmocka_unit_test(reading_can_begin_at_any_page),
 	    cmocka_unit_test(no_damage_passes),
 	    cmocka_unit_test(what_follows_a_switch_is_not_looked_at),
+	    cmocka_unit_test(what_follows_a_switch_can_be_left_out),
 	    cmocka_unit_test(a_record_that_was_given_up_is_passed_over),
 	    cmocka_unit_test(ends_of_transactions_are_understood),
 	    cmocka_unit_test(sizes_that_no_server_has_are_refused),
