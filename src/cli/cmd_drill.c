@@ -24,6 +24,7 @@ struct drilling {
 	struct cli *c;
 	struct drill_params p;
 	struct drill_check *checks;
+	struct drill_programs *programs;
 	struct snapshot *snapshot;
 	char *state, *directory;
 	json_t *proven;
@@ -73,6 +74,19 @@ static void fill_limits(struct drilling *x, const struct world_drill *d)
 }
 
 /* What is promised of it; of a system that is declared nowhere nothing is. */
+static void fill_programs(struct drilling *x, const struct world_system *s)
+{
+	x->programs = mem_zalloc((s->sources.n + 1) * sizeof *x->programs);
+	for (size_t i = 0; i < s->sources.n; i++) {
+		const struct world_source *src = world_source_at(s, i);
+
+		if (src->kind == WORLD_POSTGRESQL && src->postgresql.bin_directory != NULL)
+			x->programs[x->p.nprograms++] = (struct drill_programs){
+			    src->part ? src->part : "postgresql", src->postgresql.bin_directory};
+	}
+	x->p.programs = x->programs;
+}
+
 static int fill(struct drilling *x, struct err *e)
 {
 	struct cli *c = x->c;
@@ -88,6 +102,7 @@ static int fill(struct drilling *x, struct err *e)
 		if (s != NULL) {
 			t = world_tier(c->world, s->tier);
 			fill_checks(x, s);
+			fill_programs(x, s);
 			x->p.rto = (struct drill_objective){
 			    seconds(&t->rto.target), seconds(&t->rto.acceptable)};
 			x->p.rpo = (struct drill_objective){
@@ -344,6 +359,7 @@ out:
 	json_decref(x.proven);
 	snapshot_free(x.snapshot);
 	free(x.checks);
+	free(x.programs);
 	free(x.state);
 	free(x.directory);
 	return rc;

@@ -149,6 +149,14 @@ static bool receives(struct server *v)
 	return good;
 }
 
+/* By both ways, if both are promised: each is told. */
+static bool comes(struct server *v, bool ours)
+{
+	bool pushed = archives(v, ours), read = receives(v);
+
+	return pushed && read;
+}
+
 /* Either WAL is received, or the server sends it; else only the moments of backups come back. */
 static void archiving(struct server *v)
 {
@@ -171,8 +179,7 @@ static void archiving(struct server *v)
 		doctor_bad(v->d, what, v->name,
 		    "archive_command = 'holdfast log push %p', or receive: {enabled: yes}",
 		    "its archive_command is none of ours, and its WAL is not received");
-	else if (archives(v, on && strstr(command, "holdfast") != NULL) &
-		 receives(v)) /* both are told */
+	else if (comes(v, on && strstr(command, "holdfast") != NULL))
 		doctor_good(v->d, what, v->name, "its WAL is %s",
 		    v->p->receive.enabled ? "received" : "archived");
 	free(mode);

@@ -7,16 +7,37 @@
 #include "cli/cli_stay.h"
 #include "engine/recover_finish.h"
 
+/* As a shell takes it for one word. */
+static void shell_word(struct buf *b, const char *s)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "0123456789_@%+=:,./-";
+
+	if (*s != '\0' && s[strspn(s, plain)] == '\0') {
+		buf_printf(b, "%s", s);
+		return;
+	}
+	buf_printf(b, "'");
+	for (; *s; s++)
+		buf_printf(b, *s == '\'' ? "'\\''" : "%c", *s);
+	buf_printf(b, "'");
+}
+
 int recover_instant_before(struct cli *c, const struct recover_params *p, struct err *e)
 {
 	struct instant_seen seen;
+	struct buf b = {0};
 
 	if (instant_look(p->target, &seen, e) == -1)
 		return -1;
 	if (seen.pid != 0) {
 		err_set(e, ERR_BUSY, "%s is served by process %lld already", p->target,
 		    (long long)seen.pid);
-		return err_hint(e, "recover %s --finish --target %s ends it", p->system, p->target);
+		shell_word(&b, p->target);
+		err_hint(
+		    e, "holdfast recover %s --finish --target %s ends it", p->system, buf_cstr(&b));
+		buf_fini(&b);
+		return -1;
 	}
 	if (seen.begun && seen.ready)
 		return 1;
@@ -50,13 +71,16 @@ int recover_instant_go_on(struct cli *c, const struct recover_params *p, struct 
 
 int recover_instant_serve(struct cli *c, struct instant *in, const char *target, struct err *e)
 {
+	struct buf b = {0};
 	uint64_t left;
 
 	instant_left(in, &left);
+	shell_word(&b, target);
 	out_text(c,
 	    "%llu MiB come while it is used; plain files take their place when the server is next\n"
 	    "stopped, or with: holdfast recover %s --finish --target %s\n",
-	    (unsigned long long)left >> 20, c->args.v[0], target);
+	    (unsigned long long)left >> 20, c->args.v[0], buf_cstr(&b));
+	buf_fini(&b);
 	progress_stop(c);
 	fflush(NULL);
 	stay_release(0);

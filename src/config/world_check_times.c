@@ -103,6 +103,50 @@ static int check_times(const struct world *w, const struct world_tier *tier,
 	return rc;
 }
 
+/* ---- What is kept. */
+
+/* How old the oldest backup is at most that the rules keep; 0: nobody can tell, or no limit. */
+static int64_t kept_for(const struct world_retention *r, int64_t gap)
+{
+	static const int64_t hour = 3600, day = 86400;
+	const struct {
+		unsigned n;
+		int64_t each;
+	} rules[] = {{r->last, gap}, {r->hourly, hour}, {r->daily, day}, {r->weekly, 7 * day},
+	    {r->monthly, 31 * day}, {r->yearly, 366 * day}};
+	int64_t most = seconds(&r->within);
+
+	if (r->last > 0 && gap == 0)
+		return 0;
+	for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
+		if ((int64_t)rules[i].n * rules[i].each > most)
+			most = (int64_t)rules[i].n * rules[i].each;
+	return most;
+}
+
+/* To a moment leads a backup from before it: the log alone does not bring it back. */
+static int check_kept(const struct world *w, const struct world_tier *t, struct err *e)
+{
+	int64_t logs = seconds(&t->retention.logs), most;
+	struct node_at at = world_place(w, "tiers", t->item.name, "retention");
+	struct world_times *times;
+	char a[32], b[32];
+
+	if (logs == 0)
+		return 0;
+	if (world_times_new(t, NULL, &times, e) == -1)
+		return 0; /* told already */
+	most = kept_for(&t->retention, world_times_gap(times, time(NULL)));
+	world_times_free(times);
+	if (most == 0 || most >= logs)
+		return 0;
+	node_fail(at.line ? at : t->item.at, e,
+	    "logs: any moment of the last %s is promised, and no backup is kept for longer than %s",
+	    amount(a, logs), amount(b, most));
+	return err_hint(
+	    e, "keep some for longer: daily: %lld; or promise less", (long long)(logs / 86400 + 1));
+}
+
 /* ---- What only a database's log can keep. */
 
 static int check_every(const struct world_tier *t, const struct world_source *src, struct err *e)
@@ -338,6 +382,8 @@ void world_check_times(const struct world *w, struct mistakes *m)
 		if (check_times(w, t, NULL, &e) == -1)
 			mistakes_add(m, &e);
 		if (check_archive(w, t, &e) == -1)
+			mistakes_add(m, &e);
+		if (check_kept(w, t, &e) == -1)
 			mistakes_add(m, &e);
 	}
 	for (size_t i = 0; i < w->systems.n; i++) {

@@ -20,7 +20,7 @@ static bool is_there(const struct log_at *v, size_t n, const struct log_at *at)
 }
 
 static int copy_stretch(struct copying *c, const uint8_t from[LOG_STREAM],
-    const uint8_t to[LOG_STREAM], const struct log_at *at, struct buf *b, struct err *e)
+    const uint8_t to[LOG_STREAM], const struct log_at *at, struct buf *b, bool *went, struct err *e)
 {
 	struct log_piece p = {
 	    .timeline = at->timeline, .start = at->start, .end = at->end, .kind = at->kind};
@@ -28,10 +28,14 @@ static int copy_stretch(struct copying *c, const uint8_t from[LOG_STREAM],
 	int rc;
 
 	if (log_read(c->from, from, at, b, e) == -1) {
-		/* Pruned meanwhile, or damaged: what lacks it then check tells. */
+		/* Damaged: what lacks it then check tells. */
 		if (e->kind != ERR_ABSENT && !repo_is_bad(e))
 			return -1;
-		event_emit(c->ctx, EVENT_WARNING, span_of(NULL, 0), "not copied: %s", e->msg);
+		if (e->kind == ERR_ABSENT && went != NULL)
+			*went = true;
+		else
+			event_emit(
+			    c->ctx, EVENT_WARNING, span_of(NULL, 0), "not copied: %s", e->msg);
 		err_clear(e);
 		return 0;
 	}
@@ -48,8 +52,8 @@ static int copy_stretch(struct copying *c, const uint8_t from[LOG_STREAM],
 	return 0;
 }
 
-static int copy_stream(struct copying *c, const uint8_t from[LOG_STREAM],
-    const uint8_t to[LOG_STREAM], uint64_t start, struct err *e)
+static int copy_listed(struct copying *c, const uint8_t from[LOG_STREAM],
+    const uint8_t to[LOG_STREAM], uint64_t start, bool *went, struct err *e)
 {
 	struct log_at *v = NULL, *there = NULL;
 	struct buf b = {0};
@@ -64,12 +68,23 @@ static int copy_stream(struct copying *c, const uint8_t from[LOG_STREAM],
 			continue;
 		rc = ctx_check(c->ctx, e);
 		if (rc == 0)
-			rc = copy_stretch(c, from, to, &v[i], &b, e);
+			rc = copy_stretch(c, from, to, &v[i], &b, went, e);
 	}
 	buf_fini(&b);
 	free(v);
 	free(there);
 	return rc;
+}
+
+/* What is gone meanwhile is pruned, or part of a whole one that came: that is had now. */
+static int copy_stream(struct copying *c, const uint8_t from[LOG_STREAM],
+    const uint8_t to[LOG_STREAM], uint64_t start, struct err *e)
+{
+	bool went = false;
+
+	if (copy_listed(c, from, to, start, &went, e) == -1)
+		return -1;
+	return went ? copy_listed(c, from, to, start, NULL, e) : 0;
 }
 
 int copy_logs(struct copying *c, struct snapshot *s, struct err *e)

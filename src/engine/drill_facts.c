@@ -124,6 +124,23 @@ static void compare_database(struct drill *d, const json_t *was, const json_t *i
 	}
 }
 
+/* What a hash of the schema does not hold: functions, triggers, grants. */
+static void compare_objects(struct drill *d, const json_t *was, const json_t *is)
+{
+	const json_t *there = json_object_get(is, "objects");
+	const char *kind;
+	json_t *n;
+
+	json_object_foreach(json_object_get(was, "objects"), kind, n)
+	{
+		if (d->at->differs == NULL && json_is_number(json_object_get(there, kind)) &&
+		    number(there, kind) != json_number_value(n))
+			drill_break(&d->score, DRILL_SCHEMA,
+			    "%.80s has %.0f %.40s; %.0f were backed up", text(was, "name"),
+			    number(there, kind), kind, json_number_value(n));
+	}
+}
+
 void drill_compare_databases(struct drill *d, const json_t *was, const json_t *is)
 {
 	size_t i;
@@ -139,8 +156,10 @@ void drill_compare_databases(struct drill *d, const json_t *was, const json_t *i
 		else if (text(there, "error")[0])
 			drill_break(&d->score, DRILL_DATABASES, "database %.80s: %.300s",
 			    text(o, "name"), text(there, "error"));
-		else
+		else {
+			compare_objects(d, o, there);
 			compare_database(d, o, there);
+		}
 	}
 	drill_hold(&d->score, DRILL_DATABASES);
 	/* Without tables there is none that could be missing. */

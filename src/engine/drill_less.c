@@ -4,6 +4,7 @@
  */
 #include "engine/drill_internal.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define MAY_SHRINK 5.0 /* percent, where nothing is said */
@@ -93,6 +94,41 @@ static void compare_tables(struct drill *d, const json_t *before, const json_t *
 	}
 }
 
+static void compare_number(
+    struct drill *d, const char *kind, const char *of, const json_t *before, const json_t *now)
+{
+	if (!json_is_integer(before) || !json_is_integer(now))
+		return;
+	if (json_integer_value(now) < json_integer_value(before))
+		drill_break(&d->score, DRILL_OBJECTS,
+		    "%lld %.40s%s%.80s, and %lld when it was proven before",
+		    (long long)json_integer_value(now), kind, of[0] ? " in database " : "", of,
+		    (long long)json_integer_value(before));
+	else
+		drill_hold(&d->score, DRILL_OBJECTS);
+}
+
+/* A migration may have dropped an index rightly; of large objects it is what they hold. */
+static void compare_objects(struct drill *d, const json_t *before, const json_t *now)
+{
+	const json_t *is = json_object_get(now, "objects");
+	char what[200];
+	const char *kind;
+	json_t *n;
+
+	json_object_foreach(json_object_get(before, "objects"), kind, n)
+	{
+		if (strcmp(kind, "large objects") != 0) {
+			compare_number(d, kind, text(before, "name"), n, json_object_get(is, kind));
+			continue;
+		}
+		snprintf(
+		    what, sizeof what, "large objects in database %.80s", text(before, "name"));
+		if (json_number_value(n) >= 20 && json_is_number(json_object_get(is, kind)))
+			compare(d, what, json_number_value(n), number(is, kind));
+	}
+}
+
 static void compare_databases(struct drill *d, const json_t *before, const json_t *now)
 {
 	size_t i;
@@ -105,9 +141,15 @@ static void compare_databases(struct drill *d, const json_t *before, const json_
 		if (there == NULL)
 			drill_break(&d->score, DRILL_NOT_LESS,
 			    "database %.80s, which was proven before, is no more", text(o, "name"));
-		else
+		else {
 			compare_tables(d, o, there);
+			compare_objects(d, o, there);
+		}
 	}
+	compare_number(d, "roles that may log in", "", json_object_get(before, "logins"),
+	    json_object_get(now, "logins"));
+	compare_number(d, "memberships of roles", "", json_object_get(before, "memberships"),
+	    json_object_get(now, "memberships"));
 	json_array_foreach(json_object_get(before, "roles"), i, o)
 	{
 		const json_t *roles = json_object_get(now, "roles");
@@ -191,9 +233,11 @@ void drill_compare_before(struct drill *d)
 	put_facts(d);
 	if (d->p->proven == NULL || before == NULL) {
 		drill_leave(&d->score, DRILL_NOT_LESS, "nothing of it was proven before");
+		drill_leave(&d->score, DRILL_OBJECTS, "nothing of it was proven before");
 		return;
 	}
 	compare_files(d, json_object_get(before, "files"), json_object_get(d->facts, "files"));
 	compare_sources(d);
 	drill_hold(&d->score, DRILL_NOT_LESS);
+	drill_leave(&d->score, DRILL_OBJECTS, "none were counted before");
 }

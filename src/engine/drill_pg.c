@@ -173,6 +173,15 @@ static void judge_pages(struct drill *d, const json_t *was)
 		drill_leave(&d->score, DRILL_PAGES, "its pages have no checksums");
 }
 
+/* Each source may be of a version of its own. */
+static const char *programs_of(const struct drill *d)
+{
+	for (size_t i = 0; i < d->p->nprograms; i++)
+		if (strcmp(d->p->programs[i].part, d->at->part->name) == 0)
+			return d->p->programs[i].bin;
+	return NULL;
+}
+
 int drill_recover(struct drill *d, struct err *e)
 {
 	/*
@@ -195,7 +204,8 @@ int drill_recover(struct drill *d, struct err *e)
 	    .give = geteuid() == 0,
 	    .uid = os_isolate_uid(d->isolate),
 	    .gid = os_isolate_gid(d->isolate),
-	    .server = {.socket_dir = sock,
+	    .server = {.bin = programs_of(d),
+		.socket_dir = sock,
 		.settings = settings,
 		.nsettings = sizeof settings / sizeof *settings,
 		.spawn = os_isolate_spawn,
@@ -214,6 +224,11 @@ int drill_recover(struct drill *d, struct err *e)
 	    drill_room_folder(&d->room, place, 0700, os_isolate_uid(d->isolate),
 		os_isolate_gid(d->isolate), e) == 0) {
 		rc = op_recover(d->repo, &p, d->ctx, &r, e);
+		/* It goes into the room as all others do, once it is known beforehand. */
+		if (rc == -1 && r.met_space) {
+			p.look = p.delta = true;
+			rc = op_recover(d->repo, &p, d->ctx, &r, e);
+		}
 		note_recovery(d, &p, &r);
 		rc = rc == 0 ? take_base(d, &r.base, e) : judge_failure(d, &r, e);
 	}

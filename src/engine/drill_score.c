@@ -31,6 +31,7 @@ const struct drill_rule drill_rules[DRILL_RULES] = {
     {DRILL_SETTINGS, "facts.settings", S, 2, false, "settings are what they were"},
     {DRILL_PAGES, "facts.pages", S, 10, true, "no page's checksum is wrong"},
     {DRILL_NOT_LESS, "facts.not_less", S, 8, true, "it holds not notably less than what was proven before"},
+    {DRILL_OBJECTS, "facts.objects", S, 4, false, "it has as many indexes, views, functions and so on as were proven before"},
     {DRILL_IN_TIME, "drill.in_time", S, 5, true, "it was finished within drill.timeout"},
     {DRILL_CLEAN, "teardown.clean", S, 2, false, "nothing of the drill was left behind"},
 };

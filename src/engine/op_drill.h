@@ -45,6 +45,11 @@ struct drill_objective { /* seconds; 0: not promised */
 	int64_t target, acceptable;
 };
 
+/* Where the programs are of the server that this part is of. */
+struct drill_programs {
+	const char *part, *bin;
+};
+
 struct drill_params {
 	const char *system;
 	const char *repository;          /* what it is called */
@@ -62,6 +67,8 @@ struct drill_params {
 	int64_t timeout_s;
 	const struct drill_check *checks;
 	size_t nchecks;
+	const struct drill_programs *programs; /* of parts that are not named: found by version */
+	size_t nprograms;
 	struct drill_objective rto, rpo;
 	double may_shrink;    /* percent */
 	const json_t *proven; /* the record of the last drill of it that passed; NULL: none */

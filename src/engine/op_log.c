@@ -278,6 +278,8 @@ struct verifying {
 	struct log_verify_result *out;
 	struct buf now, far; /* bytes of the one at hand, and of the one that went farthest */
 	const struct log_at *reached;
+	struct log_at *again; /* what there is since something was missing */
+	size_t nagain;
 };
 
 /* What both have of the timeline is the same; where not, only one of them is ever read. */
@@ -310,6 +312,29 @@ static void compare(struct verifying *x, const struct log_at *at, bool known)
 	x->reached = at;
 }
 
+static bool is_listed(const struct verifying *x, const struct log_at *at)
+{
+	const struct log_at *v = x->again;
+
+	for (size_t i = 0; i < x->nagain; i++)
+		if (id_eq(&v[i].object, &at->object))
+			return true;
+	return false;
+}
+
+/* It is in no list any more: pruned, or part of a whole one that came.  1; 0: it is; -1. */
+static int went(struct verifying *x, const struct log_at *at, struct err *e)
+{
+	if (x->again != NULL && !is_listed(x, at))
+		return 1;
+	free(x->again);
+	x->again = NULL;
+	x->nagain = 0;
+	if (log_list(x->r, x->v->stream, &x->again, &x->nagain, e) == -1)
+		return -1;
+	return !is_listed(x, at);
+}
+
 static int verify_one(struct verifying *x, size_t i, struct err *e)
 {
 	const struct log_at *at = &x->v->at[i];
@@ -329,6 +354,14 @@ static int verify_one(struct verifying *x, size_t i, struct err *e)
 	}
 	if (!repo_is_bad(e) && e->kind != ERR_ABSENT)
 		return -1;
+	if (e->kind == ERR_ABSENT) {
+		struct err why = *e;
+		int rc = went(x, at, e);
+
+		if (rc != 0)
+			return rc == 1 ? 0 : -1;
+		*e = why;
+	}
 	event_emit(x->ctx, EVENT_OBJECT_DAMAGED, span_str(name), "%s", e->msg);
 	x->out->damaged++;
 	err_clear(e);
@@ -358,5 +391,6 @@ int op_log_verify(struct repo *r, const struct log_view *v, struct ctx *ctx,
 	out->divergences += v->divergences;
 	buf_fini(&x.now);
 	buf_fini(&x.far);
+	free(x.again);
 	return rc;
 }

@@ -60,9 +60,19 @@ static bool went_on(const struct keeping *x, uint32_t timeline, int64_t ns)
 	return false;
 }
 
+/* Whom we back up was on it by then: that is the server, and no copy that archives as it. */
+static bool was_backed_up(const struct keeping *x, uint32_t timeline, int64_t ns)
+{
+	for (size_t i = 0; i < x->k->nbases; i++)
+		if (x->k->bases[i].timeline == timeline && x->k->bases[i].ended_ns <= ns)
+			return true;
+	return false;
+}
+
 /*
- * Nobody was on it any more when the retention began: another began there before, after all of it.
- * Where it went on beside that one (a copy was brought up), who is idle may go on.
+ * Nobody was on it any more when the retention began: another began there before, after all of it,
+ * and was backed up.  Else that may be a copy, and the server idle: what it wrote before is its
+ * present state, and it may go on.
  */
 static bool is_over(const struct keeping *x, uint32_t timeline)
 {
@@ -71,6 +81,7 @@ static bool is_over(const struct keeping *x, uint32_t timeline)
 
 		for (size_t j = 0; j < h->n; j++)
 			if (h->lines[j].timeline == timeline && h->stored_ns <= x->k->from_ns &&
+			    was_backed_up(x, h->timeline, x->k->from_ns) &&
 			    !went_on(x, timeline, h->stored_ns))
 				return true;
 	}

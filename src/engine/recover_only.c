@@ -153,9 +153,11 @@ static int check_into(struct only *x, struct err *e)
 	struct buf said = {0};
 	int rc = ask(x, sql, &said, e);
 
-	if (rc == -1)
+	if (rc == -1) {
 		err_wrap(e, "look at %s", x->o->into->shown);
-	else if (!x->o->replace && strcmp(buf_cstr(&said), "0") != 0) {
+		err_hint(e, "psql says why, above; --into is a URL, 'host=... dbname=...' or a "
+			    "database's name, and a password comes from ~/.pgpass or PGPASSWORD");
+	} else if (!x->o->replace && strcmp(buf_cstr(&said), "0") != 0) {
 		rc = err_set(
 		    e, ERR_EXISTS, "%s: %s is there already", x->o->into->shown, x->o->what);
 		err_hint(e, "bring it into another database, or say --replace: what is there of it "
@@ -246,6 +248,11 @@ static int recover(struct only *x, struct repo *r, struct err *e)
 	p.server.settings = settings;
 	p.server.nsettings = sizeof settings / sizeof *settings;
 	rc = op_recover(r, &p, x->ctx, x->out, e);
+	/* One that the log makes goes beside the others, once it is known beforehand. */
+	if (rc == -1 && x->out->met_space) {
+		p.look = p.delta = true;
+		rc = op_recover(r, &p, x->ctx, x->out, e);
+	}
 	free(target);
 	return rc;
 }

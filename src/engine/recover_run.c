@@ -20,6 +20,7 @@
 #define GIVE_UP_AFTER (INT64_C(600) * SECOND)
 
 enum {
+	SEGMENT_FITS = 32, /* MiB: what a server's own min_wal_size allows for */
 	LOOK_MS = 5,
 	/* looks */
 	PAUSE_EVERY = 10,
@@ -287,8 +288,32 @@ static void set_apart(struct recovering *g, struct pg_server_params *p)
 	    "is kept back until it is started by its own configuration");
 }
 
+/* A server on the side has a configuration of its own, which has to fit the size of segments. */
+struct sized {
+	char min[32], max[32];
+	const char **v; /* new; NULL: what there is fits */
+};
+
+static void fit_segments(const struct recovering *g, struct pg_server_params *p, struct sized *s)
+{
+	unsigned long long mb = g->pl.segment >> 20;
+
+	if (!g->p->scratch || mb <= SEGMENT_FITS)
+		return;
+	snprintf(s->min, sizeof s->min, "min_wal_size=%lluMB", 2 * mb);
+	snprintf(s->max, sizeof s->max, "max_wal_size=%lluMB", mb < 256 ? 1024 : 4 * mb);
+	s->v = mem_alloc((p->nsettings + 2) * sizeof *s->v);
+	s->v[0] = s->min;
+	s->v[1] = s->max;
+	for (size_t i = 0; i < p->nsettings; i++)
+		s->v[2 + i] = p->settings[i];
+	p->settings = s->v;
+	p->nsettings += 2;
+}
+
 static int start_server(struct recovering *g, struct err *e)
 {
+	struct sized sized = {.v = NULL};
 	struct pg_server_params p = g->p->server;
 	char *log = NULL, *config = NULL;
 	/* What it wrote its number to is the old one's. */
@@ -302,6 +327,7 @@ static int start_server(struct recovering *g, struct err *e)
 		p.nsettings = was != NULL && strcmp(was, g->data) == 0 ? 1 : 2;
 	}
 	set_apart(g, &p);
+	fit_segments(g, &p, &sized);
 	p.data = g->data;
 	p.bin = g->bin;
 	p.lasting = !g->p->scratch;
@@ -311,6 +337,7 @@ static int start_server(struct recovering *g, struct err *e)
 	rc = pg_server_start(&p, g->ctx, &g->server, e);
 	free(log);
 	free(config);
+	free(sized.v);
 	return rc;
 }
 

@@ -129,6 +129,14 @@ int os_renameat_new(int dir, const char *from, int dir2, const char *to)
 	return rc;
 }
 
+int os_renameat_swap(int dir, const char *from, int dir2, const char *to)
+{
+	int rc;
+
+	TRY(rc, renameat2(dir, from, dir2, to, RENAME_EXCHANGE));
+	return rc;
+}
+
 int os_unlinkat(int dir, const char *path, int flags)
 {
 	int rc;

@@ -34,6 +34,8 @@ int os_linkat(int dir, const char *from, int dir2, const char *to);
 int os_renameat(int dir, const char *from, int dir2, const char *to);
 /* renameat2 with RENAME_NOREPLACE: EEXIST rather than replace. */
 int os_renameat_new(int dir, const char *from, int dir2, const char *to);
+/* ... with RENAME_EXCHANGE: both are there before and after. */
+int os_renameat_swap(int dir, const char *from, int dir2, const char *to);
 int os_unlinkat(int dir, const char *path, int flags);
 int os_fsync(int fd);
 int os_syncfs(int fd);  /* all of the file system that fd is on */

@@ -146,12 +146,21 @@ out:
 	return rc == 0 ? 0 : err_wrap(e, "%s", path);
 }
 
+/* Some file systems write out what is renamed over another, and that takes milliseconds. */
+static int take_place(const char *from, const char *to)
+{
+	if (os_renameat_swap(AT_FDCWD, from, AT_FDCWD, to) == 0) {
+		os_unlinkat(AT_FDCWD, from, 0);
+		return 0;
+	}
+	return os_renameat(AT_FDCWD, from, AT_FDCWD, to);
+}
+
 int os_file_note(const char *path, struct span data, struct err *e)
 {
 	char *part = mem_printf("%s.new", path);
 	int fd = os_open(part, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0644);
-	int rc = fd == -1 || os_write_all(fd, data.p, data.n) == -1 ||
-			 os_renameat(AT_FDCWD, part, AT_FDCWD, path) == -1
+	int rc = fd == -1 || os_write_all(fd, data.p, data.n) == -1 || take_place(part, path) == -1
 		     ? err_sys(e, "write %s", path)
 		     : 0;
 

@@ -81,6 +81,13 @@ static int take_database(void *arg, const char *const *v, size_t n, struct err *
 	return 0;
 }
 
+static int take_numbers(void *arg, const char *const *v, size_t n, struct err *e)
+{
+	json_object_set_new(arg, "logins", pg_facts_number(v[0]));
+	json_object_set_new(arg, "memberships", pg_facts_number(v[1]));
+	return 0;
+}
+
 static json_t *add(struct pg_facts *f, const char *key, json_t *value)
 {
 	json_object_set_new(f->out, key, value);
@@ -131,6 +138,10 @@ static int gather_server(struct pg_facts *f, struct pg *g, struct err *e)
 		NULL, 0, take_setting, add(f, "settings", json_object()), e) == -1 ||
 	    pg_query(g, "select rolname from pg_roles where rolname !~ '^pg_' order by 1", NULL, 0,
 		take_role, add(f, "roles", json_array()), e) == -1 ||
+	    pg_query(g,
+		"select (select count(*) from pg_roles where rolcanlogin), "
+		"(select count(*) from pg_auth_members)",
+		NULL, 0, take_numbers, f->out, e) == -1 ||
 	    pg_query(g,
 		"select oid, spcname, pg_tablespace_location(oid) from pg_tablespace "
 		"where spcname not in ('pg_default', 'pg_global') order by oid",

@@ -3,8 +3,9 @@
  * tables, rows and schemas, as JSON.  Backups note it, drills compare it with what came back.
  *
  *     {"lsn": "0/5000110", "lsn_end": "0/5000110", "next_xid": "751", "settings": {name: value},
- * "roles": [name], "tablespaces": [{"oid", "name", "location"}], "databases": [{"name", "oid",
- * "bytes", "schema_hash", "tables":
+ * "roles": [name], "logins": roles that may, "memberships": of roles in roles, "tablespaces":
+ * [{"oid", "name", "location"}], "databases": [{"name", "oid", "bytes", "schema_hash", "objects":
+ * {"indexes": how many, "views", "functions", ...}, "tables":
  *      [{"schema", "name", "bytes", "rows", "exact", "unlogged", "checksum"}]}]}
  *
  * What stands in one database is from one snapshot of it (REPEATABLE READ).  "exact" is false for

@@ -70,6 +70,35 @@ static const char schema_sql[] =
     "join pg_class c on c.oid = i.indexrelid "
     "join pg_namespace n on n.oid = c.relnamespace where " OURS ") x order by k, d collate \"C\"";
 
+/* How many there are of each kind: what became fewer is told, by numbers that are small. */
+static const char objects_sql[] =
+    "select 'schemas', count(*) from pg_namespace n where " OURS
+    " union all select case c.relkind when 'v' then 'views' when 'S' then 'sequences' else "
+    "'indexes' end, count(*) from pg_class c join pg_namespace n on n.oid = c.relnamespace "
+    "where c.relkind in ('v', 'S', 'i', 'I') and " OURS " group by 1"
+    " union all select 'functions', count(*) from pg_proc p "
+    "join pg_namespace n on n.oid = p.pronamespace where " OURS
+    " union all select 'triggers', count(*) from pg_trigger t join pg_class c on c.oid = t.tgrelid "
+    "join pg_namespace n on n.oid = c.relnamespace where not t.tgisinternal and " OURS
+    " union all select 'constraints', count(*) from pg_constraint o "
+    "join pg_namespace n on n.oid = o.connamespace where " OURS
+    " union all select 'types', count(*) from pg_type t "
+    "join pg_namespace n on n.oid = t.typnamespace where t.typtype in ('e', 'd', 'r') and " OURS
+    " union all select 'grants', coalesce(sum(cardinality(c.relacl)), 0) from pg_class c "
+    "join pg_namespace n on n.oid = c.relnamespace where " OURS
+    " union all select 'policies', count(*) from pg_policy"
+    " union all select 'extensions', count(*) from pg_extension"
+    " union all select 'publications', count(*) from pg_publication"
+    " union all select 'event triggers', count(*) from pg_event_trigger"
+    " union all select 'large objects', count(*) from pg_largeobject_metadata";
+
+static int take_object(void *arg, const char *const *v, size_t n, struct err *e)
+{
+	if (n == 2 && v[0] != NULL)
+		json_object_set_new(arg, v[0], pg_facts_number(v[1]));
+	return 0;
+}
+
 static int take_schema(void *arg, const char *const *v, size_t n, struct err *e)
 {
 	struct tables *t = arg;
@@ -219,10 +248,12 @@ static int count_larger(struct tables *t, struct pg *g, struct err *e)
 int pg_facts_tables(struct pg_facts *f, struct pg *g, json_t *database, struct err *e)
 {
 	struct tables t = {.f = f, .list = json_array(), .hash = blake3_new()};
+	json_t *objects = json_object();
 	uint8_t hash[BLAKE3_OUT];
 	char hex[2 * HASH + 1];
 	int rc;
 
+	json_object_set_new(database, "objects", objects);
 	json_object_set_new(database, "tables", t.list);
 	if (f->p.exact_rows || f->p.table_checksums)
 		pg_patience(g, COUNT_S);
@@ -235,6 +266,8 @@ int pg_facts_tables(struct pg_facts *f, struct pg *g, json_t *database, struct e
 		rc = pg_facts_snapshot(t.f, g, e);
 	if (rc == 0)
 		rc = pg_query(g, schema_sql, NULL, 0, take_schema, &t, e);
+	if (rc == 0)
+		rc = pg_query(g, objects_sql, NULL, 0, take_object, objects, e);
 	if (rc == 0)
 		rc = pg_query(g, tables_sql, NULL, 0, take_table, &t, e);
 	if (rc == 0)

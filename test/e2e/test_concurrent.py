@@ -75,7 +75,8 @@ def test_pruners_that_hardly_wait_delete_nothing_that_is_acknowledged(hf, base, 
             assert p.returncode == 0, (out, err)
         for tree, p in zip(trees, running):
             out, err = p.communicate(timeout=120)
-            assert p.returncode in (0, 1), (out, err)
+            # On a slow disk what is marked is due before it is committed: that is another status.
+            assert p.returncode in (0, 1) or (p.returncode == 11 and b"while this run slept" in out), (out, err)
             if p.returncode == 0:
                 path = os.fsdecode(tree.path)
                 repo("restore", f"latest:{path}", "--path", path, "--target", base / "new")

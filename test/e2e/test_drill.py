@@ -322,6 +322,23 @@ def test_of_several_servers_each_comes_back_and_is_proven(db, base, server, plac
         assert "2 sources" in r.err
 
 
+@pytest.mark.soak
+def test_a_server_with_large_segments_is_drilled(hf, base, place):
+    """What a server on the side has for min_wal_size by itself is too little for it to start."""
+    need(*pgs.missing())
+    with pgs.Pg(wal_segsize=64) as pg:
+        hf("-r", base / "r", "init", "--new-key-file", base / "key")
+        (base / "h.yaml").write_text(f"""
+repositories: {{main: {{url: {base}/r, key: "file:{base}/key"}}}}
+drill: {{directory: {place}/rooms, timeout: 5m}}
+tiers: {{gold: {{destinations: [main]}}}}
+systems: {{db: {{tier: gold, sources: [{{postgresql: {pg.source()}}}]}}}}
+""")
+        hf.env["HOLDFAST_CONFIG"] = str(base / "h.yaml")
+        hf("backup", "--system", "db")
+        assert drill(hf)["verdict"] == "passed"
+
+
 @pytest.mark.parametrize("method", ["direct", "stream"])
 def test_rows_are_compared_exactly_only_where_nothing_came_between(db, base, server, place, method):
     path = base / "h.yaml"

@@ -301,7 +301,7 @@ def test_a_lost_freeze_is_thawed_by_its_own_command_whatever_is_declared_now(wor
     if now == "daemon":
         put(world.path, got(world.path).replace("  www:", "  renamed:"))
         world.serve()
-        world.until(lambda: not os.path.getsize(note))
+        world.until(lambda: not os.path.getsize(note) and "thaw.late" in world.log())
         assert world.stop() == 0 and "thaw.late" in world.log() and "thaw.failed" not in world.log()
     else:
         # The guard is killed, but may not be gone yet.

@@ -27,6 +27,9 @@ mon allow pool size one = true
 mon max pg per osd = 1000
 mon data avail warn = 1
 mon data avail crit = 1
+mon tick interval = 1
+paxos propose interval = 0.05
+paxos min wait = 0.01
 osd crush chooseleaf type = 0
 osd crush update on start = false
 osd objectstore = memstore
@@ -74,9 +77,7 @@ class CephRgw(Server):
                  self.path("osd.key"))
         with open(self.path("osd.key")) as key, open(keyring, "a") as ring:
             ring.write(key.read())
-        self.run("ceph", "osd", "crush", "add-bucket", "h", "host")
-        self.run("ceph", "osd", "crush", "move", "h", "root=default")
-        self.run("ceph", "osd", "crush", "add", "osd.0", "1", "host=h")
+        self.run("ceph", "osd", "crush", "add", "osd.0", "1", "host=h", "root=default")
         self.run("ceph-osd", "--mkfs", "-i", "0", "--osd-uuid", osd)
         self.start("osd", "ceph-osd", "-f", "-i", "0")
         self.wait(lambda: "1 up" in (self.run("ceph", "osd", "stat", check=False) or ""), "the OSD")

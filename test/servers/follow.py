@@ -25,7 +25,7 @@ class Follow:
         self.main = f"{self.base}/main"
         self.hf.env["HOLDFAST_CONFIG"] = f"{self.base}/h.yaml"
         self.hf("-r", self.main, "init", "--new-key-file", f"{self.base}/main.key")
-        self.receiver = self.daemon = None
+        self.receiver = self.daemon = self.sure = None
         self.others = ""
 
     def config(self, source=None, **receive):
@@ -72,6 +72,7 @@ class Follow:
     def stored(self, lsn):
         """All before it is durable in the repository."""
         self.until(lambda: position(self.state()["durable"]) >= position(lsn))
+        self.sure = position(lsn)
 
     def ranges(self, where="main"):
         """{timeline: [(start, end)]} of what the repository holds, from the names of its objects."""
@@ -83,9 +84,10 @@ class Follow:
         return {t: sorted(v) for t, v in out.items()}
 
     def holes(self, timeline=1):
+        """In what has to be there: what the server wrote since may be put in any order."""
         v, at, out = self.ranges()[timeline], None, []
         for start, end in v:
-            if at is not None and start > at:
+            if at is not None and start > at and (self.sure is None or at < self.sure):
                 out.append((at, start))
             at = max(at or 0, end)
         return out

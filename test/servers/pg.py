@@ -87,6 +87,8 @@ def give(path):
 class Pg(Server):
     """A server; `with` initialises and starts it."""
 
+    superuser = "postgres"
+
     def __init__(self, version=None, wal_segsize=None, checksums=True, conf="", hba="trust", data=None, auto=True,
                  superuser="postgres"):
         self.bin, self.superuser = bin_directory(version), superuser

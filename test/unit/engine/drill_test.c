@@ -364,6 +364,53 @@ static void each_source_is_compared_with_its_own_past(void **state)
 	json_decref(is[1]);
 }
 
+/* A dropped index is told and fails nothing by itself; large objects that are gone do. */
+static void of_what_is_no_table_fewer_are_told(void **state)
+{
+	static const char *const was =
+	    "{\"logins\": 2, \"databases\": [{\"name\": \"d\", \"objects\": "
+	    "{\"indexes\": 4, \"functions\": 1, \"large objects\": 40}}]}";
+	static const struct {
+		const char *is;
+		enum drill_state objects, less, schema;
+	} v[] = {
+	    {"{\"logins\": 2, \"databases\": [{\"name\": \"d\", \"objects\": {\"indexes\": 5, "
+	     "\"functions\": 1, \"large objects\": 39}}]}",
+		DRILL_HELD, DRILL_HELD, DRILL_BROKEN},
+	    {"{\"logins\": 2, \"databases\": [{\"name\": \"d\", \"objects\": {\"indexes\": 3, "
+	     "\"functions\": 1, \"large objects\": 40}}]}",
+		DRILL_BROKEN, DRILL_HELD, DRILL_BROKEN},
+	    {"{\"logins\": 1, \"databases\": [{\"name\": \"d\", \"objects\": {\"indexes\": 4, "
+	     "\"functions\": 1, \"large objects\": 37}}]}",
+		DRILL_BROKEN, DRILL_BROKEN, DRILL_BROKEN},
+	    {"{\"databases\": [{\"name\": \"d\"}]}", DRILL_NOT_JUDGED, DRILL_HELD,
+		DRILL_NOT_JUDGED},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof v / sizeof *v; i++) {
+		json_t *before = json_loads(was, 0, NULL), *is = json_loads(v[i].is, 0, NULL);
+		struct drill_params p = {
+		    .proven = json_pack("{s:{s:O}}", "facts", "postgresql", before)};
+		struct snapshot_part part = {.name = (char *)"postgresql"};
+		struct drill_source one = {.part = &part, .facts = is};
+		struct drill d = {
+		    .p = &p, .sources = &one, .nsources = 1, .at = &one, .facts = json_object()};
+
+		drill_score_init(&d.score, DRILL_STANDARD);
+		drill_compare_databases(&d, before, is);
+		drill_compare_before(&d);
+		assert_int_equal(d.score.v[DRILL_OBJECTS].state, v[i].objects);
+		assert_int_equal(d.score.v[DRILL_NOT_LESS].state, v[i].less);
+		assert_int_equal(d.score.v[DRILL_SCHEMA].state, v[i].schema);
+		drill_score_fini(&d.score);
+		json_decref(d.facts);
+		json_decref((json_t *)p.proven);
+		json_decref(before);
+		json_decref(is);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -378,6 +425,7 @@ int main(void)
 	    cmocka_unit_test(rows_are_judged_by_what_was_counted),
 	    cmocka_unit_test(of_several_sources_the_worst_counts),
 	    cmocka_unit_test(each_source_is_compared_with_its_own_past),
+	    cmocka_unit_test(of_what_is_no_table_fewer_are_told),
 	};
 	struct err e;
 	int failed;

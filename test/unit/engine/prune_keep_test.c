@@ -207,12 +207,13 @@ static void a_base_of_another_life_is_none(void **state)
 {
 	static struct log_line line = {1, 500};
 	const struct prune_history history = {2, 100, &line, 1};
-	const struct prune_base bases[] = {{1, 300, 310, 30}, {1, 900, 910, 90}};
+	const struct prune_base bases[] = {
+	    {1, 300, 310, 30}, {1, 900, 910, 90}, {2, 500, 510, 104}};
 	const struct log_at v[] = {{.timeline = 1, .start = 200, .end = 300, .stored_ns = 20},
 	    {.timeline = 1, .start = 300, .end = 600, .stored_ns = 60},
 	    {.timeline = 1, .start = 600, .end = 900, .stored_ns = 90},
 	    {.timeline = 2, .start = 400, .end = 700, .stored_ns = 110}};
-	struct prune_keep k = {bases, 2, &history, 1, true, 95};
+	struct prune_keep k = {bases, 3, &history, 1, true, 95};
 	bool kept[4];
 
 	prune_keep(&k, v, 4, kept);
@@ -244,12 +245,39 @@ static void who_went_on_beside_a_copy_is_not_over(void **state)
 	assert_true(kept[0] && kept[1] && kept[2]);
 }
 
+/* The server was idle when the copy began, and is for longer than the retention: it may go on. */
+static void who_was_idle_before_a_copy_began_is_not_over(void **state)
+{
+	static struct log_line line = {1, 350};
+	const struct prune_history history = {2, 50, &line, 1};
+	const struct prune_base bases[] = {{1, 300, 310, 30}, {2, 500, 510, 950}};
+	const struct log_at v[] = {{.timeline = 1, .start = 300, .end = 400, .stored_ns = 40},
+	    {.timeline = 1, .start = 400, .end = 500, .stored_ns = 45},
+	    {.timeline = 2, .start = 300, .end = 400, .stored_ns = 51},
+	    {.timeline = 2, .start = 400, .end = 500, .stored_ns = 900}};
+	struct prune_keep k = {bases, 1, &history, 1, true, 1000};
+	bool kept[4];
+
+	prune_keep(&k, v, 4, kept);
+	assert_true(kept[0] && kept[1] && kept[2] && kept[3]);
+	/* It is what is backed up: then it is the server, and has been for the whole retention...
+	 */
+	k.nbases = 2;
+	prune_keep(&k, v, 4, kept);
+	assert_true(kept[0] && !kept[1] && !kept[3]);
+	/* ... or not yet. */
+	k.from_ns = 949;
+	prune_keep(&k, v, 4, kept);
+	assert_true(kept[0] && kept[1] && kept[2] && kept[3]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(every_moment_of_the_retention_can_be_reached),
 	    cmocka_unit_test(a_base_of_another_life_is_none),
 	    cmocka_unit_test(who_went_on_beside_a_copy_is_not_over),
+	    cmocka_unit_test(who_was_idle_before_a_copy_began_is_not_over),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
