@@ -111,7 +111,7 @@ const struct opt_def opt_table[] = {
     {"action", 0, OPT_CHOICE, OPT_MAIN, "ACTION", "promote", "promote|pause|shutdown", B(RECOVER), AT(action), OPT_NO_ENV,
         NULL, "what the server does at the target"},
     {"tablespace", 0, OPT_LIST, OPT_MAIN, "NAME=FOLDER", NULL, NULL, B(RECOVER), AT(tablespaces), OPT_NO_ENV, NULL,
-        "put this tablespace (its name or OID) there instead of where it was"},
+        "put this tablespace (its name or OID; of one made after the base its OID or path) there instead of where it was"},
     {"timeline", 0, OPT_STRING, OPT_MAIN, "N", "latest", NULL, B(RECOVER), AT(timeline), OPT_NO_ENV, NULL,
         "which timeline to follow: latest, current (the base backup's), or a number"},
     {"base", 0, OPT_STRING, OPT_MAIN, "SNAPSHOT", NULL, NULL, B(RECOVER), AT(base), OPT_NO_ENV, NULL,

@@ -224,6 +224,11 @@ int drill_recover(struct drill *d, struct err *e)
 	    drill_room_folder(&d->room, place, 0700, os_isolate_uid(d->isolate),
 		os_isolate_gid(d->isolate), e) == 0) {
 		rc = op_recover(d->repo, &p, d->ctx, &r, e);
+		/* It goes into the room as all others do, once it is known beforehand. */
+		if (rc == -1 && r.met_space) {
+			p.look = p.delta = true;
+			rc = op_recover(d->repo, &p, d->ctx, &r, e);
+		}
 		note_recovery(d, &p, &r);
 		rc = rc == 0 ? take_base(d, &r.base, e) : judge_failure(d, &r, e);
 	}

@@ -154,6 +154,7 @@ static void finish(struct recovering *g, int rc)
 	for (size_t i = 0; i < g->nlater; i++)
 		free(g->later[i]);
 	free(g->later);
+	free(g->patches);
 	free(g->data);
 	free(g->bin);
 }

@@ -47,6 +47,7 @@ struct recover_params {
 	bool in_place; /* target is known to be where the original is */
 	bool instant;  /* shown at once and brought while it is used (instant.h); needs start */
 	bool start;    /* the server is started when it is restored */
+	bool look;     /* through all of the log for tablespaces, before anything is restored */
 	bool scratch;  /* by pg_server.h's scratch kind, as `server` says, and handed over */
 	struct pg_server_params server; /* what is not zero goes before what is usual */
 	enum recover_action action;
@@ -84,8 +85,9 @@ struct recover_result {
 	uint64_t bytes, bytes_there; /* written; by a delta found to be right */
 	uint64_t databases, databases_there;
 	bool started, promoted, validated;
-	bool fell_short;       /* it failed, for the server ended before the stored log does */
-	uint32_t timeline_now; /* the server's, after recovery */
+	bool met_space;  /* it failed at a tablespace in the log: again with `look` and `delta` */
+	bool fell_short; /* it failed, for the server ended before the stored log does */
+	uint32_t timeline_now;         /* the server's, after recovery */
 	struct recover_moment reached; /* by the server's own word */
 	int64_t start_ns;
 	double seconds; /* from the call to the end of validation */

@@ -235,6 +235,16 @@ static int watch(struct recover_feed *f, size_t i, struct span bytes, struct err
 	return 0;
 }
 
+static void patch(const struct recover_feed *f, uint64_t start, struct buf *b)
+{
+	for (size_t i = 0; i < f->p.npatches; i++) {
+		const struct recover_patch *x = &f->p.patches[i];
+
+		if (x->lsn >= start && x->lsn - start < b->n)
+			b->p[x->lsn - start] ^= x->change;
+	}
+}
+
 static int put_file(
     struct recover_feed *f, struct log_reader *rd, size_t i, struct buf *b, struct err *e)
 {
@@ -248,6 +258,7 @@ static int put_file(
 		return err_wrap(e, "segment %s of the log", name);
 	if (f->p.record != NULL && watch(f, i, buf_span(b), e) == -1)
 		return -1;
+	patch(f, x->start, b);
 	if (put_wal(f, name, buf_span(b), f->p.segment, e) == -1 ||
 	    (f->p.ahead && put_note(f, name, "", 0644, e) == -1))
 		return err_wrap(e, "segment %s of the log", name);

@@ -19,6 +19,12 @@
 
 struct recover_feed;
 
+/* A byte of the log that the server gets otherwise than it was stored. */
+struct recover_patch {
+	uint64_t lsn;
+	uint8_t change; /* by exclusive or */
+};
+
 struct recover_feed_params {
 	struct repo *repo;
 	const uint8_t *stream;
@@ -31,6 +37,8 @@ struct recover_feed_params {
 	bool as_user;    /* files belong to: */
 	uid_t uid;
 	gid_t gid;
+	const struct recover_patch *patches; /* stay until it is freed */
+	size_t npatches;
 	bool ahead; /* not more than WAL_AHEAD before the server: it is being started */
 	unsigned jobs;
 	/*

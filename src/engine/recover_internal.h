@@ -23,6 +23,7 @@ struct recover_space { /* a tablespace */
 	uint32_t oid;
 	char *name, *location; /* location: where it goes */
 	bool mapped;           /* by the caller */
+	bool later;            /* it is not in the base: the log makes it */
 };
 
 struct recovering {
@@ -45,6 +46,10 @@ struct recovering {
 	char what[RECOVER_WHAT]; /* of the step that runs */
 	char **later;            /* folders of tablespaces that the log makes, found to be empty */
 	size_t nlater;
+	bool maps_later; /* one that the base has not was mapped */
+	bool looking;    /* through the log, before anything is restored */
+	struct recover_patch *patches;
+	size_t npatches;
 };
 
 /* Say what the running step came to. */
@@ -67,6 +72,10 @@ int recover_check_listen(struct recovering *g, struct err *e);
  */
 int recover_watch(void *arg, const struct wal_record *r, struct err *e);
 int recover_watch_ahead(struct recovering *g, struct err *e);
+/* Where in the log a record's byte stands, which goes on behind the heads of pages.  Pure. */
+uint64_t recover_byte_at(uint64_t record, uint64_t byte, uint64_t segment);
+/* "KEY=FOLDER": the folder, if the key is one of these (NULL: none). */
+const char *recover_map_for(const char *map, const char *key, const char *other);
 
 /* recover_place.c */
 int recover_restore(struct recovering *g, struct err *e);

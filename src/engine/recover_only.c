@@ -248,6 +248,11 @@ static int recover(struct only *x, struct repo *r, struct err *e)
 	p.server.settings = settings;
 	p.server.nsettings = sizeof settings / sizeof *settings;
 	rc = op_recover(r, &p, x->ctx, x->out, e);
+	/* One that the log makes goes beside the others, once it is known beforehand. */
+	if (rc == -1 && x->out->met_space) {
+		p.look = p.delta = true;
+		rc = op_recover(r, &p, x->ctx, x->out, e);
+	}
 	free(target);
 	return rc;
 }

@@ -153,8 +153,11 @@ static int restore_space(
 	int rc = -1;
 
 	if (os_mkdirs(s->location, 0711, e) == 0 && put_link(g, dir, s, e) == 0 &&
-	    restore_part(g, path, s->location, NULL, e) == 0)
+	    (s->later ? chmod(s->location, 0700) == 0
+		      : restore_part(g, path, s->location, NULL, e) == 0))
 		rc = own(g, s->location, e);
+	else if (s->later)
+		err_set(e, ERR_FAILED, "%s cannot be made", s->location);
 	if (rc == -1)
 		err_wrap(e, "tablespace %s", s->name);
 	free(path);
@@ -352,6 +355,8 @@ int recover_settle(struct recovering *g, struct err *e)
 	    .gid = g->gid,
 	    .ahead = ahead,
 	    .jobs = g->p->jobs,
+	    .patches = g->patches,
+	    .npatches = g->npatches,
 	    .record = recover_watch,
 	    .arg = g};
 

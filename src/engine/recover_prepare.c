@@ -18,7 +18,7 @@ enum { INSIDE_SINCE = 15 }; /* a tablespace may be a folder in pg_tblspc */
 /* ---- Tablespaces. */
 
 /* "16385=/srv/fast" or "fast=/srv/fast": the folder, if the key is one of these. */
-static const char *map_for(const char *map, const char *oid, const char *name)
+const char *recover_map_for(const char *map, const char *oid, const char *name)
 {
 	const char *eq = strchr(map, '=');
 	size_t n = eq ? (size_t)(eq - map) : 0;
@@ -44,7 +44,7 @@ static int add_space(struct recovering *g, const json_t *t, struct err *e)
 		return 0;
 	snprintf(text, sizeof text, "%u", (unsigned)oid);
 	for (size_t i = 0; i < g->p->ntablespaces; i++) {
-		const char *to = map_for(g->p->tablespaces[i], text, name);
+		const char *to = recover_map_for(g->p->tablespaces[i], text, name);
 
 		mapped = to ? to : mapped;
 	}
@@ -75,8 +75,11 @@ static int check_maps(struct recovering *g, struct err *e)
 			char text[16];
 
 			snprintf(text, sizeof text, "%u", (unsigned)g->spaces[j].oid);
-			used |= map_for(map, text, g->spaces[j].name) != NULL;
+			used |= recover_map_for(map, text, g->spaces[j].name) != NULL;
 		}
+		/* What the log made has no name there, but its number and its path. */
+		if (!used && !g->p->instant && (map[0] == '/' || (map[0] >= '1' && map[0] <= '9')))
+			g->maps_later = used = true;
 		if (!used) {
 			err_set(e, ERR_USAGE, "--tablespace %s: the backup has no such tablespace",
 			    map);

@@ -109,6 +109,7 @@ int wal_record_parse(struct span bytes, struct wal_record *out, struct err *e)
 	cursor_u16(&p.c);
 	crc = cursor_u32(&p.c);
 	out->nrefs = 0;
+	out->size = total;
 	if (p.c.bad || total != bytes.n)
 		return err_set(e, ERR_CORRUPT, "not a record of the log");
 	if (crc32c(crc32c(0, bytes.p + WAL_RECORD_HEAD, bytes.n - WAL_RECORD_HEAD), bytes.p,

@@ -64,6 +64,7 @@ struct wal_ref {
 
 struct wal_record {
 	uint64_t lsn, end, prev; /* end: after it, aligned to 8 */
+	uint32_t size;           /* without heads of pages; `main` stands at its end */
 	int version;             /* 13 to 18, from the page's magic */
 	uint32_t xid;
 	uint8_t rmgr, info;

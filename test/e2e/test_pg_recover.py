@@ -494,6 +494,21 @@ def test_a_tablespace_that_the_log_makes_is_not_written_over(world):
     _, pg = world.started(before, target, *line, "--delta")
     with pg:
         assert pg.psql("select count(*) from pg_tablespace where spcname = 'later'") == "0"
+    # Put elsewhere, by its number or by its path: what is there is not touched.
+    oid = world.pg.psql("select oid from pg_tablespace where spcname = 'later'")
+    for key in (oid, folder):
+        target = world.target()
+        top = os.path.dirname(target)
+        maps = ["--tablespace", f"side={top}/side", "--tablespace", f"{key}={top}/later"]
+        if key == oid:
+            world.recover("latest", target, *line, *maps, "--tablespace", f"1234567={top}/x", rc=2)
+        _, pg = world.started("latest", target, *line, *maps)
+        with pg:
+            assert pg.psql("select sum(n) from precious") == "500500"
+            assert pg.psql(f"select pg_tablespace_location({oid})") == f"{top}/later"
+            assert glob.glob(f"{top}/later/PG_*/*/*")
+            pg.psql("insert into precious select 1 from generate_series(1, 9999); checkpoint")
+        assert files == {f: open(f, "rb").read() for f in glob.glob(f"{folder}/**", recursive=True) if os.path.isfile(f)}
 
 
 def comes_up(world, data):

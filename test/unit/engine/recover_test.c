@@ -340,6 +340,19 @@ static void a_password_stands_in_no_argument(void **state)
 	assert_null(strstr(e.msg, "secret"));
 }
 
+/* Across the heads of pages, of which a segment's first one is larger. */
+static void a_record_goes_on_behind_the_heads_of_pages(void **state)
+{
+	(void)state;
+	assert_int_equal(recover_byte_at(SEG + 40, 0, SEG), SEG + 40);
+	assert_int_equal(recover_byte_at(SEG + 8176, 15, SEG), SEG + 8191);
+	assert_int_equal(recover_byte_at(SEG + 8176, 16, SEG), SEG + 8192 + 24);
+	assert_int_equal(recover_byte_at(SEG + 8176, 20, SEG), SEG + 8192 + 28);
+	assert_int_equal(recover_byte_at(2 * SEG - 8, 7, SEG), 2 * SEG - 1);
+	assert_int_equal(recover_byte_at(2 * SEG - 8, 8, SEG), 2 * SEG + 40);
+	assert_int_equal(recover_byte_at(2 * SEG - 8, 8 + 8152, SEG), 2 * SEG + 8192 + 24);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -354,6 +367,7 @@ int main(void)
 	    cmocka_unit_test(a_promotion_has_a_bound),
 	    cmocka_unit_test(a_promotion_that_cannot_be_asked_for_is_an_error),
 	    cmocka_unit_test(names_are_taken_apart_or_refused),
+	    cmocka_unit_test(a_record_goes_on_behind_the_heads_of_pages),
 	};
 
 	return cmocka_run_group_tests_name("recover", tests, NULL, NULL);
