@@ -158,7 +158,7 @@ def test_one_that_is_not_over_in_time_says_how_far_it_came(declared, base, place
     assert [s["name"] for s in o["steps"]][-1] == "teardown" and o["rto"]["met"] == "not_judged"
     assert left(place) == []
     write(declared, base, place, '{command: "sleep 60", timeout: 50s}')
-    text = (base / "h.yaml").read_text().replace("timeout: 5m", "timeout: 8s")
+    text = (base / "h.yaml").read_text().replace("timeout: 5m", "timeout: 4s")
     (base / "h.yaml").write_text(text)
     r = declared("--json", "-r", "main", "drill", "www", rc=21)
     assert failed(r) == ["drill.in_time"] and "not finished in time, at step " in item(r)["reason"]
