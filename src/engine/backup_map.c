@@ -66,7 +66,7 @@ static int from_repository(struct making *m, uint64_t at, uint64_t end, struct e
 static int from_file(struct making *m, uint64_t at, uint64_t end, struct err *e)
 {
 	const struct backup_map_params *p = m->p;
-	uint64_t n = FROM_FILE / 4;
+	uint64_t n = FROM_FILE / 16;
 
 	for (; at < end; n = FROM_FILE) {
 		uint64_t stop = end - at < n ? end : at + n;

@@ -274,8 +274,13 @@ static int past_the_end(struct planning *g, struct err *e)
 	struct recover_plan *pl = g->pl;
 	char to[RECOVER_TARGET_TEXT], time[RECOVER_TARGET_TEXT], lsn[RECOVER_LSN_TEXT];
 
+	bool named = pl->to.kind == RECOVER_NAME, marked = named || pl->to.kind == RECOVER_XID;
+	char what[RECOVER_TARGET_TEXT + 64];
+
+	snprintf(what, sizeof what, "%s%s", recover_target_text(&g->p->to, to),
+	    marked ? " is not in the log that can be reached" : "");
 	if (pl->gap)
-		return missing(g, recover_target_text(&g->p->to, to), e);
+		return missing(g, what, e);
 	if (pl->last.there)
 		err_set(e, ERR_ABSENT,
 		    "%s is past the last commit that the log has on timeline %" PRIu32
@@ -289,8 +294,10 @@ static int past_the_end(struct planning *g, struct err *e)
 		    ": it reaches LSN %s, without a commit since the newest base backup",
 		    recover_target_text(&g->p->to, to), pl->timeline,
 		    recover_lsn_text(pl->log_end, lsn));
-	return err_hint(e, "--to latest brings back everything that is there; --timeline N follows "
-			   "another timeline");
+	return err_hint(e,
+	    "--to latest brings back everything that is there; --timeline N follows "
+	    "another timeline%s",
+	    named ? "; a time is written like '2026-11-21 09:41:07'" : "");
 }
 
 static int reach_time(struct planning *g, struct err *e)
