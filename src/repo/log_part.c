@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "repo/log_internal.h"
+#include "repo/repo_parity.h"
 
 struct log_whole {
 	bool looked, sound, reads; /* sound: as stored; reads: its content is here */
@@ -36,6 +37,7 @@ static bool proves_nothing(const struct err *e)
 static int look(struct log_whole *w, struct repo *r, const uint8_t stream[LOG_STREAM],
     const struct log_at *whole, struct err *e)
 {
+	char name[LOG_NAME_MAX];
 	struct err no;
 	int rc;
 
@@ -50,8 +52,10 @@ static int look(struct log_whole *w, struct repo *r, const uint8_t stream[LOG_ST
 		rc = log_read_dir(r, stream, whole, &w->dir, e);
 	if (rc == -1 && !proves_nothing(e))
 		return -1;
+	/* What only its parity still tells is not to be the only one. */
 	w->sound = rc == 0 && w->dir.nblobs > 0 &&
-		   (!w->reads || w->plain.n == whole->end - whole->start);
+		   (!w->reads || w->plain.n == whole->end - whole->start) &&
+		   !repo_was_mended(r, log_name(name, stream, whole));
 	w->looked = true;
 	err_clear(e);
 	return 0;

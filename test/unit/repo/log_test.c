@@ -437,11 +437,47 @@ static void small_ones_go_when_a_whole_one_has_the_same(void **state)
 	for (size_t i = 0; i < 6; i++)
 		if (i != 3)
 			assert_gets(&t, 2, small[i], small[i + 1]);
-	/* One that is not what it says, with all of its name, covers nothing. */
-	p = piece(&t, 2, 0, SEGMENT);
-	FAILS(log_put(t.r, &p, &out, &e), ERR_EXISTS);
-	assert_int_equal(count(&t), 7);
 	end(&t);
+}
+
+/* That of other bytes, a rotten one, one that only its parity mends. */
+static void small_ones_stay_by_a_whole_one_that_is_not_sound(void **state)
+{
+	enum { OTHER, ROTTEN, MENDED, SOUND };
+
+	for (int what = OTHER; what <= SOUND; what++) {
+		char name[LOG_NAME_MAX], small[LOG_NAME_MAX];
+		struct log_at at, *v;
+		enum log_put_outcome out;
+		struct buf away = {0};
+		struct log_piece p;
+		struct err e;
+		struct t t;
+		size_t n;
+
+		begin(&t);
+		if (what == MENDED)
+			OK(repo_set_parity(t.r, 100, &e));
+		put(&t, 1, 0, 700);
+		only(&t, &at, small);
+		OK(store_get_all(t.r->store, small, at.size, &away, &e));
+		OK(store_del(t.r->store, small, &e));
+		p = piece(&t, 1, 0, SEGMENT);
+		p.bytes.p += what == OTHER;
+		OK(log_put(t.r, &p, &out, &e));
+		OK(store_put(t.r->store, small, buf_span(&away), STORE_NEW, &e));
+		OK(log_list(t.r, t.stream, &v, &n, &e));
+		assert_int_equal(n, 2);
+		if (what == ROTTEN || what == MENDED)
+			make_damage(t.r->store, log_name(name, t.stream, &v[1]), v[1].size / 2, 4);
+		free(v);
+		assert_int_equal(fold(&t, 0, 2), what == SOUND);
+		assert_int_equal(count(&t), what == SOUND ? 1 : 2);
+		if (what == MENDED)
+			assert_gets(&t, 1, 700, SEGMENT);
+		buf_fini(&away);
+		end(&t);
+	}
 }
 
 /* Of a range, of two that have it, of a file: lost since, and offered to the one that knows it. */
@@ -846,6 +882,7 @@ int main(void)
 	    cmocka_unit_test(what_waits_is_compared_with_what_was_there_before),
 	    cmocka_unit_test(a_writer_knows_what_it_put),
 	    cmocka_unit_test(small_ones_go_when_a_whole_one_has_the_same),
+	    cmocka_unit_test(small_ones_stay_by_a_whole_one_that_is_not_sound),
 	    cmocka_unit_test(what_was_lost_since_is_stored_again),
 	    cmocka_unit_test(what_is_missing_is_absent_and_how_far_it_goes_is_told),
 	    cmocka_unit_test(histories_and_partials_are_no_ranges),
