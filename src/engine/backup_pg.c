@@ -16,28 +16,40 @@
 
 enum { LABEL_MAX = 1 << 20, CONNECT_S = 10 };
 
-static void have_looked(struct backup_pg_run *run)
+static void tell(struct backup_pg_run *run, bool *what)
 {
 	pthread_mutex_lock(&run->lock);
-	run->looked = true;
-	pthread_cond_signal(&run->turn);
+	*what = true;
+	pthread_cond_broadcast(&run->turn);
 	pthread_mutex_unlock(&run->lock);
 }
 
+/* Until there is a backup that facts are of; false: there will be none. */
+static bool wait_for_go(struct backup_pg_run *run)
+{
+	pthread_mutex_lock(&run->lock);
+	while (!run->go && !run->over)
+		pthread_cond_wait(&run->turn, &run->lock);
+	pthread_mutex_unlock(&run->lock);
+	return run->go;
+}
+
+/*
+ * Facts go by a connection of their own: any error of a statement, and they run into some, takes a
+ * connection's temporary slot away.
+ */
 static void *gather(void *arg)
 {
 	struct backup_pg_run *run = arg;
 	struct pg_facts_params p = {run->pg->exact_rows, run->pg->table_checksums};
 	const struct pg_target *t = run->pg->target;
-	int rc = pg_open_for(t, false, CONNECT_S, run->b->ctx, &run->beside, &run->facts_err);
 
-	if (rc == 0 && run->keep)
+	if (run->keep &&
+	    pg_open_for(t, false, CONNECT_S, run->b->ctx, &run->beside, &run->facts_err) == 0)
 		run->kept = pg_session_keep(run->beside);
-	have_looked(run);
-	if (rc == 0)
-		rc = pg_facts_gather_by(
-		    run->beside, t, &p, &run->facts, run->b->ctx, &run->facts_err);
-	if (rc == -1)
+	tell(run, &run->looked);
+	if (!wait_for_go(run) ||
+	    pg_facts_gather(t, &p, &run->facts, run->b->ctx, &run->facts_err) == -1)
 		run->facts = NULL;
 	return NULL;
 }
@@ -194,13 +206,17 @@ static int fetch(struct backup_pg_run *run, const struct snapshot *s, struct err
 {
 	const struct backup_pg *pg = run->pg;
 
-	if (pg->stream)
+	if (pg->stream) {
+		tell(run, &run->go);
 		return backup_pg_stream(run, s, e);
+	}
 	if (find_data(run, e) == 0) {
+		tell(run, &run->go);
 		return start(run, e);
 	}
 	if (pg->direct || pg->data_directory != NULL)
 		return -1;
+	tell(run, &run->go);
 	event_emit(run->b->ctx, EVENT_NOTICE, span_str(pg->part),
 	    "its files are not read here, but over the connection: %s", e->msg);
 	return backup_pg_stream(run, s, e);
@@ -363,6 +379,7 @@ void backup_pg_free(struct backup_part *part)
 
 	if (run == NULL)
 		return;
+	tell(run, &run->over);
 	backup_pg_end_gathering(run);
 	json_decref(run->facts);
 	json_decref(run->was_bad);

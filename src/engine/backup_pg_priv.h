@@ -23,12 +23,13 @@ struct backup_pg_run {
 	char *map;                  /* tablespace_map's text; NULL: it has none */
 	bool gathering;
 	pthread_t gatherer;
-	struct pg *beside;    /* its connection; open until the end, for what it keeps */
-	bool keep;            /* it has the server keep its WAL first */
-	uint64_t kept;        /* from here on, 0: it does not; valid once it was looked at */
-	pthread_mutex_t lock; /* looked */
+	struct pg *
+	    beside; /* has the server keep its WAL; open until the end, and used for nothing else */
+	bool keep;  /* WAL is to be kept */
+	uint64_t kept;        /* from here on, 0: it is not; valid once it was looked at */
+	pthread_mutex_t lock; /* of the three that follow */
 	pthread_cond_t turn;
-	bool looked;
+	bool looked, go, over;   /* after `kept`; facts are wanted; the run is */
 	json_t *facts;           /* NULL: they could not be had, facts_err */
 	const char *incremental; /* as in the facts */
 	json_t *was_bad;         /* the parent's list of wrong pages; may be NULL */

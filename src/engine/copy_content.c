@@ -81,10 +81,10 @@ static int add_blobs(struct worker *w, const struct job *j, struct err *e)
 	struct copying *c = w->pool->c;
 	size_t at = 0;
 
+	writer_lane_pages(w->lane, j->at.codec == CODEC_PAGES);
 	if (c->same && j->needed == j->n && j->n <= FAMILY_BLOBS_MAX)
 		return writer_add_frame(w->lane, PURPOSE_CONTENT, j->blobs, j->n,
 		    buf_span(&w->frame), j->at.codec, reader_packed(w->reader), e);
-	writer_lane_pages(w->lane, j->at.codec == CODEC_PAGES);
 	for (uint32_t i = 0; i < j->n; at += j->blobs[i++].len) {
 		struct id to;
 

@@ -88,7 +88,8 @@ static int bad(struct err *e, const char *what, size_t frame)
 
 static bool numbers_fit(uint8_t kind, uint8_t codec, uint64_t stored, uint64_t plain)
 {
-	if (kind < PURPOSE_CONTENT || kind > PURPOSE_REFS || codec >= CODEC_COUNT)
+	if (kind < PURPOSE_CONTENT || kind > PURPOSE_REFS || codec >= CODEC_COUNT ||
+	    (codec == CODEC_PAGES && kind != PURPOSE_CONTENT))
 		return false;
 	if (plain > FORMAT_BLOB_MAX || stored < FORMAT_BOX || stored > STORED_MAX)
 		return false;

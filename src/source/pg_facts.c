@@ -219,7 +219,7 @@ static int gather_all(struct pg_facts *f, struct pg *g, struct err *e)
 	return gather_position(f, g, "lsn_end", e);
 }
 
-int pg_facts_gather_by(struct pg *g, const struct pg_target *t, const struct pg_facts_params *p,
+static int gather_by(struct pg *g, const struct pg_target *t, const struct pg_facts_params *p,
     json_t **out, struct ctx *ctx, struct err *e)
 {
 	struct pg_facts f = {.target = t, .ctx = ctx, .out = json_object()};
@@ -252,7 +252,7 @@ int pg_facts_gather(const struct pg_target *t, const struct pg_facts_params *p, 
 
 	if (pg_open_for(t, false, CONNECT_S, ctx, &g, e) == -1)
 		return err_wrap(e, "facts of PostgreSQL");
-	rc = pg_facts_gather_by(g, t, p, out, ctx, e);
+	rc = gather_by(g, t, p, out, ctx, e);
 	pg_close(g);
 	return rc;
 }

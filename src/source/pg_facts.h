@@ -43,10 +43,6 @@ struct pg_facts_params {
 int pg_facts_gather(const struct pg_target *t, const struct pg_facts_params *p, json_t **out,
     struct ctx *ctx, struct err *e);
 
-/* By a connection to t, used for nothing else meanwhile; it stays open. */
-int pg_facts_gather_by(struct pg *g, const struct pg_target *t, const struct pg_facts_params *p,
-    json_t **out, struct ctx *ctx, struct err *e);
-
 /* A text of the server's, whatever bytes it has. */
 json_t *pg_facts_string(const char *s);
 

@@ -84,7 +84,8 @@ def test_pruners_that_hardly_wait_delete_nothing_that_is_acknowledged(hf, base, 
                 shutil.rmtree(base / "new")
         repo.check_clean()
         items = repo("--json", "snapshots").json("item")
-        repo("forget", "--now", *rng.sample([i["snapshot"] for i in items], min(2, len(items))))
+        if items:  # none, where all failed
+            repo("forget", "--now", *rng.sample([i["snapshot"] for i in items], min(2, len(items))))
 
 
 def test_eight_first_backups_of_the_same_tree_at_once(repo, tree, base, rng):

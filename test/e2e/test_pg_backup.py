@@ -135,6 +135,31 @@ def test_facts_say_what_the_server_holds(db, server):
     assert tables["gone"]["unlogged"] and "rows" not in tables["gone"]
 
 
+def test_what_keeps_wal_is_not_what_meets_a_locked_table(db, server):
+    """An error of a statement takes a session's temporary slots away, and a lock that does not come is one."""
+    server.psql("create table shut (a int); insert into shut values (1)")
+    waits = "select {} from pg_locks l join pg_class c on c.oid = l.relation {} where relname = 'shut' and granted = {}"
+    holder = subprocess.Popen(pgs.as_postgres(f"{server.bin}/psql", "-h", server.folder, "-p", str(server.port), "-c",
+                                              "begin; lock table shut; select pg_sleep(600)"))
+    seen = ""
+    try:
+        while not server.psql(waits.format("l.pid", "", "true")):
+            assert holder.poll() is None
+        for _ in range(10):
+            run = db.start("backup", "--system", "db")
+            while run.poll() is None:
+                seen += server.psql(waits.format("l.pid = s.active_pid", "cross join pg_replication_slots s", "false"))
+            assert run.communicate() and run.returncode == 0
+            if seen:
+                break
+    finally:
+        server.psql("select pg_terminate_backend(pid) from pg_stat_activity where query like '%pg_sleep(600)%' "
+                    "and pid <> pg_backend_pid()")
+        holder.wait(60)
+        server.psql("drop table shut")
+    assert set(seen) == {"f"}
+
+
 def test_exact_rows_and_checksums_of_tables_where_they_are_wanted(hf, server):
     declare(hf, server.source(exact_rows="yes", table_checksums="yes"))
     server.psql("create table kinds (at timestamptz, span interval, f float8, b bytea, m money, "
