@@ -27,10 +27,10 @@ void log_whole_free(struct log_whole *w)
 	free(w);
 }
 
-/* Who cannot read it now proves nothing by it. */
+/* Who cannot read it now proves nothing by it; nor does a bad sector. */
 static bool proves_nothing(const struct err *e)
 {
-	return e->kind == ERR_ABSENT || e->kind == ERR_COLD || repo_is_bad(e);
+	return e->kind == ERR_ABSENT || e->kind == ERR_COLD || e->kind == ERR_IO || repo_is_bad(e);
 }
 
 /* All of its bytes are read: a directory alone says nothing of rotten frames. */
