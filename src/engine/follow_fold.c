@@ -9,7 +9,7 @@
 #include "engine/follow_internal.h"
 #include "repo/log.h"
 
-enum { EVERY_S = 120, SOME = 64, PAUSE_MS = 20 };
+enum { EVERY_S = 120, SELDOM_S = 1200, SOME = 64, PAUSE_MS = 20 };
 
 struct follow_fold {
 	struct follow *f;
@@ -103,14 +103,15 @@ int follow_fold_start(
 	pthread_condattr_t a;
 
 	*out = NULL;
-	if (!f->p->synchronous || f->p->once)
+	if (f->p->once)
 		return 0;
 	x = mem_zalloc(sizeof *x);
 	x->f = f;
 	x->when = *when;
 	if (x->when.every_ns == 0)
 		x->when = (struct follow_fold_when){
-		    EVERY_S * FOLLOW_SECOND, LOG_FOLD_AGE_S * FOLLOW_SECOND};
+		    (f->p->synchronous ? EVERY_S : SELDOM_S) * FOLLOW_SECOND,
+		    LOG_FOLD_AGE_S * FOLLOW_SECOND};
 	pthread_mutex_init(&x->lock, NULL);
 	pthread_condattr_init(&a);
 	pthread_condattr_setclock(&a, CLOCK_MONOTONIC);
