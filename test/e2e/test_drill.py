@@ -55,8 +55,12 @@ def item(r):
     return [o for o in r.json("item") if "assertions" in o][0]
 
 
+def failed_of(o):
+    return [a["name"] for a in o["assertions"] if a["state"] == "failed"]
+
+
 def failed(r):
-    return [a["name"] for a in item(r)["assertions"] if a["state"] == "failed"]
+    return failed_of(item(r))
 
 
 def left(place):
@@ -146,23 +150,26 @@ def test_one_that_is_not_over_in_time_says_how_far_it_came(declared, base, place
     """A slow store and a query without an end are failures of different kinds."""
     (base / "src" / "large").write_bytes(os.urandom(3 << 20))
     declared("run", "www")
-    write(declared, base, place)
-    text = (base / "h.yaml").read_text().replace("timeout: 5m", "timeout: 3s")
-    (base / "h.yaml").write_text(text.replace("url: ", "limit_download: 200KB/s, url: "))
-    r = declared("--json", "-r", "main", "drill", "www", rc=21)
-    o, why = item(r), item(r)["reason"]
-    assert failed(r) == ["drill.in_time"]
-    found = re.fullmatch(r"drill.in_time: not finished in time, at step (?:prepare|restore) after ([0-9]+) s "
-                         r"\(drill.timeout: 3 s\), with ([0-9]+) of ([0-9]+) bytes restored", why)
-    assert found and int(found[2]) < int(found[3]) and int(found[3]) > 3 << 20, why
+
+    def late(step, *new, checks=""):
+        """It is at that step when its time is up; a slow machine may need more to get there."""
+        for s in (4, 16, 60):
+            write(declared, base, place, checks)
+            text = (base / "h.yaml").read_text().replace("timeout: 5m", f"timeout: {s}s")
+            (base / "h.yaml").write_text(text.replace(*new) if new else text)
+            o = item(declared("--json", "-r", "main", "drill", "www", rc=21))
+            assert failed_of(o) == ["drill.in_time"] and left(place) == []
+            if f"at step {step} " in o["reason"]:
+                return o, s
+        pytest.fail(o["reason"])
+
+    o, s = late("restore", "url: ", "limit_download: 40KB/s, url: ")
+    found = re.fullmatch(r"drill.in_time: not finished in time, at step restore after ([0-9]+) s "
+                         rf"\(drill.timeout: {s} s\), with ([0-9]+) of ([0-9]+) bytes restored", o["reason"])
+    assert found and int(found[2]) < int(found[3]) and int(found[3]) > 3 << 20, o["reason"]
     assert [s["name"] for s in o["steps"]][-1] == "teardown" and o["rto"]["met"] == "not_judged"
-    assert left(place) == []
-    write(declared, base, place, '{command: "sleep 60", timeout: 50s}')
-    text = (base / "h.yaml").read_text().replace("timeout: 5m", "timeout: 4s")
-    (base / "h.yaml").write_text(text)
-    r = declared("--json", "-r", "main", "drill", "www", rc=21)
-    assert failed(r) == ["drill.in_time"] and "not finished in time, at step " in item(r)["reason"]
-    assert left(place) == []
+    o, _ = late("checks", checks='{command: "sleep 300", timeout: 200s}')
+    assert o["rto"]["met"] == "target"
 
 
 def test_a_killed_drill_leaves_nothing_behind_after_the_next(declared, base, place):
@@ -170,7 +177,7 @@ def test_a_killed_drill_leaves_nothing_behind_after_the_next(declared, base, pla
     write(declared, base, place, f'{{command: "echo here; {sleep}"}}')
 
     def sleeps():
-        return subprocess.run(["pgrep", "-f", f"^{sleep}"], stdout=subprocess.DEVNULL).returncode == 0
+        return subprocess.run(["pgrep", "-f", f"^{sleep}$"], stdout=subprocess.DEVNULL).returncode == 0
 
     for how in (signal.SIGKILL, signal.SIGINT):
         p = declared.start("-r", "main", "drill", "www", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
