@@ -306,6 +306,33 @@ static void a_key_that_reads_nothing_confirms_nothing_beside_other_log(void **st
 	}
 }
 
+/* Over a gap, or back on another timeline, where other commits wait for what is confirmed. */
+static void what_was_confirmed_elsewhere_confirms_nothing_where_it_goes_on(void **state)
+{
+	struct err e = {0};
+	struct t t;
+
+	begin(&t);
+	follow_queue_init(&t.f.shared.queue, SEG, true, 1);
+	for (unsigned other = 0; other < 3; other++) {
+		uint64_t to = other == 2 ? 4 * SEG : 2 * SEG;
+
+		t.f.timeline = other ? 2 : 1;
+		t.f.confirmed = t.f.spooled = t.f.kept = 3 * SEG;
+		follow_lag_got(&t.f.lag, 3 * SEG, 1);
+		OK(follow_begin_at(&t.f, (struct follow_place){1, to}, &e));
+		assert_true(t.f.confirmed == 0 && t.f.spooled == 0 && t.f.kept == 0);
+		assert_int_equal(follow_lag_age(&t.f.lag, to, 1000), 0);
+		assert_int_equal(t.f.at, to);
+	}
+	/* What is healed goes on where it was. */
+	t.f.confirmed = t.f.spooled = 3 * SEG;
+	OK(follow_begin_at(&t.f, (struct follow_place){1, 4 * SEG}, &e));
+	assert_true(t.f.confirmed == 3 * SEG && t.f.spooled == 3 * SEG);
+	follow_queue_fini(&t.f.shared.queue);
+	end(&t);
+}
+
 /* The thread that takes them away, of who may and of who may not. */
 static void small_ones_go_in_time(void **state)
 {
@@ -360,6 +387,7 @@ int main(void)
 	    cmocka_unit_test(a_spool_is_put_from_its_beginning_where_nobody_knows_what_is_stored),
 	    cmocka_unit_test(a_spool_that_meets_other_log_confirms_nothing),
 	    cmocka_unit_test(a_key_that_reads_nothing_confirms_nothing_beside_other_log),
+	    cmocka_unit_test(what_was_confirmed_elsewhere_confirms_nothing_where_it_goes_on),
 	    cmocka_unit_test(small_ones_go_in_time),
 	};
 
