@@ -322,11 +322,37 @@ def test_of_several_servers_each_comes_back_and_is_proven(db, base, server, plac
         other.psql("delete from invoices where id < 30")
         db("backup", "--system", "db")
         o = drill(db, rc=21)
-        assert "facts.not_less" in broken(o) and "invoices" in o["reason"], o["reason"]
+        assert "source bills: " in broken(o)["facts.not_less"] and "invoices" in o["reason"], o["reason"]
+        assert [(s["name"], s["verdict"]) for s in o["sources"]] == [("postgresql", "passed"), ("bills", "failed")]
+        assert set(o["sources"][1]["failed"]) == set(broken(o))  # and the check that asked it
         r = db("-r", "main", "recover", "db", "--to", "latest", "--target", place + "/back", rc=2)
         assert "several sources" in r.err and "--part" in r.err
         r = db("-r", "main", "drill", "db", "--to", server.lsn(), rc=2)
         assert "2 sources" in r.err
+
+
+@pytest.mark.soak
+def test_a_tablespace_that_the_log_makes_comes_into_the_room(db, base, server, place):
+    """Its old folder is there, and empty: it is not this server's all the same."""
+    folder = pgs.folder("hfts")
+    db("backup", "--system", "db")
+
+    def push():
+        name = server.psql("select pg_logical_emit_message(false, 'x', 'x'); select pg_walfile_name(pg_switch_wal())").split()[-1]
+        db("log", "push", "--system", "db", f"{server.data}/pg_wal/{name}")
+
+    for _ in range(6):  # more than is looked through beforehand
+        push()
+    server.psql(f"create tablespace later location '{folder}'")
+    server.psql("create table precious tablespace later as select generate_series(1, 1000) n; checkpoint")
+    push()
+    for sql in ("drop table precious", "checkpoint", "drop tablespace later"):
+        server.psql(sql)
+    assert os.listdir(folder) == []
+    o = drill(db, "--level", "standard")
+    assert o["verdict"] == "passed" and os.listdir(folder) == [], o["reason"]
+    assert o["measured"]["bytes"] > 20 << 20 and left(place) == []
+    os.rmdir(folder)
 
 
 @pytest.mark.soak
