@@ -46,6 +46,7 @@ struct drill {
 	struct drill_score score;
 	struct drill_room room;
 	struct os_isolate *isolate;
+	_Atomic(const char *) step; /* the one that runs, for the watch; NULL: none yet */
 	struct drill_step *steps;
 	size_t nsteps;
 	int64_t began_ns, began_mono, step_mono;

@@ -179,11 +179,12 @@ static json_t *not_held(const struct drill_score *s)
 static json_t *source_json(const struct drill *d, const struct drill_source *x)
 {
 	const struct drill_score *s = d->nsources > 1 ? &x->score : &d->score;
-	bool came = x->point_ns != 0;
+	/* What all of them lack fails all; one of several is failed by what is broken of itself. */
+	bool bad = d->nsources > 1 ? s->critical > 0 : !s->passed, came = x->point_ns != 0;
 	char hex[ID_HEX], time[CALENDAR_TEXT];
 	json_t *o = json_pack("{s:o, s:s, s:s}", "name", statement_string(x->part->name),
 	    "snapshot", id_hex(hex, &x->snapshot->id), "verdict",
-	    s->broken > 0              ? "failed"
+	    bad                        ? "failed"
 	    : came && x->facts != NULL ? "passed"
 				       : "not_proven");
 

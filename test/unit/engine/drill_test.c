@@ -350,13 +350,14 @@ static void each_source_is_compared_with_its_own_past(void **state)
 	    {"{\"sources\":[{\"name\":\"a\"},{\"name\":\"b\"}],\"facts\":{\"sources\":{\"a\":@1000@"
 	     ","
 	     "\"b\":@60@}}}",
-		DRILL_BROKEN, "50 rows in public.t"},
+		DRILL_BROKEN, "source b: 50 rows in public.t"},
 	    {"{\"sources\":[{\"name\":\"a\"},{\"name\":\"c\"}],\"facts\":{\"sources\":{\"a\":@1000@"
 	     ","
 	     "\"c\":@60@}}}",
 		DRILL_BROKEN, "source c"},
+	    {"{\"facts_cut\":true,\"facts\":{}}", DRILL_NOT_JUDGED, ""},
 	    {"{\"sources\":[{\"name\":\"b\"}],\"facts\":{\"postgresql\":@60@}}", DRILL_BROKEN,
-		"50 rows"},
+		"source b: 50 rows"},
 	    {"{\"facts\":{\"postgresql\":@9999@}}", DRILL_HELD, ""}, /* of which, is not said */
 	};
 	json_t *is[2] = {with_rows("1000", "true"), with_rows("50", "true")};
@@ -389,6 +390,10 @@ static void each_source_is_compared_with_its_own_past(void **state)
 		assert_int_equal(d.score.v[DRILL_NOT_LESS].state, v[i].then);
 		if (v[i].then == DRILL_BROKEN)
 			assert_non_null(strstr(d.score.v[DRILL_NOT_LESS].why, v[i].why));
+		assert_int_equal(s[1].score.critical, strncmp(v[i].why, "source b", 8) == 0);
+		assert_int_equal(s[0].score.critical, 0);
+		drill_score_fini(&s[0].score);
+		drill_score_fini(&s[1].score);
 		assert_int_equal(json_object_size(json_object_get(d.facts, "sources")), 2);
 		drill_score_fini(&d.score);
 		json_decref(d.facts);
@@ -403,8 +408,8 @@ static void each_source_is_compared_with_its_own_past(void **state)
 static void of_what_is_no_table_fewer_are_told(void **state)
 {
 	static const char *const was =
-	    "{\"logins\": 2, \"databases\": [{\"name\": \"d\", \"objects\": "
-	    "{\"indexes\": 4, \"functions\": 1, \"large objects\": 40}}]}";
+	    "{\"logins\": 2, \"databases\": [{\"name\": \"d\", \"tables_more\": 7, "
+	    "\"objects\": {\"indexes\": 4, \"functions\": 1, \"large objects\": 40}}]}";
 	static const struct {
 		const char *is;
 		enum drill_state objects, less, schema;
@@ -437,6 +442,8 @@ static void of_what_is_no_table_fewer_are_told(void **state)
 		drill_compare_before(&d);
 		assert_int_equal(d.score.v[DRILL_OBJECTS].state, v[i].objects);
 		assert_int_equal(d.score.v[DRILL_NOT_LESS].state, v[i].less);
+		assert_int_equal(v[i].less == DRILL_HELD,
+		    strstr(d.score.v[DRILL_NOT_LESS].why, "7 smaller tables") != NULL);
 		assert_int_equal(d.score.v[DRILL_SCHEMA].state, v[i].schema);
 		drill_score_fini(&d.score);
 		json_decref(d.facts);
