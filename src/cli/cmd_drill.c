@@ -122,16 +122,18 @@ static int fill(struct drilling *x, struct err *e)
 
 /* ---- Which recovery point. */
 
-enum { PARTS = 16 };
-
-/* The parts that are one. */
-static size_t databases_of(const struct snapshot *s, const char *out[PARTS])
+/* The parts that are one; out has room for all parts, or is NULL. */
+static size_t databases_of(const struct snapshot *s, const char **out)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < s->nparts && n < PARTS; i++)
-		if (strcmp(s->parts[i].kind, "postgresql") == 0)
-			out[n++] = s->parts[i].name;
+	for (size_t i = 0; i < s->nparts; i++) {
+		if (strcmp(s->parts[i].kind, "postgresql") != 0)
+			continue;
+		if (out != NULL)
+			out[n] = s->parts[i].name;
+		n++;
+	}
 	return n;
 }
 
@@ -147,7 +149,6 @@ static int none(struct drilling *x, struct err *e)
 static int choose(struct drilling *x, struct err *e)
 {
 	const struct select_filter f = {.system = x->p.system};
-	const char *parts[PARTS];
 	char *spec = mem_printf("latest:%s", x->p.system), *path = NULL;
 	int rc = select_one(x->c->repo, spec, &f, true, x->c->ctx, &x->snapshot, &path, e);
 
@@ -162,7 +163,7 @@ static int choose(struct drilling *x, struct err *e)
 
 		rc = select_one(x->c->repo, x->c->opt.to, &f, true, x->c->ctx, &to, &path, e);
 		free(rc == 0 ? path : NULL);
-		if (rc == -1 && databases_of(x->snapshot, parts) > 0) { /* a point in its log */
+		if (rc == -1 && databases_of(x->snapshot, NULL) > 0) { /* a point in its log */
 			x->p.to = x->c->opt.to;
 			return 0;
 		}
@@ -213,8 +214,9 @@ static int choose_other(struct drilling *x, struct err *e)
 static int choose_point(struct drilling *x, struct err *e)
 {
 	struct cli *c = x->c;
-	const char *parts[PARTS];
-	size_t n = databases_of(x->snapshot, parts);
+	size_t n = databases_of(x->snapshot, NULL);
+	const char **parts;
+	int rc;
 
 	if (c->opt.point == 0 || c->opt.point == POINT_LATEST)
 		return 0;
@@ -223,8 +225,12 @@ static int choose_point(struct drilling *x, struct err *e)
 	if (n == 0)
 		return err_set(e, ERR_USAGE,
 		    "drill: %s has no database, and so no points within its log", x->p.system);
-	if (drill_moment_find(c->repo, x->p.system, parts, n, c->ctx->clock->wall_ns(c->ctx->clock),
-		c->ctx, x->moment, e) == -1)
+	parts = mem_alloc(n * sizeof *parts);
+	databases_of(x->snapshot, parts);
+	rc = drill_moment_find(c->repo, x->p.system, parts, n,
+	    c->ctx->clock->wall_ns(c->ctx->clock), c->ctx, x->moment, e);
+	free(parts);
+	if (rc == -1)
 		return err_wrap(e, "drill");
 	if (strcmp(x->moment, "latest") == 0) {
 		x->p.no_moment = n > 1 ? "its sources have none in common"

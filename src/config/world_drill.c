@@ -114,6 +114,27 @@ static bool has_database(const struct world_system *s)
 	return false;
 }
 
+/* A drill would find it out, and fail by it. */
+static int check_part(
+    const struct world_system *s, const struct world_drill_check *k, struct err *e)
+{
+	const char *one = NULL;
+
+	if (k->part == NULL)
+		return 0;
+	for (size_t i = 0; i < s->sources.n; i++) {
+		const struct world_source *src = world_source_at(s, i);
+
+		if (src->kind == WORLD_POSTGRESQL && strcmp(src->part, k->part) == 0)
+			return 0;
+		if (src->kind == WORLD_POSTGRESQL && one == NULL)
+			one = src->part;
+	}
+	node_fail(k->item.at, e, "checks: %s has no source of PostgreSQL called '%.64s'",
+	    s->item.name, k->part);
+	return one ? err_hint(e, "part: %s", one) : -1;
+}
+
 int world_check_drill_checks(const struct world_system *s, struct err *e)
 {
 	for (size_t i = 0; i < s->checks.n; i++) {
@@ -134,7 +155,7 @@ int world_check_drill_checks(const struct world_system *s, struct err *e)
 		if (k->sql != NULL && !has_database(s))
 			return node_fail(k->item.at, e,
 			    "checks: sql is asked of a database, and %s has none", s->item.name);
-		if (check_value(k, e) == -1 || check_file(k, e) == -1)
+		if (check_part(s, k, e) == -1 || check_value(k, e) == -1 || check_file(k, e) == -1)
 			return -1;
 	}
 	return 0;

@@ -161,6 +161,24 @@ static int ask_sql(struct drill *d, const struct drill_check *k, char why[400], 
 	return 0;
 }
 
+/* Of several sources the one that was asked answers for it as well, by the same name. */
+static void add(struct drill *d, const struct drill_check *k, const char *why)
+{
+	struct drill_source *x = k->kind == DRILL_SQL && d->nsources > 1 ? drill_source_for(d, k)
+									 : NULL;
+	const char *said = why[0] ? why : NULL;
+	struct drill_assertion *own;
+
+	drill_score_add(&d->score, k->what, !k->optional, said == NULL, said);
+	if (x == NULL)
+		return;
+	drill_score_add(&x->score, k->what, !k->optional, said == NULL, said);
+	own = &x->score.v[x->score.n - 1];
+	free(own->name);
+	own->name = mem_strdup(d->score.v[d->score.n - 1].name);
+	drill_score_sum(&x->score);
+}
+
 int drill_checks(struct drill *d, struct err *e)
 {
 	int rc = 0;
@@ -179,8 +197,7 @@ int drill_checks(struct drill *d, struct err *e)
 		else
 			rc = ask_sql(d, k, why, e);
 		if (rc == 0)
-			drill_score_add(
-			    &d->score, k->what, !k->optional, why[0] == '\0', why[0] ? why : NULL);
+			add(d, k, why);
 	}
 	if (rc == 0)
 		drill_step_end(d, false);

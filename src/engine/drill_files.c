@@ -104,7 +104,8 @@ int drill_restore_end(struct drill *d, int rc, bool files, struct err *e)
 	}
 	if (rc == -1)
 		return -1;
-	if (d->at != NULL || files)
+	/* Of several sources none is here yet, or one of them: see drill_sources.c. */
+	if (files || d->nsources == 1)
 		drill_hold(&d->score, DRILL_RESTORED);
 	if (files && d->score.v[DRILL_RESTORED].state == DRILL_HELD) {
 		drill_hold(&d->score, DRILL_CONTENT);

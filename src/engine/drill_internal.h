@@ -46,6 +46,7 @@ struct drill {
 	struct drill_score score;
 	struct drill_room room;
 	struct os_isolate *isolate;
+	_Atomic(const char *) step; /* the one that runs, for the watch; NULL: none yet */
 	struct drill_step *steps;
 	size_t nsteps;
 	int64_t began_ns, began_mono, step_mono;
@@ -93,7 +94,9 @@ bool drill_is_source(const struct drill *d, const struct snapshot_part *part);
 int drill_sources_rehearse(struct drill *d, struct err *e);
 /* What the record says of each; new. */
 json_t *drill_sources_json(const struct drill *d);
-/* The oldest moment that one of them came back to; 0: none did. */
+/* What is held of all of them though it was judged of some only, is so no more. */
+void drill_sources_take_back(struct drill *d);
+/* The oldest moment that one of them came back to; 0: not all did. */
 int64_t drill_sources_point(const struct drill *d);
 /* The one that a query is for; NULL: there is none, or none that runs. */
 struct drill_source *drill_source_for(const struct drill *d, const struct drill_check *k);

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/mem.h"
+
 #define MAY_SHRINK 5.0 /* percent, where nothing is said */
 
 enum { ESTIMATE = 4 }; /* how much less exact it is than what was counted */
@@ -191,14 +193,35 @@ static const json_t *facts_before(const struct drill *d, const char *name)
 	return d->nsources == 1 || source_of(record, name) != NULL ? alone : NULL;
 }
 
+/* One of several, which is judged by itself, and all with it, by its name. */
+static void compare_source(struct drill *d, struct drill_source *x)
+{
+	struct drill_score all = d->score;
+	const json_t *before = facts_before(d, x->part->name);
+
+	if (d->nsources == 1) {
+		compare_databases(d, before, x->facts);
+		return;
+	}
+	if (x->score.v == NULL)
+		drill_score_init(&x->score, d->p->level);
+	d->score = x->score;
+	compare_databases(d, before, x->facts);
+	if (before != NULL)
+		drill_hold(&d->score, DRILL_NOT_LESS);
+	drill_score_sum(&d->score);
+	x->score = d->score;
+	drill_score_merge(&all, &x->score, x->part->name);
+	d->score = all;
+}
+
 static void compare_sources(struct drill *d)
 {
 	const json_t *before = json_object_get(d->p->proven, "sources"), *o;
 	size_t i, j;
 
 	for (i = 0; i < d->nsources; i++)
-		compare_databases(
-		    d, facts_before(d, d->sources[i].part->name), d->sources[i].facts);
+		compare_source(d, &d->sources[i]);
 	if (json_array_size(before) < 2 && d->nsources == 1)
 		return;
 	json_array_foreach(before, i, o)
@@ -226,6 +249,38 @@ static void put_facts(struct drill *d)
 	json_decref(all);
 }
 
+/* What a record had no room for was not compared: of that nothing is held. */
+static long long tables_more(const struct drill *d)
+{
+	long long n = 0;
+	json_t *o;
+
+	for (size_t i = 0; i < d->nsources; i++) {
+		size_t j;
+
+		json_array_foreach(
+		    json_object_get(facts_before(d, d->sources[i].part->name), "databases"), j, o)
+		    n += json_integer_value(json_object_get(o, "tables_more"));
+	}
+	return n;
+}
+
+static void judge_rest(struct drill *d)
+{
+	struct drill_assertion *a = &d->score.v[DRILL_NOT_LESS];
+	long long more = tables_more(d);
+
+	if (d->nsources > 0 && json_is_true(json_object_get(d->p->proven, "facts_cut")))
+		drill_leave(&d->score, DRILL_NOT_LESS,
+		    "the record of what was proven before had no room for its tables");
+	else
+		drill_hold(&d->score, DRILL_NOT_LESS);
+	if (a->state == DRILL_HELD && more > 0 && a->why == NULL)
+		a->why = mem_printf(
+		    "of %lld smaller tables the record of what was proven before has no rows",
+		    more);
+}
+
 void drill_compare_before(struct drill *d)
 {
 	const json_t *before = json_object_get(d->p->proven, "facts");
@@ -238,6 +293,6 @@ void drill_compare_before(struct drill *d)
 	}
 	compare_files(d, json_object_get(before, "files"), json_object_get(d->facts, "files"));
 	compare_sources(d);
-	drill_hold(&d->score, DRILL_NOT_LESS);
+	judge_rest(d);
 	drill_leave(&d->score, DRILL_OBJECTS, "none were counted before");
 }

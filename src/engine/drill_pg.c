@@ -136,8 +136,9 @@ static void settle(struct drill *d, const struct recover_result *r)
 	const struct recover_step *validate = step_named(r, "validate");
 
 	d->at->server = r->server;
-	d->at->bytes = r->bytes;
-	d->bytes += r->bytes;
+	/* Of one that was tried again most was there from before, and the step has both times. */
+	d->at->bytes = r->bytes + r->bytes_there;
+	d->bytes += d->at->bytes;
 	if (r->log_end > r->base_lsn)
 		d->at->log_bytes = r->log_end - r->base_lsn;
 	d->log_bytes += d->at->log_bytes;
@@ -212,6 +213,7 @@ int drill_recover(struct drill *d, struct err *e)
 		.spawn_arg = d->isolate},
 	    .jobs = d->p->jobs};
 	struct recover_result r = {.nsteps = 0};
+	uint64_t had = atomic_load(&d->ctx->progress.bytes);
 	char *into = NULL;
 	int rc = -1;
 
@@ -227,6 +229,7 @@ int drill_recover(struct drill *d, struct err *e)
 		/* It goes into the room as all others do, once it is known beforehand. */
 		if (rc == -1 && r.met_space) {
 			p.look = p.delta = true;
+			atomic_store(&d->ctx->progress.bytes, had);
 			rc = op_recover(d->repo, &p, d->ctx, &r, e);
 		}
 		note_recovery(d, &p, &r);

@@ -213,10 +213,11 @@ static void put_what(const struct drill *d, json_t *o)
 
 static void put_objectives(const struct drill *d, json_t *o)
 {
-	bool came = d->score.v[DRILL_RESTORED].state == DRILL_HELD &&
-		    (d->nsources == 0 || d->score.v[DRILL_STARTS].state == DRILL_HELD);
 	double rto = seconds_of(d, "prepare") + seconds_of(d, "restore") + seconds_of(d, "start");
 	int64_t of_log = drill_sources_point(d), point = of_log ? of_log : d->snapshot->start_ns;
+	bool came = d->score.v[DRILL_RESTORED].state == DRILL_HELD &&
+		    (d->nsources == 0 ||
+			(of_log != 0 && d->score.v[DRILL_STARTS].state == DRILL_HELD));
 	double rpo = (double)(d->began_ns - point) / 1e9;
 
 	json_object_set_new(

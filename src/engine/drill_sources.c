@@ -59,6 +59,7 @@ static int one(struct drill *d, struct err *e)
 		return err_wrap(e, "restore");
 	if (d->score.v[DRILL_RESTORED].state == DRILL_BROKEN)
 		return 0;
+	drill_hold(&d->score, DRILL_RESTORED);
 	if (drill_start(d, e) == -1)
 		return err_wrap(e, "start");
 	drill_note(d, "source %s", d->at->part->name);
@@ -68,6 +69,26 @@ static int one(struct drill *d, struct err *e)
 		return err_wrap(e, "compare");
 	drill_step_end(d, false);
 	return ctx_check(d->ctx, e);
+}
+
+/* It ended before the last one's turn was over: what only some of them proved is not said of all.
+ */
+void drill_sources_take_back(struct drill *d)
+{
+	static const enum drill_id ids[] = {DRILL_RESTORED, DRILL_LOG, DRILL_STARTS, DRILL_REACHED};
+
+	for (size_t i = 0; i < d->nsources; i++)
+		for (size_t j = 0; j < sizeof ids / sizeof *ids; j++) {
+			const struct drill_source *x = &d->sources[i];
+			struct drill_assertion *a = &d->score.v[ids[j]];
+
+			if (a->state != DRILL_HELD ||
+			    (x->score.v != NULL && x->score.v[ids[j]].state != DRILL_NOT_JUDGED))
+				continue;
+			free(a->why);
+			a->state = DRILL_NOT_JUDGED;
+			a->why = mem_printf("it did not come to source %.80s", x->part->name);
+		}
 }
 
 int drill_sources_rehearse(struct drill *d, struct err *e)
@@ -92,6 +113,8 @@ int drill_sources_rehearse(struct drill *d, struct err *e)
 	}
 	d->score = all;
 	d->broken = broken;
+	if (rc == -1)
+		drill_sources_take_back(d);
 	return rc;
 }
 
@@ -102,7 +125,9 @@ int64_t drill_sources_point(const struct drill *d)
 	for (size_t i = 0; i < d->nsources; i++) {
 		int64_t ns = d->sources[i].point_ns;
 
-		if (ns != 0 && (oldest == 0 || ns < oldest))
+		if (ns == 0)
+			return 0;
+		if (oldest == 0 || ns < oldest)
 			oldest = ns;
 	}
 	return oldest;
@@ -154,11 +179,12 @@ static json_t *not_held(const struct drill_score *s)
 static json_t *source_json(const struct drill *d, const struct drill_source *x)
 {
 	const struct drill_score *s = d->nsources > 1 ? &x->score : &d->score;
-	bool came = x->point_ns != 0;
+	/* What all of them lack fails all; one of several is failed by what is broken of itself. */
+	bool bad = d->nsources > 1 ? s->critical > 0 : !s->passed, came = x->point_ns != 0;
 	char hex[ID_HEX], time[CALENDAR_TEXT];
 	json_t *o = json_pack("{s:o, s:s, s:s}", "name", statement_string(x->part->name),
 	    "snapshot", id_hex(hex, &x->snapshot->id), "verdict",
-	    s->broken > 0              ? "failed"
+	    bad                        ? "failed"
 	    : came && x->facts != NULL ? "passed"
 				       : "not_proven");
 

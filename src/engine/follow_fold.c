@@ -9,7 +9,7 @@
 #include "engine/follow_internal.h"
 #include "repo/log.h"
 
-enum { EVERY_S = 120, SOME = 64, PAUSE_MS = 20 };
+enum { EVERY_S = 120, SELDOM_S = 1200, SOME = 64, PAUSE_MS = 20 };
 
 struct follow_fold {
 	struct follow *f;
@@ -42,16 +42,21 @@ static bool rest(struct follow_fold *x, int64_t ns)
 	return goes_on;
 }
 
-/* A few, and the repository is let go again: whoever puts may have to open it anew. */
-static int some(struct follow_fold *x, struct log_fold **fold, bool *left, struct err *e)
+/*
+ * A few, and the repository is let go again: whoever puts may have to open it anew.  *useless: this
+ * key may not delete, or nobody may.
+ */
+static int some(
+    struct follow_fold *x, struct log_fold **fold, bool *left, bool *useless, struct err *e)
 {
 	struct follow_repo *store = follow_store_take(x->f, e);
 	int rc;
 
-	*left = false;
+	*left = *useless = false;
 	if (store == NULL)
 		return -1;
 	rc = follow_repo_fold(store, x->when.age_ns, SOME, fold, left, e);
+	*useless = rc == -1 && (e->kind == ERR_WRONG_KEY || (*fold && log_fold_refused(*fold)));
 	follow_store_give(x->f, NULL); /* who puts finds out if it is away */
 	return rc;
 }
@@ -61,19 +66,19 @@ static bool once(struct follow_fold *x)
 {
 	struct log_fold *fold = NULL;
 	struct err e = {0};
-	bool left = true;
+	bool left = true, useless = false;
 	int rc = 0;
 
 	while (rc == 0 && left) {
 		int64_t began = follow_now(), took;
 
-		rc = some(x, &fold, &left, &e);
+		rc = some(x, &fold, &left, &useless, &e);
 		took = follow_now() - began;
 		if (!rest(x, took > PAUSE_MS * 1000000 ? took : PAUSE_MS * 1000000))
 			break;
 	}
 	log_fold_end(fold);
-	if (rc == 0 || (e.kind != ERR_DENIED && e.kind != ERR_WRONG_KEY))
+	if (!useless)
 		return true; /* what may pass, those who put tell */
 	if (e.kind == ERR_DENIED)
 		follow_tell(x->f, "log.warning", EVENT_WARN,
@@ -98,14 +103,15 @@ int follow_fold_start(
 	pthread_condattr_t a;
 
 	*out = NULL;
-	if (!f->p->synchronous || f->p->once)
+	if (f->p->once)
 		return 0;
 	x = mem_zalloc(sizeof *x);
 	x->f = f;
 	x->when = *when;
 	if (x->when.every_ns == 0)
 		x->when = (struct follow_fold_when){
-		    EVERY_S * FOLLOW_SECOND, LOG_FOLD_AGE_S * FOLLOW_SECOND};
+		    (f->p->synchronous ? EVERY_S : SELDOM_S) * FOLLOW_SECOND,
+		    LOG_FOLD_AGE_S * FOLLOW_SECOND};
 	pthread_mutex_init(&x->lock, NULL);
 	pthread_condattr_init(&a);
 	pthread_condattr_setclock(&a, CLOCK_MONOTONIC);

@@ -1,8 +1,9 @@
 /*
- * follow_fold: the small stretches that commits waited for go once a whole segment has what they
- * have (log_fold_begin), by a thread of its own, a few at a time and half of the time at most.
+ * follow_fold: the small stretches that were put before their segment ended go once that, whole,
+ * has what they have (log_fold_begin), by a thread of its own, a few at a time and half of the time
+ * at most; seldom where not each commit leaves one.
  *
- * Only where each commit leaves one, and the key may delete; else prune does it.
+ * Only where the key may delete, and not of a receiver that ends by itself; else prune does it.
  */
 #ifndef HF_ENGINE_FOLLOW_FOLD_H
 #define HF_ENGINE_FOLLOW_FOLD_H

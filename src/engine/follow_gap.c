@@ -64,6 +64,18 @@ static int empty_spool(struct follow *f, struct err *e)
 	return follow_spool_empty(f->spool, e);
 }
 
+static void tell_gap(struct follow *f, uint64_t to, const struct follow_place *from)
+{
+	char a[PG_WAL_LSN_TEXT], b[PG_WAL_LSN_TEXT], line[32] = "";
+
+	if (from->timeline != f->timeline)
+		snprintf(line, sizeof line, " of timeline %" PRIu32, from->timeline);
+	follow_tell(f, "log.gap", EVENT_ERROR,
+	    "the server has no WAL from %s on any more: there is a gap up to %s%s; a new base "
+	    "backup is needed to recover to a time after it",
+	    pg_wal_lsn(to, a), pg_wal_lsn(from->lsn, b), line);
+}
+
 int follow_pass_gap(struct follow *f, struct err *e)
 {
 	char a[PG_WAL_LSN_TEXT], b[PG_WAL_LSN_TEXT];
@@ -84,7 +96,8 @@ int follow_pass_gap(struct follow *f, struct err *e)
 	if (follow_slot_mend(f, e) == -1 || follow_kept_from(f, &from, e) == -1)
 		return -1;
 	first = oldest(f);
-	if (first > f->at && first < from.lsn)
+	/* Of another timeline it is later however low it is. */
+	if (first != 0 && first < from.lsn && (first > f->at || f->server.timeline != f->timeline))
 		from.lsn = first;
 	from.lsn = follow_segment_of(f, from.lsn);
 	from.timeline = f->server.timeline;
@@ -92,10 +105,6 @@ int follow_pass_gap(struct follow *f, struct err *e)
 	f->st.gap_start = to;
 	f->st.gap_end = from.lsn;
 	f->st.gap_ns = os_clock()->wall_ns(os_clock());
-	follow_tell(f, "log.gap", EVENT_ERROR,
-	    "the server has no WAL from %s on any more: there is a gap up to %s; a new base backup "
-	    "is "
-	    "needed to recover to a time after it",
-	    pg_wal_lsn(to, a), pg_wal_lsn(from.lsn, b));
+	tell_gap(f, to, &from);
 	return empty_spool(f, e) == -1 ? -1 : follow_begin_at(f, from, e);
 }

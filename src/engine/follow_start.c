@@ -129,6 +129,11 @@ static void stored_to(
 
 int follow_begin_at(struct follow *f, struct follow_place p, struct err *e)
 {
+	/* What was durable of another timeline, or beyond what leads back, says nothing here. */
+	if (p.timeline != f->timeline || p.lsn < f->confirmed) {
+		f->confirmed = f->spooled = f->kept = 0;
+		f->lag = (struct follow_lag){0};
+	}
 	f->timeline = f->known_timeline = p.timeline;
 	f->known = p.lsn;
 	f->at = follow_segment_of(f, p.lsn);

@@ -29,7 +29,8 @@ void drill_step(struct drill *d, const char *name)
 	*s = (struct drill_step){.name = name, .open = true};
 	s->began_ns = d->clock->wall_ns(d->clock);
 	d->step_mono = d->clock->mono_ns(d->clock);
-	atomic_store(&d->ctx->progress.phase, name);
+	atomic_store(&d->step, name);
+	atomic_store(&d->ctx->progress.phase, name); /* what runs within tells its own there */
 }
 
 void drill_note(struct drill *d, const char *fmt, ...)
@@ -100,7 +101,7 @@ static uint64_t bytes_of(const struct snapshot *s)
 /* A slow store and a query without an end are told apart by this alone. */
 static void note_late(struct drill *d)
 {
-	const char *at = atomic_load(&d->ctx->progress.phase);
+	const char *at = atomic_load(&d->step);
 	double s = (double)(d->clock->mono_ns(d->clock) - d->began_mono) / (double)second;
 
 	snprintf(d->late_at, sizeof d->late_at,

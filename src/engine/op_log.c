@@ -81,7 +81,8 @@ uint64_t log_base_stop(const struct snapshot_part *p)
 	const char *at = p->facts ? strstr(p->facts, name) : NULL;
 	uint64_t n = at ? strtoull(at + sizeof name - 1, NULL, 10) : 0;
 
-	if (n < SEGMENT_MIN || n > SEGMENT_MAX || (n & (n - 1)) != 0 || p->log_end % n == 0)
+	if (n < SEGMENT_MIN || n > SEGMENT_MAX || (n & (n - 1)) != 0 || p->log_end % n == 0 ||
+	    strstr(p->facts, "\"standby\":true") != NULL)
 		return p->log_end;
 	return p->log_end - p->log_end % n + n;
 }
@@ -128,7 +129,7 @@ static bool is_between(const struct log_view *v, size_t i)
 		const struct log_view_base *b = &v->bases[k];
 
 		ended |= b->end <= before->end && b->end > before->start &&
-			 (b->stop >= before->end ||
+			 (b->stop == before->end ||
 			     ends_soon(v, before->timeline, b->end, before->end));
 		for (size_t j = 0; j < v->n && !begun; j++)
 			begun = v->at[j].kind == LOG_SEGMENT &&

@@ -60,7 +60,10 @@ struct log_view {
 	size_t nhistories;
 };
 
-/* Where the last segment ends that a base needs: log_end itself where its size is not known. */
+/*
+ * Where the last segment ends that a base needs and brought: log_end itself where its size is not
+ * known, or of a standby, which has no more of it yet.
+ */
 uint64_t log_base_stop(const struct snapshot_part *p);
 
 /* Of one stream; `all` are the repository's snapshots. */

@@ -164,7 +164,8 @@ static int check_met(const struct recovering *g, struct err *e)
 
 /*
  * Replay makes the tablespace at the very path that it once had, whatever is there: the files of
- * the original, if that lives on this machine.
+ * the original, if that lives on this machine.  A scratch server has nothing to write there even
+ * if it is empty: it is tried again, with all looked through beforehand.
  */
 static int check_later(
     struct recovering *g, uint32_t oid, const char *path, uint64_t lsn, struct err *e)
@@ -176,7 +177,7 @@ static int check_later(
 		return 0;
 	if (recover_is_empty(path, &empty, &there, e) == -1)
 		return err_wrap(e, "tablespace %" PRIu32, oid);
-	if (there && empty) {
+	if (there && empty && !g->p->scratch) {
 		accept(g, path);
 		return 0;
 	}
@@ -194,9 +195,10 @@ static int check_later(
 		    oid, at);
 	}
 	err_set(e, ERR_EXISTS,
-	    "tablespace %" PRIu32 " was made after the base backup (LSN %s) in %s, which is not "
-	    "empty: its replay would write over what is there",
-	    oid, at, path);
+	    "tablespace %" PRIu32 " was made after the base backup (LSN %s) in %s, which is %s: "
+	    "its replay would write %s",
+	    oid, at, path, empty ? "not its own" : "not empty",
+	    empty ? "there" : "over what is there");
 	return err_hint(e,
 	    "--tablespace %" PRIu32 "=FOLDER puts it elsewhere; or a target before LSN %s; if what "
 	    "is there is nobody's, empty it",

@@ -148,7 +148,8 @@ void log_covered(const struct log_at *v, size_t n, int64_t before_ns, const stru
 /*
  * Those of a stream that are part of another, deleted by who may (ROLE_FULL, where the store lets
  * it): none that is, or is covered by what is, younger than the age.  At most so many are looked at
- * each time; `left` says that some are yet.  The repository may be another opening each time.
+ * each time, and no more after a second; `left` says that some are yet.  The repository may be
+ * another opening each time.
  */
 enum { LOG_FOLD_AGE_S = 600 }; /* who listed before, and reads after, has come to an end */
 struct log_fold;
@@ -156,7 +157,8 @@ int log_fold_begin(struct repo *r, const uint8_t stream[LOG_STREAM], int64_t age
     struct log_fold **out, struct err *e);
 int log_fold_some(
     struct log_fold *x, struct repo *r, size_t max, size_t *gone, bool *left, struct err *e);
-void log_fold_end(struct log_fold *x); /* NULL does nothing */
+bool log_fold_refused(const struct log_fold *x); /* the store lets nothing be deleted */
+void log_fold_end(struct log_fold *x);           /* NULL does nothing */
 
 /* Every stretch of every stream, in no order; what is no name of one is told. */
 typedef int log_visit(

@@ -2,8 +2,11 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "os/os.h"
 #include "repo/log_internal.h"
 #include "repo/repo_parity.h"
+
+static const int64_t TURN_NS = 1000000000;
 
 static bool same_place(const struct log_at *a, const struct log_at *b)
 {
@@ -45,13 +48,14 @@ struct log_fold {
 	const struct log_at **cover;
 	size_t n, next;
 	struct log_whole *whole;
+	bool refused;
 };
 
 int log_fold_begin(struct repo *r, const uint8_t stream[LOG_STREAM], int64_t age_ns,
     struct log_fold **out, struct err *e)
 {
 	struct log_fold *x = mem_zalloc(sizeof *x);
-	int64_t now_ns = INT64_MIN;
+	int64_t now_ns = INT64_MIN, ours_ns = repo_now(r);
 
 	*out = NULL;
 	memcpy(x->stream, stream, LOG_STREAM);
@@ -59,10 +63,12 @@ int log_fold_begin(struct repo *r, const uint8_t stream[LOG_STREAM], int64_t age
 		free(x);
 		return -1;
 	}
-	/* By the store's clock it is that at least. */
+	/* By the store's clock it is that at least, unless that was ahead when it was stored. */
 	for (size_t i = 0; i < x->n; i++)
 		if (x->v[i].stored_ns > now_ns)
 			now_ns = x->v[i].stored_ns;
+	if (now_ns > ours_ns)
+		now_ns = ours_ns;
 	x->cover = mem_zalloc((x->n + 1) * sizeof(void *));
 	log_covered(x->v, x->n, x->n > 0 ? now_ns - age_ns : 0, x->cover);
 	x->whole = log_whole_new();
@@ -90,22 +96,31 @@ static int fold_one(struct log_fold *x, struct repo *r, size_t i, size_t *gone, 
 		return -1;
 	if (!part)
 		return 0;
-	if (repo_del_named(r, log_name(name, x->stream, &x->v[i]), e) == -1)
+	if (repo_del_named(r, log_name(name, x->stream, &x->v[i]), e) == -1) {
+		x->refused = e->kind == ERR_DENIED;
 		return -1;
+	}
 	++*gone;
 	return 0;
+}
+
+bool log_fold_refused(const struct log_fold *x)
+{
+	return x->refused;
 }
 
 int log_fold_some(
     struct log_fold *x, struct repo *r, size_t max, size_t *gone, bool *left, struct err *e)
 {
+	int64_t end = os_clock()->mono_ns(os_clock()) + TURN_NS;
+
 	*gone = 0;
 	for (; x->next < x->n && max > 0; x->next++) {
 		if (x->cover[x->next] == NULL)
 			continue;
-		if (fold_one(x, r, x->next, gone, e) == -1)
+		if (ctx_check(r->ctx, e) == -1 || fold_one(x, r, x->next, gone, e) == -1)
 			return -1;
-		max--;
+		max = os_clock()->mono_ns(os_clock()) < end ? max - 1 : 0;
 	}
 	*left = x->next < x->n;
 	return 0;

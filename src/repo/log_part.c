@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "repo/log_internal.h"
+#include "repo/repo_parity.h"
 
 struct log_whole {
 	bool looked, sound, reads; /* sound: as stored; reads: its content is here */
@@ -26,16 +27,17 @@ void log_whole_free(struct log_whole *w)
 	free(w);
 }
 
-/* Who cannot read it now proves nothing by it. */
+/* Who cannot read it now proves nothing by it; nor does a bad sector. */
 static bool proves_nothing(const struct err *e)
 {
-	return e->kind == ERR_ABSENT || e->kind == ERR_COLD || repo_is_bad(e);
+	return e->kind == ERR_ABSENT || e->kind == ERR_COLD || e->kind == ERR_IO || repo_is_bad(e);
 }
 
 /* All of its bytes are read: a directory alone says nothing of rotten frames. */
 static int look(struct log_whole *w, struct repo *r, const uint8_t stream[LOG_STREAM],
     const struct log_at *whole, struct err *e)
 {
+	char name[LOG_NAME_MAX];
 	struct err no;
 	int rc;
 
@@ -50,8 +52,10 @@ static int look(struct log_whole *w, struct repo *r, const uint8_t stream[LOG_ST
 		rc = log_read_dir(r, stream, whole, &w->dir, e);
 	if (rc == -1 && !proves_nothing(e))
 		return -1;
+	/* What only its parity still tells is not to be the only one. */
 	w->sound = rc == 0 && w->dir.nblobs > 0 &&
-		   (!w->reads || w->plain.n == whole->end - whole->start);
+		   (!w->reads || w->plain.n == whole->end - whole->start) &&
+		   !repo_was_mended(r, log_name(name, stream, whole));
 	w->looked = true;
 	err_clear(e);
 	return 0;

@@ -145,8 +145,8 @@ static void add_check(struct comparing *x, size_t off, size_t n, const struct id
 	x->checks[x->nchecks++] = (struct check){off, n, *want, {{0}}};
 }
 
-/* One that has something of what is offered: what its cuts say. */
-static int take(struct comparing *x, const struct log_at *at, struct err *e)
+/* One that has something of what is offered: what its cuts say.  *mute: nothing. */
+static int take(struct comparing *x, const struct log_at *at, bool *mute, struct err *e)
 {
 	const struct log_offer *o = x->o;
 	uint64_t end = o->at.kind == LOG_HISTORY ? o->bytes.n : at->end;
@@ -154,6 +154,7 @@ static int take(struct comparing *x, const struct log_at *at, struct err *e)
 	struct id ids[LOG_CUTS_MAX];
 	bool whole = true;
 
+	*mute = true;
 	if (want > LOG_CUTS_MAX)
 		return 0;
 	n = log_ids_get(log_ids_of(x->r), &at->object, ids, LOG_CUTS_MAX);
@@ -175,6 +176,7 @@ static int take(struct comparing *x, const struct log_at *at, struct err *e)
 		}
 	}
 	x->used += n > 0;
+	*mute = n == 0;
 	if (!whole && x->reads) {
 		add(x, at->start > o->at.start ? at->start : o->at.start,
 		    at->end < offer_end(o) ? at->end : offer_end(o));
@@ -255,6 +257,7 @@ static int read_partly(struct comparing *x, const struct log_at *at, struct err 
 struct candidate {
 	const struct log_at *at;
 	uint64_t from, to;
+	bool mute; /* damaged: it tells of nothing that it could differ in */
 };
 
 static int longest_first(const void *pa, const void *pb)
@@ -282,7 +285,7 @@ static size_t find(const struct log_known *k, const struct log_offer *o, struct 
 			continue;
 		v = mem_realloc(v, (n + 1) * sizeof *v);
 		v[n++] = (struct candidate){at, at->start > o->at.start ? at->start : o->at.start,
-		    at->end < offer_end(o) ? at->end : offer_end(o)};
+		    at->end < offer_end(o) ? at->end : offer_end(o), false};
 	}
 	if (n > 1)
 		qsort(v, n, sizeof *v, longest_first);
@@ -301,13 +304,13 @@ static int compare_range(struct comparing *x, const struct log_known *k, bool *s
 	x->reads = repo_need(x->r, true, &no) == 0;
 	for (size_t i = 0; rc == 0 && i < n; i++)
 		if (!has(x, v[i].from, v[i].to))
-			rc = take(x, v[i].at, e);
+			rc = take(x, v[i].at, &v[i].mute, e);
 	if (rc == 0 && !run_checks(x, &where))
 		rc = differs(x->o, where, e);
 	for (size_t i = 0; rc == 0 && i < x->npartly; i++)
 		rc = read_partly(x, x->partly[i], e);
 	for (size_t i = 0; i < n && !x->reads; i++)
-		x->o->untold = x->o->untold || !has(x, v[i].from, v[i].to);
+		x->o->untold = x->o->untold || (!v[i].mute && !has(x, v[i].from, v[i].to));
 	*same = rc == 0 && !x->unsure && x->used <= PIECES_ENOUGH &&
 		has(x, x->o->at.start, offer_end(x->o));
 	free(v);
@@ -320,7 +323,7 @@ static int compare_range(struct comparing *x, const struct log_known *k, bool *s
  */
 static int compare_files(struct comparing *x, const struct log_known *k, bool *same, struct err *e)
 {
-	bool other = false;
+	bool other = false, mute;
 	uint64_t where;
 
 	for (size_t i = log_known_from(k, &x->o->at); i < k->n && !*same; i++) {
@@ -332,7 +335,7 @@ static int compare_files(struct comparing *x, const struct log_known *k, bool *s
 		if (at->start != x->o->at.start || at->end != x->o->at.end)
 			continue;
 		x->nchecks = x->nfrom_memory = 0;
-		if (take(x, at, e) == -1)
+		if (take(x, at, &mute, e) == -1)
 			return -1;
 		if (x->nchecks == 0)
 			continue;

@@ -270,10 +270,13 @@ bool repo_mend_object(
 
 bool repo_was_mended(struct repo *r, const char *object)
 {
-	for (size_t i = 0; i < r->nmended; i++)
-		if (strcmp(r->mended[i], object) == 0)
-			return true;
-	return false;
+	bool was = false;
+
+	pthread_mutex_lock(&r->mend_lock);
+	for (size_t i = 0; i < r->nmended && !was; i++)
+		was = strcmp(r->mended[i], object) == 0;
+	pthread_mutex_unlock(&r->mend_lock);
+	return was;
 }
 
 void repo_config_text(struct repo *r, struct buf *out)

@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 
 import pytest
 
@@ -236,9 +237,9 @@ def test_interrupted_it_keeps_what_is_stored(repo, mirror, tree, rng):
     for i in range(12):
         tree.file(f"big{i}", rng.randbytes(8 * MIB))
     repo.backup(tree.path)
-    p = mirror.start("--json", "copy", "--limit-upload", "40MB", *mirror.source)
+    p = mirror.start("--json", "copy", "--limit-upload", "10MB", *mirror.source)  # ten seconds
     while not mirror.objects("packs") and p.poll() is None:
-        pass
+        time.sleep(0.01)
     p.send_signal(signal.SIGINT)
     p.communicate()
     assert p.returncode == 130

@@ -145,6 +145,9 @@ static void each_mistake_has_its_own_message_and_hint(void **state)
 	    {TIER "systems: {db: {tier: gold, sources: [{postgresql: {user: a}}], checks: [{sql: "
 		  "b}]}}\n",
 		"what does 'b' have to say?", "proves nothing"},
+	    {TIER "systems: {db: {tier: gold, sources: [{part: bills, postgresql: {user: a}}], "
+		  "checks: [{sql: b, expect: c, part: bill}]}}\n",
+		"db has no source of PostgreSQL called 'bill'", "part: bills"},
 	    {REPOS "tiers: {gold: {destinations: main, retention: {dayly: 1}}}\n", "no key 'dayly'",
 		"did you mean 'daily'?"},
 	    {TIER "systems: {www: {tier: gold}}\n", "www: 'sources' is missing", ""},

@@ -300,6 +300,41 @@ static void of_several_sources_the_worst_counts(void **state)
 	drill_score_fini(&b);
 }
 
+/* Out of time at the second one's turn, nothing is said of both. */
+static void what_one_of_several_proved_is_not_said_of_all(void **state)
+{
+	struct snapshot_part part[2] = {{.name = (char *)"a"}, {.name = (char *)"b"}};
+	struct drill_source s[2] = {
+	    {.part = &part[0], .point_ns = 5}, {.part = &part[1], .point_ns = 3}};
+	struct drill d = {
+	    .sources = s, .nsources = 2, .at = s, .clock = os_clock(), .ctx = quiet()};
+	struct err e;
+
+	(void)state;
+	assert_true(drill_sources_point(&d) == 3);
+	s[1].point_ns = 0;
+	assert_true(drill_sources_point(&d) == 0);
+	drill_score_init(&d.score, DRILL_STANDARD);
+	drill_step(&d, "restore");
+	assert_int_equal(drill_restore_end(&d, 0, false, &e), 0);
+	assert_int_equal(d.score.v[DRILL_RESTORED].state, DRILL_NOT_JUDGED);
+	for (size_t i = 0; i < 2; i++) {
+		drill_score_init(&s[i].score, DRILL_STANDARD);
+		drill_hold(&s[i].score, DRILL_RESTORED);
+		drill_hold(&s[0].score, DRILL_STARTS);
+		drill_score_merge(&d.score, &s[i].score, s[i].part->name);
+		drill_sources_take_back(&d);
+		assert_int_equal(
+		    d.score.v[DRILL_RESTORED].state, i == 0 ? DRILL_NOT_JUDGED : DRILL_HELD);
+		assert_int_equal(d.score.v[DRILL_STARTS].state, DRILL_NOT_JUDGED);
+	}
+	assert_non_null(strstr(d.score.v[DRILL_STARTS].why, "source b"));
+	drill_score_fini(&d.score);
+	drill_score_fini(&s[0].score);
+	drill_score_fini(&s[1].score);
+	free(d.steps);
+}
+
 /* Each is compared with what was proven of it, by its name; one that is gone is missed. */
 static void each_source_is_compared_with_its_own_past(void **state)
 {
@@ -315,13 +350,14 @@ static void each_source_is_compared_with_its_own_past(void **state)
 	    {"{\"sources\":[{\"name\":\"a\"},{\"name\":\"b\"}],\"facts\":{\"sources\":{\"a\":@1000@"
 	     ","
 	     "\"b\":@60@}}}",
-		DRILL_BROKEN, "50 rows in public.t"},
+		DRILL_BROKEN, "source b: 50 rows in public.t"},
 	    {"{\"sources\":[{\"name\":\"a\"},{\"name\":\"c\"}],\"facts\":{\"sources\":{\"a\":@1000@"
 	     ","
 	     "\"c\":@60@}}}",
 		DRILL_BROKEN, "source c"},
+	    {"{\"facts_cut\":true,\"facts\":{}}", DRILL_NOT_JUDGED, ""},
 	    {"{\"sources\":[{\"name\":\"b\"}],\"facts\":{\"postgresql\":@60@}}", DRILL_BROKEN,
-		"50 rows"},
+		"source b: 50 rows"},
 	    {"{\"facts\":{\"postgresql\":@9999@}}", DRILL_HELD, ""}, /* of which, is not said */
 	};
 	json_t *is[2] = {with_rows("1000", "true"), with_rows("50", "true")};
@@ -354,6 +390,10 @@ static void each_source_is_compared_with_its_own_past(void **state)
 		assert_int_equal(d.score.v[DRILL_NOT_LESS].state, v[i].then);
 		if (v[i].then == DRILL_BROKEN)
 			assert_non_null(strstr(d.score.v[DRILL_NOT_LESS].why, v[i].why));
+		assert_int_equal(s[1].score.critical, strncmp(v[i].why, "source b", 8) == 0);
+		assert_int_equal(s[0].score.critical, 0);
+		drill_score_fini(&s[0].score);
+		drill_score_fini(&s[1].score);
 		assert_int_equal(json_object_size(json_object_get(d.facts, "sources")), 2);
 		drill_score_fini(&d.score);
 		json_decref(d.facts);
@@ -368,8 +408,8 @@ static void each_source_is_compared_with_its_own_past(void **state)
 static void of_what_is_no_table_fewer_are_told(void **state)
 {
 	static const char *const was =
-	    "{\"logins\": 2, \"databases\": [{\"name\": \"d\", \"objects\": "
-	    "{\"indexes\": 4, \"functions\": 1, \"large objects\": 40}}]}";
+	    "{\"logins\": 2, \"databases\": [{\"name\": \"d\", \"tables_more\": 7, "
+	    "\"objects\": {\"indexes\": 4, \"functions\": 1, \"large objects\": 40}}]}";
 	static const struct {
 		const char *is;
 		enum drill_state objects, less, schema;
@@ -402,6 +442,8 @@ static void of_what_is_no_table_fewer_are_told(void **state)
 		drill_compare_before(&d);
 		assert_int_equal(d.score.v[DRILL_OBJECTS].state, v[i].objects);
 		assert_int_equal(d.score.v[DRILL_NOT_LESS].state, v[i].less);
+		assert_int_equal(v[i].less == DRILL_HELD,
+		    strstr(d.score.v[DRILL_NOT_LESS].why, "7 smaller tables") != NULL);
 		assert_int_equal(d.score.v[DRILL_SCHEMA].state, v[i].schema);
 		drill_score_fini(&d.score);
 		json_decref(d.facts);
@@ -424,6 +466,7 @@ int main(void)
 	    cmocka_unit_test(a_folder_that_others_write_to_is_refused),
 	    cmocka_unit_test(rows_are_judged_by_what_was_counted),
 	    cmocka_unit_test(of_several_sources_the_worst_counts),
+	    cmocka_unit_test(what_one_of_several_proved_is_not_said_of_all),
 	    cmocka_unit_test(each_source_is_compared_with_its_own_past),
 	    cmocka_unit_test(of_what_is_no_table_fewer_are_told),
 	};

@@ -14,6 +14,7 @@ struct t {
 	char place[32], dir[32];
 	struct repo *r;
 	bool away;
+	atomic_uint opened;
 	uint8_t stream[LOG_STREAM], bytes[NEXT - SEG + 1];
 	struct follow_params p;
 	struct follow f;
@@ -26,6 +27,7 @@ static int open_it(void *arg, const char *name, struct repo **out, struct err *e
 	if (t->away)
 		return err_set(e, ERR_UNREACHABLE, "%s is away", name);
 	*out = t->r;
+	atomic_fetch_add(&t->opened, 1);
 	return 0;
 }
 
@@ -306,17 +308,41 @@ static void a_key_that_reads_nothing_confirms_nothing_beside_other_log(void **st
 	}
 }
 
-/* The thread that takes them away, of who may and of who may not. */
+/* Over a gap, or back on another timeline, where other commits wait for what is confirmed. */
+static void what_was_confirmed_elsewhere_confirms_nothing_where_it_goes_on(void **state)
+{
+	struct err e = {0};
+	struct t t;
+
+	begin(&t);
+	follow_queue_init(&t.f.shared.queue, SEG, true, 1);
+	for (unsigned other = 0; other < 3; other++) {
+		uint64_t to = other == 2 ? 4 * SEG : 2 * SEG;
+
+		t.f.timeline = other ? 2 : 1;
+		t.f.confirmed = t.f.spooled = t.f.kept = 3 * SEG;
+		follow_lag_got(&t.f.lag, 3 * SEG, 1);
+		OK(follow_begin_at(&t.f, (struct follow_place){1, to}, &e));
+		assert_true(t.f.confirmed == 0 && t.f.spooled == 0 && t.f.kept == 0);
+		assert_int_equal(follow_lag_age(&t.f.lag, to, 1000), 0);
+		assert_int_equal(t.f.at, to);
+	}
+	/* What is healed goes on where it was. */
+	t.f.confirmed = t.f.spooled = 3 * SEG;
+	OK(follow_begin_at(&t.f, (struct follow_place){1, 4 * SEG}, &e));
+	assert_true(t.f.confirmed == 3 * SEG && t.f.spooled == 3 * SEG);
+	follow_queue_fini(&t.f.shared.queue);
+	end(&t);
+}
+
+/* The thread that takes them away. */
 static void small_ones_go_in_time(void **state)
 {
-	static const uint8_t secret[32] = {9, 9};
-	struct repo_key_params kp = {.cred = {true, span_of(secret, 32)}, .role = ROLE_WRITE};
 	const struct follow_fold_when soon = {FOLLOW_SECOND / 1000, 0};
+	int64_t until = follow_now() + 60 * FOLLOW_SECOND;
 	enum log_put_outcome out;
-	struct repo *full;
 	struct err e = {0};
 	struct log_piece p;
-	struct id id;
 	struct t t;
 
 	begin(&t);
@@ -331,22 +357,55 @@ static void small_ones_go_in_time(void **state)
 	OK(log_put(t.r, &p, &out, &e));
 	assert_int_equal(count(&t), 3);
 	OK(follow_fold_start(&t.f, &soon, &t.f.fold, &e));
-	while (count(&t) > 1)
+	while (count(&t) > 1 && follow_now() < until)
 		usleep(1000);
+	assert_int_equal(count(&t), 1);
 	follow_fold_stop(t.f.fold);
-	t.p.synchronous = false;
+	t.p.once = true;
 	OK(follow_fold_start(&t.f, &soon, &t.f.fold, &e));
 	assert_null(t.f.fold);
-	t.p.synchronous = true;
-	follow_store_close(&t.f);
+	end(&t);
+}
 
+/* ... and it leaves them where the key may not delete, though it could tell that they are there. */
+static void small_ones_stay_where_the_key_is_not_full(void **state)
+{
+	static const uint8_t secret[32] = {9, 9};
+	struct repo_key_params kp = {.cred = {true, span_of(secret, 32)}, .role = ROLE_WRITE};
+	const struct follow_fold_when soon = {FOLLOW_SECOND / 1000, 0};
+	const size_t cut = FORMAT_LOG_CUT, ends[] = {0, cut, 2 * cut, 0, 2 * cut + 1};
+	int64_t until = follow_now() + 60 * FOLLOW_SECOND;
+	uint8_t *bytes = mem_zalloc(2 * cut + 1);
+	struct repo *full;
+	struct err e = {0};
+	struct id id;
+	struct t t;
+
+	begin(&t);
 	full = t.r;
 	OK(repo_key_add(full, &kp, &id, &e));
 	OK(repo_open(make_store(t.place, false), &kp.cred, NULL, &t.ctx, &t.r, &e));
+	log_stream(t.r, "orders", "pg", t.stream);
+	for (size_t i = 0; i < 4; i++) {
+		struct log_piece p = {.timeline = 1, .start = ends[i], .end = ends[i + 1]};
+		enum log_put_outcome out;
+
+		if (p.end == 0)
+			continue;
+		p.bytes = span_of(bytes + p.start, p.end - p.start);
+		memcpy(p.stream, t.stream, LOG_STREAM);
+		OK(log_put(t.r, &p, &out, &e));
+		assert_int_equal(out, LOG_STORED);
+	}
 	OK(follow_fold_start(&t.f, &soon, &t.f.fold, &e));
-	follow_fold_stop(t.f.fold);
+	while (atomic_load(&t.opened) == 0 && follow_now() < until)
+		usleep(1000);
+	assert_int_equal(atomic_load(&t.opened), 1);
+	follow_fold_stop(t.f.fold); /* what was begun comes to its end */
+	assert_int_equal(count(&t), 3);
 	end(&t);
 	repo_close(full);
+	free(bytes);
 }
 
 int main(void)
@@ -360,7 +419,9 @@ int main(void)
 	    cmocka_unit_test(a_spool_is_put_from_its_beginning_where_nobody_knows_what_is_stored),
 	    cmocka_unit_test(a_spool_that_meets_other_log_confirms_nothing),
 	    cmocka_unit_test(a_key_that_reads_nothing_confirms_nothing_beside_other_log),
+	    cmocka_unit_test(what_was_confirmed_elsewhere_confirms_nothing_where_it_goes_on),
 	    cmocka_unit_test(small_ones_go_in_time),
+	    cmocka_unit_test(small_ones_stay_where_the_key_is_not_full),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

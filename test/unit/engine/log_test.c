@@ -234,6 +234,7 @@ static void a_segment_in_pieces_is_no_more_of_the_log(void **state)
 	static const uint64_t M = 1 << 20;
 	char facts[] =
 	    "{\"postgresql\":{\"name\":\"\\\"segment_size\\\":4\",\"segment_size\":2097152}}";
+	char standby[] = "{\"postgresql\":{\"segment_size\":2097152,\"standby\":true}}";
 	struct snapshot_part part[2] = {
 	    {.outcome = SNAPSHOT_COMPLETE, .has_log = true, .timeline = 1, .log_end = 90},
 	    {.outcome = SNAPSHOT_COMPLETE,
@@ -246,8 +247,11 @@ static void a_segment_in_pieces_is_no_more_of_the_log(void **state)
 	    {.snapshot = &s[0], .keep = true}, {.snapshot = &s[1], .keep = false}};
 	struct snapshot *all[2] = {&s[0], &s[1]};
 	const struct snapshot_list list = {.v = all, .n = 2};
+	char name[LOG_NAME_MAX];
 	struct log_view v;
+	struct log_at *at;
 	struct err e;
+	size_t n;
 	struct t t;
 
 	(void)state;
@@ -270,6 +274,25 @@ static void a_segment_in_pieces_is_no_more_of_the_log(void **state)
 	part[1].facts = NULL;
 	OK(forget_log_spare(t.r, d, 2, &e));
 	assert_true(d[1].keep);
+	/* A standby's backup brought none of them. */
+	d[1].keep = false;
+	part[1].facts = standby;
+	assert_true(log_base_stop(&part[1]) == part[1].log_end);
+	OK(forget_log_spare(t.r, d, 2, &e));
+	assert_true(d[1].keep);
+	part[0].facts = standby;
+	OK(log_view_make(t.r, t.stream, &list, &v, &e));
+	assert_int_equal(v.gaps, 1);
+	log_view_fini(&v);
+	/* What was received on and broke off within it is none of it either. */
+	part[0].facts = part[1].facts = facts;
+	OK(log_list(t.r, t.stream, &at, &n, &e));
+	OK(repo_del_named(t.r, log_name(name, t.stream, &at[1]), &e));
+	free(at);
+	put(&t, 1, M, M + 500);
+	OK(log_view_make(t.r, t.stream, &list, &v, &e));
+	assert_int_equal(v.gaps, 1);
+	log_view_fini(&v);
 	repo_close(t.r);
 }
 

@@ -13,6 +13,7 @@
 #include "engine/recover_plan.h"
 #include "engine/recover_target.h"
 #include "os/os.h"
+#include "os/os_scratch.h"
 
 enum { MIB = 1 << 20 };
 
@@ -353,6 +354,39 @@ static void a_record_goes_on_behind_the_heads_of_pages(void **state)
 	assert_int_equal(recover_byte_at(2 * SEG - 8, 8 + 8152, SEG), 2 * SEG + 8192 + 24);
 }
 
+/* A scratch server writes nowhere else, even where nothing is. */
+static void an_empty_folder_is_taken_for_a_tablespace_but_not_by_a_scratch_server(void **state)
+{
+	struct err e;
+	char *folder = os_scratch_new("/var/tmp", "holdfast-recovertest", &e);
+	struct recover_base one = {.start = SEG};
+	struct buf main = {0};
+
+	(void)state;
+	assert_non_null(folder);
+	buf_put(&main, "\x01\x40\0\0", 4);
+	buf_put(&main, folder, strlen(folder) + 1);
+	for (int scratch = 0; scratch <= 1; scratch++) {
+		struct wal_record r = {
+		    .lsn = SEG + 80, .rmgr = WAL_RMGR_TBLSPC, .main = buf_span(&main)};
+		struct recover_params p = {.scratch = scratch};
+		struct recover_result out = {0};
+		struct recovering g = {.p = &p, .out = &out, .data = (char *)"/none"};
+
+		g.pl.base = &one;
+		g.pl.stop = UINT64_MAX;
+		assert_int_equal(recover_watch(&g, &r, &e), scratch ? -1 : 0);
+		assert_true(out.met_space == (bool)scratch);
+		assert_int_equal(g.nlater, !scratch);
+		for (size_t i = 0; i < g.nlater; i++)
+			free(g.later[i]);
+		free(g.later);
+	}
+	buf_fini(&main);
+	assert_int_equal(os_scratch_remove(folder, &e), 0);
+	free(folder);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -368,6 +402,7 @@ int main(void)
 	    cmocka_unit_test(a_promotion_that_cannot_be_asked_for_is_an_error),
 	    cmocka_unit_test(names_are_taken_apart_or_refused),
 	    cmocka_unit_test(a_record_goes_on_behind_the_heads_of_pages),
+	    cmocka_unit_test(an_empty_folder_is_taken_for_a_tablespace_but_not_by_a_scratch_server),
 	};
 
 	return cmocka_run_group_tests_name("recover", tests, NULL, NULL);

@@ -437,11 +437,169 @@ static void small_ones_go_when_a_whole_one_has_the_same(void **state)
 	for (size_t i = 0; i < 6; i++)
 		if (i != 3)
 			assert_gets(&t, 2, small[i], small[i + 1]);
-	/* One that is not what it says, with all of its name, covers nothing. */
-	p = piece(&t, 2, 0, SEGMENT);
-	FAILS(log_put(t.r, &p, &out, &e), ERR_EXISTS);
-	assert_int_equal(count(&t), 7);
 	end(&t);
+}
+
+/* That of other bytes, a rotten one, one that only its parity mends. */
+static void small_ones_stay_by_a_whole_one_that_is_not_sound(void **state)
+{
+	enum { OTHER, ROTTEN, MENDED, SOUND };
+
+	for (int what = OTHER; what <= SOUND; what++) {
+		char name[LOG_NAME_MAX], small[LOG_NAME_MAX];
+		struct log_at at, *v;
+		enum log_put_outcome out;
+		struct buf away = {0};
+		struct log_piece p;
+		struct err e;
+		struct t t;
+		size_t n;
+
+		begin(&t);
+		if (what == MENDED)
+			OK(repo_set_parity(t.r, 100, &e));
+		put(&t, 1, 0, 700);
+		only(&t, &at, small);
+		OK(store_get_all(t.r->store, small, at.size, &away, &e));
+		OK(store_del(t.r->store, small, &e));
+		p = piece(&t, 1, 0, SEGMENT);
+		p.bytes.p += what == OTHER;
+		OK(log_put(t.r, &p, &out, &e));
+		OK(store_put(t.r->store, small, buf_span(&away), STORE_NEW, &e));
+		OK(log_list(t.r, t.stream, &v, &n, &e));
+		assert_int_equal(n, 2);
+		if (what == ROTTEN || what == MENDED)
+			make_damage(t.r->store, log_name(name, t.stream, &v[1]), v[1].size / 2, 4);
+		free(v);
+		assert_int_equal(fold(&t, 0, 2), what == SOUND);
+		assert_int_equal(count(&t), what == SOUND ? 1 : 2);
+		if (what == MENDED)
+			assert_gets(&t, 1, 700, SEGMENT);
+		buf_fini(&away);
+		end(&t);
+	}
+}
+
+struct fault {
+	const char *op, *key;
+	enum err_kind kind;
+};
+
+static enum err_kind fails_there(void *arg, const char *op, const char *key, bool *after)
+{
+	const struct fault *f = arg;
+
+	*after = false;
+	return strcmp(op, f->op) == 0 && strcmp(key, f->key) == 0 ? f->kind : ERR_NONE;
+}
+
+/* A bad sector stops none but those that lie there; a refusal is told apart from one to read. */
+static void folding_goes_on_past_what_cannot_be_read(void **state)
+{
+	static const struct {
+		const char *op;
+		enum err_kind kind;
+		size_t gone;
+		bool fails, refused;
+	} cases[] = {
+	    {"get", ERR_IO, 1, false, false},
+	    {"get", ERR_DENIED, 0, true, false},
+	    {"del", ERR_DENIED, 0, true, true},
+	    {"none", ERR_NONE, 2, false, false},
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct store_fault_plan plan = {fails_there, NULL};
+		struct fault fault = {cases[i].op, NULL, cases[i].kind};
+		char name[LOG_NAME_MAX];
+		struct log_at *v;
+		struct log_fold *x;
+		struct err e;
+		struct t t;
+		size_t n, gone;
+		bool left;
+
+		begin(&t);
+		for (uint32_t timeline = 1; timeline <= 2; timeline++) {
+			assert_int_equal(put(&t, timeline, 0, 700), LOG_STORED);
+			assert_int_equal(put(&t, timeline, 0, MIB), LOG_STORED);
+		}
+		OK(log_list(t.r, t.stream, &v, &n, &e));
+		assert_true(n == 4 && v[1].timeline == 1);
+		/* The small one is what is deleted, the whole one what is read. */
+		fault.key = log_name(name, t.stream, &v[strcmp(cases[i].op, "get") == 0]);
+		free(v);
+		plan.arg = &fault;
+		t.r->store = store_fault_new(t.r->store, &plan);
+		OK(log_fold_begin(t.r, t.stream, 0, &x, &e));
+		if (cases[i].fails)
+			FAILS(log_fold_some(x, t.r, 8, &gone, &left, &e), cases[i].kind);
+		else
+			OK(log_fold_some(x, t.r, 8, &gone, &left, &e));
+		assert_int_equal(gone, cases[i].gone);
+		assert_true(log_fold_refused(x) == cases[i].refused);
+		log_fold_end(x);
+		end(&t);
+	}
+}
+
+static int64_t behind_ns(struct clock *c)
+{
+	return os_clock()->wall_ns(os_clock()) - INT64_C(3600000000000);
+}
+
+/* Stored while the store's clock was ahead: by what says that, nothing is old. */
+static void what_was_stored_in_the_future_makes_nothing_old(void **state)
+{
+	struct clock clock = {behind_ns, behind_ns};
+	struct t t;
+
+	begin(&t);
+	put(&t, 1, 0, 700);
+	put(&t, 1, 0, MIB);
+	t.ctx.clock = &clock;
+	assert_int_equal(fold(&t, 0, 2), 0);
+	t.ctx.clock = NULL;
+	assert_int_equal(fold(&t, 0, 2), 1);
+	end(&t);
+}
+
+/* Nothing of it can be compared: for a key that reads nothing it is as if it were not there. */
+static void what_is_damaged_holds_no_commit_up(void **state)
+{
+	static const uint8_t secret[32] = {9, 9};
+	struct repo_key_params kp = {.cred = {true, span_of(secret, 32)}, .role = ROLE_WRITE};
+	enum log_put_outcome out;
+	char name[LOG_NAME_MAX];
+	struct repo *full;
+	struct log_piece p;
+	struct log_at at;
+	struct id id;
+	struct err e;
+	struct t t;
+
+	for (int damaged = 0; damaged < 2; damaged++) {
+		begin(&t);
+		full = t.r;
+		OK(repo_key_add(full, &kp, &id, &e));
+		OK(repo_open(make_store(t.place, false), &kp.cred, NULL, &t.ctx, &t.r, &e));
+		log_stream(t.r, "orders", "postgresql", t.stream);
+		put(&t, 1, 500, 1000);
+		only(&t, &at, name);
+		if (damaged)
+			make_damage(t.r->store, name, at.size - 40, 4);
+		repo_close(t.r);
+		OK(repo_open(make_store(t.place, false), &kp.cred, NULL, &t.ctx, &t.r, &e));
+		p = piece(&t, 1, 600, 1200);
+		p.at_once = true;
+		if (damaged)
+			OK(log_put(t.r, &p, &out, &e));
+		else
+			FAILS(log_put(t.r, &p, &out, &e), ERR_WRONG_KEY);
+		assert_int_equal(count(&t), damaged ? 2 : 1);
+		end(&t);
+		repo_close(full);
+	}
 }
 
 /* Of a range, of two that have it, of a file: lost since, and offered to the one that knows it. */
@@ -846,6 +1004,10 @@ int main(void)
 	    cmocka_unit_test(what_waits_is_compared_with_what_was_there_before),
 	    cmocka_unit_test(a_writer_knows_what_it_put),
 	    cmocka_unit_test(small_ones_go_when_a_whole_one_has_the_same),
+	    cmocka_unit_test(small_ones_stay_by_a_whole_one_that_is_not_sound),
+	    cmocka_unit_test(folding_goes_on_past_what_cannot_be_read),
+	    cmocka_unit_test(what_was_stored_in_the_future_makes_nothing_old),
+	    cmocka_unit_test(what_is_damaged_holds_no_commit_up),
 	    cmocka_unit_test(what_was_lost_since_is_stored_again),
 	    cmocka_unit_test(what_is_missing_is_absent_and_how_far_it_goes_is_told),
 	    cmocka_unit_test(histories_and_partials_are_no_ranges),
