@@ -302,7 +302,7 @@ def test_a_full_spool_leaves_the_rest_to_the_server_and_loses_nothing(follow):
     f.stop()
     f.start()
     f.until(lambda: f.state()["pid"] == f.receiver.pid and f.state()["state"] == "held")
-    assert f.state()["lag_ns"] > 500e6
+    assert f.state()["lag_ns"] > 0
     f.stop()
     spool = next(iter(glob.glob(f"{f.base}/**/spool/orders.postgresql", recursive=True)))
     for name in sorted(x for x in os.listdir(spool) if re.fullmatch("[0-9A-F]{8}-[0-9A-F]{16}", x))[:3]:
