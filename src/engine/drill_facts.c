@@ -5,7 +5,7 @@
  * no transaction came in between, either way, rows have to be the same; else there may be more,
  * and notably fewer are a loss.
  */
-#include "engine/drill_internal.h"
+#include "engine/drill_json.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,21 +17,7 @@
 #include "source/pg_facts.h"
 #include "source/pg_label.h"
 
-#define MAY_SHRINK 5.0
-
 enum { PAGE = 8192, PAGE_HEADER = 40, COUNT_S = 60 };
-
-static const char *text(const json_t *o, const char *name)
-{
-	const char *s = json_string_value(json_object_get(o, name));
-
-	return s ? s : "";
-}
-
-static double number(const json_t *o, const char *name)
-{
-	return json_number_value(json_object_get(o, name));
-}
 
 /* Its facts as the snapshot has them: {"postgresql": {...}}; new, or NULL. */
 json_t *drill_facts_of(const struct snapshot_part *part)
@@ -43,23 +29,12 @@ json_t *drill_facts_of(const struct snapshot_part *part)
 	return pg;
 }
 
-static const json_t *find(const json_t *list, const json_t *like)
-{
-	size_t i;
-	json_t *o;
-
-	json_array_foreach(
-	    list, i, o) if (strcmp(text(o, "name"), text(like, "name")) == 0 &&
-			    strcmp(text(o, "schema"), text(like, "schema")) == 0) return o;
-	return NULL;
-}
-
 static void compare_rows(
     struct drill *d, const json_t *database, const json_t *was, const json_t *is)
 {
 	bool both = json_is_true(json_object_get(was, "exact"));
-	double before = number(was, "rows"), now = number(is, "rows");
-	double most = d->p->may_shrink > 0 ? d->p->may_shrink : MAY_SHRINK;
+	double before = drill_number(was, "rows"), now = drill_number(is, "rows");
+	double most = drill_may_shrink(d);
 
 	if (!json_is_number(json_object_get(was, "rows")) || json_object_get(is, "rows") == NULL)
 		return;
@@ -72,13 +47,14 @@ static void compare_rows(
 		drill_break(&d->score, DRILL_ROWS,
 		    "%.80s.%.80s of %.80s has %.0f rows; %.0f were backed up, and nothing was "
 		    "committed since",
-		    text(was, "schema"), text(was, "name"), text(database, "name"), now, before);
+		    drill_text(was, "schema"), drill_text(was, "name"),
+		    drill_text(database, "name"), now, before);
 	else if (before >= 20 && (before - now) * 100 > before * (both ? most : 4 * most))
 		drill_break(&d->score, DRILL_ROWS,
 		    "%.80s.%.80s of %.80s has %.0f rows; %s%.0f were "
 		    "backed up",
-		    text(was, "schema"), text(was, "name"), text(database, "name"), now,
-		    both ? "" : "about ", before);
+		    drill_text(was, "schema"), drill_text(was, "name"),
+		    drill_text(database, "name"), now, both ? "" : "about ", before);
 	else
 		drill_hold(&d->score, DRILL_ROWS);
 }
@@ -86,11 +62,13 @@ static void compare_rows(
 static void compare_checksum(
     struct drill *d, const json_t *database, const json_t *was, const json_t *is)
 {
-	if (d->at->differs == NULL && text(was, "checksum")[0] && text(is, "checksum")[0] &&
-	    strcmp(text(was, "checksum"), text(is, "checksum")) != 0)
+	if (d->at->differs == NULL && drill_text(was, "checksum")[0] &&
+	    drill_text(is, "checksum")[0] &&
+	    strcmp(drill_text(was, "checksum"), drill_text(is, "checksum")) != 0)
 		drill_break(&d->score, DRILL_ROWS,
 		    "the rows of %.80s.%.80s of %.80s are others than were backed up",
-		    text(was, "schema"), text(was, "name"), text(database, "name"));
+		    drill_text(was, "schema"), drill_text(was, "name"),
+		    drill_text(database, "name"));
 }
 
 static void compare_database(struct drill *d, const json_t *was, const json_t *is)
@@ -100,27 +78,28 @@ static void compare_database(struct drill *d, const json_t *was, const json_t *i
 
 	json_array_foreach(json_object_get(was, "tables"), i, t)
 	{
-		const json_t *o = find(json_object_get(is, "tables"), t);
+		const json_t *o = drill_alike(json_object_get(is, "tables"), t);
 
 		if (o == NULL) {
 			drill_break(&d->score, DRILL_TABLES,
-			    "table %.80s.%.80s of %.80s is not there", text(t, "schema"),
-			    text(t, "name"), text(was, "name"));
+			    "table %.80s.%.80s of %.80s is not there", drill_text(t, "schema"),
+			    drill_text(t, "name"), drill_text(was, "name"));
 			continue;
 		}
 		drill_hold(&d->score, DRILL_TABLES);
 		compare_rows(d, was, t, o);
 		compare_checksum(d, was, t, o);
 	}
-	if (text(was, "schema_hash")[0] && text(is, "schema_hash")[0]) {
-		if (strcmp(text(was, "schema_hash"), text(is, "schema_hash")) == 0)
+	if (drill_text(was, "schema_hash")[0] && drill_text(is, "schema_hash")[0]) {
+		if (strcmp(drill_text(was, "schema_hash"), drill_text(is, "schema_hash")) == 0)
 			drill_hold(&d->score, DRILL_SCHEMA);
 		else if (d->at->differs == NULL)
 			drill_break(&d->score, DRILL_SCHEMA, "the schema of %.80s is another",
-			    text(was, "name"));
+			    drill_text(was, "name"));
 		else
 			drill_leave(&d->score, DRILL_SCHEMA,
-			    "%.80s has another, and there were commits since", text(was, "name"));
+			    "%.80s has another, and there were commits since",
+			    drill_text(was, "name"));
 	}
 }
 
@@ -134,10 +113,10 @@ static void compare_objects(struct drill *d, const json_t *was, const json_t *is
 	json_object_foreach(json_object_get(was, "objects"), kind, n)
 	{
 		if (d->at->differs == NULL && json_is_number(json_object_get(there, kind)) &&
-		    number(there, kind) != json_number_value(n))
+		    drill_number(there, kind) != json_number_value(n))
 			drill_break(&d->score, DRILL_SCHEMA,
-			    "%.80s has %.0f %.40s; %.0f were backed up", text(was, "name"),
-			    number(there, kind), kind, json_number_value(n));
+			    "%.80s has %.0f %.40s; %.0f were backed up", drill_text(was, "name"),
+			    drill_number(there, kind), kind, json_number_value(n));
 	}
 }
 
@@ -148,14 +127,14 @@ void drill_compare_databases(struct drill *d, const json_t *was, const json_t *i
 
 	json_array_foreach(json_object_get(was, "databases"), i, o)
 	{
-		const json_t *there = find(json_object_get(is, "databases"), o);
+		const json_t *there = drill_alike(json_object_get(is, "databases"), o);
 
 		if (there == NULL)
 			drill_break(&d->score, DRILL_DATABASES, "database %.80s is not there",
-			    text(o, "name"));
-		else if (text(there, "error")[0])
+			    drill_text(o, "name"));
+		else if (drill_text(there, "error")[0])
 			drill_break(&d->score, DRILL_DATABASES, "database %.80s: %.300s",
-			    text(o, "name"), text(there, "error"));
+			    drill_text(o, "name"), drill_text(there, "error"));
 		else {
 			compare_objects(d, o, there);
 			compare_database(d, o, there);
@@ -199,12 +178,12 @@ static uint64_t before_header(uint64_t lsn)
  */
 static void judge_moment(struct drill *d, const json_t *was, const json_t *is)
 {
-	const char *then = text(was, "next_xid"), *now = text(is, "next_xid");
+	const char *then = drill_text(was, "next_xid"), *now = drill_text(is, "next_xid");
 	const char *why;
 	uint64_t end = 0;
 
 	if (!json_is_string(json_object_get(was, "lsn_end")) ||
-	    !pg_lsn_parse(text(was, "lsn_end"), &end))
+	    !pg_lsn_parse(drill_text(was, "lsn_end"), &end))
 		d->at->differs = "the backup did not note when its facts were complete";
 	else if (then[0] == '\0')
 		d->at->differs = "transactions ran while the backup noted its facts";
@@ -238,7 +217,7 @@ int drill_compare_pg(struct drill *d, struct err *e)
 		drill_break(&d->score, DRILL_STARTS, "it does not tell what it holds: %s", e->msg);
 		rc = 0;
 	} else if (rc == 0 && json_object_get(was, "databases") == NULL) {
-		const char *why = text(was, "error");
+		const char *why = drill_text(was, "error");
 
 		drill_leave(&d->score, DRILL_DATABASES, "the backup noted no facts%s%s",
 		    why[0] ? ": " : "", why);

@@ -2,33 +2,14 @@
  * drill_less: is what came back notably less than what was proven before?  A backup that is whole,
  * of a system that lost something, says nothing of it: the last one that a drill proved does.
  */
-#include "engine/drill_internal.h"
+#include "engine/drill_json.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
 
-#define MAY_SHRINK 5.0 /* percent, where nothing is said */
-
 enum { ESTIMATE = 4 }; /* how much less exact it is than what was counted */
-
-static double number(const json_t *o, const char *name)
-{
-	return json_number_value(json_object_get(o, name));
-}
-
-static const char *text(const json_t *o, const char *name)
-{
-	const char *s = json_string_value(json_object_get(o, name));
-
-	return s ? s : "";
-}
-
-static double allowed(const struct drill *d)
-{
-	return d->p->may_shrink > 0 ? d->p->may_shrink : MAY_SHRINK;
-}
 
 static void compare_within(
     struct drill *d, const char *what, double before, double now, double most)
@@ -42,7 +23,7 @@ static void compare_within(
 
 static void compare(struct drill *d, const char *what, double before, double now)
 {
-	compare_within(d, what, before, now, allowed(d));
+	compare_within(d, what, before, now, drill_may_shrink(d));
 }
 
 static bool is_counted(const json_t *table)
@@ -54,20 +35,8 @@ static void compare_files(struct drill *d, const json_t *before, const json_t *n
 {
 	if (before == NULL || now == NULL)
 		return;
-	compare(d, "files", number(before, "files"), number(now, "files"));
-	compare(d, "bytes", number(before, "bytes"), number(now, "bytes"));
-}
-
-/* Of a list of objects the one of that name (and schema). */
-static const json_t *find(const json_t *list, const json_t *like)
-{
-	size_t i;
-	json_t *o;
-
-	json_array_foreach(
-	    list, i, o) if (strcmp(text(o, "name"), text(like, "name")) == 0 &&
-			    strcmp(text(o, "schema"), text(like, "schema")) == 0) return o;
-	return NULL;
+	compare(d, "files", drill_number(before, "files"), drill_number(now, "files"));
+	compare(d, "bytes", drill_number(before, "bytes"), drill_number(now, "bytes"));
 }
 
 static void compare_tables(struct drill *d, const json_t *before, const json_t *now)
@@ -77,22 +46,23 @@ static void compare_tables(struct drill *d, const json_t *before, const json_t *
 
 	json_array_foreach(json_object_get(before, "tables"), i, t)
 	{
-		const json_t *o = find(json_object_get(now, "tables"), t);
+		const json_t *o = drill_alike(json_object_get(now, "tables"), t);
 		char what[300];
 
 		if (o == NULL) {
 			drill_break(&d->score, DRILL_NOT_LESS,
 			    "table %.80s.%.80s of database %.80s, which was proven before, is no "
 			    "more",
-			    text(t, "schema"), text(t, "name"), text(before, "name"));
+			    drill_text(t, "schema"), drill_text(t, "name"),
+			    drill_text(before, "name"));
 			continue;
 		}
 		snprintf(what, sizeof what, "rows in %.80s.%.80s of database %.80s",
-		    text(t, "schema"), text(t, "name"), text(before, "name"));
+		    drill_text(t, "schema"), drill_text(t, "name"), drill_text(before, "name"));
 		/* Of fewer, one is 5 %; an estimate came back as it was, whatever the rows. */
-		if (number(t, "rows") >= 20 && is_counted(o))
-			compare_within(d, what, number(t, "rows"), number(o, "rows"),
-			    is_counted(t) ? allowed(d) : ESTIMATE * allowed(d));
+		if (drill_number(t, "rows") >= 20 && is_counted(o))
+			compare_within(d, what, drill_number(t, "rows"), drill_number(o, "rows"),
+			    is_counted(t) ? drill_may_shrink(d) : ESTIMATE * drill_may_shrink(d));
 	}
 }
 
@@ -121,13 +91,14 @@ static void compare_objects(struct drill *d, const json_t *before, const json_t 
 	json_object_foreach(json_object_get(before, "objects"), kind, n)
 	{
 		if (strcmp(kind, "large objects") != 0) {
-			compare_number(d, kind, text(before, "name"), n, json_object_get(is, kind));
+			compare_number(
+			    d, kind, drill_text(before, "name"), n, json_object_get(is, kind));
 			continue;
 		}
-		snprintf(
-		    what, sizeof what, "large objects in database %.80s", text(before, "name"));
+		snprintf(what, sizeof what, "large objects in database %.80s",
+		    drill_text(before, "name"));
 		if (json_number_value(n) >= 20 && json_is_number(json_object_get(is, kind)))
-			compare(d, what, json_number_value(n), number(is, kind));
+			compare(d, what, json_number_value(n), drill_number(is, kind));
 	}
 }
 
@@ -138,11 +109,12 @@ static void compare_databases(struct drill *d, const json_t *before, const json_
 
 	json_array_foreach(json_object_get(before, "databases"), i, o)
 	{
-		const json_t *there = find(json_object_get(now, "databases"), o);
+		const json_t *there = drill_alike(json_object_get(now, "databases"), o);
 
 		if (there == NULL)
 			drill_break(&d->score, DRILL_NOT_LESS,
-			    "database %.80s, which was proven before, is no more", text(o, "name"));
+			    "database %.80s, which was proven before, is no more",
+			    drill_text(o, "name"));
 		else {
 			compare_tables(d, o, there);
 			compare_objects(d, o, there);
@@ -175,7 +147,7 @@ static const json_t *source_of(const json_t *record, const char *name)
 	size_t i;
 
 	json_array_foreach(json_object_get(record, "sources"), i,
-	    o) if (strcmp(text(o, "name"), name) == 0) return o;
+	    o) if (strcmp(drill_text(o, "name"), name) == 0) return o;
 	return NULL;
 }
 
@@ -227,11 +199,12 @@ static void compare_sources(struct drill *d)
 	json_array_foreach(before, i, o)
 	{
 		for (j = 0; j < d->nsources; j++)
-			if (strcmp(d->sources[j].part->name, text(o, "name")) == 0)
+			if (strcmp(d->sources[j].part->name, drill_text(o, "name")) == 0)
 				break;
 		if (j == d->nsources)
 			drill_break(&d->score, DRILL_NOT_LESS,
-			    "source %.80s, which was proven before, is no more", text(o, "name"));
+			    "source %.80s, which was proven before, is no more",
+			    drill_text(o, "name"));
 	}
 }
 

@@ -3,7 +3,7 @@
  *
  * The log is brought by us (op_recover.h), so that its server needs neither network nor repository.
  */
-#include "engine/drill_internal.h"
+#include "engine/drill_json.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,18 +15,6 @@
 #include "os/os.h"
 
 enum { SPACES = 64, CONNECT_S = 30 };
-
-static const char *text(const json_t *o, const char *name)
-{
-	const char *s = json_string_value(json_object_get(o, name));
-
-	return s ? s : "";
-}
-
-static double number(const json_t *o, const char *name)
-{
-	return json_number_value(json_object_get(o, name));
-}
 
 /* ---- Recovery. */
 
@@ -167,7 +155,7 @@ static void judge_pages(struct drill *d, const json_t *was)
 	if (first != NULL)
 		drill_break(&d->score, DRILL_PAGES,
 		    "%zu were wrong when they were backed up: block %.0f of %.200s",
-		    json_array_size(bad), number(first, "block"), text(first, "file"));
+		    json_array_size(bad), drill_number(first, "block"), drill_text(first, "file"));
 	else if (json_is_true(json_object_get(was, "checksums")))
 		drill_hold(&d->score, DRILL_PAGES);
 	else
@@ -284,11 +272,11 @@ static const char *the_database(const struct drill_source *x)
 
 	json_array_foreach(list, i, o)
 	{
-		if (strcmp(text(o, "name"), "postgres") == 0)
+		if (strcmp(drill_text(o, "name"), "postgres") == 0)
 			continue;
 		if (found != NULL)
 			return "postgres";
-		found = text(o, "name");
+		found = drill_text(o, "name");
 	}
 	return found ? found : "postgres";
 }
