@@ -23,9 +23,8 @@ struct backup_pg_run {
 	char *map;                  /* tablespace_map's text; NULL: it has none */
 	bool gathering;
 	pthread_t gatherer;
-	struct pg *
-	    beside; /* has the server keep its WAL; open until the end, and used for nothing else */
-	bool keep;  /* WAL is to be kept */
+	struct pg *beside;    /* has the server keep its WAL, and does nothing else */
+	bool keep;            /* WAL is to be kept */
 	uint64_t kept;        /* from here on, 0: it is not; valid once it was looked at */
 	pthread_mutex_t lock; /* of the three that follow */
 	pthread_cond_t turn;
