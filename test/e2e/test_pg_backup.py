@@ -73,12 +73,11 @@ def restored(hf, server, snapshot="latest"):
             f.write(f"{oid} {other.folder}/{oid}\n")
     with open(f"{other.data}/backup_label") as f:
         name = f.read().split("(file ")[1][:24]
-    at = int(name[8:16], 16) * 256 + int(name[16:], 16)
-    while True:
-        name = "%s%08X%08X" % (name[:8], at // 256, at % 256)
-        if hf("log", "get", "--system", "db", name, f"{other.data}/pg_wal/{name}", rc=None).rc != 0:
-            break
+    per_id = (1 << 32) // ((server.wal_segsize or 16) << 20)
+    at = int(name[8:16], 16) * per_id + int(name[16:], 16)
+    while hf("log", "get", "--system", "db", name, f"{other.data}/pg_wal/{name}", rc=None).rc == 0:
         at += 1
+        name = "%s%08X%08X" % (name[:8], at // per_id, at % per_id)
     subprocess.run(["chown", "-R", "--reference", server.data, other.folder], check=True)
     if os.path.exists(f"{other.data}/standby.signal"):
         os.unlink(f"{other.data}/standby.signal")
