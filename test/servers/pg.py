@@ -13,6 +13,7 @@ import glob
 import os
 import pwd
 import random
+import re
 import shutil
 import signal
 import socket
@@ -133,13 +134,20 @@ class Pg(Server):
                 f.write("%s = '%s'\n" % (name.replace("__", "."), str(value).replace("'", "''")))
 
     def up(self, wait=True, *more):
-        """Start it, and wait until it answers."""
-        self.process = self.start("postgres", *as_postgres(
-            f"{self.bin}/postgres", "-D", self.data, "-p", self.port, "-h", "127.0.0.1", "-k", self.folder,
-            *self.extra.split(), *more))
-        if wait:
-            self.wait(self.answers, "postgres")
-        return self
+        """Start it, and wait until it answers: again where another server, just ended, still has what it needs."""
+        for left in (2, 1, 0):
+            self.process = self.start("postgres", *as_postgres(
+                f"{self.bin}/postgres", "-D", self.data, "-p", self.port, "-h", "127.0.0.1", "-k", self.folder,
+                *self.extra.split(), *more))
+            try:
+                if wait:
+                    self.wait(self.answers, "postgres")
+                return self
+            except AssertionError as e:
+                # The folder of one that was killed may have had this one's inode, and so the key of its memory.
+                if left == 0 or not re.search("could not create any TCP/IP|shared memory block .* still in use", str(e)):
+                    raise
+                time.sleep(2)
 
     def answers(self):
         return listens(self.port) and self.run(f"{self.bin}/pg_isready", "-q", "-h", self.folder, "-p", self.port,
