@@ -85,8 +85,9 @@ struct log_writer;
 int log_writer_open(struct repo *r, struct log_writer **out, struct err *e);
 void log_writer_close(struct log_writer *w); /* NULL does nothing */
 /*
- * Durable when it returns 0.  After a failure the same may be put again.  ERR_EXISTS, with a hint:
- * there is other content at that place.
+ * Durable when it returns 0.  After a failure the same may be put again, of which a beginning may
+ * be there.  ERR_EXISTS, with a hint: there is other content at that place.  ERR_CANCELLED: the
+ * rest of a long one was not begun.
  */
 int log_writer_put(
     struct log_writer *w, const struct log_piece *p, enum log_put_outcome *out, struct err *e);

@@ -543,6 +543,40 @@ static void folding_goes_on_past_what_cannot_be_read(void **state)
 	}
 }
 
+static enum err_kind stops_there(void *arg, const char *op, const char *key, bool *after)
+{
+	struct ctx *ctx = arg;
+
+	*after = true;
+	if (strcmp(op, "put") == 0)
+		ctx->cancel = true;
+	return ERR_NONE;
+}
+
+/* What is there of it by then is whole, and the next one has only the rest to put. */
+static void a_long_one_ends_soon_once_it_is_to_stop(void **state)
+{
+	struct store_fault_plan plan = {stops_there, NULL};
+	enum log_put_outcome out;
+	struct log_piece p;
+	struct err e;
+	struct t t;
+
+	begin(&t);
+	plan.arg = &t.ctx;
+	t.r->store = store_fault_new(t.r->store, &plan);
+	p = piece(&t, 1, 0, 3 * SEGMENT);
+	FAILS(log_put(t.r, &p, &out, &e), ERR_CANCELLED);
+	t.ctx.cancel = false;
+	assert_int_equal(count(&t), 1);
+	assert_gets(&t, 1, 0, FORMAT_LOG_STRETCH);
+	OK(log_put(t.r, &p, &out, &e));
+	assert_int_equal(out, LOG_STORED);
+	assert_int_equal(count(&t), 2);
+	assert_gets(&t, 1, 0, 3 * SEGMENT);
+	end(&t);
+}
+
 static int64_t behind_ns(struct clock *c)
 {
 	return os_clock()->wall_ns(os_clock()) - INT64_C(3600000000000);
@@ -1006,6 +1040,7 @@ int main(void)
 	    cmocka_unit_test(small_ones_go_when_a_whole_one_has_the_same),
 	    cmocka_unit_test(small_ones_stay_by_a_whole_one_that_is_not_sound),
 	    cmocka_unit_test(folding_goes_on_past_what_cannot_be_read),
+	    cmocka_unit_test(a_long_one_ends_soon_once_it_is_to_stop),
 	    cmocka_unit_test(what_was_stored_in_the_future_makes_nothing_old),
 	    cmocka_unit_test(what_is_damaged_holds_no_commit_up),
 	    cmocka_unit_test(what_was_lost_since_is_stored_again),
