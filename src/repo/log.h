@@ -159,7 +159,10 @@ int log_fold_begin(struct repo *r, const uint8_t stream[LOG_STREAM], int64_t age
 int log_fold_some(
     struct log_fold *x, struct repo *r, size_t max, size_t *gone, bool *left, struct err *e);
 bool log_fold_refused(const struct log_fold *x); /* the store lets nothing be deleted */
-void log_fold_end(struct log_fold *x);           /* NULL does nothing */
+/* Why the first of those was left that the store lets nobody, or not this key, read; NULL: none
+ * was.  *all: all that were looked at. */
+const struct err *log_fold_denied(const struct log_fold *x, bool *all);
+void log_fold_end(struct log_fold *x); /* NULL does nothing */
 
 /* Every stretch of every stream, in no order; what is no name of one is told. */
 typedef int log_visit(

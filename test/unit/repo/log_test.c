@@ -493,19 +493,20 @@ static enum err_kind fails_there(void *arg, const char *op, const char *key, boo
 	return strcmp(op, f->op) == 0 && strcmp(key, f->key) == 0 ? f->kind : ERR_NONE;
 }
 
-/* A bad sector stops none but those that lie there; a refusal is told apart from one to read. */
+/* What cannot be read stops none but those that lie there; that nothing may be deleted is told. */
 static void folding_goes_on_past_what_cannot_be_read(void **state)
 {
 	static const struct {
 		const char *op;
 		enum err_kind kind;
 		size_t gone;
-		bool fails, refused;
+		bool fails, refused, denied;
 	} cases[] = {
-	    {"get", ERR_IO, 1, false, false},
-	    {"get", ERR_DENIED, 0, true, false},
-	    {"del", ERR_DENIED, 0, true, true},
-	    {"none", ERR_NONE, 2, false, false},
+	    {"get", ERR_IO, 1, false, false, false},
+	    {"get", ERR_DENIED, 1, false, false, true},
+	    {"get", ERR_UNREACHABLE, 0, true, false, false},
+	    {"del", ERR_DENIED, 0, true, true, false},
+	    {"none", ERR_NONE, 2, false, false, false},
 	};
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -517,7 +518,7 @@ static void folding_goes_on_past_what_cannot_be_read(void **state)
 		struct err e;
 		struct t t;
 		size_t n, gone;
-		bool left;
+		bool left, all_denied;
 
 		begin(&t);
 		for (uint32_t timeline = 1; timeline <= 2; timeline++) {
@@ -538,6 +539,8 @@ static void folding_goes_on_past_what_cannot_be_read(void **state)
 			OK(log_fold_some(x, t.r, 8, &gone, &left, &e));
 		assert_int_equal(gone, cases[i].gone);
 		assert_true(log_fold_refused(x) == cases[i].refused);
+		assert_true((log_fold_denied(x, &all_denied) != NULL) == cases[i].denied);
+		assert_false(all_denied);
 		log_fold_end(x);
 		end(&t);
 	}
