@@ -17,6 +17,7 @@ enum { WAL_PAGE = 8192, PAGE_ADDRESS = 8, HISTORY_MAX = 1 << 20 };
 struct putting {
 	const struct backup_pg_wal *w;
 	struct log_writer *writer;
+	struct ctx *ctx;
 	struct log_piece piece;
 	struct stat was; /* the file of piece */
 	struct buf bytes;
@@ -79,7 +80,7 @@ static int put_part(
 	for (uint64_t at = from; at < end; at = p->piece.end) {
 		p->piece.start = at;
 		p->piece.end = end - at < PIECE ? end : at + PIECE;
-		if (load(p, fd, from, path, e) == -1 ||
+		if (ctx_check(p->ctx, e) == -1 || load(p, fd, from, path, e) == -1 ||
 		    log_writer_put(p->writer, &p->piece, &outcome, e) == -1)
 			return -1;
 	}
@@ -161,7 +162,7 @@ static int put_history(struct putting *p, struct err *e)
 	return log_writer_put(p->writer, &p->piece, &outcome, e);
 }
 
-static int put_all(struct putting *p, struct ctx *ctx, struct err *e)
+static int put_all(struct putting *p, struct err *e)
 {
 	const struct backup_pg_wal *w = p->w;
 	uint64_t at = w->start - w->start % w->segment_size, stop = w->stop;
@@ -171,7 +172,7 @@ static int put_all(struct putting *p, struct ctx *ctx, struct err *e)
 	while (at < stop) {
 		uint64_t n = stop - at < w->segment_size ? stop - at : w->segment_size;
 
-		if (ctx_check(ctx, e) == -1 || put_range(p, at, at + n, e) == -1)
+		if (ctx_check(p->ctx, e) == -1 || put_range(p, at, at + n, e) == -1)
 			return -1;
 		at += n;
 	}
@@ -181,14 +182,14 @@ static int put_all(struct putting *p, struct ctx *ctx, struct err *e)
 int backup_pg_logs_put(const struct backup_pg_wal *w, struct repo *r, uint8_t stream[LOG_STREAM],
     struct ctx *ctx, struct err *e)
 {
-	struct putting p = {.w = w, .piece.timeline = w->timeline};
+	struct putting p = {.w = w, .ctx = ctx, .piece.timeline = w->timeline};
 	int rc;
 
 	log_stream(r, w->system, w->part, stream);
 	memcpy(p.piece.stream, stream, LOG_STREAM);
 	if (log_writer_open(r, &p.writer, e) == -1)
 		return -1;
-	rc = put_all(&p, ctx, e);
+	rc = put_all(&p, e);
 	log_writer_close(p.writer);
 	buf_fini(&p.bytes);
 	return rc;

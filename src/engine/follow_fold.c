@@ -9,7 +9,7 @@
 #include "engine/follow_internal.h"
 #include "repo/log.h"
 
-enum { EVERY_S = 120, SELDOM_S = 1200, SOME = 64, PAUSE_MS = 20 };
+enum { EVERY_S = 120, SELDOM_S = 1200, SOME = 64, PAUSE_MS = 20, LONGEST = 6 };
 
 struct follow_fold {
 	struct follow *f;
@@ -18,6 +18,8 @@ struct follow_fold {
 	pthread_mutex_t lock;
 	pthread_cond_t more;
 	bool stop;
+	bool told;  /* that some may not be read */
+	int denied; /* so many rounds in a row read nothing: each rests for twice as long */
 };
 
 /* False: it is to stop. */
@@ -61,6 +63,28 @@ static int some(
 	return rc;
 }
 
+static void tell(struct follow_fold *x, const struct err *why)
+{
+	follow_tell(x->f, "log.warning", EVENT_WARN,
+	    "small stretches of the log that whole segments cover are left for prune: %s",
+	    why->msg);
+}
+
+/* What may not be read today may be tomorrow. */
+static void look_at_denied(struct follow_fold *x, const struct log_fold *fold)
+{
+	bool all;
+	const struct err *why = log_fold_denied(fold, &all);
+
+	if (why != NULL && !x->told)
+		tell(x, why);
+	x->told |= why != NULL;
+	if (!all)
+		x->denied = 0;
+	else if (x->denied < LONGEST)
+		x->denied++;
+}
+
 /* False: it is of no use here. */
 static bool once(struct follow_fold *x)
 {
@@ -77,21 +101,19 @@ static bool once(struct follow_fold *x)
 		if (!rest(x, took > PAUSE_MS * 1000000 ? took : PAUSE_MS * 1000000))
 			break;
 	}
+	if (fold != NULL)
+		look_at_denied(x, fold);
 	log_fold_end(fold);
-	if (!useless)
-		return true; /* what may pass, those who put tell */
-	if (e.kind == ERR_DENIED)
-		follow_tell(x->f, "log.warning", EVENT_WARN,
-		    "small stretches of the log that whole segments cover are left for prune: %s",
-		    e.msg);
-	return false;
+	if (useless && e.kind == ERR_DENIED)
+		tell(x, &e);
+	return !useless; /* what may pass, those who put tell */
 }
 
 static void *run(void *arg)
 {
 	struct follow_fold *x = arg;
 
-	while (rest(x, x->when.every_ns) && once(x))
+	while (rest(x, x->when.every_ns << x->denied) && once(x))
 		;
 	return NULL;
 }

@@ -85,8 +85,9 @@ struct log_writer;
 int log_writer_open(struct repo *r, struct log_writer **out, struct err *e);
 void log_writer_close(struct log_writer *w); /* NULL does nothing */
 /*
- * Durable when it returns 0.  After a failure the same may be put again.  ERR_EXISTS, with a hint:
- * there is other content at that place.
+ * Durable when it returns 0.  After a failure the same may be put again, of which a beginning may
+ * be there.  ERR_EXISTS, with a hint: there is other content at that place.  ERR_CANCELLED: the
+ * rest of a long one was not begun.
  */
 int log_writer_put(
     struct log_writer *w, const struct log_piece *p, enum log_put_outcome *out, struct err *e);
@@ -158,7 +159,10 @@ int log_fold_begin(struct repo *r, const uint8_t stream[LOG_STREAM], int64_t age
 int log_fold_some(
     struct log_fold *x, struct repo *r, size_t max, size_t *gone, bool *left, struct err *e);
 bool log_fold_refused(const struct log_fold *x); /* the store lets nothing be deleted */
-void log_fold_end(struct log_fold *x);           /* NULL does nothing */
+/* Why the first of those was left that the store lets nobody, or not this key, read; NULL: none
+ * was.  *all: all that were looked at. */
+const struct err *log_fold_denied(const struct log_fold *x, bool *all);
+void log_fold_end(struct log_fold *x); /* NULL does nothing */
 
 /* Every stretch of every stream, in no order; what is no name of one is told. */
 typedef int log_visit(

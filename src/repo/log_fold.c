@@ -49,6 +49,8 @@ struct log_fold {
 	size_t n, next;
 	struct log_whole *whole;
 	bool refused;
+	size_t told, untold; /* looked at, and whether they may go could be told or not */
+	struct err why;      /* of the first that could not */
 };
 
 int log_fold_begin(struct repo *r, const uint8_t stream[LOG_STREAM], int64_t age_ns,
@@ -86,6 +88,17 @@ void log_fold_end(struct log_fold *x)
 	free(x);
 }
 
+/* One that may not be read stays, and keeps no other. */
+static int denied(struct log_fold *x, struct err *e)
+{
+	if (e->kind != ERR_DENIED)
+		return -1;
+	if (x->untold++ == 0)
+		x->why = *e;
+	err_clear(e);
+	return 0;
+}
+
 /* With whatever of it is gone already; a place proves nothing. */
 static int fold_one(struct log_fold *x, struct repo *r, size_t i, size_t *gone, struct err *e)
 {
@@ -93,7 +106,8 @@ static int fold_one(struct log_fold *x, struct repo *r, size_t i, size_t *gone, 
 	bool part;
 
 	if (log_is_part(r, x->stream, &x->v[i], x->cover[i], x->whole, &part, e) == -1)
-		return -1;
+		return denied(x, e);
+	x->told++;
 	if (!part)
 		return 0;
 	if (repo_del_named(r, log_name(name, x->stream, &x->v[i]), e) == -1) {
@@ -107,6 +121,12 @@ static int fold_one(struct log_fold *x, struct repo *r, size_t i, size_t *gone, 
 bool log_fold_refused(const struct log_fold *x)
 {
 	return x->refused;
+}
+
+const struct err *log_fold_denied(const struct log_fold *x, bool *all)
+{
+	*all = x->untold > 0 && x->told == 0;
+	return x->untold > 0 ? &x->why : NULL;
 }
 
 int log_fold_some(

@@ -328,6 +328,8 @@ int log_writer_put(
 		struct log_at *at = &w->offer.at;
 		enum log_put_outcome one;
 
+		if (off > 0 && ctx_check(w->repo->ctx, e) == -1)
+			return -1;
 		if (n > FORMAT_LOG_STRETCH)
 			n = FORMAT_LOG_STRETCH;
 		*at = (struct log_at){.timeline = p->timeline, .kind = p->kind};

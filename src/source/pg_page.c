@@ -7,6 +7,9 @@
 
 #include <string.h>
 
+#include "codec/crc32c.h"
+
+enum { CONTROL_LEAST = 64, CONTROL_MOST = 512 }; /* a sector, so that disks write it whole */
 enum { SUMS = 32, ROWS = PG_PAGE / (4 * SUMS), CHECKSUM_AT = 8, UPPER_AT = 14 };
 #define PRIME 16777619u
 
@@ -93,4 +96,16 @@ bool pg_page_good(const uint8_t page[PG_PAGE], uint32_t block)
 	if (half(page + UPPER_AT) == 0)
 		return memcmp(page, none, PG_PAGE) == 0;
 	return half(page + CHECKSUM_AT) == pg_page_checksum(page, block);
+}
+
+bool pg_control_good(struct span text)
+{
+	uint32_t c = 0;
+
+	for (size_t at = 0; at < CONTROL_MOST && at + sizeof c <= text.n; at += sizeof c) {
+		if (at >= CONTROL_LEAST && c == word(text.p + at))
+			return true;
+		c = crc32c(c, text.p + at, sizeof c);
+	}
+	return false;
 }

@@ -1,5 +1,5 @@
 /*
- * pg_page: pages of PostgreSQL's relations and the checksums in them.
+ * pg_page: pages of PostgreSQL's relations, its pg_control, and the checksums in them.
  *
  * Threads: any.
  */
@@ -8,6 +8,8 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "base/span.h"
 
 enum { PG_PAGE = 8192 };
 
@@ -19,5 +21,8 @@ uint64_t pg_page_lsn(const uint8_t page[PG_PAGE]);
 
 /* Is it as it was written?  One that was never used is, which is all zeroes. */
 bool pg_page_good(const uint8_t page[PG_PAGE], uint32_t block);
+
+/* The same of a pg_control: what it holds, more or less by version, ends with its checksum. */
+bool pg_control_good(struct span text);
 
 #endif

@@ -10,9 +10,10 @@
 #include "os/os.h"
 #include "source/dirlist.h"
 #include "source/pg_layout.h"
+#include "source/pg_page.h"
 #include "source/pg_source_priv.h"
 
-enum { CONTROL_MAX = 64 << 10, LINK_MAX = 4096 };
+enum { CONTROL_MAX = 64 << 10, CONTROL_TRIES = 100, PAUSE_MS = 10, LINK_MAX = 4096 };
 
 static struct pg_source *source_of(const struct source_dir *d)
 {
@@ -320,25 +321,26 @@ static int pg_fill(struct source_dir *base, const char *name, const struct sourc
 	return 0;
 }
 
-/* The same twice: nobody wrote it while it was read. */
+/* What is read while the server writes it may have some of either: its own checksum tells. */
 static int read_control(struct pg_source *s, struct err *e)
 {
 	char *path = mem_printf("%s/global/pg_control", s->data);
-	struct buf b[2] = {{0}, {0}};
-	int rc = 0;
+	struct buf b = {0};
+	int rc = os_read_file(path, CONTROL_MAX, &b, e);
 
-	for (int i = 0; i < 100 && rc == 0; i++) {
-		buf_reset(&b[i % 2]);
-		rc = os_read_file(path, CONTROL_MAX, &b[i % 2], e);
-		if (i > 0 && rc == 0 && span_eq(buf_span(&b[0]), buf_span(&b[1])))
-			break;
+	for (int i = 0; rc == 0 && !pg_control_good(buf_span(&b)); i++) {
+		os_sleep_ns(s->base.ctx, PAUSE_MS * INT64_C(1000000));
+		buf_reset(&b);
+		rc = i < CONTROL_TRIES ? os_read_file(path, CONTROL_MAX, &b, e)
+				       : err_set(e, ERR_CORRUPT, "%s: its checksum is wrong", path);
+		if (rc == 0)
+			rc = ctx_check(s->base.ctx, e);
 	}
 	if (rc == 0) {
-		s->memory[PG_CONTROL].n = b[0].n;
-		s->memory[PG_CONTROL].p = mem_dup(b[0].p, b[0].n);
+		s->memory[PG_CONTROL].n = b.n;
+		s->memory[PG_CONTROL].p = mem_dup(b.p, b.n);
 	}
-	buf_fini(&b[0]);
-	buf_fini(&b[1]);
+	buf_fini(&b);
 	free(path);
 	return rc;
 }

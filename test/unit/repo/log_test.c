@@ -493,19 +493,20 @@ static enum err_kind fails_there(void *arg, const char *op, const char *key, boo
 	return strcmp(op, f->op) == 0 && strcmp(key, f->key) == 0 ? f->kind : ERR_NONE;
 }
 
-/* A bad sector stops none but those that lie there; a refusal is told apart from one to read. */
+/* What cannot be read stops none but those that lie there; that nothing may be deleted is told. */
 static void folding_goes_on_past_what_cannot_be_read(void **state)
 {
 	static const struct {
 		const char *op;
 		enum err_kind kind;
 		size_t gone;
-		bool fails, refused;
+		bool fails, refused, denied;
 	} cases[] = {
-	    {"get", ERR_IO, 1, false, false},
-	    {"get", ERR_DENIED, 0, true, false},
-	    {"del", ERR_DENIED, 0, true, true},
-	    {"none", ERR_NONE, 2, false, false},
+	    {"get", ERR_IO, 1, false, false, false},
+	    {"get", ERR_DENIED, 1, false, false, true},
+	    {"get", ERR_UNREACHABLE, 0, true, false, false},
+	    {"del", ERR_DENIED, 0, true, true, false},
+	    {"none", ERR_NONE, 2, false, false, false},
 	};
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -517,7 +518,7 @@ static void folding_goes_on_past_what_cannot_be_read(void **state)
 		struct err e;
 		struct t t;
 		size_t n, gone;
-		bool left;
+		bool left, all_denied;
 
 		begin(&t);
 		for (uint32_t timeline = 1; timeline <= 2; timeline++) {
@@ -538,9 +539,45 @@ static void folding_goes_on_past_what_cannot_be_read(void **state)
 			OK(log_fold_some(x, t.r, 8, &gone, &left, &e));
 		assert_int_equal(gone, cases[i].gone);
 		assert_true(log_fold_refused(x) == cases[i].refused);
+		assert_true((log_fold_denied(x, &all_denied) != NULL) == cases[i].denied);
+		assert_false(all_denied);
 		log_fold_end(x);
 		end(&t);
 	}
+}
+
+static enum err_kind stops_there(void *arg, const char *op, const char *key, bool *after)
+{
+	struct ctx *ctx = arg;
+
+	*after = true;
+	if (strcmp(op, "put") == 0)
+		ctx->cancel = true;
+	return ERR_NONE;
+}
+
+/* What is there of it by then is whole, and the next one has only the rest to put. */
+static void a_long_one_ends_soon_once_it_is_to_stop(void **state)
+{
+	struct store_fault_plan plan = {stops_there, NULL};
+	enum log_put_outcome out;
+	struct log_piece p;
+	struct err e;
+	struct t t;
+
+	begin(&t);
+	plan.arg = &t.ctx;
+	t.r->store = store_fault_new(t.r->store, &plan);
+	p = piece(&t, 1, 0, 3 * SEGMENT);
+	FAILS(log_put(t.r, &p, &out, &e), ERR_CANCELLED);
+	t.ctx.cancel = false;
+	assert_int_equal(count(&t), 1);
+	assert_gets(&t, 1, 0, FORMAT_LOG_STRETCH);
+	OK(log_put(t.r, &p, &out, &e));
+	assert_int_equal(out, LOG_STORED);
+	assert_int_equal(count(&t), 2);
+	assert_gets(&t, 1, 0, 3 * SEGMENT);
+	end(&t);
 }
 
 static int64_t behind_ns(struct clock *c)
@@ -1006,6 +1043,7 @@ int main(void)
 	    cmocka_unit_test(small_ones_go_when_a_whole_one_has_the_same),
 	    cmocka_unit_test(small_ones_stay_by_a_whole_one_that_is_not_sound),
 	    cmocka_unit_test(folding_goes_on_past_what_cannot_be_read),
+	    cmocka_unit_test(a_long_one_ends_soon_once_it_is_to_stop),
 	    cmocka_unit_test(what_was_stored_in_the_future_makes_nothing_old),
 	    cmocka_unit_test(what_is_damaged_holds_no_commit_up),
 	    cmocka_unit_test(what_was_lost_since_is_stored_again),

@@ -1,6 +1,7 @@
 /* pg_page, pg_layout, pg_label: what a data directory holds, and what of it is believed. */
 #include "source_unit.h"
 
+#include "codec/crc32c.h"
 #include "source/dirlist.h"
 #include "source/pg_label.h"
 #include "source/pg_layout.h"
@@ -156,6 +157,72 @@ static void only_what_the_server_has_written_since_the_begin_excuses_a_page(void
 	source_close(s);
 }
 
+enum { CONTROL_CRC = 288 };
+
+static void control(uint8_t p[PG_PAGE], bool torn)
+{
+	uint32_t c;
+
+	memset(p, 0, PG_PAGE);
+	memset(p, 0x5a, CONTROL_CRC);
+	c = crc32c(0, p, CONTROL_CRC);
+	memcpy(p + CONTROL_CRC, &c, sizeof c);
+	p[17] ^= torn;
+}
+
+static void a_torn_control_file_is_known_by_its_checksum(void **state)
+{
+	uint8_t p[PG_PAGE] = {0};
+
+	assert_false(pg_control_good(span_of(p, sizeof p)));
+	control(p, true);
+	assert_false(pg_control_good(span_of(p, sizeof p)));
+	control(p, false);
+	assert_true(pg_control_good(span_of(p, sizeof p)));
+	assert_true(pg_control_good(span_of(p, CONTROL_CRC + 4)));
+	assert_false(pg_control_good(span_of(p, CONTROL_CRC + 3)));
+	assert_false(pg_control_good(span_of(p, 0)));
+}
+
+static void write_control(struct fix *f, bool torn)
+{
+	uint8_t p[PG_PAGE];
+	int fd = open(at(f, "global/pg_control"), O_WRONLY | O_CREAT, 0600);
+
+	control(p, torn);
+	assert_int_equal(write(fd, p, sizeof p), sizeof p);
+	close(fd);
+}
+
+static int stops(void *arg, char **label, char **map, struct err *e)
+{
+	*label = strdup("x");
+	return 0;
+}
+
+static void a_control_file_is_taken_only_if_it_is_whole(void **state)
+{
+	struct fix *f = *state;
+	struct pg_source_params p = {.data = f->dir, .major = 15, .stop = stops};
+	struct source_stat st;
+	enum source_look what;
+	struct source_dir *d;
+	struct source *s;
+
+	dir(f, "global");
+	write_control(f, true);
+	OK(f, source_pg_open(&p, &f->ctx, &s, &f->e));
+	FAILS(f, ERR_CORRUPT, s->ops->late(s, &f->e));
+	assert_non_null(strstr(f->e.msg, "global/pg_control: its checksum is wrong"));
+	write_control(f, false);
+	OK(f, s->ops->late(s, &f->e));
+	d = src_dir(f, s, "/global");
+	OK(f, s->ops->look(d, "pg_control", &st, &what, &f->e));
+	assert_true(what == SOURCE_TAKE && st.size == PG_PAGE);
+	source_dir_unref(d);
+	source_close(s);
+}
+
 static void what_a_server_makes_anew_is_left_and_the_rest_taken(void **state)
 {
 	static const struct {
@@ -307,6 +374,9 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(
 		only_what_the_server_has_written_since_the_begin_excuses_a_page, fix_setup,
 		fix_teardown),
+	    cmocka_unit_test(a_torn_control_file_is_known_by_its_checksum),
+	    cmocka_unit_test_setup_teardown(
+		a_control_file_is_taken_only_if_it_is_whole, fix_setup, fix_teardown),
 	    cmocka_unit_test(a_map_of_tablespaces_says_where_each_lies),
 	    cmocka_unit_test(what_a_server_makes_anew_is_left_and_the_rest_taken),
 	    cmocka_unit_test(pages_are_known_by_their_place_and_segment),
