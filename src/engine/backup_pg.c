@@ -41,7 +41,9 @@ static bool wait_for_go(struct backup_pg_run *run)
 static void *gather(void *arg)
 {
 	struct backup_pg_run *run = arg;
-	struct pg_facts_params p = {run->pg->exact_rows, run->pg->table_checksums};
+	struct pg_facts_params p = {.exact_rows = run->pg->exact_rows,
+	    .table_checksums = run->pg->table_checksums,
+	    .names = true};
 	const struct pg_target *t = run->pg->target;
 
 	if (run->keep &&

@@ -244,6 +244,7 @@ static int recover(struct only *x, struct repo *r, struct err *e)
 	p.target = target;
 	p.start = p.delta = false;
 	p.scratch = true;
+	p.only = &x->names;
 	p.action = RECOVER_PROMOTE;
 	p.server.settings = settings;
 	p.server.nsettings = sizeof settings / sizeof *settings;

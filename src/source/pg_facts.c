@@ -37,7 +37,7 @@ static int take_setting(void *arg, const char *const *v, size_t n, struct err *e
 	return 0;
 }
 
-static int take_role(void *arg, const char *const *v, size_t n, struct err *e)
+static int take_name(void *arg, const char *const *v, size_t n, struct err *e)
 {
 	json_array_append_new(arg, pg_facts_string(v[0]));
 	return 0;
@@ -137,7 +137,7 @@ static int gather_server(struct pg_facts *f, struct pg *g, struct err *e)
 		"'(conninfo|passphrase)' order by name",
 		NULL, 0, take_setting, add(f, "settings", json_object()), e) == -1 ||
 	    pg_query(g, "select rolname from pg_roles where rolname !~ '^pg_' order by 1", NULL, 0,
-		take_role, add(f, "roles", json_array()), e) == -1 ||
+		take_name, add(f, "roles", json_array()), e) == -1 ||
 	    pg_query(g,
 		"select (select count(*) from pg_roles where rolcanlogin), "
 		"(select count(*) from pg_auth_members)",
@@ -148,6 +148,12 @@ static int gather_server(struct pg_facts *f, struct pg *g, struct err *e)
 		NULL, 0, take_tablespace, add(f, "tablespaces", json_array()), e) == -1)
 		return -1;
 	add(f, "databases", json_array());
+	if (f->p.names &&
+	    pg_query(g,
+		"select datname from pg_database where not datallowconn or datistemplate order by "
+		"datname",
+		NULL, 0, take_name, add(f, "other_databases", json_array()), e) == -1)
+		return -1;
 	return pg_query(g,
 	    "select datname, oid, case when has_database_privilege(oid, 'connect') "
 	    "then pg_database_size(oid) end from pg_database "

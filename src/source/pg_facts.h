@@ -8,6 +8,10 @@
  * {"indexes": how many, "views", "functions", ...}, "tables":
  *      [{"schema", "name", "bytes", "rows", "exact", "unlogged", "checksum"}]}]}
  *
+ * With `names` also "other_databases": [name] beside "databases", and of each "schemas": [name] and
+ * "others": [[schema, name]] of views, sequences, partitioned and foreign tables; so that what is
+ * in none of them was not there.
+ *
  * What stands in one database is from one snapshot of it (REPEATABLE READ).  "exact" is false for
  * rows that the server estimates, null where it cannot (never analysed); tables of up to
  * PG_FACTS_SMALL are counted, as far as this role may read them, nobody holds them, and they are
@@ -36,6 +40,7 @@ struct pg_facts_params {
 	bool table_checksums;    /* and read them all: "checksum" is of all rows, in any order */
 	const char *const *only; /* databases; NULL: all of them */
 	size_t nonly;
+	bool names;  /* also of all that is no table, and of the databases that are left out */
 	int count_s; /* count what is larger, too, from the smallest on, for so long */
 };
 

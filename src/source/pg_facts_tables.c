@@ -50,6 +50,11 @@ static const char tables_sql[] =
     "where c.relkind in ('r', 'm') and " OURS
     " order by n.nspname collate \"C\", c.relname collate \"C\"";
 
+/* Whatever else has a name that can be asked for, and schemas with nothing of it. */
+static const char others_sql[] =
+    "select n.nspname, c.relname from pg_namespace n left join pg_class c "
+    "on c.relnamespace = n.oid and c.relkind in ('p', 'v', 'S', 'f') where " OURS " order by 1, 2";
+
 /* Whatever makes the shape of what is stored; by names, not by numbers, which a dump changes. */
 static const char schema_sql[] =
     "select k, d from ("
@@ -97,6 +102,41 @@ static int take_object(void *arg, const char *const *v, size_t n, struct err *e)
 	if (n == 2 && v[0] != NULL)
 		json_object_set_new(arg, v[0], pg_facts_number(v[1]));
 	return 0;
+}
+
+struct others {
+	json_t *schemas, *list;
+	char *last; /* schema */
+};
+
+static int take_other(void *arg, const char *const *v, size_t n, struct err *e)
+{
+	struct others *x = arg;
+
+	if (x->last == NULL || strcmp(x->last, v[0]) != 0) {
+		json_array_append_new(x->schemas, pg_facts_string(v[0]));
+		free(x->last);
+		x->last = mem_strdup(v[0]);
+	}
+	if (v[1] != NULL) {
+		json_t *pair = json_array();
+
+		json_array_append_new(pair, pg_facts_string(v[0]));
+		json_array_append_new(pair, pg_facts_string(v[1]));
+		json_array_append_new(x->list, pair);
+	}
+	return 0;
+}
+
+static int gather_others(struct pg *g, json_t *database, struct err *e)
+{
+	struct others x = {json_array(), json_array(), NULL};
+	int rc = pg_query(g, others_sql, NULL, 0, take_other, &x, e);
+
+	json_object_set_new(database, "schemas", x.schemas);
+	json_object_set_new(database, "others", x.list);
+	free(x.last);
+	return rc;
 }
 
 static int take_schema(void *arg, const char *const *v, size_t n, struct err *e)
@@ -268,6 +308,8 @@ int pg_facts_tables(struct pg_facts *f, struct pg *g, json_t *database, struct e
 		rc = pg_query(g, schema_sql, NULL, 0, take_schema, &t, e);
 	if (rc == 0)
 		rc = pg_query(g, objects_sql, NULL, 0, take_object, objects, e);
+	if (rc == 0 && f->p.names)
+		rc = gather_others(g, database, e);
 	if (rc == 0)
 		rc = pg_query(g, tables_sql, NULL, 0, take_table, &t, e);
 	if (rc == 0)

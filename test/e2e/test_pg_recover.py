@@ -36,7 +36,7 @@ class World:
         self.pg.__enter__()
         self.pg.conf(archive_mode="on", archive_command=f"cp %p {self.wal}/.%f && mv {self.wal}/.%f {self.wal}/%f",
                      track_commit_timestamp="on", unix_socket_directories=self.pg.folder, checkpoint_timeout="30s",
-                     max_connections=30, shared_buffers="16MB", listen_addresses="127.0.0.1")
+                     max_connections=30, shared_buffers="16MB", listen_addresses="127.0.0.1", autovacuum="off")
         self.pg.down()
         self.pg.up()
         self.config = f"{base}/h.yaml"
@@ -339,6 +339,10 @@ def test_one_table_comes_back_into_a_server_that_runs(world):
     world.pg.psql("delete from hits", database="other")
     world.hf(*only, "--replace")
     assert world.pg.psql("select count(*) from hits", database="other") == str(len(until(world, us)))
+    # What never was is said before anything is restored; what may have come later, when it is known.
+    for what, hint in (("postgres.public.hitz", "as it is there"), ("postgres.public.HITS", "public.hits"), ("shop.public.x", "are postgres")):
+        never = world.hf("--json", "-r", "main", "recover", "db", "--to", "immediate", "--only", what, "--into", url, rc=1)
+        assert "all names" in never.error["message"] and hint in never.error["hint"], never.error
     assert not glob.glob("/var/tmp/hfonly*")
     kept_secret(world, only)
 

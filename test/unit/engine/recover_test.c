@@ -387,6 +387,54 @@ static void an_empty_folder_is_taken_for_a_tablespace_but_not_by_a_scratch_serve
 	free(folder);
 }
 
+/* What is said of a name: not there only where all were noted. */
+static void what_was_never_there_is_known_where_all_names_were_noted(void **state)
+{
+	static const char noted[] =
+	    "{\"other_databases\": [\"template1\"], \"databases\": [{\"name\": \"shop\", \"oid\": "
+	    "7, "
+	    "\"schemas\": [\"empty\", \"public\"], \"others\": [[\"public\", \"parts\"]], "
+	    "\"tables\": [{\"schema\": \"public\", \"name\": \"Items\"}]}, {\"name\": \"mine\", "
+	    "\"oid\": 8, \"error\": \"permission denied\"}]}";
+	static const struct {
+		const char *what, *like;
+		enum recover_known is;
+	} v[] = {
+	    {"shop", "", RECOVER_THERE},
+	    {"Shop", "shop, mine", RECOVER_NOT_THERE},
+	    {"template1", "", RECOVER_NOT_SAID},
+	    {"sh\xc3\xb6p", "", RECOVER_NOT_SAID},
+	    {"shop.empty", "empty, public", RECOVER_THERE},
+	    {"shop.none", "empty, public", RECOVER_NOT_THERE},
+	    {"shop.pg_catalog.pg_class", "", RECOVER_NOT_SAID},
+	    {"shop.public.Items", "public.Items", RECOVER_THERE},
+	    {"shop.public.parts", "public.parts", RECOVER_THERE},
+	    {"shop.public.items", "public.Items", RECOVER_NOT_THERE},
+	    {"shop.empty.parts", "public.parts", RECOVER_NOT_THERE},
+	    {"mine.public.items", "", RECOVER_NOT_SAID},
+	};
+	json_t *facts = json_loads(noted, 0, NULL), *none = json_object();
+	struct buf like = {0};
+	struct err e;
+	uint32_t db;
+
+	(void)state;
+	assert_non_null(facts);
+	for (size_t i = 0; i < sizeof v / sizeof *v; i++) {
+		struct recover_names n;
+
+		assert_int_equal(recover_names_parse(v[i].what, &n, &e), 0);
+		if (recover_known(facts, &n, &db, &like) != v[i].is ||
+		    strcmp(buf_cstr(&like), v[i].like) != 0)
+			fail_msg("%s: like %s", v[i].what, buf_cstr(&like));
+		assert_int_equal(recover_known(none, &n, &db, &like), RECOVER_NOT_SAID);
+		recover_names_fini(&n);
+	}
+	buf_fini(&like);
+	json_decref(facts);
+	json_decref(none);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -403,6 +451,7 @@ int main(void)
 	    cmocka_unit_test(names_are_taken_apart_or_refused),
 	    cmocka_unit_test(a_record_goes_on_behind_the_heads_of_pages),
 	    cmocka_unit_test(an_empty_folder_is_taken_for_a_tablespace_but_not_by_a_scratch_server),
+	    cmocka_unit_test(what_was_never_there_is_known_where_all_names_were_noted),
 	};
 
 	return cmocka_run_group_tests_name("recover", tests, NULL, NULL);
