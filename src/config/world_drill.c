@@ -106,12 +106,28 @@ static int check_file(const struct world_drill_check *k, struct err *e)
 	return 0;
 }
 
-static bool has_database(const struct world_system *s)
+/* Of a dump a drill brings its files back, and starts no server. */
+static int check_asked(
+    const struct world_system *s, const struct world_drill_check *k, struct err *e)
 {
-	for (size_t i = 0; i < s->sources.n; i++)
-		if (((const struct world_source *)s->sources.v + i)->files.paths.n == 0)
-			return true;
-	return false;
+	bool dump = false;
+
+	if (k->sql == NULL)
+		return 0;
+	for (size_t i = 0; i < s->sources.n; i++) {
+		enum world_kind kind = world_source_at(s, i)->kind;
+
+		if (kind == WORLD_POSTGRESQL)
+			return 0;
+		dump |= kind == WORLD_DUMP;
+	}
+	if (!dump)
+		return node_fail(k->item.at, e,
+		    "checks: sql is asked of a database, and %s has none", s->item.name);
+	node_fail(k->item.at, e,
+	    "checks: sql is asked of a server, and of a dump, all that %s has, a drill starts none",
+	    s->item.name);
+	return err_hint(e, "a command can look into it: { command: \"pg_restore -l FILE\" }");
 }
 
 /* A drill would find it out, and fail by it. */
@@ -152,10 +168,8 @@ int world_check_drill_checks(const struct world_system *s, struct err *e)
 			return node_fail(k->item.at, e, "checks: a part is asked by sql");
 		if (k->database != NULL && k->sql == NULL)
 			return node_fail(k->item.at, e, "checks: a database is asked by sql");
-		if (k->sql != NULL && !has_database(s))
-			return node_fail(k->item.at, e,
-			    "checks: sql is asked of a database, and %s has none", s->item.name);
-		if (check_part(s, k, e) == -1 || check_value(k, e) == -1 || check_file(k, e) == -1)
+		if (check_asked(s, k, e) == -1 || check_part(s, k, e) == -1 ||
+		    check_value(k, e) == -1 || check_file(k, e) == -1)
 			return -1;
 	}
 	return 0;

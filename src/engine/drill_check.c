@@ -143,8 +143,9 @@ static int ask_sql(struct drill *d, const struct drill_check *k, char why[400], 
 
 	why[0] = '\0';
 	if (drill_source_for(d, k) == NULL) {
-		snprintf(why, 400, "there is no database %s%s that could be asked",
-		    k->part ? "in a part called " : "", k->part ? k->part : "");
+		snprintf(why, 400, "it was not asked: no server runs%s%s",
+		    k->part ? " of a part called " : "; of a dump none is started",
+		    k->part ? k->part : "");
 		return 0;
 	}
 	if (drill_pg_ask(d, k, &text, e) == -1) {

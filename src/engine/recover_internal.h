@@ -3,6 +3,7 @@
  *
  *   op_recover.c        the order of the steps, and their record
  *   recover_prepare.c   what has to hold before anything is touched
+ *   recover_room.c      room for it
  *   recover_listen.c    ports and sockets
  *   recover_watch.c     what the log must not do
  *   recover_place.c     restoring into the folders; settings
@@ -61,6 +62,9 @@ int recover_spaces(struct recovering *g, struct err *e); /* which tablespaces go
 
 /* Nothing in it, or not there (`there` may be NULL). */
 int recover_is_empty(const char *path, bool *empty, bool *there, struct err *e);
+
+/* recover_room.c: on each file system that gets something of it.  ERR_NO_SPACE. */
+int recover_check_room(struct recovering *g, struct err *e);
 
 /* recover_listen.c: by the settings that the original had, and p->server's. */
 int recover_check_listen(struct recovering *g, struct err *e);

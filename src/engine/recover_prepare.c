@@ -12,9 +12,6 @@
 
 enum { INSIDE_SINCE = 15 }; /* a tablespace may be a folder in pg_tblspc */
 
-/* Beside what is restored: what PostgreSQL itself writes when it starts. */
-#define SPACE_SPARE (UINT64_C(64) << 20)
-
 /* ---- Tablespaces. */
 
 /* "16385=/srv/fast" or "fast=/srv/fast": the folder, if the key is one of these. */
@@ -219,49 +216,6 @@ static int check_space_folders(struct recovering *g, struct err *e)
 	return 0;
 }
 
-/* ---- Space. */
-
-/* The nearest folder above that is there. */
-static char *there_above(const char *path)
-{
-	char *p = mem_strdup(path), *slash;
-
-	while (access(p, F_OK) != 0 && (slash = strrchr(p, '/')) != NULL && slash != p)
-		*slash = '\0';
-	return p;
-}
-
-static uint64_t log_bytes(const struct recovering *g)
-{
-	return g->pl.reach.n * g->pl.segment;
-}
-
-static int check_space(struct recovering *g, struct err *e)
-{
-	uint64_t need = g->pl.base->part->stats.bytes, left, all;
-	char *at = there_above(g->data);
-	bool empty;
-
-	if (recover_is_empty(g->data, &empty, NULL, e) == -1) {
-		free(at);
-		return -1;
-	}
-	/* What a delta finds there already is not needed again. */
-	if (!empty)
-		need = 0;
-	need += log_bytes(g) + SPACE_SPARE;
-	if (os_space(at, &left, &all) == -1 || left >= need) {
-		free(at);
-		return 0;
-	}
-	err_set(e, ERR_NO_SPACE, "%s has %llu MiB left, and %llu MiB are needed (%llu of them log)",
-	    at, (unsigned long long)left >> 20, (unsigned long long)need >> 20,
-	    (unsigned long long)log_bytes(g) >> 20);
-	free(at);
-	return err_hint(e, "make room there, or take another --target%s",
-	    g->p->instant ? "" : "; a younger base backup needs less log");
-}
-
 /* ---- Configuration. */
 
 /* Distributions keep it elsewhere: then it has to be here before the server can be started. */
@@ -297,7 +251,7 @@ int recover_prepare(struct recovering *g, struct err *e)
 	if (major > 0 && g->bin == NULL && must)
 		return -1;
 	if (check_config(g, e) == -1 || check_target(g, e) == -1 ||
-	    check_space_folders(g, e) == -1 || check_space(g, e) == -1 ||
+	    check_space_folders(g, e) == -1 || recover_check_room(g, e) == -1 ||
 	    recover_check_listen(g, e) == -1 || recover_watch_ahead(g, e) == -1)
 		return -1;
 	recover_say(g, "%s, %zu segments of the log%s", g->bin ? g->bin : "no programs of it here",

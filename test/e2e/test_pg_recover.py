@@ -409,6 +409,14 @@ def test_an_interrupted_one_leaves_no_server_and_a_full_disk_is_said(world, rng)
     try:
         error = world.recover("latest", small, rc=1)
         assert error["kind"] == "no_space" and "are needed" in error["message"] and not os.listdir(small)
+        # A tablespace needs it where it goes, and there is no more of it than that.
+        subprocess.run(["mount", "-o", "remount,size=64k", small], check=True)
+        target = world.target()
+        error = world.recover("latest", target, "--tablespace", f"side={small}/side", rc=1)
+        assert error["kind"] == "no_space" and "tablespace side" in error["message"] and "FOLDER" in error["hint"]
+        assert not os.path.exists(target) and not os.listdir(small)
+        subprocess.run(["mount", "-o", "remount,size=2m", small], check=True)
+        world.recover("latest", target, "--tablespace", f"side={small}/side", "--dry-run")
     finally:
         subprocess.run(["umount", small], check=True)
 

@@ -145,6 +145,10 @@ static void each_mistake_has_its_own_message_and_hint(void **state)
 	    {TIER "systems: {db: {tier: gold, sources: [{postgresql: {user: a}}], checks: [{sql: "
 		  "b}]}}\n",
 		"what does 'b' have to say?", "proves nothing"},
+	    {TIER "systems: {db: {tier: gold, sources: [{postgresql: {user: a, dump: shop}}], "
+		  "checks: "
+		  "[{sql: b, min: 1}]}}\n",
+		"of a dump, all that db has, a drill starts none", "pg_restore -l"},
 	    {TIER "systems: {db: {tier: gold, sources: [{part: bills, postgresql: {user: a}}], "
 		  "checks: [{sql: b, expect: c, part: bill}]}}\n",
 		"db has no source of PostgreSQL called 'bill'", "part: bills"},
