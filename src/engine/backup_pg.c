@@ -35,6 +35,33 @@ static bool wait_for_go(struct backup_pg_run *run)
 }
 
 /*
+ * Where the server has no connection left for them, by that of the backup: while files are read it
+ * has little to do, and its slot is kept by the other.
+ */
+static void gather_by_session(struct backup_pg_run *run, const struct pg_facts_params *p)
+{
+	struct err e;
+	bool idle;
+	int rc;
+
+	if (run->beside == NULL)
+		return;
+	pthread_mutex_lock(&run->lock);
+	while (!run->idle && !run->taken && !run->over)
+		pthread_cond_wait(&run->turn, &run->lock);
+	idle = run->idle;
+	pthread_mutex_unlock(&run->lock);
+	if (!idle)
+		return;
+	pthread_mutex_lock(&run->asks);
+	rc = pg_facts_gather_by(run->s.g, run->pg->target, p, &run->facts, run->b->ctx, &e);
+	pthread_mutex_unlock(&run->asks);
+	if (rc == -1)
+		run->facts_err = e;
+	run->by_session = rc == 0;
+}
+
+/*
  * Facts go by a connection of their own: any error of a statement, and they run into some, takes a
  * connection's temporary slot away.
  */
@@ -50,9 +77,10 @@ static void *gather(void *arg)
 	    pg_open_for(t, false, CONNECT_S, run->b->ctx, &run->beside, &run->facts_err) == 0)
 		run->kept = pg_session_keep(run->beside);
 	tell(run, &run->looked);
-	if (!wait_for_go(run) ||
-	    pg_facts_gather(t, &p, &run->facts, run->b->ctx, &run->facts_err) == -1)
-		run->facts = NULL;
+	if (wait_for_go(run) &&
+	    pg_facts_gather(t, &p, &run->facts, run->b->ctx, &run->facts_err) == -1 &&
+	    run->facts_err.kind == ERR_BUSY)
+		gather_by_session(run, &p);
 	return NULL;
 }
 
@@ -84,6 +112,7 @@ static int start(struct backup_pg_run *run, struct err *e)
 	if (pg_session_start(&run->s, "holdfast", e) == -1)
 		return -1;
 	run->s.slot = from != 0 && from <= run->s.start;
+	tell(run, &run->idle);
 	return 0;
 }
 
@@ -166,11 +195,15 @@ static int older(void *arg, const char *file, uint64_t from, size_t n, void *out
 static int written(void *arg, uint64_t *lsn, struct err *e)
 {
 	struct backup_pg_run *run = arg;
+	int rc;
 
-	if (run->scratch == NULL)
-		return pg_session_written(&run->s, lsn, e);
 	*lsn = run->streamed.stop;
-	return 0;
+	if (run->scratch != NULL)
+		return 0;
+	pthread_mutex_lock(&run->asks);
+	rc = pg_session_written(&run->s, lsn, e);
+	pthread_mutex_unlock(&run->asks);
+	return rc;
 }
 
 static int find_data(struct backup_pg_run *run, struct err *e)
@@ -209,6 +242,7 @@ static int fetch(struct backup_pg_run *run, const struct snapshot *s, struct err
 	const struct backup_pg *pg = run->pg;
 
 	if (pg->stream) {
+		tell(run, &run->taken);
 		tell(run, &run->go);
 		return backup_pg_stream(run, s, e);
 	}
@@ -218,6 +252,7 @@ static int fetch(struct backup_pg_run *run, const struct snapshot *s, struct err
 	}
 	if (pg->direct || pg->data_directory != NULL)
 		return -1;
+	tell(run, &run->taken);
 	tell(run, &run->go);
 	event_emit(run->b->ctx, EVENT_NOTICE, span_str(pg->part),
 	    "its files are not read here, but over the connection: %s", e->msg);
@@ -229,6 +264,7 @@ int backup_pg_begin(
 {
 	struct backup_pg_run *run = part->run = mem_zalloc(sizeof *run);
 
+	pthread_mutex_init(&run->asks, NULL);
 	pthread_mutex_init(&run->lock, NULL);
 	pthread_cond_init(&run->turn, NULL);
 	run->b = b;
@@ -393,6 +429,7 @@ void backup_pg_free(struct backup_part *part)
 	pg_close(run->beside);
 	pthread_cond_destroy(&run->turn);
 	pthread_mutex_destroy(&run->lock);
+	pthread_mutex_destroy(&run->asks);
 	if (run->scratch != NULL && os_scratch_remove(run->scratch, &e) == -1)
 		event_emit(run->b->ctx, EVENT_WARNING, span_str(run->scratch), "%s", e.msg);
 	free(run->scratch);

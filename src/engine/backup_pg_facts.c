@@ -111,12 +111,31 @@ static int set_spaces(json_t *o, const struct backup_pg_run *run, struct err *e)
 	return rc;
 }
 
+/* Where the session had to do: what it did not get at. */
+static void tell_left(struct backup_pg_run *run)
+{
+	json_t *o;
+	size_t i;
+
+	json_array_foreach(json_object_get(run->facts, "databases"), i, o)
+	{
+		const char *why = json_string_value(json_object_get(o, "error"));
+
+		if (why != NULL)
+			event_emit(run->b->ctx, EVENT_WARNING, span_str(run->pg->part),
+			    "facts of its database %s are not noted: %s",
+			    json_string_value(json_object_get(o, "name")), why);
+	}
+}
+
 /* What was gathered, or why nothing was; new. */
 static json_t *gathered(struct backup_pg_run *run)
 {
 	json_t *o;
 
 	backup_pg_end_gathering(run);
+	if (run->by_session)
+		tell_left(run);
 	o = run->facts;
 	run->facts = NULL;
 	if (o != NULL)

@@ -26,9 +26,12 @@ struct backup_pg_run {
 	struct pg *beside;    /* has the server keep its WAL, and does nothing else */
 	bool keep;            /* WAL is to be kept */
 	uint64_t kept;        /* from here on, 0: it is not; valid once it was looked at */
-	pthread_mutex_t lock; /* of the three that follow */
+	pthread_mutex_t asks; /* who asks by the session while files are read */
+	pthread_mutex_t lock; /* of the five that follow */
 	pthread_cond_t turn;
 	bool looked, go, over;   /* after `kept`; facts are wanted; the run is */
+	bool idle, taken;        /* the session, while files are read; by what streams them */
+	bool by_session;         /* came the facts, not by a connection of their own */
 	json_t *facts;           /* NULL: they could not be had, facts_err */
 	const char *incremental; /* as in the facts */
 	json_t *was_bad;         /* the parent's list of wrong pages; may be NULL */

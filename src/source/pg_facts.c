@@ -198,7 +198,8 @@ static int gather_database(struct pg_facts *f, struct pg *here, size_t i, struct
 	if (strcmp(t.database, own) != 0 &&
 	    pg_open_for(&t, false, CONNECT_S, f->ctx, &g, e) == -1) {
 		/* One that was dropped, or that is not for this role, is no end. */
-		if (e->kind != ERR_DENIED && e->kind != ERR_ABSENT)
+		if (e->kind != ERR_DENIED && e->kind != ERR_ABSENT &&
+		    !(f->only && e->kind == ERR_BUSY))
 			return -1;
 		json_object_set_new(o, "error", pg_facts_string(e->msg));
 		return 0;
@@ -225,10 +226,10 @@ static int gather_all(struct pg_facts *f, struct pg *g, struct err *e)
 	return gather_position(f, g, "lsn_end", e);
 }
 
-static int gather_by(struct pg *g, const struct pg_target *t, const struct pg_facts_params *p,
-    json_t **out, struct ctx *ctx, struct err *e)
+static int gather_by(struct pg *g, bool only, const struct pg_target *t,
+    const struct pg_facts_params *p, json_t **out, struct ctx *ctx, struct err *e)
 {
-	struct pg_facts f = {.target = t, .ctx = ctx, .out = json_object()};
+	struct pg_facts f = {.target = t, .ctx = ctx, .out = json_object(), .only = only};
 	int rc;
 
 	if (p != NULL)
@@ -258,7 +259,13 @@ int pg_facts_gather(const struct pg_target *t, const struct pg_facts_params *p, 
 
 	if (pg_open_for(t, false, CONNECT_S, ctx, &g, e) == -1)
 		return err_wrap(e, "facts of PostgreSQL");
-	rc = gather_by(g, t, p, out, ctx, e);
+	rc = gather_by(g, false, t, p, out, ctx, e);
 	pg_close(g);
 	return rc;
+}
+
+int pg_facts_gather_by(struct pg *g, const struct pg_target *t, const struct pg_facts_params *p,
+    json_t **out, struct ctx *ctx, struct err *e)
+{
+	return gather_by(g, true, t, p, out, ctx, e);
 }

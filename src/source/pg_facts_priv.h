@@ -8,6 +8,7 @@ struct pg_facts {
 	const struct pg_target *target;
 	struct pg_facts_params p;
 	struct ctx *ctx;
+	bool only; /* there may be no other connection */
 	json_t *out;
 	char **names; /* of databases */
 	size_t n;

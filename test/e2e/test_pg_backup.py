@@ -297,12 +297,21 @@ def test_a_role_with_few_rights_is_enough_and_what_it_lacks_is_told(hf, server):
         # Without facts the backup still knows where its tablespaces lie.
         oid = int(server.psql("select oid from pg_tablespace where spcname = 'side'"))
         assert f["tablespaces"] == [{"oid": oid, "name": "side", "location": server.spaces}]
+        left = "select count(*) from pg_stat_activity where usename = 'few'"
+        server.wait(lambda: server.psql(left) == "0", "the connections' end")
         server.psql("alter role few connection limit 1")
         run = hf("--json", "backup", "--system", "db")
         assert "its facts are not noted" in run.out + run.err
         f = facts(hf, run.summary["snapshot"])
         assert "too many connections" in f["error"] and "databases" not in f
         assert f["tablespaces"] == [{"oid": oid, "name": str(oid), "location": server.spaces}]
+        # The second keeps the WAL: facts of its own database come by the first.
+        server.wait(lambda: server.psql(left) == "0", "the connections' end")
+        server.psql("alter role few connection limit 2")
+        run = hf("--json", "backup", "--system", "db")
+        assert "facts of its database other are not noted: " in run.out + run.err
+        of = {d["name"]: d for d in facts(hf, run.summary["snapshot"])["databases"]}
+        assert len(of["postgres"]["tables"]) == len(tables) and "too many connections" in of["other"]["error"]
     finally:
         server.psql("drop owned by few; drop role few")
 
