@@ -438,15 +438,19 @@ static void what_was_never_there_is_known_where_all_names_were_noted(void **stat
 	    "7, "
 	    "\"schemas\": [\"empty\", \"public\"], \"others\": [[\"public\", \"parts\"]], "
 	    "\"tables\": [{\"schema\": \"public\", \"name\": \"Items\"}]}, {\"name\": \"mine\", "
-	    "\"oid\": 8, \"error\": \"permission denied\"}]}";
+	    "\"oid\": 8, \"error\": \"permission denied\"}, {\"name\": \"b\xc3\xbc\", \"oid\": 9, "
+	    "\"schemas\": [\"public\"], \"others\": [], \"tables\": []}]}";
 	static const struct {
 		const char *what, *like;
 		enum recover_known is;
 	} v[] = {
 	    {"shop", "", RECOVER_THERE},
-	    {"Shop", "shop, mine", RECOVER_NOT_THERE},
+	    {"Shop", "shop, mine, b\xc3\xbc", RECOVER_NOT_THERE},
 	    {"template1", "", RECOVER_NOT_SAID},
-	    {"sh\xc3\xb6p", "", RECOVER_NOT_SAID},
+	    {"sh\xc3\xb6p", "shop, mine, b\xc3\xbc", RECOVER_NOT_SAID},
+	    {"b\xc3\xbc", "", RECOVER_THERE},
+	    {"b\xc3\xbc.public.x", "", RECOVER_NOT_THERE},
+	    {"b\xc3\xbc.public.\xc3\xbc", "", RECOVER_NOT_SAID},
 	    {"shop.empty", "empty, public", RECOVER_THERE},
 	    {"shop.none", "empty, public", RECOVER_NOT_THERE},
 	    {"shop.pg_catalog.pg_class", "", RECOVER_NOT_SAID},
