@@ -26,6 +26,7 @@ struct recover_space { /* a tablespace */
 	char *name, *location; /* location: where it goes */
 	bool mapped;           /* by the caller */
 	bool later;            /* it is not in the base: the log makes it */
+	bool again;            /* the log makes it, too, and that was taken out of it */
 };
 
 struct recovering {
@@ -50,6 +51,7 @@ struct recovering {
 	size_t nlater;
 	bool maps_later; /* one that the base has not was mapped */
 	bool looking;    /* through the log, before anything is restored */
+	bool base_only;  /* and for tablespaces of the base alone */
 	struct recover_patch *patches;
 	size_t npatches;
 };

@@ -119,11 +119,10 @@ enum recover_known recover_known(
 	*db = 0;
 	buf_reset(like);
 	if (!json_is_array(others) || !json_is_array(json_object_get(facts, "databases")) ||
-	    lists(others, n->database) || !is_plain(n->database) || !is_plain(n->schema) ||
-	    !is_plain(n->table))
+	    lists(others, n->database))
 		return RECOVER_NOT_SAID;
 	if ((o = database_of(facts, n->database, like)) == NULL)
-		return RECOVER_NOT_THERE;
+		return is_plain(n->database) ? RECOVER_NOT_THERE : RECOVER_NOT_SAID;
 	*db = (uint32_t)recover_fact_number(o, "oid");
 	if (n->schema == NULL)
 		return RECOVER_THERE;
@@ -132,9 +131,9 @@ enum recover_known recover_known(
 	    !json_is_array(json_object_get(o, "schemas")) ||
 	    !json_is_array(json_object_get(o, "others")))
 		return RECOVER_NOT_SAID;
-	return (n->table ? has_table(o, n, like) : has_schema(o, n->schema, like))
-		   ? RECOVER_THERE
-		   : RECOVER_NOT_THERE;
+	if (n->table ? has_table(o, n, like) : has_schema(o, n->schema, like))
+		return RECOVER_THERE;
+	return is_plain(n->schema) && is_plain(n->table) ? RECOVER_NOT_THERE : RECOVER_NOT_SAID;
 }
 
 /* ---- What became of it. */

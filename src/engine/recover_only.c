@@ -147,6 +147,29 @@ static char *count_sql(const struct recover_names *n)
 	return sql;
 }
 
+/* A table alone comes without its schema. */
+static int check_schema(struct only *x, struct err *e)
+{
+	char *schema, *sql;
+	struct buf said = {0};
+	int rc;
+
+	if (x->names.table == NULL)
+		return 0;
+	schema = quoted(x->names.schema, '\'');
+	sql = mem_printf("SELECT count(*) FROM pg_namespace WHERE nspname = %s", schema);
+	rc = ask(x, sql, &said, e);
+	if (rc == 0 && strcmp(buf_cstr(&said), "0") == 0) {
+		rc = err_set(e, ERR_ABSENT, "%s has no schema %s for %s", x->o->into->shown,
+		    x->names.schema, x->names.table);
+		err_hint(e, "CREATE SCHEMA there first: a table comes without its schema");
+	}
+	buf_fini(&said);
+	free(schema);
+	free(sql);
+	return rc;
+}
+
 static int check_into(struct only *x, struct err *e)
 {
 	char *sql = count_sql(&x->names);
@@ -165,7 +188,7 @@ static int check_into(struct only *x, struct err *e)
 	}
 	buf_fini(&said);
 	free(sql);
-	return rc;
+	return rc == 0 ? check_schema(x, e) : -1;
 }
 
 /* ---- Over. */

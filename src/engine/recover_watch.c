@@ -36,15 +36,6 @@ static void accept(struct recovering *g, const char *path)
 	g->later[g->nlater++] = mem_strdup(path);
 }
 
-/* It was made while the base was copied, and stands where the base has it. */
-static bool is_of_the_base(const struct recovering *g, uint32_t oid, const char *path)
-{
-	for (size_t i = 0; i < g->nspaces; i++)
-		if (g->spaces[i].oid == oid)
-			return strcmp(g->spaces[i].location, path) == 0;
-	return false;
-}
-
 /* ---- One that is put elsewhere. */
 
 uint64_t recover_byte_at(uint64_t record, uint64_t byte, uint64_t segment)
@@ -88,6 +79,29 @@ static void take_path_away(struct recovering *g, const struct wal_record *r)
 	change(g, r, r->size - r->main.n + MAIN_PATH, '/');
 	for (unsigned i = 0; i < 4; i++)
 		change(g, r, RECORD_CRC + i, (uint8_t)(sum >> 8 * i));
+}
+
+/*
+ * It was made while the base backup was begun, so that both have it.  Where it was put elsewhere,
+ * only the base's word counts.  true: no harm is left in the record.
+ */
+static bool is_of_the_base(
+    struct recovering *g, const struct wal_record *r, uint32_t oid, const char *path)
+{
+	for (size_t i = 0; i < g->nspaces; i++) {
+		struct recover_space *s = &g->spaces[i];
+
+		if (s->oid != oid || s->later)
+			continue;
+		if (strcmp(s->location, path) == 0)
+			return true;
+		if (g->looking && !g->p->instant) {
+			take_path_away(g, r);
+			s->again = true;
+		}
+		return s->again;
+	}
+	return false;
 }
 
 /* Where it is to go; NULL: nobody said. */
@@ -173,7 +187,7 @@ static int check_later(
 	char at[RECOVER_LSN_TEXT];
 	bool empty, there;
 
-	if (accepted(g, path) || is_of_the_base(g, oid, path))
+	if (accepted(g, path))
 		return 0;
 	if (recover_is_empty(path, &empty, &there, e) == -1)
 		return err_wrap(e, "tablespace %" PRIu32, oid);
@@ -225,25 +239,46 @@ int recover_watch(void *arg, const struct wal_record *r, struct err *e)
 	if (c.bad || rest.n == 0 || path[0] != '/')
 		return 0;
 	text = mem_strndup(path, strnlen(path, rest.n));
-	rc = put_elsewhere(g, r, oid, text, e);
+	rc = is_of_the_base(g, r, oid, text) || g->base_only;
+	if (rc == 0)
+		rc = put_elsewhere(g, r, oid, text, e);
 	if (rc == 0)
 		rc = check_later(g, oid, text, r->lsn, e);
 	free(text);
 	return rc == -1 ? -1 : 0;
 }
 
+/* While the base backup was made: those that it has, and that go elsewhere, alone. */
+static int look_at_base(struct recovering *g, struct err *e)
+{
+	struct recover_reach part = g->pl.reach;
+	struct recover_log l = {g->repo, g->pl.reader, &part, g->pl.segment, g->ctx};
+	bool elsewhere = false;
+	int rc;
+
+	for (size_t i = 0; i < g->nspaces; i++)
+		elsewhere |= g->spaces[i].mapped || g->p->scratch;
+	if (!elsewhere || g->p->instant)
+		return 0;
+	while (part.n > 1 && part.v[part.n - 1].start >= g->pl.base->end)
+		part.n--;
+	g->looking = g->base_only = true;
+	rc = recover_scan_records(&l, recover_watch, g, e);
+	g->looking = g->base_only = false;
+	return rc;
+}
+
 int recover_watch_ahead(struct recovering *g, struct err *e)
 {
 	uint64_t log = g->pl.reach.n * g->pl.segment;
 	struct recover_log l = {g->repo, g->pl.reader, &g->pl.reach, g->pl.segment, g->ctx};
-
 	int rc;
 
 	/* What is shown at once is thrown away as fast. */
 	if (!g->p->dry_run && !g->maps_later && !g->p->look &&
 	    (g->p->instant ||
 		(g->pl.reach.n > SHORT_SEGMENTS && g->pl.base->part->stats.bytes / TIMES < log)))
-		return 0;
+		return look_at_base(g, e);
 	g->looking = true;
 	rc = recover_scan_records(&l, recover_watch, g, e);
 	g->looking = false;

@@ -339,6 +339,8 @@ def test_one_table_comes_back_into_a_server_that_runs(world):
     world.pg.psql("delete from hits", database="other")
     world.hf(*only, "--replace")
     assert world.pg.psql("select count(*) from hits", database="other") == str(len(until(world, us)))
+    schema = world.hf(*only[:-3], "postgres.nowhere.hits", *only[-2:], rc=1)
+    assert "no schema nowhere" in schema.error["message"] and "CREATE SCHEMA" in schema.error["hint"]
     # What never was is said before anything is restored; what may have come later, when it is known.
     for what, hint in (("postgres.public.hitz", "as it is there"), ("postgres.public.HITS", "public.hits"), ("shop.public.x", "are postgres")):
         never = world.hf("--json", "-r", "main", "recover", "db", "--to", "immediate", "--only", what, "--into", url, rc=1)

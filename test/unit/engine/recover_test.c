@@ -387,6 +387,49 @@ static void an_empty_folder_is_taken_for_a_tablespace_but_not_by_a_scratch_serve
 	free(folder);
 }
 
+/* Both the base and the log have it: it goes where it was put, and its record to nowhere. */
+static void a_tablespace_of_the_base_that_the_log_makes_again_stays_where_it_was_put(void **state)
+{
+	struct err e;
+	char *folder = os_scratch_new("/var/tmp", "holdfast-recovertest", &e);
+	char *full = mem_printf("%s/PG_15", folder);
+	struct recover_base one = {.start = SEG};
+	struct buf main = {0};
+
+	(void)state;
+	assert_int_equal(os_mkdirs(full, 0700, &e), 0);
+	buf_put(&main, "\x01\x40\0\0/none/of/it", 16);
+	for (int looked = 0; looked <= 1; looked++) {
+		struct recover_space space = {.oid = 0x4001, .mapped = true, .location = folder};
+		struct wal_record r = {.lsn = SEG + 80,
+		    .size = 24 + 16,
+		    .rmgr = WAL_RMGR_TBLSPC,
+		    .main = buf_span(&main)};
+		struct recover_params p = {.scratch = true, .delta = true};
+		struct recover_result out = {0};
+		struct recovering g = {.p = &p, .out = &out, .spaces = &space, .nspaces = 1};
+
+		g.data = (char *)"/none";
+		g.pl.base = &one;
+		g.pl.stop = UINT64_MAX;
+		g.pl.segment = SEG;
+		g.looking = looked;
+		assert_int_equal(recover_watch(&g, &r, &e), looked ? 0 : -1);
+		assert_int_equal(g.npatches, looked ? 5 : 0);
+		assert_int_equal(g.nspaces, 1);
+		assert_true(out.met_space == !looked);
+		/* While the log is given, it is known. */
+		g.looking = false;
+		assert_int_equal(recover_watch(&g, &r, &e), looked ? 0 : -1);
+		assert_int_equal(g.npatches, looked ? 5 : 0);
+		free(g.patches);
+	}
+	buf_fini(&main);
+	assert_int_equal(os_scratch_remove(folder, &e), 0);
+	free(full);
+	free(folder);
+}
+
 /* What is said of a name: not there only where all were noted. */
 static void what_was_never_there_is_known_where_all_names_were_noted(void **state)
 {
@@ -395,15 +438,19 @@ static void what_was_never_there_is_known_where_all_names_were_noted(void **stat
 	    "7, "
 	    "\"schemas\": [\"empty\", \"public\"], \"others\": [[\"public\", \"parts\"]], "
 	    "\"tables\": [{\"schema\": \"public\", \"name\": \"Items\"}]}, {\"name\": \"mine\", "
-	    "\"oid\": 8, \"error\": \"permission denied\"}]}";
+	    "\"oid\": 8, \"error\": \"permission denied\"}, {\"name\": \"b\xc3\xbc\", \"oid\": 9, "
+	    "\"schemas\": [\"public\"], \"others\": [], \"tables\": []}]}";
 	static const struct {
 		const char *what, *like;
 		enum recover_known is;
 	} v[] = {
 	    {"shop", "", RECOVER_THERE},
-	    {"Shop", "shop, mine", RECOVER_NOT_THERE},
+	    {"Shop", "shop, mine, b\xc3\xbc", RECOVER_NOT_THERE},
 	    {"template1", "", RECOVER_NOT_SAID},
-	    {"sh\xc3\xb6p", "", RECOVER_NOT_SAID},
+	    {"sh\xc3\xb6p", "shop, mine, b\xc3\xbc", RECOVER_NOT_SAID},
+	    {"b\xc3\xbc", "", RECOVER_THERE},
+	    {"b\xc3\xbc.public.x", "", RECOVER_NOT_THERE},
+	    {"b\xc3\xbc.public.\xc3\xbc", "", RECOVER_NOT_SAID},
 	    {"shop.empty", "empty, public", RECOVER_THERE},
 	    {"shop.none", "empty, public", RECOVER_NOT_THERE},
 	    {"shop.pg_catalog.pg_class", "", RECOVER_NOT_SAID},
@@ -451,6 +498,8 @@ int main(void)
 	    cmocka_unit_test(names_are_taken_apart_or_refused),
 	    cmocka_unit_test(a_record_goes_on_behind_the_heads_of_pages),
 	    cmocka_unit_test(an_empty_folder_is_taken_for_a_tablespace_but_not_by_a_scratch_server),
+	    cmocka_unit_test(
+		a_tablespace_of_the_base_that_the_log_makes_again_stays_where_it_was_put),
 	    cmocka_unit_test(what_was_never_there_is_known_where_all_names_were_noted),
 	};
 
