@@ -44,14 +44,12 @@ static void gather_by_session(struct backup_pg_run *run, const struct pg_facts_p
 	bool idle;
 	int rc;
 
-	if (run->beside == NULL)
-		return;
 	pthread_mutex_lock(&run->lock);
 	while (!run->idle && !run->taken && !run->over)
 		pthread_cond_wait(&run->turn, &run->lock);
 	idle = run->idle;
 	pthread_mutex_unlock(&run->lock);
-	if (!idle)
+	if (!idle || run->beside == NULL)
 		return;
 	pthread_mutex_lock(&run->asks);
 	rc = pg_facts_gather_by(run->s.g, run->pg->target, p, &run->facts, run->b->ctx, &e);
@@ -73,8 +71,7 @@ static void *gather(void *arg)
 	    .names = true};
 	const struct pg_target *t = run->pg->target;
 
-	if (run->keep &&
-	    pg_open_for(t, false, CONNECT_S, run->b->ctx, &run->beside, &run->facts_err) == 0)
+	if (pg_open_for(t, false, CONNECT_S, run->b->ctx, &run->beside, &run->facts_err) == 0)
 		run->kept = pg_session_keep(run->beside);
 	tell(run, &run->looked);
 	if (wait_for_go(run) &&
@@ -236,6 +233,14 @@ static int open_source(struct backup *b, struct backup_pg_run *run, struct err *
 	return source_pg_open(&p, b->ctx, &b->source, e);
 }
 
+/* The server sends the WAL last: it is to keep that. */
+static int stream(struct backup_pg_run *run, const struct snapshot *s, struct err *e)
+{
+	if (run->gathering)
+		kept(run);
+	return backup_pg_stream(run, s, e);
+}
+
 /* Its files where they are, or a copy of them that came over the connection. */
 static int fetch(struct backup_pg_run *run, const struct snapshot *s, struct err *e)
 {
@@ -244,7 +249,7 @@ static int fetch(struct backup_pg_run *run, const struct snapshot *s, struct err
 	if (pg->stream) {
 		tell(run, &run->taken);
 		tell(run, &run->go);
-		return backup_pg_stream(run, s, e);
+		return stream(run, s, e);
 	}
 	if (find_data(run, e) == 0) {
 		tell(run, &run->go);
@@ -256,7 +261,7 @@ static int fetch(struct backup_pg_run *run, const struct snapshot *s, struct err
 	tell(run, &run->go);
 	event_emit(run->b->ctx, EVENT_NOTICE, span_str(pg->part),
 	    "its files are not read here, but over the connection: %s", e->msg);
-	return backup_pg_stream(run, s, e);
+	return stream(run, s, e);
 }
 
 int backup_pg_begin(
@@ -271,7 +276,6 @@ int backup_pg_begin(
 	run->pg = part->pg;
 	run->incremental = "none";
 	run->streamed.spool = -1;
-	run->keep = !run->pg->stream;
 	if (pg_session_connect(part->pg->target, b->ctx, &run->s, e) == -1)
 		return err_wrap(e, "PostgreSQL");
 	/* Beside all that follows: a slot is a dozen fsyncs of the server's. */

@@ -24,7 +24,6 @@ struct backup_pg_run {
 	bool gathering;
 	pthread_t gatherer;
 	struct pg *beside;    /* has the server keep its WAL, and does nothing else */
-	bool keep;            /* WAL is to be kept */
 	uint64_t kept;        /* from here on, 0: it is not; valid once it was looked at */
 	pthread_mutex_t asks; /* who asks by the session while files are read */
 	pthread_mutex_t lock; /* of the five that follow */

@@ -13,7 +13,8 @@
 #include "os/os.h"
 #include "os/os_scratch.h"
 
-enum { INCREMENTS_FROM = 170000 };
+enum { INCREMENTS_FROM = 170000, CLOSING = 50 };
+static const int64_t CLOSING_NS = 100000000;
 
 /* What was streamed takes as much room as the server's files, for as long as the run. */
 static int room_for(const struct backup_pg_run *run, const char *dir, struct err *e)
@@ -55,7 +56,18 @@ static int fetch(struct backup_pg_run *run, struct span manifest, struct err *e)
 	    .manifest = manifest,
 	    .relation = run->s.relation};
 
-	return pg_stream_fetch(&p, run->b->ctx, &run->streamed, e);
+	int rc = pg_stream_fetch(&p, run->b->ctx, &run->streamed, e);
+
+	if (rc == 0 || e->kind != ERR_BUSY || run->beside == NULL)
+		return rc;
+	/* There is room for one connection more: WAL may stay without it. */
+	pg_close(run->beside);
+	run->beside = NULL;
+	for (int i = 0; i < CLOSING && rc == -1 && e->kind == ERR_BUSY; i++) {
+		os_sleep_ns(run->b->ctx, CLOSING_NS); /* the server has to notice */
+		rc = pg_stream_fetch(&p, run->b->ctx, &run->streamed, e);
+	}
+	return rc;
 }
 
 /* ---- Increments. */
