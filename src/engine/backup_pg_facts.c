@@ -156,7 +156,7 @@ int backup_pg_end(
 	json_object_set_new(all, "postgresql", o);
 	set_server(o, run);
 	set_bad(o, run);
-	if (set_spaces(o, run, e) == -1) {
+	if (set_spaces(o, run, e) == -1 || backup_pg_find_lost(run, e) == -1) {
 		json_decref(all);
 		return -1;
 	}

@@ -41,6 +41,9 @@ struct backup_pg_run {
 /* The facts are there, or why they are not. */
 void backup_pg_end_gathering(struct backup_pg_run *run);
 
+/* Databases that replay would make of a folder that is not in the backup: problems of the run. */
+int backup_pg_find_lost(struct backup_pg_run *run, struct err *e);
+
 /* The server as its log is read; new text, the folder that `out` borrows. */
 char *backup_pg_map_params(const struct backup_pg_run *run, struct backup_map_params *out);
 

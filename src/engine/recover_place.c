@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "engine/instant.h"
 #include "engine/op_restore.h"
+#include "engine/op_tree.h"
 #include "engine/recover_internal.h"
 #include "os/os.h"
 
@@ -141,6 +142,35 @@ static int put_link(
 	return rc;
 }
 
+struct looked {
+	char oid[12];
+	bool there;
+};
+
+static int look_at_space(void *arg, struct span path, const struct entry *en, struct err *e)
+{
+	struct looked *x = arg;
+
+	x->there |= span_eq(en->name, span_str(x->oid));
+	return 0;
+}
+
+/* One that was dropped while the backup ran may be in its map alone. */
+static int is_in_base(
+    struct recovering *g, const struct recover_space *s, bool *there, struct err *e)
+{
+	const char *top = strcmp(g->pl.path, "/") == 0 ? "" : g->pl.path;
+	char *path = mem_printf("%s/pg_tblspc", top);
+	struct looked x = {.there = false};
+	int rc;
+
+	snprintf(x.oid, sizeof x.oid, "%u", (unsigned)s->oid);
+	rc = op_ls(g->repo, g->pl.base->snapshot, path, false, g->ctx, look_at_space, &x, e);
+	free(path);
+	*there = x.there;
+	return rc;
+}
+
 /*
  * The link comes before the files: by it the next --delta knows a half filled folder for its own.
  * The folder is made so that its owner can come through what is above it.
@@ -150,14 +180,19 @@ static int restore_space(
 {
 	const char *top = strcmp(g->pl.path, "/") == 0 ? "" : g->pl.path;
 	char *path = mem_printf("%s/pg_tblspc/%u", top, (unsigned)s->oid);
-	int rc = -1;
+	bool there = false;
+	int rc = s->later ? 0 : is_in_base(g, s, &there, e);
 
-	if (os_mkdirs(s->location, 0711, e) == 0 && put_link(g, dir, s, e) == 0 &&
-	    (s->later ? chmod(s->location, 0700) == 0
-		      : restore_part(g, path, s->location, NULL, e) == 0))
+	if (rc == 0)
+		rc = os_mkdirs(s->location, 0711, e);
+	if (rc == 0)
+		rc = put_link(g, dir, s, e);
+	if (rc == 0 && there)
+		rc = restore_part(g, path, s->location, NULL, e);
+	else if (rc == 0 && chmod(s->location, 0700) == -1)
+		rc = err_sys(e, "%s", s->location);
+	if (rc == 0)
 		rc = own(g, s->location, e);
-	else if (s->later)
-		err_set(e, ERR_FAILED, "%s cannot be made", s->location);
 	if (rc == -1)
 		err_wrap(e, "tablespace %s", s->name);
 	free(path);
