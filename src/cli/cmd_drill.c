@@ -17,6 +17,7 @@
 #include "config/world.h"
 #include "engine/drill_moment.h"
 #include "engine/op_drill.h"
+#include "engine/recover_target.h"
 #include "engine/select.h"
 #include "os/os.h"
 
@@ -146,6 +147,16 @@ static int none(struct drilling *x, struct err *e)
 	return err_hint(e, "'holdfast run %s' makes one", x->p.system);
 }
 
+/* Of a database it is the moment itself, not the last snapshot before it. */
+static bool is_moment(const struct drilling *x)
+{
+	struct recover_target t = {.kind = RECOVER_KINDS};
+	struct err e;
+
+	return databases_of(x->snapshot, NULL) > 0 &&
+	       recover_target_parse(x->c->opt.to, &t, &e) == 0 && t.kind == RECOVER_TIME;
+}
+
 static int choose(struct drilling *x, struct err *e)
 {
 	const struct select_filter f = {.system = x->p.system};
@@ -158,7 +169,9 @@ static int choose(struct drilling *x, struct err *e)
 		return e->kind == ERR_ABSENT ? none(x, e) : err_wrap(e, "drill");
 	x->p.is_newest = true;
 	x->p.snapshot = x->snapshot;
-	if (x->c->opt.to != NULL) {
+	if (x->c->opt.to != NULL && is_moment(x)) {
+		x->p.to = x->c->opt.to;
+	} else if (x->c->opt.to != NULL) {
 		struct snapshot *to = NULL;
 
 		rc = select_one(x->c->repo, x->c->opt.to, &f, true, x->c->ctx, &to, &path, e);

@@ -224,7 +224,7 @@ int recover_check_only(struct recovering *g, struct err *e)
 		rc = -1;
 	else if (!may)
 		rc = not_there(g, db, what, buf_cstr(&like), e);
-	else
+	else if (!g->p->look) /* which is a second attempt */
 		event_emit(g->ctx, EVENT_WARNING, span_of(NULL, 0),
 		    "%s is not among what the base backup noted%s%.200s: only if the log made or "
 		    "renamed it is it there, which is known when all is recovered",

@@ -463,6 +463,9 @@ def test_a_database_to_a_point_and_a_killed_drill_of_it(db, base, server, place)
     o = drill(db, "--point", "pitr", "--level", "standard")
     assert o["kind"] == "pitr" and o["verdict"] == "passed" and not o["newest"], o["reason"]
     assert drill(db, "--point", "pitr", "--level", "standard")["recovery"]["target"] == o["recovery"]["target"]
+    # A time is that moment, and no snapshot before it.
+    to = drill(db, "--to", o["recovery"]["target"].replace(" +", "+"), "--level", "standard")
+    assert to["kind"] == "pitr" and to["recovery"]["target"] == o["recovery"]["target"], to["recovery"]
     assert drill(db, "--to", "0/1", "--level", "standard", rc=None)["verdict"] == "failed"
     path = base / "h.yaml"
     path.write_text(path.read_text().replace("    checks:", '    checks:\n      - {sql: "select pg_sleep(300)", expect: x}'))

@@ -9,7 +9,7 @@
 
 #include "base/mem.h"
 #include "engine/pg_binaries.h"
-#include "engine/pg_server.h"
+#include "engine/pg_server_internal.h"
 #include "os/os.h"
 #include "os/os_scratch.h"
 #include "os/os_spawn.h"
@@ -176,6 +176,30 @@ static void positions_are_understood_or_refused(void **state)
 	assert_false(pg_lsn_parse("1/1FFFFFFFF", &v));
 }
 
+/* A server that has just begun takes no signal yet: it is told again. */
+static void one_that_did_not_hear_is_told_again(void **state)
+{
+	struct clock *clock = os_clock();
+	int64_t from = clock->mono_ns(clock);
+	struct pg_server s = {.data = (char *)"/none"};
+	struct err e;
+
+	(void)state;
+	signal(SIGINT, SIG_IGN);
+	s.pid = fork();
+	if (s.pid == 0) {
+		usleep(400000);
+		signal(SIGINT, SIG_DFL);
+		sleep(60);
+		_exit(1);
+	}
+	signal(SIGINT, SIG_DFL);
+	assert_true(s.pid > 0);
+	assert_int_equal(pg_server_stop(&s, &e), 0);
+	assert_int_equal(s.status, 128 + SIGINT);
+	assert_true(clock->mono_ns(clock) - from < 20 * SECOND);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -184,6 +208,7 @@ int main(void)
 	    cmocka_unit_test(what_its_log_says_stands_in_the_error),
 	    cmocka_unit_test(it_dies_with_us),
 	    cmocka_unit_test(what_is_no_data_directory_is_refused),
+	    cmocka_unit_test(one_that_did_not_hear_is_told_again),
 	    cmocka_unit_test(positions_are_understood_or_refused),
 	};
 
