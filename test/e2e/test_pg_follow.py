@@ -153,7 +153,7 @@ def blow(f, rng, first, receiver_too):
     if receiver_too:  # before the server's end: what it had not put yet is nowhere
         f.receiver.kill()
     f.pg.kill()
-    shutil.rmtree(f.pg.data)
+    f.pg.lose_disk()
     if receiver_too:
         f.receiver.wait()
     client.join(120)

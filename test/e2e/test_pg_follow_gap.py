@@ -129,7 +129,7 @@ def test_a_gap_is_healed_by_the_archive_or_followed_by_a_new_base(follow, base):
 def put_back(f, copy, sql):
     """The server is what it was when it was copied, and goes on in another way."""
     f.pg.down()
-    shutil.rmtree(f.pg.data)
+    f.pg.lose_disk()
     subprocess.run(["cp", "-a", copy, f.pg.data], check=True)
     f.pg.up()
     f.pg.psql(sql)
@@ -200,7 +200,7 @@ def test_a_server_that_was_put_back_is_noticed_before_anything_is_confirmed(foll
     f.start()
     f.until(lambda: f.state()["pid"] == f.receiver.pid and f.state()["state"] == "diverged")
     f.pg.down()
-    shutil.rmtree(f.pg.data)
+    f.pg.lose_disk()
     subprocess.run(["cp", "-a", copy, f.pg.data], check=True)
     promoted(f)
     assert f.receiver.wait(120) == 1 and "another timeline" in f.said(), f.said()[seen:]

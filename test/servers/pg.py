@@ -177,6 +177,12 @@ class Pg(Server):
         if os.path.exists(pid_file):
             os.unlink(pid_file)
 
+    def lose_disk(self):
+        """Once it is down: programs that it had started may still be at work in its folder, and remove what they made."""
+        end = time.monotonic() + 60
+        while os.path.exists(self.data):
+            shutil.rmtree(self.data, ignore_errors=time.monotonic() < end)
+
     def reload(self):
         self.process.send_signal(signal.SIGHUP)
 
