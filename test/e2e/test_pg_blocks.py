@@ -6,11 +6,16 @@ page. A page that is older in the snapshot than it was when that was made shows 
 """
 import os
 import re
+import select
 import shutil
 import signal
+import socket
+import socketserver
 import struct
 import subprocess
 import sys
+import threading
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "servers"))
 import pg as pgs  # noqa: E402
@@ -234,13 +239,17 @@ def test_over_the_connection_17_sends_only_what_changed(hf):
             sound(pg)
             for database in ("copied", "logged"):
                 assert pg.psql("select count(*) > 300 from pg_class", database=database) == "t"
-        # Where there is no connection for the parent's mark the one that keeps the WAL makes room.
-        db.pg.psql("create role two login replication connection limit 2")
+        # Where there is no connection for the parent's mark, or for the stream, the one that keeps the WAL makes room.
         with open(db.hf.config) as f:
             text = f.read()
-        with open(db.hf.config, "w") as f:
-            f.write(text.replace("user: postgres", "user: two"))
-        assert db.backup()[1] == "server", db.told
+        for most in (2, 3):
+            with Narrow(db.pg, most) as narrow:
+                with open(db.hf.config, "w") as f:
+                    f.write(text.replace(f"host: {db.pg.folder}, port: {db.pg.port}",
+                                         f"host: 127.0.0.1, port: {narrow.server_address[1]}"))
+                assert db.backup()[1] == "server" and narrow.refused > 0, db.told
+                of = {d["name"]: d for d in db.facts(db.snapshots[-1][0])["databases"]}
+                assert len(of["postgres"]["tables"]) > 5
         with open(db.hf.config, "w") as f:
             f.write(text)
         # What its files here tell and what it sends are each other's parents.
@@ -267,6 +276,60 @@ def test_over_the_connection_17_sends_only_what_changed(hf):
         assert db.backup()[1] == "scan" and "summarize_wal is off" in db.told
         db.snapshots.pop()
         db.prove()
+
+
+class Narrow(socketserver.ThreadingTCPServer):
+    """
+    A server that has so many connections for a role and not one more: until the end of 2024 those that replicate
+    counted, too.  One that was closed counts for a while.
+    """
+    daemon_threads = True
+
+    def __init__(self, pg, most):
+        super().__init__(("127.0.0.1", 0), Narrowed)
+        self.pg, self.left, self.refused, self.lock = pg, most, 0, threading.Lock()
+        threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
+
+    def __exit__(self, *a):
+        self.shutdown()
+        super().__exit__(*a)
+
+
+class Narrowed(socketserver.BaseRequestHandler):
+    def handle(self):
+        begin = self.packet()
+        while begin[4:8] in (struct.pack(">I", 80877103), struct.pack(">I", 80877104)):  # is there TLS, GSSAPI?
+            self.request.sendall(b"N")
+            begin = self.packet()
+        with self.server.lock:
+            full = self.server.left == 0
+            self.server.left -= not full
+            self.server.refused += full
+        if full:
+            said = b'SFATAL\0VFATAL\0C53300\0Mtoo many connections for role "postgres"\0\0'
+            self.request.sendall(b"E" + struct.pack(">I", len(said) + 4) + said)
+            return
+        with socket.socket(socket.AF_UNIX) as up:
+            up.connect(f"{self.server.pg.folder}/.s.PGSQL.{self.server.pg.port}")
+            up.sendall(begin)
+            other = {up: self.request, self.request: up}
+            try:
+                while True:
+                    for s in select.select(list(other), [], [])[0]:
+                        data = s.recv(1 << 16)
+                        if not data:
+                            return
+                        other[s].sendall(data)
+            except OSError:
+                pass
+            finally:
+                time.sleep(0.2)
+                with self.server.lock:
+                    self.server.left += 1
+
+    def packet(self):
+        head = self.request.recv(4, socket.MSG_WAITALL)
+        return head + self.request.recv(struct.unpack(">I", head)[0] - 4, socket.MSG_WAITALL)
 
 
 def sends(db):
