@@ -1,5 +1,5 @@
 /* recover: what is meant, which base backup, how far the log reaches; without a server. */
-#include "unit/unit.h"
+#include "unit/engine/engine_unit.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -534,6 +534,58 @@ static void what_was_not_noted_is_a_warning_and_no_refusal(void **state)
 	json_decref(facts);
 }
 
+/* It comes back empty, which its being dropped meanwhile explains, and little else. */
+static void a_tablespace_that_the_base_has_not_is_told(void **state)
+{
+	struct world *w = world_new("mem:recover-space");
+	struct world *to = world_new("mem:recover-space-to");
+	char *data = world_path(to, "data"), *one = world_path(to, "1"), *two = world_path(to, "2");
+	char *file = world_path(to, "1/PG_15");
+	struct recover_space spaces[] = {{.oid = 100, .name = (char *)"here", .location = one},
+	    {.oid = 200, .name = (char *)"side", .location = two}};
+	struct heard h = {0};
+	struct recover_params p = {.jobs = 1};
+	struct recover_result out = {0};
+	struct recover_base base = {0};
+	struct recovering g = {.repo = w->repo,
+	    .p = &p,
+	    .ctx = &w->ctx,
+	    .out = &out,
+	    .data = data,
+	    .spaces = spaces,
+	    .nspaces = 2};
+	struct snapshot *s;
+	struct err e;
+	struct id id;
+
+	(void)state;
+	world_mkdir(w, "global");
+	world_write(w, "global/pg_control", "c", 1);
+	world_mkdir(w, "pg_tblspc");
+	world_mkdir(w, "pg_tblspc/100");
+	world_write(w, "pg_tblspc/100/PG_15", "t", 1);
+	id = world_backup(w, "h", "db");
+	OK(snapshot_load(w->repo, &id, &s, &e));
+	base.snapshot = s;
+	g.pl.base = &base;
+	g.pl.path = w->dir;
+	w->ctx.sink = hear;
+	w->ctx.sink_arg = &h;
+	OK(recover_restore(&g, &e));
+	assert_int_equal(h.warnings, 1);
+	assert_non_null(strstr(h.last, "tablespace side (200)"));
+	assert_non_null(strstr(h.last, "dropped while"));
+	assert_int_equal(access(file, F_OK), 0);
+	assert_int_equal(access(two, F_OK), 0);
+	snapshot_free(s);
+	free(file);
+	free(one);
+	free(two);
+	free(data);
+	world_free(to);
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -554,6 +606,7 @@ int main(void)
 		a_tablespace_of_the_base_that_the_log_makes_again_stays_where_it_was_put),
 	    cmocka_unit_test(a_name_is_missed_only_where_all_names_were_noted),
 	    cmocka_unit_test(what_was_not_noted_is_a_warning_and_no_refusal),
+	    cmocka_unit_test(a_tablespace_that_the_base_has_not_is_told),
 	};
 
 	return cmocka_run_group_tests_name("recover", tests, NULL, NULL);
