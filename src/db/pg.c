@@ -235,13 +235,20 @@ static int start(
 	return connect_poll(g, timeout_s, e);
 }
 
-int pg_open_for(const struct pg_target *t, bool replication, int timeout_s, struct ctx *ctx,
-    struct pg **out, struct err *e)
+/* However that is said, in whichever language: settings have one name. */
+static bool is_full(const struct pg *g, const struct err *e)
+{
+	return strcmp(g->state, "53300") == 0 && strstr(e->msg, "max_wal_senders") == NULL;
+}
+
+int pg_open_full(const struct pg_target *t, bool replication, int timeout_s, struct ctx *ctx,
+    struct pg **out, bool *full, struct err *e)
 {
 	const struct pq *pq = pq_open(e);
 	struct pg *g;
 
 	*out = NULL;
+	*full = false;
 	if (pq == NULL)
 		return -1;
 	g = mem_zalloc(sizeof *g);
@@ -250,11 +257,20 @@ int pg_open_for(const struct pg_target *t, bool replication, int timeout_s, stru
 	g->replication = replication;
 	g->patience_s = timeout_s > PATIENCE_S ? timeout_s : PATIENCE_S;
 	if (start(g, t, replication, timeout_s, e) == -1) {
+		*full = is_full(g, e);
 		pg_close(g);
 		return -1;
 	}
 	*out = g;
 	return 0;
+}
+
+int pg_open_for(const struct pg_target *t, bool replication, int timeout_s, struct ctx *ctx,
+    struct pg **out, struct err *e)
+{
+	bool ignored;
+
+	return pg_open_full(t, replication, timeout_s, ctx, out, &ignored, e);
 }
 
 int pg_open(
@@ -273,9 +289,12 @@ void pg_close(struct pg *g)
 	free(g);
 }
 
-void pg_patience(struct pg *g, int seconds)
+int pg_patience(struct pg *g, int seconds)
 {
+	int was = g->patience_s;
+
 	g->patience_s = seconds;
+	return was;
 }
 
 int pg_version(const struct pg *g)

@@ -46,10 +46,16 @@ int pg_open(
 /* The same, given up when ctx (may be NULL) is cancelled, which also holds for all that follows. */
 int pg_open_for(const struct pg_target *t, bool replication, int timeout_s, struct ctx *ctx,
     struct pg **out, struct err *e);
+/*
+ * The same; *full: the server, the database or the role has no connection left for it, so that one
+ * more closed is one for this.  Not so where those that replicate are too many (max_wal_senders).
+ */
+int pg_open_full(const struct pg_target *t, bool replication, int timeout_s, struct ctx *ctx,
+    struct pg **out, bool *full, struct err *e);
 void pg_close(struct pg *g); /* NULL does nothing */
 
-/* How long each answer may take from now on, in seconds. */
-void pg_patience(struct pg *g, int seconds);
+/* How long each answer may take from now on, in seconds; how long it could until now. */
+int pg_patience(struct pg *g, int seconds);
 
 int pg_version(const struct pg *g);       /* 150018 */
 const char *pg_state(const struct pg *g); /* code of the last error, "42704", or "" */

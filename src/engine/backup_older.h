@@ -36,9 +36,10 @@ int backup_older_read(
 /*
  * Is the server's past the one that the part is of?  By a mark of WAL (backup_map.h) where the
  * server still has it, else by its account of what WAL changed, of which one piece begins where the
- * part's backup did and ends behind it.  -1: it is not, or it cannot be told.
+ * part's backup did and ends behind it.  -1: it is not, or it cannot be told.  `line` is for
+ * replication, and of no more use than to be closed afterwards.
  */
-int backup_older_same_past(const struct snapshot_part *part, struct pg *g,
-    const struct pg_target *t, struct ctx *ctx, struct err *e);
+int backup_older_same_past(
+    const struct snapshot_part *part, struct pg *g, struct pg *line, struct err *e);
 
 #endif

@@ -14,7 +14,6 @@
 #include "engine/backup_older.h"
 #include "source/pg_label.h"
 
-enum { CONNECT_S = 10 };
 #define WAIT_NS INT64_C(30000000000)
 
 /* WAL [at, end), from the stream that begins at `at`. */
@@ -54,18 +53,14 @@ static int mark_of(struct pg *g, uint64_t at, uint64_t end, uint32_t *out, struc
 	return 0;
 }
 
-static int mark_there(const struct snapshot_part *part, const struct pg_target *t, struct ctx *ctx,
-    uint32_t *out, struct err *e)
+static int mark_there(const struct snapshot_part *part, struct pg *g, uint32_t *out, struct err *e)
 {
 	uint64_t start = part->log_start, end = part->log_end, from;
-	struct pg *g;
 	uint32_t next;
 	int rc;
 
 	if (end - start > BACKUP_MAP_MARKED)
 		start = end - BACKUP_MAP_MARKED;
-	if (pg_open_for(t, true, CONNECT_S, ctx, &g, e) == -1)
-		return -1;
 	rc = pg_wal_stream_begin(g, NULL, start, part->timeline, e);
 	if (rc == 0)
 		rc = mark_of(g, start, end, out, e);
@@ -74,7 +69,6 @@ static int mark_there(const struct snapshot_part *part, const struct pg_target *
 
 		pg_wal_stream_end(g, &next, &from, &ignored);
 	}
-	pg_close(g);
 	return rc;
 }
 
@@ -107,8 +101,8 @@ static int has_piece(const struct snapshot_part *part, struct pg *g, struct err 
 	return err_hint(e, "wal_keep_size keeps it longer");
 }
 
-int backup_older_same_past(const struct snapshot_part *part, struct pg *g,
-    const struct pg_target *t, struct ctx *ctx, struct err *e)
+int backup_older_same_past(
+    const struct snapshot_part *part, struct pg *g, struct pg *line, struct err *e)
 {
 	json_t *all = part->facts ? json_loads(part->facts, 0, NULL) : NULL;
 	const char *text = json_string_value(
@@ -119,7 +113,7 @@ int backup_older_same_past(const struct snapshot_part *part, struct pg *g,
 	json_decref(all);
 	if (!marked)
 		return err_set(e, ERR_ABSENT, "the parent has no mark of the log");
-	if (mark_there(part, t, ctx, &now, e) == -1)
+	if (mark_there(part, line, &now, e) == -1)
 		return e->kind == ERR_ABSENT ? has_piece(part, g, e) : -1;
 	if (now != mark)
 		return err_set(

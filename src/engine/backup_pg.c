@@ -24,6 +24,11 @@ static void tell(struct backup_pg_run *run, bool *what)
 	pthread_mutex_unlock(&run->lock);
 }
 
+void backup_pg_go(struct backup_pg_run *run)
+{
+	tell(run, &run->go);
+}
+
 /* Until there is a backup that facts are of; false: there will be none. */
 static bool wait_for_go(struct backup_pg_run *run)
 {
@@ -35,28 +40,26 @@ static bool wait_for_go(struct backup_pg_run *run)
 }
 
 /*
- * Where the server has no connection left for them, by that of the backup: while files are read it
- * has little to do, and its slot is kept by the other.
+ * Where the server has no connection left for them, by that of the backup: while files are read, or
+ * once they came, it has little to do, and its slot is kept by the other, or needed no more.
  */
 static void gather_by_session(struct backup_pg_run *run, const struct pg_facts_params *p)
 {
 	struct err e;
 	bool idle;
-	int rc;
 
 	pthread_mutex_lock(&run->lock);
-	while (!run->idle && !run->taken && !run->over)
+	while (!run->idle && !run->over)
 		pthread_cond_wait(&run->turn, &run->lock);
 	idle = run->idle;
 	pthread_mutex_unlock(&run->lock);
-	if (!idle || run->beside == NULL)
+	if (!idle || (run->beside == NULL && run->scratch == NULL))
 		return;
 	pthread_mutex_lock(&run->asks);
-	rc = pg_facts_gather_by(run->s.g, run->pg->target, p, &run->facts, run->b->ctx, &e);
-	pthread_mutex_unlock(&run->asks);
-	if (rc == -1)
+	if (pg_facts_gather_by(
+		run->s.g, run->pg->target, p, &run->facts, &run->full, run->b->ctx, &e) == -1)
 		run->facts_err = e;
-	run->by_session = rc == 0;
+	pthread_mutex_unlock(&run->asks);
 }
 
 /*
@@ -70,14 +73,20 @@ static void *gather(void *arg)
 	    .table_checksums = run->pg->table_checksums,
 	    .names = true};
 	const struct pg_target *t = run->pg->target;
+	struct pg *g;
+	bool full;
 
 	if (pg_open_for(t, false, CONNECT_S, run->b->ctx, &run->beside, &run->facts_err) == 0)
 		run->kept = pg_session_keep(run->beside);
 	tell(run, &run->looked);
-	if (wait_for_go(run) &&
-	    pg_facts_gather(t, &p, &run->facts, run->b->ctx, &run->facts_err) == -1 &&
-	    run->facts_err.kind == ERR_BUSY)
+	if (!wait_for_go(run))
+		return NULL;
+	if (pg_open_full(t, false, CONNECT_S, run->b->ctx, &g, &full, &run->facts_err) == 0) {
+		pg_facts_gather_by(g, t, &p, &run->facts, &run->full, run->b->ctx, &run->facts_err);
+		pg_close(g);
+	} else if (full) {
 		gather_by_session(run, &p);
+	}
 	return NULL;
 }
 
@@ -178,6 +187,8 @@ static int stop(void *arg, char **label, char **map, struct err *e)
 		err_wrap(e, "end of the backup");
 	if (rc == 0 && *map != NULL)
 		run->map = mem_strdup(*map);
+	if (rc == 0 && run->scratch == NULL)
+		backup_pg_ask_databases(run);
 	return rc;
 }
 
@@ -233,12 +244,18 @@ static int open_source(struct backup *b, struct backup_pg_run *run, struct err *
 	return source_pg_open(&p, b->ctx, &b->source, e);
 }
 
-/* The server sends the WAL last: it is to keep that. */
+/* The server sends the WAL last: it is to keep that until it is here, and no longer. */
 static int stream(struct backup_pg_run *run, const struct snapshot *s, struct err *e)
 {
 	if (run->gathering)
 		kept(run);
-	return backup_pg_stream(run, s, e);
+	if (backup_pg_stream(run, s, e) == -1)
+		return -1;
+	pg_close(run->beside);
+	run->beside = NULL;
+	backup_pg_ask_databases(run);
+	tell(run, &run->idle);
+	return 0;
 }
 
 /* Its files where they are, or a copy of them that came over the connection. */
@@ -246,19 +263,14 @@ static int fetch(struct backup_pg_run *run, const struct snapshot *s, struct err
 {
 	const struct backup_pg *pg = run->pg;
 
-	if (pg->stream) {
-		tell(run, &run->taken);
-		tell(run, &run->go);
+	if (pg->stream)
 		return stream(run, s, e);
-	}
 	if (find_data(run, e) == 0) {
-		tell(run, &run->go);
+		backup_pg_go(run);
 		return start(run, e);
 	}
 	if (pg->direct || pg->data_directory != NULL)
 		return -1;
-	tell(run, &run->taken);
-	tell(run, &run->go);
 	event_emit(run->b->ctx, EVENT_NOTICE, span_str(pg->part),
 	    "its files are not read here, but over the connection: %s", e->msg);
 	return stream(run, s, e);
@@ -437,6 +449,7 @@ void backup_pg_free(struct backup_part *part)
 	if (run->scratch != NULL && os_scratch_remove(run->scratch, &e) == -1)
 		event_emit(run->b->ctx, EVENT_WARNING, span_str(run->scratch), "%s", e.msg);
 	free(run->scratch);
+	backup_pg_free_databases(run);
 	free(run->map);
 	free(run->data);
 	free(run);

@@ -111,7 +111,7 @@ static int set_spaces(json_t *o, const struct backup_pg_run *run, struct err *e)
 	return rc;
 }
 
-/* Where the session had to do: what it did not get at. */
+/* Where connections were missing: what is not known of whom. */
 static void tell_left(struct backup_pg_run *run)
 {
 	json_t *o;
@@ -134,7 +134,7 @@ static json_t *gathered(struct backup_pg_run *run)
 	json_t *o;
 
 	backup_pg_end_gathering(run);
-	if (run->by_session)
+	if (run->full)
 		tell_left(run);
 	o = run->facts;
 	run->facts = NULL;

@@ -84,16 +84,79 @@ static int read_log(struct looking *x, const char *wal, struct err *e)
 		   : err_set(e, ERR_CORRUPT, "the log cannot be read to the end");
 }
 
+/* ---- What the server has. */
+
+static int take_database(void *arg, const char *const *v, size_t n, struct err *e)
+{
+	struct backup_pg_run *run = arg;
+	size_t i = run->ndatabases;
+
+	if (n != 4 || v[0] == NULL || v[1] == NULL || v[2] == NULL || v[3] == NULL)
+		return err_set(e, ERR_FAILED, "an answer that was not expected");
+	run->ndatabases++;
+	run->databases = mem_realloc(run->databases, (i + 1) * sizeof *run->databases);
+	run->names = mem_realloc(run->names, (i + 1) * sizeof *run->names);
+	run->names[i] = mem_strdup(v[2]);
+	run->databases[i] = (struct wal_lost_database){.oid = (uint32_t)strtoul(v[0], NULL, 10),
+	    .spc = (uint32_t)strtoul(v[1], NULL, 10),
+	    .settled = v[3][0] == 't'};
+	return 0;
+}
+
+/*
+ * Who drops or moves one has its lock until it is seen to be gone.  So locks are looked at first:
+ * with one answer of both a drop could end between what it says of the one and of the other.
+ */
+void backup_pg_ask_databases(struct backup_pg_run *run)
+{
+	char *locked = NULL;
+	struct db_value v;
+	struct err ignored;
+
+	if (pg_text(run->s.g,
+		"select coalesce(array_agg(objid), '{}') from pg_locks where locktype = 'object' "
+		"and classid = 1262 and mode = 'AccessExclusiveLock' and granted",
+		NULL, 0, &locked, &ignored) == -1 ||
+	    locked == NULL)
+		return;
+	v = db_text(locked);
+	run->asked =
+	    pg_query(run->s.g,
+		"select oid, dattablespace, datname, oid <> all ($1::oid[]) from pg_database", &v,
+		1, take_database, run, &ignored) == 0;
+	free(locked);
+}
+
+void backup_pg_free_databases(struct backup_pg_run *run)
+{
+	for (size_t i = 0; i < run->ndatabases; i++)
+		free(run->names[i]);
+	free(run->names);
+	free(run->databases);
+}
+
+/* ---- What is told. */
+
+static const char *name_of(const struct backup_pg_run *run, uint32_t db)
+{
+	for (size_t i = 0; i < run->ndatabases; i++)
+		if (run->databases[i].oid == db)
+			return run->names[i];
+	return "";
+}
+
 static void tell(struct backup_pg_run *run, uint32_t spc, uint32_t db)
 {
+	const char *name = name_of(run, db);
 	char *path = spc == PG_DEFAULT
 			 ? mem_printf("base/%u", (unsigned)db)
 			 : mem_printf("pg_tblspc/%u: database %u", (unsigned)spc, (unsigned)db);
 	struct err e;
 
 	err_set(&e, ERR_FAILED,
-	    "this database was copied or moved while the backup ran, from a folder that was "
-	    "dropped meanwhile: what is recovered from this backup may lack any of it");
+	    "%s%s was copied or moved while the backup ran, from a folder that was dropped "
+	    "meanwhile: what is recovered from this backup may lack any of it",
+	    name[0] ? "database " : "this database", name);
 	backup_problem(run->b, path, &e);
 	free(path);
 }
@@ -106,6 +169,8 @@ int backup_pg_find_lost(struct backup_pg_run *run, struct err *e)
 	uint32_t spc, db;
 	int rc = read_log(&x, wal, e);
 
+	if (rc == 0 && run->asked)
+		wal_lost_end(x.lost, run->databases, run->ndatabases);
 	for (size_t i = 0; rc == 0 && wal_lost_get(x.lost, i, &spc, &db); i++)
 		tell(run, spc, db);
 	if (rc == -1 && e->kind != ERR_CANCELLED) {

@@ -13,7 +13,7 @@
 #include "os/os.h"
 #include "os/os_scratch.h"
 
-enum { INCREMENTS_FROM = 170000, CLOSING = 50 };
+enum { INCREMENTS_FROM = 170000, CONNECT_S = 10, CLOSING = 50 };
 static const int64_t CLOSING_NS = 100000000;
 
 /* What was streamed takes as much room as the server's files, for as long as the run. */
@@ -49,24 +49,40 @@ static int new_scratch(struct backup_pg_run *run, struct err *e)
 	return run->scratch == NULL ? -1 : 0;
 }
 
+/*
+ * One connection more, for what the server streams.  One that was closed just now may still count;
+ * then the one that keeps the slot has to go: WAL may stay without it.
+ */
+static int open_line(struct backup_pg_run *run, struct pg **out, struct err *e)
+{
+	int left = run->closed ? CLOSING : 0;
+	bool full;
+
+	while (pg_open_full(run->pg->target, true, CONNECT_S, run->b->ctx, out, &full, e) == -1) {
+		if (!full || (left == 0 && run->beside == NULL))
+			return -1;
+		if (left-- == 0) {
+			pg_close(run->beside);
+			run->beside = NULL;
+			left = CLOSING;
+		}
+		os_sleep_ns(run->b->ctx, CLOSING_NS); /* the server has to notice */
+	}
+	run->closed = true; /* before the next */
+	return 0;
+}
+
 static int fetch(struct backup_pg_run *run, struct span manifest, struct err *e)
 {
-	struct pg_stream_params p = {.target = run->pg->target,
-	    .dir = run->scratch,
-	    .manifest = manifest,
-	    .relation = run->s.relation};
+	struct pg_stream_params p = {
+	    .dir = run->scratch, .manifest = manifest, .relation = run->s.relation};
+	int rc;
 
-	int rc = pg_stream_fetch(&p, run->b->ctx, &run->streamed, e);
-
-	if (rc == 0 || e->kind != ERR_BUSY || run->beside == NULL)
-		return rc;
-	/* There is room for one connection more: WAL may stay without it. */
-	pg_close(run->beside);
-	run->beside = NULL;
-	for (int i = 0; i < CLOSING && rc == -1 && e->kind == ERR_BUSY; i++) {
-		os_sleep_ns(run->b->ctx, CLOSING_NS); /* the server has to notice */
-		rc = pg_stream_fetch(&p, run->b->ctx, &run->streamed, e);
-	}
+	if (open_line(run, &p.g, e) == -1)
+		return err_wrap(e, "base backup over the connection");
+	backup_pg_go(run); /* facts have what connections are left */
+	rc = pg_stream_fetch(&p, &run->streamed, e);
+	pg_close(p.g);
 	return rc;
 }
 
@@ -105,6 +121,18 @@ static int same_server(
 	return 0;
 }
 
+static int same_past(struct backup_pg_run *run, const struct snapshot_part *old, struct err *e)
+{
+	struct pg *line;
+	int rc = open_line(run, &line, e);
+
+	if (rc == 0) {
+		rc = backup_older_same_past(old, run->s.g, line, e);
+		pg_close(line);
+	}
+	return rc;
+}
+
 static int make_manifest(
     struct backup_pg_run *run, const struct snapshot *s, struct buf *out, struct err *e)
 {
@@ -116,8 +144,7 @@ static int make_manifest(
 	old = backup_pg_same_part(run->parent, run);
 	if (old == NULL)
 		return err_set(e, ERR_ABSENT, "the parent has nothing of this server");
-	if (same_server(run, old, e) == -1 ||
-	    backup_older_same_past(old, run->s.g, run->pg->target, run->b->ctx, e) == -1)
+	if (same_server(run, old, e) == -1 || same_past(run, old, e) == -1)
 		return -1;
 	if (!backup_pg_take_bad(run, old))
 		return err_set(e, ERR_FAILED, "too many of its pages were wrong");

@@ -167,6 +167,10 @@ static int gather_server(struct pg_facts *f, struct pg *g, struct err *e)
  */
 static int pin(struct pg *g, struct err *e)
 {
+	/* What ends the connection, not the statement, would end a backup with it. */
+	if (pg_version(g) >= 170000 &&
+	    pg_query(g, "set transaction_timeout = 0", NULL, 0, NULL, NULL, e) == -1)
+		return -1;
 	return pg_query(g,
 	    "set timezone = 'UTC'; set datestyle = 'ISO, YMD'; set intervalstyle = 'postgres'; "
 	    "set extra_float_digits = 1; set bytea_output = 'hex'; set xmlbinary = 'base64'; "
@@ -197,10 +201,10 @@ static int gather_database(struct pg_facts *f, struct pg *here, size_t i, struct
 	t.database = f->names[i];
 	if (strcmp(t.database, own) != 0 &&
 	    pg_open_for(&t, false, CONNECT_S, f->ctx, &g, e) == -1) {
-		/* One that was dropped, or that is not for this role, is no end. */
-		if (e->kind != ERR_DENIED && e->kind != ERR_ABSENT &&
-		    !(f->only && e->kind == ERR_BUSY))
+		/* Dropped, not for this role, or no connection left for it: the others are. */
+		if (e->kind != ERR_DENIED && e->kind != ERR_ABSENT && e->kind != ERR_BUSY)
 			return -1;
+		*f->full |= e->kind == ERR_BUSY;
 		json_object_set_new(o, "error", pg_facts_string(e->msg));
 		return 0;
 	}
@@ -226,12 +230,13 @@ static int gather_all(struct pg_facts *f, struct pg *g, struct err *e)
 	return gather_position(f, g, "lsn_end", e);
 }
 
-static int gather_by(struct pg *g, bool only, const struct pg_target *t,
-    const struct pg_facts_params *p, json_t **out, struct ctx *ctx, struct err *e)
+int pg_facts_gather_by(struct pg *g, const struct pg_target *t, const struct pg_facts_params *p,
+    json_t **out, bool *full, struct ctx *ctx, struct err *e)
 {
-	struct pg_facts f = {.target = t, .ctx = ctx, .out = json_object(), .only = only};
+	struct pg_facts f = {.target = t, .ctx = ctx, .out = json_object(), .full = full};
 	int rc;
 
+	*full = false;
 	if (p != NULL)
 		f.p = *p;
 	f.count_until = pg_facts_now_ms() + (int64_t)f.p.count_s * 1000;
@@ -255,17 +260,12 @@ int pg_facts_gather(const struct pg_target *t, const struct pg_facts_params *p, 
     struct ctx *ctx, struct err *e)
 {
 	struct pg *g;
+	bool ignored;
 	int rc;
 
 	if (pg_open_for(t, false, CONNECT_S, ctx, &g, e) == -1)
 		return err_wrap(e, "facts of PostgreSQL");
-	rc = gather_by(g, false, t, p, out, ctx, e);
+	rc = pg_facts_gather_by(g, t, p, out, &ignored, ctx, e);
 	pg_close(g);
 	return rc;
-}
-
-int pg_facts_gather_by(struct pg *g, const struct pg_target *t, const struct pg_facts_params *p,
-    json_t **out, struct ctx *ctx, struct err *e)
-{
-	return gather_by(g, true, t, p, out, ctx, e);
 }

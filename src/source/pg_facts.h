@@ -19,7 +19,7 @@
  * them.  "next_xid" is null unless all of them saw the same transactions and none in progress:
  * whoever holds the same of it, from no earlier position than "lsn_end", holds the same rows.
  * Unlogged tables have no rows: a recovery empties them.  A database that this role may not connect
- * to has an "error" in place of its tables.  Templates are left
+ * to, or that has no connection left, has an "error" in place of its tables.  Templates are left
  * out. "settings" are the server's, without those that a role or database has of its own; neither
  * they nor the server's change how rows and schemas are written for their hashes.
  *
@@ -50,10 +50,10 @@ int pg_facts_gather(const struct pg_target *t, const struct pg_facts_params *p, 
 
 /*
  * The same by a connection to the target's database, given back as it was but for its settings,
- * and of the other databases by one more after the other; an "error" for who has none left.
+ * and of the other databases by one more after the other.  *full: one of them had none left.
  */
 int pg_facts_gather_by(struct pg *g, const struct pg_target *t, const struct pg_facts_params *p,
-    json_t **out, struct ctx *ctx, struct err *e);
+    json_t **out, bool *full, struct ctx *ctx, struct err *e);
 
 /* A text of the server's, whatever bytes it has. */
 json_t *pg_facts_string(const char *s);

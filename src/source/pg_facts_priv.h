@@ -8,10 +8,10 @@ struct pg_facts {
 	const struct pg_target *target;
 	struct pg_facts_params p;
 	struct ctx *ctx;
-	bool only; /* there may be no other connection */
 	json_t *out;
 	char **names; /* of databases */
 	size_t n;
+	bool *full;          /* set where a database's connection was refused */
 	int64_t count_until; /* ms; of its params' count_s */
 	uint64_t counted;    /* bytes of tables whose rows were counted */
 	char *next_xid;      /* by the first snapshot; "": transactions were in progress */

@@ -291,14 +291,14 @@ int pg_facts_tables(struct pg_facts *f, struct pg *g, json_t *database, struct e
 	json_t *objects = json_object();
 	uint8_t hash[BLAKE3_OUT];
 	char hex[2 * HASH + 1];
-	int rc;
+	int rc, patience = 0;
 
 	json_object_set_new(database, "objects", objects);
 	json_object_set_new(database, "tables", t.list);
 	if (f->p.exact_rows || f->p.table_checksums)
-		pg_patience(g, COUNT_S);
+		patience = pg_patience(g, COUNT_S);
 	else if (f->p.count_s > 0)
-		pg_patience(g, f->p.count_s + MARGIN_S);
+		patience = pg_patience(g, f->p.count_s + MARGIN_S);
 	rc = pg_query(g,
 	    "begin isolation level repeatable read read only; set local lock_timeout = '1s'", NULL,
 	    0, NULL, NULL, e);
@@ -316,6 +316,8 @@ int pg_facts_tables(struct pg_facts *f, struct pg *g, json_t *database, struct e
 		rc = count(&t, g, e);
 	if (rc == 0 && f->p.count_s > 0)
 		rc = count_larger(&t, g, e);
+	if (patience != 0)
+		pg_patience(g, patience); /* it may be another's connection */
 	blake3_end(t.hash, hash);
 	blake3_free(t.hash);
 	json_object_set_new(database, "schema_hash", json_string(hex_encode(hex, hash, HASH)));

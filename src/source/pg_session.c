@@ -40,6 +40,9 @@ static int take_server(void *arg, const char *const *v, size_t n, struct err *e)
 /* A connection of ours is idle for as long as the files are read, whatever this role is given. */
 static const char *patient(const struct pg *g)
 {
+	if (pg_version(g) >= 170000)
+		return "set statement_timeout = 0; set idle_session_timeout = 0; "
+		       "set transaction_timeout = 0";
 	return pg_version(g) >= 140000 ? "set statement_timeout = 0; set idle_session_timeout = 0"
 				       : "set statement_timeout = 0";
 }

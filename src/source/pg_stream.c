@@ -21,7 +21,6 @@
 #include "source/pg_tar.h"
 
 enum {
-	CONNECT_S = 10,
 	START_S = 3600, /* a checkpoint of much takes long */
 	SILENT_S = 600, /* of a stream that began */
 	SPACES_MAX = 1000,
@@ -380,11 +379,9 @@ void pg_streamed_fini(struct pg_streamed *s)
 	s->spool = -1;
 }
 
-int pg_stream_fetch(
-    const struct pg_stream_params *p, struct ctx *ctx, struct pg_streamed *out, struct err *e)
+int pg_stream_fetch(const struct pg_stream_params *p, struct pg_streamed *out, struct err *e)
 {
 	struct fetching *f = mem_zalloc(sizeof *f);
-	struct pg *g;
 	int rc;
 
 	*out = (struct pg_streamed){.spool = -1};
@@ -394,11 +391,7 @@ int pg_stream_fetch(
 	find_owner(f);
 	rc = open_spool(f, e);
 	if (rc == 0)
-		rc = pg_open_for(p->target, true, CONNECT_S, ctx, &g, e);
-	if (rc == 0) {
-		rc = fetch_all(f, g, e);
-		pg_close(g);
-	}
+		rc = fetch_all(f, p->g, e);
 	if (rc == 0 && p->manifest.n)
 		rc = make_map(f, e);
 	if (f->fd != -1)

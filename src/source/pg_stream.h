@@ -21,7 +21,7 @@
 #include "source/wal_map.h"
 
 struct pg_stream_params {
-	const struct pg_target *target;
+	struct pg *g;         /* for replication, and idle; of no more use than to be closed */
 	const char *dir;      /* there and empty */
 	struct span manifest; /* empty: all of it is to come */
 	uint32_t relation;    /* blocks of a whole segment of a relation */
@@ -37,8 +37,7 @@ struct pg_streamed {
 	int spool;                /* open, with those that are spooled; -1: none */
 };
 
-int pg_stream_fetch(
-    const struct pg_stream_params *p, struct ctx *ctx, struct pg_streamed *out, struct err *e);
+int pg_stream_fetch(const struct pg_stream_params *p, struct pg_streamed *out, struct err *e);
 void pg_streamed_fini(struct pg_streamed *s);
 
 #endif

@@ -116,6 +116,30 @@ int wal_lost_add(struct wal_lost *l, const struct wal_record *r, struct err *e)
 		     : 0;
 }
 
+/* It was moved from there: what a database has in further tablespaces is not. */
+static bool was_moved(const struct wal_lost *l, struct folder from)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (same(l->v[i].from, from) && l->v[i].at.db == from.db)
+			return true;
+	return false;
+}
+
+static bool is_there(
+    const struct wal_lost *l, struct folder from, const struct wal_lost_database *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (v[i].oid == from.db)
+			return v[i].settled && (v[i].spc == from.spc || !was_moved(l, from));
+	return false;
+}
+
+void wal_lost_end(struct wal_lost *l, const struct wal_lost_database *v, size_t n)
+{
+	for (size_t i = 0; i < l->n; i++)
+		l->v[i].lost |= l->v[i].from.db != 0 && !is_there(l, l->v[i].from, v, n);
+}
+
 bool wal_lost_get(const struct wal_lost *l, size_t i, uint32_t *spc, uint32_t *db)
 {
 	for (size_t k = 0; k < l->n; k++)

@@ -312,6 +312,15 @@ def test_a_role_with_few_rights_is_enough_and_what_it_lacks_is_told(hf, server):
         assert "facts of its database other are not noted: " in run.out + run.err
         of = {d["name"]: d for d in facts(hf, run.summary["snapshot"])["databases"]}
         assert len(of["postgres"]["tables"]) == len(tables) and "too many connections" in of["other"]["error"]
+        # Or what comes has the second: facts by the first after it.
+        server.wait(lambda: server.psql(left) == "0", "the connections' end")
+        with open(hf.config) as c:
+            text = c.read()
+        with open(hf.config, "w") as c:
+            c.write(text.replace(f"data_directory: {server.data}", "method: stream"))
+        f = facts(hf, backup(hf)["snapshot"])
+        assert f["method"] == "stream"
+        assert len({d["name"]: d for d in f["databases"]}["postgres"]["tables"]) == len(tables)
     finally:
         server.psql("drop owned by few; drop role few")
 

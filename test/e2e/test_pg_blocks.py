@@ -234,6 +234,15 @@ def test_over_the_connection_17_sends_only_what_changed(hf):
             sound(pg)
             for database in ("copied", "logged"):
                 assert pg.psql("select count(*) > 300 from pg_class", database=database) == "t"
+        # Where there is no connection for the parent's mark the one that keeps the WAL makes room.
+        db.pg.psql("create role two login replication connection limit 2")
+        with open(db.hf.config) as f:
+            text = f.read()
+        with open(db.hf.config, "w") as f:
+            f.write(text.replace("user: postgres", "user: two"))
+        assert db.backup()[1] == "server", db.told
+        with open(db.hf.config, "w") as f:
+            f.write(text)
         # What its files here tell and what it sends are each other's parents.
         for method in ("direct", "stream"):
             with open(db.hf.config) as f:

@@ -145,7 +145,8 @@ class Pg(Server):
                 return self
             except AssertionError as e:
                 # The folder of one that was killed may have had this one's inode, and so the key of its memory.
-                if left == 0 or not re.search("could not create any TCP/IP|shared memory block .* still in use", str(e)):
+                in_the_way = r"ended: \['postgres.*(could not create any TCP/IP|shared memory block .* still in use)"
+                if left == 0 or not re.search(in_the_way, str(e), re.DOTALL):
                     raise
                 time.sleep(2)
 

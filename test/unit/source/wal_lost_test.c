@@ -76,6 +76,33 @@ static void what_the_log_or_the_backup_has_is_not_lost(void **state)
 	wal_lost_free(l);
 }
 
+/* A folder goes before the log says so: what the server has at the end tells it. */
+static void what_went_before_the_log_says_so_is_lost(void **state)
+{
+	static const struct wal_lost_database all[] = {
+	    {5, A, true}, {6, A, true}, {7, A, false}, {8, A, true}, {9, A, true}};
+	struct wal_lost *l = wal_lost_new();
+
+	ADD(l, 15, COPY, 6, A, 5, A); /* of one that stays */
+	ADD(l, 15, COPY, 6, B, 5, B); /* and what that has in another tablespace */
+	ADD(l, 15, LOGGED, 10, A);
+	ADD(l, 15, COPY, 11, A, 10, A); /* of one that the log made, which went */
+	wal_lost_end(l, all, 5);
+	assert_lost(l, 0, 0);
+	ADD(l, 15, COPY, 8, A, 7, A); /* of one that is being dropped */
+	wal_lost_end(l, all, 5);
+	assert_lost(l, A, 8);
+	ADD(l, 15, DROP, 8, 1, A);
+	ADD(l, 15, COPY, 8, A, 4711, A); /* of one that was */
+	wal_lost_end(l, all, 5);
+	assert_lost(l, A, 8);
+	ADD(l, 15, DROP, 8, 1, A);
+	ADD(l, 15, COPY, 9, A, 9, B); /* moved, and its folder not yet dropped */
+	wal_lost_end(l, all, 5);
+	assert_lost(l, A, 9);
+	wal_lost_free(l);
+}
+
 static void what_is_not_understood_is_told(void **state)
 {
 	struct wal_lost *l = wal_lost_new();
@@ -93,6 +120,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_moved_one_is_lost_and_what_was_copied_of_it),
 	    cmocka_unit_test(what_the_log_or_the_backup_has_is_not_lost),
+	    cmocka_unit_test(what_went_before_the_log_says_so_is_lost),
 	    cmocka_unit_test(what_is_not_understood_is_told),
 	};
 
