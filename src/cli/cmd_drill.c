@@ -4,6 +4,7 @@
  */
 #include "cli/cli_out.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -157,6 +158,39 @@ static bool is_moment(const struct drilling *x)
 	       recover_target_parse(x->c->opt.to, &t, &e) == 0 && t.kind == RECOVER_TIME;
 }
 
+static void use(struct drilling *x, struct snapshot *s)
+{
+	x->p.is_newest = id_eq(&s->id, &x->snapshot->id);
+	snapshot_free(x->snapshot);
+	x->p.snapshot = x->snapshot = s;
+}
+
+/*
+ * A database comes to a point by its log.  Where that is a time, what has none is of the last
+ * snapshot before it; a system that had no database then is all of that.
+ */
+static int choose_moment(struct drilling *x, const char *to, struct err *e)
+{
+	const struct select_filter f = {.system = x->p.system};
+	struct recover_target t;
+	struct snapshot *s = NULL;
+	char text[RECOVER_TARGET_TEXT], *path = NULL;
+
+	x->p.to = to;
+	if (recover_target_parse(to, &t, e) == -1)
+		return -1;
+	if (t.kind != RECOVER_TIME)
+		return 0;
+	if (select_one(x->c->repo, recover_time_text(t.time_us, text), &f, true, x->c->ctx, &s,
+		&path, e) == -1)
+		return e->kind == ERR_ABSENT ? 0 : err_wrap(e, "drill: what was before %s", to);
+	free(path);
+	use(x, s);
+	if (databases_of(s, NULL) == 0)
+		x->p.to = NULL;
+	return 0;
+}
+
 static int choose(struct drilling *x, struct err *e)
 {
 	const struct select_filter f = {.system = x->p.system};
@@ -170,7 +204,7 @@ static int choose(struct drilling *x, struct err *e)
 	x->p.is_newest = true;
 	x->p.snapshot = x->snapshot;
 	if (x->c->opt.to != NULL && is_moment(x)) {
-		x->p.to = x->c->opt.to;
+		return choose_moment(x, x->c->opt.to, e);
 	} else if (x->c->opt.to != NULL) {
 		struct snapshot *to = NULL;
 
@@ -182,9 +216,7 @@ static int choose(struct drilling *x, struct err *e)
 		}
 		if (rc == -1)
 			return err_wrap(e, "drill --to");
-		x->p.is_newest = id_eq(&to->id, &x->snapshot->id);
-		snapshot_free(x->snapshot);
-		x->p.snapshot = x->snapshot = to;
+		use(x, to);
 	}
 	return 0;
 }
@@ -194,9 +226,7 @@ static void take(struct drilling *x, struct select_list *list, size_t at)
 	struct snapshot *s = list->v[at];
 
 	list->v[at] = NULL;
-	x->p.is_newest = id_eq(&s->id, &x->snapshot->id);
-	snapshot_free(x->snapshot);
-	x->p.snapshot = x->snapshot = s;
+	use(x, s);
 }
 
 /* The newest of a kind, or the oldest; where there is none of it the newest is as good as any. */
@@ -250,10 +280,9 @@ static int choose_point(struct drilling *x, struct err *e)
 				       : "nothing was committed since its first base backup";
 		out_message(c, "no moment within its log can be proven: %s; the newest point is",
 		    x->p.no_moment);
-	} else {
-		x->p.to = x->moment;
+		return 0;
 	}
-	return 0;
+	return choose_moment(x, x->moment, e);
 }
 
 /* ---- What came of it. */
@@ -283,7 +312,8 @@ static void note(struct drilling *x, const struct drill_result *r)
 	c->ran.verified = r->verdict == DRILL_FAILED ? "failed" : "passed";
 	c->ran.bytes = (uint64_t)json_integer_value(
 	    json_object_get(json_object_get(r->record, "measured"), "bytes"));
-	id_hex(c->ran.snapshot, &x->snapshot->id);
+	snprintf(c->ran.snapshot, sizeof c->ran.snapshot, "%s",
+	    json_string_value(json_object_get(r->record, "snapshot")));
 	audit_put(c, "system", x->p.system);
 	audit_put(c, "snapshot", c->ran.snapshot);
 	audit_put(c, "verdict", drill_verdict_name(r->verdict));

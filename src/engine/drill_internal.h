@@ -40,7 +40,7 @@ struct drill_source {
 struct drill {
 	struct repo *repo;
 	const struct drill_params *p;
-	const struct snapshot *snapshot; /* that is recovered: p's, or the first source's base */
+	const struct snapshot *snapshot; /* p's: of its files; each source has its base */
 	struct ctx *ctx;
 	struct clock *clock;
 	struct drill_score score;

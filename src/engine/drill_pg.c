@@ -108,8 +108,6 @@ static int take_base(struct drill *d, const struct id *base, struct err *e)
 	if (snapshot_load(d->repo, base, &x->chosen, e) == -1)
 		return -1;
 	x->snapshot = x->chosen;
-	if (x == d->sources)
-		d->snapshot = x->chosen;
 	for (size_t i = 0; i < x->chosen->nparts; i++)
 		if (strcmp(x->chosen->parts[i].name, x->part->name) == 0) {
 			x->part = &x->chosen->parts[i];

@@ -177,9 +177,16 @@ static void fit(json_t *record)
 
 /* ---- The record. */
 
+/* That of the files; where there are none, the first source's base.  Each source tells its own. */
+static const struct snapshot *snapshot_of(const struct drill *d)
+{
+	return d->nsources > 0 && d->snapshot->nparts == d->nsources ? d->sources[0].snapshot
+								     : d->snapshot;
+}
+
 static void put_what(const struct drill *d, json_t *o)
 {
-	const struct snapshot *s = d->snapshot;
+	const struct snapshot *s = snapshot_of(d);
 	char hex[ID_HEX], id[80], user[128], stamp[CALENDAR_TEXT];
 	const char *part = strrchr(d->room.name ? d->room.name : "x", '-');
 
@@ -214,7 +221,8 @@ static void put_what(const struct drill *d, json_t *o)
 static void put_objectives(const struct drill *d, json_t *o)
 {
 	double rto = seconds_of(d, "prepare") + seconds_of(d, "restore") + seconds_of(d, "start");
-	int64_t of_log = drill_sources_point(d), point = of_log ? of_log : d->snapshot->start_ns;
+	int64_t of_log = drill_sources_point(d);
+	int64_t point = of_log ? of_log : snapshot_of(d)->start_ns;
 	bool came = d->score.v[DRILL_RESTORED].state == DRILL_HELD &&
 		    (d->nsources == 0 ||
 			(of_log != 0 && d->score.v[DRILL_STARTS].state == DRILL_HELD));

@@ -58,7 +58,7 @@ struct recover_params {
 	bool give; /* the files belong to this user, whoever they were of; root alone can */
 	uid_t uid;
 	gid_t gid;
-	/* What is wanted of it (recover_only.h), or NULL: is it known never to have been there? */
+	/* What is wanted of it (recover_only.h), or NULL: a warning if the base did not note it. */
 	const struct recover_names *only;
 	unsigned jobs;
 	void (*step)(void *arg, const struct recover_step *s); /* when it has ended; or NULL */
@@ -103,7 +103,7 @@ struct recover_result {
 
 /*
  * Errors: ERR_ABSENT no base backup before the target, a segment of the log that is missing (it
- * says which), a target past the last commit, on another timeline or nowhere, `only`; ERR_BUSY a
+ * says which), a target past the last commit, on another timeline or nowhere; ERR_BUSY a
  * server runs in the target; ERR_EXISTS the target is not empty; ERR_NO_SPACE; ERR_UNSUPPORTED the
  * programs of that version are not here; ERR_INCOMPLETE recovered, but not as it should be.
  * out has what was come to in any case.

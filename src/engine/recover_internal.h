@@ -3,7 +3,7 @@
  *
  *   op_recover.c        the order of the steps, and their record
  *   recover_prepare.c   what has to hold before anything is touched
- *   recover_known.c     is what is wanted of it there?
+ *   recover_known.c     was what is wanted of it noted?
  *   recover_room.c      room for it
  *   recover_listen.c    ports and sockets
  *   recover_watch.c     what the log must not do
@@ -67,17 +67,14 @@ int recover_spaces(struct recovering *g, struct err *e); /* which tablespaces go
 int recover_is_empty(const char *path, bool *empty, bool *there, struct err *e);
 
 /*
- * recover_known.c: what the base backup noted has it, has it not, or does not say; of a database
- * that it has *db is the oid.  `like`: what may have been meant, or nothing.  Pure.
+ * recover_known.c: what the base backup noted has it, has it not (or not even its database), or
+ * does not say.  `like`: what may have been meant, or nothing.  Pure.
  */
-enum recover_known { RECOVER_NOT_SAID, RECOVER_THERE, RECOVER_NOT_THERE };
+enum recover_known { RECOVER_NOT_SAID, RECOVER_THERE, RECOVER_NOT_THERE, RECOVER_NO_DATABASE };
 enum recover_known recover_known(
-    const json_t *facts, const struct recover_names *n, uint32_t *db, struct buf *like);
-/*
- * p->only: ERR_ABSENT where the base has it not, and nothing in the log up to the target can have
- * made it; where something can, that is told, and recovery goes on.
- */
-int recover_check_only(struct recovering *g, struct err *e);
+    const json_t *facts, const struct recover_names *n, struct buf *like);
+/* p->only: a warning where the base has it not; it may have come since.  Recovery goes on. */
+void recover_warn_only(const struct recovering *g);
 
 /* recover_room.c: on each file system that gets something of it.  ERR_NO_SPACE. */
 int recover_check_room(struct recovering *g, struct err *e);

@@ -23,8 +23,8 @@ struct recover_only {
 
 /*
  * p: as for op_recover, without target, start and scratch.  ERR_EXISTS: what is wanted is there
- * already, told before anything is restored; ERR_ABSENT: it is not there at that moment, told
- * beforehand where the backup's facts and the log leave no doubt.
+ * already, told before anything is restored; ERR_ABSENT: a table's schema is not there to go to,
+ * told then as well.  What the base backup did not note is a warning.
  */
 int op_recover_only(struct repo *r, const struct recover_params *p, const struct recover_only *o,
     struct ctx *ctx, struct recover_result *out, struct err *e);

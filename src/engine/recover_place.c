@@ -171,6 +171,14 @@ static int is_in_base(
 	return rc;
 }
 
+static void warn_of_empty(const struct recovering *g, const struct recover_space *s)
+{
+	event_emit(g->ctx, EVENT_WARNING, span_str(s->location),
+	    "tablespace %s (%u) has no files in the base backup and comes back as an empty folder: "
+	    "right if it was dropped while that backup ran, else what it held is missing",
+	    s->name, (unsigned)s->oid);
+}
+
 /*
  * The link comes before the files: by it the next --delta knows a half filled folder for its own.
  * The folder is made so that its owner can come through what is above it.
@@ -183,6 +191,8 @@ static int restore_space(
 	bool there = false;
 	int rc = s->later ? 0 : is_in_base(g, s, &there, e);
 
+	if (rc == 0 && !there && !s->later)
+		warn_of_empty(g, s);
 	if (rc == 0)
 		rc = os_mkdirs(s->location, 0711, e);
 	if (rc == 0)

@@ -250,10 +250,10 @@ int recover_prepare(struct recovering *g, struct err *e)
 		g->bin = pg_binaries_find(major, g->p->server.bin, must ? e : &why);
 	if (major > 0 && g->bin == NULL && must)
 		return -1;
-	if (recover_check_only(g, e) == -1 || check_config(g, e) == -1 ||
-	    check_target(g, e) == -1 || check_space_folders(g, e) == -1 ||
-	    recover_check_room(g, e) == -1 || recover_check_listen(g, e) == -1 ||
-	    recover_watch_ahead(g, e) == -1)
+	recover_warn_only(g);
+	if (check_config(g, e) == -1 || check_target(g, e) == -1 ||
+	    check_space_folders(g, e) == -1 || recover_check_room(g, e) == -1 ||
+	    recover_check_listen(g, e) == -1 || recover_watch_ahead(g, e) == -1)
 		return -1;
 	recover_say(g, "%s, %zu segments of the log%s", g->bin ? g->bin : "no programs of it here",
 	    g->pl.reach.n, g->p->delta ? ", delta" : "");

@@ -132,7 +132,6 @@ enum {
 	PART_INVALS = 1 << 3,
 	PART_TWO_PHASE = 1 << 4,
 	PART_STATS = 1 << 8, /* stands after the relations */
-	CHANGE = 16,
 };
 
 static struct span parts_of(struct cursor *c, size_t each, size_t *n)
@@ -159,7 +158,7 @@ static void xact_parts(struct cursor *c, int version, struct wal_xact *out)
 	if (parts & PART_STATS)
 		parts_of(c, version < 18 ? 12 : 16, &n);
 	if (parts & PART_INVALS)
-		out->changes = parts_of(c, CHANGE, &out->nchanges);
+		parts_of(c, 16, &n);
 	if (parts & PART_TWO_PHASE)
 		out->xid = cursor_u32(c);
 }
@@ -194,19 +193,4 @@ struct wal_rel wal_xact_rel(const struct wal_xact *x, size_t i)
 	rel.db = cursor_u32(&c);
 	rel.rel = cursor_u32(&c);
 	return rel;
-}
-
-/* Each begins with what was changed (a row by its cache's number, -1: a whole catalog), and where.
- */
-bool wal_xact_changes(const struct wal_xact *x, uint32_t db)
-{
-	for (size_t i = 0; i < x->nchanges; i++) {
-		struct cursor c = cursor_of(span_of(x->changes.p + i * CHANGE, CHANGE));
-		int8_t what = (int8_t)cursor_u8(&c);
-
-		cursor_bytes(&c, 3);
-		if (cursor_u32(&c) == db && what >= -1)
-			return true;
-	}
-	return false;
 }

@@ -87,18 +87,10 @@ struct wal_xact {
 	int64_t time;     /* microseconds since 2000-01-01 UTC */
 	struct span rels; /* relations dropped, 12 bytes each: wal_xact_rel */
 	size_t nrels;
-	struct span changes; /* of catalogs, that other processes are told of, 16 bytes each */
-	size_t nchanges;
 };
 
 /* 1: it ends a transaction, 0: it does not, -1: it cannot be understood. */
 int wal_xact_of(const struct wal_record *r, struct wal_xact *out, struct err *e);
 struct wal_rel wal_xact_rel(const struct wal_xact *x, size_t i);
-/*
- * May it have made or renamed something in the catalogs of that database, or in the shared ones
- * (0)? False is certain, of a server whose wal_level is more than minimal; that tables were
- * analysed or vacuumed is a change, too.
- */
-bool wal_xact_changes(const struct wal_xact *x, uint32_t db);
 
 #endif

@@ -448,6 +448,10 @@ def test_a_log_that_is_none_in_its_middle_is_not_the_latest(db, base, server, pl
 
 
 def test_a_database_to_a_point_and_a_killed_drill_of_it(db, base, server, place):
+    path = base / "h.yaml"
+    path.write_text(path.read_text().replace("sources: [", "sources: [{files: {paths: %s/src}}, " % base))
+    os.makedirs(base / "src")
+    (base / "src" / "a.txt").write_text("then")
     db("backup", "--system", "db")
     o = drill(db, "--to", "immediate", "--level", "standard")
     assert o["kind"] == "pitr" and o["recovery"]["target"] and o["rpo"]["met"] == "not_judged"
@@ -463,11 +467,15 @@ def test_a_database_to_a_point_and_a_killed_drill_of_it(db, base, server, place)
     o = drill(db, "--point", "pitr", "--level", "standard")
     assert o["kind"] == "pitr" and o["verdict"] == "passed" and not o["newest"], o["reason"]
     assert drill(db, "--point", "pitr", "--level", "standard")["recovery"]["target"] == o["recovery"]["target"]
-    # A time is that moment, and no snapshot before it.
+    # A time is that moment, and no snapshot before it; of files it is that one.
+    (base / "src" / "b.txt").write_text("came later")
+    wal = server.psql("select pg_walfile_name(pg_current_wal_lsn())")
+    db("backup", "--system", "db")
+    db("log", "push", f"{server.data}/pg_wal/{wal}")
     to = drill(db, "--to", o["recovery"]["target"].replace(" +", "+"), "--level", "standard")
     assert to["kind"] == "pitr" and to["recovery"]["target"] == o["recovery"]["target"], to["recovery"]
+    assert to["snapshot"] == to["sources"][0]["snapshot"] == o["snapshot"] and to["facts"]["files"]["files"] == 1
     assert drill(db, "--to", "0/1", "--level", "standard", rc=None)["verdict"] == "failed"
-    path = base / "h.yaml"
     path.write_text(path.read_text().replace("    checks:", '    checks:\n      - {sql: "select pg_sleep(300)", expect: x}'))
     p = db.start("-r", "main", "drill", "db", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     until = time.monotonic() + 120

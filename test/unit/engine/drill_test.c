@@ -1,5 +1,5 @@
 /* drill: the score, what is expected of the next recovery, the room that leaves nothing behind. */
-#include "unit/unit.h"
+#include "unit/engine/engine_unit.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -453,6 +453,46 @@ static void of_what_is_no_table_fewer_are_told(void **state)
 	}
 }
 
+/* Of files the snapshot that they came from; of databases alone the base that was taken. */
+static void the_record_names_the_snapshot_of_what_came_back(void **state)
+{
+	struct world *w = world_new("mem:drill-record");
+	struct snapshot_part parts[2] = {
+	    {.name = (char *)"db", .kind = (char *)"postgresql"}, {.name = (char *)"www"}};
+
+	(void)state;
+	for (size_t n = 1; n <= 2; n++) {
+		struct snapshot from = {.id = {{1}}}, at = {.id = {{2}}, .parts = parts};
+		struct drill_source one = {.part = &parts[0], .snapshot = &from};
+		struct drill_params p = {
+		    .system = "s", .repository = "main", .to = "immediate", .snapshot = &at};
+		struct drill d = {.repo = w->repo,
+		    .p = &p,
+		    .snapshot = &at,
+		    .sources = &one,
+		    .nsources = 1,
+		    .at = &one,
+		    .clock = os_clock(),
+		    .facts = json_object()};
+		struct drill_result r = {0};
+		char hex[ID_HEX];
+
+		at.nparts = n;
+		drill_score_init(&d.score, DRILL_STANDARD);
+		drill_judge(&d, &r);
+		assert_string_equal(json_string_value(json_object_get(r.record, "snapshot")),
+		    id_hex(hex, n == 1 ? &from.id : &at.id));
+		assert_string_equal(
+		    json_string_value(json_object_get(
+			json_array_get(json_object_get(r.record, "sources"), 0), "snapshot")),
+		    id_hex(hex, &from.id));
+		json_decref(r.record);
+		json_decref(d.facts);
+		drill_score_fini(&d.score);
+	}
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -469,6 +509,7 @@ int main(void)
 	    cmocka_unit_test(what_one_of_several_proved_is_not_said_of_all),
 	    cmocka_unit_test(each_source_is_compared_with_its_own_past),
 	    cmocka_unit_test(of_what_is_no_table_fewer_are_told),
+	    cmocka_unit_test(the_record_names_the_snapshot_of_what_came_back),
 	};
 	struct err e;
 	int failed;

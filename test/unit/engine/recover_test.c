@@ -1,5 +1,5 @@
 /* recover: what is meant, which base backup, how far the log reaches; without a server. */
-#include "unit/unit.h"
+#include "unit/engine/engine_unit.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -430,22 +430,24 @@ static void a_tablespace_of_the_base_that_the_log_makes_again_stays_where_it_was
 	free(folder);
 }
 
+static const char noted[] =
+    "{\"other_databases\": [\"template1\"], \"databases\": [{\"name\": \"shop\", \"oid\": "
+    "7, "
+    "\"schemas\": [\"empty\", \"public\"], \"others\": [[\"public\", \"parts\"]], "
+    "\"tables\": [{\"schema\": \"public\", \"name\": \"Items\"}]}, {\"name\": \"mine\", "
+    "\"oid\": 8, \"error\": \"permission denied\"}, {\"name\": \"b\xc3\xbc\", \"oid\": 9, "
+    "\"schemas\": [\"public\"], \"others\": [], \"tables\": []}]}";
+
 /* What is said of a name: not there only where all were noted. */
-static void what_was_never_there_is_known_where_all_names_were_noted(void **state)
+static void a_name_is_missed_only_where_all_names_were_noted(void **state)
 {
-	static const char noted[] =
-	    "{\"other_databases\": [\"template1\"], \"databases\": [{\"name\": \"shop\", \"oid\": "
-	    "7, "
-	    "\"schemas\": [\"empty\", \"public\"], \"others\": [[\"public\", \"parts\"]], "
-	    "\"tables\": [{\"schema\": \"public\", \"name\": \"Items\"}]}, {\"name\": \"mine\", "
-	    "\"oid\": 8, \"error\": \"permission denied\"}, {\"name\": \"b\xc3\xbc\", \"oid\": 9, "
-	    "\"schemas\": [\"public\"], \"others\": [], \"tables\": []}]}";
 	static const struct {
 		const char *what, *like;
 		enum recover_known is;
 	} v[] = {
 	    {"shop", "", RECOVER_THERE},
-	    {"Shop", "shop, mine, b\xc3\xbc", RECOVER_NOT_THERE},
+	    {"Shop", "shop, mine, b\xc3\xbc", RECOVER_NO_DATABASE},
+	    {"Shop.public.Items", "shop, mine, b\xc3\xbc", RECOVER_NO_DATABASE},
 	    {"template1", "", RECOVER_NOT_SAID},
 	    {"sh\xc3\xb6p", "shop, mine, b\xc3\xbc", RECOVER_NOT_SAID},
 	    {"b\xc3\xbc", "", RECOVER_THERE},
@@ -463,7 +465,6 @@ static void what_was_never_there_is_known_where_all_names_were_noted(void **stat
 	json_t *facts = json_loads(noted, 0, NULL), *none = json_object();
 	struct buf like = {0};
 	struct err e;
-	uint32_t db;
 
 	(void)state;
 	assert_non_null(facts);
@@ -471,15 +472,118 @@ static void what_was_never_there_is_known_where_all_names_were_noted(void **stat
 		struct recover_names n;
 
 		assert_int_equal(recover_names_parse(v[i].what, &n, &e), 0);
-		if (recover_known(facts, &n, &db, &like) != v[i].is ||
+		if (recover_known(facts, &n, &like) != v[i].is ||
 		    strcmp(buf_cstr(&like), v[i].like) != 0)
 			fail_msg("%s: like %s", v[i].what, buf_cstr(&like));
-		assert_int_equal(recover_known(none, &n, &db, &like), RECOVER_NOT_SAID);
+		assert_int_equal(recover_known(none, &n, &like), RECOVER_NOT_SAID);
 		recover_names_fini(&n);
 	}
 	buf_fini(&like);
 	json_decref(facts);
 	json_decref(none);
+}
+
+struct heard {
+	unsigned warnings;
+	char last[600];
+};
+
+static void hear(struct ctx *ctx, const struct event *ev)
+{
+	struct heard *h = ctx->sink_arg;
+
+	if (ev->id != EVENT_WARNING)
+		return;
+	h->warnings++;
+	snprintf(h->last, sizeof h->last, "%s", ev->text);
+}
+
+/* It may have come since, or be older than the facts are: it is told, once, and nothing else. */
+static void what_was_not_noted_is_a_warning_and_no_refusal(void **state)
+{
+	static const struct {
+		const char *what, *said, *like;
+	} v[] = {
+	    {"shop.public.Items", NULL, NULL},
+	    {"mine.public.items", NULL, NULL},
+	    {"shop.public.items", "public.items of shop is not among", "; there is public.Items: "},
+	    {"shop.none", "schema none of shop is not among", "; there is empty, public: "},
+	    {"Shop.public.x", "database Shop is not among", "; there is shop, mine"},
+	};
+	json_t *facts = json_loads(noted, 0, NULL);
+	struct err e;
+
+	(void)state;
+	for (size_t i = 0; i < 2 * sizeof v / sizeof *v; i++) {
+		bool again = i % 2;
+		struct heard h = {0};
+		struct ctx ctx = {.sink = hear, .sink_arg = &h};
+		struct recover_names n;
+		struct recover_params p = {.only = &n, .look = again};
+		struct recovering g = {.p = &p, .ctx = &ctx, .pl = {.facts = facts}};
+
+		assert_int_equal(recover_names_parse(v[i / 2].what, &n, &e), 0);
+		recover_warn_only(&g);
+		assert_int_equal(h.warnings, v[i / 2].said != NULL && !again);
+		if (h.warnings > 0 && (strstr(h.last, v[i / 2].said) != h.last ||
+					  strstr(h.last, v[i / 2].like) == NULL ||
+					  strstr(h.last, "made or renamed since") == NULL))
+			fail_msg("%s: %s", v[i / 2].what, h.last);
+		recover_names_fini(&n);
+	}
+	json_decref(facts);
+}
+
+/* It comes back empty, which its being dropped meanwhile explains, and little else. */
+static void a_tablespace_that_the_base_has_not_is_told(void **state)
+{
+	struct world *w = world_new("mem:recover-space");
+	struct world *to = world_new("mem:recover-space-to");
+	char *data = world_path(to, "data"), *one = world_path(to, "1"), *two = world_path(to, "2");
+	char *file = world_path(to, "1/PG_15");
+	struct recover_space spaces[] = {{.oid = 100, .name = (char *)"here", .location = one},
+	    {.oid = 200, .name = (char *)"side", .location = two}};
+	struct heard h = {0};
+	struct recover_params p = {.jobs = 1};
+	struct recover_result out = {0};
+	struct recover_base base = {0};
+	struct recovering g = {.repo = w->repo,
+	    .p = &p,
+	    .ctx = &w->ctx,
+	    .out = &out,
+	    .data = data,
+	    .spaces = spaces,
+	    .nspaces = 2};
+	struct snapshot *s;
+	struct err e;
+	struct id id;
+
+	(void)state;
+	world_mkdir(w, "global");
+	world_write(w, "global/pg_control", "c", 1);
+	world_mkdir(w, "pg_tblspc");
+	world_mkdir(w, "pg_tblspc/100");
+	world_write(w, "pg_tblspc/100/PG_15", "t", 1);
+	id = world_backup(w, "h", "db");
+	OK(snapshot_load(w->repo, &id, &s, &e));
+	base.snapshot = s;
+	g.pl.base = &base;
+	g.pl.path = w->dir;
+	w->ctx.sink = hear;
+	w->ctx.sink_arg = &h;
+	OK(recover_restore(&g, &e));
+	assert_int_equal(h.warnings, 1);
+	assert_non_null(strstr(h.last, "tablespace side (200)"));
+	assert_non_null(strstr(h.last, "dropped while"));
+	assert_int_equal(access(file, F_OK), 0);
+	assert_int_equal(access(two, F_OK), 0);
+	snapshot_free(s);
+	free(file);
+	free(one);
+	free(two);
+	free(data);
+	world_free(to);
+	world_free(w);
 }
 
 int main(void)
@@ -500,7 +604,9 @@ int main(void)
 	    cmocka_unit_test(an_empty_folder_is_taken_for_a_tablespace_but_not_by_a_scratch_server),
 	    cmocka_unit_test(
 		a_tablespace_of_the_base_that_the_log_makes_again_stays_where_it_was_put),
-	    cmocka_unit_test(what_was_never_there_is_known_where_all_names_were_noted),
+	    cmocka_unit_test(a_name_is_missed_only_where_all_names_were_noted),
+	    cmocka_unit_test(what_was_not_noted_is_a_warning_and_no_refusal),
+	    cmocka_unit_test(a_tablespace_that_the_base_has_not_is_told),
 	};
 
 	return cmocka_run_group_tests_name("recover", tests, NULL, NULL);
