@@ -76,6 +76,19 @@ static void tell_gap(struct follow *f, uint64_t to, const struct follow_place *f
 	    pg_wal_lsn(to, a), pg_wal_lsn(from->lsn, b), line);
 }
 
+/*
+ * From where on the server keeps its WAL for us.  By what was said to it when what is gone was
+ * asked for it takes the slot back there, and calls that kept until its next checkpoint.
+ */
+static int kept_past(struct follow *f, struct follow_place *from, struct err *e)
+{
+	if (follow_slot_mend(f, e) == -1 || follow_kept_from(f, from, e) == -1)
+		return -1;
+	if (from->timeline != f->timeline || from->lsn > f->at)
+		return 0;
+	return follow_slot_renew(f, e) == -1 ? -1 : follow_kept_from(f, from, e);
+}
+
 int follow_pass_gap(struct follow *f, struct err *e)
 {
 	char a[PG_WAL_LSN_TEXT], b[PG_WAL_LSN_TEXT];
@@ -93,7 +106,7 @@ int follow_pass_gap(struct follow *f, struct err *e)
 			   ? -1
 			   : follow_begin_at(f, (struct follow_place){f->timeline, to}, e);
 	}
-	if (follow_slot_mend(f, e) == -1 || follow_kept_from(f, &from, e) == -1)
+	if (kept_past(f, &from, e) == -1)
 		return -1;
 	first = oldest(f);
 	/* Of another timeline it is later however low it is. */

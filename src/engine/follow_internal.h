@@ -94,7 +94,9 @@ struct follow_place {
 /* Before which nothing is asked of the server. */
 int follow_kept_from(struct follow *f, struct follow_place *out, struct err *e);
 int follow_slot_make(struct follow *f, bool *made, struct err *e);
-/* One that has lost what it should keep is made anew. */
+/* Dropped and made anew: it keeps from the server's last checkpoint on. */
+int follow_slot_renew(struct follow *f, struct err *e);
+/* One that has lost what it should keep is. */
 int follow_slot_mend(struct follow *f, struct err *e);
 /* ... and that is told: the server has taken the WAL from it, and it cannot be streamed by. */
 int follow_slot_lost(struct follow *f, struct err *e);

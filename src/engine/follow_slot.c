@@ -35,6 +35,15 @@ int follow_slot_make(struct follow *f, bool *made, struct err *e)
 	return 0;
 }
 
+int follow_slot_renew(struct follow *f, struct err *e)
+{
+	bool made;
+
+	if (pg_wal_slot_drop(f->g, f->p->slot, e) == -1)
+		return err_wrap(e, "drop replication slot %s, which has lost its WAL", f->p->slot);
+	return follow_slot_make(f, &made, e);
+}
+
 /* One that has lost what it should keep is made anew. */
 int follow_slot_mend(struct follow *f, struct err *e)
 {
@@ -43,9 +52,8 @@ int follow_slot_mend(struct follow *f, struct err *e)
 
 	if (look_at_slot(f, &slot, e) == -1)
 		return -1;
-	if (slot.there && !slot.reserved && pg_wal_slot_drop(f->g, f->p->slot, e) == -1)
-		return err_wrap(e, "drop replication slot %s, which has lost its WAL", f->p->slot);
-	return follow_slot_make(f, &made, e);
+	return slot.there && !slot.reserved ? follow_slot_renew(f, e)
+					    : follow_slot_make(f, &made, e);
 }
 
 /* One that the server has taken the WAL from keeps nothing, and cannot be streamed by. */
