@@ -7,6 +7,7 @@
     trials    how many times to try something random here
     rng       a seeded random.Random, its seed printed
 """
+import contextlib
 import json
 import os
 import random
@@ -127,8 +128,13 @@ class Holdfast:
         return self("check", "--read-data")
 
     def size(self):
-        """Bytes in the repository's files."""
-        return sum(os.lstat(os.path.join(d, f)).st_size for d, _, fs in os.walk(self.repo) for f in fs)
+        """Bytes in the repository's files; they may be renamed meanwhile."""
+        total = 0
+        for d, _, fs in os.walk(self.repo):
+            for f in fs:
+                with contextlib.suppress(FileNotFoundError):
+                    total += os.lstat(os.path.join(d, f)).st_size
+        return total
 
     def objects(self, folder):
         """Paths of the objects of one kind, largest first."""
