@@ -36,10 +36,22 @@ static void which_repository(struct cli *c, struct err *e)
 	buf_fini(&b);
 }
 
+/* Who has declared one alone means that one. */
+static void take_the_only_one(struct cli *c)
+{
+	struct err ignored;
+
+	if (config_load(c, false, &ignored) == 0 && c->world != NULL &&
+	    c->world->repositories.n == 1)
+		c->opt.repo = world_repository_at(c->world, 0)->item.name;
+}
+
 const char *cli_repo_url(struct cli *c, struct err *e)
 {
 	if (c->args.cmd->id == CMD_RECOVER && config_place_of(c, c->args.v[0], e) == -1)
 		return NULL;
+	if (c->opt.repo == NULL || c->opt.repo[0] == '\0')
+		take_the_only_one(c);
 	if (c->opt.repo && c->opt.repo[0]) {
 		if (config_repository(c, c->opt.repo, &c->named, e) == -1)
 			return NULL;

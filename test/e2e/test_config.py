@@ -55,6 +55,15 @@ def test_a_configured_name_opens_its_repository_with_its_key(hf, config, base):
     hf("-r", "far", "--password-file", f"{base}/away", "snapshots")
 
 
+def test_who_declares_one_repository_need_not_name_it(hf, config, base):
+    assert "-r main, -r far" in hf("snapshots", rc=2).err
+    with open(config, "w", encoding="utf-8") as f:
+        f.write(f"repositories: {{main: {{url: {base}/main, key: file:{base}/main.key}}}}\n")
+    assert "holdfast -r main ls" in hf("backup", f"{base}/www").out
+    assert "1 snapshot" in hf("snapshots").out
+    hf("-r", f"{base}/nothing", "snapshots", rc=10)
+
+
 def test_a_declared_system_goes_to_all_its_destinations(hf, config, base):
     r = hf("--json", "backup", "--system", "www")
     places = r.summary["repositories"]
