@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "config/world.h"
 #include "engine/op_recover.h"
+#include "engine/pg_server.h"
 #include "engine/recover_only.h"
 
 /* ---- As it goes. */
@@ -58,10 +59,19 @@ static json_t *json_steps(const struct recover_result *r)
 	return v;
 }
 
+/* Where it is asked; not of a part, which is in somebody else's. */
+static bool listens(const struct cli *c, const struct recover_params *p,
+    const struct recover_result *r, char socket[PG_SERVER_SOCKET_MAX], char port[16])
+{
+	return r->started && c->opt.only == NULL && pg_server_where(p->target, socket, port);
+}
+
 static void report_json(
     struct cli *c, const struct recover_params *p, const struct recover_result *r)
 {
 	char text[RECOVER_TARGET_TEXT], lsn[RECOVER_LSN_TEXT];
+	char socket[PG_SERVER_SOCKET_MAX], port[16];
+	bool at = listens(c, p, r, socket, port);
 	json_t *o = json_object();
 
 	out_json_str(o, "system", p->system);
@@ -84,6 +94,8 @@ static void report_json(
 	json_object_set_new(o, "promoted", json_boolean(r->promoted));
 	json_object_set_new(o, "validated", json_boolean(r->validated));
 	json_moment(o, "reached", &r->reached);
+	out_json_str(o, "socket", at ? socket : NULL);
+	json_object_set_new(o, "port", at ? json_integer(atoi(port)) : json_null());
 	out_json_u64(o, "timeline_now", r->timeline_now);
 	out_json_u64(o, "databases", r->databases);
 	out_json_u64(o, "databases_there", r->databases_there);
@@ -109,6 +121,7 @@ static void say_moment(struct cli *c, const char *what, const struct recover_mom
 static void report(struct cli *c, const struct recover_params *p, const struct recover_result *r)
 {
 	char a[32], t[32], lsn[RECOVER_LSN_TEXT], time[CALENDAR_TEXT], to[RECOVER_TARGET_TEXT];
+	char socket[PG_SERVER_SOCKET_MAX], port[16];
 
 	if (c->out.json) {
 		report_json(c, p, r);
@@ -124,6 +137,8 @@ static void report(struct cli *c, const struct recover_params *p, const struct r
 		out_text(c, "The log has a gap behind that: it goes on at LSN %s\n",
 		    recover_lsn_text(r->gap_end, lsn));
 	say_moment(c, "Reached:          ", &r->reached);
+	if (listens(c, p, r, socket, port))
+		out_text(c, "Listens:          port %s, socket in %s\n", port, out_str(c, socket));
 	recover_target_text(&p->to, to);
 	if (p->dry_run)
 		out_text(c, "%s could be brought back to %s\n", p->system, to);

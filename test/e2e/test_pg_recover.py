@@ -98,6 +98,7 @@ class World:
         """Recovered and started: what the command said, and the server."""
         other = Recovered(self.pg, target)
         said = self.recover(to, target, "--start", "--port", str(other.port), *more)
+        assert said["port"] == other.port and os.path.isdir(said["socket"])
         return said, other
 
     def close(self):
