@@ -292,7 +292,7 @@ int cmd_log_verify(struct cli *c, struct err *e)
 {
 	struct log_verify_result all = {0};
 	struct looking l = {.c = c};
-	char size[32], n[TEXT_AMOUNT];
+	char size[32], n[TEXT_AMOUNT], gaps[TEXT_AMOUNT];
 	int rc = look(&l, e);
 	json_t *o;
 
@@ -315,7 +315,7 @@ int cmd_log_verify(struct cli *c, struct err *e)
 	}
 	if (all.damaged + all.gaps + all.divergences == 0)
 		return 0;
-	return err_set(e, ERR_DAMAGE_FOUND, "log verify: %llu damaged, %llu gaps, %llu divergences",
-	    (unsigned long long)all.damaged, (unsigned long long)all.gaps,
-	    (unsigned long long)all.divergences);
+	return err_set(e, ERR_DAMAGE_FOUND, "log verify: %llu damaged, %s, %s",
+	    (unsigned long long)all.damaged, text_amount(gaps, all.gaps, "gap", "gaps"),
+	    text_amount(n, all.divergences, "divergence", "divergences"));
 }

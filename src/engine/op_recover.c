@@ -71,8 +71,9 @@ static int plan(struct recovering *g, struct err *e)
 	out->segments = pl->reach.n;
 	out->kept = moment(&pl->kept);
 	out->next = moment(&pl->next);
-	recover_say(g, "%zu segments from LSN %s, the log reaches %s on timeline %u", pl->reach.n,
-	    recover_lsn_text(pl->base->start, a), recover_lsn_text(pl->log_end, b), pl->timeline);
+	recover_say(g, "%zu segment%s from LSN %s, the log reaches %s on timeline %u", pl->reach.n,
+	    pl->reach.n == 1 ? "" : "s", recover_lsn_text(pl->base->start, a),
+	    recover_lsn_text(pl->log_end, b), pl->timeline);
 	return recover_spaces(g, e);
 }
 

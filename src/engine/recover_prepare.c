@@ -255,7 +255,7 @@ int recover_prepare(struct recovering *g, struct err *e)
 	    check_space_folders(g, e) == -1 || recover_check_room(g, e) == -1 ||
 	    recover_check_listen(g, e) == -1 || recover_watch_ahead(g, e) == -1)
 		return -1;
-	recover_say(g, "%s, %zu segments of the log%s", g->bin ? g->bin : "no programs of it here",
-	    g->pl.reach.n, g->p->delta ? ", delta" : "");
+	recover_say(g, "%s, %zu segment%s of the log%s", g->bin ? g->bin : "no programs of it here",
+	    g->pl.reach.n, g->pl.reach.n == 1 ? "" : "s", g->p->delta ? ", delta" : "");
 	return 0;
 }

@@ -354,6 +354,7 @@ void recover_end(struct recovering *g)
 
 int recover_start(struct recovering *g, struct err *e)
 {
+	uint64_t asked;
 	int rc;
 
 	if (g->p->start_command != NULL && !g->p->scratch)
@@ -370,10 +371,11 @@ int recover_start(struct recovering *g, struct err *e)
 	g->out->started = true;
 	g->out->promoted = phase(g) == PG_SERVER_READY;
 	g->out->segments = g->pl.reach.n;
-	recover_say(g, "%s, %llu segments of the log asked for",
+	asked = recover_feed_asked(g->feed);
+	recover_say(g, "%s, %llu segment%s of the log asked for",
 	    g->out->promoted                ? "recovered and promoted"
 	    : phase(g) == PG_SERVER_STANDBY ? "paused at the target"
 					    : "shut down at the target",
-	    (unsigned long long)recover_feed_asked(g->feed));
+	    (unsigned long long)asked, asked == 1 ? "" : "s");
 	return 0;
 }
