@@ -71,7 +71,7 @@ struct drill_params {
 	size_t nprograms;
 	struct drill_objective rto, rpo;
 	double may_shrink;    /* percent */
-	const json_t *proven; /* the record of the last drill of it that passed; NULL: none */
+	const char *state;    /* the folder whose records say what was proven; NULL: none */
 	unsigned jobs;
 };
 
