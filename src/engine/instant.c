@@ -179,11 +179,17 @@ static int remove_work(struct instant *in, struct err *e)
 
 int instant_discard(const char *target, struct ctx *ctx, struct err *e)
 {
-	char *work = instant_work(target);
+	char *work = instant_work(target), *ready = mem_printf("%s/ready", work);
+	struct stat st;
 	int rc = instant_fs_clear(target, e);
 
+	if (rc == 0 && os_fstatat(AT_FDCWD, ready, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		rc = err_set(e, ERR_EXISTS, "%s holds what was recovered", work);
+	else if (rc == 0 && errno != ENOENT)
+		rc = err_sys(e, "%s", ready);
 	if (rc == 0)
 		rc = remove_all(work, NULL, ctx, e);
+	free(ready);
 	free(work);
 	return rc;
 }
