@@ -70,8 +70,8 @@ struct drill_params {
 	const struct drill_programs *programs; /* of parts that are not named: found by version */
 	size_t nprograms;
 	struct drill_objective rto, rpo;
-	double may_shrink;    /* percent */
-	const json_t *proven; /* the record of the last drill of it that passed; NULL: none */
+	double may_shrink; /* percent */
+	const char *state; /* the folder whose records say what was proven; NULL: none */
 	unsigned jobs;
 };
 
