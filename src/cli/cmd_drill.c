@@ -260,6 +260,7 @@ static int choose_point(struct drilling *x, struct err *e)
 	const char **parts;
 	int rc;
 
+	x->p.asked = drill_point_name(c->opt.point);
 	if (c->opt.point == 0 || c->opt.point == POINT_LATEST)
 		return 0;
 	if (c->opt.point != POINT_PITR)

@@ -205,6 +205,8 @@ static void put_what(const struct drill *d, json_t *o)
 	    o, "kind", json_string(d->p->to ? "pitr" : snapshot_strategy_name(s->strategy)));
 	json_object_set_new(o, "newest", json_boolean(d->p->is_newest && d->p->to == NULL));
 	json_object_set_new(o, "oldest", json_boolean(d->p->is_oldest));
+	if (d->p->asked != NULL)
+		json_object_set_new(o, "asked", json_string(d->p->asked));
 	if (d->p->no_moment != NULL)
 		json_object_set_new(o, "pitr_unproven", statement_string(d->p->no_moment));
 	json_object_set_new(o, "source", json_string(d->nsources ? "postgresql" : "files"));
