@@ -27,6 +27,8 @@ struct drill_look {
 	double spent_s;   /* by drills of the last day */
 	int64_t now_s;
 	/* Its own. */
+	struct drill_look_run *runs; /* drills */
+	size_t nruns;
 	char from[DRILL_LOOK_PLACES][140];   /* "from=offsite" */
 	int64_t made_s[DRILL_LOOK_POINTS];   /* when a run that said it made that kind ended */
 	int64_t absent_s[DRILL_LOOK_POINTS]; /* when a drill looked for that kind, and found none */
@@ -40,6 +42,9 @@ void drill_look_place(struct drill_look *l, const char *name);
 
 /* Runs of backups, the newest first: for run_list. */
 int drill_look_backup(void *look, const struct run *r, struct err *e);
+
+/* Runs of drills, before the records: one that left none is known by its run alone. */
+int drill_look_drill(void *look, const struct run *r, struct err *e);
 
 /* Records of drills, the newest first, after the runs: for evidence_drill_list. */
 int drill_look_record(void *look, json_t *record, struct span line, struct err *e);

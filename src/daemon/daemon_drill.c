@@ -15,10 +15,11 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "catalog/catalog_snapshot.h"
 #include "catalog/drill_look.h"
 #include "catalog/evidence_drill.h"
 
-enum { EVERY_S = 300, DAY = 86400, BUDGET_S = 4 * 3600, RUNS = 200, LOST_RUNS = 1 };
+enum { EVERY_S = 300, DAY = 86400, BUDGET_S = 4 * 3600, RUNS = 200 };
 
 static int64_t seconds(const struct calendar_duration *d)
 {
@@ -33,23 +34,28 @@ static bool has_log(const struct world_system *s, const struct world_tier *t)
 	return src != NULL && (src->postgresql.receive.enabled || t->strategy == WORLD_CONTINUOUS);
 }
 
-/* With one destination alone each drill is from it. */
-static void add_places(struct drill_look *l, const struct world_tier *t)
+static int note_place(void *arg, const struct catalog_snapshot *s, struct err *e)
 {
-	for (size_t i = 0; t->destinations.n > 1 && i < t->destinations.n; i++)
-		drill_look_place(l, t->destinations.v[i]);
+	(void)s;
+	(void)e;
+	*(bool *)arg = true;
+	return 0;
 }
 
-/* The last one: could it not be tried? */
-static int note_lost(void *arg, const struct run *r, struct err *e)
+/* With one destination alone each drill is from it; one that has none of it yet has none to try. */
+static int add_places(struct daemon *d, struct drill_look *l, const char *system,
+    const struct world_tier *t, struct err *e)
 {
-	struct drill_look *l = arg;
-	enum err_kind kind = err_kind_of(r->error_kind);
+	for (size_t i = 0; t->destinations.n > 1 && i < t->destinations.n; i++) {
+		struct catalog_snapshot_filter f = {
+		    .repository = t->destinations.v[i], .system = system, .limit = 1};
+		bool there = false;
 
-	(void)e;
-	if (r->status == RUN_FAILED && kind != ERR_DRILL_FAILED && kind != ERR_OBJECTIVE_MISSED)
-		for (size_t i = 0; i < DRILL_LOOK_POINTS; i++)
-			l->v[i].lost_s = r->ended_ns / CALENDAR_SECOND;
+		if (catalog_snapshot_list(d->catalog, &f, note_place, &there, e) == -1)
+			return -1;
+		if (there)
+			drill_look_place(l, t->destinations.v[i]);
+	}
 	return 0;
 }
 
@@ -58,13 +64,12 @@ static int look_at(struct daemon *d, const struct planned *p, struct drill_look 
 	const char *name = p->system->item.name;
 	const struct world_tier *t = world_tier(d->world, p->system->tier);
 	struct run_filter f = {.system = name, .kind = "backup", .over = true, .limit = RUNS};
-	struct run_filter last = {
-	    .system = name, .kind = "drill", .over = true, .limit = LOST_RUNS};
+	struct run_filter last = {.system = name, .kind = "drill", .over = true, .limit = RUNS};
 	size_t bad;
 
-	add_places(l, t);
-	if (run_list(d->catalog, &f, drill_look_backup, l, e) == -1 ||
-	    run_list(d->catalog, &last, note_lost, l, e) == -1 ||
+	if (add_places(d, l, name, t, e) == -1 ||
+	    run_list(d->catalog, &f, drill_look_backup, l, e) == -1 ||
+	    run_list(d->catalog, &last, drill_look_drill, l, e) == -1 ||
 	    evidence_drill_list(d->p->state_dir, name, drill_look_record, l, &bad, e) == -1)
 		return -1;
 	drill_look_end(l, has_log(p->system, t));

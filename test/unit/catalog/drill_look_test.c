@@ -114,11 +114,60 @@ static void a_kind_that_a_drill_did_not_find_is_not_asked_for_again(void **state
 	drill_look_fini(&l);
 }
 
+static void drill(const char *type, enum run_status status, enum err_kind kind, int64_t ended_s)
+{
+	struct run r = {.kind = "drill",
+	    .type = type,
+	    .status = status,
+	    .error_kind = status == RUN_FAILED ? err_info(kind)->name : NULL,
+	    .started_ns = (ended_s - 30) * CALENDAR_SECOND,
+	    .ended_ns = ended_s * CALENDAR_SECOND};
+	struct err e;
+
+	assert_int_equal(drill_look_drill(&l, &r, &e), 0);
+}
+
+/* Nothing is queued at once again because nobody kept a record of it. */
+static void a_drill_without_a_record_is_not_begun_at_once_again(void **state)
+{
+	static const struct {
+		enum run_status status;
+		enum err_kind kind;
+	} v[] = {{RUN_FAILED, ERR_DRILL_FAILED}, {RUN_FAILED, ERR_OBJECTIVE_MISSED},
+	    {RUN_FAILED, ERR_NO_SPACE}, {RUN_FAILED, ERR_USAGE}, {RUN_INTERRUPTED, 0},
+	    {RUN_CANCELLED, 0}, {RUN_COMPLETED, 0}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof v / sizeof *v; i++) {
+		begin();
+		backup("full", now - DAY);
+		drill("standard full", v[i].status, v[i].kind, now - 100);
+		drill("latest", v[i].status, v[i].kind, now - 300);
+		drill_look_end(&l, false);
+		assert_int_equal(l.v[FULL].lost_s, now - 100);
+		assert_int_equal(next(), -1);
+		l.v[LATEST].lost_s -= DRILL_PLAN_LOST_S;
+		assert_int_equal(next(), LATEST);
+		drill_look_fini(&l);
+	}
+	/* What has a record is tried by that. */
+	begin();
+	backup("full", now - DAY);
+	drill("full", RUN_FAILED, ERR_DRILL_FAILED, now - 100);
+	drill(NULL, RUN_COMPLETED, 0, now - 200);
+	record("full", "full", "failed", now - 110);
+	record("full", NULL, "passed", now - 210);
+	drill_look_end(&l, false);
+	assert_true(l.v[FULL].lost_s == 0 && l.v[LATEST].lost_s == 0);
+	drill_look_fini(&l);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(what_was_proven_is_noted_of_each_point_that_it_is),
 	    cmocka_unit_test(a_kind_that_a_drill_did_not_find_is_not_asked_for_again),
+	    cmocka_unit_test(a_drill_without_a_record_is_not_begun_at_once_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
