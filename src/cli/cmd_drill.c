@@ -29,7 +29,6 @@ struct drilling {
 	struct drill_programs *programs;
 	struct snapshot *snapshot;
 	char *state, *directory;
-	json_t *proven;
 	char moment[RECOVER_TARGET_TEXT]; /* of --point pitr */
 };
 
@@ -261,6 +260,7 @@ static int choose_point(struct drilling *x, struct err *e)
 	const char **parts;
 	int rc;
 
+	x->p.asked = drill_point_name(c->opt.point);
 	if (c->opt.point == 0 || c->opt.point == POINT_LATEST)
 		return 0;
 	if (c->opt.point != POINT_PITR)
@@ -388,7 +388,7 @@ static int drill_here(struct cli *c, struct err *e)
 
 	if (fill(&x, e) == -1 || choose(&x, e) == -1 || choose_point(&x, e) == -1)
 		goto out;
-	x.p.proven = x.proven = evidence_drill_proven(x.state, x.p.system, NULL);
+	x.p.state = x.state;
 	progress_start(c);
 	rc = op_drill(c->repo, &x.p, c->ctx, &r, e);
 	progress_stop(c);
@@ -405,7 +405,6 @@ static int drill_here(struct cli *c, struct err *e)
 		*e = lost;
 out:
 	json_decref(r.record);
-	json_decref(x.proven);
 	snapshot_free(x.snapshot);
 	free(x.checks);
 	free(x.programs);

@@ -57,6 +57,7 @@ struct drill {
 	uint64_t memory_peak;
 	double verify_s;   /* of the restore, for reading back: no part of the recovery time */
 	json_t *isolation; /* what was had of it: texts */
+	json_t *before;    /* what it is held against: a record; or NULL */
 	json_t *facts;     /* what was found: "files", and "postgresql" or "sources" */
 	struct drill_source *sources; /* none: files alone */
 	size_t nsources;
@@ -113,6 +114,11 @@ json_t *drill_facts_of(const struct snapshot_part *part); /* new, or NULL */
 int drill_compare_pg(struct drill *d, struct err *e);
 void drill_compare_databases(struct drill *d, const json_t *was, const json_t *is);
 
+/* drill_before.c: what was proven of it at this point or an older one. */
+void drill_before_find(struct drill *d);
+/* One record: is it better to be held against than what there is?  The newest comes first. */
+void drill_before_take(struct drill *d, json_t *record);
+
 /* drill_less.c: is it notably less than what was proven before? */
 void drill_compare_before(struct drill *d);
 
@@ -120,6 +126,7 @@ void drill_compare_before(struct drill *d);
 int drill_checks(struct drill *d, struct err *e);
 
 /* drill_record.c */
+int64_t drill_point(const struct drill *d); /* what it came back to */
 void drill_judge(struct drill *d, struct drill_result *out);
 
 #endif

@@ -157,7 +157,7 @@ static const json_t *source_of(const json_t *record, const char *name)
  */
 static const json_t *facts_before(const struct drill *d, const char *name)
 {
-	const json_t *record = d->p->proven, *facts = json_object_get(record, "facts");
+	const json_t *record = d->before, *facts = json_object_get(record, "facts");
 	const json_t *alone = json_object_get(facts, "postgresql");
 
 	if (alone == NULL)
@@ -189,7 +189,7 @@ static void compare_source(struct drill *d, struct drill_source *x)
 
 static void compare_sources(struct drill *d)
 {
-	const json_t *before = json_object_get(d->p->proven, "sources"), *o;
+	const json_t *before = json_object_get(d->before, "sources"), *o;
 	size_t i, j;
 
 	for (i = 0; i < d->nsources; i++)
@@ -243,7 +243,7 @@ static void judge_rest(struct drill *d)
 	struct drill_assertion *a = &d->score.v[DRILL_NOT_LESS];
 	long long more = tables_more(d);
 
-	if (d->nsources > 0 && json_is_true(json_object_get(d->p->proven, "facts_cut")))
+	if (d->nsources > 0 && json_is_true(json_object_get(d->before, "facts_cut")))
 		drill_leave(&d->score, DRILL_NOT_LESS,
 		    "the record of what was proven before had no room for its tables");
 	else
@@ -256,12 +256,15 @@ static void judge_rest(struct drill *d)
 
 void drill_compare_before(struct drill *d)
 {
-	const json_t *before = json_object_get(d->p->proven, "facts");
+	static const char none[] = "nothing of it was proven before, at that point or an older one";
+	const json_t *before;
 
 	put_facts(d);
-	if (d->p->proven == NULL || before == NULL) {
-		drill_leave(&d->score, DRILL_NOT_LESS, "nothing of it was proven before");
-		drill_leave(&d->score, DRILL_OBJECTS, "nothing of it was proven before");
+	drill_before_find(d);
+	before = json_object_get(d->before, "facts");
+	if (before == NULL) {
+		drill_leave(&d->score, DRILL_NOT_LESS, none);
+		drill_leave(&d->score, DRILL_OBJECTS, none);
 		return;
 	}
 	compare_files(d, json_object_get(before, "files"), json_object_get(d->facts, "files"));

@@ -205,6 +205,8 @@ static void put_what(const struct drill *d, json_t *o)
 	    o, "kind", json_string(d->p->to ? "pitr" : snapshot_strategy_name(s->strategy)));
 	json_object_set_new(o, "newest", json_boolean(d->p->is_newest && d->p->to == NULL));
 	json_object_set_new(o, "oldest", json_boolean(d->p->is_oldest));
+	if (d->p->asked != NULL)
+		json_object_set_new(o, "asked", json_string(d->p->asked));
 	if (d->p->no_moment != NULL)
 		json_object_set_new(o, "pitr_unproven", statement_string(d->p->no_moment));
 	json_object_set_new(o, "source", json_string(d->nsources ? "postgresql" : "files"));
@@ -218,11 +220,18 @@ static void put_what(const struct drill *d, json_t *o)
 	    o, "seconds", json_real((double)(d->clock->mono_ns(d->clock) - d->began_mono) / 1e9));
 }
 
+int64_t drill_point(const struct drill *d)
+{
+	int64_t of_log = drill_sources_point(d);
+
+	return of_log ? of_log : snapshot_of(d)->start_ns;
+}
+
 static void put_objectives(const struct drill *d, json_t *o)
 {
 	double rto = seconds_of(d, "prepare") + seconds_of(d, "restore") + seconds_of(d, "start");
 	int64_t of_log = drill_sources_point(d);
-	int64_t point = of_log ? of_log : snapshot_of(d)->start_ns;
+	int64_t point = drill_point(d);
 	bool came = d->score.v[DRILL_RESTORED].state == DRILL_HELD &&
 		    (d->nsources == 0 ||
 			(of_log != 0 && d->score.v[DRILL_STARTS].state == DRILL_HELD));

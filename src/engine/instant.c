@@ -179,11 +179,17 @@ static int remove_work(struct instant *in, struct err *e)
 
 int instant_discard(const char *target, struct ctx *ctx, struct err *e)
 {
-	char *work = instant_work(target);
+	char *work = instant_work(target), *ready = mem_printf("%s/ready", work);
+	struct stat st;
 	int rc = instant_fs_clear(target, e);
 
+	if (rc == 0 && os_fstatat(AT_FDCWD, ready, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		rc = err_set(e, ERR_EXISTS, "%s holds what was recovered", work);
+	else if (rc == 0 && errno != ENOENT)
+		rc = err_sys(e, "%s", ready);
 	if (rc == 0)
 		rc = remove_all(work, NULL, ctx, e);
+	free(ready);
 	free(work);
 	return rc;
 }
@@ -233,10 +239,34 @@ static void forget_try(struct instant *in)
 	in->content = instant_content_new(in->repo, in->snapshot, in->root);
 }
 
+/* Whether somebody was told that he may use it: nothing of it is ever thrown away then. */
+static bool marked(const struct instant *in)
+{
+	char *path = mem_printf("%s/ready", in->work);
+	struct stat st;
+	bool is = os_fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
+
+	free(path);
+	return is;
+}
+
+static int not_whole(const struct instant *in, struct err *e)
+{
+	return err_hint(e,
+	    "what was written is in %s, where zeros stand for what did not come yet: keep a copy, "
+	    "remove %s, and recover anew",
+	    in->data, in->work);
+}
+
 static int begin(struct instant *in, struct err *e)
 {
 	int rc = resume(in, e);
 
+	if (rc == 0 && marked(in))
+		rc = err_set(e, ERR_CORRUPT,
+		    "%s was in use, and its data or its state are not whole", in->work);
+	if (rc == -1 && e->kind == ERR_CORRUPT)
+		return not_whole(in, e);
 	if (rc == 0) {
 		forget_try(in);
 		if (remove_work(in, e) == -1 || prepare(in, e) == -1)

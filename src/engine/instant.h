@@ -77,7 +77,7 @@ int instant_mark(struct instant *in, struct err *e);
 /* Everything is here and nothing is mounted: make it the target, and remove what was beside it. */
 int instant_settle(struct instant *in, struct err *e);
 
-/* Remove what is beside a target that nobody serves. */
+/* Remove what is beside a target that nobody serves.  ERR_EXISTS: it was marked, and stays. */
 int instant_discard(const char *target, struct ctx *ctx, struct err *e);
 
 void instant_close(

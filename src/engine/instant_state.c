@@ -1,5 +1,5 @@
 /* instant_state: see instant_state.h. */
-#include "engine/instant_state.h"
+#include "engine/instant_state_priv.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -7,42 +7,16 @@
 #include <stdlib.h>
 
 #include "base/buf.h"
-#include "base/cursor.h"
 #include "base/mem.h"
 #include "crypto/crypto.h"
 #include "os/os.h"
 #include "repo/siphash.h"
 
-enum {
-	MAGIC_SIZE = 8,
-	HEADER = MAGIC_SIZE + SIPHASH_KEY + 4 + ID_SIZE,
-	FRAME = 4 + 8,
-	RECORD_MAX = 64 + INSTANT_PATH_MAX,
-	STATE_MAX = 1 << 30,
-	BOOT_ID = 36,
-};
+enum { BOOT_ID = 36 };
 
-static const char magic[MAGIC_SIZE + 1] = "hfinst01";
+const char instant_state_magic[STATE_MAGIC + 1] = "hfinst02";
 
-enum record {
-	RECORD_FILE = 1,
-	RECORD_READY,
-	RECORD_BOOT,
-	RECORD_SOFT,
-	RECORD_HARD,
-	RECORD_CUT,
-	RECORD_DONE
-};
-
-struct instant_state {
-	int fd;
-	uint8_t key[SIPHASH_KEY];
-	pthread_mutex_t lock; /* guards what follows, and the order of records */
-	uint64_t end;
-	bool failed; /* a record was written in part: nothing more may follow it */
-};
-
-static void boot_id(struct buf *out)
+void instant_state_boot(struct buf *out)
 {
 	struct err ignored;
 
@@ -83,13 +57,42 @@ static int append_boot(struct instant_state *s, struct err *e)
 	struct buf b = {.p = NULL}, id = {.p = NULL};
 	int rc;
 
-	boot_id(&id);
+	instant_state_boot(&id);
 	buf_put_u8(&b, RECORD_BOOT);
 	buf_put_span(&b, buf_span(&id));
 	rc = append(s, &b, e);
 	buf_fini(&b);
 	buf_fini(&id);
 	return rc;
+}
+
+static void put_mark(struct instant_state *s, unsigned nth, uint64_t durable, struct buf *out)
+{
+	size_t at = out->n;
+	uint64_t sum;
+
+	buf_put_u64(out, durable);
+	sum = siphash_at(s->key, STATE_MARKS + nth * STATE_MARK, span_of(out->p + at, 8));
+	buf_put_u64(out, sum);
+}
+
+/*
+ * The older of the two is written over, so that one is always whole.  On disk with the next sync:
+ * it may say less than is true, never more, so nothing is lost where it cannot be written.
+ */
+static void mark_durable(struct instant_state *s, uint64_t durable)
+{
+	struct buf b = {.p = NULL};
+
+	pthread_mutex_lock(&s->lock);
+	if (durable > s->durable) {
+		put_mark(s, s->nth, durable, &b);
+		(void)!os_pwrite_all(s->fd, b.p, b.n, STATE_MARKS + s->nth * STATE_MARK);
+		s->nth = !s->nth;
+		s->durable = durable;
+	}
+	pthread_mutex_unlock(&s->lock);
+	buf_fini(&b);
 }
 
 static struct instant_state *state_new(int fd)
@@ -112,11 +115,13 @@ int instant_state_create(
 		return err_sys(e, "%s", path);
 	s = state_new(fd);
 	crypto_random(s->key, sizeof s->key);
-	buf_put(&b, magic, MAGIC_SIZE);
+	buf_put(&b, instant_state_magic, STATE_MAGIC);
 	buf_put(&b, s->key, sizeof s->key);
 	buf_put_u32(&b, INSTANT_BLOCK);
 	buf_put(&b, snapshot->b, ID_SIZE);
-	s->end = b.n;
+	put_mark(s, 0, STATE_HEADER, &b);
+	put_mark(s, 1, STATE_HEADER, &b);
+	s->end = s->durable = STATE_HEADER;
 	if (os_pwrite_all(fd, b.p, b.n, 0) == -1) {
 		err_sys(e, "write %s", path);
 		instant_state_close(s);
@@ -131,125 +136,6 @@ int instant_state_create(
 	return 0;
 }
 
-/* ---- Reading it again. */
-
-struct hearing {
-	const struct instant_heard *to;
-	struct buf boot; /* of now */
-	bool this_boot, ready;
-};
-
-static int hear_blocks(struct hearing *h, struct cursor *c, bool hard, struct err *e)
-{
-	uint32_t n = cursor_u32(c);
-	uint64_t first = cursor_u64(c), count = cursor_u64(c);
-
-	if (!cursor_done(c))
-		return err_set(e, ERR_CORRUPT, "a record is cut short");
-	return hard || h->this_boot ? h->to->have(h->to->arg, n, first, count, hard, e) : 0;
-}
-
-static int hear_file(struct hearing *h, struct cursor *c, struct err *e)
-{
-	uint32_t n = cursor_u32(c);
-	uint64_t size = cursor_u64(c);
-	struct span path = cursor_string(c, INSTANT_PATH_MAX);
-	char *text;
-	int rc;
-
-	if (!cursor_done(c) || memchr(path.p, '\0', path.n) != NULL)
-		return err_set(e, ERR_CORRUPT, "a record of a file is damaged");
-	text = mem_strndup((const char *)path.p, path.n);
-	rc = h->to->file(h->to->arg, n, size, text, e);
-	free(text);
-	return rc;
-}
-
-static int hear(struct hearing *h, struct span payload, struct err *e)
-{
-	struct cursor c = cursor_of(payload);
-	enum record kind = cursor_u8(&c);
-	uint32_t n;
-	uint64_t limit;
-
-	switch (kind) {
-	case RECORD_FILE:
-		return hear_file(h, &c, e);
-	case RECORD_READY:
-		h->ready = true;
-		return 0;
-	case RECORD_BOOT:
-		h->this_boot = span_eq(cursor_bytes(&c, cursor_left(&c)), buf_span(&h->boot));
-		return 0;
-	case RECORD_SOFT:
-	case RECORD_HARD:
-		return hear_blocks(h, &c, kind == RECORD_HARD, e);
-	case RECORD_CUT:
-		n = cursor_u32(&c);
-		limit = cursor_u64(&c);
-		return cursor_done(&c) ? h->to->cut(h->to->arg, n, limit, e)
-				       : err_set(e, ERR_CORRUPT, "a record is cut short");
-	case RECORD_DONE:
-		n = cursor_u32(&c);
-		return cursor_done(&c) ? h->to->done(h->to->arg, n, e)
-				       : err_set(e, ERR_CORRUPT, "a record is cut short");
-	}
-	return err_set(e, ERR_CORRUPT, "a record of unknown kind %d", (int)kind);
-}
-
-/* Records from s->end on, up to the first that was not written whole. */
-static int hear_all(struct instant_state *s, struct span all, struct hearing *h, struct err *e)
-{
-	while (s->end < all.n) {
-		struct cursor c = cursor_of(span_of(all.p + s->end, all.n - s->end));
-		uint32_t n = cursor_u32(&c);
-		uint64_t sum = cursor_u64(&c);
-		struct span payload;
-
-		if (c.bad || n == 0 || n > RECORD_MAX || n > cursor_left(&c))
-			return 0;
-		payload = cursor_bytes(&c, n);
-		if (siphash_at(s->key, s->end, payload) != sum)
-			return 0;
-		if (hear(h, payload, e) == -1)
-			return -1;
-		s->end += FRAME + n;
-	}
-	return 0;
-}
-
-static int open_at(struct instant_state *s, const char *path, const struct instant_heard *heard,
-    struct id *snapshot, bool *ready, struct err *e)
-{
-	struct hearing h = {.to = heard};
-	struct buf all = {.p = NULL};
-	struct cursor c;
-	int rc = os_read_file(path, STATE_MAX, &all, e);
-
-	c = cursor_of(buf_span(&all));
-	if (rc == 0 && !span_eq(cursor_bytes(&c, MAGIC_SIZE), span_of(magic, MAGIC_SIZE)))
-		rc = err_set(e, ERR_CORRUPT, "it is no state of a recovery");
-	if (rc == 0) {
-		struct span key = cursor_bytes(&c, SIPHASH_KEY), id;
-		uint32_t block = cursor_u32(&c);
-
-		id = cursor_bytes(&c, ID_SIZE);
-		if (c.bad || block != INSTANT_BLOCK) {
-			rc = err_set(e, ERR_CORRUPT, "its header is damaged");
-		} else {
-			memcpy(s->key, key.p, SIPHASH_KEY);
-			memcpy(snapshot->b, id.p, ID_SIZE);
-			s->end = HEADER;
-			boot_id(&h.boot);
-			rc = hear_all(s, buf_span(&all), &h, e);
-		}
-	}
-	*ready = h.ready;
-	buf_fini(&h.boot);
-	buf_fini(&all);
-	return rc;
-}
-
 int instant_state_open(const char *path, const struct instant_heard *heard, struct id *snapshot,
     bool *ready, struct instant_state **out, struct err *e)
 {
@@ -259,7 +145,7 @@ int instant_state_open(const char *path, const struct instant_heard *heard, stru
 	if (fd == -1)
 		return err_sys(e, "%s", path);
 	s = state_new(fd);
-	if (open_at(s, path, heard, snapshot, ready, e) == -1 ||
+	if (instant_state_read(s, heard, snapshot, ready, e) == -1 ||
 	    (os_ftruncate(fd, (off_t)s->end) == -1 && err_sys(e, "cut") == -1) ||
 	    append_boot(s, e) == -1) {
 		instant_state_close(s);
@@ -276,26 +162,6 @@ void instant_state_close(struct instant_state *s)
 	os_close(s->fd);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
-}
-
-int instant_state_header(const char *path, struct id *snapshot, bool *there, struct err *e)
-{
-	uint8_t head[HEADER];
-	int fd = os_open(path, O_RDONLY | O_CLOEXEC, 0);
-	ssize_t n;
-
-	*there = false;
-	if (fd == -1)
-		return errno == ENOENT ? 0 : err_sys(e, "%s", path);
-	n = os_pread_full(fd, head, sizeof head, 0);
-	os_close(fd);
-	if (n == -1)
-		return err_sys(e, "%s", path);
-	if (n < HEADER || memcmp(head, magic, MAGIC_SIZE) != 0)
-		return err_set(e, ERR_CORRUPT, "%s: it is no state of a recovery", path);
-	memcpy(snapshot->b, head + HEADER - ID_SIZE, ID_SIZE);
-	*there = true;
-	return 0;
 }
 
 /* ---- What happens. */
@@ -340,7 +206,8 @@ int instant_state_ready(struct instant_state *s, struct err *e)
 	buf_put_u8(&b, RECORD_READY);
 	rc = append(s, &b, e);
 	buf_fini(&b);
-	return rc == -1 ? -1 : instant_state_sync(s, e);
+	/* Twice: its mark is on disk, too. */
+	return rc == -1 || instant_state_sync(s, e) == -1 ? -1 : instant_state_sync(s, e);
 }
 
 int instant_state_have(
@@ -364,5 +231,13 @@ int instant_state_done(struct instant_state *s, uint32_t n, struct err *e)
 
 int instant_state_sync(struct instant_state *s, struct err *e)
 {
-	return os_fsync(s->fd) == -1 ? err_sys(e, "state of the recovery: fsync") : 0;
+	uint64_t end;
+
+	pthread_mutex_lock(&s->lock);
+	end = s->end;
+	pthread_mutex_unlock(&s->lock);
+	if (os_fsync(s->fd) == -1)
+		return err_sys(e, "state of the recovery: fsync");
+	mark_durable(s, end);
+	return 0;
 }

@@ -2,9 +2,10 @@
  * instant_state: which blocks of an instant recovery are on the local disk, as a file that only
  * grows.
  *
- * After a header (magic, a random key, block size, the id of the snapshot) come records, each with
- * its length and a SipHash of its place and its bytes, so that the end of what was written whole is
- * found again; what follows it is cut off.
+ * After a header (magic, a random key, block size, the id of the snapshot, two marks) come records,
+ * each with its length and a SipHash of its place and its bytes, so that the end of what was
+ * written whole is found again; what follows it is cut off.  The newer mark (eight bytes and their
+ * SipHash) says up to where all was on disk: a record that is not whole before that is damage.
  *
  *   file    number, size, path       incomplete when the recovery began; numbers go from 0
  *   ready                            all of them were told, and the rest is on disk
@@ -45,7 +46,8 @@ int instant_state_create(
 
 /*
  * ERR_ABSENT if there is none; *ready false: the preparation did not end, and nothing of it is to
- * be used.  ERR_CORRUPT where a record makes no sense.
+ * be used.  ERR_CORRUPT where a record makes no sense, or one that was on disk is not whole;
+ * ERR_UNSUPPORTED: an older program began it.
  */
 int instant_state_open(const char *path, const struct instant_heard *heard, struct id *snapshot,
     bool *ready, struct instant_state **out, struct err *e);

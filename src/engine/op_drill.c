@@ -332,6 +332,7 @@ static void fini(struct drill *d)
 	drill_room_fini(&d->room);
 	drill_sources_fini(d);
 	drill_score_fini(&d->score);
+	json_decref(d->before);
 	json_decref(d->facts);
 	json_decref(d->isolation);
 	free(d->steps);

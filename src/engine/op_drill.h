@@ -56,6 +56,7 @@ struct drill_params {
 	const struct snapshot *snapshot; /* borrowed */
 	bool is_newest;                  /* it is the newest: its age is how much would be lost */
 	bool is_oldest;
+	const char *asked;     /* the kind of point that was wished: drill_what.h; NULL: none */
 	const char *to;        /* of a database: the point, as for recover; NULL: the end */
 	const char *no_moment; /* why a moment in its log, which was asked for, is not; or NULL */
 	enum drill_level level;
@@ -70,8 +71,8 @@ struct drill_params {
 	const struct drill_programs *programs; /* of parts that are not named: found by version */
 	size_t nprograms;
 	struct drill_objective rto, rpo;
-	double may_shrink;    /* percent */
-	const json_t *proven; /* the record of the last drill of it that passed; NULL: none */
+	double may_shrink; /* percent */
+	const char *state; /* the folder whose records say what was proven; NULL: none */
 	unsigned jobs;
 };
 

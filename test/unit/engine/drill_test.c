@@ -248,12 +248,15 @@ static void rows_are_judged_by_what_was_counted(void **state)
 	for (size_t i = 0; i < sizeof v / sizeof *v; i++) {
 		json_t *was = with_rows(v[i].was, v[i].was_exact);
 		json_t *is = with_rows(v[i].is, v[i].is_exact);
-		struct drill_params p = {
-		    .proven = json_pack("{s:{s:O}}", "facts", "postgresql", was)};
+		struct drill_params p = {0};
 		struct snapshot_part part = {.name = (char *)"postgresql"};
 		struct drill_source one = {.part = &part, .differs = "it may", .facts = is};
-		struct drill d = {
-		    .p = &p, .sources = &one, .nsources = 1, .at = &one, .facts = json_object()};
+		struct drill d = {.p = &p,
+		    .sources = &one,
+		    .nsources = 1,
+		    .at = &one,
+		    .before = json_pack("{s:{s:O}}", "facts", "postgresql", was),
+		    .facts = json_object()};
 
 		drill_score_init(&d.score, DRILL_STANDARD);
 		drill_compare_databases(&d, was, is);
@@ -262,7 +265,7 @@ static void rows_are_judged_by_what_was_counted(void **state)
 		assert_int_equal(d.score.v[DRILL_NOT_LESS].state, v[i].less);
 		drill_score_fini(&d.score);
 		json_decref(d.facts);
-		json_decref((json_t *)p.proven);
+		json_decref(d.before);
 		json_decref(was);
 		json_decref(is);
 	}
@@ -383,8 +386,8 @@ static void each_source_is_compared_with_its_own_past(void **state)
 			    (int)strcspn(c + 1, "@"), c + 1);
 			c += 1 + strcspn(c + 1, "@");
 		}
-		p.proven = json_loads(buf_cstr(&text), 0, NULL);
-		assert_non_null(p.proven);
+		d.before = json_loads(buf_cstr(&text), 0, NULL);
+		assert_non_null(d.before);
 		drill_score_init(&d.score, DRILL_STANDARD);
 		drill_compare_before(&d);
 		assert_int_equal(d.score.v[DRILL_NOT_LESS].state, v[i].then);
@@ -397,7 +400,7 @@ static void each_source_is_compared_with_its_own_past(void **state)
 		assert_int_equal(json_object_size(json_object_get(d.facts, "sources")), 2);
 		drill_score_fini(&d.score);
 		json_decref(d.facts);
-		json_decref((json_t *)p.proven);
+		json_decref(d.before);
 		buf_fini(&text);
 	}
 	json_decref(is[0]);
@@ -430,12 +433,15 @@ static void of_what_is_no_table_fewer_are_told(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof v / sizeof *v; i++) {
 		json_t *before = json_loads(was, 0, NULL), *is = json_loads(v[i].is, 0, NULL);
-		struct drill_params p = {
-		    .proven = json_pack("{s:{s:O}}", "facts", "postgresql", before)};
+		struct drill_params p = {0};
 		struct snapshot_part part = {.name = (char *)"postgresql"};
 		struct drill_source one = {.part = &part, .facts = is};
-		struct drill d = {
-		    .p = &p, .sources = &one, .nsources = 1, .at = &one, .facts = json_object()};
+		struct drill d = {.p = &p,
+		    .sources = &one,
+		    .nsources = 1,
+		    .at = &one,
+		    .before = json_pack("{s:{s:O}}", "facts", "postgresql", before),
+		    .facts = json_object()};
 
 		drill_score_init(&d.score, DRILL_STANDARD);
 		drill_compare_databases(&d, before, is);
@@ -447,7 +453,7 @@ static void of_what_is_no_table_fewer_are_told(void **state)
 		assert_int_equal(d.score.v[DRILL_SCHEMA].state, v[i].schema);
 		drill_score_fini(&d.score);
 		json_decref(d.facts);
-		json_decref((json_t *)p.proven);
+		json_decref(d.before);
 		json_decref(before);
 		json_decref(is);
 	}

@@ -293,6 +293,41 @@ static void a_target_with_something_in_it_is_refused(void **state)
 	shell("test -d %s/mine", w->mnt);
 }
 
+/* Bytes of the state, by dd's words. */
+static void overwrite_state(struct world *w, const char *where)
+{
+	shell("printf x | dd of=%s.holdfast/state bs=1 %s conv=notrunc 2>/dev/null", w->mnt, where);
+}
+
+static void what_was_used_is_never_thrown_away(void **state)
+{
+	static const char *const where[] = {"seek=110", "seek=3"};
+	struct world *w = *state;
+	struct instant_params p = {w->repo, w->snapshot->id, w->src, w->mnt, 1};
+	struct instant *in;
+
+	OK(w, instant_open(&p, &w->ctx, &in, &w->e));
+	OK(w, instant_mark(in, &w->e));
+	instant_close(in);
+	shell("echo mine > %s.holdfast/data/mine && cp %s.holdfast/state %s/kept", w->mnt, w->mnt,
+	    w->dir);
+	for (int i = 0; i < 4; i++) {
+		if (i < 2)
+			overwrite_state(w, where[i]);
+		else
+			shell(i == 2 ? "truncate -s 95 %s.holdfast/state" : "rm %s.holdfast/state",
+			    w->mnt);
+		assert_int_equal(instant_open(&p, &w->ctx, &in, &w->e), -1);
+		assert_int_equal(w->e.kind, ERR_CORRUPT);
+		assert_non_null(strstr(w->e.hint, "keep a copy"));
+		shell("test -e %s.holdfast/data/mine && cp %s/kept %s.holdfast/state", w->mnt,
+		    w->dir, w->mnt);
+	}
+	OK(w, instant_open(&p, &w->ctx, &in, &w->e));
+	instant_close(in);
+	shell("test -e %s.holdfast/data/mine", w->mnt);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -300,6 +335,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(is_not_unmounted_while_it_is_used, setup, teardown),
 	    cmocka_unit_test_setup_teardown(
 		damage_in_the_repository_is_listed_and_the_rest_comes, setup, teardown),
+	    cmocka_unit_test_setup_teardown(what_was_used_is_never_thrown_away, setup, teardown),
 	    cmocka_unit_test_setup_teardown(
 		a_target_with_something_in_it_is_refused, setup, teardown),
 	};
