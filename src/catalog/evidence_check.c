@@ -22,7 +22,7 @@ struct evidence_check {
 };
 
 static const char *const names[EVIDENCE_FAULTS] = {"whole", "empty", "torn", "altered", "wrong key",
-    "another chain", "removed", "reordered", "relinked", "rewritten", "cut off"};
+    "another chain", "removed", "reordered", "relinked", "rewritten", "cut off", "unknown"};
 
 const char *evidence_fault_name(enum evidence_fault f)
 {
@@ -265,38 +265,43 @@ void evidence_check_end(struct evidence_check *k, struct evidence_verdict *out)
 	*out = k->v;
 }
 
-void evidence_check_text(struct evidence_check *k, struct span text, struct evidence_verdict *out)
+bool evidence_check_is_whole(const struct evidence_check *k)
+{
+	return k->v.fault == EVIDENCE_WHOLE;
+}
+
+/* ---- Lines. */
+
+void evidence_lines(struct span text, evidence_line_fed *each, void *arg)
 {
 	while (text.n > 0) {
 		const uint8_t *nl = memchr(text.p, '\n', text.n);
 		size_t n = nl ? (size_t)(nl - text.p) : text.n;
 
-		evidence_check_line(k, span_of(text.p, n), nl != NULL);
+		each(arg, span_of(text.p, n), nl != NULL);
 		n += nl != NULL;
 		text = span_of(text.p + n, text.n - n);
 	}
-	evidence_check_end(k, out);
 }
 
-void evidence_check_feed(struct evidence_check *k, struct buf *b, bool end)
+static void feed(struct buf *b, bool end, evidence_line_fed *each, void *arg)
 {
 	size_t at = 0;
 	const uint8_t *nl;
 
 	while (at < b->n && (nl = memchr(b->p + at, '\n', b->n - at)) != NULL) {
-		evidence_check_line(k, span_of(b->p + at, (size_t)(nl - b->p) - at), true);
+		each(arg, span_of(b->p + at, (size_t)(nl - b->p) - at), true);
 		at = (size_t)(nl - b->p) + 1;
 	}
 	if (b->n - at > EVIDENCE_LINE_MAX || (end && at < b->n)) {
-		evidence_check_line(k, span_of(b->p + at, b->n - at), !end);
+		each(arg, span_of(b->p + at, b->n - at), !end);
 		at = b->n;
 	}
 	memmove(b->p, b->p + at, b->n - at);
 	b->n -= at;
 }
 
-int evidence_check_file(
-    struct evidence_check *k, const char *path, struct evidence_verdict *out, struct err *e)
+int evidence_lines_file(const char *path, evidence_line_fed *each, void *arg, struct err *e)
 {
 	enum { PIECE = 1 << 20 };
 	int fd = os_open(path, O_RDONLY, 0);
@@ -311,13 +316,36 @@ int evidence_check_file(
 		if (n > 0)
 			b.n += (size_t)n;
 		if (n >= 0)
-			evidence_check_feed(k, &b, n == 0);
+			feed(&b, n == 0, each, arg);
 	} while (n > 0);
 	if (n == -1)
 		err_sys(e, "%s", path);
-	else
-		evidence_check_end(k, out);
 	os_close(fd);
 	buf_fini(&b);
 	return n == -1 ? -1 : 0;
+}
+
+static void check_line(void *k, struct span line, bool ended)
+{
+	evidence_check_line(k, line, ended);
+}
+
+void evidence_check_feed(struct evidence_check *k, struct buf *b, bool end)
+{
+	feed(b, end, check_line, k);
+}
+
+void evidence_check_text(struct evidence_check *k, struct span text, struct evidence_verdict *out)
+{
+	evidence_lines(text, check_line, k);
+	evidence_check_end(k, out);
+}
+
+int evidence_check_file(
+    struct evidence_check *k, const char *path, struct evidence_verdict *out, struct err *e)
+{
+	if (evidence_lines_file(path, check_line, k, e) == -1)
+		return -1;
+	evidence_check_end(k, out);
+	return 0;
 }

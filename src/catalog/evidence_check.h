@@ -27,6 +27,7 @@ enum evidence_fault {
 	EVIDENCE_RELINKED,  /* it follows another record than the one before it */
 	EVIDENCE_REWRITTEN, /* not what a head kept elsewhere says */
 	EVIDENCE_CUT,       /* a head kept elsewhere knows of more */
+	EVIDENCE_UNKNOWN,   /* of a bundle: a drill that the chain does not name, or twice */
 	EVIDENCE_FAULTS
 };
 const char *evidence_fault_name(enum evidence_fault f); /* "altered" */
@@ -55,6 +56,16 @@ void evidence_check_line(struct evidence_check *k, struct span line, bool ended)
 /* Whole lines of what was read; the rest moves to the front.  A line too long goes in pieces. */
 void evidence_check_feed(struct evidence_check *k, struct buf *b, bool end);
 void evidence_check_end(struct evidence_check *k, struct evidence_verdict *out);
+
+bool evidence_check_is_whole(const struct evidence_check *k); /* so far */
+
+/*
+ * Lines of a text, or of a file piece by piece; a line too long goes in pieces.  The latter fails
+ * where it cannot be read.
+ */
+typedef void evidence_line_fed(void *arg, struct span line, bool ended);
+void evidence_lines(struct span text, evidence_line_fed *each, void *arg);
+int evidence_lines_file(const char *path, evidence_line_fed *each, void *arg, struct err *e);
 
 /* All of a text, or a file: the latter fails only where it cannot be read. */
 void evidence_check_text(struct evidence_check *k, struct span text, struct evidence_verdict *out);

@@ -129,10 +129,14 @@ void drill_show(struct cli *c, const json_t *o)
 		out_text(c, "  expected for as much again: %s\n",
 		    text_seconds(a, real(o, "predicted_rto")));
 	show_assertions(c, json_object_get(o, "assertions"));
+	if (real(o, "assertions_more") > 0)
+		out_text(c, "  %.0f more, for which the record has no room\n",
+		    real(o, "assertions_more"));
 	show_isolation(c, json_object_get(o, "isolation"));
 	if (text(o, "kept")[0])
 		out_text(c, "  kept in %s: remove it yourself\n", out_str(c, text(o, "kept")));
-	out_text(c, "  record %s\n", text(o, "id"));
+	if (text(o, "id")[0])
+		out_text(c, "  record %s\n", text(o, "id"));
 }
 
 /* ---- Into the catalog. */

@@ -5,12 +5,13 @@
 #include <fcntl.h>
 #include <stdlib.h>
 
+#include "base/hex.h"
 #include "base/mem.h"
+#include "catalog/evidence_bundle.h"
 #include "catalog/evidence_check.h"
 #include "catalog/evidence_key.h"
 #include "catalog/evidence_read.h"
 #include "catalog/evidence_statement.h"
-#include "cli/evidence_bundle.h"
 #include "config/world.h"
 #include "os/os.h"
 #include "store/store.h"
@@ -77,19 +78,25 @@ static int add_heads_of_repo(struct job *j, struct err *e)
 	return rc;
 }
 
+static int read_keys(struct job *j, struct err *e)
+{
+	if (evidence_public_read(j->pub, j->keys, EVIDENCE_KEYS_MAX, &j->nkeys, e) == 0)
+		return 0;
+	err_wrap(e, "evidence");
+	if (e->kind == ERR_CORRUPT)
+		e->kind = ERR_USAGE; /* of the chain nothing is known yet */
+	return err_hint(e, e->kind == ERR_ABSENT
+			       ? "no chain is kept here, or give its public key with --public-key"
+			       : "'holdfast evidence key' prints it");
+}
+
 static int look(struct job *j, struct err *e)
 {
 	struct evidence_check *k;
 	int rc;
 
-	if (evidence_public_read(j->pub, j->keys, EVIDENCE_KEYS_MAX, &j->nkeys, e) == -1) {
-		err_wrap(e, "evidence");
-		if (e->kind == ERR_CORRUPT)
-			e->kind = ERR_USAGE; /* of the chain nothing is known yet */
-		return err_hint(e, e->kind == ERR_ABSENT ? "no chain is kept here, or give its "
-							   "public key with --public-key"
-							 : "'holdfast evidence key' prints it");
-	}
+	if (read_keys(j, e) == -1)
+		return -1;
 	k = evidence_check_new((const uint8_t(*)[CRYPTO_KEY])j->keys, j->nkeys, &j->heads);
 	rc = evidence_check_file(k, j->log, &j->v, e);
 	evidence_check_free(k);
@@ -109,10 +116,26 @@ static int fault(const struct job *j, struct err *e)
 	    (unsigned long long)v->line, evidence_fault_name(v->fault), v->text);
 }
 
+/* Of a whole chain: what was cut off at its end. */
+static void report_end(struct job *j)
+{
+	char a[TEXT_AMOUNT], hash[65];
+
+	out_text(j->c, "It ends with record %llu, %s\n", (unsigned long long)j->v.end.sequence,
+	    hex_encode(hash, j->v.end.hash, sizeof j->v.end.hash));
+	if (j->v.heads > 0)
+		out_text(j->c, "Nothing was cut off before record %llu: %s kept elsewhere agree\n",
+		    (unsigned long long)j->heads.v[j->heads.n - 1].sequence,
+		    text_amount(a, j->v.heads, "head", "heads"));
+	else
+		out_text(j->c, "Whether its end was cut off only a head that is kept elsewhere can "
+			       "tell: -r REPO, or --head FILE\n");
+}
+
 static void report(struct job *j)
 {
 	const struct evidence_verdict *v = &j->v;
-	char a[TEXT_AMOUNT], b[TEXT_AMOUNT];
+	char a[TEXT_AMOUNT];
 	json_t *o;
 
 	if (j->c->out.json) {
@@ -128,13 +151,7 @@ static void report(struct job *j)
 	}
 	out_text(j->c, "%s: %s, each in its place and rightly signed\n", out_str(j->c, j->log),
 	    text_amount(a, v->records, "record", "records"));
-	if (v->heads > 0)
-		out_text(j->c, "Nothing was cut off before record %llu: %s kept elsewhere agree\n",
-		    (unsigned long long)j->heads.v[j->heads.n - 1].sequence,
-		    text_amount(b, v->heads, "head", "heads"));
-	else
-		out_text(j->c, "Whether its end was cut off only a head that is kept elsewhere can "
-			       "tell: -r REPO, or --head FILE\n");
+	report_end(j);
 	if (j->c->opt.public_key == NULL)
 		out_text(j->c,
 		    "By the key beside it, %s: who could replace both is not caught; "
@@ -144,17 +161,17 @@ static void report(struct job *j)
 
 /* ---- A bundle. */
 
-enum { BUNDLE_MAX = 1 << 30 };
-
-/* Is it one?  Its text is then in b. */
-static bool read_bundle(struct job *j, struct buf *b)
+static bool is_bundle(const char *path)
 {
-	struct err ignored;
+	uint8_t begin[64];
+	int fd = os_open(path, O_RDONLY, 0);
+	ssize_t n = fd == -1 ? -1 : os_pread_full(fd, begin, sizeof begin, 0);
 
-	return os_read_file(j->log, BUNDLE_MAX, b, &ignored) == 0 && bundle_is(buf_span(b));
+	os_close(fd);
+	return n > 0 && evidence_bundle_is(span_of(begin, (size_t)n));
 }
 
-static void report_bundle(struct job *j, const struct bundle_verdict *v)
+static void report_bundle(struct job *j, const struct evidence_bundle_verdict *v)
 {
 	char a[TEXT_AMOUNT], b[TEXT_AMOUNT];
 	json_t *o;
@@ -164,56 +181,46 @@ static void report_bundle(struct job *j, const struct bundle_verdict *v)
 		o = evidence_verdict_json(&v->chain);
 		out_json_str(o, "file", j->log);
 		out_json_u64(o, "drills", v->drills);
-		out_json_str(o, "wrong", v->wrong[0] ? v->wrong : NULL);
 		out_json(j->c, "summary", o);
 		return;
 	}
-	if (v->chain.fault == EVIDENCE_WHOLE && v->wrong[0] == '\0')
-		out_text(j->c,
-		    "%s: %s, each in its place and rightly signed; %s, each as the "
-		    "chain says\n",
-		    out_str(j->c, j->log), text_amount(a, v->chain.records, "record", "records"),
-		    text_amount(b, v->drills, "record of a drill", "records of drills"));
+	if (v->chain.fault != EVIDENCE_WHOLE)
+		return;
+	out_text(j->c, "%s: %s, each in its place and rightly signed; %s, each as the chain says\n",
+	    out_str(j->c, j->log), text_amount(a, v->chain.records, "record", "records"),
+	    text_amount(b, v->drills, "record of a drill", "records of drills"));
+	report_end(j);
 	if (j->c->opt.public_key == NULL)
 		out_text(j->c, "By the key in it: who made it anew is not caught; use --public-key "
 			       "with one that came another way\n");
 }
 
-static int verify_bundle(struct job *j, struct span text, struct err *e)
+static int verify_bundle(struct job *j, struct err *e)
 {
-	struct bundle_verdict v;
+	struct evidence_bundle_verdict v;
 
-	if (j->c->opt.public_key != NULL &&
-	    evidence_public_read(j->pub, j->keys, EVIDENCE_KEYS_MAX, &j->nkeys, e) == -1)
-		return err_wrap(e, "evidence");
-	if (bundle_verify(text, j->nkeys ? (const uint8_t(*)[CRYPTO_KEY])j->keys : NULL, j->nkeys,
-		&j->heads, &v, e) == -1)
-		return err_wrap(e, "evidence: %s", j->log);
-	report_bundle(j, &v);
-	if (fault(j, e) == -1)
+	if (j->c->opt.public_key != NULL && read_keys(j, e) == -1)
 		return -1;
-	if (v.wrong[0] == '\0')
-		return 0;
-	return err_set(e, ERR_DAMAGE_FOUND, "evidence: %s: %s", j->log, v.wrong);
+	if (evidence_bundle_verify_file(
+		j->log, (const uint8_t(*)[CRYPTO_KEY])j->keys, j->nkeys, &j->heads, &v, e) == -1)
+		return err_wrap(e, "evidence");
+	report_bundle(j, &v);
+	return fault(j, e);
 }
 
 static int verify(struct job *j, struct err *e)
 {
 	const char *repo = j->c->opt.repo;
-	struct buf b = {0};
-	int rc;
 
 	if ((j->c->opt.head != NULL && add_head_file(j, j->c->opt.head, e) == -1) ||
 	    (repo != NULL && repo[0] && add_heads_of_repo(j, e) == -1))
 		return -1;
-	if (read_bundle(j, &b)) {
-		rc = verify_bundle(j, buf_span(&b), e);
-	} else if ((rc = look(j, e)) == 0) {
-		report(j);
-		rc = fault(j, e);
-	}
-	buf_fini(&b);
-	return rc;
+	if (is_bundle(j->log))
+		return verify_bundle(j, e);
+	if (look(j, e) == -1)
+		return -1;
+	report(j);
+	return fault(j, e);
 }
 
 /* ---- Showing. */
@@ -331,7 +338,7 @@ static int export(struct job *j, struct err *e)
 	int rc = look(j, e);
 
 	if (rc == 0 && j->v.fault == EVIDENCE_WHOLE && j->c->opt.records)
-		rc = bundle_make(j->c, j->dir, &b, e);
+		rc = evidence_bundle_make(j->dir, j->c->ctx, &b, e);
 	else if (rc == 0)
 		rc = os_read_file(j->log, EXPORT_MAX, &b, e);
 	if (rc == 0)

@@ -155,6 +155,16 @@ static void report(struct cli *c, const struct recover_params *p, const struct r
 
 /* ---- What is wanted. */
 
+/* Whatever links lead to both. */
+static bool is_folder(const char *path, const char *target)
+{
+	char *real = recover_folder(path);
+	bool is = strcmp(real, target) == 0;
+
+	free(real);
+	return is;
+}
+
 /* What the configuration says of the real server. */
 static int from_world(struct cli *c, struct recover_params *p, struct err *e)
 {
@@ -170,7 +180,7 @@ static int from_world(struct cli *c, struct recover_params *p, struct err *e)
 		return 0;
 	p->server.bin = src->postgresql.bin_directory;
 	here = p->target != NULL && src->postgresql.data_directory != NULL &&
-	       strcmp(src->postgresql.data_directory, p->target) == 0;
+	       is_folder(src->postgresql.data_directory, p->target);
 	p->in_place = here;
 	if (p->start && here) {
 		p->start_command = src->postgresql.start;
@@ -263,13 +273,15 @@ int cmd_recover(struct cli *c, struct err *e)
 	struct recover_params p;
 	struct recover_result r = {0};
 	struct pg_conninfo into = {0};
-	char *target = NULL, to[RECOVER_TARGET_TEXT];
+	char *typed = NULL, *target = NULL, to[RECOVER_TARGET_TEXT];
 	int rc;
 
 	if (wish(c, &p, e) == -1)
 		return -1;
-	if (p.target != NULL)
-		p.target = target = pick_absolute(p.target);
+	if (p.target != NULL) {
+		typed = pick_absolute(p.target);
+		p.target = target = recover_folder(typed);
+	}
 	rc = from_world(c, &p, e);
 	if (rc == 0 &&
 	    (c->opt.finish || (p.instant && (rc = recover_instant_before(c, &p, e)) == 1))) {
@@ -285,6 +297,7 @@ int cmd_recover(struct cli *c, struct err *e)
 			rc = recover_instant_serve(c, r.instant, p.target, e);
 	}
 	pg_conninfo_fini(&into);
+	free(typed);
 	free(target);
 	return rc == 0 ? 0 : err_wrap(e, "recover");
 }

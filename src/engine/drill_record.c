@@ -12,8 +12,6 @@
 #include "catalog/evidence_statement.h"
 #include "os/os.h"
 
-enum { RECORD_MOST = 56000, TABLES_MOST = 200 };
-
 const char *drill_verdict_name(enum drill_verdict v)
 {
 	static const char *const names[] = {"", "passed", "missed", "failed"};
@@ -110,71 +108,6 @@ double drill_predict(const json_t *record, uint64_t bytes, uint64_t log_bytes)
 	return drill_plan_expect(record, bytes, log_bytes);
 }
 
-/* ---- What was found, as much as a record holds. */
-
-static int by_size(const void *a, const void *b)
-{
-	double x = of(*(json_t *const *)a, "bytes"), y = of(*(json_t *const *)b, "bytes");
-
-	return (x < y) - (x > y);
-}
-
-/* The largest tables only; how many there are besides is said. */
-static void cut_tables(json_t *database, size_t most)
-{
-	json_t *tables = json_object_get(database, "tables"), *fewer = json_array();
-	size_t n = json_array_size(tables);
-	json_t **v;
-
-	if (n <= most) {
-		json_decref(fewer);
-		return;
-	}
-	v = mem_alloc(n * sizeof *v);
-	for (size_t i = 0; i < n; i++)
-		v[i] = json_array_get(tables, i);
-	qsort(v, n, sizeof *v, by_size);
-	for (size_t i = 0; i < most; i++)
-		json_array_append(fewer, v[i]);
-	free(v);
-	json_object_set_new(database, "tables", fewer);
-	json_object_set_new(database, "tables_more", json_integer((json_int_t)(n - most)));
-}
-
-static void cut_source(json_t *pg, size_t most)
-{
-	json_t *database;
-	size_t i;
-
-	json_object_del(pg, "settings");
-	json_array_foreach(json_object_get(pg, "databases"), i, database)
-	    cut_tables(database, most);
-}
-
-static void fit(json_t *record)
-{
-	json_t *facts = json_object_get(record, "facts"), *one;
-	const char *name;
-
-	for (size_t most = TABLES_MOST;; most /= 2) {
-		char *text = json_dumps(record, JSON_COMPACT | JSON_ENSURE_ASCII);
-		size_t n = text ? strlen(text) : 0;
-
-		free(text);
-		if (n <= RECORD_MOST)
-			return;
-		if (most == 0) {
-			json_object_del(facts, "postgresql");
-			json_object_del(facts, "sources");
-			json_object_set_new(record, "facts_cut", json_true());
-			return;
-		}
-		cut_source(json_object_get(facts, "postgresql"), most);
-		json_object_foreach(json_object_get(facts, "sources"), name, one)
-		    cut_source(one, most);
-	}
-}
-
 /* ---- The record. */
 
 /* That of the files; where there are none, the first source's base.  Each source tells its own. */
@@ -205,6 +138,8 @@ static void put_what(const struct drill *d, json_t *o)
 	    o, "kind", json_string(d->p->to ? "pitr" : snapshot_strategy_name(s->strategy)));
 	json_object_set_new(o, "newest", json_boolean(d->p->is_newest && d->p->to == NULL));
 	json_object_set_new(o, "oldest", json_boolean(d->p->is_oldest));
+	if (d->p->asked != NULL)
+		json_object_set_new(o, "asked", json_string(d->p->asked));
 	if (d->p->no_moment != NULL)
 		json_object_set_new(o, "pitr_unproven", statement_string(d->p->no_moment));
 	json_object_set_new(o, "source", json_string(d->nsources ? "postgresql" : "files"));
@@ -307,6 +242,6 @@ void drill_judge(struct drill *d, struct drill_result *out)
 	json_object_set(o, "facts", d->facts);
 	if (d->p->keep && d->room.path != NULL)
 		json_object_set_new(o, "kept", statement_string(d->room.path));
-	fit(o);
+	drill_fit(o);
 	out->record = o;
 }

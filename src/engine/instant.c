@@ -1,6 +1,5 @@
 /* instant: see instant.h. */
 
-#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -183,16 +182,29 @@ static int remove_all(const char *one, const char *other, struct ctx *ctx, struc
 /* What an interrupted preparation has left is not worth keeping: it was not used yet. */
 static int remove_work(struct instant *in, struct err *e)
 {
-	return remove_all(in->data, in->state_path, in->ctx, e);
+	char *settled = mem_printf("%s/settled", in->work);
+	int rc = 0;
+
+	/* It is of another time, and of a folder that is gone. */
+	if (os_unlinkat(AT_FDCWD, settled, 0) == -1 && errno != ENOENT)
+		rc = err_sys(e, "remove %s", settled);
+	free(settled);
+	return rc == 0 ? remove_all(in->data, in->state_path, in->ctx, e) : -1;
 }
 
 int instant_discard(const char *target, struct ctx *ctx, struct err *e)
 {
-	char *work = instant_work(target);
+	char *work = instant_work(target), *ready = mem_printf("%s/ready", work);
+	struct stat st;
 	int rc = instant_fs_clear(target, e);
 
+	if (rc == 0 && os_fstatat(AT_FDCWD, ready, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		rc = err_set(e, ERR_EXISTS, "%s holds what was recovered", work);
+	else if (rc == 0 && errno != ENOENT)
+		rc = err_sys(e, "%s", ready);
 	if (rc == 0)
 		rc = remove_all(work, NULL, ctx, e);
+	free(ready);
 	free(work);
 	return rc;
 }
@@ -408,27 +420,4 @@ int instant_mark(struct instant *in, struct err *e)
 
 	free(path);
 	return rc;
-}
-
-int instant_settle(struct instant *in, struct err *e)
-{
-	uint64_t bytes;
-	static const char *const own[] = {"ready", "damaged", "state", "lock"};
-	bool left = false;
-
-	assert(in->fs == NULL && instant_left(in, &bytes) == 0);
-	if (os_syncfs(in->dir) == -1)
-		return err_sys(e, "sync %s", in->data);
-	if (os_renameat(AT_FDCWD, in->data, AT_FDCWD, in->target) == -1)
-		return err_sys(e, "rename %s to %s", in->data, in->target);
-	left = os_syncfs(in->dir) == -1;
-	for (size_t i = 0; i < sizeof own / sizeof *own && !left; i++) {
-		char *path = mem_printf("%s/%s", in->work, own[i]);
-
-		left = os_unlinkat(AT_FDCWD, path, 0) == -1 && errno != ENOENT;
-		free(path);
-	}
-	if (left || os_unlinkat(AT_FDCWD, in->work, AT_REMOVEDIR) == -1)
-		event_emit(in->ctx, EVENT_WARNING, span_str(in->work), "could not be removed");
-	return 0;
 }

@@ -56,6 +56,7 @@ struct drill_params {
 	const struct snapshot *snapshot; /* borrowed */
 	bool is_newest;                  /* it is the newest: its age is how much would be lost */
 	bool is_oldest;
+	const char *asked;     /* the kind of point that was wished: drill_what.h; NULL: none */
 	const char *to;        /* of a database: the point, as for recover; NULL: the end */
 	const char *no_moment; /* why a moment in its log, which was asked for, is not; or NULL */
 	enum drill_level level;

@@ -89,7 +89,7 @@ static int check_params(const struct recover_params *p, struct err *e)
 	return err_hint(e, "it ends where the log does, and is promoted");
 }
 
-static char *absolute(const char *path)
+char *recover_folder(const char *path)
 {
 	char *cwd = path[0] == '/' ? NULL : getcwd(NULL, 0), *real = os_real_path(path), *abs;
 	size_t n;
@@ -171,7 +171,7 @@ int op_recover(struct repo *r, const struct recover_params *p, struct ctx *ctx,
 	*out = (struct recover_result){.start_ns = wall->wall_ns(wall)};
 	if (check_params(p, e) == -1)
 		return -1;
-	g.data = absolute(p->target);
+	g.data = recover_folder(p->target);
 	rc = do_it(&g, e);
 	out->seconds = (double)(clock->mono_ns(clock) - from) / 1e9;
 	if (rc == -1 && out->nsteps > 3 && e->hint[0] == '\0')

@@ -102,6 +102,12 @@ struct recover_result {
 };
 
 /*
+ * The folder itself, whatever links lead to it: absolute, without a slash at its end.  What lies
+ * beside a target (instant.h) is found by this alone.  New text.
+ */
+char *recover_folder(const char *path);
+
+/*
  * Errors: ERR_ABSENT no base backup before the target, a segment of the log that is missing (it
  * says which), a target past the last commit, on another timeline or nowhere; ERR_BUSY a
  * server runs in the target; ERR_EXISTS the target is not empty; ERR_NO_SPACE; ERR_UNSUPPORTED the

@@ -3,6 +3,19 @@
 #include "engine/instant.h"
 #include "engine/recover_internal.h"
 
+/* What was recovered there is somebody's database by now. */
+static int refuse_recovered(struct recovering *g, struct err *e)
+{
+	struct instant_seen seen;
+
+	if (instant_look(g->data, &seen, e) == -1)
+		return -1;
+	if (!seen.ready)
+		return 0;
+	err_set(e, ERR_EXISTS, "%s: an instant recovery is under way there", g->data);
+	return err_hint(e, "recover --instant of that target goes on with it, --finish ends it");
+}
+
 int recover_show(struct recovering *g, struct err *e)
 {
 	struct instant_params p = {
@@ -15,6 +28,8 @@ int recover_show(struct recovering *g, struct err *e)
 	uint64_t left;
 	size_t files;
 
+	if (refuse_recovered(g, e) == -1)
+		return -1;
 	if (instant_open(&p, g->ctx, &g->instant, e) == -1 || instant_mount(g->instant, e) == -1)
 		return -1;
 	files = instant_left(g->instant, &left);

@@ -144,6 +144,15 @@ def test_a_malfunction_is_no_finding_and_a_late_recovery_is_no_failure(declared,
     r = declared("--json", "-r", "main", "drill", "www", rc=40)
     assert item(r)["verdict"] == "missed" and item(r)["rpo"]["met"] == "missed"
     assert declared("-r", "main", "drill", "nothing", rc=2).err
+    # Where no record can be kept none is told of, whatever was found.
+    shutil.rmtree(base / "state" / "drills")
+    (base / "state" / "drills").write_text("")
+    r = declared("-r", "main", "drill", "www", rc=40)
+    assert "keep the drill's record" in r.err and "  record " not in r.out
+    assert "id" not in item(declared("--json", "-r", "main", "drill", "www", rc=40))
+    write(declared, base, place)
+    r = declared("-r", "main", "drill", "www", rc=None)
+    assert r.rc not in (0, 21, 40) and "keep the drill's record" in r.err and "  record " not in r.out
 
 
 def test_one_that_is_not_over_in_time_says_how_far_it_came(declared, base, place):
