@@ -272,7 +272,7 @@ static void damage_in_the_repository_is_listed_and_the_rest_comes(void **state)
 	assert_true(seen.bad == bytes && seen.left == bytes);
 	/* Who has no use for it any more is done with it. */
 	OK(w, instant_mount(in, &w->e));
-	shell("cd %s && cut -d: -f1 %s.holdfast/damaged | while read f; do rm ${f##*src/}; done",
+	shell("cd %s && cut -d: -f1 %s.holdfast/damaged | while read f; do rm -f ${f##*src/}; done",
 	    w->mnt, w->mnt);
 	OK(w, instant_copy(in, &w->e));
 	OK(w, instant_unmount(in, &w->e));
