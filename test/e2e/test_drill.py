@@ -473,7 +473,8 @@ def test_a_database_to_a_point_and_a_killed_drill_of_it(db, base, server, place)
     assert o["recovery"]["compared"]["rows"] == "exactly"
     # Without a commit since there is no moment within the log, and none is said to be proven.
     o = drill(db, "--point", "pitr", "--level", "standard")
-    assert o["kind"] == "full" and o["newest"] and "nothing was committed" in o["pitr_unproven"], o
+    assert o["kind"] == "full" and o["newest"] and "no commit since its first" in o["pitr_unproven"], o
+    assert "no moment within its log is proven: the stored log" in db("report", "drill", o["id"]).out
     # A moment within the log: the same all day long.
     server.psql("create table if not exists later (n int)")
     wal = server.psql("select pg_walfile_name(pg_current_wal_lsn())")
