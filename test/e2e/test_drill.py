@@ -587,6 +587,16 @@ def test_what_was_proven_is_told_and_handed_on(declared, base, place):
     o = item(declared("--json", "-r", "main", "drill", "www"))
     r = declared("--json", "rpo", "www").json("item")[0]
     assert r["proven_age"] >= r["age"] - 1 and r["last_verdict"] == "passed" and r["expected_rto"] > 0
+    # What was proven is no newest point where the catalog knows of none, as rpo.missed is told; nor is its size known.
+    os.mkdir(base / "aside")
+    for f in glob.glob(f"{base}/state/catalog*"):
+        os.rename(f, base / "aside" / os.path.basename(f))
+    r = declared("--json", "rpo", "www", rc=40).json("item")[0]
+    assert r["missed"] and r["age"] is None and r["proven_age"] is not None, r
+    for f in glob.glob(f"{base}/state/catalog*"):
+        os.unlink(f)
+    for f in os.listdir(base / "aside"):
+        os.rename(base / "aside" / f, base / "state" / f)
     out = declared("report", "drill", o["id"][-8:], "--format", "html").out
     assert "<script src" not in out and "http" not in out and "Recovery drill of www" in out
     line = declared("report", "drill", "--format", "json").out.strip()
