@@ -593,6 +593,7 @@ def test_what_was_proven_is_told_and_handed_on(declared, base, place):
         os.rename(f, base / "aside" / os.path.basename(f))
     r = declared("--json", "rpo", "www", rc=40).json("item")[0]
     assert r["missed"] and r["age"] is None and r["proven_age"] is not None, r
+    assert r["expected_rto"] is None and not r["rto_at_risk"]
     for f in glob.glob(f"{base}/state/catalog*"):
         os.unlink(f)
     for f in os.listdir(base / "aside"):
