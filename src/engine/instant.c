@@ -93,6 +93,15 @@ static int heard_done(void *arg, uint32_t n, struct err *e)
 	return 0;
 }
 
+static int heard_lost(void *arg, uint32_t n, struct err *e)
+{
+	struct instant_file *f = heard_of(arg, n);
+
+	if (f != NULL)
+		instant_file_heard_lost(f);
+	return 0;
+}
+
 static void known_fini(struct instant *in)
 {
 	for (size_t i = 0; i < in->nknown; i++) {
@@ -208,7 +217,7 @@ static int open_data(struct instant *in, struct err *e)
 
 static const struct instant_heard *heard_by(struct instant *in, struct instant_heard *h)
 {
-	*h = (struct instant_heard){heard_file, heard_have, heard_cut, heard_done, in};
+	*h = (struct instant_heard){heard_file, heard_have, heard_cut, heard_done, heard_lost, in};
 	return h;
 }
 
