@@ -142,6 +142,7 @@ static void put_objective(
 
 static void put_cards(struct buf *b, const json_t *r)
 {
+	bool came = text(r, "point")[0] != '\0';
 	char a[32], n[32];
 
 	buf_printf(b, "<div class=\"cards\">");
@@ -150,12 +151,15 @@ static void put_cards(struct buf *b, const json_t *r)
 	buf_printf(b,
 	    "<div class=\"card\"><span class=\"soft\">Score</span><b>%.3f</b>passed from %.2f "
 	    "on</div>"
-	    "<div class=\"card\"><span class=\"soft\">Came back</span><b>%s</b>back to %.19s "
-	    "UTC<br>"
-	    "<span class=\"soft\">as much again is expected to take %s</span></div></div>",
+	    "<div class=\"card\"><span class=\"soft\">Came back</span><b>%s</b>",
 	    real(r, "score"), real(r, "pass_mark"),
-	    text_bytes(n, (uint64_t)real(json_object_get(r, "measured"), "bytes")),
-	    text(r, "point"), text_seconds(a, real(r, "predicted_rto")));
+	    text_bytes(n, (uint64_t)real(json_object_get(r, "measured"), "bytes")));
+	if (came)
+		buf_printf(b,
+		    "back to %.19s UTC<br><span class=\"soft\">as much again is expected to take "
+		    "%s</span>",
+		    text(r, "point"), text_seconds(a, real(r, "predicted_rto")));
+	buf_printf(b, "%s</div></div>", came ? "" : "not all of it");
 }
 
 /* ---- Tables. */

@@ -123,7 +123,13 @@ def test_what_was_lost_or_damaged_fails_with_that_reason(declared, base, place):
     assert "restore.content" in failed(r)
     shutil.rmtree(base / "r" / "packs")
     r = declared("--json", "-r", "main", "drill", "www", "--level", "standard", rc=21)
-    told = assessed(declared("report", "drill", "www", "--format", "oscal").out)
+    # What did not come back is at no point, and says nothing of how long the next one takes.
+    assert item(r)["point"] is None and item(r)["predicted_rto"] is None and item(r)["rto"]["seconds"] is None
+    assert [s["outcome"] for s in item(r)["steps"]] == ["done", "failed", "done"]
+    out = declared("report", "drill", item(r)["id"]).out
+    assert "back to" not in out and "expected" not in out and "restore" in out and "(failed)" in out
+    assert "back to" not in declared("report", "drill", item(r)["id"], "--format", "html").out
+    told = assessed(declared("report", "drill", item(r)["id"], "--format", "oscal").out)
     assert {f["target"]["status"]["state"] for f in told["findings"]} == {"not-satisfied"}
     assert left(place) == []
 
