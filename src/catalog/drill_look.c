@@ -130,12 +130,19 @@ static int64_t began_s(const json_t *record)
 	return s != NULL && calendar_parse_time(s, &t, &ignored) == 0 ? t.ns / CALENDAR_SECOND : 0;
 }
 
-static void note_point(struct drill_point *p, int64_t at, bool held)
+static void note_tried(struct drill_point *p, int64_t at)
 {
 	if (p->tried_s < at)
 		p->tried_s = at;
+}
+
+static void note_point(struct drill_point *p, int64_t at, bool held)
+{
+	note_tried(p, at);
 	if (held && p->proven_s < at)
 		p->proven_s = at;
+	if (!held && at > p->proven_s) /* the newest comes first */
+		p->vain_s = at;
 }
 
 /*
@@ -148,7 +155,7 @@ static void note_asked(struct drill_look *l, const json_t *record, int kind, int
 
 	if (asked == -1)
 		return;
-	note_point(&l->v[asked], at, false);
+	note_tried(&l->v[asked], at);
 	if (asked < PITR && asked != kind && l->absent_s[asked] < at)
 		l->absent_s[asked] = at;
 }
@@ -175,7 +182,7 @@ int drill_look_record(void *look, json_t *record, struct span line, struct err *
 	if (kind != -1)
 		note_point(&l->v[kind], at, held);
 	if (json_is_string(json_object_get(record, "pitr_unproven")))
-		note_point(&l->v[PITR], at, false);
+		note_tried(&l->v[PITR], at);
 	if (json_is_true(json_object_get(record, "newest")))
 		note_point(&l->v[LATEST], at, held);
 	if (json_is_true(json_object_get(record, "oldest")))
@@ -186,6 +193,14 @@ int drill_look_record(void *look, json_t *record, struct span line, struct err *
 	return 0;
 }
 
+static void note_vain(struct drill_point *p, int64_t at)
+{
+	if (p->lost_s < at)
+		p->lost_s = at;
+	if (at > p->proven_s && (p->vain_s == 0 || at < p->vain_s))
+		p->vain_s = at;
+}
+
 /* Whatever it came to, interrupted by hand or without a recovery point: it is not begun at once. */
 static void note_lost(struct drill_look *l)
 {
@@ -193,8 +208,8 @@ static void note_lost(struct drill_look *l)
 		const struct drill_look_run *r = &l->runs[i];
 
 		for (size_t k = 0; k < l->n && !r->kept; k++)
-			if ((r->all || k == r->which) && l->v[k].lost_s < r->ended_s)
-				l->v[k].lost_s = r->ended_s;
+			if (r->all || k == r->which)
+				note_vain(&l->v[k], r->ended_s);
 	}
 }
 

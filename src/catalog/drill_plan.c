@@ -16,7 +16,7 @@ static bool is_due(const struct drill_point *p, int64_t now_s)
 	if (p->busy || p->within_s == 0 || (last != 0 && now_s - last < DRILL_PLAN_AGAIN_S) ||
 	    (p->lost_s != 0 && now_s - p->lost_s < DRILL_PLAN_LOST_S))
 		return false;
-	return p->proven_s == 0 || now_s - p->proven_s >= p->within_s / 4 * 3;
+	return p->proven_s == 0 || now_s - p->proven_s >= p->within_s - p->within_s / 4;
 }
 
 static bool fits(const struct drill_point *p, const struct drill_budget *b)
@@ -103,6 +103,21 @@ static struct drill_foresight sum_up(
 	return lacks(a_day > b->left_s ? DRILL_NO_TIME : DRILL_COVERED, longest);
 }
 
+enum drill_lack drill_plan_lack(
+    const struct drill_point *p, const struct drill_budget *b, int64_t now_s)
+{
+	int64_t since = p->proven_s ? p->proven_s : p->vain_s;
+
+	if (p->within_s == 0 || p->busy)
+		return DRILL_COVERED;
+	if (b->disk != 0 && p->bytes > b->disk)
+		return DRILL_NO_DISK;
+	if (p->cost_s > b->left_s)
+		return DRILL_NO_DAY;
+	return p->vain_s != 0 && now_s - since > p->within_s / 4 * 5 ? DRILL_NO_LUCK
+								     : DRILL_COVERED;
+}
+
 struct drill_foresight drill_plan_foresee(
     const struct drill_point *v, size_t n, const struct drill_budget *b, int64_t now_s)
 {
@@ -111,12 +126,10 @@ struct drill_foresight drill_plan_foresee(
 	int64_t *due;
 
 	for (size_t i = 0; i < n; i++) {
-		if (v[i].within_s == 0 || v[i].busy)
-			continue;
-		if (b->disk != 0 && v[i].bytes > b->disk)
-			return lacks(DRILL_NO_DISK, i);
-		if (v[i].cost_s > b->left_s)
-			return lacks(DRILL_NO_DAY, i);
+		enum drill_lack lack = drill_plan_lack(&v[i], b, now_s);
+
+		if (lack != DRILL_COVERED)
+			return lacks(lack, i);
 	}
 	if (n == 0 || n > FORESEEN)
 		return n == 0 ? lacks(DRILL_COVERED, 0) : sum_up(v, n, b);

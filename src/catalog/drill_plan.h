@@ -21,7 +21,8 @@ struct drill_point {
 	double cost_s;             /* what it is expected to take; 0: not known */
 	uint64_t bytes;            /* that it needs; 0: not known */
 	int64_t lost_s;            /* when the last could not be tried at all; 0: never */
-	bool busy;                 /* one is waiting or runs, or nothing is begun for it */
+	int64_t vain_s; /* since when drills of it fail or cannot be tried; 0: they do not */
+	bool busy;      /* one is waiting or runs, or nothing is begun for it */
 };
 
 struct drill_budget {
@@ -46,13 +47,18 @@ enum drill_lack {
 	DRILL_COVERED,
 	DRILL_NO_DISK, /* one needs more than there is */
 	DRILL_NO_DAY,  /* one alone takes longer than a day gives */
-	DRILL_NO_TIME  /* all together do not come to their turn in time */
+	DRILL_NO_TIME, /* all together do not come to their turn in time */
+	DRILL_NO_LUCK  /* it was tried, in vain, until its time was over by more than a quarter */
 };
 
 struct drill_foresight {
 	enum drill_lack lack;
 	int which; /* the first that is not proven in its time; -1 */
 };
+
+/* What one lacks by itself, with b for a day: all but DRILL_NO_TIME. */
+enum drill_lack drill_plan_lack(
+    const struct drill_point *p, const struct drill_budget *b, int64_t now_s);
 
 /*
  * Will each be proven in its time, with b for each day?  By going through the days to come, as

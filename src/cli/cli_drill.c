@@ -117,9 +117,10 @@ void drill_show(struct cli *c, const json_t *o)
 
 	if (calendar_parse_time(text(o, "point"), &t, &ignored) == 0)
 		calendar_format_local(when, t.ns);
-	out_text(c, "%s from %s: %s, score %.3f (%s, snapshot %.8s, back to %s)\n",
+	out_text(c, "%s from %s: %s, score %.3f (%s, snapshot %.8s%s%s)\n",
 	    out_str(c, text(o, "system")), out_str(c, text(o, "repository")), text(o, "verdict"),
-	    real(o, "score"), text(o, "level"), text(o, "snapshot"), when);
+	    real(o, "score"), text(o, "level"), text(o, "snapshot"), when[0] ? ", back to " : "",
+	    when);
 	if (text(o, "reason")[0])
 		out_text(c, "  %s\n", out_str(c, text(o, "reason")));
 	show_steps(c, json_object_get(o, "steps"));
@@ -129,10 +130,14 @@ void drill_show(struct cli *c, const json_t *o)
 		out_text(c, "  expected for as much again: %s\n",
 		    text_seconds(a, real(o, "predicted_rto")));
 	show_assertions(c, json_object_get(o, "assertions"));
+	if (real(o, "assertions_more") > 0)
+		out_text(c, "  %.0f more, for which the record has no room\n",
+		    real(o, "assertions_more"));
 	show_isolation(c, json_object_get(o, "isolation"));
 	if (text(o, "kept")[0])
 		out_text(c, "  kept in %s: remove it yourself\n", out_str(c, text(o, "kept")));
-	out_text(c, "  record %s\n", text(o, "id"));
+	if (text(o, "id")[0])
+		out_text(c, "  record %s\n", text(o, "id"));
 }
 
 /* ---- Into the catalog. */

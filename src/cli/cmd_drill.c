@@ -322,7 +322,6 @@ static void note(struct drilling *x, const struct drill_result *r)
 		audit_put_number(c, "rto_seconds", json_number_value(rto));
 	if (json_is_number(rpo))
 		audit_put_number(c, "rpo_seconds", json_number_value(rpo));
-	audit_put(c, "drill", json_string_value(json_object_get(r->record, "id")));
 }
 
 /* The record is kept before anything is said: what is shown can be shown again. */
@@ -331,8 +330,11 @@ static int keep(struct drilling *x, const struct drill_result *r, struct err *e)
 	char hash[EVIDENCE_DRILL_HASH];
 
 	note(x, r);
-	if (evidence_drill_put(x->state, r->record, hash, e) == -1)
+	if (evidence_drill_put(x->state, r->record, hash, e) == -1) {
+		json_object_del(r->record, "id"); /* nobody finds it by that */
 		return -1;
+	}
+	audit_put(x->c, "drill", json_string_value(json_object_get(r->record, "id")));
 	audit_put(x->c, "record_sha256", hash);
 	return 0;
 }
@@ -356,15 +358,14 @@ static void report(struct drilling *x, const struct drill_result *r)
 	out_json(c, "summary", s);
 }
 
-static int verdict(struct drilling *x, const struct drill_result *r, struct err *e)
+static int verdict(struct drilling *x, const struct drill_result *r, bool kept, struct err *e)
 {
 	if (r->verdict == DRILL_FAILED) {
 		err_set(e, ERR_DRILL_FAILED, "drill: %s failed, score %.3f: %s", x->p.system,
 		    r->score, r->reason);
-		return err_hint(e,
-		    "'holdfast report drill %s' has all of it; --keep leaves what was "
-		    "restored there, to be looked at",
-		    x->p.system);
+		return err_hint(e, "%s%s%s--keep leaves what was restored there, to be looked at",
+		    kept ? "'holdfast report drill " : "", kept ? x->p.system : "",
+		    kept ? "' has all of it; " : "");
 	}
 	if (r->verdict == DRILL_MISSED)
 		return err_set(e, ERR_OBJECTIVE_MISSED, "drill: %s comes back, but %s", x->p.system,
@@ -399,10 +400,13 @@ static int drill_here(struct cli *c, struct err *e)
 	rc = keep(&x, &r, &lost);
 	measure(c, r.record);
 	report(&x, &r);
-	if (verdict(&x, &r, e) == -1)
-		rc = -1;
-	else if (rc == -1)
+	if (verdict(&x, &r, rc == 0, e) == 0 && rc == -1) {
 		*e = lost;
+	} else if (r.verdict != DRILL_PASSED) {
+		if (rc == -1)
+			out_message(c, "nothing proves this drill later: %s", lost.msg);
+		rc = -1;
+	}
 out:
 	json_decref(r.record);
 	snapshot_free(x.snapshot);

@@ -39,7 +39,7 @@ int recover_instant_before(struct cli *c, const struct recover_params *p, struct
 		buf_fini(&b);
 		return -1;
 	}
-	if (seen.begun && seen.ready)
+	if (seen.begun && (seen.ready || seen.settled))
 		return 1;
 	return seen.begun ? instant_discard(p->target, c->ctx, e) : 0;
 }
@@ -55,18 +55,17 @@ int recover_instant_go_on(struct cli *c, const struct recover_params *p, struct 
 	    .step = recover_say_step,
 	    .arg = c,
 	};
-	struct instant *in;
+	struct instant *in = NULL;
 
-	if (c->opt.finish) {
-		if (recover_finish(c->repo, &fp, c->ctx, e) == -1)
-			return -1;
-		out_text(c, "%s: all of %s is here, in plain files\n", p->system, p->target);
-		return 0;
-	}
-	out_text(c, "%s: an instant recovery goes on in %s\n", p->system, p->target);
-	if (recover_again(c->repo, &fp, c->ctx, &in, e) == -1)
+	if (!c->opt.finish)
+		out_text(c, "%s: an instant recovery goes on in %s\n", p->system, p->target);
+	if ((c->opt.finish ? recover_finish(c->repo, &fp, c->ctx, e)
+			   : recover_again(c->repo, &fp, c->ctx, &in, e)) == -1)
 		return -1;
-	return recover_instant_serve(c, in, p->target, e);
+	if (in != NULL)
+		return recover_instant_serve(c, in, p->target, e);
+	out_text(c, "%s: all of %s is here, in plain files\n", p->system, p->target);
+	return 0;
 }
 
 int recover_instant_serve(struct cli *c, struct instant *in, const char *target, struct err *e)

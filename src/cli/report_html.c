@@ -169,6 +169,7 @@ static void put_objective(
 
 static void put_cards(struct buf *b, const json_t *r)
 {
+	bool came = text(r, "point")[0] != '\0';
 	char a[32], n[32];
 
 	buf_printf(b, "<div class=\"cards\">");
@@ -180,15 +181,14 @@ static void put_cards(struct buf *b, const json_t *r)
 	    "<div class=\"card\"><span class=\"soft\">Came back</span><b>%s</b>",
 	    real(r, "score"), real(r, "pass_mark"),
 	    text_bytes(n, (uint64_t)real(json_object_get(r, "measured"), "bytes")));
-	if (text(r, "point")[0]) {
+	if (came) {
 		buf_printf(b, "back to ");
 		esc_time(b, text(r, "point"));
-		buf_printf(b, " UTC<br>");
-	}
-	if (real(r, "predicted_rto") > 0)
-		buf_printf(b, "<span class=\"soft\">as much again is expected to take %s</span>",
+		buf_printf(b,
+		    " UTC<br><span class=\"soft\">as much again is expected to take %s</span>",
 		    text_seconds(a, real(r, "predicted_rto")));
-	buf_printf(b, "</div></div>");
+	}
+	buf_printf(b, "%s</div></div>", came ? "" : "not all of it");
 }
 
 /* ---- Tables. */

@@ -156,7 +156,9 @@ static void tell_lack(struct daemon *d, const struct drill_point *p, enum drill_
 	static const char *const why[] = {
 	    [DRILL_NO_DISK] = "a drill of it needs more than drill.disk allows",
 	    [DRILL_NO_DAY] = "one drill of it takes longer than drill.budget gives a day",
-	    [DRILL_NO_TIME] = "there is not enough of drill.budget for all that is to be proven"};
+	    [DRILL_NO_TIME] = "there is not enough of drill.budget for all that is to be proven",
+	    [DRILL_NO_LUCK] = "its drills failed, or could not be tried, until then: see "
+			      "'holdfast jobs'"};
 
 	daemon_tell(d, "drill.uncovered", EVENT_WARN, p->system, 0,
 	    "its point '%s' will not be proven within the time that is said (drill.within): %s",

@@ -125,6 +125,9 @@ void drill_compare_before(struct drill *d);
 /* drill_check.c */
 int drill_checks(struct drill *d, struct err *e);
 
+/* drill_fit.c: what a line of evidence has no room for is left out, and that is said. */
+void drill_fit(json_t *record);
+
 /* drill_record.c */
 int64_t drill_point(const struct drill *d); /* what it came back to */
 void drill_judge(struct drill *d, struct drill_result *out);

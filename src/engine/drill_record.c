@@ -12,8 +12,6 @@
 #include "catalog/evidence_statement.h"
 #include "os/os.h"
 
-enum { RECORD_MOST = 56000, TABLES_MOST = 200 };
-
 const char *drill_verdict_name(enum drill_verdict v)
 {
 	static const char *const names[] = {"", "passed", "missed", "failed"};
@@ -110,71 +108,6 @@ double drill_predict(const json_t *record, uint64_t bytes, uint64_t log_bytes)
 	return drill_plan_expect(record, bytes, log_bytes);
 }
 
-/* ---- What was found, as much as a record holds. */
-
-static int by_size(const void *a, const void *b)
-{
-	double x = of(*(json_t *const *)a, "bytes"), y = of(*(json_t *const *)b, "bytes");
-
-	return (x < y) - (x > y);
-}
-
-/* The largest tables only; how many there are besides is said. */
-static void cut_tables(json_t *database, size_t most)
-{
-	json_t *tables = json_object_get(database, "tables"), *fewer = json_array();
-	size_t n = json_array_size(tables);
-	json_t **v;
-
-	if (n <= most) {
-		json_decref(fewer);
-		return;
-	}
-	v = mem_alloc(n * sizeof *v);
-	for (size_t i = 0; i < n; i++)
-		v[i] = json_array_get(tables, i);
-	qsort(v, n, sizeof *v, by_size);
-	for (size_t i = 0; i < most; i++)
-		json_array_append(fewer, v[i]);
-	free(v);
-	json_object_set_new(database, "tables", fewer);
-	json_object_set_new(database, "tables_more", json_integer((json_int_t)(n - most)));
-}
-
-static void cut_source(json_t *pg, size_t most)
-{
-	json_t *database;
-	size_t i;
-
-	json_object_del(pg, "settings");
-	json_array_foreach(json_object_get(pg, "databases"), i, database)
-	    cut_tables(database, most);
-}
-
-static void fit(json_t *record)
-{
-	json_t *facts = json_object_get(record, "facts"), *one;
-	const char *name;
-
-	for (size_t most = TABLES_MOST;; most /= 2) {
-		char *text = json_dumps(record, JSON_COMPACT | JSON_ENSURE_ASCII);
-		size_t n = text ? strlen(text) : 0;
-
-		free(text);
-		if (n <= RECORD_MOST)
-			return;
-		if (most == 0) {
-			json_object_del(facts, "postgresql");
-			json_object_del(facts, "sources");
-			json_object_set_new(record, "facts_cut", json_true());
-			return;
-		}
-		cut_source(json_object_get(facts, "postgresql"), most);
-		json_object_foreach(json_object_get(facts, "sources"), name, one)
-		    cut_source(one, most);
-	}
-}
-
 /* ---- The record. */
 
 /* That of the files; where there are none, the first source's base.  Each source tells its own. */
@@ -227,22 +160,28 @@ int64_t drill_point(const struct drill *d)
 	return of_log ? of_log : snapshot_of(d)->start_ns;
 }
 
+static bool came(const struct drill *d)
+{
+	return d->score.v[DRILL_RESTORED].state == DRILL_HELD &&
+	       (d->nsources == 0 ||
+		   (drill_sources_point(d) != 0 && d->score.v[DRILL_STARTS].state == DRILL_HELD));
+}
+
 static void put_objectives(const struct drill *d, json_t *o)
 {
 	double rto = seconds_of(d, "prepare") + seconds_of(d, "restore") + seconds_of(d, "start");
 	int64_t of_log = drill_sources_point(d);
 	int64_t point = drill_point(d);
-	bool came = d->score.v[DRILL_RESTORED].state == DRILL_HELD &&
-		    (d->nsources == 0 ||
-			(of_log != 0 && d->score.v[DRILL_STARTS].state == DRILL_HELD));
 	double rpo = (double)(d->began_ns - point) / 1e9;
 
 	json_object_set_new(
-	    o, "rto", objective_json(&d->p->rto, rto, came, "prepare, restore and start"));
+	    o, "rto", objective_json(&d->p->rto, rto, came(d), "prepare, restore and start"));
 	json_object_set_new(o, "rpo",
-	    objective_json(&d->p->rpo, rpo > 0 ? rpo : 0, came && d->p->is_newest && !d->p->to,
+	    objective_json(&d->p->rpo, rpo > 0 ? rpo : 0, came(d) && d->p->is_newest && !d->p->to,
 		of_log ? "the log's end" : "the snapshot's age"));
-	put_time(o, "point", point);
+	json_object_set_new(o, "point", json_null());
+	if (came(d))
+		put_time(o, "point", point);
 }
 
 static bool is_missed(const json_t *record, const char *name)
@@ -297,8 +236,8 @@ void drill_judge(struct drill *d, struct drill_result *out)
 	json_object_set(o, "isolation", d->isolation);
 	json_object_set_new(o, "steps", steps_json(d));
 	json_object_set_new(o, "measured", rates_json(d));
-	json_object_set_new(
-	    o, "predicted_rto", json_real(drill_predict(o, d->bytes, d->log_bytes)));
+	json_object_set_new(o, "predicted_rto",
+	    came(d) ? json_real(drill_predict(o, d->bytes, d->log_bytes)) : json_null());
 	json_object_set_new(o, "memory_peak",
 	    d->memory_peak ? json_integer((json_int_t)d->memory_peak) : json_null());
 	json_object_set_new(o, "assertions", drill_score_json(&d->score));
@@ -309,6 +248,6 @@ void drill_judge(struct drill *d, struct drill_result *out)
 	json_object_set(o, "facts", d->facts);
 	if (d->p->keep && d->room.path != NULL)
 		json_object_set_new(o, "kept", statement_string(d->room.path));
-	fit(o);
+	drill_fit(o);
 	out->record = o;
 }

@@ -1,6 +1,5 @@
 /* instant: see instant.h. */
 
-#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -94,6 +93,15 @@ static int heard_done(void *arg, uint32_t n, struct err *e)
 	return 0;
 }
 
+static int heard_lost(void *arg, uint32_t n, struct err *e)
+{
+	struct instant_file *f = heard_of(arg, n);
+
+	if (f != NULL)
+		instant_file_heard_lost(f);
+	return 0;
+}
+
 static void known_fini(struct instant *in)
 {
 	for (size_t i = 0; i < in->nknown; i++) {
@@ -174,7 +182,14 @@ static int remove_all(const char *one, const char *other, struct ctx *ctx, struc
 /* What an interrupted preparation has left is not worth keeping: it was not used yet. */
 static int remove_work(struct instant *in, struct err *e)
 {
-	return remove_all(in->data, in->state_path, in->ctx, e);
+	char *settled = mem_printf("%s/settled", in->work);
+	int rc = 0;
+
+	/* It is of another time, and of a folder that is gone. */
+	if (os_unlinkat(AT_FDCWD, settled, 0) == -1 && errno != ENOENT)
+		rc = err_sys(e, "remove %s", settled);
+	free(settled);
+	return rc == 0 ? remove_all(in->data, in->state_path, in->ctx, e) : -1;
 }
 
 int instant_discard(const char *target, struct ctx *ctx, struct err *e)
@@ -202,7 +217,7 @@ static int open_data(struct instant *in, struct err *e)
 
 static const struct instant_heard *heard_by(struct instant *in, struct instant_heard *h)
 {
-	*h = (struct instant_heard){heard_file, heard_have, heard_cut, heard_done, in};
+	*h = (struct instant_heard){heard_file, heard_have, heard_cut, heard_done, heard_lost, in};
 	return h;
 }
 
@@ -307,9 +322,15 @@ static int check_target(const char *target, struct err *e)
 		err_hint(e, "name a folder below it, or recover without --instant");
 		goto out;
 	}
-	rc = rmdir(target) == -1 && errno == ENOTEMPTY
-		 ? err_set(e, ERR_EXISTS, "%s is not empty", target)
-		 : os_mkdirs(target, 0700, e);
+	if (rmdir(target) == -1 && errno == ENOTEMPTY) {
+		err_set(e, ERR_EXISTS, "%s is not empty", target);
+		err_hint(e,
+		    "what was recovered so far, if anything, is in %s.holdfast: empty %s, and "
+		    "again",
+		    target, target);
+		goto out;
+	}
+	rc = os_mkdirs(target, 0700, e);
 out:
 	free(up);
 	return rc;
@@ -405,27 +426,4 @@ int instant_mark(struct instant *in, struct err *e)
 
 	free(path);
 	return rc;
-}
-
-int instant_settle(struct instant *in, struct err *e)
-{
-	uint64_t bytes;
-	static const char *const own[] = {"ready", "damaged", "state", "lock"};
-	bool left = false;
-
-	assert(in->fs == NULL && instant_left(in, &bytes) == 0);
-	if (os_syncfs(in->dir) == -1)
-		return err_sys(e, "sync %s", in->data);
-	if (os_renameat(AT_FDCWD, in->data, AT_FDCWD, in->target) == -1)
-		return err_sys(e, "rename %s to %s", in->data, in->target);
-	left = os_syncfs(in->dir) == -1;
-	for (size_t i = 0; i < sizeof own / sizeof *own && !left; i++) {
-		char *path = mem_printf("%s/%s", in->work, own[i]);
-
-		left = os_unlinkat(AT_FDCWD, path, 0) == -1 && errno != ENOENT;
-		free(path);
-	}
-	if (left || os_unlinkat(AT_FDCWD, in->work, AT_REMOVEDIR) == -1)
-		event_emit(in->ctx, EVENT_WARNING, span_str(in->work), "could not be removed");
-	return 0;
 }

@@ -8,6 +8,7 @@
  *     state    what of them is here (instant_state.h)
  *     lock     held, with the pid of who serves it
  *     damaged  what the repository cannot give any more, where there is such
+ *     settled  which folder takes the place of the target, once it is about to
  *
  * First open prepares: all but the content of large files is restored.  After a crash the same open
  * goes on with every write that there was.  At the end data/ takes the place of TARGET, which is
@@ -37,6 +38,8 @@ struct instant_seen {
 	uint64_t left; /* bytes that were missing when he last looked */
 	uint64_t bad;  /* of these, damaged in the repository: all that is left, or 0 */
 	struct id snapshot;
+	/* All of it is in the target, in plain files: only instant_settled_clear is left to do. */
+	bool settled;
 	bool ready; /* instant_mark was called: what it shows may be used again */
 	char root[256];
 };
@@ -74,8 +77,15 @@ size_t instant_left(struct instant *in, uint64_t *bytes); /* files that are not 
 /* From now on it is worth going on with; before, who was broken off begins anew. */
 int instant_mark(struct instant *in, struct err *e);
 
-/* Everything is here and nothing is mounted: make it the target, and remove what was beside it. */
+/*
+ * Everything is here and nothing is mounted: make it the target, and remove what was beside it.
+ * Before it is the target is an empty folder, in which a server that is being restarted finds
+ * nothing: what takes time is done while it is still mounted, by instant_settle_soon.
+ */
+int instant_settle_soon(struct instant *in, struct err *e);
 int instant_settle(struct instant *in, struct err *e);
+/* After who did so was broken off (`settled` above): remove what he had no time to. */
+int instant_settled_clear(const char *target, struct err *e);
 
 /* Remove what is beside a target that nobody serves.  ERR_EXISTS: it was marked, and stays. */
 int instant_discard(const char *target, struct ctx *ctx, struct err *e);

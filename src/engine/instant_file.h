@@ -9,7 +9,8 @@
  *
  * After a crash every block that sync has promised is here, and a block that is here is never
  * fetched again.  A block that was written and not synced is here as long as the machine runs;
- * after a power cut it may be the backup's again, as with any file system.
+ * after a power cut it may be the backup's again, as with any file system; and once a sync has
+ * failed, after which no other succeeds, so that nobody misses it, until it is begun again.
  *
  * Threads: any.  A block is fetched under the file's lock; one that is here is read without.
  */
@@ -46,13 +47,15 @@ void instant_file_set_state(struct instant_file *f, struct instant_state *state)
 int instant_file_heard(
     struct instant_file *f, uint64_t first, uint64_t count, bool hard, struct err *e);
 void instant_file_heard_cut(struct instant_file *f, uint64_t limit);
+void instant_file_heard_lost(struct instant_file *f);
 
 int instant_file_fd(const struct instant_file *f); /* the local file's */
 
 /* How many bytes were read: fewer at the end of the file; -1. */
 ssize_t instant_file_read(struct instant_file *f, void *p, size_t n, off_t off, struct err *e);
 int instant_file_write(struct instant_file *f, const void *p, size_t n, off_t off, struct err *e);
-int instant_file_cut(struct instant_file *f, off_t size, struct err *e); /* or lengthen */
+int instant_file_cut(struct instant_file *f, off_t size, struct err *e);          /* or lengthen */
+int instant_file_room(struct instant_file *f, off_t off, off_t n, struct err *e); /* fallocate */
 int instant_file_sync(struct instant_file *f, struct err *e);
 
 /*

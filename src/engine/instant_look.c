@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "engine/instant.h"
+#include "engine/instant_priv.h"
 #include "engine/instant_state.h"
 #include "os/os.h"
 
@@ -72,6 +72,8 @@ int instant_look(const char *target, struct instant_seen *out, struct err *e)
 		read_lock(fd, out);
 	if (rc == 0 && out->begun)
 		read_ready(work, out);
+	if (rc == 0 && out->begun && !busy)
+		out->settled = instant_is_settled(target);
 	os_close(fd);
 	free(work);
 	free(lock);

@@ -376,10 +376,15 @@ static int fs_truncate(const char *path, off_t size, struct fuse_file_info *fi)
 
 static int fs_fallocate(const char *path, int mode, off_t off, off_t n, struct fuse_file_info *fi)
 {
+	const struct handle *h = handle_of(fi);
+	struct err e;
+
 	/* Room at the end: what is there already stays as it is, here or not. */
 	if (mode != 0)
 		return -EOPNOTSUPP;
-	return answer(fallocate(fd_of(fi), 0, off, n));
+	if (h->f == NULL)
+		return answer(fallocate(h->fd, 0, off, n));
+	return instant_file_room(h->f, off, n, &e) == -1 ? failed(self(), &e) : 0;
 }
 
 /* ---- Directories. */

@@ -4,6 +4,7 @@
  *   instant.c       beginning, going on, mounting, the end
  *   instant_copy.c  bringing what is missing; what can't be had
  *   instant_look.c  as seen from outside
+ *   instant_settle.c  plain files in the target's place
  */
 #ifndef HF_ENGINE_INSTANT_PRIV_H
 #define HF_ENGINE_INSTANT_PRIV_H
@@ -26,6 +27,7 @@ struct instant {
 	struct instant_content *content;
 	struct instant_set *set;
 	struct instant_fs *fs; /* while it is mounted */
+	bool settles;          /* what takes time of that is done */
 	int64_t kept_until_ns; /* the snapshot, from prune: when to look at that again */
 
 	/* What the state tells, in order of number. */
@@ -40,5 +42,11 @@ struct instant {
 
 /* Who looks from outside reads it in the lock's file: bytes that are missing, and damaged. */
 int instant_tell(struct instant *in, uint64_t left, uint64_t bad, struct err *e);
+
+/*
+ * instant_settle.c: the files are in the target's place, and who put them there was broken off
+ * before he had removed what told of it.
+ */
+bool instant_is_settled(const char *target);
 
 #endif

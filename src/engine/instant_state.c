@@ -39,14 +39,11 @@ static int append(struct instant_state *s, const struct buf *payload, struct err
 	buf_put_u32(&b, (uint32_t)payload->n);
 	buf_put_u64(&b, siphash_at(s->key, s->end, buf_span(payload)));
 	buf_put_span(&b, buf_span(payload));
-	if (s->failed)
-		rc = err_set(e, ERR_IO, "an earlier record was not written whole");
-	else if (os_pwrite_all(s->fd, b.p, b.n, (off_t)s->end) == -1)
+	/* What was written of it in vain the next one is written over. */
+	if (os_pwrite_all(s->fd, b.p, b.n, (off_t)s->end) == -1)
 		rc = err_sys(e, "write");
-	if (rc == 0)
-		s->end += b.n;
 	else
-		s->failed = true;
+		s->end += b.n;
 	pthread_mutex_unlock(&s->lock);
 	buf_fini(&b);
 	return rc == -1 ? err_wrap(e, "state of the recovery") : 0;
@@ -101,6 +98,7 @@ static struct instant_state *state_new(int fd)
 
 	s->fd = fd;
 	pthread_mutex_init(&s->lock, NULL);
+	pthread_mutex_init(&s->sync, NULL);
 	return s;
 }
 
@@ -161,6 +159,7 @@ void instant_state_close(struct instant_state *s)
 		return;
 	os_close(s->fd);
 	pthread_mutex_destroy(&s->lock);
+	pthread_mutex_destroy(&s->sync);
 	free(s);
 }
 
@@ -206,8 +205,10 @@ int instant_state_ready(struct instant_state *s, struct err *e)
 	buf_put_u8(&b, RECORD_READY);
 	rc = append(s, &b, e);
 	buf_fini(&b);
-	/* Twice: its mark is on disk, too. */
-	return rc == -1 || instant_state_sync(s, e) == -1 ? -1 : instant_state_sync(s, e);
+	if (rc == -1 || instant_state_sync(s, e) == -1)
+		return -1;
+	/* Its mark, too. */
+	return os_fsync(s->fd) == -1 ? err_sys(e, "state of the recovery: fsync") : 0;
 }
 
 int instant_state_have(
@@ -229,15 +230,39 @@ int instant_state_done(struct instant_state *s, uint32_t n, struct err *e)
 	return instant_state_sync(s, e);
 }
 
-int instant_state_sync(struct instant_state *s, struct err *e)
+int instant_state_lost(struct instant_state *s, uint32_t n, struct err *e)
+{
+	return append_numbers(s, RECORD_LOST, n, NULL, 0, e);
+}
+
+/* *yet: some of it is not on disk. */
+static uint64_t end_of(struct instant_state *s, bool *yet)
 {
 	uint64_t end;
 
 	pthread_mutex_lock(&s->lock);
 	end = s->end;
+	*yet = s->durable < end;
 	pthread_mutex_unlock(&s->lock);
-	if (os_fsync(s->fd) == -1)
-		return err_sys(e, "state of the recovery: fsync");
-	mark_durable(s, end);
-	return 0;
+	return end;
+}
+
+int instant_state_sync(struct instant_state *s, struct err *e)
+{
+	uint64_t end;
+	bool yet;
+	int rc = 0;
+
+	pthread_mutex_lock(&s->sync);
+	end = end_of(s, &yet);
+	if (s->lost) {
+		rc = err_set(e, ERR_IO, "state of the recovery: an earlier fsync failed");
+	} else if (yet && os_fsync(s->fd) == -1) {
+		rc = err_sys(e, "state of the recovery: fsync");
+		s->lost = true;
+	} else if (yet) {
+		mark_durable(s, end);
+	}
+	pthread_mutex_unlock(&s->sync);
+	return rc;
 }

@@ -14,8 +14,11 @@
  *   hard    number, first, count     blocks are on disk
  *   cut     number, limit            what was beyond is gone, whatever its size is later
  *   done    number                   complete, or removed
+ *   lost    number                   a sync failed: soft blocks before it hold no more
  *
- * Appending is not syncing: a record is durable once instant_state_sync has returned.
+ * Appending is not syncing: a record is durable once instant_state_sync has returned.  One that
+ * could not be written may be told again.  After a sync that failed no other succeeds: what the
+ * kernel gave up it says once.
  *
  * Threads: any.
  */
@@ -37,6 +40,7 @@ struct instant_heard {
 	    void *arg, uint32_t n, uint64_t first, uint64_t count, bool hard, struct err *e);
 	int (*cut)(void *arg, uint32_t n, uint64_t limit, struct err *e);
 	int (*done)(void *arg, uint32_t n, struct err *e);
+	int (*lost)(void *arg, uint32_t n, struct err *e);
 	void *arg;
 };
 
@@ -63,6 +67,7 @@ int instant_state_have(
     struct instant_state *s, uint32_t n, uint64_t first, uint64_t count, bool hard, struct err *e);
 int instant_state_cut(struct instant_state *s, uint32_t n, uint64_t limit, struct err *e);
 int instant_state_done(struct instant_state *s, uint32_t n, struct err *e); /* and syncs */
+int instant_state_lost(struct instant_state *s, uint32_t n, struct err *e);
 int instant_state_sync(struct instant_state *s, struct err *e);
 
 #endif

@@ -29,7 +29,8 @@ enum record {
 	RECORD_SOFT,
 	RECORD_HARD,
 	RECORD_CUT,
-	RECORD_DONE
+	RECORD_DONE,
+	RECORD_LOST
 };
 
 struct instant_state {
@@ -39,7 +40,9 @@ struct instant_state {
 	uint64_t end;
 	uint64_t durable; /* up to here it is on disk */
 	unsigned nth;     /* which mark is written next */
-	bool failed;      /* a record was written in part: nothing more may follow it */
+
+	pthread_mutex_t sync; /* guards lost; taken before the other */
+	bool lost;            /* a sync failed: the kernel says so once, and then no more */
 };
 
 extern const char instant_state_magic[STATE_MAGIC + 1];

@@ -70,9 +70,11 @@ static int hear(struct hearing *h, struct span payload, struct err *e)
 		return cursor_done(&c) ? h->to->cut(h->to->arg, n, limit, e)
 				       : err_set(e, ERR_CORRUPT, "a record is cut short");
 	case RECORD_DONE:
+	case RECORD_LOST:
 		n = cursor_u32(&c);
-		return cursor_done(&c) ? h->to->done(h->to->arg, n, e)
-				       : err_set(e, ERR_CORRUPT, "a record is cut short");
+		return cursor_done(&c)
+			   ? (kind == RECORD_DONE ? h->to->done : h->to->lost)(h->to->arg, n, e)
+			   : err_set(e, ERR_CORRUPT, "a record is cut short");
 	}
 	return err_set(e, ERR_CORRUPT, "a record of unknown kind %d", (int)kind);
 }
@@ -176,6 +178,25 @@ static int hear_header(struct instant_state *s, struct id *snapshot, struct err 
 	return hear_marks(s, &c, e);
 }
 
+/* What may not be on disk: had a sync of it failed, the kernel would not try again by itself. */
+static int write_again(struct instant_state *s, struct err *e)
+{
+	struct buf b = {.p = NULL};
+	int rc = 0;
+
+	for (uint64_t at = s->durable; rc == 0 && at < s->end; at += b.n) {
+		uint64_t n = s->end - at < CHUNK ? s->end - at : CHUNK;
+		ssize_t got;
+
+		buf_reset(&b);
+		got = os_pread_full(s->fd, buf_extend(&b, (size_t)n), (size_t)n, (off_t)at);
+		if (got == -1 || os_pwrite_all(s->fd, b.p, (size_t)got, (off_t)at) == -1)
+			rc = err_sys(e, "write it again");
+	}
+	buf_fini(&b);
+	return rc;
+}
+
 int instant_state_read(struct instant_state *s, const struct instant_heard *heard,
     struct id *snapshot, bool *ready, struct err *e)
 {
@@ -186,6 +207,8 @@ int instant_state_read(struct instant_state *s, const struct instant_heard *hear
 	rc = hear_header(s, snapshot, e);
 	if (rc == 0)
 		rc = hear_all(s, &h, e);
+	if (rc == 0)
+		rc = write_again(s, e);
 	*ready = h.ready;
 	buf_fini(&h.boot);
 	return rc;

@@ -53,6 +53,21 @@ static int step(struct finishing *f, const char *name, int (*act)(struct finishi
 
 /* ---- Serving. */
 
+/* All of it, and nothing is left to do that takes long. */
+static bool bring_all(struct instant *in, struct ctx *ctx, struct err *said)
+{
+	struct err why;
+
+	if (instant_copy(in, &why) == 0 && instant_settle_soon(in, &why) == 0)
+		return true;
+	if (ctx_cancelled(ctx))
+		return false;
+	if (strcmp(said->msg, why.msg) != 0)
+		event_emit(ctx, EVENT_WARNING, span_of(NULL, 0), "%s", why.msg);
+	*said = why;
+	return false;
+}
+
 int recover_serve(struct instant *in, struct ctx *ctx, struct err *e)
 {
 	struct err why, said = {0};
@@ -64,14 +79,10 @@ int recover_serve(struct instant *in, struct ctx *ctx, struct err *e)
 
 		instant_keep(in);
 		if (!here && !ctx_cancelled(ctx)) {
-			here = instant_copy(in, &why) == 0;
+			here = bring_all(in, ctx, &said);
 			/* The place may be away for a while: what is asked for meanwhile fails
 			 * alone. */
 			if (!here && !ctx_cancelled(ctx)) {
-				if (strcmp(said.msg, why.msg) != 0)
-					event_emit(
-					    ctx, EVENT_WARNING, span_of(NULL, 0), "%s", why.msg);
-				said = why;
 				os_sleep_ns(ctx, AGAIN_S * SECOND);
 				continue;
 			}
@@ -199,13 +210,29 @@ static int open_again(struct finishing *f, struct instant **out, struct err *e)
 	return instant_open(&ip, f->ctx, out, e);
 }
 
+/* Nothing is to be served any more. */
+static int again_settled(struct finishing *f, struct err *e)
+{
+	int pid;
+
+	if (instant_settled_clear(f->p->target, e) == -1)
+		return -1;
+	return pg_server_runs(f->p->target, &pid) ? 0 : step(f, "start", start, e);
+}
+
 int recover_again(struct repo *r, const struct recover_finish_params *p, struct ctx *ctx,
     struct instant **out, struct err *e)
 {
 	struct finishing f = {.repo = r, .p = p, .ctx = ctx};
+	struct instant_seen seen;
 	struct instant *in;
 	struct err why;
 
+	*out = NULL;
+	if (look(p->target, &seen, e) == -1)
+		return -1;
+	if (seen.settled)
+		return again_settled(&f, e);
 	if (open_again(&f, &in, e) == -1)
 		return -1;
 	if (instant_mount(in, e) == -1) {
@@ -265,6 +292,10 @@ static int bring(struct finishing *f, struct err *e)
 		if (seen.bad > 0 && seen.bad == seen.left)
 			return damaged(f, seen.bad, e);
 		os_sleep_ns(f->ctx, LOOK);
+	}
+	if (seen.settled) {
+		snprintf(f->what, sizeof f->what, "all of it was in its place");
+		return instant_settled_clear(f->p->target, e);
 	}
 	snprintf(f->what, sizeof f->what, "nobody served it any more");
 	if (open_again(f, &in, e) == -1)

@@ -27,7 +27,7 @@ struct recover_finish_params {
 	void *arg;
 };
 
-/* ERR_ABSENT: nothing of it is to be gone on with. */
+/* ERR_ABSENT: nothing of it is to be gone on with.  *out NULL: plain files are in its place. */
 int recover_again(struct repo *r, const struct recover_finish_params *p, struct ctx *ctx,
     struct instant **out, struct err *e);
 

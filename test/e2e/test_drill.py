@@ -123,7 +123,13 @@ def test_what_was_lost_or_damaged_fails_with_that_reason(declared, base, place):
     assert "restore.content" in failed(r)
     shutil.rmtree(base / "r" / "packs")
     r = declared("--json", "-r", "main", "drill", "www", "--level", "standard", rc=21)
-    told = assessed(declared("report", "drill", "www", "--format", "oscal").out)
+    # What did not come back is at no point, and says nothing of how long the next one takes.
+    assert item(r)["point"] is None and item(r)["predicted_rto"] is None and item(r)["rto"]["seconds"] is None
+    assert [s["outcome"] for s in item(r)["steps"]] == ["done", "failed", "done"]
+    out = declared("report", "drill", item(r)["id"]).out
+    assert "back to" not in out and "expected" not in out and "restore" in out and "(failed)" in out
+    assert "back to" not in declared("report", "drill", item(r)["id"], "--format", "html").out
+    told = assessed(declared("report", "drill", item(r)["id"], "--format", "oscal").out)
     assert {f["target"]["status"]["state"] for f in told["findings"]} == {"not-satisfied"}
     assert left(place) == []
 
@@ -144,6 +150,15 @@ def test_a_malfunction_is_no_finding_and_a_late_recovery_is_no_failure(declared,
     r = declared("--json", "-r", "main", "drill", "www", rc=40)
     assert item(r)["verdict"] == "missed" and item(r)["rpo"]["met"] == "missed"
     assert declared("-r", "main", "drill", "nothing", rc=2).err
+    # Where no record can be kept none is told of, whatever was found.
+    shutil.rmtree(base / "state" / "drills")
+    (base / "state" / "drills").write_text("")
+    r = declared("-r", "main", "drill", "www", rc=40)
+    assert "keep the drill's record" in r.err and "  record " not in r.out
+    assert "id" not in item(declared("--json", "-r", "main", "drill", "www", rc=40))
+    write(declared, base, place)
+    r = declared("-r", "main", "drill", "www", rc=None)
+    assert r.rc not in (0, 21, 40) and "keep the drill's record" in r.err and "  record " not in r.out
 
 
 def test_one_that_is_not_over_in_time_says_how_far_it_came(declared, base, place):

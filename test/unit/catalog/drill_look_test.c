@@ -162,12 +162,60 @@ static void a_drill_without_a_record_is_not_begun_at_once_again(void **state)
 	drill_look_fini(&l);
 }
 
+/* A destination that is away keeps nothing else from its turn; that none answers, everything. */
+static void one_that_cannot_be_tried_keeps_no_other_from_its_turn(void **state)
+{
+	(void)state;
+	for (int all = 0; all < 2; all++) {
+		begin();
+		drill_look_place(&l, "main");
+		drill_look_place(&l, "offsite");
+		backup("full", now - 50 * DAY);
+		for (int k = 0; k < 40; k++)
+			drill(all ? "full" : "from=offsite", RUN_FAILED, ERR_UNREACHABLE,
+			    now - 100 - k * DRILL_PLAN_LOST_S);
+		record("full", NULL, "passed", now - 35 * DAY);
+		drill_look_end(&l, false);
+		assert_int_equal(l.v[FIRST_PLACE + 1].lost_s, now - 100);
+		assert_int_equal(l.v[FIRST_PLACE + 1].vain_s, now - 100 - 39 * DRILL_PLAN_LOST_S);
+		assert_int_equal(l.v[FULL].lost_s, all ? now - 100 : 0);
+		assert_int_equal(next(), all ? -1 : FULL);
+		drill_look_fini(&l);
+	}
+}
+
+/* Since when is told of what did not succeed after it was proven. */
+static void in_vain_is_what_failed_since_it_was_proven(void **state)
+{
+	(void)state;
+	begin();
+	backup("full", now - 50 * DAY);
+	drill("full", RUN_INTERRUPTED, 0, now - 10 * DAY);
+	drill("full", RUN_INTERRUPTED, 0, now - 30 * DAY);
+	record("full", "full", "failed", now - 100);
+	record("full", "full", "failed", now - 12 * DAY);
+	record("full", "full", "passed", now - 20 * DAY);
+	record("full", "full", "failed", now - 22 * DAY);
+	drill_look_end(&l, false);
+	assert_int_equal(l.v[FULL].vain_s, now - 12 * DAY);
+	drill_look_fini(&l);
+	begin();
+	backup("full", now - 50 * DAY);
+	record("full", "full", "passed", now - 100);
+	record("full", "full", "failed", now - 200);
+	drill_look_end(&l, false);
+	assert_int_equal(l.v[FULL].vain_s, 0);
+	drill_look_fini(&l);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(what_was_proven_is_noted_of_each_point_that_it_is),
 	    cmocka_unit_test(a_kind_that_a_drill_did_not_find_is_not_asked_for_again),
 	    cmocka_unit_test(a_drill_without_a_record_is_not_begun_at_once_again),
+	    cmocka_unit_test(one_that_cannot_be_tried_keeps_no_other_from_its_turn),
+	    cmocka_unit_test(in_vain_is_what_failed_since_it_was_proven),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

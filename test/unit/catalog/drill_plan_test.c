@@ -178,6 +178,52 @@ static void what_cannot_be_proven_is_told_and_why(void **state)
 	assert_int_equal(drill_plan_foresee(v, 0, &b, now).lack, DRILL_COVERED);
 }
 
+/* Whatever is promised, to go through the days to come has an end. */
+static void what_is_proven_now_is_not_due(void **state)
+{
+	struct drill_budget b = {.left_s = 1000};
+
+	(void)state;
+	for (int64_t within = 1; within < 9; within++) {
+		struct drill_point v = {
+		    .within_s = within, .proven_s = now, .tried_s = now, .kind = "full"};
+
+		assert_int_equal(drill_plan_next(&v, 1, &b, now), -1);
+		(void)drill_plan_foresee(&v, 1, &b, now);
+	}
+}
+
+/* One that is away for good is told, and keeps no other from its turn. */
+static void what_is_tried_in_vain_is_told_when_its_time_is_over(void **state)
+{
+	struct drill_point v[] = {
+	    {.kind = "full", .within_s = 8 * DAY, .cost_s = 10, .proven_s = now - 9 * DAY},
+	    {.kind = "from=offsite",
+		.within_s = 8 * DAY,
+		.cost_s = 10,
+		.proven_s = now - 12 * DAY,
+		.lost_s = now - 60,
+		.vain_s = now - 4 * DAY},
+	};
+	struct drill_budget b = {.left_s = 1000};
+	struct drill_foresight f;
+
+	(void)state;
+	assert_int_equal(drill_plan_next(v, 2, &b, now), 0);
+	f = drill_plan_foresee(v, 2, &b, now);
+	assert_true(f.lack == DRILL_NO_LUCK && f.which == 1);
+	v[1].proven_s = now - 9 * DAY; /* a quarter more is borne */
+	assert_int_equal(drill_plan_foresee(v, 2, &b, now).lack, DRILL_COVERED);
+	v[1].proven_s = now - 12 * DAY;
+	v[1].vain_s = v[1].lost_s = 0; /* nobody was there to try it */
+	assert_int_equal(drill_plan_foresee(v, 2, &b, now).lack, DRILL_COVERED);
+	v[1].proven_s = 0; /* never, since it was tried first */
+	v[1].vain_s = now - 9 * DAY;
+	assert_int_equal(drill_plan_lack(&v[1], &b, now), DRILL_COVERED);
+	v[1].vain_s = now - 11 * DAY;
+	assert_int_equal(drill_plan_lack(&v[1], &b, now), DRILL_NO_LUCK);
+}
+
 static json_t *measured(double bytes)
 {
 	return json_pack("{s:{s:f, s:f, s:f}}", "measured", "bytes", bytes, "restore_seconds",
@@ -220,6 +266,8 @@ int main(void)
 	    cmocka_unit_test(everything_is_proven_within_its_time),
 	    cmocka_unit_test(what_is_foreseen_is_what_comes),
 	    cmocka_unit_test(what_cannot_be_proven_is_told_and_why),
+	    cmocka_unit_test(what_is_proven_now_is_not_due),
+	    cmocka_unit_test(what_is_tried_in_vain_is_told_when_its_time_is_over),
 	    cmocka_unit_test(what_was_measured_of_little_says_little_of_much),
 	    cmocka_unit_test(one_that_could_not_be_tried_is_tried_again_after_some_hours),
 	};

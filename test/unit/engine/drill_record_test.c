@@ -83,11 +83,79 @@ static void of_several_sources_each_is_at_its_point_or_past_it(void **state)
 	json_decref(record);
 }
 
+/* ---- What a line of evidence has room for. */
+
+static size_t length(const json_t *o)
+{
+	char *text = json_dumps(o, JSON_COMPACT | JSON_ENSURE_ASCII);
+	size_t n = strlen(text);
+
+	free(text);
+	return n;
+}
+
+static json_t *with_checks(int n, const char *why, int tables)
+{
+	struct drill_score s;
+	json_t *o = json_object(), *list = json_array();
+
+	drill_score_init(&s, DRILL_COMPREHENSIVE);
+	for (int i = 0; i < n; i++)
+		drill_score_add(&s, why, true, i % 2 != 0, why);
+	drill_score_sum(&s);
+	json_object_set_new(o, "assertions", drill_score_json(&s));
+	drill_score_fini(&s);
+	for (int i = 0; i < tables; i++)
+		json_array_append_new(
+		    list, json_pack("{s:s, s:s, s:i, s:i, s:b}", "schema", "public", "name",
+			      "a_table", "rows", i, "bytes", i, "exact", 1));
+	json_object_set_new(o, "facts",
+	    json_pack(
+		"{s:{s:[{s:s, s:o}]}}", "postgresql", "databases", "name", "d", "tables", list));
+	return o;
+}
+
+static void a_record_fits_whatever_checks_have_to_say(void **state)
+{
+	static const struct {
+		int checks, tables, length;
+		bool texts, facts, all; /* what is left */
+	} v[] = {{2, 10, 300, true, true, true}, {100, 10, 300, false, true, true},
+	    {100, 5000, 300, false, true, true}, {160, 10, 500, false, true, true},
+	    {3000, 10, 500, false, false, false}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof v / sizeof *v; i++) {
+		char why[2000] = "";
+		json_t *o, *one;
+
+		for (int k = 0; k < v[i].length; k++)
+			strcat(why, "\xc3\xa4");
+		o = with_checks(v[i].checks, why, v[i].tables);
+		drill_fit(o);
+		assert_true(length(o) <= 56000);
+		one = json_array_get(json_object_get(o, "assertions"), DRILL_RULES);
+		assert_int_equal(strlen(json_string_value(json_object_get(one, "why"))) ==
+				     2 * (size_t)v[i].length,
+		    v[i].texts);
+		assert_string_equal(json_string_value(json_object_get(one, "state")), "failed");
+		assert_int_equal(
+		    json_object_get(json_object_get(o, "facts"), "postgresql") != NULL, v[i].facts);
+		assert_int_equal(json_is_true(json_object_get(o, "facts_cut")), !v[i].facts);
+		assert_int_equal(json_object_get(o, "assertions_more") == NULL, v[i].all);
+		assert_int_equal((int)json_array_size(json_object_get(o, "assertions")) +
+				     json_integer_value(json_object_get(o, "assertions_more")),
+		    DRILL_RULES + v[i].checks);
+		json_decref(o);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(an_older_point_is_not_held_against_a_newer_one),
 	    cmocka_unit_test(of_several_sources_each_is_at_its_point_or_past_it),
+	    cmocka_unit_test(a_record_fits_whatever_checks_have_to_say),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

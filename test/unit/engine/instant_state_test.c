@@ -20,7 +20,7 @@ struct world {
 	struct instant_state *state;
 	struct id of;
 	bool ready;
-	unsigned files, hard, soft, done;
+	unsigned files, hard, soft, done, lost;
 	struct err e;
 };
 
@@ -52,6 +52,12 @@ static int heard_cut(void *arg, uint32_t n, uint64_t limit, struct err *e)
 	return 0;
 }
 
+static int heard_lost(void *arg, uint32_t n, struct err *e)
+{
+	((struct world *)arg)->lost++;
+	return 0;
+}
+
 static int heard_done(void *arg, uint32_t n, struct err *e)
 {
 	((struct world *)arg)->done++;
@@ -60,11 +66,11 @@ static int heard_done(void *arg, uint32_t n, struct err *e)
 
 static int open_it(struct world *w)
 {
-	struct instant_heard h = {heard_file, heard_have, heard_cut, heard_done, w};
+	struct instant_heard h = {heard_file, heard_have, heard_cut, heard_done, heard_lost, w};
 
 	instant_state_close(w->state);
 	w->state = NULL;
-	w->files = w->hard = w->soft = w->done = 0;
+	w->files = w->hard = w->soft = w->done = w->lost = 0;
 	return instant_state_open(w->path, &h, &w->of, &w->ready, &w->state, &w->e);
 }
 
@@ -188,6 +194,44 @@ static void a_large_one_is_read(void **state)
 	assert_true(w->hard == 100000 && size_of(w) < n + 100);
 }
 
+static void a_moment_of_a_full_disk_ends_nothing(void **state)
+{
+	struct world *w = *state;
+	uint8_t torn[20] = {21, 0, 0, 0, 9};
+	int fd;
+
+	os_fault_arm(1, ENOSPC);
+	assert_int_equal(instant_state_have(w->state, 1, 5, 1, true, &w->e), -1);
+	assert_true(os_fault_fired() && w->e.kind == ERR_NO_SPACE);
+	/* Some of it came to be written. */
+	fd = open(w->path, O_WRONLY | O_APPEND);
+	assert_int_equal(write(fd, torn, sizeof torn), sizeof torn);
+	close(fd);
+	OK(w, instant_state_done(w->state, 2, &w->e));
+	OK(w, instant_state_have(w->state, 0, 7, 2, true, &w->e));
+	OK(w, instant_state_sync(w->state, &w->e));
+	OK(w, open_it(w));
+	assert_true(w->hard == 2 && w->done == 1);
+}
+
+static void after_a_failed_sync_none_succeeds(void **state)
+{
+	struct world *w = *state;
+
+	OK(w, instant_state_have(w->state, 1, 5, 1, true, &w->e));
+	os_fault_arm(1, EIO);
+	assert_int_equal(instant_state_sync(w->state, &w->e), -1);
+	assert_true(os_fault_fired());
+	assert_int_equal(instant_state_sync(w->state, &w->e), -1);
+	assert_int_equal(w->e.kind, ERR_IO);
+	assert_int_equal(instant_state_done(w->state, 1, &w->e), -1);
+	OK(w, instant_state_lost(w->state, 1, &w->e));
+	/* Begun again, it is all written once more. */
+	OK(w, open_it(w));
+	assert_true(w->hard == 1 && w->lost == 1);
+	OK(w, instant_state_sync(w->state, &w->e));
+}
+
 static void an_older_one_is_not_wiped(void **state)
 {
 	struct world *w = *state;
@@ -212,6 +256,8 @@ int main(void)
 	    TEST(what_is_missing_at_the_end_is_said),
 	    TEST(a_torn_end_is_cut_off),
 	    TEST(a_large_one_is_read),
+	    TEST(a_moment_of_a_full_disk_ends_nothing),
+	    TEST(after_a_failed_sync_none_succeeds),
 	    TEST(an_older_one_is_not_wiped),
 	};
 

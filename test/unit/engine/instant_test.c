@@ -5,6 +5,7 @@
  */
 #include "unit/unit.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -90,6 +91,12 @@ static int heard_cut(void *arg, uint32_t n, uint64_t limit, struct err *e)
 	return 0;
 }
 
+static int heard_lost(void *arg, uint32_t n, struct err *e)
+{
+	instant_file_heard_lost(((struct world *)arg)->file);
+	return 0;
+}
+
 static int heard_done(void *arg, uint32_t n, struct err *e)
 {
 	return 0;
@@ -97,7 +104,7 @@ static int heard_done(void *arg, uint32_t n, struct err *e)
 
 static void open_again(struct world *w)
 {
-	struct instant_heard h = {heard_file, heard_have, heard_cut, heard_done, w};
+	struct instant_heard h = {heard_file, heard_have, heard_cut, heard_done, heard_lost, w};
 	struct instant_state *state;
 	struct id of;
 	bool ready;
@@ -357,6 +364,61 @@ static void a_block_that_is_overwritten_is_not_fetched(void **unused)
 	world_free(w);
 }
 
+/* Who got the error may have been another: who asks again must not be told that all is well. */
+static void after_a_failed_sync_none_succeeds(void **unused)
+{
+	struct world *w = world_new();
+	uint64_t left;
+
+	write_some(w, INSTANT_WINDOW, INSTANT_WINDOW);
+	OK(w, instant_file_sync(w->file, &w->e));
+	write_some(w, 4 * INSTANT_WINDOW, INSTANT_WINDOW);
+	read_some(w, 2 * INSTANT_WINDOW, 10);
+	os_fault_arm(1, EIO);
+	assert_int_equal(instant_file_sync(w->file, &w->e), -1);
+	assert_true(os_fault_fired());
+	assert_int_equal(instant_file_sync(w->file, &w->e), -1);
+	assert_int_equal(w->e.kind, ERR_IO);
+	/* What was fetched may be gone from the disk. */
+	w->fetched = 0;
+	read_some(w, 0, SIZE);
+	assert_int_equal(w->fetched, SIZE - 2 * INSTANT_WINDOW);
+	left = 1;
+	assert_int_equal(instant_file_copy(w->file, 2 * SIZE, &left, INSTANT_BACK, &w->e), -1);
+	assert_int_equal(left, 0);
+	/* Begun again: what was synced is here, what was not is the backup's. */
+	close_all(w);
+	memcpy(w->model + 4 * INSTANT_WINDOW, w->backup + 4 * INSTANT_WINDOW, INSTANT_WINDOW);
+	open_again(w);
+	read_some(w, 0, SIZE);
+	OK(w, instant_file_sync(w->file, &w->e));
+	world_free(w);
+}
+
+static void a_moment_of_a_full_disk_ends_nothing(void **unused)
+{
+	struct world *w = world_new();
+	uint64_t left;
+
+	os_fault_arm(2, ENOSPC); /* the file was cut, and the state could not be told */
+	assert_int_equal(instant_file_cut(w->file, INSTANT_WINDOW + 100, &w->e), -1);
+	assert_true(os_fault_fired() && w->e.kind == ERR_NO_SPACE);
+	memset(w->model + INSTANT_WINDOW + 100, 0, MOST - INSTANT_WINDOW - 100);
+	w->n = INSTANT_WINDOW + 100;
+	OK(w, instant_file_room(w->file, 0, 3 * INSTANT_WINDOW, &w->e));
+	w->n = 3 * INSTANT_WINDOW;
+	write_some(w, 4 * INSTANT_WINDOW, 10);
+	os_fault_arm(1, ENOSPC);
+	assert_int_equal(instant_file_read(w->file, w->disk.p, 10, 0, &w->e), -1);
+	assert_true(os_fault_fired());
+	close_all(w);
+	open_again(w);
+	read_some(w, 0, MOST);
+	OK(w, instant_file_copy(w->file, 2 * SIZE, &left, INSTANT_BACK, &w->e));
+	assert_int_equal(left, 0);
+	world_free(w);
+}
+
 static void what_follows_a_torn_record_is_cut_off(void **unused)
 {
 	struct world *w = world_new();
@@ -384,6 +446,8 @@ int main(void)
 	    cmocka_unit_test(damage_keeps_nothing_else_back),
 	    cmocka_unit_test(damage_fails_the_read_and_never_shows_zeros),
 	    cmocka_unit_test(a_block_that_is_overwritten_is_not_fetched),
+	    cmocka_unit_test(after_a_failed_sync_none_succeeds),
+	    cmocka_unit_test(a_moment_of_a_full_disk_ends_nothing),
 	    cmocka_unit_test(what_follows_a_torn_record_is_cut_off),
 	};
 
