@@ -135,6 +135,11 @@ static void put_head(struct buf *b, const json_t *r)
 		esc(b, text(r, "reason"));
 		buf_printf(b, "</div>");
 	}
+	if (text(r, "pitr_unproven")[0]) {
+		buf_printf(b, "<div class=\"why missed\">No moment within its log is proven: ");
+		esc(b, text(r, "pitr_unproven"));
+		buf_printf(b, "</div>");
+	}
 }
 
 static void put_objective(

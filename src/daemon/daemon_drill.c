@@ -84,7 +84,7 @@ static void judge_rto(struct daemon *d, struct planned *p, double expected)
 	int64_t target = seconds(&t->rto.target);
 	bool late = target > 0 && expected > (double)target;
 
-	if (late == p->rto_at_risk)
+	if (expected <= 0 || late == p->rto_at_risk) /* not known: nothing has become better */
 		return;
 	p->rto_at_risk = late;
 	if (late)
