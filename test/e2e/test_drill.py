@@ -627,6 +627,14 @@ def test_what_was_proven_is_told_and_handed_on(declared, base, place):
         assert changed != lines, i
         (base / "changed").write_bytes(b"".join(changed))
         assert not verified(base / "changed"), i
+    # What the trail does not name so is no proof.
+    (path,) = glob.glob(f"{base}/state/drills/*.json")
+    with open(path, "r+", encoding="ascii") as f:
+        record = f.read().replace('"score":1', '"score":2')
+        f.seek(0)
+        f.write(record)
+    assert "audit trail" in declared("report", "drill", "www", rc=20).err
+    assert declared("--json", "rpo", "www").json("item")[-1]["proven_age"] is None
 
 
 def test_the_daemon_proves_what_has_to_be_proven_within_a_time(declared, base, place):
