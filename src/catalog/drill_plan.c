@@ -16,7 +16,7 @@ static bool is_due(const struct drill_point *p, int64_t now_s)
 	if (p->busy || p->within_s == 0 || (last != 0 && now_s - last < DRILL_PLAN_AGAIN_S) ||
 	    (p->lost_s != 0 && now_s - p->lost_s < DRILL_PLAN_LOST_S))
 		return false;
-	return p->proven_s == 0 || now_s - p->proven_s >= p->within_s / 4 * 3;
+	return p->proven_s == 0 || now_s - p->proven_s >= p->within_s - p->within_s / 4;
 }
 
 static bool fits(const struct drill_point *p, const struct drill_budget *b)
@@ -156,7 +156,7 @@ double drill_plan_expect(const json_t *record, uint64_t bytes, uint64_t log_byte
 	double before = of(m, "bytes"), log_before = of(m, "log_bytes");
 	double restore = of(m, "restore_seconds"), start = of(m, "start_seconds");
 
-	if (m == NULL || restore + start <= 0)
+	if (m == NULL || bytes == 0 || restore + start <= 0)
 		return 0;
 	if (before > 0)
 		restore *= (double)bytes / before;

@@ -117,11 +117,15 @@ void drill_show(struct cli *c, const json_t *o)
 
 	if (calendar_parse_time(text(o, "point"), &t, &ignored) == 0)
 		calendar_format_local(when, t.ns);
-	out_text(c, "%s from %s: %s, score %.3f (%s, snapshot %.8s, back to %s)\n",
+	out_text(c, "%s from %s: %s, score %.3f (%s, snapshot %.8s%s%s)\n",
 	    out_str(c, text(o, "system")), out_str(c, text(o, "repository")), text(o, "verdict"),
-	    real(o, "score"), text(o, "level"), text(o, "snapshot"), when);
+	    real(o, "score"), text(o, "level"), text(o, "snapshot"), when[0] ? ", back to " : "",
+	    when);
 	if (text(o, "reason")[0])
 		out_text(c, "  %s\n", out_str(c, text(o, "reason")));
+	if (text(o, "pitr_unproven")[0])
+		out_text(c, "  no moment within its log is proven: %s\n",
+		    out_str(c, text(o, "pitr_unproven")));
 	show_steps(c, json_object_get(o, "steps"));
 	show_objective(c, o, "rto", "recovery took");
 	show_objective(c, o, "rpo", "lost would be");

@@ -175,6 +175,15 @@ int world_check_drill_checks(const struct world_system *s, struct err *e)
 	return 0;
 }
 
+/* Whether all come to their turn is looked at day by day. */
+static int check_within(const struct calendar_duration *d, struct node_at at, struct err *e)
+{
+	if ((d->ns == 0 && d->months == 0) || seconds(d) >= 86400)
+		return 0;
+	node_fail(at, e, "drill: within: less than a day");
+	return err_hint(e, "what is to be drilled more often has a schedule: every: 6h");
+}
+
 int world_check_drill(const struct world *w, struct err *e)
 {
 	const struct world_drill *d = &w->drill;
@@ -188,6 +197,8 @@ int world_check_drill(const struct world *w, struct err *e)
 		return node_fail(at, e, "drill: / is no folder for what is thrown away");
 	if (d->memory != 0 && d->memory < UINT64_C(64) << 20)
 		return node_fail(at, e, "drill: memory: no server starts in less than 64MiB");
+	if (check_within(&d->within, at, e) == -1)
+		return -1;
 	if (d->budget.ns || d->budget.months) {
 		if (within == 0) {
 			node_fail(at, e, "drill: a budget without within");
@@ -209,5 +220,5 @@ int world_check_tier_drill(const struct world *w, const struct world_tier *t, st
 		    "drill: neither every nor within");
 		return err_hint(e, "drill: { every: 7d }");
 	}
-	return 0;
+	return check_within(&d->within, world_place(w, "tiers", t->item.name, "drill"), e);
 }

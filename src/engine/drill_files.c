@@ -94,6 +94,8 @@ int drill_restore_files(struct drill *d, bool *any, struct err *e)
 
 int drill_restore_end(struct drill *d, int rc, bool files, struct err *e)
 {
+	bool broken = d->broken;
+
 	if (files) {
 		put_facts(d);
 		(void)!chmod(d->data, 0755); /* its checks are another user's */
@@ -111,7 +113,10 @@ int drill_restore_end(struct drill *d, int rc, bool files, struct err *e)
 		drill_hold(&d->score, DRILL_CONTENT);
 		drill_hold(&d->score, DRILL_COUNTS);
 	}
-	drill_step_end(d, d->score.v[DRILL_RESTORED].state == DRILL_BROKEN && d->at != NULL);
+	drill_step_end(d, d->score.v[DRILL_RESTORED].state == DRILL_BROKEN);
+	/* The files that did come back are looked at all the same. */
+	if (d->at == NULL && d->files > 0)
+		d->broken = broken;
 	d->steps[d->nsteps - 1].seconds -= d->verify_s;
 	if (d->at != NULL)
 		d->at->restore_s = d->steps[d->nsteps - 1].seconds;

@@ -160,22 +160,28 @@ int64_t drill_point(const struct drill *d)
 	return of_log ? of_log : snapshot_of(d)->start_ns;
 }
 
+static bool came(const struct drill *d)
+{
+	return d->score.v[DRILL_RESTORED].state == DRILL_HELD &&
+	       (d->nsources == 0 ||
+		   (drill_sources_point(d) != 0 && d->score.v[DRILL_STARTS].state == DRILL_HELD));
+}
+
 static void put_objectives(const struct drill *d, json_t *o)
 {
 	double rto = seconds_of(d, "prepare") + seconds_of(d, "restore") + seconds_of(d, "start");
 	int64_t of_log = drill_sources_point(d);
 	int64_t point = drill_point(d);
-	bool came = d->score.v[DRILL_RESTORED].state == DRILL_HELD &&
-		    (d->nsources == 0 ||
-			(of_log != 0 && d->score.v[DRILL_STARTS].state == DRILL_HELD));
 	double rpo = (double)(d->began_ns - point) / 1e9;
 
 	json_object_set_new(
-	    o, "rto", objective_json(&d->p->rto, rto, came, "prepare, restore and start"));
+	    o, "rto", objective_json(&d->p->rto, rto, came(d), "prepare, restore and start"));
 	json_object_set_new(o, "rpo",
-	    objective_json(&d->p->rpo, rpo > 0 ? rpo : 0, came && d->p->is_newest && !d->p->to,
+	    objective_json(&d->p->rpo, rpo > 0 ? rpo : 0, came(d) && d->p->is_newest && !d->p->to,
 		of_log ? "the log's end" : "the snapshot's age"));
-	put_time(o, "point", point);
+	json_object_set_new(o, "point", json_null());
+	if (came(d))
+		put_time(o, "point", point);
 }
 
 static bool is_missed(const json_t *record, const char *name)
@@ -230,8 +236,8 @@ void drill_judge(struct drill *d, struct drill_result *out)
 	json_object_set(o, "isolation", d->isolation);
 	json_object_set_new(o, "steps", steps_json(d));
 	json_object_set_new(o, "measured", rates_json(d));
-	json_object_set_new(
-	    o, "predicted_rto", json_real(drill_predict(o, d->bytes, d->log_bytes)));
+	json_object_set_new(o, "predicted_rto",
+	    came(d) ? json_real(drill_predict(o, d->bytes, d->log_bytes)) : json_null());
 	json_object_set_new(o, "memory_peak",
 	    d->memory_peak ? json_integer((json_int_t)d->memory_peak) : json_null());
 	json_object_set_new(o, "assertions", drill_score_json(&d->score));

@@ -323,9 +323,15 @@ static int check_target(const char *target, struct err *e)
 		err_hint(e, "name a folder below it, or recover without --instant");
 		goto out;
 	}
-	rc = rmdir(target) == -1 && errno == ENOTEMPTY
-		 ? err_set(e, ERR_EXISTS, "%s is not empty", target)
-		 : os_mkdirs(target, 0700, e);
+	if (rmdir(target) == -1 && errno == ENOTEMPTY) {
+		err_set(e, ERR_EXISTS, "%s is not empty", target);
+		err_hint(e,
+		    "what was recovered so far, if anything, is in %s.holdfast: empty %s, and "
+		    "again",
+		    target, target);
+		goto out;
+	}
+	rc = os_mkdirs(target, 0700, e);
 out:
 	free(up);
 	return rc;

@@ -77,7 +77,12 @@ size_t instant_left(struct instant *in, uint64_t *bytes); /* files that are not 
 /* From now on it is worth going on with; before, who was broken off begins anew. */
 int instant_mark(struct instant *in, struct err *e);
 
-/* Everything is here and nothing is mounted: make it the target, and remove what was beside it. */
+/*
+ * Everything is here and nothing is mounted: make it the target, and remove what was beside it.
+ * Before it is the target is an empty folder, in which a server that is being restarted finds
+ * nothing: what takes time is done while it is still mounted, by instant_settle_soon.
+ */
+int instant_settle_soon(struct instant *in, struct err *e);
 int instant_settle(struct instant *in, struct err *e);
 /* After who did so was broken off (`settled` above): remove what he had no time to. */
 int instant_settled_clear(const char *target, struct err *e);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
@@ -41,6 +42,7 @@ static void *serve(void *arg)
 		mount_fuse.session_process_buf(se, &buf);
 	}
 	free(buf.mem);
+	atomic_fetch_add(&fs->ended, 1);
 	return NULL;
 }
 
@@ -119,6 +121,10 @@ static int unmount(const char *place, bool lazy, struct err *e)
 	if (geteuid() == 0) {
 		if (umount2(place, UMOUNT_NOFOLLOW | (lazy ? MNT_DETACH : 0)) == 0)
 			return 0;
+		/* Somebody detached it, and who has files of it open goes on. */
+		if (errno == EINVAL || errno == ENOENT)
+			return err_set(
+			    e, ERR_BUSY, "%s: no mount any more, but still in use", place);
 		return errno == EBUSY ? err_set(e, ERR_BUSY, "unmount %s: it is in use", place)
 				      : err_sys(e, "unmount %s", place);
 	}
@@ -129,7 +135,8 @@ static int unmount(const char *place, bool lazy, struct err *e)
 
 int instant_fs_unmount(struct instant_fs *fs, struct err *e)
 {
-	if (unmount(fs->place, false, e) == -1)
+	/* Whoever unmounted it: what is mounted there now, if anything, is not ours. */
+	if (atomic_load(&fs->ended) < fs->nthreads && unmount(fs->place, false, e) == -1)
 		return -1;
 	for (unsigned i = 0; i < fs->nthreads; i++)
 		pthread_join(fs->thread[i], NULL);

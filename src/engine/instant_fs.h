@@ -23,7 +23,10 @@ struct instant_fs;
 int instant_fs_mount(int dir, struct instant_set *set, struct instant_state *state,
     const char *place, struct ctx *ctx, struct instant_fs **out, struct err *e);
 
-/* Unmount and free it.  ERR_BUSY: somebody uses it, and it goes on. */
+/*
+ * Unmount it, if nobody else did, and free it.  ERR_BUSY: somebody uses it, be it only what he has
+ * open of one that was detached, and it goes on.
+ */
 int instant_fs_unmount(struct instant_fs *fs, struct err *e);
 
 /* What a mount that was killed has left there: taken away.  0 also if there is none. */

@@ -25,6 +25,7 @@ struct instant_fs {
 	struct fuse *fuse;
 	pthread_t thread[INSTANT_FS_THREADS];
 	unsigned nthreads;
+	_Atomic unsigned ended; /* of them: nobody can ask any more */
 };
 
 /* instant_ops.c: what the kernel may ask for; an instant_fs is their private data. */

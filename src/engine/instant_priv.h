@@ -27,6 +27,7 @@ struct instant {
 	struct instant_content *content;
 	struct instant_set *set;
 	struct instant_fs *fs; /* while it is mounted */
+	bool settles;          /* what takes time of that is done */
 	int64_t kept_until_ns; /* the snapshot, from prune: when to look at that again */
 
 	/* What the state tells, in order of number. */

@@ -88,18 +88,32 @@ int instant_settled_clear(const char *target, struct err *e)
 	return rc;
 }
 
+int instant_settle_soon(struct instant *in, struct err *e)
+{
+	if (in->settles)
+		return 0;
+	if (os_syncfs(in->dir) == -1)
+		return err_sys(e, "sync %s", in->data);
+	if (note_settled(in, e) == -1)
+		return -1;
+	in->settles = true;
+	return 0;
+}
+
+/* Of what the backup had all is on disk, file by file; of what was written, what was synced. */
 int instant_settle(struct instant *in, struct err *e)
 {
 	uint64_t bytes;
 	struct err why;
 
 	assert(in->fs == NULL && instant_left(in, &bytes) == 0);
-	if (os_syncfs(in->dir) == -1)
-		return err_sys(e, "sync %s", in->data);
-	if (note_settled(in, e) == -1)
+	if (instant_settle_soon(in, e) == -1)
 		return -1;
-	if (os_renameat(AT_FDCWD, in->data, AT_FDCWD, in->target) == -1)
-		return err_sys(e, "rename %s to %s", in->data, in->target);
+	if (os_renameat(AT_FDCWD, in->data, AT_FDCWD, in->target) == -1) {
+		err_sys(e, "rename %s to %s", in->data, in->target);
+		return err_hint(e, "all that was recovered is in %s: empty %s, and use --finish",
+		    in->data, in->target);
+	}
 	if (os_syncfs(in->dir) == -1)
 		event_emit(in->ctx, EVENT_WARNING, span_str(in->work),
 		    "not removed: what was recovered could not be synced");

@@ -53,6 +53,21 @@ static int step(struct finishing *f, const char *name, int (*act)(struct finishi
 
 /* ---- Serving. */
 
+/* All of it, and nothing is left to do that takes long. */
+static bool bring_all(struct instant *in, struct ctx *ctx, struct err *said)
+{
+	struct err why;
+
+	if (instant_copy(in, &why) == 0 && instant_settle_soon(in, &why) == 0)
+		return true;
+	if (ctx_cancelled(ctx))
+		return false;
+	if (strcmp(said->msg, why.msg) != 0)
+		event_emit(ctx, EVENT_WARNING, span_of(NULL, 0), "%s", why.msg);
+	*said = why;
+	return false;
+}
+
 int recover_serve(struct instant *in, struct ctx *ctx, struct err *e)
 {
 	struct err why, said = {0};
@@ -64,14 +79,10 @@ int recover_serve(struct instant *in, struct ctx *ctx, struct err *e)
 
 		instant_keep(in);
 		if (!here && !ctx_cancelled(ctx)) {
-			here = instant_copy(in, &why) == 0;
+			here = bring_all(in, ctx, &said);
 			/* The place may be away for a while: what is asked for meanwhile fails
 			 * alone. */
 			if (!here && !ctx_cancelled(ctx)) {
-				if (strcmp(said.msg, why.msg) != 0)
-					event_emit(
-					    ctx, EVENT_WARNING, span_of(NULL, 0), "%s", why.msg);
-				said = why;
 				os_sleep_ns(ctx, AGAIN_S * SECOND);
 				continue;
 			}

@@ -178,6 +178,21 @@ static void what_cannot_be_proven_is_told_and_why(void **state)
 	assert_int_equal(drill_plan_foresee(v, 0, &b, now).lack, DRILL_COVERED);
 }
 
+/* Whatever is promised, to go through the days to come has an end. */
+static void what_is_proven_now_is_not_due(void **state)
+{
+	struct drill_budget b = {.left_s = 1000};
+
+	(void)state;
+	for (int64_t within = 1; within < 9; within++) {
+		struct drill_point v = {
+		    .within_s = within, .proven_s = now, .tried_s = now, .kind = "full"};
+
+		assert_int_equal(drill_plan_next(&v, 1, &b, now), -1);
+		(void)drill_plan_foresee(&v, 1, &b, now);
+	}
+}
+
 /* One that is away for good is told, and keeps no other from its turn. */
 static void what_is_tried_in_vain_is_told_when_its_time_is_over(void **state)
 {
@@ -251,6 +266,7 @@ int main(void)
 	    cmocka_unit_test(everything_is_proven_within_its_time),
 	    cmocka_unit_test(what_is_foreseen_is_what_comes),
 	    cmocka_unit_test(what_cannot_be_proven_is_told_and_why),
+	    cmocka_unit_test(what_is_proven_now_is_not_due),
 	    cmocka_unit_test(what_is_tried_in_vain_is_told_when_its_time_is_over),
 	    cmocka_unit_test(what_was_measured_of_little_says_little_of_much),
 	    cmocka_unit_test(one_that_could_not_be_tried_is_tried_again_after_some_hours),

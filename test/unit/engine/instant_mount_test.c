@@ -235,6 +235,39 @@ static void is_not_unmounted_while_it_is_used(void **state)
 	free(path);
 }
 
+/* By somebody else, while nobody uses it, or lazily, while somebody does. */
+static void is_settled_though_somebody_else_unmounted_it(void **state)
+{
+	struct world *w = *state;
+	struct instant_params p = {w->repo, w->snapshot->id, w->src, w->mnt, 1};
+	char *path = mem_printf("%s/base/1/large", w->mnt), byte;
+	struct instant *in;
+	int fd, rc;
+
+	if (!can_mount() || geteuid() != 0)
+		skip();
+	OK(w, instant_open(&p, &w->ctx, &in, &w->e));
+	OK(w, instant_mount(in, &w->e));
+	fd = open(path, O_RDWR);
+	assert_int_not_equal(fd, -1);
+	assert_int_equal(umount2(w->mnt, MNT_DETACH), 0);
+	assert_int_equal(instant_unmount(in, &w->e), -1);
+	assert_int_equal(w->e.kind, ERR_BUSY);
+	assert_int_equal(pread(fd, &byte, 1, 4000000), 1);
+	OK(w, instant_copy(in, &w->e));
+	close(fd);
+	/* The kernel tells those who serve it in its own time. */
+	for (int i = 0; (rc = instant_unmount(in, &w->e)) == -1 && i < 6000; i++) {
+		assert_int_equal(w->e.kind, ERR_BUSY);
+		usleep(10000);
+	}
+	OK(w, rc);
+	OK(w, instant_settle(in, &w->e));
+	instant_close(in);
+	same(w);
+	free(path);
+}
+
 static void is_held(struct world *w)
 {
 	char hex[ID_HEX], *path;
@@ -333,6 +366,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(is_used_killed_and_settled, setup, teardown),
 	    cmocka_unit_test_setup_teardown(is_not_unmounted_while_it_is_used, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		is_settled_though_somebody_else_unmounted_it, setup, teardown),
 	    cmocka_unit_test_setup_teardown(
 		damage_in_the_repository_is_listed_and_the_rest_comes, setup, teardown),
 	    cmocka_unit_test_setup_teardown(what_was_used_is_never_thrown_away, setup, teardown),

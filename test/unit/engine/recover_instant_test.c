@@ -3,12 +3,48 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 
 #include "engine/instant.h"
 #include "engine/instant_state.h"
 #include "engine/recover_finish.h"
 #include "engine/recover_internal.h"
 #include "os/os.h"
+
+/* What takes long (s) and what is done (r), in their order. */
+static char calls[64];
+
+static void call(char which)
+{
+	size_t n = strlen(calls);
+
+	if (n + 1 < sizeof calls)
+		calls[n] = which;
+}
+
+int fsync(int fd)
+{
+	call('s');
+	return (int)syscall(SYS_fsync, fd);
+}
+
+int fdatasync(int fd)
+{
+	call('s');
+	return (int)syscall(SYS_fdatasync, fd);
+}
+
+int syncfs(int fd)
+{
+	call('s');
+	return (int)syscall(SYS_syncfs, fd);
+}
+
+int renameat(int dir, const char *from, int dir2, const char *to)
+{
+	call('r');
+	return (int)syscall(SYS_renameat2, dir, from, dir2, to, 0);
+}
 
 /* In the test's folder. */
 static void shell(const struct world *w, const char *script)
@@ -147,6 +183,33 @@ static void what_was_put_in_its_place_is_found_there(void **state)
 	}
 }
 
+/* Nobody finds an empty folder while something is synced. */
+static void it_takes_its_place_before_anything_that_takes_long(void **state)
+{
+	struct world *w = world_new("mem:recover-instant-soon");
+	struct instant_params p = {.repo = w->repo, .root = w->dir, .jobs = 1};
+	char *target = mem_printf("%s/target", w->dir);
+	struct instant *in;
+	struct err e;
+
+	world_write(w, "rows", "1001", 4);
+	p.snapshot = world_backup(w, "h", NULL);
+	p.target = target;
+	OK(instant_open(&p, &w->ctx, &in, &e));
+	OK(instant_copy(in, &e));
+	memset(calls, 0, sizeof calls);
+	OK(instant_settle_soon(in, &e));
+	assert_int_equal(calls[0], 's');
+	memset(calls, 0, sizeof calls);
+	OK(instant_settle(in, &e));
+	assert_int_equal(calls[0], 'r');
+	assert_int_equal(calls[1], 's');
+	instant_close(in);
+	shell(w, "grep -q 1001 target/rows && test ! -e target.holdfast");
+	free(target);
+	world_free(w);
+}
+
 static void what_somebody_else_put_there_is_not_taken_for_it(void **state)
 {
 	struct world *w = world_new("mem:recover-instant-other");
@@ -171,6 +234,7 @@ int main(void)
 	    cmocka_unit_test(a_link_to_a_target_is_the_target),
 	    cmocka_unit_test(what_was_recovered_is_neither_begun_anew_nor_discarded),
 	    cmocka_unit_test(what_was_put_in_its_place_is_found_there),
+	    cmocka_unit_test(it_takes_its_place_before_anything_that_takes_long),
 	    cmocka_unit_test(what_somebody_else_put_there_is_not_taken_for_it),
 	};
 
