@@ -330,6 +330,20 @@ static int hand_out(struct cli *c, const char *what, struct span text, struct er
 	return 0;
 }
 
+static int bundle(struct job *j, struct buf *b, struct err *e)
+{
+	char a[TEXT_AMOUNT];
+	size_t left = 0;
+
+	if (evidence_bundle_make(j->dir, j->c->ctx, b, &left, e) == -1)
+		return err_wrap(e, "evidence");
+	if (left > 0)
+		out_message(j->c,
+		    "%s in %s/drills left out: not to be read, or not as the chain names it",
+		    text_amount(a, left, "record of a drill", "records of drills"), j->dir);
+	return 0;
+}
+
 /* As it is: only the whole chain can be verified by others. */
 static int export(struct job *j, struct err *e)
 {
@@ -338,7 +352,7 @@ static int export(struct job *j, struct err *e)
 	int rc = look(j, e);
 
 	if (rc == 0 && j->v.fault == EVIDENCE_WHOLE && j->c->opt.records)
-		rc = evidence_bundle_make(j->dir, j->c->ctx, &b, e);
+		rc = bundle(j, &b, e);
 	else if (rc == 0)
 		rc = os_read_file(j->log, EXPORT_MAX, &b, e);
 	if (rc == 0)
