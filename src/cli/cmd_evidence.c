@@ -164,7 +164,8 @@ static void report(struct job *j)
 static bool is_bundle(const char *path)
 {
 	uint8_t begin[64];
-	int fd = os_open(path, O_RDONLY, 0);
+	struct err ignored;
+	int fd = evidence_open(path, &ignored);
 	ssize_t n = fd == -1 ? -1 : os_pread_full(fd, begin, sizeof begin, 0);
 
 	os_close(fd);
