@@ -345,17 +345,21 @@ static int bundle(struct job *j, struct buf *b, struct err *e)
 	return 0;
 }
 
-/* As it is: only the whole chain can be verified by others. */
+/* As it is: only the whole chain can be verified by others.  A bundle is of a whole one. */
 static int export(struct job *j, struct err *e)
 {
 	enum { EXPORT_MAX = 1 << 30 };
+	bool records = j->c->opt.records;
 	struct buf b = {0};
-	int rc = look(j, e);
+	int rc;
 
-	if (rc == 0 && j->v.fault == EVIDENCE_WHOLE && j->c->opt.records)
-		rc = bundle(j, &b, e);
-	else if (rc == 0)
-		rc = os_read_file(j->log, EXPORT_MAX, &b, e);
+	if (records && j->c->args.v[1] != NULL)
+		return err_set(e, ERR_USAGE,
+		    "evidence export --records: of the trail that is kept here; '%s' is too much",
+		    j->c->args.v[1]);
+	if (look(j, e) == -1 || (records && fault(j, e) == -1))
+		return -1;
+	rc = records ? bundle(j, &b, e) : os_read_file(j->log, EXPORT_MAX, &b, e);
 	if (rc == 0)
 		rc = hand_out(j->c, "evidence", buf_span(&b), e);
 	buf_fini(&b);
