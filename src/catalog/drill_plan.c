@@ -156,7 +156,7 @@ double drill_plan_expect(const json_t *record, uint64_t bytes, uint64_t log_byte
 	double before = of(m, "bytes"), log_before = of(m, "log_bytes");
 	double restore = of(m, "restore_seconds"), start = of(m, "start_seconds");
 
-	if (m == NULL || restore + start <= 0)
+	if (m == NULL || bytes == 0 || restore + start <= 0)
 		return 0;
 	if (before > 0)
 		restore *= (double)bytes / before;

@@ -70,7 +70,7 @@ struct drill_foresight drill_plan_foresee(
 
 /*
  * Seconds: the parts that do not depend on size as they were, the others by their rates.  0: the
- * record tells no rate.
+ * record tells no rate, or bytes is 0: not known.
  */
 double drill_plan_expect(const json_t *record, uint64_t bytes, uint64_t log_bytes);
 

@@ -10,6 +10,7 @@
 #include "base/hex.h"
 #include "base/mem.h"
 #include "catalog/evidence_key.h"
+#include "catalog/evidence_named.h"
 #include "catalog/evidence_statement.h"
 #include "os/os.h"
 
@@ -111,31 +112,39 @@ static int read_one(const char *dir, const char *name, struct buf *b, json_t **o
 	return json_is_object(*out) ? 0 : -1;
 }
 
+static bool is_of(const json_t *o, const char *system)
+{
+	const char *of = statement_text(o, "system");
+
+	return system == NULL || (of != NULL && strcmp(of, system) == 0);
+}
+
+/* The names first: a drill that ends meanwhile is not met before the chain names it. */
 int evidence_drill_list(const char *state, const char *system, evidence_drill_row *each, void *arg,
     size_t *bad, struct err *e)
 {
 	char *dir = evidence_drill_dir(state);
 	size_t n;
 	char **v = names_in(dir, &n);
+	struct evidence_named *named = n > 0 ? evidence_named_read(state) : NULL;
 	int rc = 0;
 
 	*bad = 0;
 	for (size_t i = 0; i < n; i++) {
-		const char *of;
 		struct buf b = {0};
 		json_t *o = NULL;
 
-		if (rc == 0 && read_one(dir, v[i], &b, &o) == 0) {
-			of = statement_text(o, "system");
-			if (system == NULL || (of != NULL && strcmp(of, system) == 0))
-				rc = each(arg, o, buf_span(&b), e);
-		} else if (rc == 0) {
+		if (rc == 0 && read_one(dir, v[i], &b, &o) == -1)
 			(*bad)++;
-		}
+		else if (rc == 0 && is_of(o, system) && !evidence_named_has(named, o, buf_span(&b)))
+			(*bad)++;
+		else if (rc == 0 && is_of(o, system))
+			rc = each(arg, o, buf_span(&b), e);
 		json_decref(o);
 		buf_fini(&b);
 		free(v[i]);
 	}
+	evidence_named_free(named);
 	free(v);
 	free(dir);
 	return rc;

@@ -3,6 +3,8 @@
  * folder's drills/, and the chain's record of a drill has its SHA-256: so what was proven, when and
  * how fast is told by whoever holds both, and can be changed by nobody.
  *
+ * A record that the chain does not name is none: it may be of any key, or be changed.
+ *
  * Threads: any.
  */
 #ifndef HF_CATALOG_EVIDENCE_DRILL_H
@@ -25,7 +27,8 @@ int evidence_drill_put(
 
 /*
  * Each that is there, the newest first: the record, and its line without a newline, both
- * borrowed; -1 of `each` ends.  What cannot be read is passed over, and counted in *bad.
+ * borrowed; -1 of `each` ends.  What cannot be read, or is not named by the chain with a key of
+ * it, is passed over, and counted in *bad.  The chain is read once (evidence_named.h).
  */
 typedef int evidence_drill_row(void *arg, json_t *record, struct span line, struct err *e);
 int evidence_drill_list(const char *state, const char *system, evidence_drill_row *each, void *arg,

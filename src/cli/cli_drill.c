@@ -123,6 +123,9 @@ void drill_show(struct cli *c, const json_t *o)
 	    when);
 	if (text(o, "reason")[0])
 		out_text(c, "  %s\n", out_str(c, text(o, "reason")));
+	if (text(o, "pitr_unproven")[0])
+		out_text(c, "  no moment within its log is proven: %s\n",
+		    out_str(c, text(o, "pitr_unproven")));
 	show_steps(c, json_object_get(o, "steps"));
 	show_objective(c, o, "rto", "recovery took");
 	show_objective(c, o, "rpo", "lost would be");

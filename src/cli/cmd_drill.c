@@ -271,13 +271,11 @@ static int choose_point(struct drilling *x, struct err *e)
 	parts = mem_alloc(n * sizeof *parts);
 	databases_of(x->snapshot, parts);
 	rc = drill_moment_find(c->repo, x->p.system, parts, n,
-	    c->ctx->clock->wall_ns(c->ctx->clock), c->ctx, x->moment, e);
+	    c->ctx->clock->wall_ns(c->ctx->clock), c->ctx, x->moment, &x->p.no_moment, e);
 	free(parts);
 	if (rc == -1)
 		return err_wrap(e, "drill");
-	if (strcmp(x->moment, "latest") == 0) {
-		x->p.no_moment = n > 1 ? "its sources have none in common"
-				       : "nothing was committed since its first base backup";
+	if (x->p.no_moment != NULL) {
 		out_message(c, "no moment within its log can be proven: %s; the newest point is",
 		    x->p.no_moment);
 		return 0;

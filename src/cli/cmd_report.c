@@ -104,9 +104,17 @@ static int hand_out(struct cli *c, struct buf *b, struct err *e)
 
 static int none(const struct found *f, size_t bad, struct err *e)
 {
-	if (bad > 0)
-		err_set(e, ERR_CORRUPT, "report: %zu records of drills cannot be read", bad);
-	else if (f->word != NULL)
+	char a[TEXT_AMOUNT];
+
+	if (bad > 0) {
+		err_set(e, ERR_CORRUPT,
+		    "report: %s cannot be read, or not as the audit trail names %s",
+		    text_amount(a, bad, "record of a drill", "records of drills"),
+		    bad == 1 ? "it" : "them");
+		return err_hint(e, "'holdfast evidence verify' says whether the trail is whole; a "
+				   "record that it does not name proves nothing");
+	}
+	if (f->word != NULL)
 		err_set(e, ERR_ABSENT, "report: no drill of '%.100s' is recorded here", f->word);
 	else
 		err_set(e, ERR_ABSENT, "report: no drill is recorded here");
@@ -118,6 +126,7 @@ int cmd_report(struct cli *c, struct err *e)
 	struct found f = {.word = c->args.n > 1 ? c->args.v[1] : NULL};
 	char *state = os_state_dir();
 	struct buf b = {0};
+	char a[TEXT_AMOUNT];
 	size_t bad = 0;
 	int rc = evidence_drill_list(state, NULL, look, &f, &bad, e);
 
@@ -125,6 +134,9 @@ int cmd_report(struct cli *c, struct err *e)
 		rc = none(&f, bad, e);
 	if (rc == 0)
 		rc = check(&f, e);
+	if (rc == 0 && bad > 0)
+		out_message(c, "%s passed over: not to be read, or not as the audit trail has it",
+		    text_amount(a, bad, "record of a drill", "records of drills"));
 	if (rc == 0 && c->out.json) {
 		out_json(c, "summary", drill_item(f.record));
 	} else if (rc == 0 && c->opt.report_format == TEXT) {

@@ -22,10 +22,11 @@ struct row {
 	const char *system;
 	int64_t target_s, acceptable_s, rto_target_s; /* 0: not promised */
 	int64_t newest_ns, proven_ns;                 /* points; 0: none */
-	uint64_t bytes;                               /* of the newest */
-	double expected_s;                            /* recovery of it; 0: not known */
-	bool missed, late;                            /* late: expected after the rto's target */
-	char drill[100], verdict[16];                 /* the last drill */
+	int64_t now_ns;
+	uint64_t bytes;               /* of the newest */
+	double expected_s;            /* recovery of it; 0: not known */
+	bool missed, late;            /* late: expected after the rto's target */
+	char drill[100], verdict[16]; /* the last drill */
 	double rto_s;
 	json_t *measured; /* by a drill; freed by fill */
 };
@@ -71,7 +72,7 @@ static int note_drill(void *arg, json_t *record, struct span line, struct err *e
 		snprintf(r->drill, sizeof r->drill, "%s", id);
 		snprintf(r->verdict, sizeof r->verdict, "%s", verdict);
 	}
-	if (strcmp(verdict, "failed") == 0)
+	if (strcmp(verdict, "failed") == 0 || point > r->now_ns)
 		return 0;
 	if (r->proven_ns == 0) /* the newest that came back */
 		r->rto_s = json_number_value(
@@ -96,6 +97,7 @@ static int fill(struct cli *c, struct catalog *cat, const struct world_system *s
 	int rc;
 
 	*r = (struct row){.system = s->item.name,
+	    .now_ns = now,
 	    .target_s = seconds(&t->rpo.target),
 	    .acceptable_s = seconds(&t->rpo.acceptable),
 	    .rto_target_s = seconds(&t->rto.target)};
@@ -110,9 +112,6 @@ static int fill(struct cli *c, struct catalog *cat, const struct world_system *s
 		out_message(c, "%zu records of drills cannot be read", bad);
 	newest_look(s, state, now, &received);
 	r->newest_ns = newest_point(&received, r->newest_ns);
-	/* What was proven is there, whatever the catalog has forgotten. */
-	if (r->proven_ns > r->newest_ns)
-		r->newest_ns = r->proven_ns;
 	most = r->acceptable_s ? r->acceptable_s : r->target_s;
 	r->missed = most > 0 && (r->newest_ns == 0 || now - r->newest_ns > most * CALENDAR_SECOND);
 	r->late = r->rto_target_s > 0 && r->expected_s > (double)r->rto_target_s;

@@ -63,7 +63,7 @@ static double real(const json_t *o, const char *key)
 
 static void esc(struct buf *b, const char *s)
 {
-	for (; *s != '\0'; s++)
+	for (; s != NULL && *s != '\0'; s++)
 		switch (*s) {
 		case '<':
 			buf_printf(b, "&lt;");
@@ -80,6 +80,26 @@ static void esc(struct buf *b, const char *s)
 		default:
 			buf_put_u8(b, (uint8_t)*s);
 		}
+}
+
+/* A moment of a record, to the second. */
+static void esc_time(struct buf *b, const char *s)
+{
+	char t[20];
+
+	snprintf(t, sizeof t, "%.19s", s);
+	esc(b, t);
+}
+
+/* The name of a style: of those that there are. */
+static const char *class_of(const char *s)
+{
+	static const char *const all[] = {"passed", "failed", "missed"};
+
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+		if (strcmp(s, all[i]) == 0)
+			return all[i];
+	return "not_judged";
 }
 
 static const char *word(const char *s) /* of a state or verdict */
@@ -101,15 +121,23 @@ static void put_head(struct buf *b, const json_t *r)
 	esc(b, text(r, "repository"));
 	buf_printf(b, ", level ");
 	esc(b, text(r, "level"));
-	buf_printf(b, ", %.19s UTC, on ", text(r, "started"));
+	buf_printf(b, ", ");
+	esc_time(b, text(r, "started"));
+	buf_printf(b, " UTC, on ");
 	esc(b, text(r, "host"));
 	buf_printf(b, " by ");
 	esc(b, text(r, "user"));
-	buf_printf(b, "</p></div><span class=\"badge %s\">%s</span></div>", verdict,
-	    strcmp(verdict, "missed") == 0 ? "recovered, objective missed" : verdict);
+	buf_printf(b, "</p></div><span class=\"badge %s\">", class_of(verdict));
+	esc(b, strcmp(verdict, "missed") == 0 ? "recovered, objective missed" : verdict);
+	buf_printf(b, "</span></div>");
 	if (text(r, "reason")[0]) {
-		buf_printf(b, "<div class=\"why %s\">", verdict);
+		buf_printf(b, "<div class=\"why %s\">", class_of(verdict));
 		esc(b, text(r, "reason"));
+		buf_printf(b, "</div>");
+	}
+	if (text(r, "pitr_unproven")[0]) {
+		buf_printf(b, "<div class=\"why missed\">No moment within its log is proven: ");
+		esc(b, text(r, "pitr_unproven"));
 		buf_printf(b, "</div>");
 	}
 }
@@ -124,20 +152,24 @@ static void put_objective(
 	buf_printf(b, "<div class=\"card\"><span class=\"soft\">%s</span><b>%s</b>", what,
 	    json_is_number(json_object_get(o, "seconds")) ? text_seconds(a, real(o, "seconds"))
 							  : "&ndash;");
-	if (real(o, "target") > 0)
-		buf_printf(b, "%s promised %s%s%s<br><span class=\"dot %s\">%s</span>", name,
+	if (real(o, "target") > 0) {
+		buf_printf(b, "%s promised %s%s%s<br><span class=\"dot %s\">", name,
 		    text_seconds(t, real(o, "target")), real(o, "acceptable") > 0 ? ", borne " : "",
 		    real(o, "acceptable") > 0 ? text_seconds(m, real(o, "acceptable")) : "",
 		    strcmp(met, "missed") == 0       ? "failed"
 		    : strcmp(met, "not_judged") == 0 ? "not_judged"
 		    : strcmp(met, "acceptable") == 0 ? "missed"
-						     : "passed",
-		    strcmp(met, "target") == 0       ? "kept"
-		    : strcmp(met, "acceptable") == 0 ? "over the target, borne"
-						     : word(met));
-	else
+						     : "passed");
+		esc(b, strcmp(met, "target") == 0       ? "kept"
+		       : strcmp(met, "acceptable") == 0 ? "over the target, borne"
+							: word(met));
+		buf_printf(b, "</span>");
+	} else {
 		buf_printf(b, "<span class=\"soft\">no %s is declared</span>", name);
-	buf_printf(b, "<br><span class=\"soft\">%s</span></div>", text(o, "basis"));
+	}
+	buf_printf(b, "<br><span class=\"soft\">");
+	esc(b, text(o, "basis"));
+	buf_printf(b, "</span></div>");
 }
 
 static void put_cards(struct buf *b, const json_t *r)
@@ -154,11 +186,13 @@ static void put_cards(struct buf *b, const json_t *r)
 	    "<div class=\"card\"><span class=\"soft\">Came back</span><b>%s</b>",
 	    real(r, "score"), real(r, "pass_mark"),
 	    text_bytes(n, (uint64_t)real(json_object_get(r, "measured"), "bytes")));
-	if (came)
+	if (came) {
+		buf_printf(b, "back to ");
+		esc_time(b, text(r, "point"));
 		buf_printf(b,
-		    "back to %.19s UTC<br><span class=\"soft\">as much again is expected to take "
-		    "%s</span>",
-		    text(r, "point"), text_seconds(a, real(r, "predicted_rto")));
+		    " UTC<br><span class=\"soft\">as much again is expected to take %s</span>",
+		    text_seconds(a, real(r, "predicted_rto")));
+	}
 	buf_printf(b, "%s</div></div>", came ? "" : "not all of it");
 }
 
@@ -199,8 +233,9 @@ static void put_assertion(struct buf *b, const json_t *a)
 {
 	const char *state = text(a, "state");
 
-	buf_printf(
-	    b, "<tr><td><span class=\"dot %s\">%s</span></td><td><code>", state, word(state));
+	buf_printf(b, "<tr><td><span class=\"dot %s\">", class_of(state));
+	esc(b, word(state));
+	buf_printf(b, "</span></td><td><code>");
 	esc(b, text(a, "name"));
 	buf_printf(b, "</code>%s</td><td>",
 	    json_is_true(json_object_get(a, "critical"))
@@ -333,8 +368,9 @@ void report_html(struct buf *b, const json_t *r, struct span line, const char *h
 	buf_printf(b, "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta "
 		      "name=\"viewport\" content=\"width=device-width,initial-scale=1\"><title>");
 	esc(b, text(r, "system"));
-	buf_printf(b, ": recovery drill, %s</title><style>%s</style></head><body><main>",
-	    text(r, "verdict"), style);
+	buf_printf(b, ": recovery drill, ");
+	esc(b, text(r, "verdict"));
+	buf_printf(b, "</title><style>%s</style></head><body><main>", style);
 	put_head(b, r);
 	put_cards(b, r);
 	put_steps(b, r);

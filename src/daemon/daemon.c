@@ -338,6 +338,7 @@ int daemon_run(const struct daemon_params *p, struct ctx *ctx, struct err *e)
 	free(d.orphans);
 	daemon_drop_kept(&d);
 	free(d.thaws);
+	daemon_drill_free(&d);
 	daemon_monitor_free(&d);
 	daemon_follow_free(&d);
 	daemon_plan_free(&d);

@@ -84,7 +84,7 @@ static void judge_rto(struct daemon *d, struct planned *p, double expected)
 	int64_t target = seconds(&t->rto.target);
 	bool late = target > 0 && expected > (double)target;
 
-	if (late == p->rto_at_risk)
+	if (expected <= 0 || late == p->rto_at_risk) /* not known: nothing has become better */
 		return;
 	p->rto_at_risk = late;
 	if (late)
@@ -149,38 +149,6 @@ static int look(struct daemon *d, struct plan *x, double *spent, int64_t now_s, 
 	return 0;
 }
 
-/* ---- Is it enough? */
-
-static void tell_lack(struct daemon *d, const struct drill_point *p, enum drill_lack lack)
-{
-	static const char *const why[] = {
-	    [DRILL_NO_DISK] = "a drill of it needs more than drill.disk allows",
-	    [DRILL_NO_DAY] = "one drill of it takes longer than drill.budget gives a day",
-	    [DRILL_NO_TIME] = "there is not enough of drill.budget for all that is to be proven",
-	    [DRILL_NO_LUCK] = "its drills failed, or could not be tried, until then: see "
-			      "'holdfast jobs'"};
-
-	daemon_tell(d, "drill.uncovered", EVENT_WARN, p->system, 0,
-	    "its point '%s' will not be proven within the time that is said (drill.within): %s",
-	    p->kind, why[lack]);
-}
-
-/* Once for each thing that is lacking, and when nothing is any more. */
-static void foresee(struct daemon *d, const struct plan *x, double budget_s, int64_t now_s)
-{
-	struct drill_budget day = {.left_s = budget_s, .disk = d->world->drill.disk};
-	struct drill_foresight f = drill_plan_foresee(x->v, x->n, &day, now_s);
-
-	if ((int)f.lack == d->drills_lack)
-		return;
-	if (f.lack != DRILL_COVERED)
-		tell_lack(d, &x->v[f.which], f.lack);
-	else
-		daemon_tell(d, "drill.covered", EVENT_INFO, NULL, 0,
-		    "all recovery points will be proven within the time that is said again");
-	d->drills_lack = (int)f.lack;
-}
-
 void daemon_drill_tick(struct daemon *d, int64_t now_s)
 {
 	struct plan x = {.n = 0};
@@ -201,8 +169,9 @@ void daemon_drill_tick(struct daemon *d, int64_t now_s)
 	if (look(d, &x, &spent, now_s, &e) == -1) {
 		daemon_log(d, EVENT_ERROR, "drills: %s", e.msg);
 	} else {
-		foresee(d, &x, (double)budget, now_s);
-		b.left_s = (double)budget - spent;
+		b.left_s = (double)budget;
+		daemon_drill_foresee(d, x.v, x.n, &b, now_s);
+		b.left_s -= spent;
 		next = drill_plan_next(x.v, x.n, &b, now_s);
 		if (next != -1 && daemon_queue_drill(d, x.of[next], x.v[next].kind, &e) == -1)
 			daemon_log(d, EVENT_ERROR, "drills: %s", e.msg);

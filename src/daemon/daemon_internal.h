@@ -98,8 +98,9 @@ struct daemon {
 	int64_t leased_mono_s;  /* when our leases were renewed last */
 	bool unrenewed;         /* the last try failed */
 	int64_t drills_s;       /* when it was looked whether one is to be rehearsed; 0: not yet */
-	int drills_lack;        /* of what was told: enum drill_lack */
-	bool leads;             /* what one daemon does for all of a catalog is ours */
+	struct drill_told *drills_told; /* what will not be proven in time: daemon_drill_lack.c */
+	size_t ndrills_told;
+	bool leads; /* what one daemon does for all of a catalog is ours */
 	int64_t watchdog_ms, fed_ms;
 	_Atomic bool reload;         /* somebody asked for it */
 	pthread_rwlock_t world_lock; /* the loop alone writes */
@@ -207,6 +208,13 @@ int64_t daemon_now_s(const struct daemon *d);
  * expected to take longer than promised?
  */
 void daemon_drill_tick(struct daemon *d, int64_t now_s);
+/* daemon_drill_lack.c: tell of those that will not be proven in time, with that for each day. */
+struct drill_point;
+struct drill_budget;
+void daemon_drill_foresee(struct daemon *d, const struct drill_point *v, size_t n,
+    const struct drill_budget *day, int64_t now_s);
+void daemon_drill_free(struct daemon *d);
+/* daemon_plan.c */
 int daemon_queue_drill(struct daemon *d, const struct planned *p, const char *kind, struct err *e);
 
 #endif

@@ -2,8 +2,10 @@
 #include "engine/drill_moment.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "crypto/crypto.h"
 #include "engine/recover_plan.h"
 
@@ -39,13 +41,14 @@ static bool goes_on(const struct recover_plan *pl, const struct recover_base *b)
 	return all;
 }
 
-/* The end of the first base from which every moment since can be reached; 0: none. */
-static int64_t first_end_us(const struct recover_plan *pl)
+/* Of the first base from which every moment since can be reached. */
+static void find_first(const struct recover_plan *pl, struct drill_moment_stretch *out)
 {
-	for (size_t i = 0; i < pl->nbases; i++)
-		if (goes_on(pl, &pl->bases[i]))
-			return pl->bases[i].end_ns / 1000;
-	return 0;
+	for (size_t i = 0; i < pl->nbases && out->from_us == 0; i++)
+		if (goes_on(pl, &pl->bases[i])) {
+			out->from_us = pl->bases[i].end_ns / 1000;
+			out->first = i == 0;
+		}
 }
 
 /*
@@ -92,40 +95,60 @@ static bool reaches(struct repo *r, const char *system, const char *const *parts
 	return can;
 }
 
-/* From when on, until when that part has moments; none: to is not past from. */
 static int stretch(struct repo *r, const char *system, const char *part, struct ctx *ctx,
-    int64_t *from, int64_t *to, struct err *e)
+    struct drill_moment_stretch *out, struct err *e)
 {
 	struct recover_params p = {.system = system, .part = part, .to = {.kind = RECOVER_LATEST}};
 	struct recover_plan pl;
 	int rc = recover_plan_make(r, &p, ctx, &pl, e);
 
-	*from = *to = 0;
-	if (rc == 0) {
-		*from = first_end_us(&pl);
-		*to = *from ? last_us(r, &p, &pl, *from, ctx) : 0;
-	}
+	*out = (struct drill_moment_stretch){0};
+	if (rc == 0)
+		find_first(&pl, out);
+	if (out->from_us != 0)
+		out->last_us = last_us(r, &p, &pl, out->from_us, ctx);
 	recover_plan_fini(&pl);
 	return rc;
 }
 
-int drill_moment_find(struct repo *r, const char *system, const char *const *parts, size_t nparts,
-    int64_t now_ns, struct ctx *ctx, char out[RECOVER_TARGET_TEXT], struct err *e)
+/* What is stored is all that is known: what was committed beside it is not. */
+static const char *why_none(const struct drill_moment_stretch *s)
 {
-	int64_t day = now_ns / second / DAY_S, from = 0, to = INT64_MAX;
+	if (s->from_us == 0)
+		return "the stored log goes on from none of its base backups";
+	return s->first ? "the stored log has no commit since its first base backup"
+			: "the stored log goes on from none but its newest base backups, and has "
+			  "no commit since";
+}
 
-	for (size_t i = 0; i < nparts; i++) {
-		int64_t first, last;
+const char *drill_moment_common(
+    const struct drill_moment_stretch *v, size_t n, int64_t *from_us, int64_t *to_us)
+{
+	*from_us = 0;
+	*to_us = INT64_MAX;
+	for (size_t i = 0; i < n; i++) {
+		if (v[i].from_us == 0 || v[i].last_us <= v[i].from_us)
+			return why_none(&v[i]);
+		*from_us = v[i].from_us > *from_us ? v[i].from_us : *from_us;
+		*to_us = v[i].last_us < *to_us ? v[i].last_us : *to_us;
+	}
+	return *to_us <= *from_us ? "its sources have none in common" : NULL;
+}
 
-		if (stretch(r, system, parts[i], ctx, &first, &last, e) == -1)
-			return -1;
-		from = first > from ? first : from;
-		to = last < to ? last : to;
-	}
-	if (from == 0 || to <= from) {
-		snprintf(out, RECOVER_TARGET_TEXT, "latest");
-		return 0;
-	}
+int drill_moment_find(struct repo *r, const char *system, const char *const *parts, size_t nparts,
+    int64_t now_ns, struct ctx *ctx, char out[RECOVER_TARGET_TEXT], const char **why, struct err *e)
+{
+	struct drill_moment_stretch *v = mem_zalloc((nparts + 1) * sizeof *v);
+	int64_t day = now_ns / second / DAY_S, from, to;
+	int rc = 0;
+
+	out[0] = '\0';
+	for (size_t i = 0; rc == 0 && i < nparts; i++)
+		rc = stretch(r, system, parts[i], ctx, &v[i], e);
+	*why = rc == 0 ? drill_moment_common(v, nparts, &from, &to) : NULL;
+	free(v);
+	if (rc == -1 || *why != NULL)
+		return rc;
 	for (unsigned n = 0; n < WISHES; n++) {
 		int64_t us = drill_moment_of(system, day, n, from, to);
 

@@ -95,7 +95,8 @@ int op_drill(struct repo *r, const struct drill_params *p, struct ctx *ctx,
 
 /*
  * How long a recovery of so much would take, from what a drill measured: the parts that do not
- * depend on size as they were, the others by their rates.  0: the record tells no rate.
+ * depend on size as they were, the others by their rates.  0: the record tells no rate,
+ * or bytes is 0: not known.
  */
 double drill_predict(const json_t *record, uint64_t bytes, uint64_t log_bytes);
 

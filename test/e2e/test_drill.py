@@ -473,7 +473,8 @@ def test_a_database_to_a_point_and_a_killed_drill_of_it(db, base, server, place)
     assert o["recovery"]["compared"]["rows"] == "exactly"
     # Without a commit since there is no moment within the log, and none is said to be proven.
     o = drill(db, "--point", "pitr", "--level", "standard")
-    assert o["kind"] == "full" and o["newest"] and "nothing was committed" in o["pitr_unproven"], o
+    assert o["kind"] == "full" and o["newest"] and "no commit since its first" in o["pitr_unproven"], o
+    assert "no moment within its log is proven: the stored log" in db("report", "drill", o["id"]).out
     # A moment within the log: the same all day long.
     server.psql("create table if not exists later (n int)")
     wal = server.psql("select pg_walfile_name(pg_current_wal_lsn())")
@@ -586,6 +587,17 @@ def test_what_was_proven_is_told_and_handed_on(declared, base, place):
     o = item(declared("--json", "-r", "main", "drill", "www"))
     r = declared("--json", "rpo", "www").json("item")[0]
     assert r["proven_age"] >= r["age"] - 1 and r["last_verdict"] == "passed" and r["expected_rto"] > 0
+    # What was proven is no newest point where the catalog knows of none, as rpo.missed is told; nor is its size known.
+    os.mkdir(base / "aside")
+    for f in glob.glob(f"{base}/state/catalog*"):
+        os.rename(f, base / "aside" / os.path.basename(f))
+    r = declared("--json", "rpo", "www", rc=40).json("item")[0]
+    assert r["missed"] and r["age"] is None and r["proven_age"] is not None, r
+    assert r["expected_rto"] is None and not r["rto_at_risk"]
+    for f in glob.glob(f"{base}/state/catalog*"):
+        os.unlink(f)
+    for f in os.listdir(base / "aside"):
+        os.rename(base / "aside" / f, base / "state" / f)
     out = declared("report", "drill", o["id"][-8:], "--format", "html").out
     assert "<script src" not in out and "http" not in out and "Recovery drill of www" in out
     line = declared("report", "drill", "--format", "json").out.strip()
@@ -615,6 +627,14 @@ def test_what_was_proven_is_told_and_handed_on(declared, base, place):
         assert changed != lines, i
         (base / "changed").write_bytes(b"".join(changed))
         assert not verified(base / "changed"), i
+    # What the trail does not name so is no proof.
+    (path,) = glob.glob(f"{base}/state/drills/*.json")
+    with open(path, "r+", encoding="ascii") as f:
+        record = f.read().replace('"score":1', '"score":2')
+        f.seek(0)
+        f.write(record)
+    assert "audit trail" in declared("report", "drill", "www", rc=20).err
+    assert declared("--json", "rpo", "www").json("item")[-1]["proven_age"] is None
 
 
 def test_the_daemon_proves_what_has_to_be_proven_within_a_time(declared, base, place):

@@ -208,6 +208,18 @@ static void in_vain_is_what_failed_since_it_was_proven(void **state)
 	drill_look_fini(&l);
 }
 
+static void what_was_proven_after_now_was_not(void **state)
+{
+	(void)state;
+	begin();
+	backup("full", now - DAY);
+	record("full", NULL, "passed", now + 3650 * (int64_t)DAY);
+	drill_look_end(&l, false);
+	assert_true(l.v[FULL].proven_s == 0 && l.v[FULL].tried_s == 0 && l.measured == NULL);
+	assert_int_equal(next(), FULL);
+	drill_look_fini(&l);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -216,6 +228,7 @@ int main(void)
 	    cmocka_unit_test(a_drill_without_a_record_is_not_begun_at_once_again),
 	    cmocka_unit_test(one_that_cannot_be_tried_keeps_no_other_from_its_turn),
 	    cmocka_unit_test(in_vain_is_what_failed_since_it_was_proven),
+	    cmocka_unit_test(what_was_proven_after_now_was_not),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,6 +6,7 @@
 
 #include "base/calendar.h"
 #include "engine/drill_internal.h"
+#include "engine/drill_moment.h"
 #include "os/os.h"
 
 enum { DAY = 86400 };
@@ -150,12 +151,45 @@ static void a_record_fits_whatever_checks_have_to_say(void **state)
 	}
 }
 
+/* ---- A moment within the log. */
+
+/* What is not stored is not known: that nothing was committed is not said of it. */
+static void why_there_is_no_moment_is_what_is_known(void **state)
+{
+	static const struct {
+		struct drill_moment_stretch v[2];
+		size_t n;
+		const char *why;
+		int64_t from, to;
+	} v[] = {{{{10, 20, true}}, 1, NULL, 10, 20},
+	    {{{0, 0, false}}, 1, "from none of its base backups", 0, 0},
+	    {{{10, 0, true}}, 1, "no commit since its first base backup", 0, 0},
+	    {{{10, 10, true}}, 1, "no commit since its first base backup", 0, 0},
+	    {{{10, 0, false}}, 1, "from none but its newest base backups", 0, 0},
+	    {{{10, 30, true}, {20, 40, false}}, 2, NULL, 20, 30},
+	    {{{10, 20, true}, {20, 40, true}}, 2, "none in common", 0, 0},
+	    {{{10, 20, true}, {20, 0, false}}, 2, "from none but", 0, 0}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof v / sizeof *v; i++) {
+		int64_t from, to;
+		const char *why = drill_moment_common(v[i].v, v[i].n, &from, &to);
+
+		assert_int_equal(why == NULL, v[i].why == NULL);
+		if (why != NULL)
+			assert_non_null(strstr(why, v[i].why));
+		else
+			assert_true(from == v[i].from && to == v[i].to);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(an_older_point_is_not_held_against_a_newer_one),
 	    cmocka_unit_test(of_several_sources_each_is_at_its_point_or_past_it),
 	    cmocka_unit_test(a_record_fits_whatever_checks_have_to_say),
+	    cmocka_unit_test(why_there_is_no_moment_is_what_is_known),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -90,6 +90,7 @@ static void as_much_again_takes_as_long_and_twice_as_much_the_double(void **stat
 	assert_true(drill_predict(r, 2000, 200) == 29);
 	assert_true(drill_predict(r, 2000, 0) == 25); /* the log's size is not known */
 	assert_true(drill_predict(none, 2000, 0) == 0);
+	assert_true(drill_predict(r, 0, 0) == 0); /* nobody knows how much */
 	json_decref(r);
 	json_decref(none);
 }
