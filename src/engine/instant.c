@@ -119,11 +119,12 @@ static void known_settle(struct instant *in)
 	in->set = instant_set_new();
 	for (size_t i = 0; i < in->nknown; i++) {
 		struct known *k = &in->known[i];
+		struct stat st = {.st_dev = k->dev, .st_ino = k->ino};
 
 		if (k->file == NULL)
 			continue;
 		instant_file_set_state(k->file, in->state);
-		instant_set_add(in->set, k->dev, k->ino, (uint32_t)i, k->file);
+		instant_set_add(in->set, &st, (uint32_t)i, k->path, k->file);
 		k->file = NULL;
 	}
 	known_fini(in);

@@ -4,8 +4,8 @@
  *
  * Everything else goes straight to the folder: what is made, renamed or removed through the mount
  * is so in the folder.  Removing a file that is not complete ends it for good (instant_state);
- * renaming one, or a directory, completes it first.  Content that cannot be had is EIO to who asks,
- * and an event.
+ * renaming one, over one, or a directory with such in it, completes them first.  Content that
+ * cannot be had is EIO to who asks, and an event.
  *
  * As root everybody may use the mount as the modes in it allow, else its owner alone.
  *

@@ -10,8 +10,6 @@
 #include "os/os.h"
 #include "source/dirlist.h"
 
-enum { COPY_MOST = 64 << 20 };
-
 static const double FOR_EVER = 86400;
 
 struct handle {
@@ -24,20 +22,9 @@ static struct instant_fs *self(void)
 	return mount_fuse.get_context()->private_data;
 }
 
-/* Paths come from the kernel, which has resolved them; "/" is the folder itself. */
-static const char *below(const char *path)
-{
-	return path[1] == '\0' ? "." : path + 1;
-}
-
 static struct handle *handle_of(struct fuse_file_info *fi)
 {
 	return (struct handle *)(uintptr_t)fi->fh;
-}
-
-static int answer(int rc)
-{
-	return rc == -1 ? -errno : 0;
 }
 
 static int fd_of(struct fuse_file_info *fi)
@@ -45,67 +32,6 @@ static int fd_of(struct fuse_file_info *fi)
 	const struct handle *h = handle_of(fi);
 
 	return h->f != NULL ? instant_file_fd(h->f) : h->fd;
-}
-
-/* What a file of ours could not do: the server sees a device that fails, and we say why. */
-static int failed(struct instant_fs *fs, const struct err *e)
-{
-	if (e->kind == ERR_NO_SPACE)
-		return -ENOSPC;
-	if (e->sys == EFBIG || e->sys == EINVAL)
-		return -e->sys;
-	event_emit(fs->ctx, EVENT_WARNING, span_of(NULL, 0), "%s", e->msg);
-	return -EIO;
-}
-
-static struct instant_file *incomplete(struct instant_fs *fs, const char *path, uint32_t *n)
-{
-	struct stat st;
-
-	if (os_fstatat(fs->dir, below(path), &st, AT_SYMLINK_NOFOLLOW) == -1 ||
-	    !S_ISREG(st.st_mode))
-		return NULL;
-	return instant_set_find(fs->set, &st, n);
-}
-
-/* Its name is gone: say so for good, once that is on disk, before its inode is anything else. */
-static int forget(struct instant_fs *fs, const char *path, uint32_t n, struct err *e)
-{
-	const char *end = strrchr(path, '/');
-	char *up = mem_strndup(path, end == path ? 1 : (size_t)(end - path));
-	int fd = os_openat(fs->dir, below(up), O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0), rc;
-
-	free(up);
-	rc = fd == -1 || os_fsync(fd) == -1 ? err_sys(e, "sync of a directory") : 0;
-	os_close(fd);
-	if (rc == 0)
-		rc = instant_state_done(fs->state, n, e);
-	instant_set_drop(fs->set, n);
-	return rc;
-}
-
-static int complete(struct instant_fs *fs, struct instant_file *f, uint32_t n, struct err *e)
-{
-	uint64_t left = 1;
-
-	while (left > 0)
-		if (instant_file_copy(f, COPY_MOST, &left, INSTANT_FRONT, e) == -1)
-			return -1;
-	instant_set_drop(fs->set, n);
-	return 0;
-}
-
-static int complete_all(struct instant_fs *fs, struct err *e)
-{
-	struct instant_file *f;
-	uint32_t n;
-	int rc = 0;
-
-	while (rc == 0 && (f = instant_set_next(fs->set, &n)) != NULL) {
-		rc = complete(fs, f, n, e);
-		instant_file_unref(f);
-	}
-	return rc;
 }
 
 /* ---- Names. */
@@ -141,33 +67,28 @@ static int give(struct instant_fs *fs, const char *path, int rc)
 
 static int fs_mkdir(const char *path, mode_t mode)
 {
-	return give(self(), path, os_mkdirat(self()->dir, below(path), mode));
+	int rc = instant_name_taken(self(), path);
+
+	return rc ? rc : give(self(), path, os_mkdirat(self()->dir, below(path), mode));
 }
 
 static int fs_symlink(const char *target, const char *path)
 {
-	return give(self(), path, symlinkat(target, self()->dir, below(path)));
+	int rc = instant_name_taken(self(), path);
+
+	return rc ? rc : give(self(), path, symlinkat(target, self()->dir, below(path)));
 }
 
 static int fs_mknod(const char *path, mode_t mode, dev_t dev)
 {
-	return give(self(), path, mknodat(self()->dir, below(path), mode, dev));
+	int rc = instant_name_taken(self(), path);
+
+	return rc ? rc : give(self(), path, mknodat(self()->dir, below(path), mode, dev));
 }
 
 static int fs_unlink(const char *path)
 {
-	struct instant_fs *fs = self();
-	struct instant_file *f;
-	struct err e;
-	uint32_t n;
-	int rc;
-
-	f = incomplete(fs, path, &n);
-	rc = answer(os_unlinkat(fs->dir, below(path), 0));
-	if (rc == 0 && f != NULL && forget(fs, path, n, &e) == -1)
-		rc = failed(fs, &e);
-	instant_file_unref(f);
-	return rc;
+	return instant_name_remove(self(), path);
 }
 
 static int fs_rmdir(const char *path)
@@ -175,51 +96,25 @@ static int fs_rmdir(const char *path)
 	return answer(os_unlinkat(self()->dir, below(path), AT_REMOVEDIR));
 }
 
-/* The state knows files by the names that they began with. */
-static int before_rename(struct instant_fs *fs, const char *from)
-{
-	struct instant_file *f;
-	struct stat st;
-	struct err e;
-	uint32_t n;
-	int rc = 0;
-
-	if (os_fstatat(fs->dir, below(from), &st, AT_SYMLINK_NOFOLLOW) == -1)
-		return -errno;
-	f = incomplete(fs, from, &n);
-	if (f != NULL)
-		rc = complete(fs, f, n, &e);
-	else if (S_ISDIR(st.st_mode))
-		rc = complete_all(fs, &e);
-	instant_file_unref(f);
-	return rc == -1 ? failed(fs, &e) : 0;
-}
-
 static int fs_rename(const char *from, const char *to, unsigned flags)
 {
 	struct instant_fs *fs = self();
-	struct instant_file *over;
-	struct err e;
-	uint32_t n;
 	int rc;
 
 	if (flags & ~(unsigned)RENAME_NOREPLACE)
 		return -EINVAL;
-	rc = before_rename(fs, from);
+	rc = instant_name_moves(fs, from, to);
+	if (rc == 0 && flags == 0)
+		rc = instant_name_over(fs, to);
 	if (rc != 0)
 		return rc;
-	over = incomplete(fs, to, &n);
-	rc = flags ? answer(os_renameat_new(fs->dir, below(from), fs->dir, below(to)))
-		   : answer(os_renameat(fs->dir, below(from), fs->dir, below(to)));
-	if (rc == 0 && over != NULL && forget(fs, to, n, &e) == -1)
-		rc = failed(fs, &e);
-	instant_file_unref(over);
-	return rc;
+	return flags ? answer(os_renameat_new(fs->dir, below(from), fs->dir, below(to)))
+		     : answer(os_renameat(fs->dir, below(from), fs->dir, below(to)));
 }
 
 static int fs_link(const char *from, const char *to)
 {
-	int rc = before_rename(self(), from);
+	int rc = instant_name_moves(self(), from, to);
 
 	return rc ? rc : answer(os_linkat(self()->dir, below(from), self()->dir, below(to)));
 }
@@ -258,7 +153,7 @@ static int cut(struct instant_fs *fs, const struct handle *h, off_t size)
 
 	if (h->f == NULL)
 		return answer(os_ftruncate(h->fd, size));
-	return instant_file_cut(h->f, size, &e) == -1 ? failed(fs, &e) : 0;
+	return instant_file_cut(h->f, size, &e) == -1 ? instant_fs_failed(fs, &e) : 0;
 }
 
 static void handle_close(struct handle *h)
@@ -310,8 +205,10 @@ static int fs_open(const char *path, struct fuse_file_info *fi)
 static int fs_create(const char *path, mode_t mode, struct fuse_file_info *fi)
 {
 	struct handle *h = NULL;
-	int rc = open_at(self(), path, fi->flags | O_CREAT, mode, &h);
+	int rc = instant_name_taken(self(), path);
 
+	if (rc == 0)
+		rc = open_at(self(), path, fi->flags | O_CREAT, mode, &h);
 	if (rc == 0 && (rc = give(self(), path, 0)) != 0)
 		handle_close(h);
 	else if (rc == 0)
@@ -336,7 +233,7 @@ static int fs_read(const char *path, char *p, size_t n, off_t off, struct fuse_f
 		return got == -1 ? -errno : (int)got;
 	}
 	got = instant_file_read(h->f, p, n, off, &e);
-	return got == -1 ? failed(self(), &e) : (int)got;
+	return got == -1 ? instant_fs_failed(self(), &e) : (int)got;
 }
 
 static int fs_write(const char *path, const char *p, size_t n, off_t off, struct fuse_file_info *fi)
@@ -346,7 +243,8 @@ static int fs_write(const char *path, const char *p, size_t n, off_t off, struct
 
 	if (h->f == NULL)
 		return os_pwrite_all(h->fd, p, n, off) == -1 ? -errno : (int)n;
-	return instant_file_write(h->f, p, n, off, &e) == -1 ? failed(self(), &e) : (int)n;
+	return instant_file_write(h->f, p, n, off, &e) == -1 ? instant_fs_failed(self(), &e)
+							     : (int)n;
 }
 
 static int fs_fsync(const char *path, int data_only, struct fuse_file_info *fi)
@@ -356,7 +254,7 @@ static int fs_fsync(const char *path, int data_only, struct fuse_file_info *fi)
 
 	if (h->f == NULL)
 		return answer(data_only ? fdatasync(h->fd) : os_fsync(h->fd));
-	return instant_file_sync(h->f, &e) == -1 ? failed(self(), &e) : 0;
+	return instant_file_sync(h->f, &e) == -1 ? instant_fs_failed(self(), &e) : 0;
 }
 
 static int fs_truncate(const char *path, off_t size, struct fuse_file_info *fi)
@@ -384,7 +282,7 @@ static int fs_fallocate(const char *path, int mode, off_t off, off_t n, struct f
 		return -EOPNOTSUPP;
 	if (h->f == NULL)
 		return answer(fallocate(h->fd, 0, off, n));
-	return instant_file_room(h->f, off, n, &e) == -1 ? failed(self(), &e) : 0;
+	return instant_file_room(h->f, off, n, &e) == -1 ? instant_fs_failed(self(), &e) : 0;
 }
 
 /* ---- Directories. */

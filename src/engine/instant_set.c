@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 
@@ -10,6 +11,7 @@ struct member {
 	dev_t dev;
 	ino_t ino;
 	uint32_t n;
+	char *path;
 	struct instant_file *file;
 };
 
@@ -31,22 +33,24 @@ void instant_set_free(struct instant_set *s)
 {
 	if (s == NULL)
 		return;
-	for (size_t i = 0; i < s->n; i++)
+	for (size_t i = 0; i < s->n; i++) {
 		instant_file_unref(s->v[i].file);
+		free(s->v[i].path);
+	}
 	pthread_mutex_destroy(&s->lock);
 	free(s->v);
 	free(s);
 }
 
-void instant_set_add(
-    struct instant_set *s, dev_t dev, ino_t ino, uint32_t n, struct instant_file *f)
+void instant_set_add(struct instant_set *s, const struct stat *st, uint32_t n, const char *path,
+    struct instant_file *f)
 {
 	pthread_mutex_lock(&s->lock);
 	if (s->n == s->cap) {
 		s->cap = s->cap ? 2 * s->cap : 64;
 		s->v = mem_realloc(s->v, s->cap * sizeof *s->v);
 	}
-	s->v[s->n++] = (struct member){dev, ino, n, f};
+	s->v[s->n++] = (struct member){st->st_dev, st->st_ino, n, mem_strdup(path), f};
 	pthread_mutex_unlock(&s->lock);
 }
 
@@ -65,6 +69,43 @@ struct instant_file *instant_set_find(struct instant_set *s, const struct stat *
 	return f;
 }
 
+static bool is_below(const char *path, const char *folder)
+{
+	size_t n = strlen(folder);
+
+	return strncmp(path, folder, n) == 0 && path[n] == '/';
+}
+
+static bool is_named(const char *path, const char *name)
+{
+	return strcmp(path, name) == 0;
+}
+
+static struct instant_file *find_by(struct instant_set *s,
+    bool (*is)(const char *path, const char *what), const char *what, uint32_t *n)
+{
+	struct instant_file *f = NULL;
+
+	pthread_mutex_lock(&s->lock);
+	for (size_t i = 0; i < s->n && f == NULL; i++)
+		if (is(s->v[i].path, what)) {
+			f = instant_file_ref(s->v[i].file);
+			*n = s->v[i].n;
+		}
+	pthread_mutex_unlock(&s->lock);
+	return f;
+}
+
+struct instant_file *instant_set_below(struct instant_set *s, const char *folder, uint32_t *n)
+{
+	return find_by(s, is_below, folder, n);
+}
+
+struct instant_file *instant_set_named(struct instant_set *s, const char *path, uint32_t *n)
+{
+	return find_by(s, is_named, path, n);
+}
+
 void instant_set_drop(struct instant_set *s, uint32_t n)
 {
 	struct instant_file *f = NULL;
@@ -73,6 +114,7 @@ void instant_set_drop(struct instant_set *s, uint32_t n)
 	for (size_t i = 0; i < s->n; i++)
 		if (s->v[i].n == n) {
 			f = s->v[i].file;
+			free(s->v[i].path);
 			s->v[i] = s->v[--s->n];
 			break;
 		}

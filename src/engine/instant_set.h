@@ -16,12 +16,16 @@ struct instant_set;
 struct instant_set *instant_set_new(void);
 void instant_set_free(struct instant_set *s); /* NULL does nothing */
 
-/* Takes the reference. */
-void instant_set_add(
-    struct instant_set *s, dev_t dev, ino_t ino, uint32_t n, struct instant_file *f);
+/* Takes the reference.  `path` is below the folder, and stays its own until it is dropped. */
+void instant_set_add(struct instant_set *s, const struct stat *st, uint32_t n, const char *path,
+    struct instant_file *f);
 
 /* A new reference, or NULL: it is complete, or was never of this.  *n: its number. */
 struct instant_file *instant_set_find(struct instant_set *s, const struct stat *st, uint32_t *n);
+
+/* Any that is below a folder, or the one that began with that name.  A new reference, or NULL. */
+struct instant_file *instant_set_below(struct instant_set *s, const char *folder, uint32_t *n);
+struct instant_file *instant_set_named(struct instant_set *s, const char *path, uint32_t *n);
 
 /* The file of that number is complete, or its name is gone. */
 void instant_set_drop(struct instant_set *s, uint32_t n);

@@ -242,3 +242,27 @@ def test_both_end_with_the_same_status(hf, base):
         assert hf("evidence", "verify", base / "b", *more, rc=None).rc == status
         r = subprocess.run([TOOL, base / "b", *more], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         assert r.returncode == status, r.stderr
+
+
+def test_a_pipe_is_not_waited_for(hf, base):
+    os.makedirs(base / "state")
+    (base / "state" / "evidence.pub").write_text(pem(CHAIN))
+    os.mkfifo(base / "p")
+    for words in (["verify"], ["show"], ["export"]):
+        assert "no plain file" in hf("evidence", *words, base / "p", rc=2, timeout=60).err
+    r = subprocess.run([TOOL, base / "p"], stdout=subprocess.DEVNULL, timeout=60)
+    assert r.returncode == 2
+
+
+def test_a_bundle_is_verified_as_it_is_read(hf, base):
+    """However large it is, and however long a line."""
+    with open(base / "b", "w", encoding="ascii") as f:
+        f.write(made().header())
+        f.truncate(300 << 20)
+    p = hf.start("evidence", "verify", base / "b")
+    with p:
+        err = p.stderr.read().decode()
+        _, status, used = os.wait4(p.pid, 0)
+        p.returncode = os.waitstatus_to_exitcode(status)
+    assert p.returncode == 20 and "line 2: altered" in err
+    assert used.ru_maxrss < 200 << 10  # KiB
