@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "base/mem.h"
+#include "engine/instant_log.h"
 #include "engine/recover_internal.h"
 #include "os/os.h"
 #include "os/os_child.h"
@@ -29,8 +30,9 @@ struct finishing {
 	struct repo *repo;
 	const struct recover_finish_params *p;
 	struct ctx *ctx;
-	bool ran;      /* a server, when we came or until who served it was killed */
-	unsigned port; /* where it listened; 0: not known */
+	bool ran;       /* a server, when we came or until who served it was killed */
+	unsigned port;  /* where it listened; 0: not known */
+	uint64_t heard; /* of the log of who serves it */
 	char what[RECOVER_WHAT];
 };
 
@@ -289,6 +291,20 @@ static int damaged(struct finishing *f, uint64_t bytes, struct err *e)
 	return -1;
 }
 
+/* Nobody saw it when it was said. */
+static void pass_on_log(struct finishing *f)
+{
+	struct buf b = {.p = NULL};
+	char *line, *save = NULL;
+
+	instant_log_read(f->p->target, &f->heard, &b);
+	for (line = strtok_r((char *)(uintptr_t)buf_cstr(&b), "\n", &save); line != NULL;
+	     line = strtok_r(NULL, "\n", &save))
+		event_emit(
+		    f->ctx, EVENT_WARNING, span_of(NULL, 0), "said while it was served: %s", line);
+	buf_fini(&b);
+}
+
 /* By who serves it, while the server works; or by us, where nobody does. */
 static int bring(struct finishing *f, struct err *e)
 {
@@ -299,6 +315,7 @@ static int bring(struct finishing *f, struct err *e)
 	for (;;) {
 		if (instant_look(f->p->target, &seen, e) == -1 || ctx_check(f->ctx, e) == -1)
 			return -1;
+		pass_on_log(f);
 		if (!seen.begun || (seen.pid != 0 && seen.left == 0))
 			return 0;
 		if (seen.pid == 0)

@@ -234,7 +234,9 @@ static void only_a_server_that_ran_is_started(void **state)
 		instant_close(in);
 		if (ran)
 			shell(w, "echo 99999999 > target.holdfast/data/postmaster.pid");
+		shell(w, "printf 'one\\ntwo\\n' > target.holdfast/log");
 		OK(recover_finish(w->repo, &fp, &w->ctx, &e));
+		assert_int_equal(w->warnings, 2); /* what nobody saw is passed on */
 		shell(w, "grep -q 1001 target/rows && test ! -e target.holdfast");
 		shell(w, ran ? "test -e started" : "test ! -e started");
 		free(start);
