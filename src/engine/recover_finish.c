@@ -1,10 +1,12 @@
 /* recover_finish: see recover_finish.h. */
 #include "engine/recover_finish.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/mem.h"
 #include "engine/recover_internal.h"
@@ -27,7 +29,7 @@ struct finishing {
 	struct repo *repo;
 	const struct recover_finish_params *p;
 	struct ctx *ctx;
-	bool ran;      /* a server, when we came */
+	bool ran;      /* a server, when we came or until who served it was killed */
 	unsigned port; /* where it listened; 0: not known */
 	char what[RECOVER_WHAT];
 };
@@ -140,6 +142,17 @@ static void keep_port(struct finishing *f, const char *data)
 		f->port = (unsigned)strtoul(port, NULL, 10);
 }
 
+/* One that was stopped takes this away; one whose files went away under it cannot. */
+static bool was_running(const char *data)
+{
+	char *path = mem_printf("%s/postmaster.pid", data);
+	struct stat st;
+	bool is = os_fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) == 0;
+
+	free(path);
+	return is;
+}
+
 /* A server whose files went away under it can do nothing but end. */
 static int end_stranded(struct finishing *f, struct err *e)
 {
@@ -147,6 +160,7 @@ static int end_stranded(struct finishing *f, struct err *e)
 	char *data = instant_data(f->p->target);
 	int pid, rc = 0;
 
+	f->ran |= was_running(data);
 	keep_port(f, data);
 	for (size_t i = 0; i < 2 && pg_server_runs(data, &pid); i++) {
 		kill(pid, how[i]);
@@ -309,9 +323,12 @@ static int bring(struct finishing *f, struct err *e)
 
 static int stop(struct finishing *f, struct err *e)
 {
+	struct instant_seen seen;
 	int pid;
 
-	if (!pg_server_runs(f->p->target, &pid))
+	if (instant_look(f->p->target, &seen, e) == -1)
+		return -1;
+	if (!seen.begun || !pg_server_runs(f->p->target, &pid))
 		return 0;
 	f->ran = true;
 	keep_port(f, f->p->target);
@@ -351,7 +368,5 @@ int recover_finish(
 	if (look(p->target, &seen, e) == -1 || step(&f, "bring", bring, e) == -1 ||
 	    step(&f, "stop", stop, e) == -1 || step(&f, "settle", settle, e) == -1)
 		return -1;
-	/* Its server died with who served it: it ran, and is wanted. */
-	f.ran |= seen.pid == 0;
 	return f.ran ? step(&f, "start", start, e) : 0;
 }
