@@ -143,6 +143,16 @@ def test_a_whole_bundle_is_whole_and_so_is_one_that_was_rotated(hf, base, verifi
     assert "By the key in it" in subprocess.run([TOOL, base / "b"], stdout=subprocess.PIPE, check=True, text=True).stdout
 
 
+def test_a_head_kept_elsewhere_shows_that_a_bundle_is_of_before(hf, base):
+    b = made()
+    (base / "b").write_text("".join(b.lines()))
+    (base / "now").write_text(b.head())
+    assert "Nothing was cut off before record 5" in hf("evidence", "verify", base / "b", "--head", base / "now").out
+    b.add("prune")
+    (base / "later").write_text(b.head())
+    assert "cut off" in hf("evidence", "verify", base / "b", "--head", base / "later", rc=20).err
+
+
 def cases():
     """Name, lines, what is said of them.  Lines: header, five records, head, two drills."""
     b = made()
