@@ -11,67 +11,9 @@
 #include "base/mem.h"
 #include "catalog/evidence_drill.h"
 #include "catalog/evidence_key.h"
+#include "catalog/evidence_read.h"
 #include "catalog/evidence_statement.h"
 #include "os/os.h"
-
-enum { CHAIN_MAX = 1 << 30 };
-
-/* ---- Making one. */
-
-static int add_drill(void *arg, json_t *record, struct span line, struct err *e)
-{
-	(void)record;
-	(void)e;
-	buf_put_span(arg, line);
-	buf_put_u8(arg, '\n');
-	return 0;
-}
-
-/* As far as the head goes: others may add to it meanwhile, and what a crash left is no record. */
-static int add_chain(const char *state, uint64_t records, struct buf *out, struct err *e)
-{
-	char *path = evidence_path_log(state);
-	size_t at = out->n;
-	int rc = os_read_file(path, CHAIN_MAX, out, e);
-
-	for (; rc == 0 && records > 0 && at < out->n; at++)
-		records -= out->p[at] == '\n';
-	if (rc == 0)
-		out->n = at;
-	free(path);
-	return rc;
-}
-
-int evidence_bundle_make(const char *state, struct ctx *ctx, struct buf *out, struct err *e)
-{
-	struct evidence_head head;
-	struct buf pem = {0};
-	struct clock *clock = os_clock_of(ctx);
-	char *line = NULL, *text, when[CALENDAR_TEXT];
-	json_t *o;
-	size_t bad = 0;
-	int rc = -1;
-
-	if (evidence_head_now(state, ctx, &head, &line, e) == -1)
-		return -1;
-	evidence_public_text(&pem, head.key);
-	calendar_format_utc(when, clock->wall_ns(clock));
-	o = json_pack("{s:s, s:i, s:s, s:s}", "type", "bundle", "format", 1, "made", when,
-	    "public_key", buf_cstr(&pem));
-	text = json_dumps(o, JSON_COMPACT | JSON_ENSURE_ASCII);
-	buf_printf(out, "%s\n", text);
-	if (add_chain(state, head.sequence, out, e) == 0) {
-		buf_printf(out, "%s\n", line);
-		rc = evidence_drill_list(state, NULL, add_drill, out, &bad, e);
-	}
-	if (rc == 0 && bad > 0)
-		rc = err_set(e, ERR_CORRUPT, "%zu records of drills cannot be read", bad);
-	free(text);
-	json_decref(o);
-	free(line);
-	buf_fini(&pem);
-	return rc;
-}
 
 /* ---- Checking one. */
 
@@ -354,4 +296,87 @@ int evidence_bundle_verify_file(const char *path, const uint8_t (*keys)[CRYPTO_K
 	rc = evidence_lines_file(path, check_line, &k, e);
 	end(&k);
 	return rc;
+}
+
+/* ---- Making one: what is put into it is checked on the way. */
+
+struct making {
+	struct checking k;
+	struct buf *out;
+};
+
+static void put_line(struct making *m, struct span line)
+{
+	buf_put_span(m->out, line);
+	buf_put_u8(m->out, '\n');
+	check_line(&m->k, line, true);
+}
+
+static void put_header(struct making *m, const struct evidence_head *head, struct clock *clock)
+{
+	char when[CALENDAR_TEXT], *text;
+	struct buf pem = {0};
+	json_t *o;
+
+	evidence_public_text(&pem, head->key);
+	calendar_format_utc(when, clock->wall_ns(clock));
+	o = json_pack("{s:s, s:i, s:s, s:s}", "type", "bundle", "format", 1, "made", when,
+	    "public_key", buf_cstr(&pem));
+	text = mem_checked(json_dumps(o, JSON_COMPACT | JSON_ENSURE_ASCII));
+	put_line(m, span_str(text));
+	free(text);
+	json_decref(o);
+	buf_fini(&pem);
+}
+
+static int put_record(void *arg, struct span line, struct err *e)
+{
+	(void)e;
+	put_line(arg, line);
+	return 0;
+}
+
+/* One that is newer than the head is for the next bundle. */
+static int put_drill(void *arg, json_t *record, struct span line, struct err *e)
+{
+	struct making *m = arg;
+
+	(void)record;
+	(void)e;
+	if (said_of(&m->k, line) != NULL)
+		put_line(m, line);
+	return 0;
+}
+
+static int is_whole(const struct evidence_bundle_verdict *v, struct err *e)
+{
+	if (v->chain.fault == EVIDENCE_WHOLE)
+		return 0;
+	err_set(e, ERR_DAMAGE_FOUND, "the bundle would not be whole: line %llu: %s: %s",
+	    (unsigned long long)v->chain.line, evidence_fault_name(v->chain.fault), v->chain.text);
+	return err_hint(e, "without --records the trail alone is handed on");
+}
+
+/* The chain as far as the head goes: others may add to it meanwhile. */
+int evidence_bundle_make(
+    const char *state, struct ctx *ctx, struct buf *out, size_t *left_out, struct err *e)
+{
+	struct evidence_place from = {0};
+	struct evidence_bundle_verdict v;
+	struct making m = {.out = out};
+	struct evidence_head head;
+	char *line = NULL;
+	int rc;
+
+	if (evidence_head_now(state, ctx, &head, &line, e) == -1)
+		return -1;
+	begin(&m.k, NULL, 0, NULL, &v);
+	put_header(&m, &head, os_clock_of(ctx));
+	rc = evidence_read_from(state, &from, 0, head.sequence, put_record, &m, e);
+	put_line(&m, span_str(line));
+	if (rc == 0)
+		rc = evidence_drill_list(state, NULL, put_drill, &m, left_out, e);
+	end(&m.k);
+	free(line);
+	return rc == 0 ? is_whole(&v, e) : -1;
 }

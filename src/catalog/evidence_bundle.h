@@ -16,7 +16,13 @@
 #include "base/buf.h"
 #include "catalog/evidence_check.h"
 
-int evidence_bundle_make(const char *state, struct ctx *ctx, struct buf *out, struct err *e);
+/*
+ * Of a state folder; what is made is whole, or it fails.  Records of drills that the chain does not
+ * name (of a crash, or of a chain before this one) or that cannot be read are left out, and
+ * counted.
+ */
+int evidence_bundle_make(
+    const char *state, struct ctx *ctx, struct buf *out, size_t *left_out, struct err *e);
 
 bool evidence_bundle_is(struct span text); /* by how its first line begins */
 

@@ -301,15 +301,32 @@ static void feed(struct buf *b, bool end, evidence_line_fed *each, void *arg)
 	b->n -= at;
 }
 
+int evidence_open(const char *path, struct err *e)
+{
+	int fd = os_open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
+	struct stat st;
+
+	if (fd == -1 || os_fstat(fd, &st) == -1) {
+		err_sys(e, "%s", path);
+	} else if (!S_ISREG(st.st_mode)) {
+		err_set(e, ERR_USAGE, "%s: this is no plain file", path);
+		err_hint(e, "put what comes from elsewhere into a file first");
+	} else {
+		return fd;
+	}
+	os_close(fd);
+	return -1;
+}
+
 int evidence_lines_file(const char *path, evidence_line_fed *each, void *arg, struct err *e)
 {
 	enum { PIECE = 1 << 20 };
-	int fd = os_open(path, O_RDONLY, 0);
+	int fd = evidence_open(path, e);
 	struct buf b = {0};
 	ssize_t n = -1;
 
 	if (fd == -1)
-		return err_sys(e, "%s", path);
+		return -1;
 	do {
 		buf_reserve(&b, PIECE);
 		n = os_read(fd, b.p + b.n, PIECE);

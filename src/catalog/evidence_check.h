@@ -59,6 +59,9 @@ void evidence_check_end(struct evidence_check *k, struct evidence_verdict *out);
 
 bool evidence_check_is_whole(const struct evidence_check *k); /* so far */
 
+/* A file to be verified: -1 with ERR_USAGE for a pipe or device, which is not waited for. */
+int evidence_open(const char *path, struct err *e);
+
 /*
  * Lines of a text, or of a file piece by piece; a line too long goes in pieces.  The latter fails
  * where it cannot be read.

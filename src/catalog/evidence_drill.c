@@ -149,33 +149,3 @@ int evidence_drill_list(const char *state, const char *system, evidence_drill_ro
 	free(dir);
 	return rc;
 }
-
-struct wanted {
-	const char *kind;
-	json_t *found;
-};
-
-static int note_proven(void *arg, json_t *record, struct span line, struct err *e)
-{
-	struct wanted *w = arg;
-	const char *verdict = statement_text(record, "verdict");
-	const char *kind = statement_text(record, "kind");
-
-	(void)line;
-	(void)e;
-	if (w->found != NULL || verdict == NULL || strcmp(verdict, "failed") == 0 ||
-	    (w->kind != NULL && (kind == NULL || strcmp(kind, w->kind) != 0)))
-		return 0;
-	w->found = json_incref(record);
-	return 0;
-}
-
-json_t *evidence_drill_proven(const char *state, const char *system, const char *kind)
-{
-	struct wanted w = {.kind = kind};
-	struct err ignored;
-	size_t bad;
-
-	(void)!evidence_drill_list(state, system, note_proven, &w, &bad, &ignored);
-	return w.found;
-}

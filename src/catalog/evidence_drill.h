@@ -34,9 +34,4 @@ typedef int evidence_drill_row(void *arg, json_t *record, struct span line, stru
 int evidence_drill_list(const char *state, const char *system, evidence_drill_row *each, void *arg,
     size_t *bad, struct err *e);
 
-/*
- * The newest of a system that did not fail; kind NULL: of any.  New, or NULL where there is none.
- */
-json_t *evidence_drill_proven(const char *state, const char *system, const char *kind);
-
 #endif

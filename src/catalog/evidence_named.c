@@ -153,7 +153,7 @@ static bool is_said(const struct evidence_named *n, const struct name *name)
 
 bool evidence_named_has(struct evidence_named *n, const json_t *record, struct span line)
 {
-	const struct name *found, *end = n->v + n->n;
+	const struct name *found;
 	uint8_t key[CRYPTO_KEY];
 	struct name want;
 	bool known = false;
@@ -168,7 +168,7 @@ bool evidence_named_has(struct evidence_named *n, const json_t *record, struct s
 		return false;
 	while (found > n->v && by_hash(found - 1, &want) == 0)
 		found--;
-	for (; found < end && by_hash(found, &want) == 0; found++)
+	for (; found < n->v + n->n && by_hash(found, &want) == 0; found++)
 		if (is_said(n, found))
 			return true;
 	return false;

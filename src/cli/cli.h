@@ -22,6 +22,7 @@
 
 struct audit;
 struct cli;
+struct instant_log;
 struct opening;
 struct other;
 struct store;
@@ -314,6 +315,7 @@ struct cli {
 	void *progress;          /* cli_progress.c, while running */
 	atomic_bool *ask;        /* set by SIGUSR1 */
 	struct audit *audit;     /* the record that is kept of this, or NULL */
+	struct instant_log *log; /* of what is told once nobody waits for us, or NULL */
 	bool mounted;            /* by mount */
 	bool proven_absent;      /* log get: the file is not there, for sure */
 	bool wanted;             /* the interruption was the way to end it: no message */

@@ -10,6 +10,7 @@
 
 #include "base/hex.h"
 #include "base/mem.h"
+#include "engine/instant_log.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -251,6 +252,7 @@ void out_sink(struct ctx *ctx, const struct event *ev)
 	struct buf b = {0};
 
 	audit_event(c, ev);
+	instant_log_put(c->log, ev);
 	if (!wanted(c, ev))
 		return;
 	if (c->out.json) {

@@ -164,7 +164,8 @@ static void report(struct job *j)
 static bool is_bundle(const char *path)
 {
 	uint8_t begin[64];
-	int fd = os_open(path, O_RDONLY, 0);
+	struct err ignored;
+	int fd = evidence_open(path, &ignored);
 	ssize_t n = fd == -1 ? -1 : os_pread_full(fd, begin, sizeof begin, 0);
 
 	os_close(fd);
@@ -330,17 +331,35 @@ static int hand_out(struct cli *c, const char *what, struct span text, struct er
 	return 0;
 }
 
-/* As it is: only the whole chain can be verified by others. */
+static int bundle(struct job *j, struct buf *b, struct err *e)
+{
+	char a[TEXT_AMOUNT];
+	size_t left = 0;
+
+	if (evidence_bundle_make(j->dir, j->c->ctx, b, &left, e) == -1)
+		return err_wrap(e, "evidence");
+	if (left > 0)
+		out_message(j->c,
+		    "%s in %s/drills left out: not to be read, or not as the chain names it",
+		    text_amount(a, left, "record of a drill", "records of drills"), j->dir);
+	return 0;
+}
+
+/* As it is: only the whole chain can be verified by others.  A bundle is of a whole one. */
 static int export(struct job *j, struct err *e)
 {
 	enum { EXPORT_MAX = 1 << 30 };
+	bool records = j->c->opt.records;
 	struct buf b = {0};
-	int rc = look(j, e);
+	int rc;
 
-	if (rc == 0 && j->v.fault == EVIDENCE_WHOLE && j->c->opt.records)
-		rc = evidence_bundle_make(j->dir, j->c->ctx, &b, e);
-	else if (rc == 0)
-		rc = os_read_file(j->log, EXPORT_MAX, &b, e);
+	if (records && j->c->args.v[1] != NULL)
+		return err_set(e, ERR_USAGE,
+		    "evidence export --records: of the trail that is kept here; '%s' is too much",
+		    j->c->args.v[1]);
+	if (look(j, e) == -1 || (records && fault(j, e) == -1))
+		return -1;
+	rc = records ? bundle(j, &b, e) : os_read_file(j->log, EXPORT_MAX, &b, e);
 	if (rc == 0)
 		rc = hand_out(j->c, "evidence", buf_span(&b), e);
 	buf_fini(&b);

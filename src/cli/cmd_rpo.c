@@ -19,6 +19,7 @@
 #include "os/os.h"
 
 struct row {
+	const struct world_system *declared;
 	const char *system;
 	int64_t target_s, acceptable_s, rto_target_s; /* 0: not promised */
 	int64_t newest_ns, proven_ns;                 /* points; 0: none */
@@ -28,7 +29,7 @@ struct row {
 	bool missed, late;            /* late: expected after the rto's target */
 	char drill[100], verdict[16]; /* the last drill */
 	double rto_s;
-	json_t *measured; /* by a drill; freed by fill */
+	json_t *measured; /* by a drill */
 };
 
 static int64_t seconds(const struct calendar_duration *d)
@@ -57,23 +58,20 @@ static int64_t point_of(const json_t *record)
 	return s != NULL && calendar_parse_time(s, &t, &ignored) == 0 ? t.ns : 0;
 }
 
-static int note_drill(void *arg, json_t *record, struct span line, struct err *e)
+static void note_drill(struct row *r, json_t *record)
 {
-	struct row *r = arg;
 	const char *verdict = json_string_value(json_object_get(record, "verdict"));
 	const char *id = json_string_value(json_object_get(record, "id"));
 	int64_t point = point_of(record);
 
-	(void)line;
-	(void)e;
 	if (verdict == NULL || id == NULL)
-		return 0;
+		return;
 	if (r->drill[0] == '\0') {
 		snprintf(r->drill, sizeof r->drill, "%s", id);
 		snprintf(r->verdict, sizeof r->verdict, "%s", verdict);
 	}
 	if (strcmp(verdict, "failed") == 0 || point > r->now_ns)
-		return 0;
+		return;
 	if (r->proven_ns == 0) /* the newest that came back */
 		r->rto_s = json_number_value(
 		    json_object_get(json_object_get(record, "rto"), "seconds"));
@@ -84,37 +82,76 @@ static int note_drill(void *arg, json_t *record, struct span line, struct err *e
 	}
 	if (point > r->proven_ns)
 		r->proven_ns = point;
+}
+
+struct rows {
+	struct row *v;
+	size_t n;
+};
+
+static int note_record(void *arg, json_t *record, struct span line, struct err *e)
+{
+	struct rows *all = arg;
+	const char *of = json_string_value(json_object_get(record, "system"));
+
+	(void)line;
+	(void)e;
+	for (size_t i = 0; of != NULL && i < all->n; i++)
+		if (strcmp(all->v[i].system, of) == 0)
+			note_drill(&all->v[i], record);
 	return 0;
 }
 
-static int fill(struct cli *c, struct catalog *cat, const struct world_system *s, struct row *r,
-    const char *state, struct err *e)
+static int begin(
+    struct cli *c, struct catalog *cat, const struct world_system *s, struct row *r, struct err *e)
 {
 	const struct world_tier *t = world_tier(c->world, s->tier);
-	int64_t now = c->ctx->clock->wall_ns(c->ctx->clock), most;
-	struct newest received;
-	size_t bad = 0;
-	int rc;
 
-	*r = (struct row){.system = s->item.name,
-	    .now_ns = now,
+	*r = (struct row){.declared = s,
+	    .system = s->item.name,
+	    .now_ns = c->ctx->clock->wall_ns(c->ctx->clock),
 	    .target_s = seconds(&t->rpo.target),
 	    .acceptable_s = seconds(&t->rpo.acceptable),
 	    .rto_target_s = seconds(&t->rto.target)};
-	rc = run_latest(cat, s->item.name, note_latest, r, e);
-	if (rc == 0)
-		rc = evidence_drill_list(state, s->item.name, note_drill, r, &bad, e);
-	json_decref(r->measured);
-	r->measured = NULL;
-	if (rc == -1)
+	return run_latest(cat, s->item.name, note_latest, r, e);
+}
+
+static void judge(struct row *r, const char *state)
+{
+	int64_t most = r->acceptable_s ? r->acceptable_s : r->target_s;
+	struct newest received;
+
+	newest_look(r->declared, state, r->now_ns, &received);
+	r->newest_ns = newest_point(&received, r->newest_ns);
+	r->missed = most > 0 &&
+		    (r->newest_ns == 0 || r->now_ns - r->newest_ns > most * CALENDAR_SECOND);
+	r->late = r->rto_target_s > 0 && r->expected_s > (double)r->rto_target_s;
+}
+
+/* Of all, or of the one that is named; the records are read once. */
+static int fill(
+    struct cli *c, struct catalog *cat, const char *state, struct rows *all, struct err *e)
+{
+	const char *only = c->args.n > 0 ? c->args.v[0] : NULL;
+	size_t bad = 0;
+
+	all->v = mem_zalloc((c->world->systems.n + 1) * sizeof *all->v);
+	for (size_t i = 0; i < c->world->systems.n; i++) {
+		const struct world_system *s = world_system_at(c->world, i);
+
+		if (only != NULL && strcmp(s->item.name, only) != 0)
+			continue;
+		if (begin(c, cat, s, &all->v[all->n++], e) == -1)
+			return -1;
+	}
+	if (evidence_drill_list(state, only, note_record, all, &bad, e) == -1)
 		return -1;
 	if (bad > 0)
-		out_message(c, "%zu records of drills cannot be read", bad);
-	newest_look(s, state, now, &received);
-	r->newest_ns = newest_point(&received, r->newest_ns);
-	most = r->acceptable_s ? r->acceptable_s : r->target_s;
-	r->missed = most > 0 && (r->newest_ns == 0 || now - r->newest_ns > most * CALENDAR_SECOND);
-	r->late = r->rto_target_s > 0 && r->expected_s > (double)r->rto_target_s;
+		out_message(c,
+		    "%zu records of drills cannot be read, or the audit trail does not name them",
+		    bad);
+	for (size_t i = 0; i < all->n; i++)
+		judge(&all->v[i], state);
 	return 0;
 }
 
@@ -174,6 +211,7 @@ int cmd_rpo(struct cli *c, struct err *e)
 	struct text_table t = {.align = "<>>>><", .ncols = 6, .head = true};
 	char *state = os_state_dir();
 	struct catalog *cat = NULL;
+	struct rows all = {0};
 	struct buf b = {0};
 	size_t missed = 0;
 	int rc = -1;
@@ -184,20 +222,14 @@ int cmd_rpo(struct cli *c, struct err *e)
 		goto out;
 	if (c->args.n > 0 && declared_system(c->world, c->args.v[0], ERR_USAGE, e) == NULL)
 		goto out;
-	for (size_t i = 0; i < c->world->systems.n; i++) {
-		const struct world_system *s = world_system_at(c->world, i);
-		int64_t now = c->ctx->clock->wall_ns(c->ctx->clock);
-		struct row r;
-
-		if (c->args.n > 0 && strcmp(s->item.name, c->args.v[0]) != 0)
-			continue;
-		if (fill(c, cat, s, &r, state, e) == -1)
-			goto out;
-		missed += r.missed;
+	if (fill(c, cat, state, &all, e) == -1)
+		goto out;
+	for (size_t i = 0; i < all.n; i++) {
+		missed += all.v[i].missed;
 		if (c->out.json)
-			show_json(c, &r, now);
+			show_json(c, &all.v[i], all.v[i].now_ns);
 		else
-			add_row(&t, c, &r, now);
+			add_row(&t, c, &all.v[i], all.v[i].now_ns);
 	}
 	if (!c->out.json) {
 		text_table_put(&b, &t);
@@ -210,6 +242,9 @@ int cmd_rpo(struct cli *c, struct err *e)
 		rc = err_set(e, ERR_OBJECTIVE_MISSED, "rpo: %zu %s missed", missed,
 		    text_plural(missed, "objective is", "objectives are"));
 out:
+	for (size_t i = 0; i < all.n; i++)
+		json_decref(all.v[i].measured);
+	free(all.v);
 	catalog_close(cat);
 	text_table_fini(&t);
 	buf_fini(&b);

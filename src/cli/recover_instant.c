@@ -5,7 +5,9 @@
 
 #include "cli/cli_out.h"
 #include "cli/cli_stay.h"
+#include "engine/instant_log.h"
 #include "engine/recover_finish.h"
+#include "os/os.h"
 
 /* As a shell takes it for one word. */
 static void shell_word(struct buf *b, const char *s)
@@ -72,6 +74,7 @@ int recover_instant_serve(struct cli *c, struct instant *in, const char *target,
 {
 	struct buf b = {0};
 	uint64_t left;
+	int rc;
 
 	instant_left(in, &left);
 	shell_word(&b, target);
@@ -82,6 +85,13 @@ int recover_instant_serve(struct cli *c, struct instant *in, const char *target,
 	buf_fini(&b);
 	progress_stop(c);
 	fflush(NULL);
+	c->log = instant_log_open(target, os_clock());
 	stay_release(0);
-	return recover_serve(in, c->ctx, e);
+	rc = recover_serve(in, c->ctx, e);
+	if (rc == -1)
+		event_emit(c->ctx, EVENT_WARNING, span_of(NULL, 0), "%s%s%s", e->msg,
+		    e->hint[0] ? "; " : "", e->hint);
+	instant_log_close(c->log);
+	c->log = NULL;
+	return rc;
 }

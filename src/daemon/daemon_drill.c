@@ -16,8 +16,7 @@
 
 #include "base/mem.h"
 #include "catalog/catalog_snapshot.h"
-#include "catalog/drill_look.h"
-#include "catalog/evidence_drill.h"
+#include "catalog/drill_memory.h"
 
 enum { EVERY_S = 300, DAY = 86400, BUDGET_S = 4 * 3600, RUNS = 200 };
 
@@ -65,13 +64,12 @@ static int look_at(struct daemon *d, const struct planned *p, struct drill_look 
 	const struct world_tier *t = world_tier(d->world, p->system->tier);
 	struct run_filter f = {.system = name, .kind = "backup", .over = true, .limit = RUNS};
 	struct run_filter last = {.system = name, .kind = "drill", .over = true, .limit = RUNS};
-	size_t bad;
 
 	if (add_places(d, l, name, t, e) == -1 ||
 	    run_list(d->catalog, &f, drill_look_backup, l, e) == -1 ||
-	    run_list(d->catalog, &last, drill_look_drill, l, e) == -1 ||
-	    evidence_drill_list(d->p->state_dir, name, drill_look_record, l, &bad, e) == -1)
+	    run_list(d->catalog, &last, drill_look_drill, l, e) == -1)
 		return -1;
+	drill_memory_tell(d->drills, name, l);
 	drill_look_end(l, has_log(p->system, t));
 	return 0;
 }
@@ -132,6 +130,10 @@ static void add(struct daemon *d, struct plan *x, struct planned *p, const struc
 
 static int look(struct daemon *d, struct plan *x, double *spent, int64_t now_s, struct err *e)
 {
+	if (d->drills == NULL)
+		d->drills = drill_memory_new();
+	if (drill_memory_read(d->drills, d->p->state_dir, now_s, e) == -1)
+		return -1;
 	for (size_t i = 0; i < d->nsystems; i++) {
 		struct drill_look *l = mem_alloc(sizeof *l);
 		int rc;

@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "catalog/drill_memory.h"
 #include "catalog/drill_plan.h"
 
 struct drill_told {
@@ -25,6 +26,8 @@ static void drop(struct drill_told *t)
 
 void daemon_drill_free(struct daemon *d)
 {
+	drill_memory_free(d->drills);
+	d->drills = NULL;
 	for (size_t i = 0; i < d->ndrills_told; i++)
 		drop(&d->drills_told[i]);
 	free(d->drills_told);

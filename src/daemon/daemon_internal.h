@@ -98,6 +98,7 @@ struct daemon {
 	int64_t leased_mono_s;  /* when our leases were renewed last */
 	bool unrenewed;         /* the last try failed */
 	int64_t drills_s;       /* when it was looked whether one is to be rehearsed; 0: not yet */
+	struct drill_memory *drills;    /* what their records say */
 	struct drill_told *drills_told; /* what will not be proven in time: daemon_drill_lack.c */
 	size_t ndrills_told;
 	bool leads; /* what one daemon does for all of a catalog is ours */

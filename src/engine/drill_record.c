@@ -124,7 +124,9 @@ static void put_what(const struct drill *d, json_t *o)
 	const char *part = strrchr(d->room.name ? d->room.name : "x", '-');
 
 	calendar_format_utc(stamp, d->began_ns);
-	snprintf(id, sizeof id, "%.19sZ-%s", stamp, part ? part + 1 : "0");
+	/* The newest is known by its name, also of two within a second. */
+	snprintf(id, sizeof id, "%.19s.%03dZ-%s", stamp, (int)(d->began_ns / 1000000 % 1000),
+	    part ? part + 1 : "0");
 	for (char *p = id; *p != '\0'; p++)
 		if (*p == ':')
 			*p = '.';

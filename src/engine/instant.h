@@ -7,6 +7,7 @@
  *     data/    what TARGET shows and will be: small files whole, large ones filled as they are used
  *     state    what of them is here (instant_state.h)
  *     lock     held, with the pid of who serves it
+ *     log      what who serves it had to say (instant_log.h)
  *     damaged  what the repository cannot give any more, where there is such
  *     settled  which folder takes the place of the target, once it is about to
  *

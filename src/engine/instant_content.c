@@ -100,6 +100,7 @@ static int fetch_locked(struct instant_content *c, struct asker *a, uint32_t n, 
 
 	if (a->reader == NULL) {
 		a->reader = reader_new(c->repo);
+		reader_keep_up(a->reader);
 		a->blobs = mount_blobs_new(a->reader);
 		a->nfiles = c->n;
 		a->file = mem_zalloc(c->n * sizeof *a->file);

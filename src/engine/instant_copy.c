@@ -17,7 +17,7 @@
 
 enum {
 	COPY_AT_A_TIME = 8 << 20,
-	IN_VAIN_MOST = 64 << 20, /* bytes in a row, all damaged: the place is not there */
+	IN_VAIN_MOST = 64 << 20, /* bytes in a row, all damaged: is the place there? */
 	LIST_MOST = 1000,        /* damaged stretches that are named */
 	KEEP_HOURS = 48,
 	LOOK_HOURS = 24
@@ -61,6 +61,16 @@ static void list_file(void *arg, uint32_t n, struct instant_file *f)
 			    instant_content_path(l->in->content, n), len >> 10, off >> 10);
 }
 
+/* Where the place is away nothing can be had, which is no damage. */
+static int is_there(struct instant *in, struct err *e)
+{
+	struct store_stat st;
+
+	if (store_stat(repo_store(in->repo), "config", &st, e) == -1)
+		return err_wrap(e, "the repository is away");
+	return 0;
+}
+
 /* What is left is damaged in the repository: it is listed beside what is here. */
 static int say_damage(struct instant *in, struct err *e)
 {
@@ -72,7 +82,8 @@ static int say_damage(struct instant *in, struct err *e)
 	if (l.files == 0) {
 		if (os_unlinkat(AT_FDCWD, path, 0) == -1 && errno != ENOENT)
 			rc = err_sys(e, "remove %s", path);
-	} else if (os_file_replace(path, buf_span(&l.text), 0600, e) == -1) {
+	} else if (is_there(in, e) == -1 ||
+		   os_file_replace(path, buf_span(&l.text), 0600, e) == -1) {
 		rc = -1;
 	}
 	if (rc == 0)
@@ -120,8 +131,11 @@ static int copy_next(struct instant *in, uint64_t *in_vain, bool *more, struct e
 		       : 0;
 	if (rc == 0 && left == 0)
 		instant_set_drop(in->set, n);
-	if (rc == -1 && e->kind == ERR_DAMAGE_FOUND && *in_vain < IN_VAIN_MOST)
-		rc = 0;
+	if (rc == -1 && e->kind == ERR_DAMAGE_FOUND) {
+		rc = *in_vain < IN_VAIN_MOST ? 0 : is_there(in, e);
+		if (*in_vain >= IN_VAIN_MOST)
+			*in_vain = 0;
+	}
 	instant_file_unref(f);
 	return rc;
 }

@@ -119,6 +119,7 @@ static int mount_failed(const struct instant_fs *fs, struct err *e)
 
 static void fs_free(struct instant_fs *fs)
 {
+	instant_fs_close_handles(fs);
 	if (fs->fuse != NULL)
 		mount_fuse.destroy(fs->fuse);
 	pthread_mutex_destroy(&fs->lock);

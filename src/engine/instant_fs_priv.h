@@ -24,12 +24,16 @@ struct instant_fs {
 	struct ctx *ctx;
 	char *place;
 	struct fuse *fuse;
+	struct handle *open; /* instant_ops.c: given out, and not taken back */
 
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_t thread[INSTANT_FS_THREADS];
 	unsigned nthreads, idle; /* idle: waiting for a request */
 	unsigned ended;          /* nobody can ask any more */
 };
+
+/* Of a mount that was detached the kernel does not say what is closed last. */
+void instant_fs_close_handles(struct instant_fs *fs);
 
 /* instant_ops.c: what the kernel may ask for; an instant_fs is their private data. */
 extern const struct fuse_operations instant_fs_operations;

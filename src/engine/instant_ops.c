@@ -15,8 +15,9 @@ enum { READ_AHEAD_MOST = 9 }; /* reads under way, from when on nothing is read a
 static const double FOR_EVER = 86400;
 
 struct handle {
-	int fd;                 /* -1 where it is a file of ours */
-	struct instant_file *f; /* or NULL */
+	struct handle *next, **at; /* of those that are open */
+	int fd;                    /* -1 where it is a file of ours */
+	struct instant_file *f;    /* or NULL */
 };
 
 static struct instant_fs *self(void)
@@ -165,6 +166,36 @@ static void handle_close(struct handle *h)
 	free(h);
 }
 
+static pthread_mutex_t open_lock = PTHREAD_MUTEX_INITIALIZER; /* guards the lists of handles */
+
+static void give_out(struct instant_fs *fs, struct handle *h, struct fuse_file_info *fi)
+{
+	pthread_mutex_lock(&open_lock);
+	h->at = &fs->open;
+	h->next = fs->open;
+	if (h->next != NULL)
+		h->next->at = &h->next;
+	fs->open = h;
+	pthread_mutex_unlock(&open_lock);
+	fi->fh = (uintptr_t)h;
+}
+
+static void take_back(struct handle *h)
+{
+	pthread_mutex_lock(&open_lock);
+	*h->at = h->next;
+	if (h->next != NULL)
+		h->next->at = h->at;
+	pthread_mutex_unlock(&open_lock);
+	handle_close(h);
+}
+
+void instant_fs_close_handles(struct instant_fs *fs)
+{
+	while (fs->open != NULL)
+		take_back(fs->open);
+}
+
 static int open_at(
     struct instant_fs *fs, const char *path, int flags, mode_t mode, struct handle **out)
 {
@@ -200,7 +231,7 @@ static int fs_open(const char *path, struct fuse_file_info *fi)
 	int rc = open_at(self(), path, fi->flags & ~(O_CREAT | O_EXCL), 0, &h);
 
 	if (rc == 0)
-		fi->fh = (uintptr_t)h;
+		give_out(self(), h, fi);
 	return rc;
 }
 
@@ -214,13 +245,13 @@ static int fs_create(const char *path, mode_t mode, struct fuse_file_info *fi)
 	if (rc == 0 && (rc = give(self(), path, 0)) != 0)
 		handle_close(h);
 	else if (rc == 0)
-		fi->fh = (uintptr_t)h;
+		give_out(self(), h, fi);
 	return rc;
 }
 
 static int fs_release(const char *path, struct fuse_file_info *fi)
 {
-	handle_close(handle_of(fi));
+	take_back(handle_of(fi));
 	return 0;
 }
 
@@ -306,7 +337,7 @@ static int fs_opendir(const char *path, struct fuse_file_info *fi)
 		return -errno;
 	h = mem_zalloc(sizeof *h);
 	h->fd = fd;
-	fi->fh = (uintptr_t)h;
+	give_out(self(), h, fi);
 	return 0;
 }
 

@@ -11,7 +11,7 @@
 #include "os/os.h"
 
 /* Removed in this order: `settled` tells what the state was left for. */
-static const char *const own[] = {"ready", "damaged", "state", "settled", "lock"};
+static const char *const own[] = {"ready", "damaged", "state", "settled", "log", "log.1", "lock"};
 
 /* Which folder it is that becomes the target: it keeps its inode. */
 static int note_settled(struct instant *in, struct err *e)

@@ -352,6 +352,7 @@ int op_mount(struct repo *r, const struct mount_params *p, struct ctx *ctx, stru
 	if (select_all(r, &p->filter, ctx, &all, e) == -1 || repo_index_load(r, false, e) == -1)
 		goto out;
 	rd = reader_new(r);
+	reader_keep_up(rd);
 	reader_set_domain(rd, common_domain(&all));
 	fs = mount_fs_new(root_item(&all), rd, ctx);
 	rc = mount_and_serve(fs, p, place, ctx, e);

@@ -1,12 +1,15 @@
 /* recover_finish: see recover_finish.h. */
 #include "engine/recover_finish.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/mem.h"
+#include "engine/instant_log.h"
 #include "engine/recover_internal.h"
 #include "os/os.h"
 #include "os/os_child.h"
@@ -27,8 +30,9 @@ struct finishing {
 	struct repo *repo;
 	const struct recover_finish_params *p;
 	struct ctx *ctx;
-	bool ran;      /* a server, when we came */
-	unsigned port; /* where it listened; 0: not known */
+	bool ran;       /* a server, when we came or until who served it was killed */
+	unsigned port;  /* where it listened; 0: not known */
+	uint64_t heard; /* of the log of who serves it */
 	char what[RECOVER_WHAT];
 };
 
@@ -140,6 +144,17 @@ static void keep_port(struct finishing *f, const char *data)
 		f->port = (unsigned)strtoul(port, NULL, 10);
 }
 
+/* One that was stopped takes this away; one whose files went away under it cannot. */
+static bool was_running(const char *data)
+{
+	char *path = mem_printf("%s/postmaster.pid", data);
+	struct stat st;
+	bool is = os_fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) == 0;
+
+	free(path);
+	return is;
+}
+
 /* A server whose files went away under it can do nothing but end. */
 static int end_stranded(struct finishing *f, struct err *e)
 {
@@ -147,6 +162,7 @@ static int end_stranded(struct finishing *f, struct err *e)
 	char *data = instant_data(f->p->target);
 	int pid, rc = 0;
 
+	f->ran |= was_running(data);
 	keep_port(f, data);
 	for (size_t i = 0; i < 2 && pg_server_runs(data, &pid); i++) {
 		kill(pid, how[i]);
@@ -275,6 +291,20 @@ static int damaged(struct finishing *f, uint64_t bytes, struct err *e)
 	return -1;
 }
 
+/* Nobody saw it when it was said. */
+static void pass_on_log(struct finishing *f)
+{
+	struct buf b = {.p = NULL};
+	char *line, *save = NULL;
+
+	instant_log_read(f->p->target, &f->heard, &b);
+	for (line = strtok_r((char *)(uintptr_t)buf_cstr(&b), "\n", &save); line != NULL;
+	     line = strtok_r(NULL, "\n", &save))
+		event_emit(
+		    f->ctx, EVENT_WARNING, span_of(NULL, 0), "said while it was served: %s", line);
+	buf_fini(&b);
+}
+
 /* By who serves it, while the server works; or by us, where nobody does. */
 static int bring(struct finishing *f, struct err *e)
 {
@@ -285,6 +315,7 @@ static int bring(struct finishing *f, struct err *e)
 	for (;;) {
 		if (instant_look(f->p->target, &seen, e) == -1 || ctx_check(f->ctx, e) == -1)
 			return -1;
+		pass_on_log(f);
 		if (!seen.begun || (seen.pid != 0 && seen.left == 0))
 			return 0;
 		if (seen.pid == 0)
@@ -309,9 +340,12 @@ static int bring(struct finishing *f, struct err *e)
 
 static int stop(struct finishing *f, struct err *e)
 {
+	struct instant_seen seen;
 	int pid;
 
-	if (!pg_server_runs(f->p->target, &pid))
+	if (instant_look(f->p->target, &seen, e) == -1)
+		return -1;
+	if (!seen.begun || !pg_server_runs(f->p->target, &pid))
 		return 0;
 	f->ran = true;
 	keep_port(f, f->p->target);
@@ -351,7 +385,5 @@ int recover_finish(
 	if (look(p->target, &seen, e) == -1 || step(&f, "bring", bring, e) == -1 ||
 	    step(&f, "stop", stop, e) == -1 || step(&f, "settle", settle, e) == -1)
 		return -1;
-	/* Its server died with who served it: it ran, and is wanted. */
-	f.ran |= seen.pid == 0;
 	return f.ran ? step(&f, "start", start, e) : 0;
 }

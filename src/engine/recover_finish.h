@@ -31,7 +31,10 @@ struct recover_finish_params {
 int recover_again(struct repo *r, const struct recover_finish_params *p, struct ctx *ctx,
     struct instant **out, struct err *e);
 
-/* ERR_ABSENT: there is none.  The server is started only where one ran. */
+/*
+ * ERR_ABSENT: there is none.  The server is started only where one ran, be it until who served it
+ * was killed; one that was stopped stays so.
+ */
 int recover_finish(
     struct repo *r, const struct recover_finish_params *p, struct ctx *ctx, struct err *e);
 

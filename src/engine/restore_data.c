@@ -448,6 +448,7 @@ void *restore_worker_main(void *arg)
 	size_t run;
 
 	reader_set_domain(rd, snapshot_domain(rs->p->snapshot));
+	reader_keep_up(rd);
 	while ((w = claim(rs, &run)) != NULL) {
 		write_run(rs, rd, w, run, &frame);
 		run_done(rs, w);

@@ -41,7 +41,7 @@ struct reader {
 	uint64_t tick;
 	struct index_near near; /* the last ones found */
 	uint64_t near_generation;
-	bool reloaded, mended;
+	bool reloaded, mended, keeps_up;
 };
 
 struct reader *reader_new(struct repo *r)
@@ -109,6 +109,11 @@ void reader_set_domain(struct reader *rd, uint64_t domain)
 uint64_t reader_domain(const struct reader *rd)
 {
 	return rd->domain;
+}
+
+void reader_keep_up(struct reader *rd)
+{
+	rd->keeps_up = true;
 }
 
 static bool has_id(struct reader *rd, size_t domain, enum format_purpose kind, struct span blob,
@@ -306,9 +311,32 @@ static int find_mended(
 	return rc;
 }
 
+/* 1: the index is another than it was then; 0: nothing is to be gained; -1. */
+static int look_again(struct reader *rd, uint64_t seen, bool gone, struct err *e)
+{
+	bool first = gone && !rd->reloaded;
+	int rc;
+
+	if (!rd->keeps_up && !first)
+		return 0;
+	rd->reloaded |= gone;
+	if (!rd->keeps_up)
+		return repo_index_load(rd->repo, true, e) == -1 ? -1 : 1;
+	rc = repo_index_look_again(rd->repo, seen, gone, first, e);
+	return rc == -1 && !gone ? 0 : rc; /* the damage is what matters */
+}
+
 int reader_find(struct reader *rd, const struct id *id, struct index_place *out, struct err *e)
 {
-	return find_mended(rd, id, false, out, e);
+	uint64_t seen = repo_index_generation(rd->repo);
+	int rc = find_mended(rd, id, false, out, e);
+
+	if (rc != 0 || !rd->keeps_up)
+		return rc;
+	rc = look_again(rd, seen, true, e);
+	if (rc == 1 && (rc = find_mended(rd, id, false, out, e)) == 1)
+		repo_index_looked_well(rd->repo);
+	return rc;
 }
 
 int reader_find_near(struct reader *rd, const struct id *id, struct index_place *out, struct err *e)
@@ -390,9 +418,14 @@ static int collect(void *arg, const struct index_place *at, struct err *e)
 	return 0;
 }
 
+struct tried {
+	bool found;
+	uint64_t generation; /* of the index that it was looked for in */
+};
+
 /* Try every place; damage in one is no end while there is another. */
 static int try_places(struct reader *rd, enum format_purpose kind, const struct id *id,
-    struct span *out, bool *found, struct err *e)
+    struct span *out, struct tried *t, struct err *e)
 {
 	struct places p = {.n = 0};
 	struct err cold = {.kind = ERR_NONE};
@@ -403,10 +436,11 @@ static int try_places(struct reader *rd, enum format_purpose kind, const struct 
 	do {
 		p.n = 0;
 		pthread_rwlock_rdlock(&rd->repo->index_lock);
+		t->generation = repo_index_generation(rd->repo);
 		rc = index_cache_find_all(rd->repo->index, rd->domain, id, collect, &p, e);
 		pthread_rwlock_unlock(&rd->repo->index_lock);
 	} while (rc == -1 && mend_cache(rd, e));
-	*found = p.n > 0;
+	t->found = p.n > 0;
 	if (rc == -1)
 		return -1;
 	for (size_t i = 0; i < p.n; i++) {
@@ -424,23 +458,30 @@ static int try_places(struct reader *rd, enum format_purpose kind, const struct 
 int reader_blob(struct reader *rd, enum format_purpose kind, const struct id *id, struct span *out,
     struct err *e)
 {
+	struct tried t = {.found = false};
 	char hex[ID_HEX];
-	bool found;
+	struct err why;
+	bool gone;
+	int rc;
 
 	err_clear(e);
-	if (try_places(rd, kind, id, out, &found, e) == 0)
+	if (try_places(rd, kind, id, out, &t, e) == 0)
 		return 0;
-	if (found && e->kind != ERR_ABSENT)
+	gone = !t.found || e->kind == ERR_ABSENT;
+	if (!gone && e->kind != ERR_CORRUPT)
 		return -1;
-	if (!rd->reloaded) {
-		rd->reloaded = true;
-		if (repo_index_load(rd->repo, true, e) == -1)
-			return -1;
-		err_clear(e);
-		if (try_places(rd, kind, id, out, &found, e) == 0)
-			return 0;
+	why = *e;
+	rc = look_again(rd, t.generation, gone, e);
+	if (rc == -1)
+		return -1;
+	err_clear(e);
+	if (rc == 1 && try_places(rd, kind, id, out, &t, e) == 0) {
+		repo_index_looked_well(rd->repo);
+		return 0;
 	}
-	if (!found && (e->kind == ERR_NONE || e->kind == ERR_ABSENT))
+	if (rc == 0)
+		*e = why;
+	if (!t.found && (e->kind == ERR_NONE || e->kind == ERR_ABSENT))
 		return err_set(e, ERR_CORRUPT, "blob %.16s is in no index", id_hex(hex, id));
 	/* The index promised it: a pack that is gone is damage, not absence. */
 	if (e->kind == ERR_ABSENT)

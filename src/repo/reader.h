@@ -3,8 +3,9 @@
  *
  * Every frame is authenticated and every blob's id recomputed (I4).  Where a
  * copy is damaged or its pack gone, other copies are tried, and the index is
- * loaded again once, for a prune may have moved it.  What cannot be had is
- * ERR_CORRUPT with the object's name and the place.
+ * loaded again once, for a prune may have moved it; more often by a reader that
+ * keeps up.  What cannot be had is ERR_CORRUPT with the object's name and the
+ * place.
  *
  * Threads: a reader belongs to one thread; any number at once.
  */
@@ -26,6 +27,13 @@ void reader_free(struct reader *rd); /* NULL does nothing */
  */
 void reader_set_domain(struct reader *rd, uint64_t domain);
 uint64_t reader_domain(const struct reader *rd);
+
+/*
+ * It lives long, and what others do to the repository meanwhile is to be seen: what is missing or
+ * damaged is looked for in what index/ lists by then, again and again, though not for each blob
+ * (repo_internal.h).  Not for who keeps ordinals of packs.
+ */
+void reader_keep_up(struct reader *rd);
 
 /* One blob; `kind` 0 takes any.  The span lives until the next call. */
 int reader_blob(struct reader *rd, enum format_purpose kind, const struct id *id, struct span *out,

@@ -28,6 +28,7 @@ static struct repo *repo_alloc(struct store *s, struct ctx *ctx)
 	r->mark_key = secret_new(sizeof *r->mark_key);
 	r->data_keys = idmap_new(sizeof(struct seal_key *));
 	pthread_rwlock_init(&r->index_lock, NULL);
+	pthread_mutex_init(&r->again_lock, NULL);
 	pthread_mutex_init(&r->data_keys_lock, NULL);
 	pthread_mutex_init(&r->mend_lock, NULL);
 	pthread_mutex_init(&r->mending_lock, NULL);
@@ -57,6 +58,7 @@ void repo_close(struct repo *r)
 	config_fini(&r->config);
 	store_close(r->store);
 	pthread_rwlock_destroy(&r->index_lock);
+	pthread_mutex_destroy(&r->again_lock);
 	pthread_mutex_destroy(&r->data_keys_lock);
 	pthread_mutex_destroy(&r->mend_lock);
 	pthread_mutex_destroy(&r->mending_lock);

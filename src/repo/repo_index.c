@@ -399,6 +399,17 @@ out:
 	return rc;
 }
 
+int repo_index_refresh(struct repo *r, struct err *e)
+{
+	int rc;
+
+	pthread_rwlock_wrlock(&r->index_lock);
+	atomic_fetch_add(&r->index_generation, 1);
+	rc = sync_index(r, false, e);
+	pthread_rwlock_unlock(&r->index_lock);
+	return rc == -1 ? err_wrap(e, "load index") : 0;
+}
+
 struct index_cache *repo_index(struct repo *r)
 {
 	return r->index;

@@ -44,6 +44,10 @@ struct repo {
 	size_t nbad_indexes, nforeign; /* foreign ones among the bad: ERR_FOREIGN */
 	uint64_t late_gone;            /* see repo_late_gone */
 
+	pthread_mutex_t again_lock;      /* guards the next three; see repo_index_look_again */
+	bool again_whole;                /* every object was read once more */
+	int64_t again_ns, again_wait_ns; /* not before, if the second is not 0 */
+
 	pthread_mutex_t mend_lock; /* guards the names of what was read through damage */
 	char **mended;
 	size_t nmended;
@@ -60,6 +64,19 @@ struct repo {
 /* Name it by its hash and put it, durably, never replacing. */
 int repo_put_object(
     struct repo *r, enum format_type type, struct span bytes, struct id *id, struct err *e);
+
+/* Make the cache hold what index/ lists now; what it holds already is not read again. */
+int repo_index_refresh(struct repo *r, struct err *e);
+
+/*
+ * For who does not find, or finds damaged, what should be there: has index/ changed since he looked
+ * (by the generation `seen`)?  1: look once more; 0: no; -1.  Threads wait for each other, and
+ * after a look in vain it is asked again only after 1 s, 2 s, up to a minute: a million blobs that
+ * are missing make no storm.  `at_once`: whenever it was asked last.  `whole`: for once every index
+ * object is read again, and the local cache proven.
+ */
+int repo_index_look_again(struct repo *r, uint64_t seen, bool whole, bool at_once, struct err *e);
+void repo_index_looked_well(struct repo *r); /* it was found after that */
 
 /* Private keys of an epoch, as far as our role has them. */
 struct repo_epoch {

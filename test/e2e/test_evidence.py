@@ -233,6 +233,21 @@ def test_the_trail_is_shown_and_exported(kept, tree, base):
     kept("evidence", "key", "nonsense", rc=2)
 
 
+def test_a_bundle_is_of_the_trail_kept_here_and_of_a_whole_one(kept, tree, base):
+    kept.backup(tree.path)
+    kept("evidence", "export", "--output", base / "trail")
+    r = kept("evidence", "export", base / "trail", "--records", "--output", base / "bundle", rc=2)
+    assert "trail' is too much" in r.err and not os.path.exists(base / "bundle")
+    with open(kept.log, "r+b") as f:
+        damaged = f.read().replace(b'"backup"', b'"banana"')
+        f.seek(0)
+        f.write(damaged)
+    assert "line 2: altered" in kept("evidence", "export", "--records", "--output", base / "bundle", rc=20).err
+    assert not os.path.exists(base / "bundle")
+    kept("evidence", "export", "--output", base / "damaged", rc=20)  # as it is
+    assert open(base / "damaged", "rb").read() == damaged
+
+
 def test_the_daemon_records_its_life_and_its_configuration(kept, tree):
     config = f"{kept.base}/home/.config/holdfast/holdfast.yaml"
     kept.repo = None

@@ -143,6 +143,16 @@ def test_a_whole_bundle_is_whole_and_so_is_one_that_was_rotated(hf, base, verifi
     assert "By the key in it" in subprocess.run([TOOL, base / "b"], stdout=subprocess.PIPE, check=True, text=True).stdout
 
 
+def test_a_head_kept_elsewhere_shows_that_a_bundle_is_of_before(hf, base):
+    b = made()
+    (base / "b").write_text("".join(b.lines()))
+    (base / "now").write_text(b.head())
+    assert "Nothing was cut off before record 5" in hf("evidence", "verify", base / "b", "--head", base / "now").out
+    b.add("prune")
+    (base / "later").write_text(b.head())
+    assert "cut off" in hf("evidence", "verify", base / "b", "--head", base / "later", rc=20).err
+
+
 def cases():
     """Name, lines, what is said of them.  Lines: header, five records, head, two drills."""
     b = made()
@@ -242,3 +252,27 @@ def test_both_end_with_the_same_status(hf, base):
         assert hf("evidence", "verify", base / "b", *more, rc=None).rc == status
         r = subprocess.run([TOOL, base / "b", *more], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         assert r.returncode == status, r.stderr
+
+
+def test_a_pipe_is_not_waited_for(hf, base):
+    os.makedirs(base / "state")
+    (base / "state" / "evidence.pub").write_text(pem(CHAIN))
+    os.mkfifo(base / "p")
+    for words in (["verify"], ["show"], ["export"]):
+        assert "no plain file" in hf("evidence", *words, base / "p", rc=2, timeout=60).err
+    r = subprocess.run([TOOL, base / "p"], stdout=subprocess.DEVNULL, timeout=60)
+    assert r.returncode == 2
+
+
+def test_a_bundle_is_verified_as_it_is_read(hf, base):
+    """However large it is, and however long a line."""
+    with open(base / "b", "w", encoding="ascii") as f:
+        f.write(made().header())
+        f.truncate(300 << 20)
+    p = hf.start("evidence", "verify", base / "b")
+    with p:
+        err = p.stderr.read().decode()
+        _, status, used = os.wait4(p.pid, 0)
+        p.returncode = os.waitstatus_to_exitcode(status)
+    assert p.returncode == 20 and "line 2: altered" in err
+    assert used.ru_maxrss < 200 << 10  # KiB

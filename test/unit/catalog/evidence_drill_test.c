@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "base/hex.h"
 #include "base/mem.h"
+#include "catalog/evidence_bundle.h"
 #include "catalog/evidence_drill.h"
 #include "catalog/evidence_key.h"
 #include "catalog/evidence_statement.h"
@@ -107,13 +108,11 @@ static char *in_dir(const char *name)
 static void where_nothing_is_kept_there_is_nothing(void **state)
 {
 	listed("", 0);
-	assert_null(evidence_drill_proven(dir, "shop", NULL));
 }
 
 static void what_the_chain_names_is_believed(void **state)
 {
 	char hash[EVIDENCE_DRILL_HASH];
-	json_t *o;
 
 	add(EVIDENCE_BACKUP, NULL);
 	drill("1", "passed");
@@ -123,9 +122,6 @@ static void what_the_chain_names_is_believed(void **state)
 	listed("3 2 1 ", 0);
 	put("4", "passed", hash); /* as a crash leaves it */
 	listed("3 2 1 ", 1);
-	o = evidence_drill_proven(dir, "shop", NULL);
-	assert_string_equal(statement_text(o, "id"), "3");
-	json_decref(o);
 }
 
 static void what_was_changed_is_not(void **state)
@@ -214,6 +210,58 @@ static void a_chain_that_is_damaged_elsewhere_still_names(void **state)
 	free(log);
 }
 
+/* ---- Bundles. */
+
+static void made(size_t records, size_t drills, size_t left_out)
+{
+	struct evidence_bundle_verdict v;
+	struct buf b = {0};
+	size_t left = 99;
+
+	OK(evidence_bundle_make(dir, &ctx, &b, &left, &e));
+	assert_int_equal(left, left_out);
+	evidence_bundle_verify(buf_span(&b), NULL, 0, NULL, &v);
+	assert_int_equal(v.chain.fault, EVIDENCE_WHOLE);
+	assert_int_equal(v.chain.records, records);
+	assert_int_equal(v.drills, drills);
+	buf_fini(&b);
+}
+
+static void a_bundle_has_what_the_chain_names(void **state)
+{
+	char hash[EVIDENCE_DRILL_HASH], *log = evidence_path_log(dir);
+
+	add(EVIDENCE_BACKUP, NULL);
+	made(2, 0, 0);
+	drill("1", "passed");
+	OK(evidence_rotate(dir, NULL, &ctx, NULL, &e));
+	made(4, 1, 0);
+	put("2", "passed", hash); /* as a crash leaves it */
+	made(4, 1, 1);
+	drill("3", "passed");
+	made(5, 2, 1);
+	assert_int_equal(unlink(log), 0); /* as the hint of a broken chain has it */
+	drill("4", "passed");
+	made(2, 1, 3);
+	free(log);
+}
+
+static void no_bundle_is_made_that_is_not_whole(void **state)
+{
+	char *path = in_dir("drills/1.json");
+	struct buf b = {0};
+	size_t left;
+
+	add(EVIDENCE_BACKUP, NULL);
+	drill("1", "passed");
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(evidence_bundle_make(dir, &ctx, &b, &left, &e), -1);
+	assert_int_equal(e.kind, ERR_DAMAGE_FOUND);
+	assert_non_null(strstr(e.msg, "record 3"));
+	buf_fini(&b);
+	free(path);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, place_new, place_del)
 
 int main(void)
@@ -226,6 +274,8 @@ int main(void)
 	    T(what_was_written_into_the_chain_is_not),
 	    T(another_chain_names_nothing),
 	    T(a_chain_that_is_damaged_elsewhere_still_names),
+	    T(a_bundle_has_what_the_chain_names),
+	    T(no_bundle_is_made_that_is_not_whole),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

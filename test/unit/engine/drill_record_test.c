@@ -151,6 +151,48 @@ static void a_record_fits_whatever_checks_have_to_say(void **state)
 	}
 }
 
+/* ---- Its name. */
+
+static int64_t wall;
+
+static int64_t wall_ns(struct clock *c)
+{
+	return wall;
+}
+
+/* Records are listed by their names, the newest first. */
+static void two_within_a_second_are_in_their_order(void **state)
+{
+	struct world *w = world_new("mem:drill-name");
+	struct clock clock = {.wall_ns = wall_ns, .mono_ns = wall_ns};
+	char first[100] = "";
+
+	(void)state;
+	for (int i = 0; i < 40; i++) {
+		struct snapshot at = {.id = {{1}}};
+		struct drill_params p = {.system = "s", .repository = "main", .snapshot = &at};
+		struct drill d = {.repo = w->repo,
+		    .p = &p,
+		    .snapshot = &at,
+		    .clock = &clock,
+		    .facts = json_object(),
+		    .room = {.name = (char *)(i % 2 ? "drill-1" : "drill-9")}};
+		struct drill_result r = {0};
+		const char *id;
+
+		d.began_ns = wall = day(0) + i * INT64_C(50000000);
+		drill_score_init(&d.score, DRILL_STANDARD);
+		drill_judge(&d, &r);
+		id = json_string_value(json_object_get(r.record, "id"));
+		assert_true(strcmp(first, id) < 0);
+		strcpy(first, id);
+		json_decref(r.record);
+		json_decref(d.facts);
+		drill_score_fini(&d.score);
+	}
+	world_free(w);
+}
+
 /* ---- A moment within the log. */
 
 /* What is not stored is not known: that nothing was committed is not said of it. */
@@ -190,6 +232,7 @@ int main(void)
 	    cmocka_unit_test(of_several_sources_each_is_at_its_point_or_past_it),
 	    cmocka_unit_test(a_record_fits_whatever_checks_have_to_say),
 	    cmocka_unit_test(why_there_is_no_moment_is_what_is_known),
+	    cmocka_unit_test(two_within_a_second_are_in_their_order),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -176,6 +176,8 @@ static void what_was_put_in_its_place_is_found_there(void **state)
 		else
 			OK(recover_finish(w->repo, &p, &w->ctx, &e));
 		assert_null(in);
+		/* Nobody was using it when it was put there. */
+		shell(w, way == 2 ? "test -e started" : "test ! -e started");
 		shell(w, "grep -q 1001 target/base/rows && test ! -e target.holdfast");
 		free(start);
 		free(target);
@@ -210,6 +212,39 @@ static void it_takes_its_place_before_anything_that_takes_long(void **state)
 	world_free(w);
 }
 
+/* Who served it was killed; its server had been stopped before, or died of it. */
+static void only_a_server_that_ran_is_started(void **state)
+{
+	static const char *const stores[] = {"mem:stopped-0", "mem:stopped-1"};
+
+	for (int ran = 0; ran < 2; ran++) {
+		struct world *w = world_new(stores[ran]);
+		char *target = mem_printf("%s/target", w->dir);
+		char *start = mem_printf("touch %s/started", w->dir);
+		struct instant_params p = {.repo = w->repo, .root = w->dir, .jobs = 1};
+		struct recover_finish_params fp = {.target = target, .start_command = start};
+		struct instant *in;
+		struct err e;
+
+		world_write(w, "rows", "1001", 4);
+		p.snapshot = world_backup(w, "h", NULL);
+		p.target = target;
+		OK(instant_open(&p, &w->ctx, &in, &e));
+		OK(instant_mark(in, &e));
+		instant_close(in);
+		if (ran)
+			shell(w, "echo 99999999 > target.holdfast/data/postmaster.pid");
+		shell(w, "printf 'one\\ntwo\\n' > target.holdfast/log");
+		OK(recover_finish(w->repo, &fp, &w->ctx, &e));
+		assert_int_equal(w->warnings, 2); /* what nobody saw is passed on */
+		shell(w, "grep -q 1001 target/rows && test ! -e target.holdfast");
+		shell(w, ran ? "test -e started" : "test ! -e started");
+		free(start);
+		free(target);
+		world_free(w);
+	}
+}
+
 static void what_somebody_else_put_there_is_not_taken_for_it(void **state)
 {
 	struct world *w = world_new("mem:recover-instant-other");
@@ -235,6 +270,7 @@ int main(void)
 	    cmocka_unit_test(what_was_recovered_is_neither_begun_anew_nor_discarded),
 	    cmocka_unit_test(what_was_put_in_its_place_is_found_there),
 	    cmocka_unit_test(it_takes_its_place_before_anything_that_takes_long),
+	    cmocka_unit_test(only_a_server_that_ran_is_started),
 	    cmocka_unit_test(what_somebody_else_put_there_is_not_taken_for_it),
 	};
 

@@ -214,6 +214,158 @@ static void an_index_that_moved_is_loaded_again(void **state)
 	repo_close(t.r);
 }
 
+/* They delete index and pack of all blobs, and store them anew; the pack stays if it is damaged. */
+static void store_anew(struct t *t, bool damage)
+{
+	struct id_list indexes = make_list(t->r, FORMAT_INDEX),
+		       packs = make_list(t->r, FORMAT_PACK);
+	struct repo *other = open_repo(&t->ctx, t->place, NULL);
+	char name[REPO_NAME_MAX];
+	struct err e;
+
+	for (size_t i = 0; i < indexes.n; i++)
+		OK(store_del(
+		    other->store, repo_object_name(name, FORMAT_INDEX, &indexes.v[i]), &e));
+	make_blobs(other, 0, N, NULL);
+	for (size_t i = 0; i < packs.n; i++) {
+		repo_object_name(name, FORMAT_PACK, &packs.v[i]);
+		if (!damage)
+			OK(store_del(other->store, name, &e));
+	}
+	repo_close(other);
+	id_list_fini(&indexes);
+	id_list_fini(&packs);
+}
+
+/* Every byte behind the header of the packs that are there. */
+static void damage_packs(struct t *t)
+{
+	struct id_list packs = make_list(t->r, FORMAT_PACK);
+	char name[REPO_NAME_MAX];
+	struct buf b = {0};
+	struct err e;
+
+	for (size_t i = 0; i < packs.n; i++) {
+		buf_reset(&b);
+		repo_object_name(name, FORMAT_PACK, &packs.v[i]);
+		OK(store_get_all(t->r->store, name, FORMAT_PACK_MAX, &b, &e));
+		for (size_t at = FORMAT_HEADER; at < b.n; at++)
+			b.p[at] ^= 0x40;
+		OK(store_put(t->r->store, name, buf_span(&b), 0, &e));
+	}
+	buf_fini(&b);
+	id_list_fini(&packs);
+}
+
+struct slow_clock {
+	struct clock clock;
+	int64_t now;
+};
+
+static int64_t slow_now(struct clock *c)
+{
+	return ((struct slow_clock *)c)->now;
+}
+
+/* Counts what is listed. */
+static struct store_ops counting;
+static int (*real_list)(struct store *, const char *, store_visit *, void *, struct err *);
+static unsigned lists;
+
+static int count_list(
+    struct store *s, const char *prefix, store_visit *visit, void *arg, struct err *e)
+{
+	lists++;
+	return real_list(s, prefix, visit, arg, e);
+}
+
+static void count_lists(struct repo *r)
+{
+	counting = *r->store->ops;
+	real_list = counting.list;
+	counting.list = count_list;
+	r->store->ops = &counting;
+	lists = 0;
+}
+
+/* A long life: what is moved is found each time, not once. */
+static void who_keeps_up_finds_what_moved_however_often(void **state)
+{
+	struct slow_clock clock = {{slow_now, slow_now}, 1};
+	struct reader *rd, *other;
+	struct span got;
+	struct err e;
+	struct t t;
+
+	begin(&t);
+	t.ctx.clock = &clock.clock;
+	rd = reader_new(t.r);
+	reader_keep_up(rd);
+	other = reader_new(t.r);
+	OK(reader_blob(rd, 0, &t.ids[0], &got, &e));
+	for (int i = 1; i <= 3; i++) {
+		store_anew(&t, false);
+		reader_shrink(rd, 0); /* or it has it still */
+		OK(reader_blob(rd, 0, &t.ids[i], &got, &e));
+	}
+	/* Who does not gets it where it is known by now. */
+	OK(reader_blob(other, 0, &t.ids[5], &got, &e));
+	reader_free(other);
+	reader_free(rd);
+	repo_close(t.r);
+}
+
+/* A repair, or the next backup, stores anew what is damaged. */
+static void who_keeps_up_finds_what_was_stored_anew_for_damage(void **state)
+{
+	struct slow_clock clock = {{slow_now, slow_now}, 1};
+	struct reader *rd;
+	struct span got;
+	struct err e;
+	struct t t;
+
+	begin(&t);
+	t.ctx.clock = &clock.clock;
+	damage_packs(&t);
+	rd = reader_new(t.r);
+	reader_keep_up(rd);
+	for (int i = 0; i < 3; i++)
+		FAILS(reader_blob(rd, 0, &t.ids[0], &got, &e), ERR_CORRUPT);
+	store_anew(&t, true);
+	clock.now += INT64_C(61000000000);
+	OK(reader_blob(rd, 0, &t.ids[0], &got, &e));
+	reader_free(rd);
+	repo_close(t.r);
+}
+
+static void many_that_are_missing_make_no_storm(void **state)
+{
+	struct slow_clock clock = {{slow_now, slow_now}, 1};
+	struct index_place at;
+	struct reader *rd;
+	struct span got;
+	struct id id;
+	struct err e;
+	struct t t;
+
+	begin(&t);
+	t.ctx.clock = &clock.clock;
+	rd = reader_new(t.r);
+	reader_keep_up(rd);
+	count_lists(t.r);
+	for (int i = 0; i < 1000; i++) {
+		memset(&id, 9, sizeof id);
+		memcpy(&id, &i, sizeof i);
+		FAILS(reader_blob(rd, 0, &id, &got, &e), ERR_CORRUPT);
+		assert_int_equal(reader_find(rd, &id, &at, &e), 0);
+		clock.now += INT64_C(600000000); /* ten minutes in all */
+	}
+	/* 1, 2, 4, 8, 16, 32, and each minute. */
+	assert_in_range(lists, 10, 20);
+	reader_free(rd);
+	repo_close(t.r);
+}
+
 static void a_damaged_index_is_told_and_left_out(void **state)
 {
 	char name[REPO_NAME_MAX];
@@ -245,6 +397,9 @@ int main(void)
 	    cmocka_unit_test(a_pack_cut_short_or_gone_is_corrupt_and_named),
 	    cmocka_unit_test(the_second_copy_stands_in_for_a_damaged_one),
 	    cmocka_unit_test(an_index_that_moved_is_loaded_again),
+	    cmocka_unit_test(who_keeps_up_finds_what_moved_however_often),
+	    cmocka_unit_test(who_keeps_up_finds_what_was_stored_anew_for_damage),
+	    cmocka_unit_test(many_that_are_missing_make_no_storm),
 	    cmocka_unit_test(a_damaged_index_is_told_and_left_out),
 	};
 
