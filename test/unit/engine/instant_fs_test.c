@@ -413,8 +413,8 @@ static void *read_one(void *arg)
 	off_t off = INSTANT_WINDOW + (off_t)(r->i / FILES) * INSTANT_BLOCK;
 	char *path = shown(r->w, n);
 	/*
-	 * Past the kernel's cache each is a request of its own.  In the cache others are read ahead,
-	 * and who writes to one of them waits for it: not in files that are used meanwhile.
+	 * Past the kernel's cache each is a request of its own.  In the cache others are read
+	 * ahead, and who writes to one of them waits for it: not in files that are used meanwhile.
 	 */
 	int fd = open(path, O_RDONLY | (r->i < 2 * FILES && n < 14 ? 0 : O_DIRECT));
 	uint8_t *p = aligned_alloc(4096, INSTANT_BLOCK);
