@@ -224,7 +224,7 @@ static void step(struct world *w)
 
 static void is_what_a_plain_file_would_be(void **unused)
 {
-	for (unsigned trial = 0; trial < (getenv("HOLDFAST_TEST_FULL") ? 100u : 6u); trial++) {
+	for (unsigned trial = 0; trial < (getenv("HOLDFAST_TEST_FULL") ? 100u : 3u); trial++) {
 		struct world *w = world_new();
 		pthread_t t[1 + READERS];
 

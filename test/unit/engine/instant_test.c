@@ -274,7 +274,7 @@ static void step(struct world *w)
 
 static void is_what_a_plain_file_would_be(void **unused)
 {
-	for (unsigned trial = 0; trial < (getenv("HOLDFAST_TEST_FULL") ? 200u : 8u); trial++) {
+	for (unsigned trial = 0; trial < (getenv("HOLDFAST_TEST_FULL") ? 200u : 4u); trial++) {
 		struct world *w = world_new();
 
 		for (int i = 0; i < STEPS; i++)
