@@ -371,6 +371,7 @@ static void *fs_init(struct fuse_conn_info *conn, struct fuse_config *cfg)
 	conn->congestion_threshold = READ_AHEAD_MOST;
 	cfg->use_ino = 1;
 	cfg->nullpath_ok = 1;
+	/* Else a removed file that is open gets another name, which would be left at a kill. */
 	cfg->hard_remove = 1;
 	cfg->kernel_cache = 1;
 	cfg->entry_timeout = cfg->attr_timeout = FOR_EVER;

@@ -395,6 +395,36 @@ static void a_folder_is_moved_with_its_own_files(void **state)
 	free(full);
 }
 
+/* As doc/instant.md has it. */
+static void a_removed_file_that_is_open_is_used(void **state)
+{
+	struct world *w = *state;
+	char *path = shown(w, 3);
+	struct stat st;
+	uint8_t p[10];
+	int fd;
+
+	if (!can_mount())
+		skip();
+	begin(w);
+	fd = open(path, O_RDWR);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(pread(fd, p, sizeof p, INSTANT_WINDOW), sizeof p);
+	assert_int_equal(p[0], byte_of(3, INSTANT_WINDOW));
+	assert_int_equal(pwrite(fd, "new", 3, 2 * INSTANT_WINDOW + 7), 3);
+	assert_int_equal(ftruncate(fd, 2 * INSTANT_WINDOW + 8), 0);
+	assert_int_equal(fsync(fd), 0);
+	assert_int_equal(pread(fd, p, sizeof p, 2 * INSTANT_WINDOW + 7), 1);
+	assert_int_equal(p[0], 'n');
+	assert_int_equal(lseek(fd, 0, SEEK_END), 2 * INSTANT_WINDOW + 8);
+	assert_int_equal(fstat(fd, &st), -1);
+	assert_int_equal(errno, ESTALE);
+	close(fd);
+	again(w);
+	assert_int_equal(what_is(path, 3, ""), 0);
+	free(path);
+}
+
 /* ---- While the repository hangs. */
 
 struct reader {
@@ -553,6 +583,7 @@ int main(void)
 	    TEST(what_replaces_a_file_is_never_filled),
 	    TEST(what_gets_a_removed_name_is_never_filled),
 	    TEST(a_folder_is_moved_with_its_own_files),
+	    TEST(a_removed_file_that_is_open_is_used),
 	    TEST(a_repository_that_hangs_keeps_nothing_back_that_is_here),
 	};
 
