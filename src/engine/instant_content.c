@@ -15,6 +15,7 @@ struct asker {
 	struct mount_blobs *blobs;
 	struct mount_file **file; /* by number; NULL until it is asked for */
 	size_t nfiles;
+	unsigned seen; /* of what is done */
 
 	_Atomic unsigned failures; /* to reach the repository; changed under the lock */
 	struct err why;            /* of the last */
@@ -25,7 +26,9 @@ struct instant_content {
 	const struct snapshot *snapshot;
 	char *root;
 	char **path;
+	_Atomic bool *done;
 	size_t n, cap;
+	_Atomic unsigned ndone;
 	struct asker asker[INSTANT_WHO];
 };
 
@@ -59,6 +62,7 @@ void instant_content_free(struct instant_content *c)
 	for (size_t i = 0; i < c->n; i++)
 		free(c->path[i]);
 	free(c->path);
+	free(c->done);
 	free(c->root);
 	free(c);
 }
@@ -68,8 +72,35 @@ void instant_content_add(struct instant_content *c, const char *path)
 	if (c->n == c->cap) {
 		c->cap = c->cap ? 2 * c->cap : 64;
 		c->path = mem_realloc(c->path, c->cap * sizeof *c->path);
+		c->done = mem_realloc(c->done, c->cap * sizeof *c->done);
 	}
+	atomic_init(&c->done[c->n], false);
 	c->path[c->n++] = mem_printf("%s/%s", c->root, path);
+}
+
+void instant_content_done(void *arg, uint32_t n)
+{
+	struct instant_content *c = arg;
+
+	if (n >= c->n)
+		return;
+	atomic_store(&c->done[n], true);
+	atomic_fetch_add(&c->ndone, 1);
+}
+
+/* A file has 40 bytes for each of its blobs, and there may be many. */
+static void close_done(struct instant_content *c, struct asker *a)
+{
+	unsigned now = atomic_load(&c->ndone);
+
+	if (now == a->seen)
+		return;
+	a->seen = now;
+	for (size_t n = 0; n < a->nfiles; n++)
+		if (a->file[n] != NULL && atomic_load(&c->done[n])) {
+			mount_file_close(a->file[n]);
+			a->file[n] = NULL;
+		}
 }
 
 const char *instant_content_path(const struct instant_content *c, uint32_t n)
@@ -105,6 +136,7 @@ static int fetch_locked(struct instant_content *c, struct asker *a, uint32_t n, 
 		a->nfiles = c->n;
 		a->file = mem_zalloc(c->n * sizeof *a->file);
 	}
+	close_done(c, a);
 	if (n >= a->nfiles)
 		return err_set(e, ERR_BUG, "no file has the number %u", n);
 	if (a->file[n] == NULL && (a->file[n] = open_file(c, a, n, e)) == NULL)
