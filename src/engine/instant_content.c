@@ -2,6 +2,7 @@
 #include "engine/instant_content.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -14,6 +15,9 @@ struct asker {
 	struct mount_blobs *blobs;
 	struct mount_file **file; /* by number; NULL until it is asked for */
 	size_t nfiles;
+
+	_Atomic unsigned failures; /* to reach the repository; changed under the lock */
+	struct err why;            /* of the last */
 };
 
 struct instant_content {
@@ -117,10 +121,20 @@ int instant_content_fetch(void *arg, enum instant_who who, uint32_t n, uint64_t 
 {
 	struct instant_content *c = arg;
 	struct asker *a = &c->asker[who];
-	int rc;
+	unsigned before = atomic_load(&a->failures);
+	int rc = -1;
 
 	pthread_mutex_lock(&a->lock);
-	rc = fetch_locked(c, a, n, off, len, out, e);
+	/* Who waited while it did not answer need not find that out once more. */
+	if (atomic_load(&a->failures) != before) {
+		*e = a->why;
+	} else {
+		rc = fetch_locked(c, a, n, off, len, out, e);
+		if (rc == -1 && (e->kind == ERR_UNREACHABLE || e->kind == ERR_TIMEOUT)) {
+			a->why = *e;
+			atomic_fetch_add(&a->failures, 1);
+		}
+	}
 	pthread_mutex_unlock(&a->lock);
 	return rc == -1 ? err_wrap(e, "%s", instant_content_path(c, n)) : 0;
 }

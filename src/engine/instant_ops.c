@@ -10,6 +10,8 @@
 #include "os/os.h"
 #include "source/dirlist.h"
 
+enum { READ_AHEAD_MOST = 9 }; /* reads under way, from when on nothing is read ahead */
+
 static const double FOR_EVER = 86400;
 
 struct handle {
@@ -258,11 +260,14 @@ static int fs_read(const char *path, char *p, size_t n, off_t off, struct fuse_f
 	const struct handle *h = handle_of(fi);
 	struct err e;
 	ssize_t got;
+	int rc;
 
 	if (h->f == NULL) {
 		got = os_pread_full(h->fd, p, n, off);
 		return got == -1 ? -errno : (int)got;
 	}
+	if (instant_file_waits(h->f, n, off, false) && (rc = instant_fs_may_wait(self())) != 0)
+		return rc;
 	got = instant_file_read(h->f, p, n, off, &e);
 	return got == -1 ? instant_fs_failed(self(), &e) : (int)got;
 }
@@ -271,9 +276,12 @@ static int fs_write(const char *path, const char *p, size_t n, off_t off, struct
 {
 	const struct handle *h = handle_of(fi);
 	struct err e;
+	int rc;
 
 	if (h->f == NULL)
 		return os_pwrite_all(h->fd, p, n, off) == -1 ? -errno : (int)n;
+	if (instant_file_waits(h->f, n, off, true) && (rc = instant_fs_may_wait(self())) != 0)
+		return rc;
 	return instant_file_write(h->f, p, n, off, &e) == -1 ? instant_fs_failed(self(), &e)
 							     : (int)n;
 }
@@ -358,6 +366,9 @@ static int fs_fsyncdir(const char *path, int data_only, struct fuse_file_info *f
 static void *fs_init(struct fuse_conn_info *conn, struct fuse_config *cfg)
 {
 	conn->want &= ~(unsigned)FUSE_CAP_AUTO_INVAL_DATA;
+	/* Reads count as background: so many may hang before one of what is here does. */
+	conn->max_background = INSTANT_FS_THREADS;
+	conn->congestion_threshold = READ_AHEAD_MOST;
 	cfg->use_ino = 1;
 	cfg->nullpath_ok = 1;
 	cfg->hard_remove = 1;

@@ -325,6 +325,8 @@ static void damage_keeps_nothing_else_back(void **unused)
 
 	w->bad_from = 3 * INSTANT_WINDOW + 100;
 	w->bad_to = w->bad_from + INSTANT_BLOCK;
+	assert_int_equal(instant_file_read(w->file, block, 10, (off_t)w->bad_from, &w->e), -1);
+	read_some(w, 3 * INSTANT_WINDOW + 4 * INSTANT_BLOCK + 5, 100);
 	assert_int_equal(instant_file_copy(w->file, SIZE, &left, INSTANT_BACK, &w->e), -1);
 	assert_int_equal(w->e.kind, ERR_DAMAGE_FOUND);
 	assert_int_equal(left, 2 * INSTANT_BLOCK);
