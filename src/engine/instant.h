@@ -63,7 +63,7 @@ int instant_unmount(struct instant *in, struct err *e);
 /*
  * Bring what is missing, what was asked for most first; returns when all of it is here.  How much
  * is left is told to who looks.  ERR_DAMAGE_FOUND: all that can be had is here, and
- * TARGET.holdfast/ damaged lists what cannot.
+ * TARGET.holdfast/ damaged lists what cannot.  ERR_IO: some of it could not be synced.
  */
 int instant_copy(struct instant *in, struct err *e);
 

@@ -136,8 +136,22 @@ static int copy_next(struct instant *in, uint64_t *in_vain, bool *more, struct e
 		if (*in_vain >= IN_VAIN_MOST)
 			*in_vain = 0;
 	}
+	if (rc == -1 && e->kind == ERR_IO && instant_file_lost(f))
+		rc = 0; /* the others can be; it is told at the end */
 	instant_file_unref(f);
 	return rc;
+}
+
+/* A sync that failed holds until it is begun again. */
+static int say_lost(struct instant *in, struct err *e)
+{
+	uint64_t left;
+	size_t files = instant_left(in, &left);
+
+	if (files == 0)
+		return 0;
+	err_set(e, ERR_IO, "all is here, and %zu files could not be synced", files);
+	return err_hint(e, "stop the server, and type the same command again");
 }
 
 int instant_copy(struct instant *in, struct err *e)
@@ -149,7 +163,7 @@ int instant_copy(struct instant *in, struct err *e)
 	while (more)
 		if (copy_next(in, &in_vain, &more, e) == -1)
 			return -1;
-	return say_damage(in, e);
+	return say_damage(in, e) == -1 ? -1 : say_lost(in, e);
 }
 
 /* ---- The snapshot. */

@@ -71,6 +71,7 @@ int instant_file_copy(
     struct instant_file *f, uint64_t most, uint64_t *left, enum instant_who who, struct err *e);
 
 uint64_t instant_file_left(struct instant_file *f); /* bytes */
+bool instant_file_lost(struct instant_file *f);     /* nothing is, and it can't be synced */
 uint64_t instant_file_bad(struct instant_file *f);  /* of these, bytes that are damaged */
 void instant_file_forgive(struct instant_file *f);
 /* The first damaged stretch from *off on; false: there is none. */

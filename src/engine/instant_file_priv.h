@@ -38,8 +38,8 @@ struct instant_file {
 	uint8_t *block;
 	bool untold; /* the state does not know the limit yet */
 
-	pthread_mutex_t sync; /* guards lost; taken before the other */
-	bool lost;            /* a sync failed: the kernel says so once, and then no more */
+	pthread_mutex_t sync; /* one at a time; taken before the other */
+	_Atomic bool lost;    /* a sync failed: the kernel says so once, and then no more */
 };
 
 static inline bool missing(const struct instant_file *f, uint64_t b)

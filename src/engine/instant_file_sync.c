@@ -37,7 +37,7 @@ static void lose(struct instant_file *f)
 {
 	struct err why;
 
-	f->lost = true;
+	atomic_store(&f->lost, true);
 	if (atomic_load(&f->whole))
 		return;
 	pthread_mutex_lock(&f->lock);
@@ -56,7 +56,7 @@ static int sync_data(struct instant_file *f, struct err *e)
 	int rc = 0;
 
 	pthread_mutex_lock(&f->sync);
-	if (f->lost) {
+	if (atomic_load(&f->lost)) {
 		err_set(e, ERR_IO, "an earlier fsync failed");
 		rc = err_hint(e, "stop the server, and begin it again");
 	} else if (os_fsync(f->fd) == -1) {
@@ -93,6 +93,11 @@ int instant_file_sync(struct instant_file *f, struct err *e)
 	pthread_mutex_unlock(&f->lock);
 	free(before);
 	return rc == -1 ? -1 : instant_state_sync(f->state, e);
+}
+
+bool instant_file_lost(struct instant_file *f)
+{
+	return atomic_load(&f->lost) && instant_file_left(f) == 0;
 }
 
 /* It is here: durable, and the state is told. */

@@ -160,7 +160,8 @@ struct instant_file *instant_set_next(struct instant_set *s, uint32_t *n)
 		uint64_t left = instant_file_left(v[i].file);
 		unsigned a = instant_file_asked(v[i].file), b = best ? instant_file_asked(best) : 0;
 
-		if (left > 0 && left == instant_file_bad(v[i].file))
+		if ((left > 0 && left == instant_file_bad(v[i].file)) ||
+		    instant_file_lost(v[i].file))
 			continue;
 		if (best == NULL || a > b || (a == b && left < best_left)) {
 			best = v[i].file;

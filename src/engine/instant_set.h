@@ -35,7 +35,7 @@ void instant_set_drop(struct instant_set *s, uint32_t n);
 
 /*
  * One to copy from next: most asked for, then smallest, and not one of which only damaged blocks
- * are left.  A new reference, or NULL: there is none.
+ * are left, or that can't be synced.  A new reference, or NULL: there is none.
  */
 struct instant_file *instant_set_next(struct instant_set *s, uint32_t *n);
 

@@ -72,6 +72,14 @@ static bool bring_all(struct instant *in, struct ctx *ctx, struct err *said)
 	return false;
 }
 
+/* Nothing is missing, and a file could not be synced: that holds until it is begun again. */
+static bool is_lost(struct instant *in, const struct err *said)
+{
+	uint64_t left;
+
+	return said->kind == ERR_IO && instant_left(in, &left) > 0 && left == 0;
+}
+
 int recover_serve(struct instant *in, struct ctx *ctx, struct err *e)
 {
 	struct err why, said = {0};
@@ -86,7 +94,7 @@ int recover_serve(struct instant *in, struct ctx *ctx, struct err *e)
 			here = bring_all(in, ctx, &said);
 			/* The place may be away for a while: what is asked for meanwhile fails
 			 * alone. */
-			if (!here && !ctx_cancelled(ctx)) {
+			if (!here && !ctx_cancelled(ctx) && !is_lost(in, &said)) {
 				os_sleep_ns(ctx, AGAIN_S * SECOND);
 				continue;
 			}
@@ -104,6 +112,9 @@ int recover_serve(struct instant *in, struct ctx *ctx, struct err *e)
 		return rc;
 	}
 	instant_close(in);
+	if (left == 0)
+		return err_set(
+		    e, ERR_IO, "not all of it could be synced: the same command goes on with it");
 	return err_set(e, ERR_CANCELLED, "not all of it was brought yet");
 }
 

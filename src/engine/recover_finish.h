@@ -15,7 +15,10 @@
 #include "engine/instant.h"
 #include "engine/op_recover.h"
 
-/* Closes it.  ERR_CANCELLED: asked to end before all was here; once nobody used it, it was left. */
+/*
+ * Closes it.  ERR_CANCELLED: asked to end before all was here; once nobody used it, it was left.
+ * ERR_IO: so it was where all is here, and a file could not be synced.
+ */
 int recover_serve(struct instant *in, struct ctx *ctx, struct err *e);
 
 struct recover_finish_params {

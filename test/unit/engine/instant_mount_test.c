@@ -14,8 +14,9 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "engine/instant.h"
+#include "engine/instant_priv.h"
 #include "engine/op_backup.h"
+#include "engine/recover_finish.h"
 #include "engine/select.h"
 #include "repo/snapshot.h"
 #include "os/os.h"
@@ -326,6 +327,31 @@ static void a_target_with_something_in_it_is_refused(void **state)
 	shell("test -d %s/mine", w->mnt);
 }
 
+static void a_file_that_cannot_be_synced_is_left_to_who_begins_again(void **state)
+{
+	struct world *w = *state;
+	struct instant_params p = {w->repo, w->snapshot->id, w->src, w->mnt, 1};
+	struct instant *in;
+	struct instant_file *f;
+	uint32_t n;
+
+	OK(w, instant_open(&p, &w->ctx, &in, &w->e));
+	f = instant_set_next(in->set, &n);
+	assert_non_null(f);
+	os_fault_arm(1, EIO);
+	assert_int_equal(instant_file_sync(f, &w->e), -1);
+	assert_true(os_fault_fired());
+	instant_file_unref(f);
+	alarm(60);
+	assert_int_equal(recover_serve(in, &w->ctx, &w->e), -1);
+	alarm(0);
+	assert_int_equal(w->e.kind, ERR_IO);
+	OK(w, instant_open(&p, &w->ctx, &in, &w->e));
+	OK(w, recover_serve(in, &w->ctx, &w->e));
+	same(w);
+	shell("test ! -e %s.holdfast", w->mnt);
+}
+
 /* Bytes of the state, by dd's words. */
 static void overwrite_state(struct world *w, const char *where)
 {
@@ -370,6 +396,8 @@ int main(void)
 		is_settled_though_somebody_else_unmounted_it, setup, teardown),
 	    cmocka_unit_test_setup_teardown(
 		damage_in_the_repository_is_listed_and_the_rest_comes, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		a_file_that_cannot_be_synced_is_left_to_who_begins_again, setup, teardown),
 	    cmocka_unit_test_setup_teardown(what_was_used_is_never_thrown_away, setup, teardown),
 	    cmocka_unit_test_setup_teardown(
 		a_target_with_something_in_it_is_refused, setup, teardown),
