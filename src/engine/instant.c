@@ -117,6 +117,7 @@ static void known_fini(struct instant *in)
 static void known_settle(struct instant *in)
 {
 	in->set = instant_set_new();
+	instant_set_on_drop(in->set, instant_content_done, in->content);
 	for (size_t i = 0; i < in->nknown; i++) {
 		struct known *k = &in->known[i];
 		struct stat st = {.st_dev = k->dev, .st_ino = k->ino};

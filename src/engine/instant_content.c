@@ -2,6 +2,7 @@
 #include "engine/instant_content.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -14,6 +15,10 @@ struct asker {
 	struct mount_blobs *blobs;
 	struct mount_file **file; /* by number; NULL until it is asked for */
 	size_t nfiles;
+	unsigned seen; /* of what is done */
+
+	_Atomic unsigned failures; /* to reach the repository; changed under the lock */
+	struct err why;            /* of the last */
 };
 
 struct instant_content {
@@ -21,7 +26,9 @@ struct instant_content {
 	const struct snapshot *snapshot;
 	char *root;
 	char **path;
+	_Atomic bool *done;
 	size_t n, cap;
+	_Atomic unsigned ndone;
 	struct asker asker[INSTANT_WHO];
 };
 
@@ -55,6 +62,7 @@ void instant_content_free(struct instant_content *c)
 	for (size_t i = 0; i < c->n; i++)
 		free(c->path[i]);
 	free(c->path);
+	free(c->done);
 	free(c->root);
 	free(c);
 }
@@ -64,8 +72,35 @@ void instant_content_add(struct instant_content *c, const char *path)
 	if (c->n == c->cap) {
 		c->cap = c->cap ? 2 * c->cap : 64;
 		c->path = mem_realloc(c->path, c->cap * sizeof *c->path);
+		c->done = mem_realloc(c->done, c->cap * sizeof *c->done);
 	}
+	atomic_init(&c->done[c->n], false);
 	c->path[c->n++] = mem_printf("%s/%s", c->root, path);
+}
+
+void instant_content_done(void *arg, uint32_t n)
+{
+	struct instant_content *c = arg;
+
+	if (n >= c->n)
+		return;
+	atomic_store(&c->done[n], true);
+	atomic_fetch_add(&c->ndone, 1);
+}
+
+/* A file has 40 bytes for each of its blobs, and there may be many. */
+static void close_done(struct instant_content *c, struct asker *a)
+{
+	unsigned now = atomic_load(&c->ndone);
+
+	if (now == a->seen)
+		return;
+	a->seen = now;
+	for (size_t n = 0; n < a->nfiles; n++)
+		if (a->file[n] != NULL && atomic_load(&c->done[n])) {
+			mount_file_close(a->file[n]);
+			a->file[n] = NULL;
+		}
 }
 
 const char *instant_content_path(const struct instant_content *c, uint32_t n)
@@ -101,6 +136,7 @@ static int fetch_locked(struct instant_content *c, struct asker *a, uint32_t n, 
 		a->nfiles = c->n;
 		a->file = mem_zalloc(c->n * sizeof *a->file);
 	}
+	close_done(c, a);
 	if (n >= a->nfiles)
 		return err_set(e, ERR_BUG, "no file has the number %u", n);
 	if (a->file[n] == NULL && (a->file[n] = open_file(c, a, n, e)) == NULL)
@@ -117,10 +153,20 @@ int instant_content_fetch(void *arg, enum instant_who who, uint32_t n, uint64_t 
 {
 	struct instant_content *c = arg;
 	struct asker *a = &c->asker[who];
-	int rc;
+	unsigned before = atomic_load(&a->failures);
+	int rc = -1;
 
 	pthread_mutex_lock(&a->lock);
-	rc = fetch_locked(c, a, n, off, len, out, e);
+	/* Who waited while it did not answer need not find that out once more. */
+	if (atomic_load(&a->failures) != before) {
+		*e = a->why;
+	} else {
+		rc = fetch_locked(c, a, n, off, len, out, e);
+		if (rc == -1 && (e->kind == ERR_UNREACHABLE || e->kind == ERR_TIMEOUT)) {
+			a->why = *e;
+			atomic_fetch_add(&a->failures, 1);
+		}
+	}
 	pthread_mutex_unlock(&a->lock);
 	return rc == -1 ? err_wrap(e, "%s", instant_content_path(c, n)) : 0;
 }

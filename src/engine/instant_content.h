@@ -21,6 +21,9 @@ void instant_content_free(struct instant_content *c); /* NULL does nothing */
 /* The next number's path, below root; before anything is fetched. */
 void instant_content_add(struct instant_content *c, const char *path);
 
+/* Nobody needs that one any more: what is known of it is given up.  arg is the instant_content. */
+void instant_content_done(void *arg, uint32_t n);
+
 const char *instant_content_path(const struct instant_content *c, uint32_t n); /* in the snapshot */
 
 instant_fetch instant_content_fetch; /* arg is the instant_content */

@@ -24,6 +24,7 @@ struct instant_file *instant_file_new(
 	f->arg = arg;
 	pthread_mutex_init(&f->lock, NULL);
 	pthread_mutex_init(&f->sync, NULL);
+	pthread_cond_init(&f->came, NULL);
 	return f;
 }
 
@@ -40,7 +41,7 @@ void instant_file_unref(struct instant_file *f)
 	os_close(f->fd);
 	pthread_mutex_destroy(&f->lock);
 	pthread_mutex_destroy(&f->sync);
-	buf_fini(&f->hold);
+	pthread_cond_destroy(&f->came);
 	free(f->block);
 	free(f);
 }
@@ -85,6 +86,8 @@ void instant_file_count(struct instant_file *f)
 void instant_file_set_here(struct instant_file *f, uint64_t first, uint64_t end)
 {
 	for (uint64_t b = first; b < end; b++) {
+		if (f->block[b] & COMING) /* it was written, and need not be waited for */
+			pthread_cond_broadcast(&f->came);
 		f->nmissing -= missing(f, b);
 		f->nbad -= missing(f, b) && (f->block[b] & BAD);
 		f->block[b] = (uint8_t)((f->block[b] & ~BAD) | HERE);
@@ -109,20 +112,49 @@ static void touched(
 		*first = *end;
 }
 
+/* The first block that must be here before these bytes are read, or written. */
+static bool needed(
+    const struct instant_file *f, uint64_t off, uint64_t n, bool writes, uint64_t *which)
+{
+	uint64_t end;
+
+	for (touched(f, off, n, which, &end); *which < end; ++*which) {
+		uint64_t at = *which * INSTANT_BLOCK;
+		bool covered = writes && off <= at &&
+			       (off + n >= at + INSTANT_BLOCK || off + n >= f->limit);
+
+		if (!covered && missing(f, *which))
+			return true;
+	}
+	return false;
+}
+
+bool instant_file_waits(struct instant_file *f, size_t n, off_t off, bool writes)
+{
+	uint64_t b;
+	bool waits = false;
+
+	if (atomic_load(&f->whole))
+		return false;
+	pthread_mutex_lock(&f->lock);
+	waits = needed(f, (uint64_t)off, n, writes, &b);
+	pthread_mutex_unlock(&f->lock);
+	return waits;
+}
+
 ssize_t instant_file_read(struct instant_file *f, void *p, size_t n, off_t off, struct err *e)
 {
 	ssize_t got;
 
 	if (!atomic_load(&f->whole)) {
-		uint64_t b, end;
+		uint64_t b;
 		int rc = 0;
 
-		instant_file_lock(f);
-		for (touched(f, (uint64_t)off, n, &b, &end); rc == 0 && b < end; b++)
-			if (missing(f, b)) {
-				atomic_fetch_add(&f->asked, 1);
-				rc = instant_file_bring(f, b, INSTANT_FRONT, e);
-			}
+		pthread_mutex_lock(&f->lock);
+		while (rc == 0 && needed(f, (uint64_t)off, n, false, &b)) {
+			atomic_fetch_add(&f->asked, 1);
+			rc = instant_file_bring(f, b, INSTANT_FRONT, e);
+		}
 		pthread_mutex_unlock(&f->lock);
 		if (rc == -1)
 			return -1;
@@ -136,16 +168,13 @@ static int write_locked(
 {
 	uint64_t first, end;
 
+	/* From when nothing is needed any more the lock is held. */
+	while (needed(f, off, n, true, &first))
+		if (instant_file_bring(f, first, INSTANT_FRONT, e) == -1)
+			return -1;
 	if (instant_file_tell_cut(f, e) == -1)
 		return -1;
 	touched(f, off, n, &first, &end);
-	for (uint64_t b = first; b < end; b++) {
-		bool covered = off <= b * INSTANT_BLOCK &&
-			       (off + n >= (b + 1) * INSTANT_BLOCK || off + n >= f->limit);
-
-		if (!covered && missing(f, b) && instant_file_bring(f, b, INSTANT_FRONT, e) == -1)
-			return -1;
-	}
 	if (os_pwrite_all(f->fd, p, n, (off_t)off) == -1)
 		return err_sys(e, "write");
 	instant_file_set_here(f, first, end);
@@ -158,7 +187,7 @@ int instant_file_write(struct instant_file *f, const void *p, size_t n, off_t of
 
 	if (atomic_load(&f->whole))
 		return os_pwrite_all(f->fd, p, n, off) == -1 ? err_sys(e, "write") : 0;
-	instant_file_lock(f);
+	pthread_mutex_lock(&f->lock);
 	rc = write_locked(f, p, n, (uint64_t)off, e);
 	pthread_mutex_unlock(&f->lock);
 	return rc;
@@ -168,7 +197,7 @@ int instant_file_cut(struct instant_file *f, off_t size, struct err *e)
 {
 	int rc;
 
-	instant_file_lock(f);
+	pthread_mutex_lock(&f->lock);
 	rc = instant_file_tell_cut(f, e);
 	/* The file first: a limit that is told and a size that is not would show zeros. */
 	if (rc == 0 && os_ftruncate(f->fd, size) == -1)
@@ -187,7 +216,7 @@ int instant_file_room(struct instant_file *f, off_t off, off_t n, struct err *e)
 {
 	int rc;
 
-	instant_file_lock(f);
+	pthread_mutex_lock(&f->lock);
 	rc = instant_file_tell_cut(f, e);
 	pthread_mutex_unlock(&f->lock);
 	if (rc == 0 && fallocate(f->fd, 0, off, n) == -1)

@@ -12,7 +12,8 @@
  * after a power cut it may be the backup's again, as with any file system; and once a sync has
  * failed, after which no other succeeds, so that nobody misses it, until it is begun again.
  *
- * Threads: any.  A block is fetched under the file's lock; one that is here is read without.
+ * Threads: any.  Who needs a block that is not here waits until it is fetched, and nobody else
+ * does; what is written or cut meanwhile stays.
  */
 #ifndef HF_ENGINE_INSTANT_FILE_H
 #define HF_ENGINE_INSTANT_FILE_H
@@ -53,6 +54,7 @@ int instant_file_fd(const struct instant_file *f); /* the local file's */
 
 /* How many bytes were read: fewer at the end of the file; -1. */
 ssize_t instant_file_read(struct instant_file *f, void *p, size_t n, off_t off, struct err *e);
+bool instant_file_waits(struct instant_file *f, size_t n, off_t off, bool writes); /* for a fetch */
 int instant_file_write(struct instant_file *f, const void *p, size_t n, off_t off, struct err *e);
 int instant_file_cut(struct instant_file *f, off_t size, struct err *e);          /* or lengthen */
 int instant_file_room(struct instant_file *f, off_t off, off_t n, struct err *e); /* fallocate */

@@ -40,11 +40,11 @@ static void lose(struct instant_file *f)
 	f->lost = true;
 	if (atomic_load(&f->whole))
 		return;
-	instant_file_lock(f);
+	pthread_mutex_lock(&f->lock);
 	/* What was fetched can be again; what was written stays as long as the kernel has it. */
 	for (uint64_t b = 0; b < f->nblocks; b++)
 		if (!(f->block[b] & TOLD))
-			f->block[b] = 0;
+			f->block[b] &= COMING;
 	instant_file_count(f);
 	pthread_mutex_unlock(&f->lock);
 	/* Nothing more can be done where that fails, too. */
@@ -75,13 +75,13 @@ int instant_file_sync(struct instant_file *f, struct err *e)
 	if (atomic_load(&f->whole))
 		return sync_data(f, e);
 	/* Only what is here before the fsync is durable after it. */
-	instant_file_lock(f);
+	pthread_mutex_lock(&f->lock);
 	rc = instant_file_tell_cut(f, e);
 	before = mem_dup(f->block, f->nblocks);
 	pthread_mutex_unlock(&f->lock);
 	if (rc == 0)
 		rc = sync_data(f, e);
-	instant_file_lock(f);
+	pthread_mutex_lock(&f->lock);
 	for (uint64_t b = 0, n; rc == 0 && b < f->nblocks; b += n) {
 		for (n = 0; b + n < f->nblocks && (before[b + n] & HERE); n++)
 			;

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
@@ -16,7 +15,49 @@
 #include "os/os.h"
 #include "os/os_child.h"
 
-enum { PRIORITY = -10 };
+enum { PRIORITY = -10, AT_FIRST = 4 };
+
+static void *serve(void *arg);
+
+/* One more thread that waits for requests, if it can be had; under the lock. */
+static void one_more(struct instant_fs *fs)
+{
+	if (fs->nthreads == INSTANT_FS_THREADS ||
+	    pthread_create(&fs->thread[fs->nthreads], NULL, serve, fs) != 0)
+		return;
+	fs->nthreads++;
+	fs->idle++;
+}
+
+/* A request came: somebody has to wait for the next. */
+static void busy(struct instant_fs *fs)
+{
+	pthread_mutex_lock(&fs->lock);
+	if (--fs->idle == 0)
+		one_more(fs);
+	pthread_mutex_unlock(&fs->lock);
+}
+
+static void idle(struct instant_fs *fs)
+{
+	pthread_mutex_lock(&fs->lock);
+	fs->idle++;
+	pthread_mutex_unlock(&fs->lock);
+}
+
+int instant_fs_may_wait(struct instant_fs *fs)
+{
+	struct err e;
+	bool last;
+
+	pthread_mutex_lock(&fs->lock);
+	last = fs->idle == 0;
+	pthread_mutex_unlock(&fs->lock);
+	if (!last)
+		return 0;
+	err_set(&e, ERR_BUSY, "%u requests wait for the repository: no more can", fs->nthreads - 1);
+	return instant_fs_failed(fs, &e);
+}
 
 static void *serve(void *arg)
 {
@@ -39,10 +80,14 @@ static void *serve(void *arg)
 			continue;
 		if (n <= 0) /* unmounted */
 			break;
+		busy(fs);
 		mount_fuse.session_process_buf(se, &buf);
+		idle(fs);
 	}
 	free(buf.mem);
-	atomic_fetch_add(&fs->ended, 1);
+	pthread_mutex_lock(&fs->lock);
+	fs->ended++;
+	pthread_mutex_unlock(&fs->lock);
 	return NULL;
 }
 
@@ -74,8 +119,10 @@ static int mount_failed(const struct instant_fs *fs, struct err *e)
 
 static void fs_free(struct instant_fs *fs)
 {
+	instant_fs_close_handles(fs);
 	if (fs->fuse != NULL)
 		mount_fuse.destroy(fs->fuse);
+	pthread_mutex_destroy(&fs->lock);
 	free(fs->place);
 	free(fs);
 }
@@ -84,6 +131,7 @@ int instant_fs_mount(int dir, struct instant_set *set, struct instant_state *sta
     const char *place, struct ctx *ctx, struct instant_fs **out, struct err *e)
 {
 	struct instant_fs *fs;
+	bool some;
 
 	if (mount_fuse_load(e) == -1)
 		return -1;
@@ -93,16 +141,19 @@ int instant_fs_mount(int dir, struct instant_set *set, struct instant_state *sta
 	fs->state = state;
 	fs->ctx = ctx;
 	fs->place = mem_strdup(place);
+	pthread_mutex_init(&fs->lock, NULL);
 	fs->fuse = fuse_new_for(fs, e);
 	if (fs->fuse == NULL || (mount_fuse.mount(fs->fuse, place) == -1 && mount_failed(fs, e))) {
 		fs_free(fs);
 		return -1;
 	}
-	while (fs->nthreads < INSTANT_FS_THREADS &&
-	       pthread_create(&fs->thread[fs->nthreads], NULL, serve, fs) == 0)
-		fs->nthreads++;
+	pthread_mutex_lock(&fs->lock);
+	for (unsigned i = 0; i < AT_FIRST; i++)
+		one_more(fs);
+	some = fs->nthreads > 0;
+	pthread_mutex_unlock(&fs->lock);
 	*out = fs;
-	if (fs->nthreads > 0)
+	if (some)
 		return 0;
 	mount_fuse.unmount(fs->fuse);
 	fs_free(fs);
@@ -133,13 +184,39 @@ static int unmount(const char *place, bool lazy, struct err *e)
 	return status == 0 ? 0 : err_set(e, ERR_BUSY, "fusermount3 could not unmount %s", place);
 }
 
+/* Nobody is made any more once those that are there have ended. */
+static void join_all(struct instant_fs *fs)
+{
+	for (unsigned i = 0;; i++) {
+		pthread_t t;
+		bool is;
+
+		pthread_mutex_lock(&fs->lock);
+		is = i < fs->nthreads;
+		t = fs->thread[is ? i : 0];
+		pthread_mutex_unlock(&fs->lock);
+		if (!is)
+			return;
+		pthread_join(t, NULL);
+	}
+}
+
+static bool all_ended(struct instant_fs *fs)
+{
+	bool all;
+
+	pthread_mutex_lock(&fs->lock);
+	all = fs->ended == fs->nthreads;
+	pthread_mutex_unlock(&fs->lock);
+	return all;
+}
+
 int instant_fs_unmount(struct instant_fs *fs, struct err *e)
 {
 	/* Whoever unmounted it: what is mounted there now, if anything, is not ours. */
-	if (atomic_load(&fs->ended) < fs->nthreads && unmount(fs->place, false, e) == -1)
+	if (!all_ended(fs) && unmount(fs->place, false, e) == -1)
 		return -1;
-	for (unsigned i = 0; i < fs->nthreads; i++)
-		pthread_join(fs->thread[i], NULL);
+	join_all(fs);
 	mount_fuse.unmount(fs->fuse);
 	fs_free(fs);
 	return 0;

@@ -14,7 +14,8 @@
 #include "engine/instant_fs.h"
 #include "engine/mount_fuse.h"
 
-enum { INSTANT_FS_THREADS = 4 };
+/* More than a database has processes: each waits for one answer at a time. */
+enum { INSTANT_FS_THREADS = 256 };
 
 struct instant_fs {
 	int dir;
@@ -23,10 +24,16 @@ struct instant_fs {
 	struct ctx *ctx;
 	char *place;
 	struct fuse *fuse;
+	struct handle *open; /* instant_ops.c: given out, and not taken back */
+
+	pthread_mutex_t lock; /* guards what follows */
 	pthread_t thread[INSTANT_FS_THREADS];
-	unsigned nthreads;
-	_Atomic unsigned ended; /* of them: nobody can ask any more */
+	unsigned nthreads, idle; /* idle: waiting for a request */
+	unsigned ended;          /* nobody can ask any more */
 };
+
+/* Of a mount that was detached the kernel does not say what is closed last. */
+void instant_fs_close_handles(struct instant_fs *fs);
 
 /* instant_ops.c: what the kernel may ask for; an instant_fs is their private data. */
 extern const struct fuse_operations instant_fs_operations;
@@ -41,6 +48,12 @@ static inline int answer(int rc)
 {
 	return rc == -1 ? -errno : 0;
 }
+
+/*
+ * The last thread never waits for the repository: whatever that does, what is here is served.  EIO
+ * where this is it, else 0.
+ */
+int instant_fs_may_wait(struct instant_fs *fs);
 
 /* What a file of ours could not do, as the kernel takes it. */
 int instant_fs_failed(struct instant_fs *fs, const struct err *e);

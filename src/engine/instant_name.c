@@ -77,6 +77,8 @@ static int complete(struct instant_fs *fs, struct instant_file *f, uint32_t n, s
 {
 	uint64_t left = 1;
 
+	if (instant_file_left(f) > 0 && instant_fs_may_wait(fs) != 0)
+		return err_set(e, ERR_BUSY, "too many wait for the repository");
 	while (left > 0)
 		if (instant_file_copy(f, COPY_MOST, &left, INSTANT_FRONT, e) == -1)
 			return -1;

@@ -10,11 +10,14 @@
 #include "os/os.h"
 #include "source/dirlist.h"
 
+enum { READ_AHEAD_MOST = 9 }; /* reads under way, from when on nothing is read ahead */
+
 static const double FOR_EVER = 86400;
 
 struct handle {
-	int fd;                 /* -1 where it is a file of ours */
-	struct instant_file *f; /* or NULL */
+	struct handle *next, **at; /* of those that are open */
+	int fd;                    /* -1 where it is a file of ours */
+	struct instant_file *f;    /* or NULL */
 };
 
 static struct instant_fs *self(void)
@@ -163,6 +166,36 @@ static void handle_close(struct handle *h)
 	free(h);
 }
 
+static pthread_mutex_t open_lock = PTHREAD_MUTEX_INITIALIZER; /* guards the lists of handles */
+
+static void give_out(struct instant_fs *fs, struct handle *h, struct fuse_file_info *fi)
+{
+	pthread_mutex_lock(&open_lock);
+	h->at = &fs->open;
+	h->next = fs->open;
+	if (h->next != NULL)
+		h->next->at = &h->next;
+	fs->open = h;
+	pthread_mutex_unlock(&open_lock);
+	fi->fh = (uintptr_t)h;
+}
+
+static void take_back(struct handle *h)
+{
+	pthread_mutex_lock(&open_lock);
+	*h->at = h->next;
+	if (h->next != NULL)
+		h->next->at = h->at;
+	pthread_mutex_unlock(&open_lock);
+	handle_close(h);
+}
+
+void instant_fs_close_handles(struct instant_fs *fs)
+{
+	while (fs->open != NULL)
+		take_back(fs->open);
+}
+
 static int open_at(
     struct instant_fs *fs, const char *path, int flags, mode_t mode, struct handle **out)
 {
@@ -198,7 +231,7 @@ static int fs_open(const char *path, struct fuse_file_info *fi)
 	int rc = open_at(self(), path, fi->flags & ~(O_CREAT | O_EXCL), 0, &h);
 
 	if (rc == 0)
-		fi->fh = (uintptr_t)h;
+		give_out(self(), h, fi);
 	return rc;
 }
 
@@ -212,13 +245,13 @@ static int fs_create(const char *path, mode_t mode, struct fuse_file_info *fi)
 	if (rc == 0 && (rc = give(self(), path, 0)) != 0)
 		handle_close(h);
 	else if (rc == 0)
-		fi->fh = (uintptr_t)h;
+		give_out(self(), h, fi);
 	return rc;
 }
 
 static int fs_release(const char *path, struct fuse_file_info *fi)
 {
-	handle_close(handle_of(fi));
+	take_back(handle_of(fi));
 	return 0;
 }
 
@@ -227,11 +260,14 @@ static int fs_read(const char *path, char *p, size_t n, off_t off, struct fuse_f
 	const struct handle *h = handle_of(fi);
 	struct err e;
 	ssize_t got;
+	int rc;
 
 	if (h->f == NULL) {
 		got = os_pread_full(h->fd, p, n, off);
 		return got == -1 ? -errno : (int)got;
 	}
+	if (instant_file_waits(h->f, n, off, false) && (rc = instant_fs_may_wait(self())) != 0)
+		return rc;
 	got = instant_file_read(h->f, p, n, off, &e);
 	return got == -1 ? instant_fs_failed(self(), &e) : (int)got;
 }
@@ -240,9 +276,12 @@ static int fs_write(const char *path, const char *p, size_t n, off_t off, struct
 {
 	const struct handle *h = handle_of(fi);
 	struct err e;
+	int rc;
 
 	if (h->f == NULL)
 		return os_pwrite_all(h->fd, p, n, off) == -1 ? -errno : (int)n;
+	if (instant_file_waits(h->f, n, off, true) && (rc = instant_fs_may_wait(self())) != 0)
+		return rc;
 	return instant_file_write(h->f, p, n, off, &e) == -1 ? instant_fs_failed(self(), &e)
 							     : (int)n;
 }
@@ -298,7 +337,7 @@ static int fs_opendir(const char *path, struct fuse_file_info *fi)
 		return -errno;
 	h = mem_zalloc(sizeof *h);
 	h->fd = fd;
-	fi->fh = (uintptr_t)h;
+	give_out(self(), h, fi);
 	return 0;
 }
 
@@ -327,8 +366,12 @@ static int fs_fsyncdir(const char *path, int data_only, struct fuse_file_info *f
 static void *fs_init(struct fuse_conn_info *conn, struct fuse_config *cfg)
 {
 	conn->want &= ~(unsigned)FUSE_CAP_AUTO_INVAL_DATA;
+	/* Reads count as background: so many may hang before one of what is here does. */
+	conn->max_background = INSTANT_FS_THREADS;
+	conn->congestion_threshold = READ_AHEAD_MOST;
 	cfg->use_ino = 1;
 	cfg->nullpath_ok = 1;
+	/* Else a removed file that is open gets another name, which would be left at a kill. */
 	cfg->hard_remove = 1;
 	cfg->kernel_cache = 1;
 	cfg->entry_timeout = cfg->attr_timeout = FOR_EVER;

@@ -16,6 +16,9 @@ struct member {
 };
 
 struct instant_set {
+	void (*dropped)(void *arg, uint32_t n);
+	void *arg;
+
 	pthread_mutex_t lock; /* guards the table, never held while a file works */
 	struct member *v;
 	size_t n, cap;
@@ -40,6 +43,12 @@ void instant_set_free(struct instant_set *s)
 	pthread_mutex_destroy(&s->lock);
 	free(s->v);
 	free(s);
+}
+
+void instant_set_on_drop(struct instant_set *s, void (*dropped)(void *arg, uint32_t n), void *arg)
+{
+	s->dropped = dropped;
+	s->arg = arg;
 }
 
 void instant_set_add(struct instant_set *s, const struct stat *st, uint32_t n, const char *path,
@@ -119,6 +128,8 @@ void instant_set_drop(struct instant_set *s, uint32_t n)
 			break;
 		}
 	pthread_mutex_unlock(&s->lock);
+	if (f != NULL && s->dropped != NULL)
+		s->dropped(s->arg, n);
 	instant_file_unref(f);
 }
 

@@ -16,6 +16,9 @@ struct instant_set;
 struct instant_set *instant_set_new(void);
 void instant_set_free(struct instant_set *s); /* NULL does nothing */
 
+/* Who is told, without the lock, that a file was dropped; before anything else is done. */
+void instant_set_on_drop(struct instant_set *s, void (*dropped)(void *arg, uint32_t n), void *arg);
+
 /* Takes the reference.  `path` is below the folder, and stays its own until it is dropped. */
 void instant_set_add(struct instant_set *s, const struct stat *st, uint32_t n, const char *path,
     struct instant_file *f);

@@ -3,8 +3,7 @@
 #include "engine/instant.h"
 #include "engine/recover_internal.h"
 
-/* What was recovered there is somebody's database by now. */
-static int refuse_recovered(struct recovering *g, struct err *e)
+int recover_refuse_shown(struct recovering *g, struct err *e)
 {
 	struct instant_seen seen;
 
@@ -28,7 +27,7 @@ int recover_show(struct recovering *g, struct err *e)
 	uint64_t left;
 	size_t files;
 
-	if (refuse_recovered(g, e) == -1)
+	if (recover_refuse_shown(g, e) == -1)
 		return -1;
 	if (instant_open(&p, g->ctx, &g->instant, e) == -1 || instant_mount(g->instant, e) == -1)
 		return -1;

@@ -102,6 +102,8 @@ int recover_verify(struct recovering *g, struct err *e);
 int recover_unsettle(struct recovering *g, bool all, struct err *e);
 
 /* recover_instant.c */
+/* ERR_EXISTS: what was recovered there is somebody's database by now, mounted just now or not. */
+int recover_refuse_shown(struct recovering *g, struct err *e);
 int recover_show(struct recovering *g, struct err *e);
 int recover_shown(struct recovering *g, int rc, struct err *e); /* at the end, however it came */
 

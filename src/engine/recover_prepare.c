@@ -166,7 +166,7 @@ static int check_target(struct recovering *g, struct err *e)
 		err_set(e, ERR_BUSY, "a server (process %d) runs on %s", pid, g->data);
 		return err_hint(e, "stop it first");
 	}
-	if (recover_is_empty(g->data, &empty, NULL, e) == -1)
+	if (recover_refuse_shown(g, e) == -1 || recover_is_empty(g->data, &empty, NULL, e) == -1)
 		return -1;
 	if (empty)
 		return 0;

@@ -171,6 +171,7 @@ def begin_and_kill(db, world, limit):
     world.recover("--instant", "--limit-download", limit)
     world.sql("create table kept as select g from generate_series(1, 20000) g")
     kill_keeper(world)
+    assert "an instant recovery is under way there" in world.recover(check=1)
     said = world.recover("--instant", "--limit-download", limit)
     assert "goes on" in said
     return left(said)

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
@@ -26,6 +27,7 @@ struct shared {
 	_Atomic int fault;   /* the so-manieth call fails; -1: none; 0 once that is so */
 	_Atomic int damaged; /* this file's content is; -1: none's */
 	_Atomic unsigned fetched;
+	_Atomic bool hang; /* all fetches */
 };
 
 struct world {
@@ -69,6 +71,8 @@ static int fetch(void *arg, enum instant_who who, uint32_t n, uint64_t off, size
 	if (atomic_load(&w->sh->damaged) == (int)n)
 		return err_set(e, ERR_CORRUPT, "the backup is damaged");
 	atomic_fetch_add(&w->sh->fetched, 1);
+	while (atomic_load(&w->sh->hang))
+		usleep(1000);
 	for (size_t i = 0; i < len; i++)
 		buf_put_u8(out, byte_of(n, off + i));
 	return 0;
@@ -391,6 +395,186 @@ static void a_folder_is_moved_with_its_own_files(void **state)
 	free(full);
 }
 
+/* As doc/instant.md has it. */
+static void a_removed_file_that_is_open_is_used(void **state)
+{
+	struct world *w = *state;
+	char *path = shown(w, 3);
+	struct stat st;
+	uint8_t p[10];
+	int fd;
+
+	if (!can_mount())
+		skip();
+	begin(w);
+	fd = open(path, O_RDWR);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(pread(fd, p, sizeof p, INSTANT_WINDOW), sizeof p);
+	assert_int_equal(p[0], byte_of(3, INSTANT_WINDOW));
+	assert_int_equal(pwrite(fd, "new", 3, 2 * INSTANT_WINDOW + 7), 3);
+	assert_int_equal(ftruncate(fd, 2 * INSTANT_WINDOW + 8), 0);
+	assert_int_equal(fsync(fd), 0);
+	assert_int_equal(pread(fd, p, sizeof p, 2 * INSTANT_WINDOW + 7), 1);
+	assert_int_equal(p[0], 'n');
+	assert_int_equal(lseek(fd, 0, SEEK_END), 2 * INSTANT_WINDOW + 8);
+	assert_int_equal(fstat(fd, &st), -1);
+	assert_int_equal(errno, ESTALE);
+	close(fd);
+	again(w);
+	assert_int_equal(what_is(path, 3, ""), 0);
+	free(path);
+}
+
+/* ---- While the repository hangs. */
+
+struct reader {
+	struct world *w;
+	unsigned i;
+	int rc; /* errno, or -1: not what it should be */
+	_Atomic bool done;
+	pthread_t thread;
+};
+
+/* A block each, of the second and third window of all files. */
+static void *read_one(void *arg)
+{
+	struct reader *r = arg;
+	unsigned n = r->i % FILES;
+	off_t off = INSTANT_WINDOW + (off_t)(r->i / FILES) * INSTANT_BLOCK;
+	char *path = shown(r->w, n);
+	/*
+	 * Past the kernel's cache each is a request of its own.  In the cache others are read
+	 * ahead, and who writes to one of them waits for it: not in files that are used meanwhile.
+	 */
+	int fd = open(path, O_RDONLY | (r->i < 2 * FILES && n < 14 ? 0 : O_DIRECT));
+	uint8_t *p = aligned_alloc(4096, INSTANT_BLOCK);
+
+	if (fd == -1 || pread(fd, p, INSTANT_BLOCK, off) != INSTANT_BLOCK)
+		r->rc = errno;
+	for (int i = 0; r->rc == 0 && i < INSTANT_BLOCK; i++)
+		r->rc = p[i] == byte_of(n, (uint64_t)(off + i)) ? 0 : -1;
+	close(fd);
+	free(p);
+	free(path);
+	atomic_store(&r->done, true);
+	return NULL;
+}
+
+static unsigned ended(struct reader *r, unsigned n)
+{
+	unsigned done = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		done += atomic_load(&r[i].done);
+	return done;
+}
+
+#define MUST(what)                                                                                 \
+	do {                                                                                       \
+		if (!(what)) {                                                                     \
+			fprintf(stderr, "%s: %s\n", #what, strerror(errno));                       \
+			_exit(1);                                                                  \
+		}                                                                                  \
+	} while (0)
+
+/* In a process of its own, which can be ended. */
+static void use_what_is_here(struct world *w)
+{
+	static uint8_t p[INSTANT_BLOCK];
+	char *here = shown(w, 15), *cut = shown(w, 14), *new = mem_printf("%s/new", w->mnt),
+	     *moved = mem_printf("%s/moved", w->mnt);
+	int fd = open(here, O_RDWR);
+
+	MUST(fd != -1 && posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED) == 0);
+	MUST(pread(fd, p, 10, 0) == 10 && p[0] == byte_of(15, 0));
+	memset(p, 'w', sizeof p);
+	MUST(pwrite(fd, p, sizeof p, 0) == sizeof p);
+	MUST(pwrite(fd, p, sizeof p, INSTANT_WINDOW + 2 * INSTANT_BLOCK) == sizeof p);
+	MUST(fsync(fd) == 0 && close(fd) == 0);
+	MUST(truncate(cut, INSTANT_WINDOW + 100) == 0);
+	fd = open(new, O_WRONLY | O_CREAT, 0600);
+	MUST(fd != -1 && write(fd, "new", 3) == 3 && fsync(fd) == 0 && close(fd) == 0);
+	MUST(rename(new, moved) == 0 && unlink(moved) == 0);
+	_exit(0);
+}
+
+static void wait_for(pid_t pid)
+{
+	int status = -1;
+
+	for (int i = 0; i < WAIT_S * 100 && waitpid(pid, &status, WNOHANG) == 0; i++)
+		usleep(10000);
+	if (status == -1)
+		kill(pid, SIGKILL);
+	assert_int_equal(status, 0);
+}
+
+static void what_was_done_meanwhile_stays(struct world *w)
+{
+	char *here = shown(w, 15), *cut = shown(w, 14);
+	struct buf b = {.p = NULL};
+
+	OK(w, os_read_file(here, 2 * SIZE, &b, &w->e));
+	assert_int_equal(b.n, SIZE);
+	for (unsigned i = 0; i < SIZE; i++)
+		assert_int_equal(b.p[i],
+		    i / INSTANT_BLOCK == 0 || i / INSTANT_BLOCK == 18 ? 'w' : byte_of(15, i));
+	buf_reset(&b);
+	assert_int_equal(truncate(cut, SIZE), 0);
+	OK(w, os_read_file(cut, 2 * SIZE, &b, &w->e));
+	for (unsigned i = 0; i < SIZE; i++)
+		assert_int_equal(b.p[i], i < INSTANT_WINDOW + 100 ? byte_of(14, i) : 0);
+	buf_fini(&b);
+	free(here);
+	free(cut);
+}
+
+static void a_repository_that_hangs_keeps_nothing_back_that_is_here(void **state)
+{
+	enum { READERS = 320 };
+	struct world *w = *state;
+	struct reader *r = mem_zalloc(READERS * sizeof *r);
+	char *here = shown(w, 15);
+	unsigned refused = 0;
+	uint8_t p[10];
+	pid_t pid;
+	int fd;
+
+	if (!can_mount())
+		skip();
+	begin(w);
+	fd = open(here, O_RDONLY);
+	assert_int_equal(read(fd, p, sizeof p), sizeof p);
+	close(fd);
+	atomic_store(&w->sh->hang, true);
+	for (unsigned i = 0; i < READERS; i++) {
+		r[i] = (struct reader){.w = w, .i = i};
+		assert_int_equal(pthread_create(&r[i].thread, NULL, read_one, &r[i]), 0);
+	}
+	/* So many can't wait: they are told, and the rest of them waits. */
+	for (int i = 0; i < WAIT_S * 100 && ended(r, READERS) < READERS - 255; i++)
+		usleep(10000);
+	assert_true(ended(r, READERS) >= READERS - 255);
+	pid = fork();
+	if (pid == 0)
+		use_what_is_here(w);
+	wait_for(pid);
+	atomic_store(&w->sh->hang, false);
+	for (unsigned i = 0; i < READERS; i++) {
+		bool touched = i % FILES >= 14; /* cut, or written, in the meantime */
+
+		pthread_join(r[i].thread, NULL);
+		assert_true(r[i].rc == 0 || r[i].rc == EIO || touched);
+		refused += r[i].rc == EIO;
+	}
+	assert_true(refused >= READERS - 255 && refused < READERS);
+	what_was_done_meanwhile_stays(w);
+	again(w);
+	what_was_done_meanwhile_stays(w);
+	free(here);
+	free(r);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -399,6 +583,8 @@ int main(void)
 	    TEST(what_replaces_a_file_is_never_filled),
 	    TEST(what_gets_a_removed_name_is_never_filled),
 	    TEST(a_folder_is_moved_with_its_own_files),
+	    TEST(a_removed_file_that_is_open_is_used),
+	    TEST(a_repository_that_hangs_keeps_nothing_back_that_is_here),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -274,7 +274,7 @@ static void step(struct world *w)
 
 static void is_what_a_plain_file_would_be(void **unused)
 {
-	for (unsigned trial = 0; trial < (getenv("HOLDFAST_TEST_FULL") ? 200u : 8u); trial++) {
+	for (unsigned trial = 0; trial < (getenv("HOLDFAST_TEST_FULL") ? 200u : 4u); trial++) {
 		struct world *w = world_new();
 
 		for (int i = 0; i < STEPS; i++)
@@ -325,6 +325,8 @@ static void damage_keeps_nothing_else_back(void **unused)
 
 	w->bad_from = 3 * INSTANT_WINDOW + 100;
 	w->bad_to = w->bad_from + INSTANT_BLOCK;
+	assert_int_equal(instant_file_read(w->file, block, 10, (off_t)w->bad_from, &w->e), -1);
+	read_some(w, 3 * INSTANT_WINDOW + 4 * INSTANT_BLOCK + 5, 100);
 	assert_int_equal(instant_file_copy(w->file, SIZE, &left, INSTANT_BACK, &w->e), -1);
 	assert_int_equal(w->e.kind, ERR_DAMAGE_FOUND);
 	assert_int_equal(left, 2 * INSTANT_BLOCK);

@@ -114,6 +114,8 @@ static void what_was_recovered_is_neither_begun_anew_nor_discarded(void **state)
 	g.data = leave_behind(w);
 	g.pl.base = &base;
 	g.pl.path = root;
+	assert_int_equal(recover_refuse_shown(&g, &e), -1);
+	assert_int_equal(e.kind, ERR_EXISTS);
 	assert_int_equal(recover_show(&g, &e), -1);
 	assert_int_equal(e.kind, ERR_EXISTS);
 	assert_non_null(strstr(e.msg, "under way"));
@@ -123,6 +125,7 @@ static void what_was_recovered_is_neither_begun_anew_nor_discarded(void **state)
 	shell(w, "grep -q 1001 target.holdfast/data/rows");
 	/* One that was broken off before its database had answered is of no use. */
 	shell(w, "rm target.holdfast/ready");
+	OK(recover_refuse_shown(&g, &e));
 	OK(instant_discard(g.data, &w->ctx, &e));
 	shell(w, "test -d target && test ! -e target.holdfast");
 	free(g.data);
