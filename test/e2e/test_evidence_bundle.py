@@ -4,10 +4,12 @@ import importlib.machinery
 import importlib.util
 import json
 import os
+import random
 import re
 import subprocess
 
 import pytest
+from conftest import trials
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
@@ -172,9 +174,12 @@ def cases():
     yield "a head that knows more", b.lines(b.head(sequence=6)), "cut off"
     yield "a head that says NaN", b.lines(sign(compact({**json.loads(head), "score": float("nan")}), CHAIN)), "line 7: altered"
     yield "a head of numbers", b.lines(b.head(hash=1)), "line 7: altered"
+    without = {k: v for k, v in json.loads(head).items() if k not in ("hash", "signature")}
+    yield "a head without a hash", b.lines(sign(compact(without), CHAIN)), "line 7: altered"
     yield "two heads", [*whole[:7], head, *whole[7:]], "line 8: altered"
     yield "the head last", [*whole[:6], first, second, head], "cut off"
     yield "a record behind the head", [*whole[:5], head, failed, first, second], "cut off"
+    yield "records behind the head", [h, begin, prune, head, backup, passed, failed], "line 3: removed"
     yield "a record added behind the head", [*whole, b.record("prune", {})], "line 10: altered"
     yield "a record altered", changed(whole, 2, '"backup"', '"prune"'), "line 3: altered"
     yield "a record removed", [h, begin, passed, prune, failed, head, first, second], "line 3: removed"
@@ -198,6 +203,8 @@ def cases():
     yield "a header with NaN", [h.replace('"format":1', '"format":NaN'), *whole[1:]], "line 1: altered"
     yield "a header with a key twice", [h.replace('"format":1', '"made":1'), *whole[1:]], "line 1: altered"
     yield "a header without a key", [h.replace("public_key", "other"), *whole[1:]], "line 1: altered"
+    yield "a header with a wider key", [h.replace("MCow", "MC ow"), *whole[1:]], None
+    yield "a header with a narrower frame", [h.replace("END PUBLIC", "ENDPUBLIC"), *whole[1:]], "line 1: altered"
     yield "a header with another key", [h.replace(pem(CHAIN)[28:80], pem(STRANGER)[28:80]), *whole[1:]], "line 2: wrong key"
     yield "no end", [*whole[:8], second[:-1]], "line 9: torn"
     yield "a head without end", [*whole[:6], head[:-1]], "line 7: torn"
@@ -240,6 +247,34 @@ def test_both_verifiers_say_the_same_of_each_tampering(verified):
                 said = f"not the same: {e}"
             wrong += [] if said == says else [f"{name}: {said}; wanted {says}"]
     assert not wrong, "\n".join(wrong)
+
+
+def tampered(rng, lines):
+    """A line away, twice, elsewhere, of another; a byte changed, away, more; cut."""
+    what, i = rng.randrange(8), rng.randrange(len(lines))
+    line, p, byte = lines[i], rng.randrange(len(lines[i])), rng.choice('0a"{}[],: \n\\1Z')
+    if what == 0:
+        del lines[i]
+    elif what == 1:
+        lines.insert(rng.randrange(len(lines) + 1), line)
+    elif what == 2:
+        j = rng.randrange(len(lines))
+        lines[i], lines[j] = lines[j], line
+    elif what < 6:
+        lines[i] = line[:p] + ("" if what == 4 else byte) + line[p + (what != 5):]
+    else:
+        del lines[i + 1:]
+        lines[i] = line[:p] if what == 7 else line
+    return "".join(lines).splitlines(keepends=True)
+
+
+def test_both_verifiers_say_the_same_of_anything(verified):
+    for seed in range(trials(400)):
+        rng = random.Random(seed)
+        lines = rng.choice([made().lines(), made(rotated=True).lines(), made().records])
+        for _ in range(rng.randrange(1, 4)):
+            lines = tampered(rng, lines) if lines else lines
+        verified(lines, CHAIN)
 
 
 def test_both_end_with_the_same_status(hf, base):
