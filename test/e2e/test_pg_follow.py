@@ -24,6 +24,13 @@ def follow():
         yield f
 
 
+@pytest.fixture(autouse=True)
+def nothing_is_left(follow):
+    """What one test failed in is not met by the next."""
+    yield
+    follow.rest()
+
+
 def test_what_streams_is_whole_whoever_is_killed_and_the_repository_away_for_a_while(follow, rng):
     """Under load: kill -9 of the receiver, and its repository is moved away; then all of it is there."""
     f = follow

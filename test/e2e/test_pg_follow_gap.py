@@ -23,6 +23,13 @@ def follow():
         yield f
 
 
+@pytest.fixture(autouse=True)
+def nothing_is_left(follow):
+    """What one test failed in is not met by the next."""
+    yield
+    follow.rest()
+
+
 def test_a_slot_that_lost_its_wal_leaves_a_gap_that_is_told_and_a_new_base(follow):
     """By the server's own limit: a slot that is lost cannot be used any more, and is made anew."""
     f = follow

@@ -1,5 +1,6 @@
 """A PostgreSQL server whose log a receiver stores, and what happens to them."""
 import contextlib
+import ctypes
 import glob
 import json
 import os
@@ -14,6 +15,7 @@ from conftest import Holdfast, need
 from pg import Pg, folder, missing
 
 SEGMENT = 1 << 20  # small ones: more of them in the same time
+AT_FDCWD, RENAME_EXCHANGE = -100, 2
 
 
 class Follow:
@@ -98,6 +100,19 @@ class Follow:
         assert r.rc in (0, 1), r
         return r.rc == 0
 
+    def rest(self):
+        """After a test, which may have failed in the midst of it: nothing runs, and all is in its place."""
+        for p in (self.receiver, self.daemon):
+            if p is not None and p.poll() is None:
+                p.terminate()
+                try:
+                    p.wait(60)
+                except subprocess.TimeoutExpired:
+                    p.kill()
+                    p.wait()
+        if os.path.exists(f"{self.base}/away"):
+            back(self)
+
     def end(self):
         for p in (self.receiver, self.daemon):
             if p is not None and p.poll() is None:
@@ -152,16 +167,23 @@ class Client(threading.Thread):
         self.psql.wait()
 
 
+def exchange(a, b):
+    """At one moment: a folder that is missing in between would be made anew by who puts something there."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.renameat2(AT_FDCWD, os.fsencode(a), AT_FDCWD, os.fsencode(b), RENAME_EXCHANGE) != 0:
+        raise OSError(ctypes.get_errno(), f"exchange {a} and {b}")
+
+
 def away(f):
     """Nothing can be put into the repository."""
-    os.rename(f"{f.main}/logs", f"{f.base}/away")
-    with open(f"{f.main}/logs", "w", encoding="utf-8"):
+    with open(f"{f.base}/away", "x", encoding="utf-8"):
         pass
+    exchange(f"{f.base}/away", f"{f.main}/logs")
 
 
 def back(f):
-    os.unlink(f"{f.main}/logs")
-    os.rename(f"{f.base}/away", f"{f.main}/logs")
+    exchange(f"{f.base}/away", f"{f.main}/logs")
+    os.unlink(f"{f.base}/away")
 
 
 @contextlib.contextmanager
